@@ -1,0 +1,223 @@
+package adapters
+
+// Spec is one adapter as it is written in YAML: the whole language. Every key is data; nothing in it runs code.
+// The comments of these structs are the reference: docs/adapters.md and configs/adapter.schema.json are generated
+// from them. The tags of each field: yaml (the key), json (the same key, for the canonical form that the digest
+// covers), need:"yes" (the key must be there), one:"a|b" (the values it may have), eg (an example).
+type Spec struct {
+	// Name is how tasks, policies and records call this adapter: lower case letters, digits and hyphens.
+	Name string `yaml:"name" json:"name" need:"yes" eg:"mediawiki"`
+	// Extends names a library adapter to start from. What this file says replaces what that one says, key by key at
+	// the top level, except that actions written here are tried before the inherited ones and that headers, query and
+	// cookies are joined. Hosts and interim are never inherited.
+	Extends string `yaml:"extends" json:"extends,omitempty" eg:"mediawiki"`
+	// Interim says why this control exists, who owns it and when it must be reviewed.
+	Interim Interim `yaml:"interim" json:"interim" eg:"{reason: \"no service identity for the web UI\", owner: secops@acme.example, review_by: 2027-06-30}"`
+	// Hosts are the authorities that this adapter intercepts: exact names, or *.suffix for every name below it; an
+	// optional :port limits it to that port (without one: any port). A host belongs to one adapter only.
+	Hosts []string `yaml:"hosts" json:"hosts" eg:"[wiki.acme.example, \"*.wiki.acme.example:8443\"]"`
+	// Upstream says where and how to connect when that differs from what the agent named.
+	Upstream Upstream `yaml:"upstream" json:"upstream" eg:"{url: \"http://127.0.0.1:8090\", protocol: h1}"`
+	// Cookies says which cookies the proxy keeps to itself and which may pass.
+	Cookies CookieSpec `yaml:"cookies" json:"cookies" eg:"{hold: [\"*_session\"], pass: [csrftoken]}"`
+	// Headers changes which request headers of the agent are borrowed credentials.
+	Headers HeaderSpec `yaml:"headers" json:"headers" eg:"{strip: [X-Api-Key]}"`
+	// Query names query parameters that carry borrowed credentials.
+	Query QuerySpec `yaml:"query" json:"query" eg:"{strip: [access_token]}"`
+	// Login is how a secret becomes a session, how a session's end is seen, and how it is logged out.
+	Login LoginSpec `yaml:"login" json:"login" need:"yes" eg:"{kind: basic}"`
+	// Pin lists request headers that are kept the same for a whole upstream session: the value of the first agent
+	// request of the session goes out with every later one, the login included.
+	Pin []string `yaml:"pin" json:"pin,omitempty" eg:"[User-Agent, Accept-Language]"`
+	// Actions name what a request does. They are tried in order and the first match names it; a request that none
+	// matches is refused.
+	Actions []ActionSpec `yaml:"actions" json:"actions" eg:"[{name: page.read, match: {path: /view}, resource: page}]"`
+}
+
+// Interim is the reason, owner and end of an interim control.
+type Interim struct {
+	// Reason says why the SaaS cannot do without borrowed or compensating credentials.
+	Reason string `yaml:"reason" json:"reason" need:"yes" eg:"no service identity for the web UI"`
+	// Owner is who answers for it.
+	Owner string `yaml:"owner" json:"owner" need:"yes" eg:"secops@acme.example"`
+	// ReviewBy is the day, YYYY-MM-DD in UTC, after which the adapter is overdue.
+	ReviewBy string `yaml:"review_by" json:"review_by" need:"yes" eg:"2027-06-30"`
+}
+
+// Upstream says where and how to connect. The zero value connects to what the agent named.
+type Upstream struct {
+	// URL overrides scheme, address and port of the connection. The Host that the SaaS sees stays the agent's.
+	URL string `yaml:"url" json:"url,omitempty" eg:"https://10.0.0.7:8443"`
+	// CA is a PEM file, or PEM text, with the authorities to trust instead of the system's.
+	CA string `yaml:"ca" json:"ca,omitempty" eg:"/etc/byline/acme-ca.pem"`
+	// ClientCert is a PEM file with the certificate that the proxy shows to the SaaS.
+	ClientCert string `yaml:"client_cert" json:"client_cert,omitempty" eg:"/etc/byline/wiki.pem"`
+	// ClientKey is the PEM file with its key.
+	ClientKey string `yaml:"client_key" json:"client_key,omitempty" eg:"/etc/byline/wiki.key"`
+	// Protocol is auto (what ALPN chooses), h1 or h2.
+	Protocol string `yaml:"protocol" json:"protocol,omitempty" one:"auto|h1|h2" eg:"h1"`
+}
+
+// CookieSpec sorts cookies by name. Patterns may contain *. A cookie that neither list names is held.
+type CookieSpec struct {
+	// Hold lists cookies that stay in the proxy; it wins over pass.
+	Hold []string `yaml:"hold" json:"hold,omitempty" eg:"[\"*_session\", \"*UserID\"]"`
+	// Pass lists harmless cookies that go both ways between agent and SaaS.
+	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[\"*_BPsession\"]"`
+	// Mask lists held cookies whose value is masked in answers. Without it every held cookie whose value is long
+	// enough to be a secret is masked; name cookies here when some hold plain words.
+	Mask []string `yaml:"mask" json:"mask,omitempty" eg:"[\"*_session\"]"`
+}
+
+// HeaderSpec changes the built-in list of credential headers. Names are not case-sensitive.
+type HeaderSpec struct {
+	// Strip lists headers to remove on top of the built-in list.
+	Strip []string `yaml:"strip" json:"strip,omitempty" eg:"[X-Api-Key]"`
+	// Pass lists headers of the built-in list that may pass after all.
+	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[X-Csrf-Token]"`
+}
+
+// QuerySpec names query parameters that carry credentials.
+type QuerySpec struct {
+	// Strip lists parameters (patterns, not case-sensitive) to remove from every request.
+	Strip []string `yaml:"strip" json:"strip,omitempty" eg:"[access_token, \"*apikey\"]"`
+}
+
+// LoginSpec is the recipe of a session.
+type LoginSpec struct {
+	// Kind is how the secret becomes a session.
+	Kind string `yaml:"kind" json:"kind" need:"yes" one:"form|json|basic|header|bearer|oauth2" eg:"form"`
+	// Steps are the requests of the recipe, in order (kinds form and json). Cookies are kept from step to step.
+	// Every post or put among them is a login action: agents are refused it whatever the actions say.
+	Steps []StepSpec `yaml:"steps" json:"steps,omitempty" eg:"[{post: /login, form: {user: \"${username}\", pass: \"${password}\"}}]"`
+	// Header is the header that kind header sets on every request.
+	Header string `yaml:"header" json:"header,omitempty" eg:"X-Auth-Token"`
+	// Value is the template of that header, or of Authorization for kind bearer.
+	Value string `yaml:"value" json:"value,omitempty" eg:"Bearer ${token}"`
+	// Headers are set on every request from what the steps took: name to template (kinds form and json).
+	Headers map[string]string `yaml:"headers" json:"headers,omitempty" eg:"{Authorization: \"Bearer ${token}\"}"`
+	// TokenURL is the token endpoint of kind oauth2: an absolute URL, or a path at the adapter's host.
+	TokenURL string `yaml:"token_url" json:"token_url,omitempty" eg:"/oauth/token"`
+	// GrantType is client_credentials (the default), password or refresh_token.
+	GrantType string `yaml:"grant_type" json:"grant_type,omitempty" one:"client_credentials|password|refresh_token" eg:"client_credentials"`
+	// Scopes are asked for at the token endpoint.
+	Scopes []string `yaml:"scopes" json:"scopes,omitempty" eg:"[read, write]"`
+	// Audience is sent as the audience parameter.
+	Audience string `yaml:"audience" json:"audience,omitempty" eg:"https://api.acme.example"`
+	// ClientAuth says where the client's own credentials go: basic (the default) or body.
+	ClientAuth string `yaml:"client_auth" json:"client_auth,omitempty" one:"basic|body" eg:"basic"`
+	// Success is what the answer to the last step must be: everything said here must hold. Without any other sign a
+	// login that the SaaS answers with 200 and an error page would pass for one, so post steps require it.
+	Success Condition `yaml:"success" json:"success" eg:"{status: [302], cookie: \"*UserID\"}"`
+	// Ended lists the answers that mean the session is gone; one that holds is enough.
+	Ended []Condition `yaml:"ended" json:"ended,omitempty" eg:"[{redirect: \"*Special:UserLogin*\"}, {status: 401}]"`
+	// Logout ends the session at the SaaS.
+	Logout Logout `yaml:"logout" json:"logout" eg:"{steps: [{get: /logout}]}"`
+}
+
+// Logout is the recipe that ends a session. The zero value has no steps: the session is only forgotten.
+type Logout struct {
+	// Steps are like those of login; they run with the session's cookies and headers.
+	Steps []StepSpec `yaml:"steps" json:"steps,omitempty" eg:"[{get: /logout}]"`
+}
+
+// StepSpec is one request of a recipe. Exactly one of get, post and put is given.
+// Templates: ${username}, ${password}, ${totp} (RFC 6238, from the secret's totp_seed), every other field of the secret
+// by its name, every name taken by an earlier step, and filters: ${x|base64}, ${x|query}, ${x|html}, ${x|json}, ${x|hex},
+// ${x|sha256}, ${x|lower}, ${x|upper}, ${x|trim}. $${ writes a literal ${.
+type StepSpec struct {
+	// Get is the path, with query, of a GET request (a template).
+	Get string `yaml:"get" json:"get,omitempty" eg:"/login"`
+	// Post is the path, with query, of a POST request (a template).
+	Post string `yaml:"post" json:"post,omitempty" eg:"/login"`
+	// Put is the path, with query, of a PUT request (a template).
+	Put string `yaml:"put" json:"put,omitempty" eg:"/api/session"`
+	// Form is the urlencoded body: field to template.
+	Form map[string]string `yaml:"form" json:"form,omitempty" eg:"{user: \"${username}\", pass: \"${password}\"}"`
+	// JSON is the JSON body; every string in it, however deep, is a template.
+	JSON any `yaml:"json" json:"json,omitempty" eg:"{auth: {login: \"${username}\", otp: \"${totp}\"}}"`
+	// Headers are sent with this step only: name to template.
+	Headers map[string]string `yaml:"headers" json:"headers,omitempty" eg:"{X-Requested-With: XMLHttpRequest}"`
+	// Take names values of the answer for later templates.
+	Take map[string]Take `yaml:"take" json:"take,omitempty" eg:"{token: {css: \"input[name=csrf]\", attr: value}}"`
+	// Success is checked on the answer of this step; the login fails when it does not hold.
+	Success Condition `yaml:"success" json:"success" eg:"{status: [200]}"`
+}
+
+// Take says where in an answer a value lies. Exactly one of css, json, header, cookie and regexp is given.
+type Take struct {
+	// CSS is a selector: element, #id, .class, [attr], [attr=value], and descendants by a space.
+	CSS string `yaml:"css" json:"css,omitempty" eg:"input[name=csrf]"`
+	// Attr is the attribute to read; without it the element's text.
+	Attr string `yaml:"attr" json:"attr,omitempty" eg:"value"`
+	// JSON is a dotted pointer; numbers index arrays.
+	JSON string `yaml:"json" json:"json,omitempty" eg:"query.tokens.csrftoken"`
+	// Header is the name of a response header.
+	Header string `yaml:"header" json:"header,omitempty" eg:"X-Auth-Token"`
+	// Cookie is the name (or pattern) of a cookie that the answer sets or the jar holds.
+	Cookie string `yaml:"cookie" json:"cookie,omitempty" eg:"csrftoken"`
+	// Regexp is an RE2 expression on the body; its first group is the value, or the whole match without one.
+	Regexp string `yaml:"regexp" json:"regexp,omitempty" eg:"var token = '([^']+)'"`
+	// Optional lets the step go on with an empty value when nothing is found.
+	Optional bool `yaml:"optional" json:"optional,omitempty" eg:"true"`
+}
+
+// Condition is a statement about an answer: every key that is given must hold. The zero value says nothing.
+type Condition struct {
+	// Status lists the status codes that fit; one number may stand without brackets.
+	Status Ints `yaml:"status" json:"status,omitempty" eg:"[302, 303]"`
+	// Redirect is a pattern with * on the Location header.
+	Redirect string `yaml:"redirect" json:"redirect,omitempty" eg:"*Special:UserLogin*"`
+	// Cookie is a pattern on the name of a cookie that the answer sets (a deletion does not count).
+	Cookie string `yaml:"cookie" json:"cookie,omitempty" eg:"*UserID"`
+	// Header is "Name" (must be there) or "Name: pattern".
+	Header string `yaml:"header" json:"header,omitempty" eg:"X-Login-State: anonymous"`
+	// ContentType is a pattern on the media type, without parameters.
+	ContentType string `yaml:"content_type" json:"content_type,omitempty" eg:"text/html"`
+	// Body is text that the first 64 KiB of the body must contain.
+	Body string `yaml:"body" json:"body,omitempty" eg:"name=\"wpLoginToken\""`
+	// NotBody is text that it must not contain.
+	NotBody string `yaml:"not_body" json:"not_body,omitempty" eg:"Incorrect username or password"`
+}
+
+// ActionSpec names what a request does.
+type ActionSpec struct {
+	// Name is the action, as scopes and policies spell it: words of lower case letters, digits, _ and -, joined by dots.
+	Name string `yaml:"name" json:"name" need:"yes" eg:"page.read"`
+	// Privileged actions are granted only by their exact name, never by a wildcard.
+	Privileged bool `yaml:"privileged" json:"privileged,omitempty" eg:"true"`
+	// Login marks a page on which a person would log in: agents are always refused it.
+	Login bool `yaml:"login" json:"login,omitempty" eg:"true"`
+	// Match says which requests this is.
+	Match MatchSpec `yaml:"match" json:"match" need:"yes" eg:"{method: [GET, HEAD], path: \"/view/{page}\"}"`
+	// Resource is what it is done to: a template over the variables that match binds.
+	Resource string `yaml:"resource" json:"resource,omitempty" eg:"page/{page}"`
+}
+
+// MatchSpec says which requests an action is: everything given must hold. A pattern is text with * (any characters)
+// and {var} (any characters, at least one, bound to var). A list of patterns: one must fit; "" in it means absent or empty.
+type MatchSpec struct {
+	// Method is one method or a list; without it every method. HEAD must be listed where it is meant.
+	Method Strings `yaml:"method" json:"method,omitempty" eg:"[GET, HEAD]"`
+	// Path is one pattern or a list of them, on the decoded path: {var} and * stay within a segment, ** at the end is the rest.
+	Path Strings `yaml:"path" json:"path" need:"yes" eg:"/tickets/{id}"`
+	// Query maps parameters to patterns. A parameter not named here may have any value.
+	Query map[string]Strings `yaml:"query" json:"query,omitempty" eg:"{action: [view, \"\"]}"`
+	// Form maps fields of an urlencoded or multipart body to patterns.
+	Form map[string]Strings `yaml:"form" json:"form,omitempty" eg:"{action: delete}"`
+	// Param maps parameters to patterns that the application takes from the query or the form alike. One that is in both is ambiguous:
+	// the request is refused.
+	Param map[string]Strings `yaml:"param" json:"param,omitempty" eg:"{action: edit}"`
+	// JSON maps dotted pointers into a JSON body to patterns (numbers and booleans as JSON writes them).
+	JSON map[string]Strings `yaml:"json" json:"json,omitempty" eg:"{\"issue.status\": closed}"`
+	// ContentType is one pattern or a list on the request's media type.
+	ContentType Strings `yaml:"content_type" json:"content_type,omitempty" eg:"application/json"`
+	// Fold compares values of query, form, param and json without regard to case.
+	Fold bool `yaml:"fold" json:"fold,omitempty" eg:"true"`
+}
+
+// Strings is one string or a list of them.
+type Strings []string
+
+// Ints is one number or a list of them.
+type Ints []int
