@@ -1,0 +1,62 @@
+package lease
+
+import (
+	"errors"
+	"time"
+)
+
+// Config says how long tasks wait, how long a lease lives without a renewal,
+// and how patiently a failing login is tried again.
+type Config struct {
+	// Wait is how long a task waits for a free account before it is refused.
+	// Default 10s. Too long, and agents time out before they get an answer.
+	Wait time.Duration `yaml:"wait"`
+	// TTL is how long a lease outlives its last renewal; it is renewed at a
+	// third of it. Default 60s. Too long, and the accounts of a killed instance
+	// stay taken; too short, and a slow disk costs tasks their accounts.
+	TTL time.Duration `yaml:"ttl"`
+	// BackoffMin is the pause after the first failed login. Default 1s.
+	BackoffMin time.Duration `yaml:"backoff_min"`
+	// BackoffMax is the longest pause. Default 5m. Shorter than the window in
+	// which the SaaS counts failures, it can lock the account there.
+	BackoffMax time.Duration `yaml:"backoff_max"`
+	// LoginAttempts is how many failed logins in a row bring the longest pause
+	// at once. Default 5. At or above the limit of the SaaS, it locks the account.
+	LoginAttempts int `yaml:"login_attempts"`
+}
+
+// SetDefaults fills what is zero.
+func (c *Config) SetDefaults() {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{{&c.Wait, 10 * time.Second}, {&c.TTL, time.Minute}, {&c.BackoffMin, time.Second}, {&c.BackoffMax, 5 * time.Minute}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if c.LoginAttempts == 0 {
+		c.LoginAttempts = 5
+	}
+}
+
+// Check lists every problem; call it after SetDefaults.
+func (c *Config) Check() []error {
+	var all []error
+	if c.Wait < 0 {
+		all = append(all, errors.New("wait: must not be negative"))
+	}
+	if c.TTL < time.Second {
+		all = append(all, errors.New("ttl: must be at least 1s"))
+	}
+	if c.BackoffMin <= 0 {
+		all = append(all, errors.New("backoff_min: must be positive"))
+	}
+	if c.BackoffMax < c.BackoffMin {
+		all = append(all, errors.New("backoff_max: must be at least backoff_min"))
+	}
+	if c.LoginAttempts < 1 {
+		all = append(all, errors.New("login_attempts: must be at least 1"))
+	}
+	return all
+}
