@@ -1,0 +1,188 @@
+package adapters
+
+import "strings"
+
+// Query is what Classify looks at. Path and RawQuery are as received: undecoded, the query without "?".
+type Query struct {
+	Method, Path, RawQuery, ContentType string
+	Body                                []byte // the start of the body, where NeedsBody asked for it
+	Truncated                           bool   // the body is longer than Body
+}
+
+// Action is what a request does, and to what.
+type Action struct {
+	Name, Resource string
+	Privileged     bool // only its exact name grants it
+	Login          bool // a login page or the login request of the recipe: refused to agents whatever the policy says
+}
+
+// verdict of one rule.
+type verdict uint8
+
+const (
+	differs   verdict = iota // another rule may match
+	matches                  //
+	unsure                   // what the rule needs cannot be read without doubt: the request stays unclassified
+	needsBody                // NeedsBody only: the body decides
+)
+
+// Classify names the action of a request. False: no action matches, or the request can be read in two ways (a
+// declared parameter that comes twice, a path or query that does not decode, a body that is cut off or of an unclear
+// type where a field decides); the caller refuses it. Safe for concurrent use.
+func (a *Adapter) Classify(q Query) (Action, bool) {
+	var r reading
+	if !r.init(a.rules, q) {
+		return Action{}, false
+	}
+	for _, rule := range a.rules.candidates(q.Method, r.path) {
+		var bound [maxSlots]string
+		switch rule.match(&r, &bound) {
+		case matches:
+			return rule.action(&bound), true
+		case unsure, needsBody:
+			return Action{}, false
+		}
+	}
+	return Action{}, false
+}
+
+// NeedsBody reports whether the start of the body may decide the action: the caller then peeks into it.
+func (a *Adapter) NeedsBody(method, path, query, contentType string) bool {
+	var r reading
+	if !r.init(a.rules, Query{Method: method, Path: path, RawQuery: query, ContentType: contentType}) {
+		return false
+	}
+	r.bodyUnknown = true
+	for _, rule := range a.rules.candidates(method, r.path) {
+		var bound [maxSlots]string
+		switch rule.match(&r, &bound) {
+		case matches, unsure:
+			return false
+		case needsBody:
+			return true
+		}
+	}
+	return false
+}
+
+// match tries the cheap conditions first; the body comes last.
+func (rule *rule) match(r *reading, bound *[maxSlots]string) verdict {
+	if !rule.methodFits(r.q.Method) || !rule.pathFits(r, bound) {
+		return differs
+	}
+	if len(rule.contentTypes) > 0 && !rule.typeFits(r) {
+		return differs
+	}
+	for i := range rule.query {
+		if v := rule.query[i].fits(r.queryValue(rule.query[i].key), bound); v != matches {
+			return v
+		}
+	}
+	if len(rule.form)+len(rule.param)+len(rule.json) == 0 {
+		return matches
+	}
+	return rule.matchBody(r, bound)
+}
+
+func (rule *rule) matchBody(r *reading, bound *[maxSlots]string) verdict {
+	if r.bodyUnknown {
+		// What the query alone rules out needs no body.
+		for i := range rule.param {
+			c := &rule.param[i]
+			if value := r.queryValue(c.key); value.state != absent {
+				if v := c.fits(value, bound); v != matches {
+					return v
+				}
+			}
+		}
+		return needsBody
+	}
+	if len(rule.form)+len(rule.param) > 0 && !r.readForm() {
+		return unsure
+	}
+	for i := range rule.form {
+		if v := rule.form[i].fits(r.formValue(rule.form[i].key), bound); v != matches {
+			return v
+		}
+	}
+	for i := range rule.param {
+		if v := rule.param[i].fits(r.paramValue(rule.param[i].key), bound); v != matches {
+			return v
+		}
+	}
+	if len(rule.json) > 0 && !r.readJSON() {
+		return unsure
+	}
+	for i := range rule.json {
+		if v := rule.json[i].fits(r.jsonValue(rule.json[i].key), bound); v != matches {
+			return v
+		}
+	}
+	return matches
+}
+
+func (rule *rule) methodFits(method string) bool {
+	if len(rule.methods) == 0 {
+		return true
+	}
+	for _, m := range rule.methods {
+		if m == method {
+			return true
+		}
+	}
+	return false
+}
+
+func (rule *rule) typeFits(r *reading) bool {
+	media, ok := r.mediaType()
+	if !ok {
+		return false
+	}
+	var none [maxSlots]string
+	for i := range rule.contentTypes {
+		if rule.contentTypes[i].match(media, &none) {
+			return true
+		}
+	}
+	return false
+}
+
+func (rule *rule) action(bound *[maxSlots]string) Action {
+	act := rule.names
+	if act.Resource = rule.plainResource; rule.resource != nil {
+		var b strings.Builder
+		for _, p := range rule.resource {
+			if p.wild {
+				b.WriteString(bound[p.slot])
+			} else {
+				b.WriteString(p.text)
+			}
+		}
+		act.Resource = b.String()
+	}
+	return act
+}
+
+// fits tries the alternatives in order.
+func (c *cond) fits(value field, bound *[maxSlots]string) verdict {
+	switch value.state {
+	case doubtful:
+		return unsure
+	case absent:
+		if c.absent {
+			return matches
+		}
+		return differs
+	}
+	if value.text == "" && c.absent {
+		return matches
+	}
+	for i := range c.patterns {
+		saved := *bound
+		if c.patterns[i].match(value.text, bound) {
+			return matches
+		}
+		*bound = saved
+	}
+	return differs
+}

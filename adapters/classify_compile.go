@@ -1,0 +1,296 @@
+package adapters
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+)
+
+// rules is an adapter's actions, indexed by method and by literal path or first segment.
+type rules struct {
+	methods   map[string]*table // methods that some action names
+	any       *table            // every other method
+	declared  map[string]bool   // query, form and param names that some action decides by
+	folded    map[string]bool   // the same as loose applications may spell them; see loose
+	semicolon bool
+}
+
+// table holds candidates in order. exact lists also what patterns may match on that path.
+type table struct {
+	exact map[string][]*rule
+	first map[string][]*rule
+	wild  []*rule
+}
+
+type rule struct {
+	names         Action
+	methods       []string
+	paths         []pathPattern
+	query, form   []cond
+	param, json   []cond
+	contentTypes  []pattern
+	resource      []part
+	plainResource string
+	vars          slots
+}
+
+// cond is one parameter and the patterns it may have.
+type cond struct {
+	key      string
+	patterns []pattern
+	absent   bool // "" is among them: absent or empty
+}
+
+type pathPattern struct {
+	segments []pattern
+	literal  string // the whole path when nothing in it is a pattern
+	rest     bool   // ** at the end
+	fold     bool
+}
+
+func (d *draft) compile() *rules {
+	all := d.loginRules()
+	for i := range d.spec.Actions {
+		key := fmt.Sprintf("actions[%d]", i)
+		rule, errs := compileRule(d.spec.Actions[i])
+		for _, e := range errs {
+			d.at(key+e.key, "", "%s", e.err)
+		}
+		all = append(all, rule)
+	}
+	return indexRules(all, d.spec.Query.Semicolon)
+}
+
+type keyedError struct {
+	key string
+	err error
+}
+
+func compileRule(spec ActionSpec) (*rule, []keyedError) {
+	var errs []keyedError
+	bad := func(key string, err error) {
+		if err != nil {
+			errs = append(errs, keyedError{key, err})
+		}
+	}
+	r := &rule{names: Action{Name: spec.Name, Privileged: spec.Privileged, Login: spec.Login}, methods: spec.Match.Method}
+	for _, text := range spec.Match.Path {
+		p, err := compilePath(text, &r.vars, false)
+		bad(".match.path", err)
+		r.paths = append(r.paths, p)
+	}
+	for _, group := range []struct {
+		name string
+		from map[string]Strings
+		to   *[]cond
+	}{{"query", spec.Match.Query, &r.query}, {"form", spec.Match.Form, &r.form}, {"param", spec.Match.Param, &r.param}, {"json", spec.Match.JSON, &r.json}} {
+		for _, key := range sortedKeys(group.from) {
+			c := cond{key: key}
+			for _, text := range group.from[key] {
+				if text == "" {
+					c.absent = true
+					continue
+				}
+				p, err := compilePattern(text, &r.vars, spec.Match.Fold)
+				bad(".match."+group.name+"."+key, err)
+				c.patterns = append(c.patterns, p)
+			}
+			*group.to = append(*group.to, c)
+		}
+	}
+	for _, text := range spec.Match.ContentType {
+		p, err := compilePattern(text, &slots{}, true)
+		bad(".match.content_type", err)
+		r.contentTypes = append(r.contentTypes, p)
+	}
+	if len(r.vars) > maxSlots {
+		bad(".match", fmt.Errorf("match binds %d variables; at most %d", len(r.vars), maxSlots))
+	}
+	parts, err := compileResource(spec.Resource, r.vars)
+	bad(".resource", err)
+	if r.plainResource = spec.Resource; slices.ContainsFunc(parts, func(p part) bool { return p.wild }) {
+		r.resource = parts
+	}
+	return r, errs
+}
+
+func compilePath(text string, vars *slots, fold bool) (pathPattern, error) {
+	p := pathPattern{fold: fold}
+	before := len(*vars)
+	if strings.HasSuffix(text, "/**") {
+		p.rest, text = true, strings.TrimSuffix(text, "/**")
+	}
+	if strings.Contains(text, "**") {
+		return p, fmt.Errorf("path %q: ** may stand only at the end, after /", text)
+	}
+	plain := !p.rest
+	if text != "" || !p.rest {
+		for segment := range strings.SplitSeq(strings.TrimPrefix(text, "/"), "/") {
+			s, err := compilePattern(segment, vars, fold)
+			if err != nil {
+				return p, err
+			}
+			plain = plain && s.plain
+			p.segments = append(p.segments, s)
+		}
+	}
+	if plain && len(*vars) == before {
+		p.literal = text
+	}
+	return p, nil
+}
+
+// loginRules are the recipe's own posts: whatever the actions say, an agent does not log in. Names and values are
+// compared without case, the query's parameters may stand in the form as well, and a trailing slash does not matter.
+func (d *draft) loginRules() []*rule {
+	var all []*rule
+	for _, step := range d.spec.Login.Steps {
+		target := step.Post + step.Put
+		if target == "" || strings.Contains(target, "${") {
+			continue
+		}
+		raw, query, _ := strings.Cut(target, "?")
+		decoded, err := url.PathUnescape(raw)
+		if err != nil {
+			continue
+		}
+		decoded = literalText(strings.TrimSuffix(path.Clean(decoded), "/"))
+		r := &rule{names: Action{Name: "login", Login: true}, methods: []string{"POST", "PUT", "PATCH"}}
+		for _, variant := range []string{decoded, decoded + "/"} {
+			if p, err := compilePath(variant, &r.vars, true); err == nil && variant != "" {
+				r.paths = append(r.paths, p)
+			}
+		}
+		for pair := range strings.SplitSeq(query, "&") {
+			key, value, _ := strings.Cut(pair, "=")
+			name, err1 := url.QueryUnescape(key)
+			text, err2 := url.QueryUnescape(value)
+			if name == "" || err1 != nil || err2 != nil {
+				continue
+			}
+			p := pattern{plain: true, literal: text, fold: true}
+			r.param = append(r.param, cond{key: name, patterns: []pattern{p}, absent: text == ""})
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// literalText makes a path safe to compile as a pattern without wildcards; login paths hold none.
+func literalText(s string) string { return strings.NewReplacer("*", "", "{", "", "}", "").Replace(s) }
+
+func indexRules(all []*rule, semicolon bool) *rules {
+	x := &rules{methods: map[string]*table{}, declared: map[string]bool{}, folded: map[string]bool{}, semicolon: semicolon}
+	named := map[string]bool{}
+	for _, r := range all {
+		for _, m := range r.methods {
+			named[m] = true
+		}
+		for _, group := range [][]cond{r.query, r.form, r.param} {
+			for _, c := range group {
+				x.declared[c.key], x.folded[loose(c.key)] = true, true
+			}
+		}
+	}
+	for m := range named {
+		x.methods[m] = tableOf(all, m)
+	}
+	x.any = tableOf(all, "")
+	return x
+}
+
+func tableOf(all []*rule, method string) *table {
+	t := &table{exact: map[string][]*rule{}, first: map[string][]*rule{}}
+	var fitting []*rule
+	for _, r := range all {
+		if len(r.methods) == 0 || slices.Contains(r.methods, method) {
+			fitting = append(fitting, r)
+		}
+	}
+	for _, r := range fitting { // every key first, so that wildcards reach all of them in order
+		for _, p := range r.paths {
+			if p.literal != "" && !p.fold {
+				t.exact[p.literal] = nil
+			}
+			if len(p.segments) > 0 && p.segments[0].plain && !p.fold {
+				t.first[p.segments[0].literal] = nil
+			}
+		}
+	}
+	for _, r := range fitting {
+		t.add(r)
+	}
+	return t
+}
+
+func (t *table) add(r *rule) {
+	for literal := range t.exact {
+		probe := reading{path: literal}
+		var bound [maxSlots]string
+		if r.pathFits(&probe, &bound) {
+			t.exact[literal] = append(t.exact[literal], r)
+		}
+	}
+	for first := range t.first {
+		if slices.ContainsFunc(r.paths, func(p pathPattern) bool { return p.mayStart(first) }) {
+			t.first[first] = append(t.first[first], r)
+		}
+	}
+	if slices.ContainsFunc(r.paths, func(p pathPattern) bool {
+		return len(p.segments) == 0 || !p.segments[0].plain || p.fold
+	}) {
+		t.wild = append(t.wild, r)
+	}
+}
+
+func (p *pathPattern) mayStart(first string) bool {
+	var bound [maxSlots]string
+	return len(p.segments) == 0 || p.segments[0].match(first, &bound)
+}
+
+// candidates are the rules that may match, in order.
+func (x *rules) candidates(method, path string) []*rule {
+	t := x.methods[method]
+	if t == nil {
+		t = x.any
+	}
+	if list, ok := t.exact[path]; ok {
+		return list
+	}
+	first, _, _ := strings.Cut(path[1:], "/")
+	if list, ok := t.first[first]; ok {
+		return list
+	}
+	return t.wild
+}
+
+func (rule *rule) pathFits(r *reading, bound *[maxSlots]string) bool {
+	for i := range rule.paths {
+		saved := *bound
+		if rule.paths[i].match(r.path, bound) {
+			return true
+		}
+		*bound = saved
+	}
+	return false
+}
+
+func (p *pathPattern) match(path string, bound *[maxSlots]string) bool {
+	if p.literal != "" {
+		return p.literal == path || p.fold && strings.EqualFold(p.literal, path)
+	}
+	rest, more := path[1:], true
+	for i := range p.segments {
+		if !more {
+			return false
+		}
+		var segment string
+		segment, rest, more = strings.Cut(rest, "/")
+		if !p.segments[i].match(segment, bound) {
+			return false
+		}
+	}
+	return p.rest && (more || len(p.segments) == 0) || !p.rest && !more
+}

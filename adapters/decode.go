@@ -1,0 +1,252 @@
+package adapters
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// decoder fills a Spec from YAML nodes. It is written over nodes, not with the library's struct decoder, so that
+// every level is strict, every value has its line, and every problem is found in one run.
+type decoder struct {
+	file  string
+	lines map[string]int // "actions[2].match.path" → line
+	found Problems
+}
+
+// maxDepth bounds nesting; no adapter comes near it.
+const maxDepth = 32
+
+func (d *decoder) problem(line int, hint, format string, args ...any) {
+	d.found = append(d.found, Problem{File: d.file, Line: line, What: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string, depth int) {
+	d.lines[path] = n.Line
+	if depth > maxDepth {
+		d.problem(n.Line, "", "%s is nested too deeply", path)
+		return
+	}
+	if n.Kind == yaml.AliasNode || n.Anchor != "" {
+		d.problem(n.Line, "write the value out", "%s uses an anchor or alias", orTop(path))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		d.decodeStruct(n, v, path, depth)
+	case reflect.Map:
+		d.decodeMap(n, v, path, depth)
+	case reflect.Slice:
+		d.decodeSlice(n, v, path, depth)
+	case reflect.Interface:
+		if x := d.decodeAny(n, path, depth); x != nil {
+			v.Set(reflect.ValueOf(x))
+		}
+	default:
+		d.decodeScalar(n, v, path)
+	}
+}
+
+func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, path string, depth int) {
+	if n.Kind != yaml.MappingNode {
+		d.problem(n.Line, "", "%s must be a mapping of keys", orTop(path))
+		return
+	}
+	known := keysOf(v.Type())
+	for key, value := range d.pairs(n, path) {
+		i := slices.Index(known, key.Value)
+		if i < 0 {
+			d.problem(key.Line, nearest(key.Value, known), "unknown key %q in %s", key.Value, orTop(path))
+			continue
+		}
+		d.decode(value, v.Field(i), join(path, key.Value), depth+1)
+	}
+	for i := range v.NumField() {
+		if f := v.Type().Field(i); f.Tag.Get("need") == "yes" && d.lines[join(path, known[i])] == 0 && path != "" {
+			d.problem(n.Line, "for example "+known[i]+": "+f.Tag.Get("eg"), "%s lacks %s", path, known[i])
+		}
+	}
+}
+
+func (d *decoder) decodeMap(n *yaml.Node, v reflect.Value, path string, depth int) {
+	if n.Kind != yaml.MappingNode {
+		d.problem(n.Line, "", "%s must be a mapping of names", path)
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	for key, value := range d.pairs(n, path) {
+		element := reflect.New(v.Type().Elem()).Elem()
+		d.decode(value, element, join(path, key.Value), depth+1)
+		v.SetMapIndex(reflect.ValueOf(key.Value), element)
+	}
+}
+
+func (d *decoder) decodeSlice(n *yaml.Node, v reflect.Value, path string, depth int) {
+	single := v.Type() == reflect.TypeFor[Strings]() || v.Type() == reflect.TypeFor[Ints]()
+	if n.Kind == yaml.ScalarNode && single {
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		d.decodeScalar(n, v.Index(0), path)
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
+		d.problem(n.Line, "", "%s must be a list", path)
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
+	for i, item := range n.Content {
+		d.decode(item, v.Index(i), fmt.Sprintf("%s[%d]", path, i), depth+1)
+	}
+}
+
+func (d *decoder) decodeScalar(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+		d.problem(n.Line, "", "%s must be a single value", path)
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(n.Value)
+	case reflect.Bool:
+		if n.Value != "true" && n.Value != "false" {
+			d.problem(n.Line, "", "%s must be true or false, not %q", path, n.Value)
+			return
+		}
+		v.SetBool(n.Value == "true")
+	case reflect.Int:
+		i, err := strconv.Atoi(n.Value)
+		if err != nil {
+			d.problem(n.Line, "", "%s must be a whole number, not %q", path, n.Value)
+			return
+		}
+		v.SetInt(int64(i))
+	}
+}
+
+// decodeAny keeps the JSON shape of a value: objects, lists, strings, numbers, booleans, null.
+func (d *decoder) decodeAny(n *yaml.Node, path string, depth int) any {
+	d.lines[path] = n.Line
+	if depth > maxDepth || n.Kind == yaml.AliasNode || n.Anchor != "" {
+		d.problem(n.Line, "write the value out", "%s is nested too deeply or uses an alias", path)
+		return nil
+	}
+	switch n.Kind {
+	case yaml.MappingNode:
+		m := map[string]any{}
+		for key, value := range d.pairs(n, path) {
+			m[key.Value] = d.decodeAny(value, join(path, key.Value), depth+1)
+		}
+		return m
+	case yaml.SequenceNode:
+		list := make([]any, len(n.Content))
+		for i, item := range n.Content {
+			list[i] = d.decodeAny(item, fmt.Sprintf("%s[%d]", path, i), depth+1)
+		}
+		return list
+	}
+	return d.anyScalar(n, path)
+}
+
+func (d *decoder) anyScalar(n *yaml.Node, path string) any {
+	switch n.ShortTag() {
+	case "!!null":
+		return nil
+	case "!!bool":
+		return n.Value == "true"
+	case "!!int":
+		if i, err := strconv.ParseInt(n.Value, 10, 64); err == nil {
+			return i
+		}
+		d.problem(n.Line, "quote it to make it text", "%s: %q is not a JSON number", path, n.Value)
+	case "!!float":
+		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && f-f == 0 {
+			return f
+		}
+		d.problem(n.Line, "quote it to make it text", "%s: %q is not a JSON number", path, n.Value)
+	}
+	return n.Value
+}
+
+// pairs walks a mapping and reports keys that are not plain text or come twice.
+func (d *decoder) pairs(n *yaml.Node, path string) func(func(k, v *yaml.Node) bool) {
+	return func(yield func(k, v *yaml.Node) bool) {
+		seen := map[string]int{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i]
+			if key.Kind != yaml.ScalarNode {
+				d.problem(key.Line, "", "a key of %s is not plain text", orTop(path))
+				continue
+			}
+			if first, twice := seen[key.Value]; twice {
+				d.problem(key.Line, "", "key %q of %s was already given on line %d", key.Value, orTop(path), first)
+				continue
+			}
+			seen[key.Value] = key.Line
+			if !yield(key, n.Content[i+1]) {
+				return
+			}
+		}
+	}
+}
+
+// keysOf lists the yaml keys of a struct, in the order of its fields.
+func keysOf(t reflect.Type) []string {
+	keys := make([]string, t.NumField())
+	for i := range keys {
+		keys[i] = t.Field(i).Tag.Get("yaml")
+	}
+	return keys
+}
+
+// nearest is a hint for a misspelt word.
+func nearest(word string, known []string) string {
+	best, least := "", 3
+	for _, k := range known {
+		if n := distance(strings.ToLower(word), k); n < least {
+			best, least = k, n
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	sorted := slices.Sorted(slices.Values(known))
+	return "known: " + strings.Join(sorted, ", ")
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func orTop(path string) string {
+	if path == "" {
+		return "the adapter"
+	}
+	return path
+}

@@ -1,0 +1,208 @@
+package adapters
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Source is the text of one adapter file. Name is what problems call it, usually the file's path.
+type Source struct {
+	Name string
+	Text []byte
+}
+
+// Problem is one thing wrong with one line of one file.
+type Problem struct {
+	File string
+	Line int
+	What string
+	Hint string // what to do about it; may be empty
+}
+
+func (p Problem) Error() string {
+	text := fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.What)
+	if p.Hint != "" {
+		text += " (" + p.Hint + ")"
+	}
+	return text
+}
+
+// Problems is everything that is wrong, by file and line. It never contains a secret: adapters hold none.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i := range p {
+		lines[i] = p[i].Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+//go:embed library/*.yaml
+var libraryFiles embed.FS
+
+// Library is the adapters that ship in the binary. They have no hosts: an adapter of one's own extends one.
+func Library() []Source {
+	entries, err := libraryFiles.ReadDir("library")
+	if err != nil {
+		return nil // cannot happen: the folder is embedded
+	}
+	var sources []Source
+	for _, e := range entries {
+		name := path.Join("library", e.Name())
+		if text, err := libraryFiles.ReadFile(name); err == nil {
+			sources = append(sources, Source{Name: name, Text: text})
+		}
+	}
+	return sources
+}
+
+// draft is a decoded file: what it says, and on which line.
+type draft struct {
+	decoder
+	spec Spec
+}
+
+// Load compiles the given adapters. Library adapters take part only through extends. On any problem the Set is nil and
+// the error is Problems: all of them, sorted.
+func Load(own []Source) (*Set, error) {
+	return load(own, Library())
+}
+
+func load(own, library []Source) (*Set, error) {
+	parents := map[string]*draft{}
+	var found Problems
+	for _, src := range library {
+		d := parse(src)
+		found = append(found, d.found...)
+		parents[d.spec.Name] = d
+	}
+	set := &Set{exact: map[string]*Adapter{}, suffix: map[string]*Adapter{}}
+	for _, src := range own {
+		d := parse(src)
+		d.inherit(parents)
+		a := d.build(true)
+		if other := set.ByName(d.spec.Name); other != nil && a != nil {
+			d.at("name", "give one of them another name", "another adapter is already called %q", d.spec.Name)
+		}
+		if a != nil {
+			for pattern, other := range set.index(a) {
+				d.at(fmt.Sprintf("hosts[%d]", slices.Index(a.spec.Hosts, pattern)), "", "host %q already belongs to adapter %q", pattern, other)
+			}
+			set.all = append(set.all, a)
+		}
+		found = append(found, d.found...)
+	}
+	if len(found) > 0 {
+		slices.SortStableFunc(found, func(a, b Problem) int {
+			return cmpProblem(a, b)
+		})
+		return nil, slices.Compact(found)
+	}
+	set.seal()
+	return set, nil
+}
+
+func cmpProblem(a, b Problem) int {
+	if c := strings.Compare(a.File, b.File); c != 0 {
+		return c
+	}
+	if a.Line != b.Line {
+		return a.Line - b.Line
+	}
+	return strings.Compare(a.What, b.What)
+}
+
+// maxSource bounds an adapter file, in bytes.
+const maxSource = 1 << 20
+
+func parse(src Source) *draft {
+	d := &draft{decoder: decoder{file: src.Name, lines: map[string]int{}}}
+	if len(src.Text) > maxSource {
+		d.problem(1, "", "the file is larger than %d bytes", maxSource)
+		return d
+	}
+	documents := yaml.NewDecoder(bytes.NewReader(src.Text))
+	var top, second yaml.Node
+	if err := documents.Decode(&top); err != nil {
+		if errors.Is(err, io.EOF) {
+			d.problem(1, "an adapter has at least name, hosts, interim, login and actions", "the file is empty")
+		} else {
+			d.problem(lineOf(err), "", "not YAML: %s", oneLine(err))
+		}
+		return d
+	}
+	if err := documents.Decode(&second); !errors.Is(err, io.EOF) {
+		d.problem(max(second.Line, 1), "one adapter per file", "the file has a second document")
+	}
+	if len(top.Content) != 1 {
+		d.problem(1, "", "the file is empty")
+		return d
+	}
+	d.decode(top.Content[0], reflect.ValueOf(&d.spec).Elem(), "", 0)
+	return d
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// lineOf reads the line out of the library's error text; 1 when there is none.
+func lineOf(err error) int {
+	line := 1
+	if _, rest, ok := strings.Cut(err.Error(), "line "); ok {
+		_, _ = fmt.Sscanf(rest, "%d", &line) // no number: line stays 1
+	}
+	return max(line, 1)
+}
+
+// at reports a problem at the line of a key, or of the nearest key above it that the file has.
+func (d *draft) at(key, hint, format string, args ...any) {
+	d.problem(d.line(key), hint, format, args...)
+}
+
+func (d *draft) line(key string) int {
+	for key != "" {
+		if n := d.lines[key]; n > 0 {
+			return n
+		}
+		key = key[:max(strings.LastIndexAny(key, ".["), 0)]
+	}
+	return max(d.lines[""], 1)
+}
+
+// build checks and compiles; nil when something is wrong. Library adapters are built without hosts and interim.
+func (d *draft) build(own bool) *Adapter {
+	d.check(own)
+	if len(d.found) > 0 {
+		return nil
+	}
+	a := &Adapter{spec: d.spec}
+	for i, h := range a.spec.Hosts {
+		host, port := splitAuthority(h)
+		if a.spec.Hosts[i] = host; port != "" {
+			a.spec.Hosts[i] = host + ":" + port
+		}
+	}
+	if day, err := time.Parse(time.DateOnly, d.spec.Interim.ReviewBy); err == nil {
+		a.review = day.AddDate(0, 0, 1)
+	}
+	var err error
+	if a.digest, err = digestOf(&a.spec); err != nil {
+		d.at("", "", "the adapter has no canonical form: %s", err)
+		return nil
+	}
+	a.rules = d.compile()
+	if len(d.found) > 0 {
+		return nil
+	}
+	return a
+}
