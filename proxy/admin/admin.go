@@ -1,0 +1,179 @@
+// Package admin is the control API: tasks are made, listed and ended here, and
+// a request is explained. It decides who may ask; what is done, the corridor's
+// verbs do.
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+)
+
+// maxBody bounds a request body, in bytes.
+const maxBody = 256 << 10
+
+// Verbs are what the control API can do. The values returned are written as
+// JSON. A nil verb answers 501. All may be called concurrently.
+type Verbs struct {
+	CreateTask func(ctx context.Context, spec []byte) (any, error)
+	Tasks      func(ctx context.Context) (any, error)
+	Task       func(ctx context.Context, id string) (any, error)
+	EndTask    func(ctx context.Context, id string) (any, error)
+	Leases     func(ctx context.Context) (any, error)
+	Explain    func(ctx context.Context, question []byte) (any, error)
+	Health     func() error // nil func: always well
+	Ready      func() error // nil func: never ready
+	Metrics    http.Handler
+}
+
+// Problem is a refusal with its remedy; a verb returns one to choose the
+// status. Any other error of a verb answers 500 and its text stays here.
+type Problem struct {
+	Status int    `json:"status"`
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Error is the detail.
+func (p *Problem) Error() string { return p.Detail }
+
+// Config says who may ask.
+type Config struct {
+	Token Token    // of TCP requests; the zero Token admits nobody over TCP
+	Hosts []string // names besides loopback that Host may carry over TCP
+	Lost  func(error)
+}
+
+// New returns the control API. It serves TCP and the Unix socket alike: on a
+// connection that came through [ConnContext] with a Unix peer, the peer's uid
+// decides; on any other the bearer token does.
+func New(cfg Config, v Verbs) http.Handler {
+	a := &api{cfg: cfg, verbs: v}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", a.probe(func() error {
+		if v.Health == nil {
+			return nil
+		}
+		return v.Health()
+	}))
+	mux.HandleFunc("GET /readyz", a.probe(func() error {
+		if v.Ready == nil {
+			return errors.New("not started")
+		}
+		return v.Ready()
+	}))
+	mux.Handle("GET /metrics", a.private(func(w http.ResponseWriter, r *http.Request) {
+		if v.Metrics == nil {
+			a.answer(w, 0, nil, errNoVerb)
+			return
+		}
+		v.Metrics.ServeHTTP(w, r)
+	}))
+	mux.Handle("POST /v1/tasks", a.private(a.takes(http.StatusCreated, v.CreateTask)))
+	mux.Handle("POST /v1/explain", a.private(a.takes(http.StatusOK, v.Explain)))
+	mux.Handle("GET /v1/tasks", a.private(a.lists(v.Tasks)))
+	mux.Handle("GET /v1/leases", a.private(a.lists(v.Leases)))
+	mux.Handle("GET /v1/tasks/{id}", a.private(a.names(v.Task)))
+	mux.Handle("DELETE /v1/tasks/{id}", a.private(a.names(v.EndTask)))
+	mux.Handle("/", a.private(func(w http.ResponseWriter, r *http.Request) {
+		a.answer(w, 0, nil, &Problem{http.StatusNotFound, "not_found", "no such path or method: " + r.Method + " " + r.URL.Path,
+			"the control API has /v1/tasks, /v1/tasks/{id}, /v1/leases, /v1/explain, /healthz, /readyz and /metrics"})
+	}))
+	return a.sameHost(mux)
+}
+
+// Server returns an http.Server for h with the time-outs of the control API.
+func Server(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ConnContext: ConnContext, ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout: 15 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+}
+
+type api struct {
+	cfg   Config
+	verbs Verbs
+}
+
+var errNoVerb = &Problem{http.StatusNotImplemented, "not_implemented", "this server does not do that", ""}
+
+func (a *api) probe(ask func() error) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if err := ask(); err != nil {
+			a.answer(w, 0, nil, &Problem{http.StatusServiceUnavailable, "not_ready", err.Error(), "see the server's log"})
+			return
+		}
+		a.answer(w, http.StatusOK, map[string]string{"status": "ok"}, nil)
+	}
+}
+
+func (a *api) takes(status int, verb func(context.Context, []byte) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if verb == nil {
+			a.answer(w, 0, nil, errNoVerb)
+			return
+		}
+		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+			a.answer(w, 0, nil, &Problem{http.StatusUnsupportedMediaType, "bad_request", "the body is not declared as JSON", "send Content-Type: application/json"})
+			return
+		}
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			a.answer(w, 0, nil, &Problem{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is longer than %d bytes or broke off", maxBody), "send less"})
+			return
+		}
+		out, err := verb(r.Context(), body)
+		a.answer(w, status, out, err)
+	}
+}
+
+func (a *api) lists(verb func(context.Context) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if verb == nil {
+			a.answer(w, 0, nil, errNoVerb)
+			return
+		}
+		out, err := verb(r.Context())
+		a.answer(w, http.StatusOK, out, err)
+	}
+}
+
+func (a *api) names(verb func(context.Context, string) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if verb == nil {
+			a.answer(w, 0, nil, errNoVerb)
+			return
+		}
+		out, err := verb(r.Context(), r.PathValue("id"))
+		a.answer(w, http.StatusOK, out, err)
+	}
+}
+
+// answer writes out, or the problem that err is.
+func (a *api) answer(w http.ResponseWriter, status int, out any, err error) {
+	kind := "application/json"
+	if err != nil {
+		var p *Problem
+		if !errors.As(err, &p) {
+			if a.cfg.Lost != nil {
+				a.cfg.Lost(err)
+			}
+			p = &Problem{http.StatusInternalServerError, "failed", "the server could not do that", "see the server's log"}
+		}
+		kind, status = "application/problem+json", p.Status
+		out = struct {
+			Type  string `json:"type"`
+			Title string `json:"title"`
+			*Problem
+		}{"about:blank", http.StatusText(p.Status), p}
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(out)
+}

@@ -1,0 +1,159 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func verbs() Verbs {
+	echo := func(_ context.Context, b []byte) (any, error) {
+		var v struct {
+			Agent string `json:"agent"`
+		}
+		return &v, Decode(b, &v)
+	}
+	return Verbs{CreateTask: echo, Explain: echo,
+		Tasks: func(context.Context) (any, error) { return []string{}, nil },
+		Task: func(_ context.Context, id string) (any, error) {
+			if id == "t_broken" {
+				return nil, errors.New("internal canary")
+			}
+			return map[string]string{"id": id}, nil
+		},
+		EndTask: func(context.Context, string) (any, error) {
+			return nil, &Problem{404, "not_found", "no such task", "list them"}
+		},
+		Ready: func() error { return errors.New("disk full") }}
+}
+
+func TestControlAPI(t *testing.T) {
+	token := strings.Repeat("k", 32)
+	h := New(Config{Token: Token{token}, Hosts: []string{"byline.acme.example"}}, verbs())
+	for _, c := range []struct {
+		name, method, path, body string
+		set                      map[string]string
+		status                   int
+		want                     string
+	}{
+		{"list", "GET", "/v1/tasks", "", nil, 200, "[]"},
+		{"create", "POST", "/v1/tasks", `{"agent":"a"}`, nil, 201, `"agent":"a"`},
+		{"unknown field", "POST", "/v1/tasks", `{"agnet":"a"}`, nil, 400, "agnet"},
+		{"two values", "POST", "/v1/tasks", `{} {}`, nil, 400, "follows"},
+		{"too large", "POST", "/v1/tasks", `"` + strings.Repeat("a", maxBody) + `"`, nil, 413, "too_large"},
+		{"a form post", "POST", "/v1/tasks", `{}`, map[string]string{"Content-Type": "text/plain"}, 415, "application/json"},
+		{"one", "GET", "/v1/tasks/t_1", "", nil, 200, "t_1"},
+		{"the verb chooses the status", "DELETE", "/v1/tasks/t_1", "", nil, 404, "list them"},
+		{"the verb breaks", "GET", "/v1/tasks/t_broken", "", nil, 500, "server's log"},
+		{"no verb", "GET", "/v1/leases", "", nil, 501, "not_implemented"},
+		{"no metrics", "GET", "/metrics", "", nil, 501, "not_implemented"},
+		{"wrong method", "PUT", "/v1/tasks", "", nil, 404, "PUT"},
+		{"no token", "GET", "/v1/tasks", "", map[string]string{"Authorization": ""}, 401, "auth_required"},
+		{"wrong token", "GET", "/v1/tasks", "", map[string]string{"Authorization": "Bearer x"}, 401, "auth_required"},
+		{"well without token", "GET", "/healthz", "", map[string]string{"Authorization": ""}, 200, "ok"},
+		{"not ready", "GET", "/readyz", "", nil, 503, "disk full"},
+		{"rebound name", "GET", "/v1/tasks", "", map[string]string{"Host": "evil.example"}, 421, "misdirected"},
+		{"configured name", "GET", "/v1/tasks", "", map[string]string{"Host": "byline.acme.example:8081"}, 200, "[]"},
+		{"web page", "GET", "/v1/tasks", "", map[string]string{"Origin": "http://localhost"}, 421, "misdirected"},
+		{"IPv6", "GET", "/v1/tasks", "", map[string]string{"Host": "[::1]:8081"}, 200, "[]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+			r.Host = "127.0.0.1:8081"
+			r.Header.Set("Authorization", "Bearer "+token)
+			r.Header.Set("Content-Type", "application/json")
+			for k, v := range c.set {
+				if k == "Host" {
+					r.Host = v
+				}
+				r.Header.Set(k, v)
+				if v == "" {
+					r.Header.Del(k)
+				}
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+				t.Fatalf("got %d %s, want %d with %q", w.Code, w.Body, c.status, c.want)
+			}
+			if strings.Contains(w.Body.String(), "canary") || w.Header().Get("Access-Control-Allow-Origin") != "" {
+				t.Fatalf("the answer tells too much: %v %s", w.Header(), w.Body)
+			}
+			if c.status >= 400 && w.Header().Get("Content-Type") != "application/problem+json" {
+				t.Fatalf("a problem has type %q", w.Header().Get("Content-Type"))
+			}
+		})
+	}
+}
+
+func TestZeroTokenAdmitsNobody(t *testing.T) {
+	r := httptest.NewRequest("GET", "/v1/tasks", nil)
+	r.Host = "localhost"
+	r.Header.Set("Authorization", "Bearer ")
+	w := httptest.NewRecorder()
+	New(Config{}, verbs()).ServeHTTP(w, r)
+	if w.Code != 401 {
+		t.Fatalf("got %d", w.Code)
+	}
+}
+
+func TestUnixSocketAdmitsOwnUser(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Server(New(Config{}, verbs()))
+	go s.Serve(ln)
+	defer s.Close()
+	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}
+	defer tr.CloseIdleConnections()
+	res, err := (&http.Client{Transport: tr}).Get("http://byline/v1/tasks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 200 {
+		t.Fatalf("got %d", res.StatusCode)
+	}
+}
+
+func TestForeignUserIsRefused(t *testing.T) {
+	r := httptest.NewRequest("GET", "/v1/tasks", nil)
+	r = r.WithContext(context.WithValue(r.Context(), peerKey{}, peer{uid: uint32(os.Getuid()) + 1}))
+	w := httptest.NewRecorder()
+	New(Config{}, verbs()).ServeHTTP(w, r)
+	if w.Code != 403 {
+		t.Fatalf("got %d", w.Code)
+	}
+}
+
+func TestTokenFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "d", "token")
+	made, err := MakeToken(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := MakeToken(path)
+	if err != nil || again.Reveal() != made.Reveal() {
+		t.Fatalf("second start: %v, same %v", err, again.Reveal() == made.Reveal())
+	}
+	if s := fmt.Sprintf("%v %+v %#v %s %q", made, made, made, made, made); strings.Contains(s, made.Reveal()) {
+		t.Fatal("the token prints")
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadToken(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Fatalf("a readable file was taken: %v", err)
+	}
+}
