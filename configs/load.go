@@ -1,0 +1,143 @@
+package configs
+
+import (
+	"cmp"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+//go:embed byline.yaml
+var reference []byte
+
+// Reference is the commented byline.yaml that byline init writes.
+func Reference() []byte { return slices.Clone(reference) }
+
+// Problem is one thing that is wrong with the file. Line 0 means that it
+// belongs to no line.
+type Problem struct {
+	File string
+	Line int
+	Text string
+}
+
+func (p Problem) String() string {
+	if p.Line == 0 {
+		return p.File + ": " + p.Text
+	}
+	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
+}
+
+// Problems are all that is wrong with a file, by line.
+type Problems []Problem
+
+// Error lists one problem a line.
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Load reads and checks the file at path. The error is [Problems] when the
+// content is wrong and wraps [ErrNoFile] when there is none.
+func Load(path string) (*Config, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w at %s", ErrNoFile, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, text)
+}
+
+// Parse is Load of a text that was read already; relative paths in it count
+// from the folder of name.
+func Parse(name string, text []byte) (*Config, error) {
+	var top yaml.Node
+	c := new(Config)
+	problems := decode(name, text, &top, c)
+	c.SetDefaults()
+	for _, err := range c.Check() {
+		problems = append(problems, Problem{name, lineOf(&top, err.Error()), err.Error()})
+	}
+	if len(problems) > 0 {
+		slices.SortStableFunc(problems, func(a, b Problem) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text))
+		})
+		return nil, problems
+	}
+	base, err := filepath.Abs(filepath.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range c.paths() {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(base, *p)
+		}
+	}
+	return c, nil
+}
+
+func decode(name string, text []byte, top *yaml.Node, c *Config) (out Problems) {
+	if len(strings.TrimSpace(string(text))) == 0 {
+		return nil
+	}
+	err := yaml.Load(text, top)
+	if err == nil {
+		err = yaml.Load(text, c, yaml.WithKnownFields())
+	}
+	var all *yaml.LoadErrors
+	var one *yaml.LoadError
+	switch {
+	case err == nil:
+	case errors.As(err, &all):
+		for _, e := range all.Errors {
+			out = append(out, problem(name, e))
+		}
+	case errors.As(err, &one):
+		out = append(out, problem(name, one))
+	default:
+		out = append(out, Problem{File: name, Text: strings.TrimPrefix(err.Error(), "yaml: ")})
+	}
+	return out
+}
+
+func problem(name string, e *yaml.LoadError) Problem {
+	text := e.Message
+	if field, _, ok := strings.Cut(strings.TrimPrefix(text, "field "), " not found in type"); ok {
+		text = field + ": is no key here; see the reference that byline init writes"
+	}
+	return Problem{name, e.Mark.Line, text}
+}
+
+// lineOf finds the line of the deepest key that text's leading key path names.
+func lineOf(top *yaml.Node, text string) (line int) {
+	path, _, _ := strings.Cut(text, ":")
+	n := top
+	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
+		n = n.Content[0]
+	}
+	for _, key := range strings.Split(path, ".") {
+		if n.Kind != yaml.MappingNode {
+			return line
+		}
+		i := 0
+		for ; i+1 < len(n.Content) && n.Content[i].Value != key; i += 2 {
+		}
+		if i+1 >= len(n.Content) {
+			return line
+		}
+		line, n = n.Content[i].Line, n.Content[i+1]
+	}
+	return line
+}
