@@ -1,0 +1,65 @@
+// Command byline is the proxy and everything an operator does with it: flags
+// in, a room or the running server called, exit code out.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// failure is an error with its remedy and exit code.
+type failure struct {
+	err  error
+	hint string
+	code int
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func main() { os.Exit(start(os.Args[1:])) }
+
+// start runs one command line and returns its exit code: 0 done, 1 refused or
+// failed, 2 wrong usage. A command that ran is a failure; everything else that
+// cobra returns is wrong usage.
+func start(args []string) int {
+	root := tree()
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil {
+		return 0
+	}
+	var f *failure
+	if !errors.As(err, &f) {
+		f = &failure{err, "byline --help shows the usage", 2}
+	}
+	if f.err != nil {
+		fmt.Fprintln(os.Stderr, "byline: "+strings.TrimSpace(f.err.Error()))
+	}
+	if f.hint != "" {
+		fmt.Fprintln(os.Stderr, "hint: "+f.hint)
+	}
+	return f.code
+}
+
+func tree() *cobra.Command {
+	root := &cobra.Command{Use: "byline", Short: "A forward proxy that puts agents' work under their own names",
+		Example:       "  byline check\n  byline run --spec task.json -- curl https://wiki.acme.example/",
+		SilenceErrors: true, SilenceUsage: true}
+	file := os.Getenv("BYLINE_CONFIG")
+	if file == "" {
+		file = "byline.yaml"
+	}
+	root.PersistentFlags().String("config", file, "configuration file (BYLINE_CONFIG)")
+	root.AddCommand(checkCommand(), taskCommand(), runCommand(), versionCommand())
+	return root
+}
+
+// failed marks an error as one of a command that ran.
+func failed(what string, err error, hint string) error {
+	return &failure{fmt.Errorf("%s: %w", what, err), hint, 1}
+}
