@@ -70,8 +70,10 @@ func (rule *rule) match(r *reading, bound *[maxSlots]string) verdict {
 	if !rule.methodFits(r.q.Method) || !rule.pathFits(r, bound) {
 		return differs
 	}
-	if len(rule.contentTypes) > 0 && !rule.typeFits(r) {
-		return differs
+	if len(rule.contentTypes) > 0 {
+		if v := rule.typeFits(r); v != matches {
+			return v
+		}
 	}
 	for i := range rule.query {
 		if v := rule.query[i].fits(r.queryValue(rule.query[i].key), bound); v != matches {
@@ -133,18 +135,25 @@ func (rule *rule) methodFits(method string) bool {
 	return false
 }
 
-func (rule *rule) typeFits(r *reading) bool {
+// typeFits is unsure about a header that two servers may read differently; no header is no type.
+func (rule *rule) typeFits(r *reading) verdict {
+	if r.q.ContentType == "" {
+		if len(r.q.Body) > 0 || r.q.Truncated {
+			return unsure
+		}
+		return differs
+	}
 	media, ok := r.mediaType()
 	if !ok {
-		return false
+		return unsure
 	}
 	var none [maxSlots]string
 	for i := range rule.contentTypes {
 		if rule.contentTypes[i].match(media, &none) {
-			return true
+			return matches
 		}
 	}
-	return false
+	return differs
 }
 
 func (rule *rule) action(bound *[maxSlots]string) Action {

@@ -181,7 +181,9 @@ func (d *draft) line(key string) int {
 
 // build checks and compiles; nil when something is wrong. Library adapters are built without hosts and interim.
 func (d *draft) build(own bool) *Adapter {
-	d.check(own)
+	if d.lines[""] > 0 { // else nothing was decoded, and the reason is on the list
+		d.check(own)
+	}
 	if len(d.found) > 0 {
 		return nil
 	}

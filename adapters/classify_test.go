@@ -1,0 +1,93 @@
+package adapters
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const formType = "application/x-www-form-urlencoded"
+
+func TestI7ClassifyLibrary(t *testing.T) {
+	cases := []struct{ adapter, method, path, query, ctype, body, want string }{
+		{"mediawiki", "GET", "/index.php", "title=Sandbox", "", "", "page.read page/Sandbox"},
+		{"mediawiki", "GET", "/index.php", "action=view&title=Caf%C3%A9", "", "", "page.read page/Café"},
+		{"mediawiki", "GET", "/index.php", "title=A&title=B", "", "", "refused"},
+		{"mediawiki", "GET", "/index.php", "title[]=A", "", "", "refused"},
+		{"mediawiki", "GET", "/index.php", "title=Sandbox&curid=7", "", "", "refused"},
+		{"mediawiki", "GET", "/index.php", "title=Sandbox&oldid=7", "", "", "revision.read revision/7"},
+		{"mediawiki", "POST", "/index.php", "title=Sandbox&action=submit", formType, "wpTextbox1=x", "page.edit page/Sandbox"},
+		{"mediawiki", "POST", "/index.php", "title=Sandbox&action=submit", formType, "title=Other", "refused"},
+		{"mediawiki", "POST", "/index.php", "title=Sandbox&action=submit", "", "title=Other", "refused"},
+		{"mediawiki", "POST", "/index.php", "x=1&title=special:userlogin", formType, "a=b", "login"},
+		{"mediawiki", "POST", "/index.php", "", formType, "title=special:UserLogin&wpName=a", "login"},
+		{"mediawiki", "GET", "/index.php", "title=Special:User_Login", "", "", "login"},
+		{"mediawiki", "GET", "/index.php/Special:UserLogin", "", "", "", "refused"},
+		{"mediawiki", "GET", "/index.php", "title=Special:ChangePassword", "", "", "account.manage account !"},
+		{"mediawiki", "POST", "/api.php", "", formType, "action=clientlogin", "login"},
+		{"mediawiki", "POST", "/api.php", "", formType, "action=edit&title=A&token=x", "page.edit page/A"},
+		{"mediawiki", "GET", "/load.php", "modules=a;b", "", "", "refused"},
+		{"requesttracker", "GET", "/Ticket/Display.html", "id=7", "", "", "ticket.read ticket/7"},
+		{"requesttracker", "GET", "/Ticket/Display.html", "id=7;user=a;pass=b", "", "", "login"},
+		{"requesttracker", "POST", "/Ticket/Update.html", "", formType, "id=7&Action=Comment&UpdateType=private", "ticket.comment ticket/7"},
+		{"requesttracker", "POST", "/Ticket/Update.html", "", formType, "id=7&UpdateType=response", "ticket.reply ticket/7"},
+		{"requesttracker", "POST", "/REST/2.0/ticket/7/comment", "", "application/json", "{}", "ticket.comment ticket/7"},
+		{"requesttracker", "POST", "/REST/2.0/ticket/7/comment", "", "application/json, " + formType, "{}", "refused"},
+		{"requesttracker", "POST", "/Ticket/Update.html", "", formType, "id=7&user=a&pass=b", "login"},
+		{"requesttracker", "POST", "/NoAuth/Login.html", "", formType, "user=a", "login"},
+		{"wordpress", "POST", "/wp-login.php", "", formType, "log=a", "login"},
+		{"wordpress", "POST", "/wp-login%2ephp", "", formType, "log=a", "login"},
+		{"wordpress", "POST", "/wp-admin/admin-ajax.php", "", formType, "action=heartbeat", "ajax.heartbeat ajax"},
+		{"wordpress", "POST", "/wp-json/wp/v2/posts/3", "_method=DELETE", "application/json", "{}", "refused"},
+		{"wordpress", "POST", "/wp-json/wp/v2/posts/3", "", "application/json", "{}", "post.edit post/3"},
+	}
+	for _, c := range cases {
+		a := loadChild(t, c.adapter)
+		act, ok := a.Classify(Query{Method: c.method, Path: c.path, RawQuery: c.query, ContentType: c.ctype, Body: []byte(c.body)})
+		got := strings.TrimSpace(act.Name + " " + act.Resource)
+		if act.Privileged {
+			got += " !"
+		}
+		if act.Login {
+			got = "login"
+		}
+		if !ok {
+			got = "refused"
+		}
+		if got != c.want {
+			t.Errorf("%s %s %s?%s %s: got %q, want %q", c.adapter, c.method, c.path, c.query, c.body, got, c.want)
+		}
+	}
+}
+
+func FuzzClassify(f *testing.F) {
+	a := loadChild(f, "wordpress")
+	f.Add("/wp%2dlogin.php", "a=b", "log=x", formType)
+	f.Add("/WP-login.php/", "", "", "")
+	f.Fuzz(func(t *testing.T, path, query, body, ctype string) {
+		act, ok := a.Classify(Query{Method: "POST", Path: path, RawQuery: query, ContentType: ctype, Body: []byte(body)})
+		decoded, clear := decodePath(path)
+		if ok && clear && strings.EqualFold(strings.TrimSuffix(decoded, "/"), "/wp-login.php") && !act.Login {
+			t.Fatalf("%q is the login path but was classified %q", path, act.Name)
+		}
+	})
+}
+
+func BenchmarkClassify200(b *testing.B) {
+	var y strings.Builder
+	y.WriteString("name: b\n" + strings.Replace(place, "HOST", "b.example", 1) + "login: {kind: basic}\nactions:\n")
+	for i := range 200 {
+		fmt.Fprintf(&y, "  - {name: a%d, match: {method: GET, path: \"/part%d/{id}\", query: {action: [view, \"\"]}}, resource: \"r/{id}\"}\n", i, i)
+	}
+	set, err := Load([]Source{{Name: "b.yaml", Text: []byte(y.String())}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	a := set.ByName("b")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := a.Classify(Query{Method: "GET", Path: "/part150/7", RawQuery: "action=view&x=1"}); !ok {
+			b.Fatal("unclassified")
+		}
+	}
+}

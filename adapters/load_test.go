@@ -1,0 +1,64 @@
+package adapters
+
+import (
+	"strings"
+	"testing"
+)
+
+const place = "hosts: [HOST]\ninterim: {reason: r, owner: o, review_by: 2027-06-30}\n"
+
+// loadChild loads a file that extends a library adapter.
+func loadChild(t testing.TB, parent string) *Adapter {
+	t.Helper()
+	text := "name: my-" + parent + "\nextends: " + parent + "\n" + strings.Replace(place, "HOST", parent+".acme.example", 1)
+	set, err := Load([]Source{{Name: parent + ".yaml", Text: []byte(text)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set.ByHost(strings.ToUpper(parent) + ".acme.example.:8443")
+}
+
+func TestLibraryLoads(t *testing.T) {
+	for _, parent := range []string{"mediawiki", "requesttracker", "wordpress"} {
+		if a := loadChild(t, parent); a == nil || a.Name() != "my-"+parent {
+			t.Errorf("%s: not found by its host", parent)
+		}
+	}
+}
+
+func TestBrokenAdapters(t *testing.T) {
+	good := "name: a\nhosts: [a.example]\ninterim: {reason: r, owner: o, review_by: 2027-06-30}\n"
+	cases := []struct{ name, text, want string }{
+		{"empty", "", "a.yaml:1: the file is empty (an adapter has at least name, hosts, interim, login and actions)"},
+		{"nested misspelling", good + "login:\n  kind: basic\n  sucess: {}\nactions: [{name: x, match: {path: /}}]\n",
+			`a.yaml:6: unknown key "sucess" in login (did you mean "success"?)`},
+		{"unknown kind", good + "login: {kind: cookie}\nactions: [{name: x, match: {path: /}}]\n",
+			`a.yaml:4: unknown login.kind "cookie" (known: basic, bearer, form, header, json, oauth2)`},
+		{"shadowed", good + "login: {kind: basic}\nactions:\n  - {name: x, match: {path: /}}\n  - {name: y, match: {path: /}}\n",
+			`a.yaml:7: action "y" can never be reached: "x" on line 6 matches the same requests first`},
+		{"unbound resource", good + "login: {kind: basic}\nactions: [{name: x, match: {path: /}, resource: \"p/{id}\"}]\n",
+			`a.yaml:5: resource "p/{id}" names {id}, which match does not bind`},
+		{"relative path", good + "login: {kind: basic}\nactions: [{name: x, match: {path: a}}]\n",
+			`a.yaml:5: path "a" does not start with /`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Load([]Source{{Name: "a.yaml", Text: []byte(c.text)}})
+			if err == nil || err.Error() != c.want {
+				t.Errorf("got  %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	for _, s := range Library() {
+		f.Add(s.Text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		set, err := Load([]Source{{Name: "f", Text: text}})
+		if (set == nil) == (err == nil) {
+			t.Fatal("neither or both of a set and problems")
+		}
+	})
+}
