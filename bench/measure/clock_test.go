@@ -34,8 +34,8 @@ func TestResident(t *testing.T) {
 	}
 	for text, want := range map[string]int64{
 		"Name:\tx\nVmRSS:\t    2048 kB\nRssAnon:\t 1 kB\n": 2 << 20,
-		"Name:\tx\nState:\tZ (zombie)\n":                  -1,
-		"VmRSS:\t12 MB\n":                                 -1,
+		"Name:\tx\nState:\tZ (zombie)\n":                   -1,
+		"VmRSS:\t12 MB\n":                                  -1,
 	} {
 		got, err := residentIn([]byte(text))
 		if want < 0 && err == nil || want >= 0 && got != want {
