@@ -171,8 +171,9 @@ func FuzzOpen(f *testing.F) {
 	f.Add(append([]byte(header), sealed...))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if _, err := decode(key, text); err == nil && !bytes.Equal(text, good) {
-			t.Error("opened what this key did not seal")
+		held, err := decode(key, text)
+		if err == nil && (len(held) != 1 || held["wiki"]["bot"]["password"] != canary) {
+			t.Errorf("opened what this key did not seal: %d adapters", len(held))
 		}
 	})
 }
