@@ -1,0 +1,131 @@
+package adapters
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxConditionBody is how much of a body a condition looks at.
+const maxConditionBody = 64 << 10
+
+// Ended reports whether an answer says that the session is gone. body is its beginning; it may be nil when
+// EndedNeedsBody said no.
+func (a *Adapter) Ended(status int, fields []Field, body []byte) bool {
+	for i := range a.spec.Login.Ended {
+		c := &a.spec.Login.Ended[i]
+		if c.headFails(status, fields) == "" && c.bodyFails(body) == "" && (body != nil || !c.wantsBody()) {
+			return true
+		}
+	}
+	return false
+}
+
+// EndedNeedsBody reports whether Ended cannot be told from status and fields alone. It does not allocate.
+func (a *Adapter) EndedNeedsBody(status int, fields []Field) bool {
+	for i := range a.spec.Login.Ended {
+		if c := &a.spec.Login.Ended[i]; c.wantsBody() && c.headFails(status, fields) == "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Condition) wantsBody() bool { return c.Body != "" || c.NotBody != "" }
+
+// fails names the first key that does not hold; "" when all do.
+func (c *Condition) fails(r *Reply) string {
+	if key := c.headFails(r.Status, r.Fields); key != "" {
+		return key
+	}
+	return c.bodyFails(r.Body)
+}
+
+func (c *Condition) headFails(status int, fields []Field) string {
+	switch {
+	case len(c.Status) > 0 && !slices.Contains(c.Status, status):
+		return "status"
+	case c.Redirect != "" && (status < 300 || status > 399 || !redirectFits(c.Redirect, fieldValue(fields, "Location"))):
+		return "redirect"
+	case c.Cookie != "" && !setsCookie(c.Cookie, fields):
+		return "cookie"
+	case c.Header != "" && !headerFits(c.Header, fields):
+		return "header"
+	case c.ContentType != "":
+		media, _, _ := strings.Cut(fieldValue(fields, "Content-Type"), ";")
+		if !glob(c.ContentType, strings.TrimSpace(media), fold) {
+			return "content_type"
+		}
+	}
+	return ""
+}
+
+func (c *Condition) bodyFails(body []byte) string {
+	if !c.wantsBody() {
+		return ""
+	}
+	text := body[:min(len(body), maxConditionBody)]
+	switch {
+	case c.Body != "" && !bytes.Contains(text, []byte(c.Body)):
+		return "body"
+	case c.NotBody != "" && bytes.Contains(text, []byte(c.NotBody)):
+		return "not_body"
+	}
+	return ""
+}
+
+// redirectFits compares the Location as it is and percent-decoded.
+func redirectFits(pattern, location string) bool {
+	if location == "" || glob(pattern, location, nil) {
+		return location != ""
+	}
+	if strings.IndexByte(location, '%') < 0 {
+		return false
+	}
+	decoded, err := url.PathUnescape(location)
+	return err == nil && glob(pattern, decoded, nil)
+}
+
+// setsCookie: the answer ends with such a cookie set; one that it deletes does not count.
+func setsCookie(pattern string, fields []Field) bool {
+	now := time.Now()
+	set := map[string]bool{}
+	for _, f := range fields {
+		if !strings.EqualFold(f.Name, "Set-Cookie") {
+			continue
+		}
+		if c, ok := parseSetCookie(f.Value); ok && glob(pattern, c.name, nil) {
+			until := c.until(now)
+			set[fmt.Sprint(c.name, " ", c.domain, " ", c.path)] = c.value != "" && (until.IsZero() || until.After(now))
+		}
+	}
+	for _, is := range set {
+		if is {
+			return true
+		}
+	}
+	return false
+}
+
+func headerFits(text string, fields []Field) bool {
+	name, pattern, has := strings.Cut(text, ":")
+	pattern = strings.TrimSpace(pattern)
+	for _, f := range fields {
+		if strings.EqualFold(f.Name, name) && (!has || glob(pattern, f.Value, nil)) {
+			return true
+		}
+	}
+	return false
+}
+
+func fieldValue(fields []Field, name string) string {
+	for i := range fields {
+		if strings.EqualFold(fields[i].Name, name) {
+			return fields[i].Value
+		}
+	}
+	return ""
+}

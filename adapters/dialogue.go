@@ -1,0 +1,246 @@
+package adapters
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Step is one request of a login or logout. It holds secrets and prints as REDACTED.
+type Step struct {
+	Method    string
+	Authority string // "" is the adapter's host
+	Path      string // with the query
+	Fields    []Field
+	Body      []byte
+}
+
+// Format prints REDACTED under every verb.
+func (Step) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText covers JSON and zerolog.
+func (Step) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Reply is the answer to a Step. Body may be cut off at some MiB. It holds secrets and prints as REDACTED.
+type Reply struct {
+	Status int
+	Fields []Field
+	Body   []byte
+}
+
+// Format prints REDACTED under every verb.
+func (Reply) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText covers JSON and zerolog.
+func (Reply) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Dialogue is a login or a logout as a conversation of values: the caller sends what Next gives and hands back the
+// answer. It follows no redirect by itself. It belongs to one goroutine and prints as REDACTED.
+type Dialogue struct {
+	a         *Adapter
+	kind      Kind
+	secret    Revealer // nil in a logout
+	session   *Session
+	steps     []StepSpec
+	final     Condition // on the answer to the last step
+	at        int       // the step whose answer comes next
+	page      string    // path of the last page, for Referer
+	agent     string    // User-Agent of the first request
+	authority string    // of the step under way
+	path      string
+	done      bool
+}
+
+// Format prints REDACTED under every verb.
+func (d *Dialogue) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText covers JSON and zerolog.
+func (d *Dialogue) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Login begins a login. pins are the fields of the first request, from which the pinned headers are taken; a
+// User-Agent among them goes with the login in any case. The host is the adapter's first one that is no wildcard,
+// over the upstream's scheme; where the agent named another, say so with At before the first Next.
+func (a *Adapter) Login(secret Revealer, pins []Field) *Dialogue {
+	s := &Session{scheme: "https", taken: map[string]string{}, pins: a.pinsOf(pins)}
+	if strings.HasPrefix(a.spec.Upstream.URL, "http://") {
+		s.scheme = "http"
+	}
+	for _, host := range a.spec.Hosts {
+		if !strings.HasPrefix(host, "*") {
+			s.authority = host
+			break
+		}
+	}
+	s.username, _ = secret.Reveal("username")
+	return &Dialogue{a: a, kind: kinds[a.spec.Login.Kind], secret: secret, session: s, steps: a.spec.Login.Steps,
+		final: a.spec.Login.Success, agent: fieldValue(pins, "User-Agent")}
+}
+
+// At says where the login takes place: the scheme towards the SaaS and the authority that the agent named. Cookies
+// without a Domain belong to that host, and Origin and Referer name it. Call it before the first Next.
+func (d *Dialogue) At(scheme, authority string) {
+	d.session.scheme, d.session.authority = scheme, authority
+}
+
+// Logout begins the logout of a session, at the host where it was made; nil when the adapter has no recipe for one.
+func (a *Adapter) Logout(s *Session) *Dialogue {
+	steps := a.spec.Login.Logout.Steps
+	if s == nil || len(steps) == 0 {
+		return nil
+	}
+	kind := kinds["form"]
+	if a.spec.Login.Kind == "json" {
+		kind = kinds["json"]
+	}
+	return &Dialogue{a: a, kind: kind, session: s, steps: steps}
+}
+
+// Next gives the request to send after last, the answer to the one before (nil at first). A nil Step: finished, and
+// Session is there. An error ends the dialogue; it says which step and which condition failed and the status seen,
+// and holds no secret.
+func (d *Dialogue) Next(last *Reply) (*Step, error) {
+	switch {
+	case d.done:
+		return nil, nil
+	case d.kind == nil:
+		return nil, fmt.Errorf("there is no login kind %q", d.a.spec.Login.Kind)
+	case d.session.authority == "":
+		return nil, errors.New("the adapter has only wildcard hosts, and nobody said at which of them to log in")
+	}
+	if last != nil {
+		for _, f := range last.Fields {
+			if strings.EqualFold(f.Name, "Set-Cookie") {
+				d.takeCookie(f.Value)
+			}
+		}
+	}
+	step, err := d.kind.Next(d, last)
+	if err != nil {
+		return nil, err
+	}
+	if step == nil {
+		d.finish()
+		return nil, nil
+	}
+	d.dress(step)
+	return step, nil
+}
+
+// Session is the finished login's; nil before that.
+func (d *Dialogue) Session() *Session {
+	if !d.done {
+		return nil
+	}
+	return d.session
+}
+
+// takeCookie keeps every cookie between steps, those too that pass later on: a login wants its test cookie back.
+func (d *Dialogue) takeCookie(field string) {
+	if c, ok := parseSetCookie(field); ok {
+		if h, ok := c.held(hostOnly(d.authority), d.path, time.Now()); ok {
+			d.a.hold(d.session, h, time.Now())
+		}
+	}
+}
+
+// finish leaves only held cookies in the jar: the SaaS gives passed ones to the agent, which has to see them.
+func (d *Dialogue) finish() {
+	s := d.session
+	d.done = true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.jar.replace(slices.DeleteFunc(slices.Clone(s.jar.cookies()), func(c heldCookie) bool {
+		return cookieName(c.Name) && d.a.passesCookie(c.Name)
+	}))
+	for _, h := range s.headers {
+		s.secrets = append(s.secrets, h.Value)
+		if _, credential, ok := strings.Cut(h.Value, " "); ok {
+			s.secrets = append(s.secrets, credential)
+		}
+	}
+	slices.Sort(s.secrets)
+	s.secrets = slices.Compact(s.secrets)
+	s.changed.Store(true)
+	d.a.remask(s)
+}
+
+// dress adds what a browser on that page would send: pinned headers, Origin, Referer and Sec-Fetch-*, which
+// applications check against forgery, and the cookies so far. What the step says itself wins.
+func (d *Dialogue) dress(step *Step) {
+	s := d.session
+	d.authority = s.authority
+	if step.Authority != "" {
+		d.authority = step.Authority
+	}
+	d.path, _, _ = strings.Cut(step.Path, "?")
+	own := step.Fields
+	set := func(name, value string) {
+		if value != "" && fieldValue(own, name) == "" && fieldValue(step.Fields, name) == "" {
+			step.Fields = append(step.Fields, Field{Name: name, Value: value})
+		}
+	}
+	if step.Authority == "" {
+		origin := s.scheme + "://" + s.authority
+		if d.page != "" {
+			set("Referer", origin+d.page)
+			set("Sec-Fetch-Site", "same-origin")
+		} else if step.Method != "GET" {
+			set("Referer", origin+d.path)
+			set("Sec-Fetch-Site", "same-origin")
+		} else {
+			set("Sec-Fetch-Site", "none")
+		}
+		if step.Method != "GET" {
+			set("Origin", origin)
+		}
+		d.page, _, _ = strings.Cut(step.Path, "#")
+	}
+	set("Accept", "*/*")
+	for _, p := range s.pins {
+		set(p.Name, p.Value)
+	}
+	if !named(d.a.spec.Pin, "User-Agent") {
+		set("User-Agent", d.agent)
+	}
+	if d.secret == nil { // a logout goes out as the session does; a login has no session headers yet
+		for _, h := range s.headers {
+			set(h.Name, h.Value)
+		}
+	}
+	set("Cookie", cookieLine(s.jar.cookies(), nil, hostOnly(d.authority), d.path, s.scheme == "https", time.Now()))
+}
+
+// value is a template variable: what a step took, the one-time code, or a field of the secret. Fields of the secret
+// are masked from then on, but those that name rather than prove.
+func (d *Dialogue) value(name string) (string, error) {
+	if v, ok := d.session.taken[name]; ok {
+		return v, nil
+	}
+	if d.secret == nil {
+		return "", fmt.Errorf("${%s} was not taken", name)
+	}
+	if name == "totp" {
+		seed, ok := d.reveal("totp_seed")
+		if !ok {
+			return "", errors.New("the account's secret has no totp_seed")
+		}
+		return oneTimeCode(seed, time.Now())
+	}
+	if v, ok := d.reveal(name); ok {
+		return v, nil
+	}
+	return "", fmt.Errorf("the account's secret has no field %s", name)
+}
+
+var plainFields = []string{"username", "user", "login", "email", "client_id", "tenant", "domain", "realm", "org", "organization"}
+
+func (d *Dialogue) reveal(name string) (string, bool) {
+	v, ok := d.secret.Reveal(name)
+	if ok && !slices.Contains(plainFields, name) && !slices.Contains(d.session.secrets, v) {
+		d.session.secrets = append(d.session.secrets, v)
+	}
+	return v, ok
+}

@@ -1,0 +1,46 @@
+package adapters
+
+import (
+	"fmt"
+	"io"
+)
+
+// Field is one header field. The rooms share this unnamed type so that values pass between them without import.
+type Field = struct{ Name, Value string }
+
+const redacted = "REDACTED"
+
+// Hidden is a value that no fmt verb, JSON encoder or logger can print. The zero value holds the empty string.
+// It is a pointer inside, so that it stays hidden also where fmt walks unexported fields and calls no method.
+type Hidden struct{ value *string }
+
+// Hide wraps a value.
+func Hide(value string) Hidden { return Hidden{&value} }
+
+// Reveal is the value itself: for the fingerprint, never for a log.
+func (h Hidden) Reveal() string {
+	if h.value == nil {
+		return ""
+	}
+	return *h.value
+}
+
+// Format prints REDACTED under every verb.
+func (h Hidden) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText covers JSON, YAML and zerolog.
+func (h Hidden) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Borrowed is a credential that the agent carried and that stays behind.
+type Borrowed struct {
+	In, Name string // In: header, cookie or query
+	Value    Hidden
+}
+
+// Cookie is one harmless cookie of the agent.
+type Cookie struct{ Name, Value string }
+
+// Revealer gives the fields of an account's secret: username, password, totp_seed, token and others by name.
+type Revealer interface {
+	Reveal(name string) (string, bool)
+}

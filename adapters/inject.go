@@ -1,0 +1,101 @@
+package adapters
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Inject puts the session on dst, which Strip built and the caller owns: the session's headers and the pinned ones
+// replace what dst has under their names, and one Cookie field carries the jar's cookies that fit host, path and tls
+// (RFC 6265 section 5.4) and the agent's cookies. An agent's cookie never goes out beside or instead of a held one of
+// its name. host may have a port. It allocates the Cookie value and what dst may need to grow.
+func (a *Adapter) Inject(dst []Field, s *Session, agentCookies []Cookie, host, path string, tls bool, now time.Time) []Field {
+	kept := dst[:0]
+	for _, f := range dst {
+		if !s.replaces(f.Name) {
+			kept = append(kept, f)
+		}
+	}
+	clear(dst[len(kept):])
+	dst = append(kept, s.headers...)
+	for i := range s.pins {
+		if !s.pins[i].Absent {
+			dst = append(dst, Field{Name: s.pins[i].Name, Value: s.pins[i].Value})
+		}
+	}
+	if line := cookieLine(s.jar.cookies(), agentCookies, hostOnly(host), path, tls, now); line != "" {
+		dst = append(dst, Field{Name: "Cookie", Value: line})
+	}
+	return dst
+}
+
+// replaces: the session says what stands under that name.
+func (s *Session) replaces(name string) bool {
+	for i := range s.headers {
+		if sameName(s.headers[i].Name, name) {
+			return true
+		}
+	}
+	for i := range s.pins {
+		if sameName(s.pins[i].Name, name) {
+			return true
+		}
+	}
+	return sameName(name, "cookie")
+}
+
+func cookieLine(held []heldCookie, agent []Cookie, host, path string, tls bool, now time.Time) string {
+	size := 0
+	for i := range held {
+		if held[i].fits(host, path, tls, now) {
+			size += len(held[i].Name) + len(held[i].Value) + 3
+		}
+	}
+	for i := range agent {
+		size += len(agent[i].Name) + len(agent[i].Value) + 3
+	}
+	if size == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.Grow(size)
+	add := func(name, value string) {
+		if b.Len() > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(name)
+		b.WriteByte('=')
+		b.WriteString(value)
+	}
+	for i := range held {
+		if held[i].fits(host, path, tls, now) {
+			add(held[i].Name, held[i].Value)
+		}
+	}
+	for _, c := range agent {
+		if !slices.ContainsFunc(held, func(h heldCookie) bool { return h.Name == c.Name }) {
+			add(c.Name, c.Value)
+		}
+	}
+	return b.String()
+}
+
+// pinsOf takes the pinned headers from the first request. Accept-Encoding is always identity: an answer in a coding
+// could not be masked.
+func (a *Adapter) pinsOf(fields []Field) []pinned {
+	var pins []pinned
+	for _, name := range a.spec.Pin {
+		p := pinned{Name: name, Absent: true}
+		for _, f := range fields {
+			if p.Absent && sameName(f.Name, name) {
+				p = pinned{Name: f.Name, Value: f.Value}
+			}
+		}
+		if strings.EqualFold(name, "Accept-Encoding") {
+			p = pinned{Name: "Accept-Encoding", Value: "identity"}
+		}
+		pins = append(pins, p)
+	}
+	return pins
+}

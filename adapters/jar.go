@@ -1,0 +1,115 @@
+package adapters
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// heldCookie is one cookie of an upstream session.
+type heldCookie struct {
+	Name    string    `json:"name"`
+	Value   string    `json:"value"`
+	Domain  string    `json:"domain"` // lower case, without port and leading dot
+	Path    string    `json:"path"`
+	Only    bool      `json:"host_only,omitempty"`
+	Secure  bool      `json:"secure,omitempty"`
+	Expires time.Time `json:"expires,omitzero"` // zero: with the session
+}
+
+// jar keeps the cookies of one session (RFC 6265 section 5.3). The zero value is empty. Readers take the current list
+// without a lock; the list is sorted as section 5.4 wants it sent: longer paths first, then the older cookie.
+type jar struct {
+	mu   sync.Mutex // writers
+	list atomic.Pointer[[]heldCookie]
+}
+
+// Limits of a jar: what a SaaS may make the proxy keep.
+const (
+	maxJarCookies  = 200
+	maxCookieBytes = 8 << 10
+)
+
+func (j *jar) cookies() []heldCookie {
+	if p := j.list.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// put stores, replaces or deletes a cookie and reports whether the jar changed.
+func (j *jar) put(c heldCookie, now time.Time) (changed bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	old := j.cookies()
+	at := slices.IndexFunc(old, func(o heldCookie) bool {
+		return o.Name == c.Name && o.Domain == c.Domain && o.Path == c.Path
+	})
+	gone := !c.Expires.IsZero() && !c.Expires.After(now)
+	switch {
+	case gone && at < 0:
+		return false
+	case gone:
+		next := slices.Delete(slices.Clone(old), at, at+1)
+		j.list.Store(&next)
+		return true
+	case at >= 0 && old[at] == c:
+		return false
+	}
+	next := slices.Clone(old)
+	if at >= 0 {
+		next[at] = c // keeps its creation order, section 5.3 step 11.3
+	} else if next = append(next, c); len(next) > maxJarCookies {
+		next = next[1:]
+	}
+	slices.SortStableFunc(next, func(a, b heldCookie) int { return len(b.Path) - len(a.Path) })
+	j.list.Store(&next)
+	return true
+}
+
+// replace sets the whole list, as Restore and the end of a login do.
+func (j *jar) replace(list []heldCookie) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.list.Store(&list)
+}
+
+// fits is section 5.4, step 1.
+func (c *heldCookie) fits(host, path string, tls bool, now time.Time) bool {
+	if c.Secure && !tls || !c.Expires.IsZero() && !c.Expires.After(now) {
+		return false
+	}
+	return (c.Domain == host || !c.Only && domainMatches(host, c.Domain)) && pathMatches(path, c.Path)
+}
+
+// domainMatches is section 5.1.3, for a host that is not the domain itself.
+func domainMatches(host, domain string) bool {
+	if !strings.HasSuffix(host, domain) || len(host) <= len(domain) || host[len(host)-len(domain)-1] != '.' {
+		return false
+	}
+	_, err := netip.ParseAddr(host)
+	return err != nil
+}
+
+// pathMatches is section 5.1.4.
+func pathMatches(path, cookiePath string) bool {
+	return strings.HasPrefix(path, cookiePath) &&
+		(len(path) == len(cookiePath) || cookiePath[len(cookiePath)-1] == '/' || path[len(cookiePath)] == '/')
+}
+
+// defaultPath is section 5.1.4: the directory of the request's path.
+func defaultPath(path string) string {
+	if i := strings.LastIndexByte(path, '/'); i > 0 && path[0] == '/' {
+		return path[:i]
+	}
+	return "/"
+}
+
+// hostOnly drops the port of an authority and lowers the case.
+func hostOnly(authority string) string {
+	host, _ := splitAuthority(authority)
+	return strings.Trim(host, "[]")
+}

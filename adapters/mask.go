@@ -1,0 +1,223 @@
+package adapters
+
+import (
+	"io"
+	"strings"
+)
+
+// Masker overwrites secrets in text with as many asterisks, so that lengths and offsets stay true. It is immutable and
+// safe for concurrent use. A nil Masker changes nothing. Secrets shorter than 6 bytes and common words are not masked:
+// text that holds them by chance would be destroyed, and asterisks in their place would tell where they are.
+type Masker struct {
+	forms [][]byte
+	least int // length of the shortest form
+	most  int
+	shift [shiftSize]uint8 // Wu and Manber: how far the window may move for a hash of its last two bytes
+	first [256]bool        // bytes that some form begins with
+}
+
+const shiftSize = 4096
+
+func shiftHash(a, b byte) uint16 { return (uint16(a)<<5 ^ uint16(b)) & (shiftSize - 1) }
+
+// newMasker is nil when there is nothing to mask.
+func newMasker(secrets []string) *Masker {
+	forms := maskForms(secrets)
+	if len(forms) == 0 {
+		return nil
+	}
+	m := &Masker{forms: forms, least: len(forms[0])}
+	for _, f := range forms {
+		m.least, m.most = min(m.least, len(f)), max(m.most, len(f))
+		m.first[f[0]] = true
+	}
+	m.least = min(m.least, 255)
+	for i := range m.shift {
+		m.shift[i] = uint8(m.least - 1)
+	}
+	for _, f := range forms {
+		for end := 1; end < m.least; end++ {
+			h := shiftHash(f[end-1], f[end])
+			m.shift[h] = min(m.shift[h], uint8(m.least-1-end))
+		}
+	}
+	return m
+}
+
+// next finds the first form in b at or after from, and the longest one there; start is -1 when there is none.
+func next[T string | []byte](m *Masker, b T, from int) (start, end int) {
+	last := m.least - 1
+	for i := from + last; i < len(b); {
+		if skip := m.shift[shiftHash(b[i-1], b[i])]; skip > 0 {
+			i += int(skip)
+			continue
+		}
+		if at := i - last; m.first[b[at]] {
+			if n := formAt(m, b[at:]); n > 0 {
+				return at, at + n
+			}
+		}
+		i++
+	}
+	return -1, -1
+}
+
+func formAt[T string | []byte](m *Masker, text T) (longest int) {
+	for _, f := range m.forms {
+		if len(f) > longest && len(text) >= len(f) && text[0] == f[0] && string(text[:len(f)]) == string(f) {
+			longest = len(f)
+		}
+	}
+	return longest
+}
+
+// spans calls mark for every masked stretch of b, merged, in order. A stretch is final when mark sees it: forms are
+// found by rising start, so nothing found later begins in it and mark may overwrite it.
+func (m *Masker) spans(b []byte, mark func(start, end int)) {
+	from, start, end := 0, -1, -1
+	for {
+		s, e := next(m, b, from)
+		if s < 0 {
+			break
+		}
+		if start >= 0 && s > end {
+			mark(start, end)
+			start = -1
+		}
+		if start < 0 {
+			start, end = s, e
+		}
+		end, from = max(end, e), s+1
+	}
+	if start >= 0 {
+		mark(start, end)
+	}
+}
+
+// InPlace masks b. It does not allocate.
+func (m *Masker) InPlace(b []byte) {
+	if m == nil {
+		return
+	}
+	m.spans(b, func(start, end int) { stars(b[start:end]) })
+}
+
+// text masks a header value; the same string when there is nothing to mask.
+func (m *Masker) text(s string) string {
+	if m == nil {
+		return s
+	}
+	if start, _ := next(m, s, 0); start < 0 {
+		return s
+	}
+	b := []byte(s)
+	m.InPlace(b)
+	return string(b)
+}
+
+func stars(b []byte) {
+	for i := range b {
+		b[i] = '*'
+	}
+}
+
+// held is how many bytes at the end of b may be the beginning of a form.
+func (m *Masker) held(b []byte) int {
+	for i := max(len(b)-m.most+1, 0); i < len(b); i++ {
+		if !m.first[b[i]] {
+			continue
+		}
+		for _, f := range m.forms {
+			if rest := b[i:]; len(rest) < len(f) && string(f[:len(rest)]) == string(rest) {
+				return len(rest)
+			}
+		}
+	}
+	return 0
+}
+
+// Reader masks what r gives. It holds back only bytes that may be the beginning of a secret, so events are not
+// delayed. When r fails other than with io.EOF the bytes held back are dropped. The Reader is for one goroutine.
+func (m *Masker) Reader(r io.Reader) io.Reader {
+	if m == nil {
+		return r
+	}
+	return &maskReader{m: m, r: r}
+}
+
+type maskReader struct {
+	m     *Masker
+	r     io.Reader
+	raw   []byte // read, not yet released; as the SaaS sent it
+	ready []byte // masked, to be handed out
+	room  []byte // behind ready
+	dark  int    // so many bytes at the front of raw are already known to be masked
+	err   error
+}
+
+// maskChunk is how much is read at once.
+const maskChunk = 32 << 10
+
+func (r *maskReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for len(r.ready) == 0 {
+		if r.err != nil {
+			return 0, r.err
+		}
+		r.fill()
+	}
+	n := copy(p, r.ready)
+	r.ready = r.ready[n:]
+	return n, nil
+}
+
+func (r *maskReader) fill() {
+	have := len(r.raw)
+	if cap(r.raw)-have < maskChunk/2 {
+		grown := make([]byte, have, have+maskChunk)
+		copy(grown, r.raw)
+		r.raw = grown
+	}
+	n, err := r.r.Read(r.raw[have:cap(r.raw)])
+	r.raw, r.err = r.raw[:have+n], err
+	hold := 0
+	switch {
+	case err == nil:
+		hold = r.m.held(r.raw)
+	case err != io.EOF:
+		hold = r.m.held(r.raw) // dropped
+	}
+	free := len(r.raw) - hold
+	r.room = append(r.room[:0], r.raw[:free]...)
+	stars(r.room[:min(r.dark, free)])
+	dark := max(r.dark-free, 0)
+	r.m.spans(r.raw, func(start, end int) {
+		if start < free {
+			stars(r.room[start:min(end, free)])
+			dark = max(dark, end-free)
+		}
+	})
+	r.ready, r.dark = r.room, dark
+	r.raw = r.raw[:copy(r.raw, r.raw[free:])]
+}
+
+// Maskable reports whether an answer of that content type is text in which a secret could come back. Unknown and
+// missing types are text; only types that are certainly not (images, audio, video, fonts, archives, PDF) are not.
+func Maskable(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.TrimSpace(media)
+	for _, prefix := range [...]string{"image/", "audio/", "video/", "font/"} {
+		if len(media) > len(prefix) && strings.EqualFold(media[:len(prefix)], prefix) {
+			return strings.EqualFold(media, "image/svg+xml")
+		}
+	}
+	for _, binary := range [...]string{"application/octet-stream", "application/zip", "application/gzip", "application/x-gzip", "application/pdf",
+		"application/x-tar", "application/vnd.ms-excel", "application/msword", "application/wasm", "application/x-7z-compressed"} {
+		if strings.EqualFold(media, binary) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,77 @@
+package adapters
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// commonWords are never masked, though they may be somebody's password: pages consist of them.
+var commonWords = map[string]bool{
+	"password": true, "changeme": true, "administrator": true, "anonymous": true, "deleted": true, "default": true, "undefined": true,
+	"welcome": true, "letmein": true, "secret": true, "username": true, "session": true, "enabled": true, "disabled": true, "english": true,
+}
+
+// minSecret is the shortest value that is masked, in bytes.
+const minSecret = 6
+
+// maskForms is every spelling in which applications echo a value: as it is, percent-encoded (both cases of hex digits,
+// eager and sparing encoders), HTML-escaped, JSON-escaped (with and without \/ and \u003c) and in base64.
+func maskForms(secrets []string) [][]byte {
+	var forms []string
+	for _, s := range secrets {
+		if len(s) < minSecret || commonWords[strings.ToLower(s)] {
+			continue
+		}
+		forms = append(forms, spellings(s)...)
+		if plain, err := url.QueryUnescape(s); err == nil && plain != s && len(plain) >= minSecret {
+			forms = append(forms, spellings(plain)...)
+		}
+	}
+	slices.Sort(forms)
+	var out [][]byte
+	for _, f := range slices.Compact(forms) {
+		if len(f) >= minSecret {
+			out = append(out, []byte(f))
+		}
+	}
+	return out
+}
+
+func spellings(s string) []string {
+	all := []string{s}
+	for _, plain := range []string{"-_.~", "-_.", "-_.!~*'()", "-_.~!$&'()*+,;=:@", "-_.~!$&'()*+,;=:@/?"} {
+		e := percent(s, plain, "%%%02X")
+		all = append(all, e, percent(s, plain, "%%%02x"), strings.ReplaceAll(e, "%20", "+"), percent(e, "", "%%%02X"))
+	}
+	for _, quote := range []string{"&#34;", "&quot;", "&#x22;"} {
+		for _, tick := range []string{"&#39;", "&#039;", "&#x27;", "&apos;", "'"} {
+			all = append(all, strings.NewReplacer("&#34;", quote, "&#39;", tick).Replace(html.EscapeString(s)))
+		}
+	}
+	if text, err := json.Marshal(s); err == nil {
+		careful := string(text[1 : len(text)-1])
+		bare := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(careful)
+		php := strings.NewReplacer("&", `\u0026`, "'", `\u0027`, "<", `\u003C`, ">", `\u003E`).Replace(bare)
+		all = append(all, careful, bare, php, strings.ReplaceAll(bare, "/", `\/`), strings.ReplaceAll(careful, "/", `\/`))
+	}
+	return append(all, base64.RawStdEncoding.EncodeToString([]byte(s)), base64.RawURLEncoding.EncodeToString([]byte(s)))
+}
+
+// percent encodes every byte but letters, digits and those of plain.
+func percent(s, plain, format string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(plain, c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, format, c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,131 @@
+package adapters
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Session is what the SaaS accepts after login: headers, pinned headers and a jar of held cookies. It is plain values,
+// whatever the kind of login. It prints as REDACTED and is safe for concurrent use.
+type Session struct {
+	scheme, authority string // where the login took place
+	headers           []Field
+	pins              []pinned
+	taken             map[string]string // what the login took, for the logout
+	secrets           []string          // what is masked besides cookies
+	username          string
+	jar               jar
+	changed           atomic.Bool
+	mask              atomic.Pointer[Masker]
+
+	mu      sync.Mutex
+	rotated []string // values of held cookies that were replaced, newest last
+}
+
+// pinned is one header as the first request of the session had it; Absent: it had none, and nor will the others.
+type pinned struct {
+	Name   string `json:"name"`
+	Value  string `json:"value,omitempty"`
+	Absent bool   `json:"absent,omitempty"`
+}
+
+// maxRotated bounds how many replaced cookie values stay masked.
+const maxRotated = 32
+
+// Format prints REDACTED under every verb.
+func (s *Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText covers JSON and zerolog; Marshal is the one way to the values.
+func (s *Session) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Mask overwrites the session's secrets, replaced cookie values included. Nil when it has none. The Masker is a
+// snapshot: ask after Shield, which may have put new cookies into the jar.
+func (s *Session) Mask() *Masker { return s.mask.Load() }
+
+// Changed reports whether held cookies changed since the last Marshal or Restore.
+func (s *Session) Changed() bool { return s.changed.Load() }
+
+// sessionDoc is a session in JSON. It is secret from end to end: the caller seals it.
+type sessionDoc struct {
+	Version   int               `json:"v"`
+	Scheme    string            `json:"scheme"`
+	Authority string            `json:"authority"`
+	Headers   []Field           `json:"headers,omitempty"`
+	Pins      []pinned          `json:"pins,omitempty"`
+	Taken     map[string]string `json:"taken,omitempty"`
+	Secrets   []string          `json:"secrets,omitempty"`
+	Username  string            `json:"username,omitempty"`
+	Cookies   []heldCookie      `json:"cookies,omitempty"`
+	Rotated   []string          `json:"rotated,omitempty"`
+}
+
+// Marshal is the session as JSON, in the clear: seal it before it is stored. It clears Changed.
+func (s *Session) Marshal() ([]byte, error) {
+	s.changed.Store(false) // before reading: a change from now on counts again
+	s.mu.Lock()
+	rotated := slices.Clone(s.rotated)
+	s.mu.Unlock()
+	return json.Marshal(sessionDoc{Version: 1, Scheme: s.scheme, Authority: s.authority, Headers: s.headers, Pins: s.pins,
+		Taken: s.taken, Secrets: s.secrets, Username: s.username, Cookies: s.jar.cookies(), Rotated: rotated})
+}
+
+// Restore takes up a session that Marshal wrote. The error never holds a part of it.
+func (a *Adapter) Restore(text []byte) (*Session, error) {
+	var doc sessionDoc
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return nil, errors.New("the stored session is not readable")
+	}
+	if doc.Version != 1 || doc.Authority == "" {
+		return nil, fmt.Errorf("the stored session has version %d: this program reads 1", doc.Version)
+	}
+	s := &Session{scheme: doc.Scheme, authority: doc.Authority, headers: doc.Headers, pins: doc.Pins, taken: doc.Taken,
+		secrets: doc.Secrets, username: doc.Username, rotated: doc.Rotated}
+	s.jar.replace(doc.Cookies)
+	a.remask(s)
+	return s, nil
+}
+
+// hold puts a cookie into the jar and keeps the value it replaces masked.
+func (a *Adapter) hold(s *Session, c heldCookie, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.jar.cookies()
+	if !s.jar.put(c, now) {
+		return
+	}
+	for _, old := range before {
+		if old.Name == c.Name && old.Domain == c.Domain && old.Path == c.Path && old.Value != c.Value && a.masksCookie(s, old) {
+			s.rotated = append(s.rotated, strings.Trim(old.Value, `"`))
+		}
+	}
+	s.rotated = s.rotated[max(len(s.rotated)-maxRotated, 0):]
+	s.changed.Store(true)
+	a.remask(s)
+}
+
+// remask builds the Masker anew. Callers hold s.mu, or own s alone.
+func (a *Adapter) remask(s *Session) {
+	values := slices.Concat(s.secrets, s.rotated)
+	for _, c := range s.jar.cookies() {
+		if a.masksCookie(s, c) {
+			values = append(values, strings.Trim(c.Value, `"`))
+		}
+	}
+	s.mask.Store(newMasker(values))
+}
+
+// masksCookie: cookies.mask decides where it is given; else a held value counts as a secret from 8 bytes on, unless
+// it is the user name, which pages show everywhere.
+func (a *Adapter) masksCookie(s *Session, c heldCookie) bool {
+	if a.spec.Cookies.Mask != nil {
+		return globAny(a.spec.Cookies.Mask, c.Name, nil)
+	}
+	return len(c.Value) >= 8 && !strings.EqualFold(c.Value, s.username)
+}

@@ -1,0 +1,72 @@
+package adapters
+
+import (
+	"strings"
+	"time"
+)
+
+// Shield appends to dst what of an answer's fields may reach the agent, in order. Set-Cookie: a held or unnamed cookie
+// goes into the session's jar, a passed one goes on, written anew. Credential headers and Alt-Svc (which would lead
+// the agent past the proxy) are left out, and values are masked. fields is not edited. host may have a port; path is
+// the request's. Without Set-Cookie and secrets it does not allocate beyond dst.
+func (a *Adapter) Shield(dst []Field, s *Session, fields []Field, host, path string, now time.Time) []Field {
+	for i := range fields { // first: values that arrive in this answer are masked in it, too
+		if strings.EqualFold(fields[i].Name, "Set-Cookie") {
+			a.keepCookie(s, fields[i].Value, hostOnly(host), path, now)
+		}
+	}
+	m := s.Mask()
+	for i := range fields {
+		f := &fields[i]
+		switch {
+		case strings.EqualFold(f.Name, "Set-Cookie"):
+			if c, ok := parseSetCookie(f.Value); ok && cookieName(c.name) && a.passesCookie(c.name) {
+				dst = append(dst, Field{Name: "Set-Cookie", Value: m.text(c.String())})
+			}
+		case a.keepsBack(f.Name):
+		default:
+			dst = append(dst, Field{Name: f.Name, Value: m.text(f.Value)})
+		}
+	}
+	return dst
+}
+
+// keepCookie is the half of Shield that fills the jar; also each step of a login.
+func (a *Adapter) keepCookie(s *Session, field, host, path string, now time.Time) {
+	c, ok := parseSetCookie(field)
+	if !ok || cookieName(c.name) && a.passesCookie(c.name) {
+		return
+	}
+	if h, ok := c.held(host, path, now); ok {
+		a.hold(s, h, now)
+	}
+}
+
+// cookieName: only a token may pass; odd names are held.
+func cookieName(name string) bool {
+	for i := 0; i < len(name); i++ {
+		if !tokenByte(name[i]) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// keepsBack: a header of an answer that may carry the session.
+func (a *Adapter) keepsBack(name string) bool {
+	var room [64]byte
+	lower := string(canonical(room[:0], name))
+	switch lower {
+	case "alt-svc", "authentication-info", "proxy-authentication-info":
+		return true
+	case "www-authenticate", "origin-agent-cluster", "cross-origin-resource-policy", "via":
+		return false
+	}
+	if strings.HasPrefix(lower, "sec-websocket-") || strings.HasPrefix(lower, "access-control-") {
+		return false // these name headers, they carry none
+	}
+	if named(a.spec.Headers.Strip, name) || a.setsHeader(name) {
+		return true
+	}
+	return !named(a.spec.Headers.Pass, name) && looksCredential(lower)
+}

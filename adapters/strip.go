@@ -1,0 +1,185 @@
+package adapters
+
+import "strings"
+
+// credentialHeaders are removed from every request. Names are lower case with - for _.
+var credentialHeaders = map[string]bool{
+	"cookie2": true, "signature": true, "signature-input": true, "x-user": true, "x-username": true, "x-user-id": true,
+	"x-email": true, "x-groups": true, "x-sid": true, "x-real-ip": true, "true-client-ip": true, "cf-connecting-ip": true,
+	"x-client-ip": true, "x-cluster-client-ip": true, "x-original-url": true, "x-rewrite-url": true, "x-original-host": true,
+	"x-host": true,
+}
+
+// credentialWords mark a header as a credential wherever they stand in its name.
+var credentialWords = []string{
+	"auth", "token", "secret", "session", "api-key", "apikey", "access-key", "private-key", "password", "passwd", "jwt", "dpop",
+	"credential", "cookie", "remote-user", "forwarded", "client-cert", "client-verify", "ssl-", "bearer", "saml", "oidc", "impersonate",
+}
+
+// verdictOn says what happens to one request header.
+type verdictOn uint8
+
+const (
+	passes verdictOn = iota
+	borrowed
+	isCookie
+	isReferer
+)
+
+// Strip appends to dst what of the agent's fields may go on, in order, and returns the cookies that may and everything
+// that was left behind. It builds; in is never edited and may be shared. A field goes on only when it carries no
+// credential by its name (headers.strip and the built-in list, unless headers.pass names it) and by its value
+// (Bearer, Basic, Digest, Negotiate, a JWT). headers.strip wins over headers.pass; Cookie can not be passed as a header.
+// Without cookies and credentials it does not allocate beyond dst.
+func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Cookie, left []Borrowed) {
+	for i := range in {
+		f := &in[i]
+		switch a.judge(f.Name, f.Value) {
+		case passes:
+			dst = append(dst, *f)
+		case isReferer:
+			clean, gone := a.cleanReferer(f.Value)
+			dst, left = append(dst, Field{Name: f.Name, Value: clean}), append(left, gone...)
+		case isCookie:
+			agentCookies, left = a.sortCookies(agentCookies, left, f.Value)
+		default:
+			left = append(left, Borrowed{In: "header", Name: f.Name, Value: Hide(f.Value)})
+		}
+	}
+	return dst, agentCookies, left
+}
+
+func (a *Adapter) judge(name, value string) verdictOn {
+	var room [64]byte
+	lower := string(canonical(room[:0], name))
+	switch {
+	case lower == "cookie":
+		return isCookie
+	case named(a.spec.Headers.Strip, name), strings.HasPrefix(lower, "proxy-auth"), a.setsHeader(name):
+		return borrowed
+	case named(a.spec.Headers.Pass, name):
+		return passes
+	case lower == "referer":
+		return isReferer
+	case carriesCredential(value):
+		return borrowed
+	case lower == "origin" || strings.HasPrefix(lower, "sec-fetch-") || strings.HasPrefix(lower, "sec-websocket-"):
+		return passes
+	case looksCredential(lower):
+		return borrowed
+	}
+	return passes
+}
+
+// setsHeader: a header that the session sets is never the agent's to send.
+func (a *Adapter) setsHeader(name string) bool {
+	if a.spec.Login.Header != "" && sameName(a.spec.Login.Header, name) {
+		return true
+	}
+	for h := range a.spec.Login.Headers {
+		if sameName(h, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// looksCredential judges by a canonical name.
+func looksCredential(lower string) bool {
+	if credentialHeaders[lower] {
+		return true
+	}
+	if strings.Contains(lower, "csrf") || strings.Contains(lower, "xsrf") {
+		return false // the anti-forgery token of a page is the agent's to echo
+	}
+	for _, word := range credentialWords {
+		if strings.Contains(lower, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// carriesCredential judges by the value: an HTTP credential (RFC 9110 section 11.4) or a JWT, under whatever name.
+func carriesCredential(value string) bool {
+	scheme, rest, ok := strings.Cut(value, " ")
+	if ok && rest != "" && len(scheme) <= 9 {
+		for _, known := range [...]string{"bearer", "basic", "digest", "negotiate", "ntlm", "dpop"} {
+			if strings.EqualFold(scheme, known) {
+				return true
+			}
+		}
+	}
+	return strings.HasPrefix(value, "eyJ") && strings.Count(value, ".") >= 2
+}
+
+// cleanReferer drops user information, the fragment and credentials in the query.
+func (a *Adapter) cleanReferer(value string) (string, []Borrowed) {
+	var left []Borrowed
+	base, query, has := strings.Cut(value, "?")
+	if i := strings.IndexByte(query, '#'); i >= 0 {
+		query = query[:i]
+	}
+	if i := strings.IndexByte(base, '#'); i >= 0 {
+		base, query, has = base[:i], "", false
+	}
+	scheme, rest, ok := strings.Cut(base, "://")
+	if ok {
+		authority, path, slash := strings.Cut(rest, "/")
+		if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+			left = append(left, Borrowed{In: "header", Name: "Referer", Value: Hide(authority[:i])})
+			if base = scheme + "://" + authority[i+1:]; slash {
+				base += "/" + path
+			}
+		}
+	}
+	clean, gone := a.StripQuery(query)
+	left = append(left, gone...)
+	if has && (clean != "" || query == "") {
+		base += "?" + clean
+	}
+	if len(left) == 0 && len(base) == len(value) {
+		return value, nil
+	}
+	return base, left
+}
+
+// canonical appends name in lower case with - for _, as CGI applications read it.
+func canonical(dst []byte, name string) []byte {
+	for i := 0; i < len(name); i++ {
+		dst = append(dst, fold(name[i]))
+	}
+	return dst
+}
+
+func fold(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c + 'a' - 'A'
+	case c == '_':
+		return '-'
+	}
+	return c
+}
+
+// sameName compares header names without case, _ being -.
+func sameName(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := 0; i < len(a); i++ {
+		if fold(a[i]) != fold(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func named(list []string, name string) bool {
+	for _, n := range list {
+		if sameName(n, name) {
+			return true
+		}
+	}
+	return false
+}
