@@ -1,0 +1,97 @@
+package audit
+
+import (
+	"crypto/ed25519"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Why a checkpoint was made; a checkpoint record's code.
+const (
+	sealInterval = "interval"
+	sealSegment  = "segment" // first line of every segment but the first
+	sealClose    = "close"   // last line of a log that was closed
+)
+
+// Checkpoint is what a signed note of the log says: a C2SP tlog-checkpoint with
+// one extension line, the chain head. An auditor who keeps one can later tell
+// that nothing before it was cut or changed, see [VerifyOptions].
+type Checkpoint struct {
+	Origin string
+	Size   uint64 // lines it covers; the record that carries it has this seq
+	Root   string // RFC 6962 Merkle root of those lines, base64
+	Head   string // SHA-256, hex, of the last of them; zeros when there is none
+}
+
+func (c Checkpoint) text() string {
+	return c.Origin + "\n" + strconv.FormatUint(c.Size, 10) + "\n" + c.Root + "\nchain sha256:" + c.Head + "\n"
+}
+
+// Origin is the name under which an instance's log signs. Letters that a key
+// name must not have are replaced.
+func Origin(instance string) string {
+	return "byline/" + strings.Map(func(r rune) rune {
+		if r > ' ' && r < 0x7f && r != '+' {
+			return r
+		}
+		return '-'
+	}, instance)
+}
+
+// ParseCheckpoint reads a signed note and checks its signature under pub, with
+// the note's own origin as the key name. No other signature is looked at.
+func ParseCheckpoint(signed string, pub ed25519.PublicKey) (Checkpoint, error) {
+	origin, _, _ := strings.Cut(signed, "\n")
+	vkey, err := note.NewEd25519VerifierKey(origin, pub)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("checkpoint: origin: %w", err)
+	}
+	v, err := note.NewVerifier(vkey)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("checkpoint: origin: %w", err)
+	}
+	n, err := note.Open([]byte(signed), note.VerifierList(v))
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("checkpoint: signature: %w", err)
+	}
+	return parseCheckpointText(n.Text)
+}
+
+func parseCheckpointText(text string) (c Checkpoint, err error) {
+	lines := strings.Split(text, "\n")
+	if len(lines) != 5 || lines[4] != "" {
+		return c, errors.New("checkpoint: not four lines")
+	}
+	c.Origin, c.Root = lines[0], lines[2]
+	if c.Size, err = strconv.ParseUint(lines[1], 10, 64); err != nil {
+		return c, errors.New("checkpoint: size is not a number")
+	}
+	if _, err := parseHash(c.Root); err != nil {
+		return c, fmt.Errorf("checkpoint: root: %w", err)
+	}
+	head, ok := strings.CutPrefix(lines[3], "chain sha256:")
+	if b, err := hex.DecodeString(head); !ok || err != nil || len(b) != len(hash{}) {
+		return c, errors.New("checkpoint: chain head is not a SHA-256 in hex")
+	}
+	c.Head = head
+	if c.text() != text {
+		return c, errors.New("checkpoint: not in the one form that the log writes")
+	}
+	return c, nil
+}
+
+// seal makes the checkpoint record over everything before st.
+func (w *writer) seal(st *state, code string) (*Record, error) {
+	c := Checkpoint{Origin: w.origin, Size: st.seq, Root: st.tree.root().base64(), Head: st.head.hex()}
+	signed, err := note.Sign(&note.Note{Text: c.text()}, w.signer)
+	if err != nil {
+		return nil, fmt.Errorf("sign checkpoint: %w", err)
+	}
+	return &Record{ID: NewID(), Kind: KindCheckpoint, Instance: w.instance, Code: code,
+		Checkpoint: string(signed), Frontier: st.tree.frontier()}, nil
+}

@@ -1,0 +1,171 @@
+package audit
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+const chunk = 1 << 20 // a segment is filled with zeros so far ahead
+
+var zeros [chunk]byte
+
+// state is where the log stands after some line. The writer keeps the one that
+// is on stable storage and works on a copy.
+type state struct {
+	segment  uint64 // first seq of the segment
+	off      int64  // end of the last line in it
+	filled   int64  // its size: lines and then zeros
+	seq      uint64 // of the next line
+	head     hash   // of the last line
+	tree     tree
+	lastUS   int64
+	unsealed bool // there are lines after the last checkpoint
+	ended    bool // the last line is a closing checkpoint
+}
+
+// writer is the committer's: it alone writes the folder.
+type writer struct {
+	cfg      Config
+	instance string
+	origin   string
+	signer   note.Signer
+	pub      ed25519.PublicKey
+	file     file
+	st       state  // durable
+	out      []byte // out[0] is spare, so that each line has a byte before it
+	own      []byte
+}
+
+func segmentName(first uint64) string { return fmt.Sprintf("seg-%020d.jsonl", first) }
+
+func (w *writer) path(first uint64) string { return filepath.Join(w.cfg.Dir, segmentName(first)) }
+
+// put adds one line to out and to st.
+func (w *writer) put(st *state, us int64, body []byte) {
+	us = max(us, st.lastUS)
+	start := len(w.out)
+	w.out = appendLine(w.out, st.seq, st.head, us, body)
+	before := w.out[start-1]
+	w.out[start-1] = 0 // RFC 6962's leaf prefix, without a copy
+	leaf := leafHash(w.out[start-1:])
+	w.out[start-1] = before
+	st.head = lineHash(w.out[start:])
+	st.tree.add(leaf)
+	w.out = append(w.out, '\n')
+	st.seq++
+	st.lastUS = us
+	st.unsealed, st.ended = true, false
+}
+
+// putOwn adds a record that the log makes itself.
+func (w *writer) putOwn(st *state, us int64, r *Record) {
+	if r.ID == "" {
+		r.ID = NewID()
+	}
+	r.Instance = w.instance
+	w.own = appendBody(w.own[:0], r)
+	w.put(st, us, w.own)
+}
+
+func (w *writer) putCheckpoint(st *state, us int64, code string) error {
+	r, err := w.seal(st, code)
+	if err != nil {
+		return err
+	}
+	w.putOwn(st, us, r)
+	st.unsealed, st.ended = false, code == sealClose
+	return nil
+}
+
+// write makes what is in out durable, and st with it.
+func (w *writer) write(st *state) (syncing time.Duration, err error) {
+	lines := w.out[1:]
+	end := st.off + int64(len(lines))
+	for st.filled < end {
+		if _, err := w.file.WriteAt(zeros[:], st.filled); err != nil {
+			return 0, fmt.Errorf("extend %s: %w", segmentName(st.segment), err)
+		}
+		st.filled += chunk
+	}
+	if _, err := w.file.WriteAt(lines, st.off); err != nil {
+		return 0, fmt.Errorf("write %s: %w", segmentName(st.segment), err)
+	}
+	began := time.Now()
+	if err := w.file.Sync(); err != nil {
+		return 0, fmt.Errorf("sync %s: %w", segmentName(st.segment), err)
+	}
+	st.off = end
+	w.st = *st
+	return time.Since(began), nil
+}
+
+// next starts the segment whose first line is st.seq, with a checkpoint.
+func (w *writer) next(st *state) error {
+	f, err := w.cfg.disk.create(w.path(st.seq))
+	if err != nil {
+		return fmt.Errorf("new segment: %w", err)
+	}
+	w.file = f
+	if err := w.cfg.disk.syncDir(w.cfg.Dir); err != nil {
+		return fmt.Errorf("new segment: %w", err)
+	}
+	st.segment, st.off, st.filled = st.seq, 0, 0
+	if st.seq == 0 {
+		return nil
+	}
+	return w.putCheckpoint(st, w.cfg.now().UnixMicro(), sealSegment)
+}
+
+// trim cuts the zeros off the segment and closes it.
+func (w *writer) trim() error {
+	f := w.file
+	w.file = nil
+	if f == nil {
+		return nil
+	}
+	if err := f.Truncate(w.st.off); err != nil {
+		return errors.Join(fmt.Errorf("trim %s: %w", segmentName(w.st.segment), err), f.Close())
+	}
+	if err := f.Sync(); err != nil {
+		return errors.Join(fmt.Errorf("trim %s: %w", segmentName(w.st.segment), err), f.Close())
+	}
+	return f.Close()
+}
+
+// commit makes g durable, with a checkpoint behind it unless seal is "".
+func (w *writer) commit(g *group, seal string) (st state, syncing time.Duration, err error) {
+	st = w.st
+	w.out = append(w.out[:0], 0)
+	if st.off >= w.cfg.SegmentBytes {
+		if err := w.trim(); err != nil {
+			return st, 0, err
+		}
+		if err := w.next(&st); err != nil {
+			return st, 0, err
+		}
+	}
+	if g.clock > 0 {
+		w.putOwn(&st, st.lastUS, &Record{Kind: KindClock,
+			Detail: fmt.Sprintf("the system clock went back by %v; times stand still until it catches up", time.Duration(g.clock)*time.Microsecond)})
+	}
+	start := 0
+	for _, e := range g.entries {
+		w.put(&st, e.us, g.bodies[start:e.end])
+		start = e.end
+	}
+	if (seal == sealInterval && st.unsealed) || (seal == sealClose && !st.ended) {
+		if err := w.putCheckpoint(&st, w.cfg.now().UnixMicro(), seal); err != nil {
+			return st, 0, err
+		}
+	}
+	if len(w.out) == 1 {
+		return st, 0, nil
+	}
+	syncing, err = w.write(&st)
+	return st, syncing, err
+}

@@ -1,0 +1,168 @@
+package audit
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+const timeLayout = "2006-01-02T15:04:05.000000Z"
+
+// appendLine writes the whole line, without newline: what the committer adds
+// (v, seq, prev, time) in front of a body from appendBody.
+func appendLine(dst []byte, seq uint64, prev hash, us int64, body []byte) []byte {
+	dst = append(dst, `{"v":1,"seq":`...)
+	dst = strconv.AppendUint(dst, seq, 10)
+	dst = append(dst, `,"prev":"`...)
+	dst = prev.appendHex(dst)
+	dst = append(dst, `","time":"`...)
+	dst = time.UnixMicro(us).UTC().AppendFormat(dst, timeLayout)
+	dst = append(dst, '"')
+	return append(dst, body...)
+}
+
+// appendBody writes everything of r from its id to the closing brace.
+func appendBody(dst []byte, r *Record) []byte {
+	dst = append(dst, `,"id":`...)
+	dst = appendString(dst, r.ID)
+	dst = append(dst, `,"kind":`...)
+	dst = appendString(dst, r.Kind)
+	dst = text(dst, `,"instance":`, r.Instance)
+	dst = text(dst, `,"agent":`, r.Agent)
+	dst = text(dst, `,"sponsor":`, r.Sponsor)
+	dst = text(dst, `,"task":`, r.Task)
+	dst = text(dst, `,"grant":`, r.Grant)
+	dst = text(dst, `,"adapter":`, r.Adapter)
+	dst = text(dst, `,"adapter_digest":`, r.AdapterDigest)
+	dst = text(dst, `,"policy_digest":`, r.PolicyDigest)
+	dst = text(dst, `,"action":`, r.Action)
+	dst = text(dst, `,"resource":`, r.Resource)
+	dst = text(dst, `,"method":`, r.Method)
+	dst = text(dst, `,"host":`, r.Host)
+	dst = text(dst, `,"path":`, r.Path)
+	dst = appendStripped(dst, r.Stripped)
+	dst = text(dst, `,"account":`, r.Account)
+	dst = text(dst, `,"lease":`, r.Lease)
+	if !r.Decision.IsZero() {
+		dst = append(dst, `,"decision":{"effect":`...)
+		dst = appendString(dst, r.Decision.Effect)
+		dst = list(dst, `,"policies":[`, r.Decision.Policies)
+		dst = append(dst, '}')
+	}
+	dst = text(dst, `,"intent":`, r.Intent)
+	dst = number(dst, `,"status":`, int64(r.Status))
+	dst = number(dst, `,"bytes_up":`, r.BytesUp)
+	dst = number(dst, `,"bytes_down":`, r.BytesDown)
+	dst = number(dst, `,"duration_us":`, r.DurationUS)
+	dst = text(dst, `,"code":`, r.Code)
+	dst = text(dst, `,"detail":`, r.Detail)
+	dst = number(dst, `,"cut":`, r.Cut)
+	dst = text(dst, `,"checkpoint":`, r.Checkpoint)
+	dst = list(dst, `,"frontier":[`, r.Frontier)
+	return append(dst, '}')
+}
+
+func appendStripped(dst []byte, stripped []Stripped) []byte {
+	if len(stripped) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"stripped":[`...)
+	for i := range stripped {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		s := &stripped[i]
+		dst = append(dst, `{"in":`...)
+		dst = appendString(dst, s.In)
+		dst = append(dst, `,"name":`...)
+		dst = appendString(dst, s.Name)
+		dst = append(dst, `,"fingerprint":`...)
+		dst = appendString(dst, s.Fingerprint)
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+func text(dst []byte, key, v string) []byte {
+	if v == "" {
+		return dst
+	}
+	return appendString(append(dst, key...), v)
+}
+
+func number(dst []byte, key string, v int64) []byte {
+	if v == 0 {
+		return dst
+	}
+	return strconv.AppendInt(append(dst, key...), v, 10)
+}
+
+func list(dst []byte, key string, v []string) []byte {
+	if len(v) == 0 {
+		return dst
+	}
+	dst = append(dst, key...)
+	for i, s := range v {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, s)
+	}
+	return append(dst, ']')
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendString writes s as a JSON string in the one form that a log holds
+// (RFC 8259 section 7): the short escapes, \u00xx for other control characters
+// (C0, DEL, C1, so that a line is safe on a terminal), \u2028 and \u2029 (some
+// readers split lines there), U+FFFD in place of each invalid byte.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		if b := s[i]; b < utf8.RuneSelf {
+			if b >= 0x20 && b != '"' && b != '\\' && b != 0x7f {
+				i++
+				continue
+			}
+			dst = append(dst, s[start:i]...)
+			dst = escape(dst, b)
+			i++
+			start = i
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			dst = append(dst, s[start:i]...)
+			dst = append(dst, "\uFFFD"...)
+			start = i + n
+		case r < 0xa0, r == 0x2028, r == 0x2029:
+			dst = append(dst, s[start:i]...)
+			dst = append(dst, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
+			start = i + n
+		}
+		i += n
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
+
+func escape(dst []byte, b byte) []byte {
+	switch b {
+	case '"', '\\':
+		return append(dst, '\\', b)
+	case '\b':
+		return append(dst, '\\', 'b')
+	case '\f':
+		return append(dst, '\\', 'f')
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	return append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
+}

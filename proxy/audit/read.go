@@ -1,0 +1,188 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"slices"
+	"time"
+)
+
+const followEvery = 200 * time.Millisecond
+
+func sortIDs(ids []string) { slices.Sort(ids) }
+
+// Tail yields the last n records of the log in dir, oldest first, and with
+// follow those that come later, until ctx is done. It checks that lines are
+// records, not the chain; an error ends it. It may run beside a writer and may
+// then show a record just before it is durable.
+func Tail(ctx context.Context, dir string, n int, follow bool) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		t := &tailing{ctx: ctx, dir: dir, yield: yield}
+		if err := t.run(n, follow); err != nil {
+			yield(Record{}, fmt.Errorf("audit: tail: %w", err))
+		}
+	}
+}
+
+type tailing struct {
+	ctx   context.Context
+	dir   string
+	yield func(Record, error) bool
+	skip  int
+	path  string // segment being read
+	off   int64  // read so far
+	ended bool   // the consumer stopped
+}
+
+func (t *tailing) run(n int, follow bool) error {
+	segs, err := segments(t.dir)
+	if err != nil {
+		return err
+	}
+	from, have := len(segs), 0
+	for from > 0 && have < n {
+		from--
+		c, err := countLines(segs[from].path)
+		if err != nil {
+			return err
+		}
+		have += c
+	}
+	t.skip = max(0, have-n)
+	if from > 0 && from == len(segs) { // n is 0: only what comes later
+		from--
+		if t.skip, err = countLines(segs[from].path); err != nil {
+			return err
+		}
+	}
+	for _, s := range segs[from:] {
+		if err := t.read(s.path); err != nil || t.ended {
+			return err
+		}
+	}
+	for follow && !t.ended {
+		select {
+		case <-t.ctx.Done():
+			return nil
+		case <-time.After(followEvery):
+		}
+		if err := t.more(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// more reads what came since. Segments are listed before the current one is
+// read to its end: what a later segment follows is complete.
+func (t *tailing) more() error {
+	segs, err := segments(t.dir)
+	if err != nil {
+		return err
+	}
+	for _, s := range segs {
+		if s.path < t.path {
+			continue
+		}
+		if err := t.read(s.path); err != nil || t.ended {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tailing) read(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if path != t.path {
+		t.path, t.off = path, 0
+	}
+	in := newLines(io.NewSectionReader(f, t.off, 1<<62))
+	began := t.off
+	for t.ctx.Err() == nil {
+		line, err := in.next()
+		var half *torn
+		if errors.Is(err, io.EOF) || errors.As(err, &half) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		t.off = began + in.off
+		if t.skip > 0 {
+			t.skip--
+			continue
+		}
+		r, err := ParseRecord(line[1:])
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if !t.yield(r, nil) {
+			t.ended = true
+			return nil
+		}
+	}
+	return nil
+}
+
+func countLines(path string) (int, error) {
+	n := 0
+	err := eachLine(path, func([]byte) error { n++; return nil })
+	return n, err
+}
+
+func eachLine(path string, do func(line []byte) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	in := newLines(f)
+	for {
+		line, err := in.next()
+		var half *torn
+		if errors.Is(err, io.EOF) || errors.As(err, &half) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if err := do(line[1:]); err != nil {
+			return fmt.Errorf("%s line %d: %w", path, in.n, err)
+		}
+	}
+}
+
+// Find returns the record with that id and those whose intent it is, in order;
+// nil when there is none.
+func Find(dir, id string) (found []Record, err error) {
+	segs, err := segments(dir)
+	if err != nil {
+		return nil, fmt.Errorf("audit: find: %w", err)
+	}
+	quoted := appendString(nil, id)
+	for _, s := range segs {
+		err := eachLine(s.path, func(line []byte) error {
+			if !bytes.Contains(line, quoted) {
+				return nil
+			}
+			r, err := ParseRecord(line)
+			if err == nil && (r.ID == id || r.Intent == id) {
+				found = append(found, r)
+			}
+			return err
+		})
+		if err != nil {
+			return found, fmt.Errorf("audit: find: %w", err)
+		}
+	}
+	return found, nil
+}

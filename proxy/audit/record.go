@@ -1,0 +1,76 @@
+package audit
+
+import "time"
+
+// version is the format that this room writes and reads.
+const version = 1
+
+// Kinds that the log writes itself. [Log.Append] refuses them from others.
+const (
+	KindCheckpoint = "checkpoint" // signed, over every line before it
+	KindRecovery   = "recovery"   // after a crash or a disk failure
+	KindClock      = "clock"      // the system clock went back
+)
+
+// Record is one line of the log. Empty fields are left out of the line.
+// Seq, Prev and Time are the log's; what a caller puts there is not used.
+type Record struct {
+	V    int       `json:"v"`
+	Seq  uint64    `json:"seq"`  // counts from 0 without a gap
+	Prev string    `json:"prev"` // SHA-256, hex, of the line before without its newline; zeros at Seq 0
+	Time time.Time `json:"time"` // UTC, microseconds; never before the line before
+
+	ID       string `json:"id"`
+	Kind     string `json:"kind"`
+	Instance string `json:"instance,omitempty"`
+
+	Agent   string `json:"agent,omitempty"`
+	Sponsor string `json:"sponsor,omitempty"`
+	Task    string `json:"task,omitempty"`
+	Grant   string `json:"grant,omitempty"`
+
+	Adapter       string `json:"adapter,omitempty"`
+	AdapterDigest string `json:"adapter_digest,omitempty"`
+	PolicyDigest  string `json:"policy_digest,omitempty"`
+
+	Action   string     `json:"action,omitempty"`
+	Resource string     `json:"resource,omitempty"`
+	Method   string     `json:"method,omitempty"`
+	Host     string     `json:"host,omitempty"`
+	Path     string     `json:"path,omitempty"` // without query
+	Stripped []Stripped `json:"stripped,omitempty"`
+	Account  string     `json:"account,omitempty"`
+	Lease    string     `json:"lease,omitempty"`
+	Decision Decision   `json:"decision,omitzero"`
+
+	Intent     string `json:"intent,omitempty"` // on an outcome: the intent's ID
+	Status     int    `json:"status,omitempty"`
+	BytesUp    int64  `json:"bytes_up,omitempty"`
+	BytesDown  int64  `json:"bytes_down,omitempty"`
+	DurationUS int64  `json:"duration_us,omitempty"`
+	Code       string `json:"code,omitempty"`
+	Detail     string `json:"detail,omitempty"` // free text on lifecycle records
+
+	Cut        int64    `json:"cut,omitempty"`        // on a recovery: bytes of unacknowledged tail that were cut
+	Checkpoint string   `json:"checkpoint,omitempty"` // on a checkpoint: the signed note
+	Frontier   []string `json:"frontier,omitempty"`   // on a checkpoint: roots of the full subtrees, left to right, base64
+
+	own bool // made by the log itself
+}
+
+// Stripped names a borrowed credential that was removed. Fingerprint comes
+// from [Fingerprint]; the value itself is never put on record.
+type Stripped struct {
+	In          string `json:"in"`
+	Name        string `json:"name"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+// Decision is what policy said. The zero value is left out of the line.
+type Decision struct {
+	Effect   string   `json:"effect"`
+	Policies []string `json:"policies,omitempty"`
+}
+
+// IsZero reports whether nothing was decided.
+func (d Decision) IsZero() bool { return d.Effect == "" && len(d.Policies) == 0 }

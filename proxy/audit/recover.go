@@ -1,0 +1,204 @@
+package audit
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// notice is what Open has to put on record about the writer before.
+type notice struct{ cut int64 }
+
+func (n *notice) record() *Record {
+	return &Record{Kind: KindRecovery, Cut: n.cut, own: true,
+		Detail: fmt.Sprintf("the log was not closed; %d bytes of a torn tail were cut", n.cut)}
+}
+
+// openWriter finds where the log ends. The notice is nil when the log is new
+// or was closed.
+func openWriter(cfg Config, key ed25519.PrivateKey, instance string) (*writer, *notice, error) {
+	w := &writer{cfg: cfg, instance: instance, origin: Origin(instance), pub: key.Public().(ed25519.PublicKey)}
+	cut := int64(0)
+	for {
+		segs, err := segments(cfg.Dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(segs) == 0 {
+			return w, noticeFor(cut > 0, cut), errors.Join(w.sign(key, nil), w.next(&w.st))
+		}
+		last := segs[len(segs)-1]
+		walk, bytes, err := w.load(last)
+		if err != nil {
+			return nil, nil, err
+		}
+		cut += bytes
+		if walk.seq > last.first {
+			ended := walk.ended && cut == 0
+			return w, noticeFor(!ended, cut), w.sign(key, walk.last)
+		}
+		if len(segs) == 1 && last.first != 0 {
+			return nil, nil, fmt.Errorf("%s is empty and the segments before it are gone: restore them, or move the folder away and keep it", segmentName(last.first))
+		}
+		if err := w.drop(last.first); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+func noticeFor(needed bool, cut int64) *notice {
+	if !needed {
+		return nil
+	}
+	return &notice{cut}
+}
+
+// drop removes a segment that holds no line.
+func (w *writer) drop(first uint64) error {
+	err := errors.Join(w.file.Close(), w.cfg.disk.remove(w.path(first)), w.cfg.disk.syncDir(w.cfg.Dir))
+	w.file, w.st = nil, state{}
+	return err
+}
+
+// sign makes the signer. A log keeps the origin of its last checkpoint.
+func (w *writer) sign(key ed25519.PrivateKey, last *Checkpoint) error {
+	if last != nil {
+		w.origin = last.Origin
+	}
+	s, err := newSigner(w.origin, key)
+	w.signer = s
+	return err
+}
+
+// load reads the last segment, cuts a torn tail and the zeros, and leaves the
+// writer at its end. It reports how many torn bytes were cut.
+func (w *writer) load(s segment) (*walker, int64, error) {
+	f, err := w.cfg.disk.open(s.path)
+	if err != nil {
+		return nil, 0, err
+	}
+	walk := &walker{pub: w.pub}
+	in := newLines(io.NewSectionReader(f, 0, 1<<62))
+	cut, err := replay(walk, in, s)
+	if err != nil {
+		err = fmt.Errorf("%s line %d: %w: the log was changed or the key is not its own; run byline audit verify, restore the key, or move the folder away and keep it",
+			segmentName(s.first), in.n, err)
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	if err := errors.Join(f.Truncate(in.off), f.Sync()); err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("cut %s: %w", segmentName(s.first), err), f.Close())
+	}
+	w.file = f
+	w.st = state{segment: s.first, off: in.off, filled: in.off, seq: walk.seq, head: walk.head, tree: walk.tree,
+		lastUS: walk.lastUS, unsealed: walk.unsealed > 0, ended: walk.ended}
+	return walk, cut, nil
+}
+
+// replay walks one segment from its beginning to its last whole line.
+func replay(walk *walker, in *lines, s segment) (cut int64, err error) {
+	for {
+		line, err := in.next()
+		var t *torn
+		switch {
+		case errors.Is(err, io.EOF):
+			return 0, nil
+		case errors.As(err, &t):
+			return t.bytes, nil
+		case err != nil:
+			return 0, err
+		}
+		if in.n == 1 && s.first > 0 {
+			if err := walk.resume(line); err != nil {
+				return 0, err
+			}
+			if walk.seq != s.first {
+				return 0, fmt.Errorf("begins with seq %d", walk.seq)
+			}
+		}
+		if _, err := walk.step(line); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// repair goes back to what was acknowledged: after a failed write or fsync
+// nobody knows what the disk holds of the rest (the kernel may have dropped the
+// pages and call them clean), so it is cut, never synced again. It starts a new
+// segment that says what happened.
+func (w *writer) repair(detail string) (*state, error) {
+	if w.file != nil {
+		w.file.Close() // its errors are the ones being repaired
+		w.file = nil
+	}
+	cut, err := w.cutBack()
+	if err != nil {
+		return nil, err
+	}
+	st := w.st
+	w.out = append(w.out[:0], 0)
+	if err := w.next(&st); err != nil {
+		return nil, err
+	}
+	w.putOwn(&st, w.cfg.now().UnixMicro(), &Record{Kind: KindRecovery, Cut: cut, Detail: detail})
+	if _, err := w.write(&st); err != nil {
+		return nil, err
+	}
+	return &w.st, nil
+}
+
+// cutBack re-reads the acknowledged lines, cuts what follows, and makes the cut
+// durable. Truncating rewrites the last block, so it is not left to a page that
+// failed to reach the disk.
+func (w *writer) cutBack() (cut int64, err error) {
+	f, err := w.cfg.disk.open(w.path(w.st.segment))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	walk := &walker{pub: w.pub}
+	s := segment{first: w.st.segment}
+	if _, err := replay(walk, newLines(io.NewSectionReader(f, 0, w.st.off)), s); err != nil {
+		return 0, fmt.Errorf("acknowledged records are damaged: %w", err)
+	}
+	if w.st.off > 0 && (walk.seq != w.st.seq || walk.head != w.st.head) {
+		return 0, errors.New("acknowledged records are damaged")
+	}
+	rest := newLines(io.NewSectionReader(f, w.st.off, 1<<62))
+	var t *torn
+	if err := rest.tail(); errors.As(err, &t) {
+		cut = t.bytes
+	}
+	if err := f.Truncate(w.st.off); err != nil {
+		return 0, fmt.Errorf("cut: %w", err)
+	}
+	if err := f.Sync(); err != nil {
+		return 0, fmt.Errorf("cut: %w", err)
+	}
+	return cut, nil
+}
+
+func newSigner(origin string, key ed25519.PrivateKey) (note.Signer, error) {
+	vkey, err := note.NewEd25519VerifierKey(origin, key.Public().(ed25519.PublicKey))
+	if err != nil {
+		return nil, err
+	}
+	v, err := note.NewVerifier(vkey)
+	if err != nil {
+		return nil, err
+	}
+	return &signer{v.Name(), v.KeyHash(), key}, nil
+}
+
+// signer is a note.Signer from a key in memory.
+type signer struct {
+	name string
+	hash uint32
+	key  ed25519.PrivateKey
+}
+
+func (s *signer) Name() string                    { return s.name }
+func (s *signer) KeyHash() uint32                 { return s.hash }
+func (s *signer) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(s.key, msg), nil }
