@@ -48,7 +48,8 @@ func start(args []string) int {
 
 func tree() *cobra.Command {
 	root := &cobra.Command{Use: "byline", Short: "A forward proxy that puts agents' work under their own names",
-		Example:       "  byline check\n  byline run --spec task.json -- curl https://wiki.acme.example/",
+		Example: "  byline check\n  byline run --agent spiffe://acme.example/agent/triage --sponsor alice@acme.example --purpose INC-1234 \\\n" +
+			"    --allow mediawiki:page.read -- curl https://wiki.acme.example/",
 		SilenceErrors: true, SilenceUsage: true}
 	file := os.Getenv("BYLINE_CONFIG")
 	if file == "" {

@@ -13,43 +13,52 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/byline-proxy/byline/configs"
 )
 
+// runFlags say how the program is surrounded.
+type runFlags struct {
+	specFlags
+	proxy, root, noProxy string
+}
+
 func runCommand() *cobra.Command {
-	var file string
-	c := &cobra.Command{Use: "run --spec FILE -- COMMAND [ARG...]", Short: "Run a program inside a task of its own",
-		Example: "  byline run --spec task.json -- curl https://wiki.acme.example/", Args: cobra.MinimumNArgs(1)}
-	c.Flags().StringVar(&file, "spec", "", "the task, a JSON file")
-	_ = c.MarkFlagRequired("spec") // the flag is defined one line up
+	var f runFlags
+	c := &cobra.Command{Use: "run [flags] -- COMMAND [ARG...]", Short: "Run a program inside a task of its own",
+		Long: "Makes a task, runs the program so that it uses the proxy and trusts its authority, passes signals and the exit\n" +
+			"code through, and ends the task. Exit code 128+n when signal n ended the program.",
+		Example: "  byline run --agent spiffe://acme.example/agent/triage --sponsor alice@acme.example --purpose INC-1234 \\\n" +
+			"    --for 30m --allow mediawiki:page.read,page.edit -- curl https://wiki.acme.example/\n" +
+			"  byline run --spec task.json -- node triage.js",
+		Args: cobra.MinimumNArgs(1)}
+	f.add(c)
+	controlFlags(c)
+	c.Flags().StringVar(&f.proxy, "proxy", "", "the proxy's URL, when it is not what the configuration says")
+	c.Flags().StringVar(&f.root, "root", "", "the interception root as a PEM file, when it is not what the configuration says")
+	c.Flags().StringVar(&f.noProxy, "no-proxy", "", "hosts that the program reaches directly, like localhost,127.0.0.1")
+	c.Flags().SetInterspersed(false)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		cfg, err := settings(c)
+		body, err := f.spec()
 		if err != nil {
 			return err
 		}
-		body, err := spec(file)
+		server, cfg, err := reach(c)
 		if err != nil {
 			return err
 		}
-		out, err := call(c.Context(), cfg, "POST", "/v1/tasks", body)
+		s, err := f.surroundings(cfg)
 		if err != nil {
-			return err
-		}
-		var made struct{ ID, Token string }
-		if err := json.Unmarshal(out, &made); err != nil {
 			return failed("run", err, "")
 		}
-		ends := func() error {
-			_, err := call(context.WithoutCancel(c.Context()), cfg, "DELETE", "/v1/tasks/"+url.PathEscape(made.ID), nil)
-			return err
+		defer s.remove()
+		for _, w := range s.warnings {
+			fmt.Fprintln(c.ErrOrStderr(), "byline: warning:", w)
 		}
-		scheme := "http"
-		if cfg.TLS.Cert != "" {
-			scheme = "https"
-		}
-		proxy := url.URL{Scheme: scheme, User: url.UserPassword(made.ID, made.Token), Host: cfg.Listen}
-		code, err := inside(args, &proxy, made.ID, filepath.Join(cfg.Certs.Dir, "root.pem"))
-		if err = errors.Join(err, ends()); err != nil {
-			return failed("run", err, "")
+		code, err := runTask(c.Context(), server, body, s, args)
+		if err != nil { // the program's own exit code comes first
+			return &failure{fmt.Errorf("run: %w", err), hintOf(err), max(code, 1)}
 		}
 		if code != 0 {
 			return &failure{code: code}
@@ -59,24 +68,76 @@ func runCommand() *cobra.Command {
 	return c
 }
 
-// inside runs the program with the task's surroundings, passes signals on and
-// returns its exit code, 128+n when signal n killed it.
-func inside(args []string, proxy *url.URL, task, root string) (int, error) {
-	dir, err := os.MkdirTemp("", "byline-run-")
-	if err != nil {
-		return 0, err
+// hintOf is the remedy that an error carries along.
+func hintOf(err error) string {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f.hint
 	}
-	defer os.RemoveAll(dir)
-	bundle, err := writeBundle(dir, root)
-	if err != nil {
-		return 0, err
+	return ""
+}
+
+// surroundings prepares what the program needs besides its task.
+func (f *runFlags) surroundings(cfg *configs.Config) (*surroundings, error) {
+	proxy, root := f.proxy, f.root
+	if cfg != nil {
+		if proxy == "" {
+			proxy = "http://" + dialable(cfg.Listen)
+			if cfg.TLS.Cert != "" {
+				proxy = "https://" + dialable(cfg.Listen)
+			}
+		}
+		if root == "" {
+			root = filepath.Join(cfg.Certs.Dir, "root.crt")
+		}
 	}
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), surroundings(proxy, task, bundle, root)...)
+	if proxy == "" || root == "" {
+		return nil, errors.New("without a configuration file --proxy and --root must be given")
+	}
+	u, err := url.Parse(proxy)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("--proxy %q is no URL like http://127.0.0.1:8080", proxy)
+	}
+	s, err := surround(u, root, f.noProxy)
+	if err == nil && cfg != nil && cfg.Vault.KeyEnv != "" {
+		s.withhold = append(s.withhold, cfg.Vault.KeyEnv)
+	}
+	return s, err
+}
+
+// runTask makes the task, runs the program inside it and ends the task. Signals
+// are caught before the task is made and until it is ended, so that none leaves
+// a task behind; one that comes before the program has started ends the run.
+func runTask(ctx context.Context, server *control, spec []byte, s *surroundings, args []string) (code int, err error) {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(signals)
+	ctx = context.WithoutCancel(ctx)
+	out, err := server.ask(ctx, "POST", "/v1/tasks", spec)
+	if err != nil {
+		return 0, err
+	}
+	var made taskView
+	if err := json.Unmarshal(out, &made); err != nil {
+		return 0, err
+	}
+	defer func() {
+		_, ends := server.ask(ctx, "DELETE", "/v1/tasks/"+url.PathEscape(made.ID), nil)
+		err = errors.Join(err, ends)
+	}()
+	select {
+	case sig := <-signals:
+		return 128 + int(sig.(syscall.Signal)), nil
+	default:
+	}
+	return inside(args, s.environ(made.ID, made.Token), signals)
+}
+
+// inside runs the program, passes signals on and returns its exit code, 128+n
+// when signal n ended it.
+func inside(args, env []string, signals <-chan os.Signal) (int, error) {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = env
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
@@ -85,13 +146,15 @@ func inside(args []string, proxy *url.URL, task, root string) (int, error) {
 		for {
 			select {
 			case s := <-signals:
-				_ = cmd.Process.Signal(s) // it may have ended just now
+				if !fromTerminal(s) {
+					_ = cmd.Process.Signal(s) // it may have ended just now
+				}
 			case <-done:
 				return
 			}
 		}
 	}()
-	err = cmd.Wait()
+	err := cmd.Wait()
 	close(done)
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		if w := exit.Sys().(syscall.WaitStatus); w.Signaled() {
@@ -102,31 +165,18 @@ func inside(args []string, proxy *url.URL, task, root string) (int, error) {
 	return 0, err
 }
 
-// writeBundle joins the system's roots and ours in a file of mode 0600.
-func writeBundle(dir, root string) (string, error) {
-	ours, err := os.ReadFile(root)
+// fromTerminal tells whether the program has had the signal already: a
+// terminal sends ^C and ^\ to its whole foreground group, and a second ^C
+// means something else to many programs.
+func fromTerminal(s os.Signal) bool {
+	if s != syscall.SIGINT && s != syscall.SIGQUIT {
+		return false
+	}
+	tty, err := os.Open("/dev/tty")
 	if err != nil {
-		return "", fmt.Errorf("interception root: %w", err)
+		return false
 	}
-	var all []byte
-	for _, f := range []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"} {
-		if all, err = os.ReadFile(f); err == nil {
-			break
-		}
-	}
-	path := filepath.Join(dir, "bundle.pem")
-	return path, os.WriteFile(path, append(append(all, '\n'), ours...), 0o600)
-}
-
-// surroundings is the environment that makes programs use the proxy and trust
-// its authority. Node.js 20 knows no NODE_USE_ENV_PROXY: it needs a newer one.
-func surroundings(proxy *url.URL, task, bundle, root string) (env []string) {
-	for _, k := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"} {
-		env = append(env, k+"="+proxy.String())
-	}
-	for _, k := range []string{"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT", "AWS_CA_BUNDLE",
-		"DENO_CERT", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "CARGO_HTTP_CAINFO"} {
-		env = append(env, k+"="+bundle)
-	}
-	return append(env, "NODE_EXTRA_CA_CERTS="+root, "NODE_USE_ENV_PROXY=1", "DENO_TLS_CA_STORE=system", "NO_PROXY=", "no_proxy=", "BYLINE_TASK="+task)
+	defer tty.Close()
+	foreground, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && foreground == unix.Getpgrp()
 }

@@ -1,50 +1,33 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/byline-proxy/byline/configs"
-	"github.com/byline-proxy/byline/proxy/admin"
+	"github.com/byline-proxy/byline/proxy/identity"
 )
 
-// call asks the control API over the Unix socket, and returns the JSON answer.
-func call(ctx context.Context, cfg *configs.Config, method, path string, body []byte) ([]byte, error) {
-	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", cfg.Control.Socket)
-	}}
-	defer tr.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, method, "http://byline"+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, failed("control", err, "")
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := (&http.Client{Transport: tr, Timeout: time.Minute}).Do(req)
-	if err != nil {
-		return nil, failed("control", errors.Unwrap(err), "start the server with: byline serve")
-	}
-	defer res.Body.Close()
-	out, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
-	if err != nil {
-		return nil, failed("control", err, "")
-	}
-	if res.StatusCode >= 300 {
-		p := admin.Problem{Detail: res.Status}
-		_ = json.Unmarshal(out, &p) // what is no problem document keeps the status
-		return nil, failed("control", &p, p.Remedy)
-	}
-	return out, nil
+// taskView is a task as the control API shows it.
+type taskView struct {
+	ID      string                `json:"id"`
+	Token   string                `json:"token"`
+	Agent   string                `json:"agent"`
+	Sponsor string                `json:"sponsor"`
+	Purpose string                `json:"purpose"`
+	Grant   string                `json:"grant"`
+	Scope   []identity.ScopeEntry `json:"scope"`
+	Created time.Time             `json:"created"`
+	Expires time.Time             `json:"expires"`
+	State   string                `json:"state"`
+	Why     string                `json:"why"`
 }
 
 func taskCommand() *cobra.Command {
@@ -52,48 +35,105 @@ func taskCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			return errors.New("task: name one of create, list, show and end")
 		}}
-	verb := func(use, short, example string, args cobra.PositionalArgs, method string) *cobra.Command {
-		c := &cobra.Command{Use: use, Short: short, Example: example, Args: args}
-		c.Flags().Bool("json", true, "write JSON")
-		c.RunE = func(c *cobra.Command, args []string) error {
-			cfg, err := settings(c)
-			if err != nil {
-				return err
+	var s specFlags
+	create := &cobra.Command{Use: "create [FILE]", Short: "Make a task; its token is shown once", Args: cobra.MaximumNArgs(1),
+		Example: "  byline task create --agent spiffe://acme.example/agent/triage --sponsor alice@acme.example --purpose INC-1234 \\\n" +
+			"    --for 30m --allow 'mediawiki:page.read,page.edit@page/Sandbox*'\n  byline task create task.json --json"}
+	s.add(create)
+	verb(create, http.MethodPost, func(args []string) (string, []byte, error) {
+		if len(args) == 1 {
+			if s.file != "" {
+				return "", nil, errors.New("the task is named twice, by FILE and by --spec")
 			}
-			path, body := "/v1/tasks", []byte(nil)
-			if method == http.MethodPost {
-				if body, err = spec(args[0]); err != nil {
-					return err
-				}
-			} else if len(args) == 1 {
-				path += "/" + url.PathEscape(args[0])
-			}
-			out, err := call(c.Context(), cfg, method, path, body)
-			if err == nil {
-				_, err = fmt.Fprintf(c.OutOrStdout(), "%s", out)
-			}
-			return err
+			s.file = args[0]
 		}
-		return c
-	}
-	t.AddCommand(
-		verb("create FILE", "Make a task from a JSON file (- is stdin); its token is shown once", "  byline task create task.json", cobra.ExactArgs(1), "POST"),
-		verb("list", "List the tasks", "  byline task list", cobra.NoArgs, "GET"),
-		verb("show ID", "Show a task", "  byline task show t_abc", cobra.ExactArgs(1), "GET"),
-		verb("end ID", "End a task and cut what it has open", "  byline task end t_abc", cobra.ExactArgs(1), "DELETE"))
+		b, err := s.spec()
+		return "/v1/tasks", b, err
+	}, showTask)
+	list := &cobra.Command{Use: "list", Short: "List the tasks, newest first", Args: cobra.NoArgs, Example: "  byline task list\n  byline task list --json | jq '.[].id'"}
+	verb(list, http.MethodGet, func([]string) (string, []byte, error) { return "/v1/tasks", nil, nil }, showTasks)
+	one := func(args []string) (string, []byte, error) { return "/v1/tasks/" + url.PathEscape(args[0]), nil, nil }
+	show := &cobra.Command{Use: "show ID", Short: "Show a task and its scope", Args: cobra.ExactArgs(1), Example: "  byline task show t_abc"}
+	verb(show, http.MethodGet, one, showTask)
+	end := &cobra.Command{Use: "end ID", Short: "End a task: cut what it has open, log out, check in", Args: cobra.ExactArgs(1), Example: "  byline task end t_abc"}
+	verb(end, http.MethodDelete, one, showTask)
+	t.AddCommand(create, list, show, end)
 	return t
 }
 
-func spec(path string) ([]byte, error) {
-	var b []byte
-	var err error
-	if path == "-" {
-		b, err = io.ReadAll(os.Stdin)
-	} else {
-		b, err = os.ReadFile(path)
+// verb makes a command one question to the control API. ask says which;
+// its plain errors are wrong usage.
+func verb(c *cobra.Command, method string, ask func(args []string) (path string, body []byte, err error), show func(io.Writer, []byte) error) {
+	controlFlags(c)
+	asJSON := jsonFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		path, body, err := ask(args)
+		if err != nil {
+			return err
+		}
+		server, _, err := reach(c)
+		if err != nil {
+			return err
+		}
+		out, err := server.ask(c.Context(), method, path, body)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			_, err = c.OutOrStdout().Write(out)
+		} else {
+			err = show(c.OutOrStdout(), out)
+		}
+		if err != nil {
+			return failed("output", err, "")
+		}
+		return nil
 	}
-	if err != nil {
-		return nil, failed("task", err, "name a JSON file with agent, sponsor, purpose and scope")
+}
+
+func showTasks(w io.Writer, answer []byte) error {
+	var all []taskView
+	if err := json.Unmarshal(answer, &all); err != nil {
+		return err
 	}
-	return b, nil
+	var rows [][]string
+	for _, t := range all {
+		rows = append(rows, []string{t.ID, t.State, when(t.Expires, time.Now()), t.Agent, t.Sponsor, t.Purpose, scopeText(t.Scope)})
+	}
+	return table(w, []string{"TASK", "STATE", "EXPIRES", "AGENT", "SPONSOR", "PURPOSE", "SCOPE"}, rows)
+}
+
+func showTask(w io.Writer, answer []byte) error {
+	var t taskView
+	if err := json.Unmarshal(answer, &t); err != nil {
+		return err
+	}
+	state := t.State
+	if t.Why != "" {
+		state += ": " + t.Why
+	}
+	rows := [][]string{{"state", state}, {"agent", t.Agent}, {"sponsor", t.Sponsor}, {"purpose", t.Purpose}, {"grant", t.Grant},
+		{"expires", fmt.Sprintf("%s (%s)", t.Expires.UTC().Format(time.RFC3339), when(t.Expires, time.Now()))}}
+	for _, e := range t.Scope {
+		rows = append(rows, []string{"scope", scopeText([]identity.ScopeEntry{e})})
+	}
+	if t.Token != "" {
+		rows = append(rows, []string{"token", t.Token + "  (shown this once)"})
+	}
+	return table(w, []string{"task", t.ID}, rows)
+}
+
+// scopeText is a scope as --allow spells it.
+func scopeText(scope []identity.ScopeEntry) string {
+	var out []string
+	for _, e := range scope {
+		actions := e.Adapter + ":" + strings.Join(e.Actions, ",")
+		if len(e.Resources) == 0 {
+			out = append(out, actions)
+		}
+		for _, r := range e.Resources {
+			out = append(out, actions+"@"+r)
+		}
+	}
+	return strings.Join(out, " ")
 }

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/byline-proxy/byline/proxy/identity"
+)
+
+const somePEM = "-----BEGIN CERTIFICATE-----\nroot\n-----END CERTIFICATE-----\n"
+
+func someRoot(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "root.crt")
+	if err := os.WriteFile(path, []byte(somePEM), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestInsidePassesTheExitCode(t *testing.T) {
+	for script, want := range map[string]int{"exit 0": 0, "exit 7": 7, "kill -TERM $$": 143} {
+		if got, err := inside([]string{"sh", "-c", script}, os.Environ(), nil); err != nil || got != want {
+			t.Errorf("%s: got %d %v, want %d", script, got, err, want)
+		}
+	}
+}
+
+func TestInsidePassesSignalsOn(t *testing.T) {
+	signals := make(chan os.Signal, 1)
+	signals <- syscall.SIGTERM // before the program has started: it waits for it
+	got, err := inside([]string{"sleep", "20"}, os.Environ(), signals)
+	if err != nil || got != 143 {
+		t.Fatalf("got %d %v, want 143", got, err)
+	}
+}
+
+// TestI1RunKeepsSecretsFromTheProgram holds that what is meant for Byline is
+// not in the environment of the program it runs.
+func TestI1RunKeepsSecretsFromTheProgram(t *testing.T) {
+	t.Setenv("PATH", "/nowhere") // without keytool
+	for _, name := range []string{"BYLINE_SECRET_WIKI_A1_PASSWORD", "BYLINE_VAULT_KEY", "BYLINE_TOKEN_FILE", "CREDENTIALS_DIRECTORY", "ACME_VAULT_KEY"} {
+		t.Setenv(name, "canary-"+name)
+	}
+	t.Setenv("KEPT", "kept")
+	t.Setenv("NODE_OPTIONS", "--max-old-space-size=99")
+	s, err := surround(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}, someRoot(t), "localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.remove()
+	s.withhold = []string{"ACME_VAULT_KEY"}
+	env := s.environ("t_1", "blt_x")
+	for _, pair := range env {
+		if strings.Contains(pair, "canary") {
+			t.Errorf("%s is passed on", pair)
+		}
+	}
+	for _, want := range []string{"KEPT=kept", "BYLINE_TASK=t_1", "NO_PROXY=localhost", "https_proxy=http://t_1:blt_x@127.0.0.1:1", "CURL_CA_BUNDLE=" + s.bundle,
+		"NODE_EXTRA_CA_CERTS=" + s.root, `NODE_OPTIONS=--max-old-space-size=99 --require="` + s.preload + `"`} {
+		if !slices.Contains(env, want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	if b, err := os.ReadFile(s.bundle); err != nil || !strings.HasSuffix(string(b), somePEM) {
+		t.Errorf("bundle: %v", err)
+	}
+	if len(systemRoots()) == 0 != (len(s.warnings) == 1) {
+		t.Errorf("warnings: %q", s.warnings)
+	}
+}
+
+func TestSurroundRefusesWhatIsNoRoot(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "root.crt")
+	if err := os.WriteFile(path, []byte("nothing\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := surround(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}, path, ""); err == nil {
+		t.Fatal("it was taken")
+	}
+}
+
+func TestDialable(t *testing.T) {
+	for listen, want := range map[string]string{"127.0.0.1:8080": "127.0.0.1:8080", "0.0.0.0:8080": "127.0.0.1:8080", ":8080": "127.0.0.1:8080",
+		"[::]:8080": "[::1]:8080", "10.1.2.3:80": "10.1.2.3:80", "proxy.acme.example:80": "proxy.acme.example:80"} {
+		if got := dialable(listen); got != want {
+			t.Errorf("%s: got %s, want %s", listen, got, want)
+		}
+	}
+}
+
+func TestControlTokenStaysOnTheMachine(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte(strings.Repeat("x", 40)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for at, ok := range map[string]bool{"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, "https://byline.acme.example": true,
+		"10.1.2.3:1": false, "http://byline.acme.example": false, "ftp://127.0.0.1": false, "": false} {
+		if _, err := overTCP(at, token); (err == nil) != ok {
+			t.Errorf("%s: %v", at, err)
+		}
+	}
+}
+
+func TestScopeOf(t *testing.T) {
+	got, err := scopeOf([]string{"mediawiki:page.read,page.edit", "mediawiki:page.delete@page/A:B@C,*"})
+	want := "mediawiki:page.read,page.edit mediawiki:page.delete@page/A:B@C,*"
+	if err != nil || scopeText(got) != want {
+		t.Fatalf("got %s %v, want %s", scopeText(got), err, want)
+	}
+	if n := len(got[1].Resources); n != 1 {
+		t.Fatalf("a resource was cut into %d", n)
+	}
+	if scopeText([]identity.ScopeEntry{{Adapter: "w", Actions: []string{"a"}, Resources: []string{"x", "y"}}}) != "w:a@x w:a@y" {
+		t.Fatal("two resources are not two of --allow")
+	}
+	for _, bad := range []string{"", "wiki", "wiki:", ":a", "wiki:a@"} {
+		if _, err := scopeOf([]string{bad}); err == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
+func lookPath(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Skipf("%s is not installed", program)
+	}
+	return path
+}
