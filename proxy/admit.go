@@ -1,0 +1,214 @@
+package proxy
+
+import (
+	"io"
+	"strings"
+
+	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/proxy/wire"
+)
+
+// peekLimit bounds how much of a body is held to name an action or to send a
+// request again after a renewal.
+const peekLimit = 64 << 10
+
+// admit lets a request in: the tunnel's own host, a path with one meaning, a
+// task that is still alive. It runs per request: a tunnel outlives decisions.
+func (x *exchange) admit() error {
+	h := &x.in.Head
+	if err := x.tunnel.task.Active(); err != nil {
+		return ended(err)
+	}
+	if canonicalAuthority(h.Authority, h.Scheme) != x.tunnel.authority {
+		return refuse(Misdirected, "this tunnel leads to %s, the request names %q. Open a tunnel to the host that you want.", x.tunnel.authority, h.Authority)
+	}
+	x.adapter = x.rules.adapters.ByHost(x.tunnel.authority)
+	if x.adapter == nil {
+		return hostNotAdapted(x.tunnel.authority)
+	}
+	if x.rules.refuseOverdue && x.adapter.Overdue(x.began) {
+		return refuse(PolicyDenied, "the adapter %s was due for review on %s and is out of use until its owner %s reviews it.",
+			x.adapter.Name(), x.adapter.Interim().ReviewBy, x.adapter.Interim().Owner)
+	}
+	if why := ambiguousPath(h.Path); why != "" {
+		return refuse(AmbiguousRequest, "the path %s. Send it in its plain form.", why)
+	}
+	return nil
+}
+
+// ambiguousPath tells why two readers could take a raw path for different
+// resources, or "" when they could not. A SaaS, its front server and we each
+// decode and resolve paths in our own way, so whatever those ways can disagree
+// about is not carried (RFC 3986 sections 5.2.4 and 6.2.2).
+func ambiguousPath(p string) string {
+	if p == "*" {
+		return ""
+	}
+	if !strings.HasPrefix(p, "/") {
+		return "does not begin with a slash"
+	}
+	for i := 0; i < len(p); i++ {
+		switch c := p[i]; {
+		case c <= ' ' || c == 0x7f:
+			return "holds a control byte or a space"
+		case c >= 0x80:
+			return "holds bytes outside ASCII that are not percent-encoded"
+		case c == '\\' || c == '#' || c == '?':
+			return "holds a backslash, a fragment or a second question mark"
+		case c == ';':
+			return "holds a path parameter (;)"
+		case c == '/':
+			if why := ambiguousSegment(p[i+1:]); why != "" {
+				return why
+			}
+		case c == '%':
+			if why := ambiguousEscape(p[i:]); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
+}
+
+// ambiguousSegment looks at what follows a slash.
+func ambiguousSegment(rest string) string {
+	if strings.HasPrefix(rest, "/") {
+		return "holds an empty segment (//)"
+	}
+	end := strings.IndexByte(rest, '/')
+	if end < 0 {
+		end = len(rest)
+	}
+	if s := rest[:end]; s == "." || s == ".." {
+		return "holds a dot segment"
+	}
+	return ""
+}
+
+// ambiguousEscape looks at a percent sign: what it hides must not be a byte
+// that gives a path its structure, nor a percent sign that hides another.
+func ambiguousEscape(s string) string {
+	if len(s) < 3 || !isHex(s[1]) || !isHex(s[2]) {
+		return "holds a percent sign that encodes nothing"
+	}
+	switch unhex(s[1])<<4 | unhex(s[2]) {
+	case '/', '\\':
+		return "hides a slash or a backslash behind percent-encoding"
+	case '.':
+		return "hides a dot behind percent-encoding"
+	case ';', '?', '#':
+		return "hides a delimiter behind percent-encoding"
+	case '%':
+		return "is percent-encoded twice"
+	}
+	if c := unhex(s[1])<<4 | unhex(s[2]); c < 0x20 || c == 0x7f {
+		return "hides a control byte behind percent-encoding"
+	}
+	return ""
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c <= '9':
+		return c - '0'
+	case c >= 'a':
+		return c - 'a' + 10
+	}
+	return c - 'A' + 10
+}
+
+// canonicalAuthority is host:port with the scheme's port filled in, lower
+// case, without a trailing dot: one spelling for one place. "" when there is
+// none.
+func canonicalAuthority(authority, scheme string) string {
+	host, port := splitAuthority(authority)
+	if host == "" {
+		return ""
+	}
+	if port == "" {
+		port = "443"
+		if scheme == "http" {
+			port = "80"
+		}
+	}
+	return host + ":" + port
+}
+
+// splitAuthority splits host[:port] and [v6][:port]; the host comes back in
+// lower case, v6 with its brackets, and without a trailing dot.
+func splitAuthority(a string) (host, port string) {
+	host = a
+	if i := strings.LastIndexByte(a, ':'); i >= 0 && !strings.HasSuffix(a, "]") {
+		host, port = a[:i], a[i+1:]
+	}
+	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+		return "", "" // a bare IPv6 address cannot be told from a port
+	}
+	return strings.ToLower(strings.TrimSuffix(host, ".")), port
+}
+
+// peek holds the head of the body when the adapter needs it to name the
+// action, or when it is small enough to be sent again.
+func (x *exchange) peek() error {
+	h := &x.in.Head
+	if x.in.Body == nil {
+		x.kept = true
+		return nil
+	}
+	if !x.adapter.NeedsBody(h.Method, h.Path, h.Query, value(h.Fields, "Content-Type")) {
+		return nil
+	}
+	buf := make([]byte, bodyRoom(h.Length))
+	n, err := io.ReadFull(x.in.Body, buf)
+	switch err {
+	case nil:
+		x.body, x.kept = buf, int64(n) == h.Length
+	case io.EOF, io.ErrUnexpectedEOF:
+		x.body, x.kept = buf[:n], h.Length < 0 || int64(n) == h.Length
+	default:
+		return refuse(AmbiguousRequest, "the body broke off before the action could be named").because(err)
+	}
+	if !x.kept && h.Length >= 0 && int64(n) < min(h.Length, peekLimit) {
+		return refuse(AmbiguousRequest, "the body is shorter than its Content-Length")
+	}
+	return nil
+}
+
+func bodyRoom(length int64) int64 {
+	if length < 0 || length > peekLimit {
+		return peekLimit
+	}
+	return length
+}
+
+// outBody is what was peeked, then the rest.
+func (x *exchange) outBody() io.Reader {
+	switch {
+	case x.in.Body == nil:
+		return nil
+	case x.body == nil:
+		return x.in.Body
+	case x.kept:
+		return newReplay(x.body)
+	}
+	return io.MultiReader(newReplay(x.body), x.in.Body)
+}
+
+// value is the first field of that name, compared as HTTP does.
+func value(fields []wire.Field, name string) string {
+	for i := range fields {
+		if strings.EqualFold(fields[i].Name, name) {
+			return fields[i].Value
+		}
+	}
+	return ""
+}
+
+// describe is the host with the actions it knows, for refusals.
+func describe(a *adapters.Adapter) string {
+	return a.Name() + " (" + strings.Join(a.Hosts(), ", ") + ")"
+}

@@ -1,0 +1,79 @@
+package proxy
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestI2AmbiguousPathsAreToldApart(t *testing.T) {
+	for _, c := range []struct {
+		path, why string // why: a part of the reason; "" for a path that is carried
+	}{
+		{"/", ""},
+		{"*", ""},
+		{"/index.php", ""},
+		{"/wiki/Main_Page", ""},
+		{"/a/b/", ""},
+		{"/caf%C3%A9", ""},
+		{"/a%20b", ""},
+		{"/.well-known/x", ""},
+		{"/...", ""},
+		{"/a.b/..c", ""},
+		{"/~alice/a:b@c,d+e", ""},
+
+		{"", "does not begin"},
+		{"index.php", "does not begin"},
+		{"/a//b", "empty segment"},
+		{"//a", "empty segment"},
+		{"/a/./b", "dot segment"},
+		{"/a/../b", "dot segment"},
+		{"/..", "dot segment"},
+		{"/a/.", "dot segment"},
+		{"/a/%2e%2e/b", "hides a dot"},
+		{"/a/.%2E/b", "hides a dot"},
+		{"/%2f", "hides a slash"},
+		{"/a%5cb", "hides a slash"},
+		{"/a\\b", "backslash"},
+		{"/a;jsessionid=1", "path parameter"},
+		{"/a%3bb", "hides a delimiter"},
+		{"/a%3Fb", "hides a delimiter"},
+		{"/a%23", "hides a delimiter"},
+		{"/a%252e", "twice"},
+		{"/a%00", "control byte"},
+		{"/a%0d%0aX: y", "control byte"},
+		{"/a%7f", "control byte"},
+		{"/a b", "space"},
+		{"/a\x00b", "control byte"},
+		{"/a#b", "fragment"},
+		{"/a?b", "question mark"},
+		{"/a%", "encodes nothing"},
+		{"/a%2", "encodes nothing"},
+		{"/a%zz", "encodes nothing"},
+		{"/a%u002f", "encodes nothing"},
+		{"/caf\xc3\xa9", "outside ASCII"},
+		{"/\xc0\xaf", "outside ASCII"},
+	} {
+		got := ambiguousPath(c.path)
+		if (got == "") != (c.why == "") || !strings.Contains(got, c.why) {
+			t.Errorf("%q: %q, want %q", c.path, got, c.why)
+		}
+	}
+}
+
+func TestOnePlaceHasOneSpelling(t *testing.T) {
+	for _, c := range []struct{ in, scheme, want string }{
+		{"wiki.acme.example", "https", "wiki.acme.example:443"},
+		{"wiki.acme.example", "http", "wiki.acme.example:80"},
+		{"WIKI.acme.example.:443", "https", "wiki.acme.example:443"},
+		{"wiki.acme.example:8443", "https", "wiki.acme.example:8443"},
+		{"[::1]", "https", "[::1]:443"},
+		{"[::1]:8443", "https", "[::1]:8443"},
+		{"::1", "https", ""},
+		{"", "https", ""},
+		{":443", "https", ""},
+	} {
+		if got := canonicalAuthority(c.in, c.scheme); got != c.want {
+			t.Errorf("%q over %s is %q, want %q", c.in, c.scheme, got, c.want)
+		}
+	}
+}

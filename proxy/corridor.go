@@ -1,0 +1,213 @@
+package proxy
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/certs"
+	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/lease"
+	"github.com/byline-proxy/byline/proxy/state"
+	"github.com/byline-proxy/byline/proxy/vault"
+	"github.com/byline-proxy/byline/proxy/wire"
+)
+
+// Options are what a corridor is made of. cmd fills them from the
+// configuration file; the rooms that need a key or a file arrive open.
+type Options struct {
+	Instance  string // name of this process in records; stable over restarts
+	Log       zerolog.Logger
+	Rules     Rules
+	Vault     Vault
+	Sealer    vault.Key // seals stored sessions and keys the fingerprints
+	State     state.Store
+	Authority *certs.Authority
+	AuditKey  ed25519.PrivateKey
+
+	Audit    audit.Config
+	Wire     wire.Config
+	Lease    lease.Config
+	Identity identity.Config
+	Guard    []netip.Prefix // addresses the dialer may reach although they are private
+	FrontTLS *tls.Config    // nil: agents speak to the proxy port without TLS
+
+	// HandshakeTimeout bounds an agent's TLS handshake. Default 10s.
+	HandshakeTimeout time.Duration
+}
+
+// Vault is what the corridor needs of the stores: the accounts of an adapter
+// and one account's secret.
+type Vault interface {
+	vault.Store
+	vault.Lister
+}
+
+// Corridor is a running proxy. All of its methods may be called concurrently.
+type Corridor struct {
+	opt        Options
+	rules      atomic.Pointer[rules]
+	log        *audit.Log
+	state      state.Store
+	vault      Vault
+	identities *identity.Registry
+	desk       *lease.Desk[*adapters.Session]
+	dialer     *wire.Dialer
+	wire       *wire.Server
+	tls        *tls.Config
+	metrics    *metrics
+	printKey   []byte
+	tasks      sync.Map // id → *task
+
+	server *http.Server
+	stop   chan struct{}
+	ends   sync.WaitGroup // the goroutines that watch expiry and changed sessions
+}
+
+// Open starts the rooms and takes back what an earlier run left: tasks that are
+// still alive keep their accounts and sessions, the others are logged out and
+// checked in. The corridor answers nothing before Serve.
+func Open(opt Options) (*Corridor, error) {
+	if opt.HandshakeTimeout == 0 {
+		opt.HandshakeTimeout = 10 * time.Second
+	}
+	set, err := compile(opt.Rules)
+	if err != nil {
+		return nil, err
+	}
+	c := &Corridor{opt: opt, state: opt.State, vault: opt.Vault, stop: make(chan struct{}),
+		dialer: &wire.Dialer{Allow: opt.Guard}, wire: wire.NewServer(opt.Wire), printKey: opt.Sealer.Derive("fingerprint")}
+	c.rules.Store(set)
+	if err := opt.Authority.Permit(set.names()); err != nil {
+		return nil, fmt.Errorf("interception authority: %w", err)
+	}
+	c.tls = opt.Authority.TLSConfig(hostOf)
+	if c.log, err = audit.Open(opt.Audit, opt.AuditKey, opt.Instance); err != nil {
+		return nil, fmt.Errorf("audit log: %w", err)
+	}
+	c.identities = identity.NewRegistry(opt.Identity)
+	c.desk = lease.NewDesk[*adapters.Session](opt.State, opt.Lease)
+	c.metrics = newMetrics(c.log, c.liveTasks, func() float64 { return float64(len(c.desk.Leases())) })
+	c.server = &http.Server{Handler: c.front(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: nil}
+	if err := c.takeBack(); err != nil {
+		_ = c.Close(context.Background())
+		return nil, err
+	}
+	c.ends.Go(c.watchExpiry)
+	c.ends.Go(c.watchSessions)
+	r := c.taskRecord("start", nil)
+	r.PolicyDigest = set.policy.Digest()
+	c.log.Append(r)
+	return c, nil
+}
+
+// Serve answers agents on ln until Close. It returns nil after Close.
+func (c *Corridor) Serve(ln net.Listener) error {
+	if c.opt.FrontTLS != nil {
+		ln = tls.NewListener(ln, c.opt.FrontTLS)
+	}
+	err := c.server.Serve(c.guarded(ln))
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Close stops taking requests, lets those under way finish until ctx is done,
+// then cuts them, and closes the rooms; the audit log ends with a checkpoint.
+// Tasks and leases stay as they are for the next start.
+func (c *Corridor) Close(ctx context.Context) error {
+	select {
+	case <-c.stop:
+		return nil
+	default:
+		close(c.stop)
+	}
+	_ = c.server.Shutdown(ctx) // knows nothing of connections that were taken over
+	_ = c.wire.Shutdown(ctx)
+	c.identities.Close()
+	c.ends.Wait()
+	c.sealAll()
+	c.tasks.Range(func(_, t any) bool {
+		t.(*task).holds.Range(func(_, h any) bool {
+			h.(*hold).pool.Close()
+			return true
+		})
+		return true
+	})
+	c.desk.Close()
+	c.log.Append(c.taskRecord("stop", nil))
+	return errors.Join(c.log.Close(), c.state.Close())
+}
+
+// Reload puts a new set of rules in force for every exchange that starts after
+// it returns. On error the old set stays.
+func (c *Corridor) Reload(r Rules) error {
+	set, err := compile(r)
+	if err == nil {
+		err = c.opt.Authority.Permit(set.names())
+	}
+	c.metrics.reloads.WithLabelValues(result(err == nil)).Inc()
+	if err != nil {
+		return err
+	}
+	old := c.rules.Swap(set)
+	if old.policy.Digest() == set.policy.Digest() && old.adapters.Digest() == set.adapters.Digest() {
+		return nil
+	}
+	rec := c.taskRecord("reload", nil)
+	rec.PolicyDigest, rec.AdapterDigest = set.policy.Digest(), set.adapters.Digest()
+	c.log.Append(rec)
+	return nil
+}
+
+// Ready is nil while requests can be carried; otherwise it says why not.
+func (c *Corridor) Ready() error {
+	select {
+	case <-c.stop:
+		return errors.New("shutting down")
+	default:
+		return c.log.Err()
+	}
+}
+
+// Metrics serves the Prometheus text format.
+func (c *Corridor) Metrics() http.Handler { return c.metrics.http() }
+
+func (c *Corridor) liveTasks() float64 {
+	n := 0
+	c.tasks.Range(func(_, t any) bool {
+		if t.(*task).Active() == nil {
+			n++
+		}
+		return true
+	})
+	return float64(n)
+}
+
+func (c *Corridor) logRefusal(t *tunnel, r *Refusal) {
+	e := c.opt.Log.Debug()
+	if r.Cause != nil {
+		e = c.opt.Log.Warn().Err(r.Cause)
+	}
+	if t != nil && t.task != nil {
+		e = e.Str("task", t.task.ID())
+	}
+	if t != nil {
+		e = e.Str("host", t.authority)
+	}
+	e.Str("code", string(r.Code)).Msg("refused")
+}

@@ -1,0 +1,76 @@
+package proxy
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/byline-proxy/byline/proxy/audit"
+)
+
+// metrics are the figures an operator watches. No label holds a name that an
+// agent can choose, so their number is bounded by the configuration.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	logins   *prometheus.CounterVec
+	tunnels  *prometheus.GaugeVec
+	reloads  *prometheus.CounterVec
+}
+
+func newMetrics(log *audit.Log, tasks func() float64, leases func() float64) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_requests_total", Help: "Requests answered, by adapter, status class and refusal code (empty: carried)."}, []string{"adapter", "status", "code"}),
+		seconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "byline_request_seconds", Help: "Time from a request's head to the last byte of its answer.", Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 12)}, []string{"adapter"}),
+		logins:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_logins_total", Help: "Logins at applications."}, []string{"adapter", "result"}),
+		tunnels:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "byline_tunnels", Help: "Open tunnels."}, []string{"kind"}),
+		reloads:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_reloads_total", Help: "Reloads of configuration, adapters and policies."}, []string{"result"}),
+	}
+	gauge := func(name, help string, f func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
+	}
+	count := func(name, help string, f func() float64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f)
+	}
+	m.registry.MustRegister(m.requests, m.seconds, m.logins, m.tunnels, m.reloads,
+		gauge("byline_tasks", "Tasks that may act.", tasks),
+		gauge("byline_leases", "Accounts checked out.", leases),
+		count("byline_audit_records_total", "Records made durable.", func() float64 { return float64(log.Stats().Records) }),
+		count("byline_audit_groups_total", "Group commits.", func() float64 { return float64(log.Stats().Groups) }),
+		count("byline_audit_sync_seconds_total", "Time spent waiting for the disk.", func() float64 { return log.Stats().SyncTime.Seconds() }),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) exchange(adapter, code string, status int, d time.Duration) {
+	m.requests.WithLabelValues(adapter, strconv.Itoa(status/100)+"xx", code).Inc()
+	m.seconds.WithLabelValues(adapter).Observe(d.Seconds())
+}
+
+func (m *metrics) login(adapter string, ok bool) {
+	m.logins.WithLabelValues(adapter, result(ok)).Inc()
+}
+
+func result(ok bool) string {
+	if ok {
+		return "ok"
+	}
+	return "failed"
+}
+
+// tunnelOpen counts a tunnel; what it returns counts it out again.
+func (m *metrics) tunnelOpen(kind string) (closed func()) {
+	g := m.tunnels.WithLabelValues(kind)
+	g.Inc()
+	return g.Dec
+}
+
+func (m *metrics) http() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}

@@ -1,0 +1,133 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/policy"
+	"github.com/byline-proxy/byline/proxy/wire"
+)
+
+// record is what is known of the exchange so far, in the words of the record.
+// Query values and field values are never part of it.
+func (x *exchange) record(kind string) *audit.Record {
+	r := x.c.taskRecord(kind, x.tunnel.task)
+	r.PolicyDigest = x.rules.policy.Digest()
+	r.Method, r.Host, r.Path = x.in.Method, x.tunnel.authority, x.in.Path
+	if x.adapter != nil {
+		r.Adapter, r.AdapterDigest = x.adapter.Name(), x.adapter.Digest()
+	}
+	r.Action, r.Resource = x.action.Name, x.action.Resource
+	r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
+	for _, b := range x.borrowed {
+		r.Stripped = append(r.Stripped, audit.Stripped{In: b.In, Name: b.Name, Fingerprint: x.tunnel.fingerprint(b.Value.Reveal())})
+	}
+	if x.hold != nil {
+		r.Account, r.Lease = x.hold.lease.Account(), x.hold.lease.ID()
+	}
+	return r
+}
+
+func effect(d policy.Decision) string {
+	if d.Effect == policy.Permit {
+		return "permit"
+	}
+	return "deny"
+}
+
+// intend puts the intent on record and returns once it is durable (I3).
+func (x *exchange) intend(ctx context.Context) error {
+	ticket := x.c.log.Append(x.record("intent"))
+	if err := ticket.Wait(ctx); err != nil {
+		if ctx.Err() != nil && x.tunnel.task.Active() != nil {
+			return ended(x.tunnel.task.Active())
+		}
+		r := refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record no request leaves. Try again later.").because(err)
+		r.Retry = 5
+		return r
+	}
+	x.intent = ticket.ID()
+	if err := x.tunnel.task.Active(); err != nil {
+		return ended(err) // the task ended while the record was being written
+	}
+	if !x.hold.lease.Valid() {
+		return refuse(LeaseUnavailable, "the lease on the account was lost. Try again.")
+	}
+	return nil
+}
+
+// outcome closes the exchange on record. It does not wait: an intent without
+// an outcome is itself evidence of a crash.
+func (x *exchange) outcome(status int, code Code, sent, received int64) string {
+	var r *audit.Record
+	if x.intent == "" {
+		r = x.record("refusal")
+	} else {
+		r = x.c.taskRecord("outcome", x.tunnel.task)
+		r.Intent, r.Adapter, r.AdapterDigest, r.PolicyDigest = x.intent, x.adapter.Name(), x.adapter.Digest(), x.rules.policy.Digest()
+		r.Action, r.Resource = x.action.Name, x.action.Resource
+		r.Method, r.Host, r.Path = x.in.Method, x.tunnel.authority, x.in.Path
+		r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
+		r.Account, r.Lease = x.hold.lease.Account(), x.hold.lease.ID()
+	}
+	r.Status, r.Code, r.BytesDown, r.BytesUp = status, string(code), sent, received
+	r.DurationUS = time.Since(x.began).Microseconds()
+	x.c.metrics.exchange(r.Adapter, string(code), status, time.Since(x.began))
+	return x.c.log.Append(r).ID()
+}
+
+// refuse answers with a refusal and puts it on record.
+func (x *exchange) refuse(r *Refusal) *wire.Response {
+	x.c.logRefusal(x.tunnel, r)
+	if x.intent == "" {
+		return r.response(x.outcome(r.status(), r.Code, 0, 0))
+	}
+	resp := r.response(x.intent)
+	resp.Done = func(sent, received int64, _ error) { x.outcome(r.status(), r.Code, sent, received) }
+	return resp
+}
+
+// relay hands the answer to the wire, which streams it; the outcome follows
+// the last byte, or the break.
+func (x *exchange) relay(resp *wire.Response) *wire.Response {
+	resp.Fields = append(resp.Fields, wire.Field{Name: "Byline-Record", Value: x.intent})
+	status := resp.Status
+	resp.Done = func(sent, received int64, err error) {
+		var code Code
+		if err != nil {
+			code = x.brokeOff(err)
+		}
+		x.outcome(status, code, sent, received)
+	}
+	return resp
+}
+
+// brokeOff names why a relay did not reach its end.
+func (x *exchange) brokeOff(err error) Code {
+	if x.tunnel.task.Active() != nil {
+		return TaskEnded
+	}
+	var e *wire.Error
+	if errors.As(err, &e) {
+		return UpstreamUnreached
+	}
+	return "agent_gone"
+}
+
+// taskRecord is a record that carries who acts: agent, sponsor, task, grant.
+func (c *Corridor) taskRecord(kind string, t *task) *audit.Record {
+	r := &audit.Record{Kind: kind}
+	if t != nil {
+		p := t.Principal()
+		r.Agent, r.Sponsor, r.Task, r.Grant = p.Agent, p.Sponsor, p.Task, p.Grant
+	}
+	return r
+}
+
+// note puts a lifecycle record (task, lease, login, logout, reload) on record
+// and waits until it is durable.
+func (c *Corridor) note(ctx context.Context, r *audit.Record) error {
+	return c.log.Append(r).Wait(ctx)
+}

@@ -1,0 +1,168 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/byline-proxy/byline/proxy/wire"
+)
+
+// Code is the stable name of a refusal. Users script against codes, so one is
+// never renamed or reused.
+type Code string
+
+// The codes, each with the one situation it stands for.
+const (
+	AuthRequired       Code = "auth_required"        // no task, or one that does not check out
+	TaskEnded          Code = "task_ended"           // the task was ended, revoked or has expired
+	HostNotAdapted     Code = "host_not_adapted"     // no adapter names the host
+	Misdirected        Code = "misdirected"          // the request names another host than its tunnel
+	AmbiguousRequest   Code = "ambiguous_request"    // two readers could understand it in two ways
+	ActionUnclassified Code = "action_unclassified"  // the adapter names no action for it
+	OutOfScope         Code = "out_of_scope"         // the task's grant does not cover it
+	PolicyDenied       Code = "policy_denied"        // the grant covers it, an operator's policy forbids it
+	LoginByAgent       Code = "login_by_agent"       // only Byline logs in
+	LeaseUnavailable   Code = "lease_unavailable"    // no account is free
+	LoginFailed        Code = "login_failed"         // Byline could not log in
+	NotRecorded        Code = "not_recorded"         // no durable record, so no request
+	UpstreamUnreached  Code = "upstream_unreachable" // the application did not answer, or not in HTTP
+	UpstreamTLS        Code = "upstream_tls"         // the application's certificate does not check out
+	RenewNotReplayable Code = "renew_not_replayable" // the session ended under a request that must not be sent twice
+	TooLarge           Code = "too_large"            // a head beyond the limits
+)
+
+// about is what every refusal of one code has in common.
+var about = map[Code]struct {
+	status int
+	title  string
+}{
+	AuthRequired:       {http.StatusProxyAuthRequired, "A task must be named"},
+	TaskEnded:          {http.StatusForbidden, "The task is over"},
+	HostNotAdapted:     {http.StatusForbidden, "This host has no adapter"},
+	Misdirected:        {http.StatusMisdirectedRequest, "The request names another host than its tunnel"},
+	AmbiguousRequest:   {http.StatusBadRequest, "The request can be read in more than one way"},
+	ActionUnclassified: {http.StatusForbidden, "The adapter names no action for this request"},
+	OutOfScope:         {http.StatusForbidden, "The task's scope does not cover this"},
+	PolicyDenied:       {http.StatusForbidden, "A policy forbids this"},
+	LoginByAgent:       {http.StatusForbidden, "Agents do not log in here"},
+	LeaseUnavailable:   {http.StatusServiceUnavailable, "No account is free"},
+	LoginFailed:        {http.StatusBadGateway, "Byline could not log in"},
+	NotRecorded:        {http.StatusServiceUnavailable, "The request could not be put on record"},
+	UpstreamUnreached:  {http.StatusBadGateway, "The application did not answer"},
+	UpstreamTLS:        {http.StatusBadGateway, "The application's certificate was not accepted"},
+	RenewNotReplayable: {http.StatusServiceUnavailable, "The session ended; this request was not sent again"},
+	TooLarge:           {http.StatusRequestHeaderFieldsTooLarge, "The request's head is too large"},
+}
+
+// Refusal is an answer of our own making: RFC 9457 problem details that an
+// agent, often a language model, can act on. It is an error so that a step of
+// the walk returns it like any other. Detail says what was refused, what is
+// allowed instead, and who can change that; it never holds a secret.
+type Refusal struct {
+	Code   Code
+	Detail string
+	Status int   // 0: the code's own
+	Retry  int   // seconds for Retry-After; 0 none
+	Cause  error // for the operator's log; not shown to the agent
+}
+
+func (r *Refusal) Error() string {
+	if r.Cause != nil {
+		return fmt.Sprintf("%s: %v", r.Code, r.Cause)
+	}
+	return string(r.Code) + ": " + r.Detail
+}
+
+func (r *Refusal) Unwrap() error { return r.Cause }
+
+func refuse(code Code, format string, args ...any) *Refusal {
+	return &Refusal{Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+// because attaches the cause for the operator's log.
+func (r *Refusal) because(err error) *Refusal { r.Cause = err; return r }
+
+func (r *Refusal) status() int {
+	if r.Status != 0 {
+		return r.Status
+	}
+	return about[r.Code].status
+}
+
+// asRefusal turns any error of a step into a refusal. An error that no step
+// foresaw is refused as unreachable without its text (it fails closed).
+func asRefusal(err error) *Refusal {
+	var r *Refusal
+	if errors.As(err, &r) {
+		return r
+	}
+	var m *wire.Malformed
+	if errors.As(err, &m) {
+		return &Refusal{Code: Code(m.Code), Detail: m.Detail, Status: m.Status}
+	}
+	return refuse(UpstreamUnreached, "the exchange failed inside the proxy; the operator's log has the cause").because(err)
+}
+
+// problem is the body of a refusal, RFC 9457 section 3.1.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Code   Code   `json:"code"`
+	Record string `json:"record,omitempty"`
+}
+
+func (r *Refusal) body(record string) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(problem{ // strings and an int always encode
+		Type: "https://byline.dev/refusals#" + string(r.Code), Title: about[r.Code].title,
+		Status: r.status(), Detail: r.Detail, Code: r.Code, Record: record,
+	})
+	return b.Bytes()
+}
+
+func (r *Refusal) fields(record string) []wire.Field {
+	f := []wire.Field{
+		{Name: "Content-Type", Value: "application/problem+json"},
+		{Name: "Cache-Control", Value: "no-store"},
+		{Name: "Byline-Record", Value: record},
+	}
+	if r.status() == http.StatusProxyAuthRequired {
+		f = append(f, wire.Field{Name: "Proxy-Authenticate", Value: `Basic realm="byline task"`})
+	}
+	if r.Retry > 0 {
+		f = append(f, wire.Field{Name: "Retry-After", Value: strconv.Itoa(r.Retry)})
+	}
+	return f
+}
+
+// response is the refusal as the wires send it.
+func (r *Refusal) response(record string) *wire.Response {
+	b := r.body(record)
+	return &wire.Response{
+		Status: r.status(), Fields: r.fields(record),
+		Length: int64(len(b)), Body: io.NopCloser(bytes.NewReader(b)),
+	}
+}
+
+// http is the refusal as the front, which speaks net/http, sends it.
+func (r *Refusal) http(req *http.Request, record string) *http.Response {
+	b := r.body(record)
+	h := http.Header{}
+	for _, f := range r.fields(record) {
+		h.Set(f.Name, f.Value)
+	}
+	return &http.Response{
+		Status: strconv.Itoa(r.status()) + " " + http.StatusText(r.status()), StatusCode: r.status(),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h, Request: req, Close: true,
+		Body: io.NopCloser(bytes.NewReader(b)), ContentLength: int64(len(b)),
+	}
+}

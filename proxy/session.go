@@ -1,0 +1,137 @@
+package proxy
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/proxy/wire"
+)
+
+// sealed is a session as the store keeps it, encrypted: whose it was, and what
+// the adapter needs to take it up again.
+type sealed struct {
+	Task    string          `json:"task"`
+	Home    string          `json:"home"` // the authority it was logged in at
+	Session json.RawMessage `json:"session"`
+}
+
+const sealPurpose = "upstream session"
+
+// sealSession keeps a session for the next start, so that a restart neither
+// logs in again nor leaves a session at the SaaS that nobody can end.
+func (c *Corridor) sealSession(t *task, h *hold, s *adapters.Session) {
+	b, err := s.Marshal()
+	if err == nil {
+		b, err = json.Marshal(sealed{Task: t.ID(), Home: h.home.Authority, Session: b})
+	}
+	if err == nil {
+		b, err = c.opt.Sealer.Seal(sealPurpose, b)
+	}
+	if err == nil {
+		err = c.state.PutSession(h.lease.Adapter(), h.lease.Account(), h.lease.Fence(), b)
+	}
+	if err != nil {
+		c.opt.Log.Warn().Str("lease", h.lease.ID()).Err(err).Msg("session not kept for a restart")
+	}
+}
+
+// restoreSession takes up the session that the same task left in the store.
+func (c *Corridor) restoreSession(t *task, h *hold) *adapters.Session {
+	if h.last.Load() != nil {
+		return nil // this process has had one: it ended
+	}
+	kept, s, err := c.unseal(h.adapter, h.lease.Account())
+	if err != nil || kept.Task != t.ID() {
+		return nil
+	}
+	return s
+}
+
+func (c *Corridor) unseal(a *adapters.Adapter, account string) (kept sealed, s *adapters.Session, err error) {
+	b, err := c.state.Session(a.Name(), account)
+	if err != nil {
+		return kept, nil, err
+	}
+	if b, err = c.opt.Sealer.Open(sealPurpose, b); err != nil {
+		return kept, nil, fmt.Errorf("stored session: %w", err)
+	}
+	if err = json.Unmarshal(b, &kept); err != nil {
+		return kept, nil, fmt.Errorf("stored session: %w", err)
+	}
+	s, err = a.Restore(kept.Session)
+	return kept, s, err
+}
+
+// watchSessions keeps the stored sessions up with cookies that rotate.
+func (c *Corridor) watchSessions() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.stop:
+			return
+		case <-tick.C:
+			c.sealAll()
+		}
+	}
+}
+
+func (c *Corridor) sealAll() {
+	c.tasks.Range(func(_, v any) bool {
+		t := v.(*task)
+		t.holds.Range(func(_, v any) bool {
+			h := v.(*hold)
+			if s := h.last.Load(); s != nil && h.lease.Valid() && h.dirty.Swap(false) {
+				c.sealSession(t, h, s)
+			}
+			return true
+		})
+		return true
+	})
+}
+
+// watchExpiry ends tasks whose time is over, and forgets those that ended long
+// ago.
+func (c *Corridor) watchExpiry() {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.stop:
+			return
+		case it := <-c.identities.Expired():
+			if t := c.task(it.ID()); t != nil {
+				c.ends.Go(func() { c.finish(t, "its time was over") })
+			}
+		case now := <-tick.C:
+			c.forgetOld(now)
+		}
+	}
+}
+
+func (c *Corridor) forgetOld(now time.Time) {
+	c.tasks.Range(func(id, v any) bool {
+		t := v.(*task)
+		if at, _, over := t.Ended(); over && now.Sub(at) > endedKept {
+			c.identities.Forget(t.Task)
+			c.tasks.Delete(id)
+			_ = c.state.DropTask(t.ID())
+		}
+		return true
+	})
+}
+
+// stepRequest is one request of a login or logout recipe.
+func stepRequest(step *adapters.Step, target *wire.Target) *wire.Request {
+	path, query, has := cutQuery(step.Path)
+	r := &wire.Request{Head: wire.Head{
+		Proto: "HTTP/1.1", Method: step.Method, Scheme: target.Scheme, Authority: target.Authority,
+		Path: path, Query: query, HasQuery: has, Fields: readable(step.Fields), Length: int64(len(step.Body)),
+	}}
+	if len(step.Body) > 0 {
+		r.Body = newReplay(step.Body)
+	}
+	return r
+}

@@ -1,0 +1,88 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/state"
+	"github.com/byline-proxy/byline/proxy/wire"
+)
+
+// takeBack restores what an earlier run left in the store: living tasks go on
+// with the accounts they held; for all others the session is logged out and the
+// account checked in, so that no crash holds a lease for ever.
+func (c *Corridor) takeBack() error {
+	stored, err := c.state.Tasks()
+	if err != nil {
+		return fmt.Errorf("stored tasks: %w", err)
+	}
+	for _, s := range stored {
+		it, err := c.identities.Restore(s.Doc)
+		if err != nil {
+			c.opt.Log.Warn().Str("task", s.ID).Err(err).Msg("stored task dropped")
+			_ = c.state.DropTask(s.ID)
+			continue
+		}
+		c.tasks.Store(it.ID(), &task{Task: it})
+	}
+	leases, err := c.state.Leases()
+	if err != nil {
+		return fmt.Errorf("stored leases: %w", err)
+	}
+	for _, l := range leases {
+		c.takeBackLease(l)
+	}
+	return nil
+}
+
+// takeBackLease checks the account out again for the task that held it. If that
+// task is over, this is only to end what it left behind.
+func (c *Corridor) takeBackLease(l state.Lease) {
+	t := c.task(l.Task)
+	if t == nil {
+		t = &task{Task: identity.Orphan(l.Task)}
+	}
+	a := c.rules.Load().adapters.ByName(l.Adapter)
+	if a == nil {
+		c.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Msg("a lease of an adapter that is gone was left to lapse")
+		return
+	}
+	left, session, err := c.unseal(a, l.Account)
+	if err != nil && !errors.Is(err, state.ErrNotFound) {
+		c.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg("stored session cannot be read; it is left to lapse at the application")
+	}
+	if left.Home == "" {
+		left.Home = a.Hosts()[0]
+	}
+	home, err := targetOf(a, canonicalAuthority(left.Home, "https"))
+	if err == nil {
+		err = c.adopt(t, a, l, home, session)
+	}
+	if err != nil {
+		c.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg("stored lease not taken back")
+	}
+}
+
+// adopt gives a lease that came from the store its connections, and ends it if
+// its task is over.
+func (c *Corridor) adopt(t *task, a *adapters.Adapter, stored state.Lease, home *wire.Target, session *adapters.Session) error {
+	l, err := c.desk.Checkout(context.Background(), stored.Task, stored.Adapter, []string{stored.Account})
+	if err != nil {
+		return err
+	}
+	h := &hold{lease: l, adapter: a, home: home, pool: wire.NewPool(c.opt.Wire, c.dialer.Dial)}
+	t.holds.Store(a.Name(), h)
+	if t.Active() == nil {
+		return nil
+	}
+	h.last.Store(session)
+	c.ends.Go(func() {
+		for _, l := range c.desk.CheckIn(stored.Task) {
+			c.giveBack(t, l, h)
+		}
+	})
+	return nil
+}

@@ -1,0 +1,167 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/lease"
+	"github.com/byline-proxy/byline/proxy/policy"
+	"github.com/byline-proxy/byline/proxy/state"
+	"github.com/byline-proxy/byline/proxy/wire"
+)
+
+// Ended tasks stay listed for this long, so that an operator who asks what a
+// task did finds it by its id.
+const endedKept = 24 * time.Hour
+
+// task is an identity's task with what the corridor keeps for it: the scope
+// narrowed against the rules of the day, and its holds.
+type task struct {
+	*identity.Task
+	holds  sync.Map // adapter name → *hold; read per request
+	mu     sync.Mutex
+	narrow atomic.Pointer[narrowed]
+}
+
+// narrowed is a scope compiled against one set of rules.
+type narrowed struct {
+	rules *rules
+	grant *policy.Grant
+}
+
+// grant is the task's scope against the exchange's rules, compiled once for
+// each reload.
+func (x *exchange) grant() *policy.Grant {
+	t := x.tunnel.task
+	if n := t.narrow.Load(); n != nil && n.rules == x.rules {
+		return n.grant
+	}
+	n := &narrowed{rules: x.rules, grant: x.rules.narrow(t.Task)}
+	t.narrow.Store(n)
+	return n.grant
+}
+
+func (c *Corridor) task(id string) *task {
+	if t, ok := c.tasks.Load(id); ok {
+		return t.(*task)
+	}
+	return nil
+}
+
+// CreateTask makes a task that can be used as soon as it returns, and that
+// survives a restart. The token is shown this once.
+func (c *Corridor) CreateTask(ctx context.Context, spec identity.Spec) (*identity.Task, identity.Token, error) {
+	if problems := c.rules.Load().checkScope(spec); len(problems) > 0 {
+		return nil, identity.Token{}, errors.Join(problems...)
+	}
+	it, token, err := c.identities.Create(spec, time.Now())
+	if err != nil {
+		return nil, identity.Token{}, err
+	}
+	t := &task{Task: it}
+	if err := c.state.PutTask(state.Task{ID: it.ID(), Doc: it.Doc(), Expires: it.Expires()}); err != nil {
+		c.identities.End(it.ID(), "it could not be stored")
+		return nil, identity.Token{}, fmt.Errorf("store the task: %w", err)
+	}
+	r := c.taskRecord("task", t)
+	r.Detail = "created until " + it.Expires().UTC().Format(time.RFC3339) + ": " + it.Principal().Purpose
+	if err := c.note(ctx, r); err != nil {
+		c.identities.End(it.ID(), "it could not be recorded")
+		_ = c.state.DropTask(it.ID())
+		return nil, identity.Token{}, fmt.Errorf("record the task: %w", err)
+	}
+	c.tasks.Store(it.ID(), t)
+	return it, token, nil
+}
+
+// EndTask ends a task: its exchanges, streams and tunnels are cut before this
+// returns, its sessions are logged out and its accounts checked in. Ending a
+// task that has ended is no error.
+func (c *Corridor) EndTask(id, why string) (*identity.Task, error) {
+	t := c.task(id)
+	if t == nil {
+		return nil, ErrNoTask
+	}
+	if it, now := c.identities.End(id, why); !now {
+		return it, nil
+	}
+	c.finish(t, why)
+	return t.Task, nil
+}
+
+// ErrNoTask says that no task has that id.
+var ErrNoTask = errors.New("no such task")
+
+// finish gives back all that a task held. Its context is already cancelled, so
+// nothing of it moves any more.
+func (c *Corridor) finish(t *task, why string) {
+	_ = c.state.PutTask(state.Task{ID: t.ID(), Doc: t.Doc(), Expires: t.Expires().Add(endedKept)})
+	r := c.taskRecord("task", t)
+	r.Detail = "ended: " + why
+	c.log.Append(r)
+	leases := c.desk.CheckIn(t.ID())
+	t.mu.Lock()
+	holds := map[*lease.Lease[*adapters.Session]]*hold{}
+	t.holds.Range(func(_, h any) bool {
+		h.(*hold).pool.Close()
+		holds[h.(*hold).lease] = h.(*hold)
+		return true
+	})
+	t.mu.Unlock()
+	var wait sync.WaitGroup
+	for _, l := range leases {
+		wait.Go(func() { c.giveBack(t, l, holds[l]) })
+	}
+	wait.Wait()
+}
+
+// giveBack logs the session out at the SaaS and frees the account. An account
+// whose logout failed is freed too: the session was never the agent's to use.
+func (c *Corridor) giveBack(t *task, l *lease.Lease[*adapters.Session], h *hold) {
+	defer func() {
+		if err := l.Release(); err != nil {
+			c.opt.Log.Warn().Str("lease", l.ID()).Err(err).Msg("lease not released")
+		}
+	}()
+	if h == nil {
+		return
+	}
+	if s := h.last.Load(); s != nil {
+		c.logOut(t, h, s)
+	}
+	_ = c.state.DropSession(l.Adapter(), l.Account(), l.Fence())
+	r := c.leaseRecord("lease", t, h)
+	r.Detail = "checked in"
+	c.log.Append(r)
+}
+
+// logOut ends a session at the SaaS by the adapter's recipe, on record before
+// and after.
+func (c *Corridor) logOut(t *task, h *hold, s *adapters.Session) {
+	d := h.adapter.Logout(s)
+	if d == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
+	defer cancel()
+	fresh := &hold{lease: h.lease, adapter: h.adapter, home: h.home, pool: wire.NewPool(c.opt.Wire, c.dialer.Dial)}
+	defer fresh.pool.Close()
+	ticket := c.log.Append(c.leaseRecord("logout", t, fresh))
+	if ticket.Wait(ctx) != nil {
+		return
+	}
+	err := c.converse(ctx, fresh, d)
+	end := c.leaseRecord("outcome", t, fresh)
+	end.Intent = ticket.ID()
+	if err != nil {
+		end.Detail = "logout failed: " + err.Error()
+		c.opt.Log.Warn().Str("adapter", h.adapter.Name()).Str("account", h.lease.Account()).Err(err).Msg("logout failed")
+	}
+	c.log.Append(end)
+}

@@ -1,0 +1,285 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/elazarl/goproxy"
+
+	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/wire"
+)
+
+// tunnel is what was settled when an agent's connection was taken over. It is
+// fixed from then on; each request is an exchange of its own.
+type tunnel struct {
+	c         *Corridor
+	task      *task
+	authority string // host:port, one spelling; every request must name it
+	host      string // the same without the port
+	prints    printCache
+	upstream  atomic.Pointer[upstream]
+}
+
+// upstream is where a tunnel's requests go under one version of its adapter.
+type upstream struct {
+	adapter *adapters.Adapter
+	target  *wire.Target
+}
+
+// target is computed once for each version of the adapter.
+func (t *tunnel) target(a *adapters.Adapter) (*wire.Target, error) {
+	if u := t.upstream.Load(); u != nil && u.adapter == a {
+		return u.target, nil
+	}
+	target, err := targetOf(a, t.authority)
+	if err != nil {
+		return nil, refuse(UpstreamTLS, "the TLS settings of adapter %s cannot be used; the operator's log says why.", a.Name()).because(err)
+	}
+	t.upstream.Store(&upstream{a, target})
+	return target, nil
+}
+
+// front is step 0 of the walk: goproxy parses CONNECT and absolute-form, and we
+// authenticate, refuse, or take the connection over.
+func (c *Corridor) front() http.Handler {
+	p := goproxy.NewProxyHttpServer()
+	p.Logger = silent{}
+	p.Tr = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("the front never dials") // every request is answered by our own walk
+	}}
+	p.NonproxyHandler = http.HandlerFunc(c.notAProxyRequest)
+	p.OnRequest().HandleConnectFunc(c.connect)
+	p.OnRequest().DoFunc(c.absolute)
+	return p
+}
+
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+
+// connect decides about a CONNECT before anything is taken over.
+func (c *Corridor) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
+	t, pass, err := c.open(ctx.Req, host, "https")
+	if err != nil {
+		ctx.Resp = c.refuseFront(ctx.Req, t, host, err)
+		return goproxy.RejectConnect, host
+	}
+	ctx.Req.Header.Del("Proxy-Authorization")
+	hijack := t.intercept
+	if pass {
+		hijack = t.passThrough
+	}
+	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: hijack}, host
+}
+
+// open authenticates the agent and finds what the host is to us. The tunnel
+// comes back, as far as it is known, with an error too: the refusal is on
+// record under the task.
+func (c *Corridor) open(r *http.Request, host, scheme string) (t *tunnel, pass bool, err error) {
+	t = &tunnel{c: c, authority: canonicalAuthority(host, scheme)}
+	t.host, _ = splitAuthority(t.authority)
+	if t.task, err = c.authenticate(r.Header.Get("Proxy-Authorization")); err != nil {
+		return t, false, err
+	}
+	if t.authority == "" {
+		return t, false, refuse(AmbiguousRequest, "the target is not host:port.")
+	}
+	set := c.rules.Load()
+	if set.adapters.ByHost(t.authority) != nil {
+		return t, false, nil
+	}
+	if set.passThrough(t.authority) && scheme == "https" {
+		return t, true, nil
+	}
+	return t, false, hostNotAdapted(t.authority)
+}
+
+func (c *Corridor) authenticate(credentials string) (*task, error) {
+	it, err := c.identities.Authenticate(credentials)
+	switch {
+	case err == nil:
+		if t := c.task(it.ID()); t != nil {
+			return t, nil
+		}
+		return nil, refuse(TaskEnded, "the task is over. Ask its sponsor or the operator for a new one.")
+	case errors.Is(err, identity.ErrEnded):
+		return nil, refuse(TaskEnded, "the task is over. Ask its sponsor or the operator for a new one.").because(err)
+	case errors.Is(err, identity.ErrNoCredentials):
+		return nil, refuse(AuthRequired, "name your task by proxy credentials: HTTPS_PROXY=http://TASK-ID:TASK-TOKEN@this-proxy, or start the agent with byline run.")
+	}
+	return nil, refuse(AuthRequired, "no task goes with these proxy credentials. The operator makes one with byline task create.").because(err)
+}
+
+func hostNotAdapted(authority string) *Refusal {
+	return refuse(HostNotAdapted, "no adapter names %s, so nothing may go there. A security engineer can write one (byline adapter check explains how).", authority)
+}
+
+func ended(err error) *Refusal {
+	return refuse(TaskEnded, "%v. Ask its sponsor or the operator for a new task.", err)
+}
+
+// intercept terminates the agent's TLS with a leaf for the tunnel's host and
+// hands the connection to the wire that ALPN chose. It returns when the
+// connection has ended.
+func (t *tunnel) intercept(_ *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
+	defer client.Close()
+	defer t.c.metrics.tunnelOpen("intercept")()
+	if _, err := io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		return
+	}
+	conn := &taken{Conn: client, tunnel: t, first: bufio.NewReaderSize(client, 16)}
+	_ = client.SetReadDeadline(time.Now().Add(t.c.opt.HandshakeTimeout))
+	first, err := conn.first.Peek(1)
+	if err != nil {
+		return
+	}
+	if first[0] != 0x16 { // not a TLS handshake (RFC 8446 section 5.1): plain HTTP inside the tunnel
+		_ = client.SetReadDeadline(time.Time{})
+		_ = t.c.wire.Serve(t.task.Context(), conn, "", "http", t.door())
+		return
+	}
+	secured := tls.Server(conn, t.c.tls)
+	ctx, cancel := context.WithTimeout(t.task.Context(), t.c.opt.HandshakeTimeout)
+	err = secured.HandshakeContext(ctx)
+	cancel()
+	if err != nil {
+		t.c.opt.Log.Debug().Str("host", t.authority).Err(err).Msg("agent's TLS handshake failed")
+		return
+	}
+	_ = client.SetReadDeadline(time.Time{})
+	_ = t.c.wire.Serve(t.task.Context(), secured, secured.ConnectionState().NegotiatedProtocol, "https", t.door())
+}
+
+// taken is an agent's connection with the tunnel it belongs to, so that the one
+// tls.Config of all tunnels can ask which leaf is wanted.
+type taken struct {
+	net.Conn
+	tunnel *tunnel
+	first  *bufio.Reader // nil once its bytes were read
+}
+
+func (t *taken) Read(p []byte) (int, error) {
+	if t.first == nil {
+		return t.Conn.Read(p)
+	}
+	n, err := t.first.Read(p)
+	if t.first.Buffered() == 0 {
+		t.first = nil
+	}
+	return n, err
+}
+
+// hostOf is the name the leaf must be for: the CONNECT target, never what the
+// ClientHello says.
+func hostOf(conn net.Conn) string {
+	if t, ok := conn.(*taken); ok {
+		return t.tunnel.host
+	}
+	return ""
+}
+
+func (t *tunnel) door() wire.Door {
+	return wire.Door{Walk: t.exchange, Malformed: t.malformed}
+}
+
+// malformed answers a head that no walk may see.
+func (t *tunnel) malformed(_ context.Context, m *wire.Malformed) *wire.Response {
+	x := &exchange{c: t.c, rules: t.c.rules.Load(), tunnel: t, in: &wire.Request{}, began: time.Now()}
+	return x.refuse(asRefusal(m))
+}
+
+// absolute answers a plain-HTTP request in absolute form with the same walk.
+func (c *Corridor) absolute(r *http.Request, _ *goproxy.ProxyCtx) (*http.Request, *http.Response) {
+	t, _, err := c.open(r, r.URL.Host, "http")
+	if err != nil {
+		return r, c.refuseFront(r, t, r.URL.Host, err)
+	}
+	in, bad := wire.FromHTTP(r)
+	if bad != nil {
+		return r, answerHTTP(r, t.malformed(r.Context(), bad))
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	stop := context.AfterFunc(t.task.Context(), func() { cancel(context.Cause(t.task.Context())) })
+	resp := t.exchange(ctx, in)
+	done := resp.Done
+	resp.Done = func(sent, received int64, err error) {
+		stop()
+		cancel(nil)
+		if done != nil {
+			done(sent, received, err)
+		}
+	}
+	return r, answerHTTP(r, resp)
+}
+
+// refuseFront refuses before there is a tunnel. The refusal is on record.
+func (c *Corridor) refuseFront(r *http.Request, t *tunnel, host string, err error) *http.Response {
+	x := &exchange{c: c, rules: c.rules.Load(), tunnel: t, began: time.Now(),
+		in: &wire.Request{Head: wire.Head{Method: r.Method, Authority: host, Path: r.URL.Path}}}
+	why := asRefusal(err)
+	c.logRefusal(t, why)
+	return why.http(r, x.outcome(why.status(), why.Code, 0, 0))
+}
+
+func (c *Corridor) notAProxyRequest(w http.ResponseWriter, r *http.Request) {
+	t := &tunnel{c: c}
+	resp := c.refuseFront(r, t, r.Host, refuse(AmbiguousRequest,
+		"this is a proxy. Name it in HTTPS_PROXY and HTTP_PROXY and ask for the whole URL; the control API listens elsewhere."))
+	for k, v := range resp.Header {
+		w.Header()[k] = v
+	}
+	w.WriteHeader(resp.StatusCode)
+	_, _ = io.Copy(w, resp.Body)
+}
+
+// answerHTTP turns an answer of the walk into net/http's form. Done follows
+// the last byte read or the close, whichever is first.
+func answerHTTP(r *http.Request, resp *wire.Response) *http.Response {
+	h := http.Header{}
+	for _, f := range resp.Fields {
+		h.Add(f.Name, f.Value)
+	}
+	body := &countedBody{rc: resp.Body, done: resp.Done}
+	if resp.Body == nil {
+		body.rc = http.NoBody
+	}
+	return &http.Response{
+		Status: http.StatusText(resp.Status), StatusCode: resp.Status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: h, Request: r, ContentLength: resp.Length, Body: body,
+	}
+}
+
+// countedBody tells the walk how the relay ended.
+type countedBody struct {
+	rc   io.ReadCloser
+	sent int64
+	err  error
+	done func(sent, received int64, err error)
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.rc.Read(p)
+	b.sent += int64(n)
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+func (b *countedBody) Close() error {
+	err := b.rc.Close()
+	if b.done != nil {
+		b.done(b.sent, 0, b.err)
+		b.done = nil
+	}
+	return err
+}
