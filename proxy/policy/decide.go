@@ -20,7 +20,7 @@ func (g *Grant) Decide(q Request) Decision {
 		return Decision{Code: OutOfScope}
 	}
 	p := g.plan(q.Adapter, q.Action)
-	if len(p.permits) == 0 {
+	if len(p.permitIDs) == 0 {
 		return Decision{Code: OutOfScope}
 	}
 	if q.Now.IsZero() {
@@ -28,13 +28,12 @@ func (g *Grant) Decide(q Request) Decision {
 	}
 	w := &world{grant: g, plan: p, request: &q, place: p.placeOf(&q)}
 	asked := cedar.Request{Principal: g.principal.UID, Action: p.action.UID, Resource: w.place.UID, Context: p.context(g, &q)}
-	permit, why := cedar.Authorize(p.permits, w, asked)
-	if permit != cedar.Allow {
-		return Decision{Code: OutOfScope}
-	}
-	_, against := cedar.Authorize(p.forbids, w, asked)
-	if len(against.Reasons) > 0 || len(against.Errors) > 0 {
-		return denied(against)
+	permit, why := cedar.Authorize(p.all, w, asked)
+	if permit != cedar.Allow || len(why.Errors) > 0 {
+		if inScope, _ := cedar.Authorize(p.all[:len(p.permitIDs)], w, asked); inScope != cedar.Allow {
+			return Decision{Code: OutOfScope}
+		}
+		return denied(permit, why)
 	}
 	if len(why.Reasons) == len(p.permitIDs) {
 		return Decision{Effect: Permit, Policies: p.permitIDs}
@@ -52,10 +51,14 @@ func named(q *Request) bool {
 	return q.Adapter != "" && q.Action != "" && !strings.ContainsAny(q.Adapter, ":*") && !strings.Contains(q.Action, "*")
 }
 
-func denied(against cedar.Diagnostic) Decision {
+// denied names what forbids. Where nothing but a failure does, Cedar's reasons
+// are those of the permits, and are left out.
+func denied(permit cedar.Decision, against cedar.Diagnostic) Decision {
 	d := Decision{Code: PolicyDenied}
-	for _, r := range against.Reasons {
-		d.Policies = append(d.Policies, string(r.PolicyID))
+	if permit == cedar.Deny {
+		for _, r := range against.Reasons {
+			d.Policies = append(d.Policies, string(r.PolicyID))
+		}
 	}
 	for _, e := range against.Errors {
 		d.Policies = append(d.Policies, string(e.PolicyID))

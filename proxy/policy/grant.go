@@ -77,11 +77,10 @@ func describe(scope []ScopeEntry) string {
 type plan struct {
 	action    types.Entity
 	adapter   types.EntityUIDSet // of the adapter alone
-	permits   entries
-	permitIDs []string
-	forbids   entries
-	keys      []string // of the context, that its policies read
-	fleeting  bool     // among them are some that differ with every request
+	all       entries            // what permits, then what forbids
+	permitIDs []string           // of those that permit
+	keys      []string           // of the context, that its policies read
+	fleeting  bool               // among them are some that differ with every request
 	moment    atomic.Pointer[moment]
 	place     atomic.Pointer[types.Entity] // the resource that was looked at last
 }
@@ -117,16 +116,16 @@ func (g *Grant) work(adapter, action string) *plan {
 	p.action = types.Entity{UID: id, Parents: types.NewEntityUIDSet(parents...)}
 	for i, e := range g.scope {
 		if tree := e.permit(adapter, action, g.principal.UID, id); tree != nil {
-			p.permits.add(fmt.Sprintf("scope[%d]", i), cedar.NewPolicyFromAST((*cedarTree)(tree)))
+			p.all.add(fmt.Sprintf("scope[%d]", i), cedar.NewPolicyFromAST((*cedarTree)(tree)))
 			p.keys = append(p.keys, keysOf(tree)...)
 		}
 	}
-	for _, e := range p.permits {
+	for _, e := range p.all {
 		p.permitIDs = append(p.permitIDs, string(e.id))
 	}
 	for _, n := range g.set.meeting(string(id.ID), groups) {
 		if r := &g.set.rules[n]; r.about(g.principal, adapter) {
-			p.forbids.add(r.id, r.policy)
+			p.all.add(r.id, r.policy)
 			p.keys = append(p.keys, r.keys...)
 		}
 	}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
@@ -90,6 +92,12 @@ func (s *Set) read(src Source, problems *Problems) {
 		problems.add(src.Name, 1, "holds more than %d bytes; split it into several files", maxSource)
 		return
 	}
+	if !utf8.Valid(src.Text) {
+		valid := bytes.ToValidUTF8(src.Text, []byte{0xff})
+		line := 1 + bytes.Count(src.Text[:bytes.IndexByte(valid, 0xff)], []byte("\n"))
+		problems.add(src.Name, line, "is not UTF-8; save the file as UTF-8 text")
+		return
+	}
 	statements, line := split(src.Text)
 	if line > 0 {
 		problems.add(src.Name, line, "has more than %d brackets within brackets; write several policies instead", maxDepth)
@@ -148,6 +156,7 @@ func place(err error) (line int, text string) {
 	line = 1
 	if m := placeForm.FindStringSubmatch(text); m != nil {
 		line, _ = strconv.Atoi(m[1]) // it is digits
+		line = max(line, 1)          // of some bytes Cedar knows no line
 	}
 	text = placeForm.ReplaceAllString(text, "")
 	text = strings.TrimPrefix(strings.TrimPrefix(text, "parse error at "), ": ")
