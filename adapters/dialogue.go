@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -39,17 +40,21 @@ func (Reply) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Dialogue is a login or a logout as a conversation of values: the caller sends what Next gives and hands back the
 // answer. It follows no redirect by itself. It belongs to one goroutine and prints as REDACTED.
-type Dialogue struct {
+type Dialogue struct{ *dialogueState }
+
+// dialogueState lies behind one more pointer for the reason of sessionState.
+type dialogueState struct {
 	a         *Adapter
 	kind      Kind
 	secret    Revealer // nil in a logout
 	session   *Session
 	steps     []StepSpec
 	final     Condition // on the answer to the last step
-	at        int       // the step whose answer comes next
-	page      string    // path of the last page, for Referer
-	agent     string    // User-Agent of the first request
-	authority string    // of the step under way
+	taken     map[string]string
+	at        int    // the step whose answer comes next
+	page      string // path of the last page, for Referer
+	agent     string // User-Agent of the first request
+	authority string // of the step under way
 	path      string
 	done      bool
 }
@@ -64,7 +69,7 @@ func (d *Dialogue) MarshalText() ([]byte, error) { return []byte(redacted), nil 
 // User-Agent among them goes with the login in any case. The host is the adapter's first one that is no wildcard,
 // over the upstream's scheme; where the agent named another, say so with At before the first Next.
 func (a *Adapter) Login(secret Revealer, pins []Field) *Dialogue {
-	s := &Session{scheme: "https", taken: map[string]string{}, pins: a.pinsOf(pins)}
+	s := &Session{&sessionState{scheme: "https", pins: a.pinsOf(pins)}}
 	if strings.HasPrefix(a.spec.Upstream.URL, "http://") {
 		s.scheme = "http"
 	}
@@ -75,8 +80,8 @@ func (a *Adapter) Login(secret Revealer, pins []Field) *Dialogue {
 		}
 	}
 	s.username, _ = secret.Reveal("username")
-	return &Dialogue{a: a, kind: kinds[a.spec.Login.Kind], secret: secret, session: s, steps: a.spec.Login.Steps,
-		final: a.spec.Login.Success, agent: fieldValue(pins, "User-Agent")}
+	return &Dialogue{&dialogueState{a: a, kind: kinds[a.spec.Login.Kind], secret: secret, session: s, steps: a.spec.Login.Steps, taken: map[string]string{},
+		final: a.spec.Login.Success, agent: fieldValue(pins, "User-Agent")}}
 }
 
 // At says where the login takes place: the scheme towards the SaaS and the authority that the agent named. Cookies
@@ -95,7 +100,7 @@ func (a *Adapter) Logout(s *Session) *Dialogue {
 	if a.spec.Login.Kind == "json" {
 		kind = kinds["json"]
 	}
-	return &Dialogue{a: a, kind: kind, session: s, steps: steps}
+	return &Dialogue{&dialogueState{a: a, kind: kind, session: s, steps: steps, taken: maps.Clone(s.taken)}}
 }
 
 // Next gives the request to send after last, the answer to the one before (nil at first). A nil Step: finished, and
@@ -148,8 +153,11 @@ func (d *Dialogue) takeCookie(field string) {
 
 // finish leaves only held cookies in the jar: the SaaS gives passed ones to the agent, which has to see them.
 func (d *Dialogue) finish() {
-	s := d.session
 	d.done = true
+	if d.secret == nil {
+		return // a logout leaves the session as it is: others may still read it
+	}
+	s := d.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.jar.replace(slices.DeleteFunc(slices.Clone(s.jar.cookies()), func(c heldCookie) bool {
@@ -163,6 +171,7 @@ func (d *Dialogue) finish() {
 	}
 	slices.Sort(s.secrets)
 	s.secrets = slices.Compact(s.secrets)
+	s.taken = d.taken
 	s.changed.Store(true)
 	d.a.remask(s)
 }
@@ -216,7 +225,7 @@ func (d *Dialogue) dress(step *Step) {
 // value is a template variable: what a step took, the one-time code, or a field of the secret. Fields of the secret
 // are masked from then on, but those that name rather than prove.
 func (d *Dialogue) value(name string) (string, error) {
-	if v, ok := d.session.taken[name]; ok {
+	if v, ok := d.taken[name]; ok {
 		return v, nil
 	}
 	if d.secret == nil {

@@ -44,9 +44,10 @@ func maskForms(secrets []string) [][]byte {
 
 func spellings(s string) []string {
 	all := []string{s}
-	for _, plain := range []string{"-_.~", "-_.", "-_.!~*'()", "-_.~!$&'()*+,;=:@", "-_.~!$&'()*+,;=:@/?"} {
+	for _, plain := range []string{"-_.~", "-_.", "-_.!~*'()", "-_.~!$&'()*+,;=:@", "-_.~$&+=:@", "-_.~!$&'()*+,;=:@/?"} {
 		e := percent(s, plain, "%%%02X")
-		all = append(all, e, percent(s, plain, "%%%02x"), strings.ReplaceAll(e, "%20", "+"), percent(e, "", "%%%02X"))
+		plus := strings.ReplaceAll(e, "%20", "+")
+		all = append(all, e, percent(s, plain, "%%%02x"), plus, percent(e, plain, "%%%02X"), percent(plus, plain, "%%%02X"))
 	}
 	for _, quote := range []string{"&#34;", "&quot;", "&#x22;"} {
 		for _, tick := range []string{"&#39;", "&#039;", "&#x27;", "&apos;", "'"} {

@@ -53,7 +53,10 @@ func (d *Dialogue) judge(last *Reply) error {
 		if !found && !take.Optional {
 			return fmt.Errorf("take %s: the answer (status %d) does not have it", name, last.Status)
 		}
-		d.session.taken[name] = v
+		if d.taken == nil {
+			d.taken = map[string]string{}
+		}
+		d.taken[name] = v
 	}
 	return nil
 }
@@ -155,6 +158,9 @@ func (d *Dialogue) fill(v any) (any, error) {
 
 // sessionHeaders fills in login.headers once the steps are through.
 func (d *Dialogue) sessionHeaders() error {
+	if d.secret == nil {
+		return nil // a logout
+	}
 	for name, text := range d.a.spec.Login.Headers {
 		if err := d.setHeader(name, text); err != nil {
 			return err

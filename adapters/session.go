@@ -14,7 +14,11 @@ import (
 
 // Session is what the SaaS accepts after login: headers, pinned headers and a jar of held cookies. It is plain values,
 // whatever the kind of login. It prints as REDACTED and is safe for concurrent use.
-type Session struct {
+type Session struct{ *sessionState }
+
+// sessionState lies behind one more pointer, because fmt prints the struct behind a pointer of the wrong verb, also in
+// an unexported field, where it asks no Format method.
+type sessionState struct {
 	scheme, authority string // where the login took place
 	headers           []Field
 	pins              []pinned
@@ -85,8 +89,8 @@ func (a *Adapter) Restore(text []byte) (*Session, error) {
 	if doc.Version != 1 || doc.Authority == "" {
 		return nil, fmt.Errorf("the stored session has version %d: this program reads 1", doc.Version)
 	}
-	s := &Session{scheme: doc.Scheme, authority: doc.Authority, headers: doc.Headers, pins: doc.Pins, taken: doc.Taken,
-		secrets: doc.Secrets, username: doc.Username, rotated: doc.Rotated}
+	s := &Session{&sessionState{scheme: doc.Scheme, authority: doc.Authority, headers: doc.Headers, pins: doc.Pins, taken: doc.Taken,
+		secrets: doc.Secrets, username: doc.Username, rotated: doc.Rotated}}
 	s.jar.replace(doc.Cookies)
 	a.remask(s)
 	return s, nil

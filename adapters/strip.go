@@ -113,18 +113,12 @@ func carriesCredential(value string) bool {
 	return strings.HasPrefix(value, "eyJ") && strings.Count(value, ".") >= 2
 }
 
-// cleanReferer drops user information, the fragment and credentials in the query.
+// cleanReferer drops user information, the fragment and credentials in the query; the same string when it has none.
 func (a *Adapter) cleanReferer(value string) (string, []Borrowed) {
 	var left []Borrowed
-	base, query, has := strings.Cut(value, "?")
-	if i := strings.IndexByte(query, '#'); i >= 0 {
-		query = query[:i]
-	}
-	if i := strings.IndexByte(base, '#'); i >= 0 {
-		base, query, has = base[:i], "", false
-	}
-	scheme, rest, ok := strings.Cut(base, "://")
-	if ok {
+	whole, _, cut := strings.Cut(value, "#")
+	base, query, _ := strings.Cut(whole, "?")
+	if scheme, rest, ok := strings.Cut(base, "://"); ok {
 		authority, path, slash := strings.Cut(rest, "/")
 		if i := strings.LastIndexByte(authority, '@'); i >= 0 {
 			left = append(left, Borrowed{In: "header", Name: "Referer", Value: Hide(authority[:i])})
@@ -134,12 +128,11 @@ func (a *Adapter) cleanReferer(value string) (string, []Borrowed) {
 		}
 	}
 	clean, gone := a.StripQuery(query)
-	left = append(left, gone...)
-	if has && (clean != "" || query == "") {
-		base += "?" + clean
-	}
-	if len(left) == 0 && len(base) == len(value) {
+	switch left = append(left, gone...); {
+	case len(left) == 0 && !cut:
 		return value, nil
+	case clean != "":
+		base += "?" + clean
 	}
 	return base, left
 }

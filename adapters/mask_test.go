@@ -1,0 +1,119 @@
+package adapters
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"html"
+	"io"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func TestI1MaskForms(t *testing.T) {
+	const secret = `p<a&s's/w"o+r\d é`
+	m := newMasker([]string{secret})
+	quoted := jsonText(secret)
+	for name, text := range map[string]string{
+		"raw": secret, "query": url.QueryEscape(secret), "path": url.PathEscape(secret), "lower": percent(secret, "-_.~", "%%%02x"),
+		"html": html.EscapeString(secret), "php html": strings.NewReplacer("&#34;", "&quot;", "&#39;", "&#039;").Replace(html.EscapeString(secret)),
+		"json": quoted, "json slash": strings.ReplaceAll(quoted, "/", `\/`), "base64": base64.StdEncoding.EncodeToString([]byte(secret)),
+		"twice": url.QueryEscape(url.QueryEscape(secret)),
+	} {
+		body := []byte("before " + text + " after")
+		size := len(body)
+		m.InPlace(body)
+		rest := strings.Trim(string(body[7:len(body)-6]), "*")
+		if len(body) != size || strings.Trim(rest, "=") != "" {
+			t.Errorf("%s: %q stays in %q", name, rest, text)
+		}
+	}
+}
+
+func TestI1MaskOverlap(t *testing.T) {
+	m := newMasker([]string{"abcdefgh", "efghijkl", "abcdefghijklmnop", "zzzzzz"})
+	for in, want := range map[string]string{
+		"abcdefghijkl": "************", "xabcdefghijklmnopx": "x****************x", "zzzzzzz.zzzzz": "*******.zzzzz",
+		"abcdefgabcdefgh": "abcdefg********", "": "", "abc": "abc",
+	} {
+		b := []byte(in)
+		if m.InPlace(b); string(b) != want {
+			t.Errorf("%q became %q", in, b)
+		}
+	}
+}
+
+func TestMaskLeavesWords(t *testing.T) {
+	if m := newMasker([]string{"", "short", "password", "Administrator"}); m != nil {
+		t.Error("words of every page would be masked")
+	}
+	var none *Masker
+	r := strings.NewReader("x")
+	if none.InPlace([]byte("x")); none.Reader(r) != io.Reader(r) || none.text("x") != "x" {
+		t.Error("a nil Masker changes something")
+	}
+}
+
+func TestMaskReaderDoesNotDelay(t *testing.T) {
+	in, out := io.Pipe()
+	defer in.Close()
+	r := newMasker([]string{"sesame-open"}).Reader(in)
+	go func() { _, _ = out.Write([]byte("data: 1\n\n")) }()
+	b := make([]byte, 64)
+	if n, err := r.Read(b); err != nil || string(b[:n]) != "data: 1\n\n" {
+		t.Fatalf("%q %v", b[:n], err)
+	}
+	broken := newMasker([]string{"sesame-open"}).Reader(io.MultiReader(strings.NewReader("a sesame-o"), iotest.ErrReader(errors.New("cut"))))
+	if got, err := io.ReadAll(broken); err == nil || string(got) != "a " {
+		t.Errorf("%q %v", got, err)
+	}
+}
+
+// FuzzMaskReader: how a body is cut into pieces does not matter.
+func FuzzMaskReader(f *testing.F) {
+	f.Add("xxabcdefghijklxx", "abcdefgh", "efghijkl", uint8(3))
+	f.Add("aaaaaaaaaaaaaaab", "aaaaaa", "aaaaaab", uint8(1))
+	f.Add("a%2Fb c&amp;abcdef", "a/b c&abcdef", "", uint8(7))
+	f.Fuzz(func(t *testing.T, body, one, two string, size uint8) {
+		if len(one)+len(two) > 400 {
+			return
+		}
+		m := newMasker([]string{one, two})
+		whole := []byte(body)
+		m.InPlace(whole)
+		got, err := io.ReadAll(m.Reader(&pieces{text: []byte(body), size: int(size)%9 + 1}))
+		if err != nil || !bytes.Equal(got, whole) {
+			t.Fatalf("in pieces %q, whole %q: %v", got, whole, err)
+		}
+		for _, s := range []string{one, two} { // a naive search
+			if len(s) >= minSecret && !commonWords[strings.ToLower(s)] && strings.Trim(s, "*") != "" && strings.Contains(string(whole), s) && !strings.Contains(s, "*") {
+				t.Fatalf("%q is still in %q", s, whole)
+			}
+		}
+	})
+}
+
+type pieces struct {
+	text []byte
+	size int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.text) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b[:min(len(b), p.size)], p.text)
+	p.text = p.text[n:]
+	return n, nil
+}
+
+func TestMaskable(t *testing.T) {
+	for contentType, want := range map[string]bool{"": true, "text/html; charset=utf-8": true, "application/json": true, "image/png": false,
+		"image/svg+xml": true, "application/x-unheard-of": true, "Application/PDF": false, "text/event-stream": true} {
+		if Maskable(contentType) != want {
+			t.Errorf("%q: %v", contentType, !want)
+		}
+	}
+}
