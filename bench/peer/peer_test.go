@@ -1,0 +1,129 @@
+package peer
+
+import (
+	"crypto/tls"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/byline-proxy/byline/bench/load"
+	"github.com/byline-proxy/byline/bench/measure"
+	"github.com/byline-proxy/byline/bench/origin"
+)
+
+// The test binary is its own child, as the bench is.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == ChildWord {
+		if err := RunChild(os.Args[2:], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func site(t *testing.T) *Site {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := StartOrigin(t.Context(), -1, exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(o.Stop)
+	return &Site{Exe: exe, Dir: t.TempDir(), Core: -1, Origin: o}
+}
+
+func TestPeersCarryEverything(t *testing.T) {
+	s := site(t)
+	for _, name := range []string{Tunnel, TunnelBuffered, Goproxy, GoproxyRaised} {
+		t.Run(name, func(t *testing.T) {
+			p, err := s.Start(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Stop()
+			before, err := s.Origin.Counts()
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := &load.Access{Proxy: p.Addr, Host: origin.HostH1, Roots: p.Roots, Protocol: "http/1.1",
+				Cookies: origin.CookieName + "=" + s.Origin.Ready.Borrowed, Tickets: tls.NewLRUClientSessionCache(1)}
+			for i := range 2 {
+				exchangeAll(t, a, p, i)
+			}
+			after, err := s.Origin.Counts()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := after.Minus(before); n.ByPerson != 6 || n.ByAccount != 0 {
+				t.Errorf("the origin counted %+v", n)
+			}
+			if used, err := measure.ProcessCPU(p.PID()); err != nil || used == 0 {
+				t.Errorf("CPU time %v, %v", used, err)
+			}
+		})
+	}
+}
+
+func exchangeAll(t *testing.T, a *load.Access, p *Peer, i int) {
+	t.Helper()
+	tunnel, err := a.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tunnel.Close()
+	if (tunnel.Issuer != "bench origin") != p.Intercepts {
+		t.Errorf("intercepts: %v; the certificate is from %q", p.Intercepts, tunnel.Issuer)
+	}
+	if tunnel.Resumed != (i == 1 && !p.Intercepts) { // goproxy has one tls.Config a tunnel: it never resumes
+		t.Errorf("tunnel %d: resumed %v", i, tunnel.Resumed)
+	}
+	for what, err := range map[string]error{"small": tunnel.Small(), "down": tunnel.Down(100_000), "up": tunnel.Up(100_000)} {
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestATunnelToNowhereIsRefused(t *testing.T) {
+	p, err := site(t).Start(t.Context(), Tunnel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stop()
+	_, err = (&load.Access{Proxy: p.Addr, Host: "elsewhere.test", Protocol: "http/1.1"}).Open(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "502") {
+		t.Error(err)
+	}
+}
+
+func TestAPeerThatEndsSaysSo(t *testing.T) {
+	p, err := site(t).Start(t.Context(), Tunnel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Err(); err != nil {
+		t.Error(err)
+	}
+	start := time.Now()
+	p.Stop()
+	p.Stop()
+	if p.Err() == nil || time.Since(start) > 5*time.Second {
+		t.Errorf("%v after %v", p.Err(), time.Since(start))
+	}
+}
+
+func TestAChildRefusesWhatItDoesNotKnow(t *testing.T) {
+	for _, args := range [][]string{nil, {"squid"}, {Tunnel, "-to", "nonsense"}, {Goproxy, "-trust", "/nowhere"}} {
+		var out strings.Builder
+		if err := RunChild(args, strings.NewReader(""), &out); err == nil || out.Len() > 0 {
+			t.Errorf("%q: %v, %q", args, err, out.String())
+		}
+	}
+}
