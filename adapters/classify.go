@@ -46,7 +46,8 @@ func (a *Adapter) Classify(q Query) (Action, bool) {
 	return Action{}, false
 }
 
-// NeedsBody reports whether the start of the body may decide the action: the caller then peeks into it.
+// NeedsBody reports whether the start of the body may decide the action: the caller then peeks into it. When it is
+// false, Classify answers the same for any body and for none.
 func (a *Adapter) NeedsBody(method, path, query, contentType string) bool {
 	var r reading
 	if !r.init(a.rules, Query{Method: method, Path: path, RawQuery: query, ContentType: contentType}) {
@@ -80,7 +81,10 @@ func (rule *rule) match(r *reading, bound *[maxSlots]string) verdict {
 			return v
 		}
 	}
-	if len(rule.form)+len(rule.param)+len(rule.json) == 0 {
+	if rule.only != nil && !rule.only.fitsPairs(rule.only.query, r.pairs) {
+		return differs
+	}
+	if len(rule.form)+len(rule.param)+len(rule.json) == 0 && rule.only == nil {
 		return matches
 	}
 	return rule.matchBody(r, bound)
@@ -88,16 +92,7 @@ func (rule *rule) match(r *reading, bound *[maxSlots]string) verdict {
 
 func (rule *rule) matchBody(r *reading, bound *[maxSlots]string) verdict {
 	if r.bodyUnknown {
-		// What the query alone rules out needs no body.
-		for i := range rule.param {
-			c := &rule.param[i]
-			if value := r.queryValue(c.key); value.state != absent {
-				if v := c.fits(value, bound); v != matches {
-					return v
-				}
-			}
-		}
-		return needsBody
+		return needsBody // whatever the query says: a field of the same name in the body changes the verdict
 	}
 	if len(rule.form)+len(rule.param) > 0 && !r.readForm() {
 		return unsure
@@ -120,6 +115,9 @@ func (rule *rule) matchBody(r *reading, bound *[maxSlots]string) verdict {
 			return v
 		}
 	}
+	if rule.only != nil {
+		return rule.only.fitsBody(r)
+	}
 	return matches
 }
 
@@ -138,7 +136,10 @@ func (rule *rule) methodFits(method string) bool {
 // typeFits is unsure about a header that two servers may read differently; no header is no type.
 func (rule *rule) typeFits(r *reading) verdict {
 	if r.q.ContentType == "" {
-		if len(r.q.Body) > 0 || r.q.Truncated {
+		switch {
+		case r.bodyUnknown:
+			return needsBody
+		case len(r.q.Body) > 0 || r.q.Truncated:
 			return unsure
 		}
 		return differs

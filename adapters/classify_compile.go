@@ -31,6 +31,7 @@ type rule struct {
 	query, form   []cond
 	param, json   []cond
 	contentTypes  []pattern
+	only          *allowance // nil: any further parameter may come
 	resource      []part
 	plainResource string
 	vars          slots
@@ -100,6 +101,9 @@ func compileRule(spec ActionSpec) (*rule, []keyedError) {
 			*group.to = append(*group.to, c)
 		}
 	}
+	var err error
+	r.only, err = compileAllowance(&spec.Match)
+	bad(".match.only", err)
 	for _, text := range spec.Match.ContentType {
 		p, err := compilePattern(text, &slots{}, true)
 		bad(".match.content_type", err)

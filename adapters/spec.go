@@ -204,7 +204,9 @@ type MatchSpec struct {
 	Method Strings `yaml:"method" json:"method,omitempty" eg:"[GET, HEAD]"`
 	// Path is one pattern or a list of them, on the decoded path: {var} and * stay within a segment, ** at the end is the rest.
 	Path Strings `yaml:"path" json:"path" need:"yes" eg:"/tickets/{id}"`
-	// Query maps parameters to patterns. A parameter not named here may have any value.
+	// Query maps parameters to patterns. A parameter not named here may have any value, unless only says otherwise. Use
+	// it where the application reads the parameter from the query and nowhere else; where a field of the form would
+	// win over it, use param.
 	Query map[string]Strings `yaml:"query" json:"query,omitempty" eg:"{action: [view, \"\"]}"`
 	// Form maps fields of an urlencoded or multipart body to patterns.
 	Form map[string]Strings `yaml:"form" json:"form,omitempty" eg:"{action: delete}"`
@@ -215,7 +217,13 @@ type MatchSpec struct {
 	JSON map[string]Strings `yaml:"json" json:"json,omitempty" eg:"{\"issue.status\": closed}"`
 	// ContentType is one pattern or a list on the request's media type.
 	ContentType Strings `yaml:"content_type" json:"content_type,omitempty" eg:"application/json"`
-	// Fold compares values of query, form, param and json without regard to case.
+	// Only lists every parameter that the request may have besides those named above: names, or beginnings of names
+	// followed by *. It covers the query, the fields of an urlencoded or multipart body and the keys at the top of a
+	// JSON body. A request with any other parameter is not this action, so that reading cannot be turned into
+	// writing by one parameter more; [] allows none. A body of another type, or one that is cut off, cannot be told
+	// and is refused.
+	Only Strings `yaml:"only" json:"only,omitzero" eg:"[id, \"Show*\"]"`
+	// Fold compares values of query, form, param and json without regard to case. Names keep their case.
 	Fold bool `yaml:"fold" json:"fold,omitempty" eg:"true"`
 }
 
