@@ -1,0 +1,48 @@
+#!/bin/sh
+# Installs what the end-to-end tests need: Debian packages, and playwright-core
+# in a cache folder ($BYLINE_E2E_CACHE, else ~/.cache/byline-e2e). Says and does
+# nothing when all is there.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+
+packages="php-cli php-sqlite3 php-mbstring php-xml php-intl php-curl mediawiki
+request-tracker5 rt5-db-sqlite rt5-standalone wordpress mariadb-server php-mysql
+chromium nodejs git curl python3-requests"
+
+die() { echo "install.sh: $*" >&2; exit 1; }
+
+command -v dpkg-query >/dev/null || die "this is not Debian: install these yourself:" $packages npm
+
+missing=""
+for p in $packages; do
+	case $(dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null || :) in
+	ii*) ;;
+	*) missing="$missing $p" ;;
+	esac
+done
+# Other builds of nodejs bring npm along and refuse Debian's package.
+command -v npm >/dev/null || missing="$missing npm"
+
+if [ -n "$missing" ]; then
+	[ "$(id -u)" = 0 ] || die "missing:$missing
+hint: run as root: $here/install.sh"
+	echo "install.sh: installing$missing" >&2
+	log=$(mktemp)
+	trap 'rm -f "$log"' EXIT
+	export DEBIAN_FRONTEND=noninteractive
+	{ apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1 || {
+		tail -n 15 "$log" >&2
+		die "apt-get failed; is this machine offline? missing:$missing"
+	}
+fi
+
+cache=${BYLINE_E2E_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/byline-e2e}
+lock=$(sha256sum "$here/browser/package-lock.json" | cut -c1-16)
+browser=$cache/browser
+[ "$(cat "$browser/.installed" 2>/dev/null || :)" = "$lock" ] && exit 0
+
+mkdir -p "$browser"
+cp "$here/browser/package.json" "$here/browser/package-lock.json" "$browser/"
+(cd "$browser" && npm ci --ignore-scripts --no-audit --no-fund --silent >/dev/null) ||
+	die "npm ci failed in $browser; is this machine offline?"
+echo "$lock" >"$browser/.installed"
