@@ -45,6 +45,7 @@ func (r *Registry) Create(s Spec, now time.Time) (*Task, Token, error) {
 		return nil, Token{}, err
 	}
 	token := newToken()
+	now = now.Round(0) // wall clock alone: a host that sleeps must not stretch a task
 	d := doc{ID: newID(), Agent: s.Agent, Sponsor: s.Sponsor, Purpose: s.Purpose, Grant: s.Grant(), Scope: s.Scope,
 		Created: now.UTC(), Expires: now.Add(ttl).UTC(), Hash: fmt.Sprintf("%x", sha256.Sum256([]byte(token.text)))}
 	t, err := d.task()
@@ -182,5 +183,8 @@ func (r *Registry) check(id, token string) (*Task, error) {
 	if t == nil || token == "" || id != "" && subtle.ConstantTimeCompare([]byte(id), []byte(t.ID())) != 1 {
 		return nil, ErrUnknown
 	}
-	return t, t.Active()
+	if err := t.Active(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }

@@ -114,6 +114,14 @@ func (t *Task) Doc() []byte {
 	return b
 }
 
+// endedBy tells an ending from an expiry, which happens at the set time.
+func endedBy(at, expires time.Time) error {
+	if at.Before(expires) {
+		return ErrEnded
+	}
+	return ErrExpired
+}
+
 func taskOf(b []byte) (*Task, error) {
 	var d doc
 	if err := json.Unmarshal(b, &d); err != nil {
@@ -132,7 +140,7 @@ func (d doc) task() (*Task, error) {
 	}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	if d.Ended != nil {
-		t.end(*d.Ended, d.Why, ErrEnded)
+		t.end(*d.Ended, d.Why, endedBy(*d.Ended, d.Expires))
 	}
 	return t, nil
 }
