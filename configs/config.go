@@ -4,14 +4,15 @@ package configs
 
 import (
 	"errors"
-	"fmt"
-	"net"
-	"net/netip"
 	"path/filepath"
 	"time"
 
+	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/lease"
+	"github.com/byline-proxy/byline/proxy/policy"
+	"github.com/byline-proxy/byline/proxy/vault"
+	"github.com/byline-proxy/byline/proxy/wire"
 )
 
 // Config is the whole of byline.yaml. The paths that [Load] returns are
@@ -24,26 +25,34 @@ type Config struct {
 	Listen string `yaml:"listen"`
 	// TLS secures the way from agent to proxy. Default none.
 	TLS TLS `yaml:"tls"`
+	// Drain is how long exchanges under way may go on after SIGTERM before they
+	// are cut. Default 20s. Keep it below the TimeoutStopSec of the unit.
+	Drain time.Duration `yaml:"drain"`
+	// Instance names this process in records, and its audit key. Default byline.
+	// Two processes that share a name cannot be told apart afterwards.
+	Instance string `yaml:"instance"`
 	// Control is where operators reach the server.
 	Control Control `yaml:"control"`
-	// Instance names this process in records. Default byline.
-	Instance string `yaml:"instance"`
 	// Adapters are the applications that are intercepted.
 	Adapters Adapters `yaml:"adapters"`
 	// Policy narrows what tasks may do.
-	Policy Policy `yaml:"policy"`
-	// Vault is where account secrets lie.
-	Vault Vault `yaml:"vault"`
+	Policy policy.Config `yaml:"policy"`
+	// Vault is where account secrets lie. File defaults to vault in data_dir;
+	// the key to key_file vault.key in data_dir when none is named.
+	Vault vault.Config `yaml:"vault"`
 	// Lease says how accounts are lent.
 	Lease lease.Config `yaml:"lease"`
 	// Task bounds how long tasks live.
 	Task identity.Config `yaml:"task"`
 	// Audit is the record.
 	Audit Audit `yaml:"audit"`
+	// Wire is the patience and the bounds of connections.
+	Wire wire.Config `yaml:"wire"`
 	// Certs is where the interception authority lies.
-	Certs Dir `yaml:"certs"`
-	// PassThrough are hosts that are tunnelled unread. Default none. Nothing
-	// is stripped, decided or recorded inside such a tunnel.
+	Certs Certs `yaml:"certs"`
+	// PassThrough lists hosts that are tunnelled unread: host or *.suffix, either
+	// with :port (443 without). Default none. Nothing is stripped or decided
+	// inside such a tunnel; only that it was open is on record.
 	PassThrough []string `yaml:"pass_through"`
 	// Guard widens what the dialer may reach.
 	Guard Guard `yaml:"guard"`
@@ -51,72 +60,54 @@ type Config struct {
 	Log Log `yaml:"log"`
 }
 
-// TLS names a certificate and its key, both PEM files, both or neither.
+// TLS names a certificate and its key, both or neither.
 type TLS struct {
+	// Cert is a PEM file: the certificate and those that lead to its root.
 	Cert string `yaml:"cert"`
-	Key  string `yaml:"key"`
+	// Key is the PEM file with its key.
+	Key string `yaml:"key"`
 }
 
 // Control is where and by whom the control API is reached.
 type Control struct {
-	// Listen defaults to 127.0.0.1:8081.
+	// Listen is the address of the control API, with the token. Default
+	// 127.0.0.1:8081. It has no TLS of its own: beyond this machine put a
+	// reverse proxy with TLS before it.
 	Listen string `yaml:"listen"`
-	// TokenFile defaults to control.token in data_dir; made at first start.
+	// Hosts are names besides loopback that such a reverse proxy forwards in
+	// Host. Default none: a name that was rebound to this address is refused.
+	Hosts []string `yaml:"hosts"`
+	// TokenFile holds the token. Default control.token in data_dir; made at
+	// first start, mode 0600. Who reads it can make tasks.
 	TokenFile string `yaml:"token_file"`
-	// Socket defaults to control.sock in data_dir.
+	// Socket is the Unix socket that root and the server's own user may use
+	// without the token. Default control.sock in data_dir.
 	Socket string `yaml:"socket"`
 }
 
 // Adapters says where adapters come from.
 type Adapters struct {
-	// Dir defaults to adapters.d beside the file.
+	// Dir holds the adapters, *.yaml, one a file. Default adapters.d beside the
+	// configuration file.
 	Dir string `yaml:"dir"`
-	// Library names the built-in adapters in force. Default none: their hosts
-	// are examples, extend one instead.
-	Library []string `yaml:"library"`
 	// Overdue is what happens past an adapter's review date: warn (default)
 	// or refuse.
 	Overdue string `yaml:"overdue"`
 }
 
-// Policy says where the operator's policies lie.
-type Policy struct {
-	// Dir defaults to policies.d beside the file.
+// Certs is where the interception authority lies.
+type Certs struct {
+	// Dir holds root and issuing authority. Default certs in data_dir. Only
+	// root.crt in it may leave the machine.
 	Dir string `yaml:"dir"`
 }
 
-// Dir is a folder.
-type Dir struct {
-	// Dir defaults to certs in data_dir.
-	Dir string `yaml:"dir"`
-}
-
-// Vault says where secrets and their key lie. At most one key may be named.
-type Vault struct {
-	// File defaults to vault in data_dir.
-	File string `yaml:"file"`
-	// KeyFile defaults to vault.key in data_dir when no other key is named.
-	KeyFile string `yaml:"key_file"`
-	// KeyEnv names an environment variable that holds the key.
-	KeyEnv string `yaml:"key_env"`
-	// KeyCredential names a systemd credential that holds the key.
-	KeyCredential string `yaml:"key_credential"`
-	// Env also takes secrets from BYLINE_SECRET_… variables. Default false:
-	// an environment is easily read.
-	Env bool `yaml:"env"`
-}
-
-// Audit says where records lie and how they are committed.
+// Audit says where records lie and who signs them.
 type Audit struct {
-	// Dir defaults to audit in data_dir.
-	Dir string `yaml:"dir"`
-	// KeyFile signs checkpoints. Default audit.key in data_dir.
+	audit.Config `yaml:",inline"`
+	// KeyFile signs checkpoints; its public half lies beside it, with .pub.
+	// Default audit.key in data_dir. Who reads it can write a false log.
 	KeyFile string `yaml:"key_file"`
-	// SegmentBytes is the size of a segment. Default 64 MiB.
-	SegmentBytes int64 `yaml:"segment_bytes"`
-	// CheckpointEvery is the time between checkpoints. Default 10s. What was
-	// cut off after the last one is not found.
-	CheckpointEvery time.Duration `yaml:"checkpoint_every"`
 }
 
 // Guard lists the addresses the dialer may reach although they are private.
@@ -132,16 +123,6 @@ type Log struct {
 	Level string `yaml:"level"`
 	// Format is json (default) or text.
 	Format string `yaml:"format"`
-}
-
-// Prefixes is Allow parsed; what does not parse is left out, see Check.
-func (g *Guard) Prefixes() (out []netip.Prefix) {
-	for _, s := range g.Allow {
-		if p, err := netip.ParsePrefix(s); err == nil {
-			out = append(out, p)
-		}
-	}
-	return out
 }
 
 // SetDefaults fills what was left out.
@@ -161,7 +142,6 @@ func (c *Config) SetDefaults() {
 	or(&c.Instance, "byline")
 	or(&c.Adapters.Dir, "adapters.d")
 	or(&c.Adapters.Overdue, "warn")
-	or(&c.Policy.Dir, "policies.d")
 	or(&c.Log.Level, "info")
 	or(&c.Log.Format, "json")
 	in(&c.Control.TokenFile, "control.token")
@@ -173,59 +153,15 @@ func (c *Config) SetDefaults() {
 	in(&c.Audit.Dir, "audit")
 	in(&c.Audit.KeyFile, "audit.key")
 	in(&c.Certs.Dir, "certs")
-	if c.Audit.SegmentBytes == 0 {
-		c.Audit.SegmentBytes = 64 << 20
+	if c.Drain == 0 {
+		c.Drain = 20 * time.Second
 	}
-	if c.Audit.CheckpointEvery == 0 {
-		c.Audit.CheckpointEvery = 10 * time.Second
-	}
+	c.Policy.SetDefaults()
+	c.Vault.SetDefaults()
 	c.Lease.SetDefaults()
 	c.Task.SetDefaults()
-}
-
-// Check lists what is wrong, each beginning with its key path.
-func (c *Config) Check() (problems []error) {
-	add := func(bad bool, format string, a ...any) {
-		if bad {
-			problems = append(problems, fmt.Errorf(format, a...))
-		}
-	}
-	add(c.DataDir == "", "data_dir: is missing; name the folder that holds the server's state")
-	for _, l := range []struct{ key, v string }{{"listen", c.Listen}, {"control.listen", c.Control.Listen}} {
-		_, _, err := net.SplitHostPort(l.v)
-		add(err != nil, "%s: %q is no address with a port; write it like 127.0.0.1:8080", l.key, l.v)
-	}
-	add((c.TLS.Cert == "") != (c.TLS.Key == ""), "tls: needs both cert and key, or neither")
-	oneOf := func(key, v string, allowed ...string) {
-		for _, a := range allowed {
-			if v == a {
-				return
-			}
-		}
-		add(true, "%s: %q is none of %v", key, v, allowed)
-	}
-	oneOf("adapters.overdue", c.Adapters.Overdue, "warn", "refuse")
-	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
-	oneOf("log.format", c.Log.Format, "json", "text")
-	keys := 0
-	for _, k := range []string{c.Vault.KeyFile, c.Vault.KeyEnv, c.Vault.KeyCredential} {
-		if k != "" {
-			keys++
-		}
-	}
-	add(keys > 1, "vault: names %d keys; keep one of key_file, key_env and key_credential", keys)
-	add(c.Audit.SegmentBytes < 1<<20, "audit.segment_bytes: must be at least 1048576")
-	add(c.Audit.CheckpointEvery < 0, "audit.checkpoint_every: must be positive")
-	for i, s := range c.Guard.Allow {
-		_, err := netip.ParsePrefix(s)
-		add(err != nil, "guard.allow: entry %d, %q, is no prefix; write it like 10.0.0.0/8", i+1, s)
-	}
-	for prefix, errs := range map[string][]error{"lease": c.Lease.Check(), "task": c.Task.Check()} {
-		for _, err := range errs {
-			problems = append(problems, fmt.Errorf("%s.%w", prefix, err))
-		}
-	}
-	return problems
+	c.Audit.SetDefaults()
+	c.Wire.SetDefaults()
 }
 
 // paths are all the fields that name a file or folder.

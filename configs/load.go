@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -120,14 +121,16 @@ func problem(name string, e *yaml.LoadError) Problem {
 	return Problem{name, e.Mark.Line, text}
 }
 
-// lineOf finds the line of the deepest key that text's leading key path names.
+// lineOf finds the line of the deepest key or entry that text's leading key
+// path names, like log.level or guard.allow[1].
 func lineOf(top *yaml.Node, text string) (line int) {
 	path, _, _ := strings.Cut(text, ":")
 	n := top
 	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
 		n = n.Content[0]
 	}
-	for _, key := range strings.Split(path, ".") {
+	for key := range strings.SplitSeq(path, ".") {
+		key, entry, listed := strings.Cut(key, "[")
 		if n.Kind != yaml.MappingNode {
 			return line
 		}
@@ -138,6 +141,10 @@ func lineOf(top *yaml.Node, text string) (line int) {
 			return line
 		}
 		line, n = n.Content[i].Line, n.Content[i+1]
+		if at, err := strconv.Atoi(strings.TrimSuffix(entry, "]")); listed && err == nil && at < len(n.Content) {
+			n = n.Content[at]
+			line = n.Line
+		}
 	}
 	return line
 }
