@@ -148,7 +148,9 @@ func (c *Corridor) takeTurn(turn *lease.Turn[*adapters.Session], t *task, h *hol
 	if err := intent.Wait(ctx); err != nil {
 		return nil, refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record it does not log in.").because(err)
 	}
-	s, err := c.logIn(ctx, t, h, h.adapter.Login(secret, pins), intent.ID())
+	d := h.adapter.Login(secret, pins)
+	d.At(h.home.Scheme, h.home.Authority)
+	s, err := c.logIn(ctx, t, h, d, intent.ID())
 	turn.Done(s, err)
 	return s, err
 }
