@@ -1,0 +1,193 @@
+package wire
+
+import "strings"
+
+// meaning is what a field's name means to whoever frames a message.
+type meaning uint8
+
+const (
+	endToEnd meaning = iota
+	isHost
+	isConnection
+	isContentLength
+	isTransferEncoding
+	isTrailer
+	isTE
+	isUpgrade
+	isExpect
+	isProxyAuthorization
+	isContentType
+	isH2Settings
+	isHop // other fields of one hop: dropped
+)
+
+// meaningOf looks at the length first: most fields cost one comparison or none.
+func meaningOf(name string) meaning {
+	switch len(name) {
+	case 2:
+		return when(name, "te", isTE)
+	case 4:
+		return when(name, "host", isHost)
+	case 6:
+		return when(name, "expect", isExpect)
+	case 7:
+		return when(name, "upgrade", isUpgrade) | when(name, "trailer", isTrailer)
+	case 10:
+		return when(name, "connection", isConnection) | when(name, "keep-alive", isHop)
+	case 12:
+		return when(name, "content-type", isContentType)
+	case 14:
+		return when(name, "content-length", isContentLength) | when(name, "http2-settings", isH2Settings)
+	case 16:
+		return when(name, "proxy-connection", isHop)
+	case 17:
+		return when(name, "transfer-encoding", isTransferEncoding)
+	case 18:
+		return when(name, "proxy-authenticate", isHop)
+	case 19:
+		return when(name, "proxy-authorization", isProxyAuthorization)
+	}
+	return endToEnd
+}
+
+func when(name, lower string, m meaning) meaning {
+	if strings.EqualFold(name, lower) {
+		return m
+	}
+	return endToEnd
+}
+
+// Classes of bytes (RFC 9110 sections 5.5 and 5.6.2, RFC 3986).
+const (
+	tokenByte = 1 << iota
+	valueByte
+	targetByte
+	hostByte
+)
+
+var class = func() (t [256]uint8) {
+	for c := 0x21; c < 0x7f; c++ {
+		t[c] |= valueByte
+		if !strings.ContainsRune("#\\", rune(c)) {
+			t[c] |= targetByte
+		}
+	}
+	for c := 0x80; c < 0x100; c++ {
+		t[c] |= valueByte
+	}
+	t[' '] |= valueByte
+	t['\t'] |= valueByte
+	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		t[c] |= tokenByte
+	}
+	for _, c := range []byte("-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		t[c] |= hostByte
+	}
+	return t
+}()
+
+func all(s string, is uint8) bool {
+	for i := 0; i < len(s); i++ {
+		if class[s[i]]&is == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func isToken(s string) bool { return s != "" && all(s, tokenByte) }
+
+// masked are names that a gateway of the CGI kind takes for the ones with a
+// hyphen, and that would frame, route or authenticate a message there.
+var masked = map[string]bool{
+	"content_length": true, "transfer_encoding": true, "content_type": true, "proxy_authorization": true,
+	"proxy_connection": true, "keep_alive": true, "http2_settings": true,
+}
+
+// checkField refuses what two parsers could read in two ways. It is the same
+// for every protocol.
+func checkField(name, value string) *Malformed {
+	if !isToken(name) {
+		return ambiguous("a field's name is not a token (RFC 9110 section 5.6.2)")
+	}
+	if !all(value, valueByte) {
+		return ambiguous("a field's value has control characters in it (RFC 9110 section 5.5)")
+	}
+	if strings.IndexByte(name, '_') >= 0 && masked[strings.ToLower(strings.ReplaceAll(name, "-", "_"))] {
+		return ambiguous("a field's name is a framing field's name, spelled with an underscore")
+	}
+	return nil
+}
+
+// forbiddenInTrailer are names that frame, route, authenticate or describe a
+// message: too late in its trailer (RFC 9110 section 6.5.1).
+func forbiddenInTrailer(name string) bool {
+	if meaningOf(name) != endToEnd {
+		return true
+	}
+	switch lower := strings.ToLower(name); lower {
+	case "authorization", "cookie", "set-cookie", "www-authenticate", "authentication-info", "proxy-authentication-info",
+		"cache-control", "pragma", "range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since",
+		"if-range", "max-forwards", "age", "date", "expires", "location", "retry-after", "vary", "warning",
+		"origin", "referer", "forwarded", "x-http-method-override", "x-http-method", "x-method-override":
+		return true
+	default:
+		return strings.HasPrefix(lower, "content-") || strings.HasPrefix(lower, "x-forwarded-") ||
+			strings.HasPrefix(lower, "access-control-") || strings.HasPrefix(lower, "sec-")
+	}
+}
+
+// cutFields reads the lines of s up to its empty line, which must be its end.
+func cutFields(s string, fields []Field, max int) ([]Field, *Malformed) {
+	for {
+		i := strings.IndexByte(s, '\r')
+		if i < 0 || i+1 >= len(s) || s[i+1] != '\n' {
+			return fields, ambiguous("a line does not end in CR LF")
+		}
+		line := s[:i]
+		s = s[i+2:]
+		if line == "" {
+			if s != "" {
+				return fields, ambiguous("there are bytes after the head's empty line")
+			}
+			return fields, nil
+		}
+		if line[0] == ' ' || line[0] == '\t' {
+			return fields, ambiguous("a field goes on in the next line (obs-fold, RFC 9112 section 5.2)")
+		}
+		colon := strings.IndexByte(line, ':')
+		if colon <= 0 {
+			return fields, ambiguous("a line of the head is not a field")
+		}
+		f := Field{Name: line[:colon], Value: trimSpace(line[colon+1:])}
+		if bad := checkField(f.Name, f.Value); bad != nil {
+			return fields, bad
+		}
+		if len(fields) == max {
+			return fields, tooLarge(431, "there are too many fields")
+		}
+		fields = append(fields, f)
+	}
+}
+
+// trimSpace removes optional white space: SP and HTAB alone (RFC 9110 5.6.3).
+func trimSpace(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// eachListed calls yield with every member of a comma-separated list.
+func eachListed(value string, yield func(member string) bool) {
+	for value != "" {
+		var member string
+		member, value, _ = strings.Cut(value, ",")
+		if member = trimSpace(member); member != "" && !yield(member) {
+			return
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// h1 is one agent's HTTP/1.1 connection. One goroutine serves it; the watch
+// alone runs beside it. The loop is our own because a parser that repairs, adds
+// or leaves out fields cannot be asked to carry them as they are: fasthttp's
+// Response drops Date and joins fields, and its Server reads a body's first
+// 8 KiB, and says 100 Continue, before anyone decided about the head.
+type h1 struct {
+	s      *Server
+	conn   net.Conn
+	src    source
+	scheme string
+	door   Door
+	ctx    context.Context // ends with the connection: the agent has no other way to cancel
+	cancel context.CancelCauseFunc
+
+	msg   message
+	body  *body // of the request under way, nil without one
+	sends time.Time
+	busy  atomic.Int32 // idle, inExchange, closed
+	watch watch
+}
+
+const (
+	idle int32 = iota
+	inExchange
+	shut
+)
+
+func newH1(ctx context.Context, cancel context.CancelCauseFunc, s *Server, conn net.Conn, scheme string, door Door) *h1 {
+	return &h1{s: s, conn: conn, src: source{conn: conn}, scheme: scheme, door: door, ctx: ctx, cancel: cancel}
+}
+
+func (c *h1) closeIfIdle() bool {
+	if !c.busy.CompareAndSwap(idle, shut) {
+		return false
+	}
+	cut(c.conn)
+	return true
+}
+
+var errMalformed = errors.New("wire: the agent sent what cannot be carried")
+
+// serve is the connection's loop: head, walk, answer.
+func (c *h1) serve() error {
+	for {
+		raw, err := c.src.head(c.s.cfg.MaxHeadBytes, c.s.cfg.IdleTimeout, c.s.cfg.HeadTimeout)
+		if err != nil {
+			return c.noHead(err)
+		}
+		if !c.busy.CompareAndSwap(idle, inExchange) {
+			return nil // Shutdown was first
+		}
+		if bad := parseHead(string(raw), &c.msg, 0, c.s.cfg.MaxFields); bad != nil {
+			return c.refuse(bad)
+		}
+		c.msg.Scheme = c.scheme
+		again, err := c.exchange()
+		if err != nil || !again {
+			return err
+		}
+		c.busy.Store(idle)
+		if c.s.closing() {
+			return nil
+		}
+	}
+}
+
+// noHead ends a connection on which no whole head arrived.
+func (c *h1) noHead(err error) error {
+	var bad *Malformed
+	switch {
+	case errors.As(err, &bad):
+		return c.refuse(bad)
+	case err == io.EOF, c.src.r == c.src.w && isTimeout(err), c.busy.Load() == shut:
+		return nil
+	case isTimeout(err):
+		return c.refuse(&Malformed{Code: "ambiguous_request", Status: 408, Detail: "the head did not arrive in time"})
+	}
+	return err
+}
+
+// refuse answers what no walk may see and ends the connection.
+func (c *h1) refuse(bad *Malformed) error {
+	c.msg.close = true
+	if resp := c.door.Malformed(c.ctx, bad); resp != nil {
+		if err := c.answer(resp); err != nil {
+			return err
+		}
+		c.linger()
+	}
+	return fmt.Errorf("%w: %w", errMalformed, bad)
+}
+
+// linger reads for a moment what the agent still sends: closing with unread
+// bytes would reset the connection, and the agent might lose the answer.
+func (c *h1) linger() {
+	if w, ok := c.conn.(interface{ CloseWrite() error }); ok {
+		_ = w.CloseWrite()
+	}
+	_ = c.conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	buf := buffers.Get().(*buffer)
+	defer buffers.Put(buf)
+	for n, left := 0, c.s.cfg.DrainBytes; left > 0; left -= n {
+		var err error
+		if n, err = c.conn.Read(buf[:]); err != nil {
+			return
+		}
+	}
+}
+
+// exchange walks one request and writes its answer. again: the connection may
+// carry another one.
+func (c *h1) exchange() (again bool, err error) {
+	in := &Request{Head: c.msg.Head}
+	c.openBody(in)
+	c.watch.start(c)
+	resp := c.door.Walk(c.ctx, in)
+	if resp == nil {
+		c.watch.stop(c)
+		return false, errors.New("wire: the walk gave no answer")
+	}
+	if resp.Switched != nil {
+		c.watch.stop(c)
+		return false, c.join(resp)
+	}
+	if bad := c.bodyViolation(); bad != nil {
+		c.watch.stop(c)
+		closeAnswer(resp, 0, c.received(), bad)
+		return false, c.refuse(bad)
+	}
+	err = c.answer(resp)
+	c.watch.stop(c)
+	if err != nil {
+		return false, err
+	}
+	if c.body != nil && !c.body.finish(int64(c.s.cfg.DrainBytes)) {
+		c.linger()
+		return false, nil
+	}
+	return !c.msg.close, nil
+}
+
+func (c *h1) openBody(in *Request) {
+	c.body = nil
+	if c.msg.Length == 0 {
+		return
+	}
+	b := &body{src: &c.src, left: c.msg.Length, stall: c.s.cfg.BodyStall}
+	if c.msg.chunked {
+		msg := c.msg
+		b.framing, b.left, b.allow = chunks, 0, msg.announced
+		b.limits.headBytes, b.limits.fields = c.s.cfg.MaxHeadBytes, c.s.cfg.MaxFields
+		in.Trailers = b.Trailers
+	}
+	if c.msg.expect {
+		b.expect = c.conn
+	}
+	c.body, in.Body = b, b
+}
+
+func (c *h1) received() int64 {
+	if c.body == nil {
+		return 0
+	}
+	return c.body.read.Load()
+}
+
+// bodyViolation is set if the body's framing turned out wrong before anything
+// was answered.
+func (c *h1) bodyViolation() *Malformed {
+	if c.body == nil || !c.body.failed.Load() {
+		return nil
+	}
+	var bad *Malformed
+	if err := c.body.failure(); errors.As(err, &bad) {
+		return bad
+	} else if isTimeout(err) {
+		return &Malformed{Code: "ambiguous_request", Status: 408, Detail: "the body did not arrive in time"}
+	}
+	return nil
+}

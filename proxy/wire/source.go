@@ -1,0 +1,145 @@
+package wire
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"time"
+)
+
+const sourceSize = 4 << 10
+
+// source is the reading side of one connection with a small buffer. It is used
+// by one goroutine at a time.
+type source struct {
+	conn  net.Conn
+	buf   []byte
+	r, w  int
+	armed time.Time // the read deadline now set, zero if none
+}
+
+func (s *source) buffered() []byte { return s.buf[s.r:s.w] }
+
+// arm sets a read deadline d from now. One that is set already and lies at
+// least three quarters of d ahead is left: setting costs more than the check.
+func (s *source) arm(d time.Duration) {
+	until := time.Now().Add(d)
+	if early := until.Sub(s.armed); early < 0 || early > d/4 {
+		s.armed = until
+		_ = s.conn.SetReadDeadline(until)
+	}
+}
+
+func (s *source) disarm() {
+	s.armed = time.Time{}
+	_ = s.conn.SetReadDeadline(time.Time{})
+}
+
+// fill reads once, behind what is buffered. It makes room by moving or growing.
+func (s *source) fill() error {
+	switch {
+	case s.r == s.w:
+		s.r, s.w = 0, 0
+		if len(s.buf) != sourceSize { // the first time, or after a large head
+			s.buf = make([]byte, sourceSize)
+		}
+	case s.r > 0 && s.w == len(s.buf):
+		s.w = copy(s.buf, s.buf[s.r:s.w])
+		s.r = 0
+	}
+	if s.w == len(s.buf) {
+		s.buf = append(s.buf, make([]byte, len(s.buf))...)
+	}
+	n, err := s.conn.Read(s.buf[s.w:])
+	s.w += n
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}
+
+// Read gives what is buffered first. It is for the raw bytes after a switch.
+func (s *source) Read(p []byte) (int, error) {
+	if s.r < s.w {
+		n := copy(p, s.buffered())
+		s.r += n
+		return n, nil
+	}
+	return s.conn.Read(p)
+}
+
+// scan finds the end of a block of lines that closes with an empty one, and
+// refuses a line that ends in LF alone. It goes on where it stopped.
+type scan struct{ seen, line int }
+
+// end is the length of the block at the start of b, or 0 if more is needed.
+func (c *scan) end(b []byte, emptyFirst bool) (int, *Malformed) {
+	for {
+		i := bytes.IndexByte(b[c.seen:], '\n')
+		if i < 0 {
+			c.seen = len(b)
+			return 0, nil
+		}
+		i += c.seen
+		if i == c.line || b[i-1] != '\r' {
+			return 0, ambiguous("a line does not end in CR LF")
+		}
+		if i-1 == c.line {
+			if i == 1 && !emptyFirst {
+				return 0, ambiguous("there is an empty line before the request line")
+			}
+			return i + 1, nil
+		}
+		c.seen, c.line = i+1, i+1
+	}
+}
+
+// head waits for one whole head and takes it from the buffer; it is valid until
+// the next read. first bounds the wait for its first byte (0: as set already), whole the rest.
+// io.EOF means that the connection ended before a first byte.
+func (s *source) head(max int, first, whole time.Duration) ([]byte, error) {
+	if s.r == s.w {
+		if first > 0 {
+			s.arm(first)
+		}
+		if err := s.fill(); err != nil {
+			return nil, err
+		}
+	}
+	var c scan
+	for waiting := false; ; waiting = true {
+		n, bad := c.end(s.buffered(), false)
+		switch {
+		case bad != nil:
+			return nil, bad
+		case n > max || n == 0 && s.w-s.r >= max:
+			return nil, tooLarge(431, "the head is too large")
+		case n > 0:
+			b := s.buf[s.r : s.r+n]
+			s.r += n
+			return b, nil
+		}
+		if !waiting { // one deadline from the first byte on, however slowly they drip
+			s.armed = time.Now().Add(whole)
+			_ = s.conn.SetReadDeadline(s.armed)
+		}
+		if err := s.fill(); err != nil {
+			return nil, endedEarly(err)
+		}
+	}
+}
+
+func endedEarly(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func isTimeout(err error) bool {
+	ne, ok := err.(net.Error)
+	return ok && ne.Timeout()
+}

@@ -1,0 +1,247 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// answerHead is the head of the SaaS's answer, with its framing.
+type answerHead struct {
+	status   int
+	fields   []Field
+	length   int64 // -1 without Content-Length
+	chunked  bool
+	close    bool
+	upgrade  string
+	listed   string
+	framings int
+}
+
+// parseAnswerHead is as strict as the agents' side where the framing is in
+// question: an answer that could be cut in two ways poisons a connection.
+func parseAnswerHead(s string, m *answerHead, maxFields int) *Malformed {
+	m.length = -1
+	end := strings.IndexByte(s, '\r')
+	if end < 12 || s[:7] != "HTTP/1." || s[7] != '0' && s[7] != '1' || s[8] != ' ' || end > 12 && s[12] != ' ' || !all(s[9:end], valueByte) {
+		return ambiguous("the answer has no status line")
+	}
+	for _, c := range []byte(s[9:12]) {
+		if c < '0' || c > '9' {
+			return ambiguous("the answer's status is not a number")
+		}
+		m.status = m.status*10 + int(c-'0')
+	}
+	if m.status < 100 || m.status > 599 {
+		return ambiguous("the answer's status is not from 100 to 599")
+	}
+	old := s[7] == '0'
+	m.close = old
+	if end+2 > len(s) || s[end+1] != '\n' {
+		return ambiguous("the answer's status line does not end in CR LF")
+	}
+	fields, bad := cutFields(s[end+2:], make([]Field, 0, strings.Count(s[end+2:], "\n")), maxFields)
+	if bad != nil {
+		return bad
+	}
+	if bad := m.sift(fields); bad != nil {
+		return bad
+	}
+	if m.framings > 1 || m.chunked && old {
+		return ambiguous("the answer's body is framed twice, or chunked in HTTP/1.0")
+	}
+	eachListed(m.listed, func(option string) bool {
+		switch {
+		case strings.EqualFold(option, "close"):
+			m.close = true
+		case old && strings.EqualFold(option, "keep-alive"):
+			m.close = false
+		}
+		return true
+	})
+	if m.listed != "" {
+		m.fields = withoutListed(m.fields, m.listed)
+	}
+	return nil
+}
+
+func (m *answerHead) sift(fields []Field) *Malformed {
+	m.fields = fields[:0]
+	for _, f := range fields {
+		switch meaningOf(f.Name) {
+		case isContentLength:
+			if m.framings++; !parseLength(f.Value, &m.length) {
+				return ambiguous("the answer's Content-Length is not one number")
+			}
+		case isTransferEncoding:
+			if m.framings++; !strings.EqualFold(f.Value, "chunked") {
+				return ambiguous("the answer's Transfer-Encoding is not chunked")
+			}
+			m.chunked = true
+		case isConnection:
+			m.listed += "," + f.Value
+		case isUpgrade:
+			m.upgrade = f.Value
+		case isHop, isTrailer, isTE, isHost, isExpect, isH2Settings, isProxyAuthorization:
+		default:
+			m.fields = append(m.fields, f)
+		}
+	}
+	return nil
+}
+
+// answer turns a head into a Response, with its body whole or streamed.
+func (x *exchange) answer(m *answerHead) (*Response, error) {
+	resp := &Response{Status: m.status, Fields: m.fields, Length: m.length}
+	x.keep = !m.close
+	if m.status == http.StatusSwitchingProtocols {
+		return x.switched(m, resp)
+	}
+	if x.out.Method == http.MethodHead || !bodyAllowed(m.status) {
+		if m.status == http.StatusNoContent {
+			resp.Length = 0
+		}
+		return resp, x.close()
+	}
+	if m.length == 0 {
+		return resp, x.close()
+	}
+	cfg := &x.h.pool.cfg
+	b := &body{src: &x.u.src, left: m.length, stall: cfg.AnswerStall}
+	switch {
+	case m.chunked:
+		b.framing, b.left = chunks, 0
+		b.limits.headBytes, b.limits.fields = cfg.MaxHeadBytes, cfg.MaxFields
+		resp.Trailers = b.Trailers
+	case m.length < 0:
+		b.framing, x.keep = untilClose, false
+	case m.length <= int64(cfg.KeepBody):
+		return x.whole(resp, b)
+	}
+	s := &stream{x: x, b: b}
+	if m.chunked && len(x.u.src.buffered()) > 0 {
+		if done, err := x.arrived(resp, s); done || err != nil {
+			return resp, err
+		}
+	}
+	resp.Body = s
+	return resp, nil
+}
+
+// close ends an exchange without a body. Nothing is wrong with the answer even
+// if ctx ended meanwhile.
+func (x *exchange) close() error {
+	x.end(x.keep)
+	return nil
+}
+
+// whole reads a short body, so that its connection is free before it is
+// passed on.
+func (x *exchange) whole(resp *Response, b *body) (*Response, error) {
+	k := &kept{own: make([]byte, b.left)}
+	if _, err := io.ReadFull(b, k.own); err != nil {
+		return nil, x.fail("body", endedEarly(err))
+	}
+	k.Reset(k.own)
+	x.end(x.keep)
+	resp.Body = k
+	return resp, nil
+}
+
+// arrived takes a chunked body that came with its head: then its length is
+// known, and the agent gets it in one piece too.
+func (x *exchange) arrived(resp *Response, s *stream) (done bool, err error) {
+	early := make([]byte, len(x.u.src.buffered()))
+	n, err := s.b.readNow(early)
+	s.early = early[:n]
+	if err == nil {
+		return false, nil
+	}
+	if err != io.EOF {
+		return false, x.fail("body", garbled(err))
+	}
+	x.end(x.keep)
+	k := &kept{own: early[:n]}
+	k.Reset(k.own)
+	resp.Body = k
+	if s.b.trailer == nil {
+		resp.Length, resp.Trailers = int64(n), nil
+	}
+	return true, nil
+}
+
+func garbled(err error) error {
+	var bad *Malformed
+	if errors.As(err, &bad) {
+		return errors.Join(errGarbled, errors.New(bad.Detail))
+	}
+	return err
+}
+
+// stream is a body that is passed on as it comes.
+type stream struct {
+	x     *exchange
+	b     *body
+	early []byte // what had come with the head
+	err   error
+}
+
+func (s *stream) Read(p []byte) (int, error) {
+	if len(s.early) > 0 {
+		n := copy(p, s.early)
+		s.early = s.early[n:]
+		return n, nil
+	}
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.b.Read(p)
+	switch {
+	case err == io.EOF:
+		s.err = err
+		s.x.end(s.x.keep)
+	case err != nil:
+		s.err = s.x.fail("body", garbled(s.x.cause(err)))
+		err = s.err
+	}
+	return n, err
+}
+
+// Close may be called at any time, also beside a Read, which it ends. A body
+// that was not read to its end costs the connection.
+func (s *stream) Close() error {
+	s.x.end(false)
+	return nil
+}
+
+// switched hands the connection over (RFC 9110 section 7.8).
+func (x *exchange) switched(m *answerHead, resp *Response) (*Response, error) {
+	if x.out.Upgrade == "" || !strings.EqualFold(m.upgrade, x.out.Upgrade) || m.length > 0 || m.chunked {
+		return nil, x.fail("head", errors.New("the answer switches to what was not asked for"))
+	}
+	_ = x.u.SetDeadline(time.Time{})
+	resp.Switched, resp.Length = &joint{x: x}, 0
+	return resp, nil
+}
+
+// joint is a switched connection. It stays the exchange's until it is closed, so
+// that ctx and Pool.Close cut it.
+type joint struct{ x *exchange }
+
+func (j *joint) Read(p []byte) (int, error)  { return j.x.u.src.Read(p) }
+func (j *joint) Write(p []byte) (int, error) { return j.x.u.Write(p) }
+func (j *joint) Close() error                { j.x.end(false); return nil }
+
+// closing is a body whose Close also ends what belongs to it.
+type closing struct {
+	io.ReadCloser
+	also context.CancelFunc
+}
+
+func (c *closing) Close() error {
+	defer c.also()
+	return c.ReadCloser.Close()
+}
