@@ -2,7 +2,6 @@ package audit
 
 import (
 	"crypto/ed25519"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -19,17 +18,19 @@ const (
 )
 
 // Checkpoint is what a signed note of the log says: a C2SP tlog-checkpoint with
-// one extension line, the chain head. An auditor who keeps one can later tell
-// that nothing before it was cut or changed, see [VerifyOptions].
+// two extension lines: the chain head, and the record that carries the note, so
+// that its own time and code are signed too. An auditor who keeps one can later
+// tell that nothing before it was cut or changed, see [VerifyOptions].
 type Checkpoint struct {
 	Origin string
 	Size   uint64 // lines it covers; the record that carries it has this seq
 	Root   string // RFC 6962 Merkle root of those lines, base64
 	Head   string // SHA-256, hex, of the last of them; zeros when there is none
+	Record string // SHA-256, hex, of the record's line as it is without its checkpoint member
 }
 
 func (c Checkpoint) text() string {
-	return c.Origin + "\n" + strconv.FormatUint(c.Size, 10) + "\n" + c.Root + "\nchain sha256:" + c.Head + "\n"
+	return c.Origin + "\n" + strconv.FormatUint(c.Size, 10) + "\n" + c.Root + "\nchain sha256:" + c.Head + "\nrecord sha256:" + c.Record + "\n"
 }
 
 // Origin is the name under which an instance's log signs. Letters that a key
@@ -64,8 +65,8 @@ func ParseCheckpoint(signed string, pub ed25519.PublicKey) (Checkpoint, error) {
 
 func parseCheckpointText(text string) (c Checkpoint, err error) {
 	lines := strings.Split(text, "\n")
-	if len(lines) != 5 || lines[4] != "" {
-		return c, errors.New("checkpoint: not four lines")
+	if len(lines) != 6 || lines[5] != "" {
+		return c, errors.New("checkpoint: not five lines")
 	}
 	c.Origin, c.Root = lines[0], lines[2]
 	if c.Size, err = strconv.ParseUint(lines[1], 10, 64); err != nil {
@@ -74,11 +75,13 @@ func parseCheckpointText(text string) (c Checkpoint, err error) {
 	if _, err := parseHash(c.Root); err != nil {
 		return c, fmt.Errorf("checkpoint: root: %w", err)
 	}
-	head, ok := strings.CutPrefix(lines[3], "chain sha256:")
-	if b, err := hex.DecodeString(head); !ok || err != nil || len(b) != len(hash{}) {
-		return c, errors.New("checkpoint: chain head is not a SHA-256 in hex")
+	c.Head, _ = strings.CutPrefix(lines[3], "chain sha256:")
+	c.Record, _ = strings.CutPrefix(lines[4], "record sha256:")
+	for _, h := range []string{c.Head, c.Record} {
+		if _, err := parseHead(h); err != nil {
+			return c, fmt.Errorf("checkpoint: chain or record: %w", err)
+		}
 	}
-	c.Head = head
 	if c.text() != text {
 		return c, errors.New("checkpoint: not in the one form that the log writes")
 	}
@@ -86,12 +89,20 @@ func parseCheckpointText(text string) (c Checkpoint, err error) {
 }
 
 // seal makes the checkpoint record over everything before st.
-func (w *writer) seal(st *state, code string) (*Record, error) {
-	c := Checkpoint{Origin: w.origin, Size: st.seq, Root: st.tree.root().base64(), Head: st.head.hex()}
+func (w *writer) seal(st *state, us int64, code string) (*Record, error) {
+	r := &Record{ID: NewID(), Kind: KindCheckpoint, Instance: w.instance, Code: code, Frontier: st.tree.frontier()}
+	c := Checkpoint{Origin: w.origin, Size: st.seq, Root: st.tree.root().base64(), Head: st.head.hex(),
+		Record: carrier(*r, st.seq, st.head, us).hex()}
 	signed, err := note.Sign(&note.Note{Text: c.text()}, w.signer)
 	if err != nil {
 		return nil, fmt.Errorf("sign checkpoint: %w", err)
 	}
-	return &Record{ID: NewID(), Kind: KindCheckpoint, Instance: w.instance, Code: code,
-		Checkpoint: string(signed), Frontier: st.tree.frontier()}, nil
+	r.Checkpoint = string(signed)
+	return r, nil
+}
+
+// carrier is the hash of a checkpoint record without the note that it carries.
+func carrier(r Record, seq uint64, prev hash, us int64) hash {
+	r.Checkpoint = ""
+	return lineHash(appendLine(nil, seq, prev, us, appendBody(nil, &r)))
 }

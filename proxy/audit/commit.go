@@ -73,7 +73,8 @@ func (w *writer) putOwn(st *state, us int64, r *Record) {
 }
 
 func (w *writer) putCheckpoint(st *state, us int64, code string) error {
-	r, err := w.seal(st, code)
+	us = max(us, st.lastUS)
+	r, err := w.seal(st, us, code)
 	if err != nil {
 		return err
 	}

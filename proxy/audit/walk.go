@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 func lineHash(line []byte) hash { return sha256.Sum256(line) }
@@ -69,14 +70,11 @@ func (w *walker) checkpoint(r *Record) error {
 	case c.Root != root.base64(), c.Head != w.head.hex():
 		return errors.New("checkpoint: the lines before it are not those that were signed")
 	}
-	frontier := w.tree.frontier()
-	if len(frontier) != len(r.Frontier) {
-		return errors.New("checkpoint: frontier is not that of the tree")
+	if c.Record != carrier(*r, w.seq, w.head, r.Time.UnixMicro()).hex() {
+		return errors.New("checkpoint: the record around it is not the one that was signed")
 	}
-	for i := range frontier {
-		if frontier[i] != r.Frontier[i] {
-			return errors.New("checkpoint: frontier is not that of the tree")
-		}
+	if !slices.Equal(w.tree.frontier(), r.Frontier) {
+		return errors.New("checkpoint: frontier is not that of the tree")
 	}
 	w.last, w.unsealed, w.ended = &c, 0, r.Code == sealClose
 	return nil
