@@ -2,6 +2,7 @@ package adapters
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -9,11 +10,11 @@ import (
 // place. A nil allowance allows everything.
 type allowance struct {
 	query, form, json map[string]bool
-	starts            []string // "Show*" without the star; they hold in every place
+	patterns          []pattern // those with * or {var}; they hold in every place
 }
 
-// compileAllowance is nil when the action has no only.
-func compileAllowance(m *MatchSpec) (*allowance, error) {
+// compileAllowance is nil when the action has no only. vars are the variables that the conditions bind.
+func compileAllowance(m *MatchSpec, vars slots) (*allowance, error) {
 	if m.Only == nil {
 		return nil, nil
 	}
@@ -32,27 +33,32 @@ func compileAllowance(m *MatchSpec) (*allowance, error) {
 		w.json[name] = true
 	}
 	for _, name := range m.Only {
-		start, open := strings.CutSuffix(name, "*")
+		bound := slices.Clone(vars)
+		p, err := compilePattern(name, &bound, false)
 		switch {
-		case start == "":
+		case err != nil:
+			return nil, err
+		case len(bound) > len(vars):
+			return nil, fmt.Errorf("%q in only names {%s}, which nothing else in match binds", name, bound[len(vars)])
+		case strings.Trim(name, "*") == "":
 			return nil, fmt.Errorf("%q in only would allow every parameter", name)
-		case strings.ContainsAny(start, "*{}"):
-			return nil, fmt.Errorf("%q in only: * may stand only at the end", name)
-		case open:
-			w.starts = append(w.starts, start)
-		default:
+		case p.plain:
 			w.query[name], w.form[name], w.json[name] = true, true, true
+		default:
+			w.patterns = append(w.patterns, p)
 		}
 	}
 	return w, nil
 }
 
-func (w *allowance) allows(names map[string]bool, name string) bool {
+// allows looks a name up; bound holds the variables of the match so far.
+func (w *allowance) allows(names map[string]bool, name string, bound *[maxSlots]string) bool {
 	if names[name] {
 		return true
 	}
-	for _, start := range w.starts {
-		if strings.HasPrefix(name, start) {
+	for i := range w.patterns {
+		p, known := &w.patterns[i], *bound
+		if p.isBound(bound) && p.match(name, &known) {
 			return true
 		}
 	}
@@ -60,9 +66,9 @@ func (w *allowance) allows(names map[string]bool, name string) bool {
 }
 
 // fitsPairs reports whether every pair has an allowed name.
-func (w *allowance) fitsPairs(names map[string]bool, pairs []pair) bool {
+func (w *allowance) fitsPairs(names map[string]bool, pairs []pair, bound *[maxSlots]string) bool {
 	for i := range pairs {
-		if !w.allows(names, pairs[i].key) {
+		if !w.allows(names, pairs[i].key, bound) {
 			return false
 		}
 	}
@@ -70,7 +76,7 @@ func (w *allowance) fitsPairs(names map[string]bool, pairs []pair) bool {
 }
 
 // fitsBody is unsure about a body whose names cannot be read. No body has no names.
-func (w *allowance) fitsBody(r *reading) verdict {
+func (w *allowance) fitsBody(r *reading, bound *[maxSlots]string) verdict {
 	if len(r.q.Body) == 0 && !r.q.Truncated {
 		return matches
 	}
@@ -83,7 +89,7 @@ func (w *allowance) fitsBody(r *reading) verdict {
 			return unsure // a list or a bare value: no names to look at
 		}
 		for name := range top {
-			if !w.allows(w.json, name) {
+			if !w.allows(w.json, name, bound) {
 				return differs
 			}
 		}
@@ -92,7 +98,7 @@ func (w *allowance) fitsBody(r *reading) verdict {
 	if !r.readForm() {
 		return unsure
 	}
-	if !w.fitsPairs(w.form, r.form) {
+	if !w.fitsPairs(w.form, r.form, bound) {
 		return differs
 	}
 	return matches

@@ -81,19 +81,30 @@ func (rule *rule) match(r *reading, bound *[maxSlots]string) verdict {
 			return v
 		}
 	}
-	if rule.only != nil && !rule.only.fitsPairs(rule.only.query, r.pairs) {
-		return differs
-	}
-	if len(rule.form)+len(rule.param)+len(rule.json) == 0 && rule.only == nil {
-		return matches
-	}
 	return rule.matchBody(r, bound)
 }
 
 func (rule *rule) matchBody(r *reading, bound *[maxSlots]string) verdict {
-	if r.bodyUnknown {
-		return needsBody // whatever the query says: a field of the same name in the body changes the verdict
+	if len(rule.form)+len(rule.param)+len(rule.json) > 0 {
+		if r.bodyUnknown {
+			return needsBody // whatever the query says: a field of the same name in the body changes the verdict
+		}
+		if v := rule.matchFields(r, bound); v != matches {
+			return v
+		}
 	}
+	switch {
+	case rule.only == nil:
+		return matches
+	case !rule.only.fitsPairs(rule.only.query, r.pairs, bound):
+		return differs
+	case r.bodyUnknown:
+		return needsBody
+	}
+	return rule.only.fitsBody(r, bound)
+}
+
+func (rule *rule) matchFields(r *reading, bound *[maxSlots]string) verdict {
 	if len(rule.form)+len(rule.param) > 0 && !r.readForm() {
 		return unsure
 	}
@@ -114,9 +125,6 @@ func (rule *rule) matchBody(r *reading, bound *[maxSlots]string) verdict {
 		if v := rule.json[i].fits(r.jsonValue(rule.json[i].key), bound); v != matches {
 			return v
 		}
-	}
-	if rule.only != nil {
-		return rule.only.fitsBody(r)
 	}
 	return matches
 }

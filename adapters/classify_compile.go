@@ -102,7 +102,7 @@ func compileRule(spec ActionSpec) (*rule, []keyedError) {
 		}
 	}
 	var err error
-	r.only, err = compileAllowance(&spec.Match)
+	r.only, err = compileAllowance(&spec.Match, r.vars)
 	bad(".match.only", err)
 	for _, text := range spec.Match.ContentType {
 		p, err := compilePattern(text, &slots{}, true)

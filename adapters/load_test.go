@@ -38,6 +38,10 @@ func TestBrokenAdapters(t *testing.T) {
 			`a.yaml:7: action "y" can never be reached: "x" on line 6 matches the same requests first`},
 		{"unbound resource", good + "login: {kind: basic}\nactions: [{name: x, match: {path: /}, resource: \"p/{id}\"}]\n",
 			`a.yaml:5: resource "p/{id}" names {id}, which match does not bind`},
+		{"open only", good + "login: {kind: basic}\nactions: [{name: x, match: {path: /, only: [\"*\"]}}]\n",
+			`a.yaml:5: "*" in only would allow every parameter`},
+		{"unbound only", good + "login: {kind: basic}\nactions: [{name: x, match: {path: \"/{a}\", only: [\"{b}-x\"]}}]\n",
+			`a.yaml:5: "{b}-x" in only names {b}, which nothing else in match binds`},
 		{"relative path", good + "login: {kind: basic}\nactions: [{name: x, match: {path: a}}]\n",
 			`a.yaml:5: path "a" does not start with /`},
 	}

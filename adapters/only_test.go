@@ -40,6 +40,8 @@ func TestI7Only(t *testing.T) {
 		`name: read, match: {method: [GET, POST], path: /show, query: {id: "{id}"}, only: [page, "Show*"]}, resource: "t/{id}"`,
 		`name: say, match: {method: POST, path: /say, param: {id: "{id}"}, form: {text: "*"}, only: []}, resource: "t/{id}"`,
 		`name: put, match: {method: PUT, path: /api, content_type: application/json, json: {ticket.id: "{id}"}, only: [note]}, resource: "t/{id}"`,
+		`name: link, match: {path: /link, param: {id: "{id}"}, only: ["{id}-RefersTo", "*-Cc"]}, resource: "t/{id}"`,
+		`name: maybe, match: {path: /maybe, query: {id: ["{id}", ""]}, only: ["{id}-x"]}`,
 		`name: update, match: {path: "/**"}, resource: t`,
 	)
 	cases := []struct{ method, target, ctype, body, want string }{
@@ -60,6 +62,10 @@ func TestI7Only(t *testing.T) {
 		{"POST", "/show?id=7", "application/json", `{"page":2}`, "read t/7"},
 		{"POST", "/show?id=7", "application/json", `{"page":2,"Status":"open"}`, "update t"},
 		{"POST", "/show?id=7", "application/json", `[{"Status":"open"}]`, "refused"},
+		{"POST", "/link", formType, "7-RefersTo=9&id=7&a-Cc=", "link t/7"},
+		{"POST", "/link", formType, "8-RefersTo=9&id=7", "update t"},
+		{"GET", "/maybe?7-x=1&id=7", "", "", "maybe"},
+		{"GET", "/maybe?7-x=1", "", "", "update t"}, // {id} is not bound: it does not fit anything
 		{"POST", "/say", formType, "id=7&text=x", "say t/7"},
 		{"POST", "/say?id=7", formType, "text=x", "say t/7"},
 		{"POST", "/say?text=x", formType, "id=7&text=x", "update t"}, // text belongs into the form

@@ -86,6 +86,16 @@ func (p *pattern) match(value string, bound *[maxSlots]string) bool {
 	return p.matchParts(p.parts, value, bound)
 }
 
+// isBound reports whether every variable of the pattern has a value.
+func (p *pattern) isBound(bound *[maxSlots]string) bool {
+	for _, part := range p.parts {
+		if part.slot >= 0 && bound[part.slot] == "" {
+			return false
+		}
+	}
+	return true
+}
+
 func (p *pattern) same(a, b string) bool {
 	if p.fold {
 		return strings.EqualFold(a, b)

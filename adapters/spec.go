@@ -217,12 +217,12 @@ type MatchSpec struct {
 	JSON map[string]Strings `yaml:"json" json:"json,omitempty" eg:"{\"issue.status\": closed}"`
 	// ContentType is one pattern or a list on the request's media type.
 	ContentType Strings `yaml:"content_type" json:"content_type,omitempty" eg:"application/json"`
-	// Only lists every parameter that the request may have besides those named above: names, or beginnings of names
-	// followed by *. It covers the query, the fields of an urlencoded or multipart body and the keys at the top of a
-	// JSON body. A request with any other parameter is not this action, so that reading cannot be turned into
-	// writing by one parameter more; [] allows none. A body of another type, or one that is cut off, cannot be told
-	// and is refused.
-	Only Strings `yaml:"only" json:"only,omitzero" eg:"[id, \"Show*\"]"`
+	// Only lists every parameter that the request may have besides those named above: names, or patterns with * and
+	// with {var} that something above binds. It covers the query, the fields of an urlencoded or multipart body and
+	// the keys at the top of a JSON body. A request with any other parameter is not this action, so that reading
+	// cannot be turned into writing by one parameter more; [] allows none. A body of another type, or one that is cut
+	// off, cannot be told and is refused.
+	Only Strings `yaml:"only" json:"only,omitzero" eg:"[page, \"Show*\", \"{id}-RefersTo\"]"`
 	// Fold compares values of query, form, param and json without regard to case. Names keep their case.
 	Fold bool `yaml:"fold" json:"fold,omitempty" eg:"true"`
 }
