@@ -151,6 +151,10 @@ func (c *Corridor) takeTurn(turn *lease.Turn[*adapters.Session], t *task, h *hol
 	d := h.adapter.Login(secret, pins)
 	d.At(h.home.Scheme, h.home.Authority)
 	s, err := c.logIn(ctx, t, h, d, intent.ID())
+	var e *wire.Error
+	if errors.As(err, &e) && !e.Sent {
+		return nil, unreached(h.home.Authority, err) // the SaaS saw nothing: no failed login
+	}
 	turn.Done(s, err)
 	return s, err
 }

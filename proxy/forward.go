@@ -48,7 +48,10 @@ func (x *exchange) unreached(ctx context.Context, err error) error {
 	if over := x.tunnel.task.Active(); over != nil {
 		return ended(over)
 	}
-	host := x.target.Authority
+	return unreached(x.target.Authority, err)
+}
+
+func unreached(host string, err error) *Refusal {
 	var e *wire.Error
 	if !errors.As(err, &e) {
 		return refuse(UpstreamUnreached, "%s could not be reached.", host).because(err)
