@@ -193,7 +193,7 @@ func (c *h1) sendOpen(d *delivery, head []byte, buf *buffer) error {
 		d.sent += int64(n)
 		out := buf[front : front+n]
 		if d.chunked && n > 0 {
-			out = asChunk(buf, front, n)
+			out = asChunk(buf[:], front, n)
 		}
 		if err == io.EOF && d.chunked {
 			if out, err = appendLast(out, d.resp.Trailers); err != nil {
@@ -218,7 +218,7 @@ func (c *h1) sendOpen(d *delivery, head []byte, buf *buffer) error {
 const lastChunk = "0\r\n\r\n"
 
 // asChunk frames the n bytes at front in place.
-func asChunk(buf *buffer, front, n int) []byte {
+func asChunk(buf []byte, front, n int) []byte {
 	const hex = "0123456789abcdef"
 	at := front - 2
 	buf[at], buf[at+1] = '\r', '\n'

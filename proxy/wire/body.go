@@ -113,7 +113,9 @@ func (b *body) take(p []byte) (int, error) {
 // wait sets the deadline of the next read. finish sets over before its own
 // deadline, so one of the two is seen here or ends the read.
 func (b *body) wait() error {
-	b.src.arm(b.stall)
+	if b.stall > 0 {
+		b.src.arm(b.stall)
+	}
 	if b.over.Load() && !b.draining {
 		return errBodyOver
 	}

@@ -8,8 +8,8 @@ import (
 )
 
 func TestRoundTrip(t *testing.T) {
-	for _, from := range []string{"http/1.1"} {
-		for _, to := range []string{"http/1.1"} {
+	for _, from := range []string{"http/1.1", "h2"} {
+		for _, to := range []string{"http/1.1", "h2"} {
 			t.Run(from+" to "+to, func(t *testing.T) {
 				_, target := origin(t, to, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					b, _ := io.ReadAll(r.Body)

@@ -299,7 +299,7 @@ func (u *upload) open(buf *buffer) error {
 		n, err := u.x.out.Body.Read(buf[front : len(buf)-2-len(lastChunk)])
 		out := buf[front : front+n]
 		if n > 0 {
-			out = asChunk(buf, front, n)
+			out = asChunk(buf[:], front, n)
 		}
 		if err == io.EOF {
 			if out, err = appendLast(out, u.x.out.Trailers); err != nil {

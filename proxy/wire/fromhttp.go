@@ -1,0 +1,201 @@
+package wire
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// FromHTTP is a request that net/http parsed, from HTTP/2 or in absolute form,
+// in neutral form and under the checks that HTTP/1.1 gets. r must not be changed
+// while the Request is used.
+func FromHTTP(r *http.Request) (*Request, *Malformed) {
+	in := &Request{Head: Head{Proto: "HTTP/1.1", Method: r.Method, Scheme: "http", Length: r.ContentLength}}
+	if r.ProtoMajor == 2 {
+		in.Proto, in.Scheme = "HTTP/2.0", "https"
+	}
+	if !isToken(r.Method) || len(r.Method) > 32 {
+		return nil, ambiguous("the method is not a token")
+	}
+	var bad *Malformed
+	if in.Authority, bad = checkAuthority(r.Host); bad != nil {
+		return nil, bad
+	}
+	if bad = in.targetOf(r); bad != nil {
+		return nil, bad
+	}
+	if bad = in.fieldsOf(r); bad != nil {
+		return nil, bad
+	}
+	if r.Body != nil && r.Body != http.NoBody && in.Length != 0 {
+		in.Body = r.Body
+		in.Trailers = func() []Field { return flatten(r.Trailer) }
+	} else {
+		in.Length = 0
+	}
+	for name := range r.Trailer {
+		if !isToken(name) || forbiddenInTrailer(name) {
+			return nil, ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
+		}
+	}
+	return in, nil
+}
+
+func (in *Request) targetOf(r *http.Request) *Malformed {
+	if protocol := r.Header.Get(":protocol"); r.Method == http.MethodConnect && protocol != "" {
+		if protocol != "websocket" { // RFC 8441 section 4
+			return ambiguous("only an upgrade to websocket is carried")
+		}
+		in.Method, in.Upgrade, in.Length = http.MethodGet, "websocket", 0
+	}
+	target := r.RequestURI
+	if r.ProtoMajor == 2 && target != "" && target[0] != '/' && target != "*" {
+		return ambiguous("the target is not a path")
+	}
+	scheme := in.Scheme
+	named, bad := parseTarget(target, &in.Head, absoluteForm)
+	if bad != nil {
+		return bad
+	}
+	in.Scheme = scheme
+	if named != "" {
+		if !sameAuthority(named, in.Authority, scheme) {
+			return ambiguous("the target names another host than Host does")
+		}
+		in.Authority = named
+	}
+	return nil
+}
+
+func (in *Request) fieldsOf(r *http.Request) *Malformed {
+	n := 0
+	for _, values := range r.Header {
+		n += len(values)
+	}
+	all := make([]Field, 0, n)
+	for name, values := range r.Header {
+		if name == ":protocol" {
+			continue
+		}
+		for _, v := range values {
+			all = append(all, Field{Name: name, Value: v})
+		}
+	}
+	// net/http keeps no order among names; a settled one keeps records and tests stable.
+	sortByName(all)
+	in.Fields = all[:0]
+	typed := false
+	for _, f := range all {
+		if bad := checkField(f.Name, f.Value); bad != nil {
+			return bad
+		}
+		switch m := meaningOf(f.Name); m {
+		case endToEnd:
+			in.Fields = append(in.Fields, f)
+		case isContentType:
+			if typed {
+				return ambiguous("there is more than one Content-Type")
+			}
+			typed = true
+			in.Fields = append(in.Fields, f)
+		default:
+			if bad := in.hop(r, m, f); bad != nil {
+				return bad
+			}
+		}
+	}
+	if listed := strings.Join(r.Header["Connection"], ","); listed != "" {
+		in.Fields = withoutListed(in.Fields, listed)
+	}
+	return nil
+}
+
+// hop judges a field of this hop alone. RFC 9113 section 8.2.2 has none of them
+// in HTTP/2 but TE, and that with one value only.
+func (in *Request) hop(r *http.Request, m meaning, f Field) *Malformed {
+	two := r.ProtoMajor == 2
+	switch m {
+	case isHost:
+		if !sameAuthority(strings.ToLower(f.Value), in.Authority, in.Scheme) {
+			return ambiguous(":authority and Host do not agree")
+		}
+	case isTE:
+		if two && !strings.EqualFold(f.Value, "trailers") {
+			return ambiguous("TE is not trailers (RFC 9113 section 8.2.2)")
+		}
+	case isContentLength:
+		var n int64
+		if !parseLength(f.Value, &n) || len(r.Header["Content-Length"]) > 1 || n != r.ContentLength && r.ContentLength >= 0 {
+			return ambiguous("Content-Length is not one number")
+		}
+	case isExpect:
+		if !strings.EqualFold(f.Value, "100-continue") {
+			return &Malformed{Code: "ambiguous_request", Status: 417, Detail: "Expect is not exactly 100-continue"}
+		}
+	case isProxyAuthorization:
+		if !two {
+			in.ProxyAuthorization = f.Value
+		}
+	case isH2Settings:
+		return ambiguous("HTTP2-Settings: an upgrade to h2c is not offered")
+	case isUpgrade:
+		if two || !strings.EqualFold(f.Value, "websocket") {
+			return ambiguous("only an upgrade to websocket is carried (h2c is not)")
+		}
+		in.Upgrade = "websocket"
+	default:
+		if two && !strings.EqualFold(f.Name, "trailer") && m != isProxyAuthorization {
+			return ambiguous("a field of one HTTP/1.1 hop has no place in HTTP/2 (RFC 9113 section 8.2.2)")
+		}
+	}
+	return nil
+}
+
+func flatten(h http.Header) []Field {
+	var all []Field
+	for name, values := range h {
+		for _, v := range values {
+			if !forbiddenInTrailer(name) && checkField(name, v) == nil {
+				all = append(all, Field{Name: name, Value: v})
+			}
+		}
+	}
+	sortByName(all)
+	return all
+}
+
+func sortByName(fields []Field) {
+	slices.SortStableFunc(fields, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// timedBody bounds the wait of each read of a stream's body, and counts.
+type timedBody struct {
+	r     io.Reader
+	ctl   *http.ResponseController
+	stall time.Duration
+	n     atomic.Int64
+	mu    sync.Mutex
+	armed time.Time
+}
+
+func (b *timedBody) count() int64 { return b.n.Load() }
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	until := time.Now().Add(b.stall)
+	if until.Sub(b.armed) > b.stall/4 {
+		b.armed = until
+		_ = b.ctl.SetReadDeadline(until)
+	}
+	b.mu.Unlock()
+	n, err := b.r.Read(p)
+	b.n.Add(int64(n))
+	return n, err
+}

@@ -1,0 +1,237 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// errNotH2: the SaaS chose http/1.1 when it was offered both.
+var errNotH2 = errors.New("the SaaS does not speak HTTP/2")
+
+// newH2 is the HTTP/2 side of a host: net/http shares its connections and
+// streams; dialling, TLS and every field are ours.
+func (h *host) newH2() *http.Transport {
+	cfg := &h.pool.cfg
+	var protocols http.Protocols
+	protocols.SetHTTP2(h.tls2 != nil)
+	protocols.SetUnencryptedHTTP2(h.tls2 == nil)
+	return &http.Transport{
+		Protocols: &protocols, ForceAttemptHTTP2: true, DisableCompression: true,
+		MaxIdleConnsPerHost: cfg.MaxConns, IdleConnTimeout: cfg.IdleTimeout, ResponseHeaderTimeout: cfg.ResponseHead,
+		MaxResponseHeaderBytes: int64(cfg.MaxHeadBytes),
+		HTTP2: &http.HTTP2Config{WriteByteTimeout: cfg.BodyStall, SendPingTimeout: cfg.BodyStall, PingTimeout: cfg.BodyStall,
+			MaxReceiveBufferPerConnection: 1<<22 - 1, MaxReceiveBufferPerStream: 1 << 20},
+		DialContext:    func(ctx context.Context, _, _ string) (net.Conn, error) { return h.connect(ctx, nil) },
+		DialTLSContext: h.dialH2,
+	}
+}
+
+// dialH2 gives a connection on which the SaaS chose h2. One on which it chose
+// http/1.1 is kept for that.
+func (h *host) dialH2(ctx context.Context, _, _ string) (net.Conn, error) {
+	conn, err := h.connect(ctx, h.tls2)
+	if err != nil {
+		return nil, err
+	}
+	if conn.(*tls.Conn).ConnectionState().NegotiatedProtocol == "h2" {
+		return conn, nil
+	}
+	h.only1.Store(true)
+	select {
+	case h.slots <- struct{}{}:
+		h.give(newUpconn(conn), true)
+	default:
+		_ = conn.Close()
+	}
+	return nil, errNotH2
+}
+
+// overH2 makes one exchange over HTTP/2.
+func (h *host) overH2(ctx context.Context, out *Request) (*Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(h.pool.ctx, func() { cancel(errPoolClosed) })
+	end := func() { stop(); cancel(nil) }
+	x := &h2exchange{h: h, ctx: ctx, cancel: cancel}
+	req, err := x.request(out)
+	if err != nil {
+		end()
+		return nil, &Error{Stage: "write", Err: err}
+	}
+	got, err := h.h2.RoundTrip(req)
+	if err != nil {
+		end()
+		return nil, x.fail("head", err)
+	}
+	resp := &Response{Status: got.StatusCode, Length: got.ContentLength}
+	if bad := fromHeader(resp, got.Header, h.pool.cfg.MaxFields); bad != nil {
+		_ = got.Body.Close()
+		end()
+		return nil, &Error{Stage: "head", Sent: true, Err: errors.New(bad.Detail)}
+	}
+	if out.Method == http.MethodHead || !bodyAllowed(got.StatusCode) || got.Body == http.NoBody || got.ContentLength == 0 {
+		_ = got.Body.Close()
+		end()
+		return resp, nil
+	}
+	s := &h2stream{x: x, rc: got.Body, end: end, stall: h.pool.cfg.AnswerStall}
+	resp.Trailers = func() []Field { return flatten(got.Trailer) }
+	if resp.Length > 0 && resp.Length <= int64(h.pool.cfg.KeepBody) {
+		k := &kept{own: make([]byte, resp.Length)}
+		_, err := io.ReadFull(s, k.own)
+		if err == nil {
+			var one [1]byte // up to the end: only then are trailers there
+			_, _ = s.Read(one[:])
+		}
+		_ = s.Close()
+		if err != nil {
+			return nil, x.fail("body", endedEarly(err))
+		}
+		k.Reset(k.own)
+		resp.Body = k
+		return resp, nil
+	}
+	resp.Body = s
+	return resp, nil
+}
+
+type h2exchange struct {
+	h      *host
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	sent   atomic.Bool
+	broken atomic.Pointer[agentError]
+}
+
+// request is out in net/http's form. Opaque carries the path as it is.
+func (x *h2exchange) request(out *Request) (*http.Request, error) {
+	key := x.h.key
+	u := &url.URL{Scheme: key.scheme, Host: x.h.addr, Opaque: "//" + key.authority + out.Path, RawQuery: out.Query, ForceQuery: out.HasQuery}
+	if out.Path == "*" {
+		u.Opaque = "*"
+	}
+	header := make(http.Header, len(out.Fields)+1)
+	if err := setHeader(header, out.Fields); err != nil {
+		return nil, err
+	}
+	if _, ok := header["User-Agent"]; !ok {
+		header["User-Agent"] = nil // none of our own
+	}
+	req := &http.Request{Method: out.Method, URL: u, Host: key.authority, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	if out.Body != nil {
+		req.Body = &h2upload{x: x, out: out, req: req}
+		req.ContentLength = out.Length
+		if out.Trailers != nil {
+			req.Trailer = http.Header{}
+		}
+	}
+	return req.WithContext(withTrace(x.ctx, &x.sent)), nil
+}
+
+// fail names the stage of what the library says.
+func (x *h2exchange) fail(stage string, err error) error {
+	var own *Error
+	sent := x.sent.Load()
+	switch {
+	case x.h.pool.ctx.Err() != nil:
+		return &Error{Stage: "canceled", Sent: sent, Err: errPoolClosed}
+	case errors.Is(err, errNotH2):
+		return &Error{Stage: "tls", Err: errNotH2}
+	case errors.As(err, &own):
+		return own
+	case x.ctx.Err() != nil:
+		return &Error{Stage: stageOf(x.ctx, x.ctx.Err(), "canceled"), Sent: sent, Err: context.Cause(x.ctx)}
+	case x.broken.Load() != nil:
+		return &Error{Stage: "body", Sent: sent, Err: x.broken.Load()}
+	case isTimeout(err):
+		stage = "timeout"
+	}
+	return &Error{Stage: stage, Sent: sent, Err: err}
+}
+
+// h2upload is the agent's body on its way. It fills the trailers in at its end.
+type h2upload struct {
+	x   *h2exchange
+	out *Request
+	req *http.Request
+}
+
+func (u *h2upload) Read(p []byte) (int, error) {
+	n, err := u.out.Body.Read(p)
+	switch {
+	case err == io.EOF:
+		if u.out.Trailers != nil {
+			_ = setHeader(u.req.Trailer, u.out.Trailers())
+		}
+	case err != nil:
+		own := &agentError{err}
+		u.x.broken.Store(own)
+		err = own
+	}
+	return n, err
+}
+
+func (u *h2upload) Close() error { return nil }
+
+// fromHeader checks and flattens an answer's header.
+func fromHeader(resp *Response, h http.Header, maxFields int) *Malformed {
+	n := 0
+	for _, values := range h {
+		n += len(values)
+	}
+	if n > maxFields {
+		return tooLarge(431, "the answer has too many fields")
+	}
+	resp.Fields = make([]Field, 0, n)
+	for name, values := range h {
+		for _, v := range values {
+			if bad := checkField(name, v); bad != nil {
+				return bad
+			}
+			if m := meaningOf(name); m == endToEnd || m == isContentType {
+				resp.Fields = append(resp.Fields, Field{Name: name, Value: v})
+			}
+		}
+	}
+	sortByName(resp.Fields)
+	return nil
+}
+
+// h2stream is an answer's body. A read that waits too long ends the exchange.
+type h2stream struct {
+	x     *h2exchange
+	rc    io.ReadCloser
+	end   func()
+	stall time.Duration
+	timer *time.Timer
+	late  atomic.Bool
+}
+
+func (s *h2stream) Read(p []byte) (int, error) {
+	if s.timer == nil {
+		s.timer = time.AfterFunc(s.stall, func() { s.late.Store(true); s.x.cancel(context.DeadlineExceeded) })
+	} else {
+		s.timer.Reset(s.stall)
+	}
+	n, err := s.rc.Read(p)
+	s.timer.Stop()
+	switch {
+	case err == nil || err == io.EOF:
+		return n, err
+	case s.late.Load():
+		return n, &Error{Stage: "timeout", Sent: true, Err: err}
+	}
+	return n, s.x.fail("body", err)
+}
+
+func (s *h2stream) Close() error {
+	err := s.rc.Close()
+	s.end()
+	return err
+}
