@@ -50,20 +50,39 @@ func (ps Problems) Error() string {
 
 // Load reads and checks the file at path. The error is [Problems] when the
 // content is wrong and wraps [ErrNoFile] when there is none.
-func Load(path string) (*Config, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w at %s", ErrNoFile, path)
+func Load(path string) (*Config, error) { return whole(Read(path)) }
+
+func whole(c *Config, problems Problems, err error) (*Config, error) {
+	if err == nil && len(problems) > 0 {
+		err = problems
 	}
 	if err != nil {
 		return nil, err
 	}
-	return Parse(path, text)
+	return c, nil
+}
+
+// Read is Load for who wants to look at the files that the configuration names
+// even when it has problems itself: what could be read of it comes back with
+// them, and must not be put in force.
+func Read(path string) (*Config, Problems, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("%w at %s", ErrNoFile, path)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return parse(path, text)
 }
 
 // Parse is Load of a text that was read already; relative paths in it count
 // from the folder of name.
 func Parse(name string, text []byte) (*Config, error) {
+	return whole(parse(name, text))
+}
+
+func parse(name string, text []byte) (*Config, Problems, error) {
 	var top yaml.Node
 	c := new(Config)
 	problems := decode(name, text, &top, c)
@@ -71,22 +90,19 @@ func Parse(name string, text []byte) (*Config, error) {
 	for _, err := range c.Check() {
 		problems = append(problems, Problem{name, lineOf(&top, err.Error()), err.Error()})
 	}
-	if len(problems) > 0 {
-		slices.SortStableFunc(problems, func(a, b Problem) int {
-			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text))
-		})
-		return nil, problems
-	}
+	slices.SortStableFunc(problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text))
+	})
 	base, err := filepath.Abs(filepath.Dir(name))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, p := range c.paths() {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(base, *p)
 		}
 	}
-	return c, nil
+	return c, problems, nil
 }
 
 func decode(name string, text []byte, top *yaml.Node, c *Config) (out Problems) {
