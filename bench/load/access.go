@@ -37,6 +37,9 @@ type Access struct {
 	Cookies string
 	// Tickets, when set, lets a new tunnel resume the TLS session of an earlier one.
 	Tickets tls.ClientSessionCache
+	// Opened and Resumed count the tunnels that were opened and those whose TLS
+	// session was resumed.
+	Opened, Resumed int64
 }
 
 // Tunnel is one open tunnel with its TLS session. It may be used by one
@@ -90,6 +93,10 @@ func (a *Access) shake(ctx context.Context, raw net.Conn) (*Tunnel, error) {
 		return nil, err
 	}
 	state := c.ConnectionState()
+	a.Opened++
+	if state.DidResume {
+		a.Resumed++
+	}
 	t := &Tunnel{Resumed: state.DidResume, conn: c, in: bufio.NewReaderSize(c, 4<<10)}
 	if len(state.PeerCertificates) > 0 {
 		t.Issuer = state.PeerCertificates[0].Issuer.CommonName

@@ -3,8 +3,11 @@ package measure
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"errors"
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -97,4 +100,32 @@ func OnCore(core int, f func() error) error {
 	}
 	defer unix.SchedSetaffinity(0, &old) //nolint:errcheck // the mask was valid a moment ago
 	return f()
+}
+
+// Confine binds the whole process, all of its threads and those to come, to
+// one core, and lets Go use as many threads at a time. A negative core binds
+// nothing.
+func Confine(core int) error {
+	if core < 0 {
+		return nil
+	}
+	runtime.GOMAXPROCS(1)
+	var one unix.CPUSet
+	one.Set(core)
+	for range 2 { // a thread that was being made during the first look inherits the mask or is seen in the second
+		threads, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			return fmt.Errorf("core %d: %w", core, err)
+		}
+		for _, t := range threads {
+			id, err := strconv.Atoi(t.Name())
+			if err != nil {
+				return fmt.Errorf("core %d: %w", core, err)
+			}
+			if err := unix.SchedSetaffinity(id, &one); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("core %d: %w", core, err)
+			}
+		}
+	}
+	return nil
 }

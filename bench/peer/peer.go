@@ -27,6 +27,9 @@ type Peer struct {
 	// Replaces says that the origin must see an account's session, never the person's.
 	Replaces bool
 
+	// SpeaksH2 says that agents may speak HTTP/2 through it.
+	SpeaksH2 bool
+
 	process        *process
 	authorizations []string
 	finish         func(context.Context) (string, error)
@@ -61,7 +64,8 @@ func (s *Site) Start(ctx context.Context, name string) (*Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Peer{Name: name, Addr: c.Ready.Addr, process: c.process, Intercepts: c.Ready.Roots != ""}
+	p := &Peer{Name: name, Addr: c.Ready.Addr, process: c.process, Intercepts: c.Ready.Roots != "",
+		SpeaksH2: name != Goproxy}
 	roots := c.Ready.Roots
 	if !p.Intercepts {
 		roots = s.Origin.Ready.Roots

@@ -1,0 +1,191 @@
+package rounds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/byline-proxy/byline/bench/measure"
+	"github.com/byline-proxy/byline/bench/peer"
+	"github.com/byline-proxy/byline/bench/profile"
+)
+
+// Row is one work through one peer, over all rounds.
+type Row struct {
+	Work    string   `json:"work"`
+	Peer    string   `json:"peer"`
+	Samples []Sample `json:"samples"`
+	// Failed says why there are no figures; the work was not tried again.
+	Failed string `json:"failed,omitempty"`
+	// Skipped says that the peer does not claim to do this work.
+	Skipped string `json:"skipped,omitempty"`
+}
+
+// Outcome is all that a run found.
+type Outcome struct {
+	Works []Work   `json:"works"`
+	Peers []string `json:"peers"`
+	Rows  []*Row   `json:"rows"`
+	Idle  []Idle   `json:"idle,omitempty"`
+	Notes []string `json:"notes,omitempty"` // what peers left to be said at their end
+	// Profile is where Byline's time goes with the first work; without one
+	// NoProfile says why.
+	Profile   *profile.Profile `json:"profile,omitempty"`
+	NoProfile string           `json:"no_profile,omitempty"`
+}
+
+// Row finds one; nil when the work was not done through the peer.
+func (o *Outcome) Row(work, name string) *Row {
+	for _, r := range o.Rows {
+		if r.Work == work && r.Peer == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// Yard is the fixed job's median over the run, in CPU seconds.
+func (o *Outcome) Yard() float64 {
+	var all measure.Series
+	for _, r := range o.Rows {
+		for _, s := range r.Samples {
+			all = append(all, s.Yard)
+		}
+	}
+	return all.Median()
+}
+
+// Series takes one figure of each sample.
+func (r *Row) Series(of func(Sample) float64) measure.Series {
+	var out measure.Series
+	for _, s := range r.Samples {
+		out = append(out, of(s))
+	}
+	return out
+}
+
+// CPU is the row's figure, normalised by the fixed job.
+func (r *Row) CPU(yard float64) measure.Series {
+	return r.Series(func(s Sample) float64 { return s.CPU * yard / s.Yard })
+}
+
+// Run starts the peers, does every work through each of them in every round,
+// and then measures idle tunnels. A work that fails through one peer is noted
+// there and left out from then on; the error is for what ends the run.
+func Run(ctx context.Context, s *peer.Site, o Options, progress func(what string)) (*Outcome, error) {
+	works, err := Works(o)
+	if err != nil {
+		return nil, err
+	}
+	out := &Outcome{Works: works, Peers: o.Peers}
+	for _, w := range works {
+		for _, name := range o.Peers {
+			out.Rows = append(out.Rows, &Row{Work: w.Key, Peer: name})
+		}
+	}
+	if err := out.rounds(ctx, s, o, progress); err != nil {
+		return out, err
+	}
+	for _, n := range o.Idle {
+		for _, name := range o.Peers {
+			progress(fmt.Sprintf("%d idle, %s", n, name))
+			out.Idle = append(out.Idle, idle(ctx, s, name, n))
+		}
+	}
+	return out, ctx.Err()
+}
+
+// Steps is how often Run calls progress.
+func Steps(o Options) int {
+	works, err := Works(o)
+	if err != nil {
+		return 0
+	}
+	return 1 + len(o.Peers)*(o.Rounds*len(works)+len(o.Idle))
+}
+
+func (out *Outcome) rounds(ctx context.Context, s *peer.Site, o Options, progress func(string)) error {
+	var running []*peer.Peer
+	defer func() {
+		for _, p := range running {
+			p.Stop()
+		}
+	}()
+	for _, name := range o.Peers {
+		p, err := s.Start(ctx, name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		running = append(running, p)
+	}
+	for round := range o.Rounds {
+		for _, w := range out.Works {
+			for i := range running {
+				p := running[(i+round)%len(running)] // nobody is always first
+				progress(fmt.Sprintf("round %d, %s, %s", round+1, w.Key, p.Name))
+				out.Row(w.Key, p.Name).add(ctx, s, p, w)
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	progress("profile")
+	out.profile(ctx, s, running)
+	for _, p := range slices.Backward(running) {
+		note, err := p.Finish(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.Name, err)
+		}
+		if note != "" {
+			out.Notes = append(out.Notes, note)
+		}
+	}
+	return nil
+}
+
+// profile does the first work through Byline once more, under perf, which
+// costs time: the slice counts for nothing else.
+func (out *Outcome) profile(ctx context.Context, s *peer.Site, running []*peer.Peer) {
+	i := slices.IndexFunc(running, func(p *peer.Peer) bool { return p.Name == peer.Byline })
+	if i < 0 {
+		out.NoProfile = "byline was not among the peers"
+		return
+	}
+	work := out.Works[0]
+	length := min(work.length, 3*time.Second)
+	work.length = length + 2*time.Second // perf takes a moment to begin
+	type sampled struct {
+		p   *profile.Profile
+		err error
+	}
+	found := make(chan sampled, 1)
+	go func() {
+		p, err := profile.Record(ctx, running[i].PID(), length, s.Dir)
+		found <- sampled{p, err}
+	}()
+	_, err := slice(ctx, s, running[i], work)
+	got := <-found
+	if err = errors.Join(err, got.err); err != nil {
+		out.NoProfile = err.Error()
+		return
+	}
+	out.Profile = got.p
+}
+
+func (r *Row) add(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) {
+	if w.H2 && !p.SpeaksH2 {
+		r.Skipped = "speaks no HTTP/2 towards agents"
+	}
+	if r.Failed != "" || r.Skipped != "" {
+		return
+	}
+	sample, err := slice(ctx, s, p, w)
+	if err != nil {
+		r.Failed = err.Error()
+		return
+	}
+	r.Samples = append(r.Samples, sample)
+}

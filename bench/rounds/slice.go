@@ -1,0 +1,139 @@
+package rounds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/byline-proxy/byline/bench/load"
+	"github.com/byline-proxy/byline/bench/measure"
+	"github.com/byline-proxy/byline/bench/origin"
+	"github.com/byline-proxy/byline/bench/peer"
+)
+
+// yardTurns makes the fixed job about 30 ms long.
+const yardTurns = 10_000
+
+// Sample is what one slice showed.
+type Sample struct {
+	CPU       float64 `json:"cpu"`        // of the proxy, in the work's unit, as measured
+	Yard      float64 `json:"yard"`       // CPU seconds of the fixed job just before
+	Units     int64   `json:"units"`      // done in the slice
+	Rate      float64 `json:"rate"`       // a second, of what the work's unit counts
+	Busy      float64 `json:"busy"`       // part of its core that the proxy used
+	LoadBusy  float64 `json:"load_busy"`  // part of their core that generator and origin used
+	P50       float64 `json:"p50_us"`     // of a unit as its agent saw it, closed loop
+	P99       float64 `json:"p99_us"`     //
+	Resumed   float64 `json:"resumed"`    // part of the agents' handshakes that resumed; new connections only
+	ByAccount int64   `json:"by_account"` // requests that reached the origin with an account's session
+	ByPerson  int64   `json:"by_person"`  // requests that reached it with the person's
+}
+
+// slice does one work through one peer.
+func slice(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (sample Sample, err error) {
+	ctx, cancel := context.WithTimeout(ctx, w.length+30*time.Second)
+	defer cancel()
+	yard, err := measure.Yardstick(s.Core, yardTurns)
+	if err != nil {
+		return sample, err
+	}
+	agents, units, leave, err := enter(ctx, s, p, w)
+	if err != nil {
+		return sample, err
+	}
+	defer leave()
+	var from, to reading
+	r, err := load.Slice{Agents: units, Warm: w.warm, For: w.length, Most: w.most,
+		Begin: func() (err error) {
+			for _, a := range agents { // no agent is at work now
+				a.Opened, a.Resumed = 0, 0
+			}
+			from, err = read(s, p)
+			return err
+		},
+		End:   func() (err error) { to, err = read(s, p); return }}.Run(ctx)
+	if err != nil {
+		return sample, errors.Join(p.Err(), err)
+	}
+	seen := to.seen.Minus(from.seen)
+	if err := controlled(p, r.Units, seen); err != nil {
+		return sample, err
+	}
+	used, wall := (to.proxy - from.proxy).Seconds(), r.Elapsed.Seconds()
+	return Sample{
+		CPU: used / (float64(r.Units) * w.amount) * w.scale, Yard: yard.Seconds(), Units: r.Units, Rate: float64(r.Units) * w.amount / wall,
+		Busy: used / wall, LoadBusy: (to.load - from.load).Seconds() / wall,
+		P50: micro(r.Latency.Quantile(0.5)), P99: micro(r.Latency.Quantile(0.99)),
+		Resumed: resumed(agents), ByAccount: seen.ByAccount, ByPerson: seen.ByPerson,
+	}, nil
+}
+
+func resumed(agents []*load.Access) float64 {
+	opened, again := int64(0), int64(0)
+	for _, a := range agents {
+		opened, again = opened+a.Opened, again+a.Resumed
+	}
+	return float64(again) / float64(max(1, opened))
+}
+
+func micro(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// enter brings all agents of a work to the point where their first unit begins.
+func enter(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (agents []*load.Access, units []func() error, leave func(), err error) {
+	var leaves []func()
+	leave = func() {
+		for _, l := range leaves {
+			l()
+		}
+	}
+	for i := range w.agents {
+		a := newAccess(s, p, i)
+		if w.access != nil {
+			w.access(p, a)
+		}
+		unit, l, err := w.enter(ctx, a)
+		if err != nil {
+			leave()
+			return nil, nil, nil, errors.Join(p.Err(), fmt.Errorf("agent %d: %w", i+1, err))
+		}
+		agents, units, leaves = append(agents, a), append(units, unit), append(leaves, l)
+	}
+	return agents, units, leave, nil
+}
+
+// reading is every clock at one moment.
+type reading struct {
+	proxy, load time.Duration
+	seen        origin.Counts
+}
+
+func read(s *peer.Site, p *peer.Peer) (r reading, err error) {
+	if r.seen, err = s.Origin.Counts(); err != nil {
+		return r, err
+	}
+	for _, pid := range []int{os.Getpid(), s.Origin.PID()} {
+		used, err := measure.ProcessCPU(pid)
+		if err != nil {
+			return r, err
+		}
+		r.load += used
+	}
+	r.proxy, err = measure.ProcessCPU(p.PID())
+	return r, err
+}
+
+// controlled says whether the origin saw what it must behind this peer: an
+// account's session, and never the person's, where the proxy replaces it.
+func controlled(p *peer.Peer, units int64, seen origin.Counts) error {
+	switch {
+	case p.Replaces && seen.ByPerson > 0:
+		return fmt.Errorf("%d requests reached the origin with the person's session", seen.ByPerson)
+	case p.Replaces && seen.ByAccount < units:
+		return fmt.Errorf("only %d of %d requests reached the origin with an account's session", seen.ByAccount, units)
+	case !p.Replaces && seen.ByPerson < units:
+		return fmt.Errorf("only %d of %d requests reached the origin", seen.ByPerson, units)
+	}
+	return nil
+}
