@@ -101,6 +101,11 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
+func onLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && loopback(host)
+}
+
 // dialable is where to dial a listener of this machine: a wildcard address is
 // one to listen on, not one to connect to.
 func dialable(listen string) string {

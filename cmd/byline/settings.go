@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -12,18 +11,33 @@ import (
 // settings reads the configuration file and writes every problem of it to
 // standard error.
 func settings(c *cobra.Command) (*configs.Config, error) {
+	cfg, found, err := read(c)
+	if err == nil && len(found) > 0 {
+		err = refused(c, found)
+	}
+	return cfg, err
+}
+
+// read is what could be read of the configuration file, with its problems.
+func read(c *cobra.Command) (*configs.Config, problems, error) {
 	path, _ := c.Flags().GetString("config")
-	cfg, err := configs.Load(path)
-	if err == nil {
-		return cfg, nil
+	cfg, wrong, err := configs.Read(path)
+	if err != nil {
+		return nil, nil, failed("configuration", err, "name the file with --config, or write one with: byline init")
 	}
-	if ps, ok := errors.AsType[configs.Problems](err); ok {
-		for _, p := range ps {
-			fmt.Fprintln(c.ErrOrStderr(), p)
-		}
-		return nil, failed("configuration", fmt.Errorf("%s; nothing was started", counted(len(ps), "problem")), "mend the lines above")
+	var found problems
+	for _, p := range wrong {
+		found.add("%s", p)
 	}
-	return nil, failed("configuration", err, "name the file with --config, or write one with: byline init")
+	return cfg, found, nil
+}
+
+// refused shows all problems and says what follows.
+func refused(c *cobra.Command, found problems) error {
+	for _, line := range found {
+		fmt.Fprintln(c.ErrOrStderr(), line)
+	}
+	return failed("configuration", fmt.Errorf("%s; nothing was started", counted(len(found), "problem")), "mend the lines above")
 }
 
 // counted is "1 problem", "2 problems".
