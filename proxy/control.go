@@ -119,6 +119,7 @@ type controlQuestion struct {
 	Host    string                `json:"host"`
 	Target  string                `json:"target"`
 	Headers [][2]string           `json:"headers"`
+	Body    string                `json:"body"`
 }
 
 func (c *Corridor) controlExplain(ctx context.Context, body []byte) (any, error) {
@@ -131,7 +132,7 @@ func (c *Corridor) controlExplain(ctx context.Context, body []byte) (any, error)
 		fields = append(fields, wire.Field{Name: h[0], Value: h[1]})
 	}
 	e, err := c.Explain(ctx, Question{Task: q.Task, Agent: q.Agent, Scope: q.Scope, Method: q.Method,
-		Scheme: q.Scheme, Host: q.Host, Target: q.Target, Fields: fields})
+		Scheme: q.Scheme, Host: q.Host, Target: q.Target, Fields: fields, Body: []byte(q.Body)})
 	if errors.Is(err, ErrNoTask) {
 		return nil, noTask(q.Task)
 	}

@@ -18,6 +18,7 @@ type Question struct {
 	Scheme string // https when empty
 	Target string // path and query
 	Fields []wire.Field
+	Body   []byte // read where the adapter names actions by it
 }
 
 // Explanation is what the walk would do, step by step, up to the checkout.
@@ -64,6 +65,9 @@ func (c *Corridor) Explain(_ context.Context, q Question) (Explanation, error) {
 		Proto: "HTTP/1.1", Method: q.Method, Scheme: q.Scheme, Authority: q.Host, Fields: q.Fields,
 	}}}
 	x.in.Path, x.in.Query, x.in.HasQuery = cutQuery(q.Target)
+	if len(q.Body) > 0 {
+		x.in.Body, x.in.Length = newReplay(q.Body), int64(len(q.Body))
+	}
 	err := x.admit()
 	if err == nil {
 		err = x.decide()
