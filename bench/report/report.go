@@ -161,7 +161,7 @@ func (p *page) work(w rounds.Work) {
 		other := median(func(s rounds.Sample) float64 { return s.LoadBusy })
 		cells := []string{name, figure(cpu.Median()), part(cpu.Spread()), figure(times.Median()), part(times.Spread()),
 			figure(median(func(s rounds.Sample) float64 { return s.Rate })),
-			figure(median(func(s rounds.Sample) float64 { return s.P50 })/1e3), figure(median(func(s rounds.Sample) float64 { return s.P99 })/1e3),
+			figure(median(func(s rounds.Sample) float64 { return s.P50 }) / 1e3), figure(median(func(s rounds.Sample) float64 { return s.P99 }) / 1e3),
 			part(busy), part(other), limit(busy, other)}
 		if w.Opens {
 			cells = append(cells, part(median(func(s rounds.Sample) float64 { return s.Resumed })))

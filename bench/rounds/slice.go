@@ -53,7 +53,7 @@ func slice(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (sample Samp
 			from, err = read(s, p)
 			return err
 		},
-		End:   func() (err error) { to, err = read(s, p); return }}.Run(ctx)
+		End: func() (err error) { to, err = read(s, p); return }}.Run(ctx)
 	if err != nil {
 		return sample, errors.Join(p.Err(), err)
 	}
