@@ -31,4 +31,8 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
-.PHONY: help build deps test short vet fuzz
+bench: ## what Byline costs beside a tunnel and other proxies, into bench/RESULTS.md (under ten minutes)
+	@if [ -x bench/install.sh ]; then bench/install.sh; fi
+	$(GO) run ./bench/cmd/bench $(BENCHFLAGS)
+
+.PHONY: help build deps test short vet fuzz bench

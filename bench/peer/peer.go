@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -32,6 +33,8 @@ type Peer struct {
 
 	process        *process
 	authorizations []string
+	control        *http.Client // Byline's control API
+	after          func()       // after the process has ended; nil nothing
 	finish         func(context.Context) (string, error)
 }
 
@@ -48,6 +51,8 @@ type Site struct {
 	Tasks int
 	// Origin is the running application.
 	Origin *Origin
+	// Tuning is what Byline runs with beside its defaults.
+	Tuning Tuning
 }
 
 // Start starts one peer by its name. The caller calls Stop.
@@ -113,4 +118,9 @@ func (p *Peer) Finish(ctx context.Context) (string, error) {
 }
 
 // Stop ends the process. It may be called again.
-func (p *Peer) Stop() { p.process.stop(10 * time.Second) }
+func (p *Peer) Stop() {
+	p.process.stop(10 * time.Second)
+	if p.after != nil {
+		p.after()
+	}
+}
