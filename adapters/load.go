@@ -67,6 +67,23 @@ func Library() []Source {
 	return sources
 }
 
+// Shipped is the library compiled, by name: adapters without hosts and interim, to look at and to extend.
+func Shipped() ([]*Adapter, error) {
+	var all []*Adapter
+	var found Problems
+	for _, src := range Library() {
+		d := parse(src)
+		if a := d.build(false); a != nil {
+			all = append(all, a)
+		}
+		found = append(found, d.found...)
+	}
+	if len(found) > 0 {
+		return nil, found
+	}
+	return all, nil
+}
+
 // draft is a decoded file: what it says, and on which line.
 type draft struct {
 	decoder
@@ -138,7 +155,7 @@ func parse(src Source) *draft {
 		if errors.Is(err, io.EOF) {
 			d.problem(1, "an adapter has at least name, hosts, interim, login and actions", "the file is empty")
 		} else {
-			d.problem(lineOf(err), "", "not YAML: %s", oneLine(err))
+			d.problem(lineOf(err), "", "not YAML: %s", reasonOf(err))
 		}
 		return d
 	}
@@ -153,7 +170,11 @@ func parse(src Source) *draft {
 	return d
 }
 
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+// reasonOf is the library's error text on one line, without what the problem says already.
+func reasonOf(err error) string {
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	return strings.TrimPrefix(text, fmt.Sprintf("yaml: line %d: ", lineOf(err)))
+}
 
 // lineOf reads the line out of the library's error text; 1 when there is none.
 func lineOf(err error) int {

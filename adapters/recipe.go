@@ -63,11 +63,12 @@ func (d *Dialogue) judge(last *Reply) error {
 
 // describeStep names a step by its method and path; templates stay unexpanded, so no secret is in it.
 func describeStep(s *StepSpec) string {
-	method, target := verb(s)
+	method, target := s.Request()
 	return method + " " + target
 }
 
-func verb(s *StepSpec) (method, target string) {
+// Request is the step's method and its path, with the templates unexpanded.
+func (s *StepSpec) Request() (method, target string) {
 	switch {
 	case s.Post != "":
 		return "POST", s.Post
@@ -79,7 +80,7 @@ func verb(s *StepSpec) (method, target string) {
 
 func (d *Dialogue) build(spec *StepSpec) (*Step, error) {
 	step := &Step{}
-	method, target := verb(spec)
+	method, target := spec.Request()
 	path, err := expand(target, d.value)
 	if err != nil {
 		return nil, err

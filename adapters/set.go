@@ -40,6 +40,9 @@ func (a *Adapter) Overdue(now time.Time) bool { return !a.review.IsZero() && !no
 // Actions lists what the adapter can name, in the order in which it is tried. The caller must not change the slice.
 func (a *Adapter) Actions() []ActionSpec { return a.spec.Actions }
 
+// Spec is the effective adapter, after inheritance. The caller must not change what it points to.
+func (a *Adapter) Spec() Spec { return a.spec }
+
 // Set is every adapter of one configuration. It is immutable and safe for concurrent use.
 type Set struct {
 	all    []*Adapter

@@ -49,13 +49,7 @@ func loadRules(cfg *configs.Config, found *problems) proxy.Rules {
 }
 
 func loadAdapters(dir string, found *problems) *adapters.Set {
-	var own []adapters.Source
-	for _, path := range filesIn(dir, "adapters.dir", found, ".yaml", ".yml") {
-		text, err := os.ReadFile(path)
-		found.addError(err)
-		own = append(own, adapters.Source{Name: path, Text: text})
-	}
-	set, err := adapters.Load(own)
+	set, err := loadFiles(filesIn(dir, "adapters.dir", found, ".yaml", ".yml"), found)
 	found.addError(err)
 	return set
 }

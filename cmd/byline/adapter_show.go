@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/byline-proxy/byline/adapters"
+)
+
+// adapterBrief is an adapter as the list shows it.
+type adapterBrief struct {
+	Name    string           `json:"name"`
+	Extends string           `json:"extends,omitempty"`
+	Hosts   []string         `json:"hosts"`
+	Login   string           `json:"login"`
+	Actions []string         `json:"actions"`
+	Interim adapters.Interim `json:"interim,omitzero"`
+	Overdue bool             `json:"overdue"`
+	Digest  string           `json:"digest"`
+}
+
+// adapterWhole is an adapter in force, with the digest that records name it by.
+type adapterWhole struct {
+	Digest string `json:"digest"`
+	adapters.Spec
+}
+
+func wholeOf(a *adapters.Adapter) adapterWhole { return adapterWhole{a.Digest(), a.Spec()} }
+
+func briefsOf(all []*adapters.Adapter) []adapterBrief {
+	briefs := []adapterBrief{}
+	for _, a := range all {
+		s := a.Spec()
+		b := adapterBrief{Name: s.Name, Extends: s.Extends, Hosts: append([]string{}, s.Hosts...), Login: s.Login.Kind, Actions: []string{},
+			Interim: s.Interim, Overdue: a.Overdue(time.Now()), Digest: a.Digest()}
+		for _, action := range s.Actions {
+			if !slices.Contains(b.Actions, action.Name) {
+				b.Actions = append(b.Actions, action.Name)
+			}
+		}
+		briefs = append(briefs, b)
+	}
+	return briefs
+}
+
+func listAdapters(w io.Writer, all []*adapters.Adapter) error {
+	var rows [][]string
+	for _, b := range briefsOf(all) {
+		rows = append(rows, []string{b.Name, orDash(b.Extends), orDash(strings.Join(b.Hosts, ", ")), b.Login, fmt.Sprint(len(b.Actions)),
+			reviewText(b.Interim, b.Overdue), orDash(b.Interim.Owner)})
+	}
+	return table(w, []string{"ADAPTER", "EXTENDS", "HOSTS", "LOGIN", "ACTIONS", "REVIEW BY", "OWNER"}, rows)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func reviewText(i adapters.Interim, overdue bool) string {
+	if overdue {
+		return i.ReviewBy + " (overdue)"
+	}
+	return orDash(i.ReviewBy)
+}
+
+// showAdapter writes what a reviewer asks: where, why and until when, as whom, what stays back, what may be done.
+func showAdapter(w io.Writer, a *adapters.Adapter) error {
+	s := a.Spec()
+	rows := [][]string{{"extends", s.Extends}, {"hosts", strings.Join(s.Hosts, ", ")}, {"upstream", s.Upstream.URL},
+		{"because", s.Interim.Reason}, {"owner", s.Interim.Owner}, {"review by", reviewText(s.Interim, a.Overdue(time.Now()))},
+		{"login", s.Login.Kind + ": " + loginText(&s.Login)}, {"logout", stepsText(s.Login.Logout.Steps)}, {"pinned", strings.Join(s.Pin, ", ")},
+		{"cookies held", strings.Join(s.Cookies.Hold, ", ") + " and all that are not passed"}, {"cookies passed", strings.Join(s.Cookies.Pass, ", ")},
+		{"headers stripped", strings.Join(s.Headers.Strip, ", ")}, {"headers passed", strings.Join(s.Headers.Pass, ", ")},
+		{"query stripped", strings.Join(s.Query.Strip, ", ")}, {"digest", a.Digest()}}
+	if len(s.Hosts) == 0 {
+		rows[1][1] = "none: extend it, and name yours"
+		rows[5][1] = ""
+	}
+	rows = slices.DeleteFunc(rows, func(r []string) bool { return strings.TrimSpace(r[1]) == "" })
+	if err := table(w, []string{"adapter", s.Name}, rows); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	var actions [][]string
+	for _, action := range s.Actions {
+		actions = append(actions, []string{action.Name, kindText(&action), anyText(action.Match.Method), strings.Join(action.Match.Path, " "),
+			orDash(action.Resource), orDash(conditionText(&action.Match))})
+	}
+	return table(w, []string{"ACTION", "GRANT", "METHOD", "PATH", "RESOURCE", "WHERE"}, actions)
+}
+
+// kindText says what it takes to be granted the action.
+func kindText(a *adapters.ActionSpec) string {
+	switch {
+	case a.Login:
+		return "never (login)"
+	case a.Privileged:
+		return "by name"
+	}
+	return "by name or *"
+}
+
+func loginText(l *adapters.LoginSpec) string {
+	switch {
+	case len(l.Steps) > 0:
+		return stepsText(l.Steps)
+	case l.Header != "":
+		return l.Header
+	case l.TokenURL != "":
+		return "POST " + l.TokenURL
+	}
+	return "Authorization"
+}
+
+func stepsText(steps []adapters.StepSpec) string {
+	var all []string
+	for i := range steps {
+		method, target := steps[i].Request()
+		all = append(all, method+" "+target)
+	}
+	return strings.Join(all, ", then ")
+}
+
+func anyText(list []string) string {
+	if len(list) == 0 {
+		return "any"
+	}
+	return strings.Join(list, " ")
+}
+
+// conditionText is what else must hold, in one line: name=pattern|pattern, - for absent.
+func conditionText(m *adapters.MatchSpec) string {
+	var all []string
+	for _, group := range []struct {
+		prefix string
+		from   map[string]adapters.Strings
+	}{{"query ", m.Query}, {"form ", m.Form}, {"", m.Param}, {"json ", m.JSON}} {
+		for _, key := range slices.Sorted(maps.Keys(group.from)) {
+			var values []string
+			for _, v := range group.from[key] {
+				values = append(values, orDash(v))
+			}
+			all = append(all, group.prefix+key+"="+strings.Join(values, "|"))
+		}
+	}
+	if len(m.ContentType) > 0 {
+		all = append(all, "type "+strings.Join(m.ContentType, "|"))
+	}
+	if m.Only != nil {
+		all = append(all, "else only: "+orDash(strings.Join(m.Only, " ")))
+	}
+	return strings.Join(all, ", ")
+}
