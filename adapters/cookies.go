@@ -6,6 +6,7 @@ import "strings"
 // around them, a value perhaps in quotes. The Cookie header that goes out is rebuilt from what parsed here, so what an
 // application might read differently does not exist for it: it is left behind.
 func (a *Adapter) sortCookies(keep []Cookie, left []Borrowed, header string) ([]Cookie, []Borrowed) {
+	first, owner := len(left), ""
 	for more := true; more; {
 		var pair string
 		pair, header, more = strings.Cut(header, ";")
@@ -19,8 +20,14 @@ func (a *Adapter) sortCookies(keep []Cookie, left []Borrowed, header string) ([]
 		case a.passesCookie(name):
 			keep = append(keep, Cookie{Name: name, Value: value})
 		default:
-			left = append(left, Borrowed{In: "cookie", Name: name, Value: Hide(value)})
+			left = append(left, Borrowed{In: "cookie", Name: name, Value: Hide(value), Session: globAny(a.spec.Cookies.Hold, name, looseByte)})
+			if owner == "" && globAny(a.spec.Cookies.Person, name, looseByte) {
+				owner = value
+			}
 		}
+	}
+	for i := first; i < len(left); i++ {
+		left[i].owner = owner
 	}
 	return keep, left
 }

@@ -35,6 +35,11 @@ func (h Hidden) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 type Borrowed struct {
 	In, Name string // In: header, cookie or query
 	Value    Hidden
+	// Session says that the adapter knows it for a credential, by its name or by
+	// its value. Everything else that is not known to be harmless stays behind too.
+	Session bool
+
+	owner string // raw value of the cookie that names the person, when one came along
 }
 
 // Cookie is one harmless cookie of the agent.

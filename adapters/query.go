@@ -35,7 +35,7 @@ func (a *Adapter) StripQuery(raw string) (out string, left []Borrowed) {
 			if left == nil {
 				kept.WriteString(raw[:len(raw)-len(rest)-len(piece)])
 			}
-			left = append(left, Borrowed{In: "query", Name: name, Value: Hide(value)})
+			left = append(left, Borrowed{In: "query", Name: name, Value: Hide(value), Session: true})
 			continue
 		}
 		if left != nil {

@@ -67,6 +67,9 @@ type CookieSpec struct {
 	// Mask lists held cookies whose value is masked in answers. Without it every held cookie whose value is long
 	// enough to be a secret is masked; name cookies here when some hold plain words.
 	Mask []string `yaml:"mask" json:"mask,omitempty" eg:"[\"*_session\"]"`
+	// Person lists held cookies whose value begins with the name of whoever is logged in, up to a |: it is put on record
+	// beside the fingerprint of a borrowed session.
+	Person []string `yaml:"person" json:"person,omitempty" eg:"[\"*UserName\"]"`
 }
 
 // HeaderSpec changes the built-in list of credential headers. Names are not case-sensitive.

@@ -43,7 +43,7 @@ func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Co
 		case isCookie:
 			agentCookies, left = a.sortCookies(agentCookies, left, f.Value)
 		default:
-			left = append(left, Borrowed{In: "header", Name: f.Name, Value: Hide(f.Value)})
+			left = append(left, Borrowed{In: "header", Name: f.Name, Value: Hide(f.Value), Session: a.sessionHeader(f)})
 		}
 	}
 	return dst, agentCookies, left
@@ -69,6 +69,12 @@ func (a *Adapter) judge(name, value string) verdictOn {
 		return borrowed
 	}
 	return passes
+}
+
+// sessionHeader: it is a credential by its value, or by its name and the adapter's word.
+func (a *Adapter) sessionHeader(f *Field) bool {
+	return carriesCredential(f.Value) || a.setsHeader(f.Name) ||
+		named(a.spec.Headers.Strip, f.Name) && looksCredential(string(canonical(nil, f.Name)))
 }
 
 // setsHeader: a header that the session sets is never the agent's to send.

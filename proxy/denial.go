@@ -1,11 +1,6 @@
 package proxy
 
-import (
-	"fmt"
-	"sync"
-
-	"github.com/byline-proxy/byline/proxy/audit"
-)
+import "fmt"
 
 // unclassified refuses a request that the adapter has no name for.
 func (x *exchange) unclassified() *Refusal {
@@ -27,29 +22,4 @@ func (x *exchange) denied() *Refusal {
 	}
 	return refuse(OutOfScope, "%s is outside this task's scope. It allows: %s. %s, the sponsor, can have a task with a wider scope made.",
 		what, x.grant().Allows(), p.Sponsor)
-}
-
-// printCache remembers the fingerprints of one tunnel's borrowed credentials:
-// an agent sends the same cookie with every request.
-type printCache struct {
-	mu   sync.Mutex
-	seen map[string]string
-}
-
-const maxPrints = 64
-
-// fingerprint is the keyed fingerprint of a borrowed value: the same value has
-// the same one, and nobody without the key can find the value from it.
-func (t *tunnel) fingerprint(value string) string {
-	t.prints.mu.Lock()
-	defer t.prints.mu.Unlock()
-	if p, ok := t.prints.seen[value]; ok {
-		return p
-	}
-	p := audit.Fingerprint(t.c.printKey, value)
-	if t.prints.seen == nil || len(t.prints.seen) >= maxPrints {
-		t.prints.seen = map[string]string{}
-	}
-	t.prints.seen[value] = p
-	return p
 }

@@ -21,6 +21,7 @@ type metrics struct {
 	logins   *prometheus.CounterVec
 	tunnels  *prometheus.GaugeVec
 	reloads  *prometheus.CounterVec
+	alerts   *prometheus.CounterVec
 }
 
 func newMetrics(log *audit.Log, tasks func() float64, leases func() float64) *metrics {
@@ -32,13 +33,14 @@ func newMetrics(log *audit.Log, tasks func() float64, leases func() float64) *me
 		tunnels:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "byline_tunnels", Help: "Open tunnels."}, []string{"kind"}),
 		reloads:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_reloads_total", Help: "Reloads of configuration, adapters and policies."}, []string{"result"}),
 	}
+	m.alerts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_alerts_total", Help: "Borrowed sessions seen for the first time (borrowed_seen) or with another agent (borrowed_shared)."}, []string{"adapter", "code"})
 	gauge := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
 	}
 	count := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f)
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.logins, m.tunnels, m.reloads,
+	m.registry.MustRegister(m.requests, m.seconds, m.logins, m.tunnels, m.reloads, m.alerts,
 		gauge("byline_tasks", "Tasks that may act.", tasks),
 		gauge("byline_leases", "Accounts checked out.", leases),
 		count("byline_audit_records_total", "Records made durable.", func() float64 { return float64(log.Stats().Records) }),

@@ -22,7 +22,7 @@ func (x *exchange) record(kind string) *audit.Record {
 	r.Action, r.Resource = x.action.Name, x.action.Resource
 	r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
 	for _, b := range x.borrowed {
-		r.Stripped = append(r.Stripped, audit.Stripped{In: b.In, Name: b.Name, Fingerprint: x.tunnel.fingerprint(b.Value.Reveal())})
+		r.Stripped = append(r.Stripped, x.sighted(b))
 	}
 	if x.hold != nil {
 		r.Account, r.Lease = x.hold.lease.Account(), x.hold.lease.ID()

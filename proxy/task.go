@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,7 @@ type task struct {
 	holds  sync.Map // adapter name → *hold; read per request
 	mu     sync.Mutex
 	narrow atomic.Pointer[narrowed]
+	alerts atomic.Int64 // sightings put on record
 }
 
 // narrowed is a scope compiled against one set of rules.
@@ -70,6 +72,7 @@ func (c *Corridor) CreateTask(ctx context.Context, spec identity.Spec) (*identit
 		return nil, identity.Token{}, fmt.Errorf("store the task: %w", err)
 	}
 	r := c.taskRecord("task", t)
+	r.Scope = scopeLines(it.Scope())
 	r.Detail = "created until " + it.Expires().UTC().Format(time.RFC3339) + ": " + it.Principal().Purpose
 	if err := c.note(ctx, r); err != nil {
 		c.identities.End(it.ID(), "it could not be recorded")
@@ -78,6 +81,20 @@ func (c *Corridor) CreateTask(ctx context.Context, spec identity.Spec) (*identit
 	}
 	c.tasks.Store(it.ID(), t)
 	return it, token, nil
+}
+
+// scopeLines is a scope as byline run --allow spells it, for the record.
+func scopeLines(scope []identity.ScopeEntry) (lines []string) {
+	for _, e := range scope {
+		actions := e.Adapter + ":" + strings.Join(e.Actions, ",")
+		if len(e.Resources) == 0 {
+			lines = append(lines, actions)
+		}
+		for _, r := range e.Resources {
+			lines = append(lines, actions+"@"+r)
+		}
+	}
+	return lines
 }
 
 // EndTask ends a task: its exchanges, streams and tunnels are cut before this

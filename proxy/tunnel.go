@@ -25,7 +25,7 @@ type tunnel struct {
 	task      *task
 	authority string // host:port, one spelling; every request must name it
 	host      string // the same without the port
-	prints    printCache
+	sightings sightings
 	upstream  atomic.Pointer[upstream]
 }
 

@@ -32,6 +32,7 @@ func appendBody(dst []byte, r *Record) []byte {
 	dst = text(dst, `,"sponsor":`, r.Sponsor)
 	dst = text(dst, `,"task":`, r.Task)
 	dst = text(dst, `,"grant":`, r.Grant)
+	dst = list(dst, `,"scope":[`, r.Scope)
 	dst = text(dst, `,"adapter":`, r.Adapter)
 	dst = text(dst, `,"adapter_digest":`, r.AdapterDigest)
 	dst = text(dst, `,"policy_digest":`, r.PolicyDigest)
@@ -78,6 +79,7 @@ func appendStripped(dst []byte, stripped []Stripped) []byte {
 		dst = appendString(dst, s.Name)
 		dst = append(dst, `,"fingerprint":`...)
 		dst = appendString(dst, s.Fingerprint)
+		dst = text(dst, `,"person":`, s.Person)
 		dst = append(dst, '}')
 	}
 	return append(dst, ']')

@@ -29,6 +29,8 @@ type Record struct {
 	Task    string `json:"task,omitempty"`
 	Grant   string `json:"grant,omitempty"`
 
+	Scope []string `json:"scope,omitempty"` // on the record of a task's beginning: what was approved, ADAPTER:ACTIONS[@RESOURCE] each
+
 	Adapter       string `json:"adapter,omitempty"`
 	AdapterDigest string `json:"adapter_digest,omitempty"`
 	PolicyDigest  string `json:"policy_digest,omitempty"`
@@ -64,6 +66,7 @@ type Stripped struct {
 	In          string `json:"in"`
 	Name        string `json:"name"`
 	Fingerprint string `json:"fingerprint"`
+	Person      string `json:"person,omitempty"` // whose it is, as far as it says so itself; nobody has verified that
 }
 
 // Decision is what policy said. The zero value is left out of the line.

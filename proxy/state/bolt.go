@@ -17,6 +17,7 @@ var (
 	tasksBucket    = []byte("tasks")
 	leasesBucket   = []byte("leases") // its sequence is the last fence
 	sessionsBucket = []byte("sessions")
+	sightsBucket   = []byte("sights")
 )
 
 const (
@@ -45,7 +46,7 @@ func OpenBolt(path string, now func() time.Time) (*Bolt, error) {
 	}
 	db.MaxBatchDelay = batchDelay
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{tasksBucket, leasesBucket, sessionsBucket} {
+		for _, name := range [][]byte{tasksBucket, leasesBucket, sessionsBucket, sightsBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -214,6 +215,23 @@ func (b *Bolt) DropSession(adapter, account string, fence uint64) error {
 	return b.owned(adapter, account, fence, func(tx *bolt.Tx, k []byte, _ Lease) error {
 		return tx.Bucket(sessionsBucket).Delete(k)
 	})
+}
+
+// FirstSight implements Store. A key that is known costs a read.
+func (b *Bolt) FirstSight(key string) (first bool, err error) {
+	known := false
+	if err := b.read(func(tx *bolt.Tx) error { known = tx.Bucket(sightsBucket).Get([]byte(key)) != nil; return nil }); err != nil || known {
+		return false, err
+	}
+	err = b.write(func(tx *bolt.Tx) (verdict, failure error) {
+		at := tx.Bucket(sightsBucket)
+		first = at.Get([]byte(key)) == nil
+		if !first {
+			return nil, nil
+		}
+		return nil, at.Put([]byte(key), []byte{1})
+	})
+	return first, err
 }
 
 // Close waits for what is being written.

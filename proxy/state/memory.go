@@ -20,6 +20,7 @@ type Memory struct {
 	tasks    map[string]Task
 	leases   map[place]Lease
 	sessions map[place][]byte
+	sights   map[string]bool
 }
 
 // NewMemory opens an empty store. A nil now is time.Now.
@@ -27,7 +28,7 @@ func NewMemory(now func() time.Time) *Memory {
 	if now == nil {
 		now = time.Now
 	}
-	return &Memory{now: now, tasks: map[string]Task{}, leases: map[place]Lease{}, sessions: map[place][]byte{}}
+	return &Memory{now: now, tasks: map[string]Task{}, leases: map[place]Lease{}, sessions: map[place][]byte{}, sights: map[string]bool{}}
 }
 
 // locked runs fn alone, unless the store is closed.
@@ -137,4 +138,14 @@ func (m *Memory) Close() error {
 	m.closed = true
 	m.mu.Unlock()
 	return nil
+}
+
+// FirstSight implements Store.
+func (m *Memory) FirstSight(key string) (first bool, err error) {
+	err = m.locked(func() error {
+		first = !m.sights[key]
+		m.sights[key] = true
+		return nil
+	})
+	return first, err
 }

@@ -45,6 +45,9 @@ type Store interface {
 	Session(adapter, account string) ([]byte, error)
 	// DropSession forgets it; none there is no error. ErrStale as in RenewLease.
 	DropSession(adapter, account string, fence uint64) error
+	// FirstSight remembers a key of at most 256 bytes and says whether it was new.
+	// Of many callers at once exactly one is told so.
+	FirstSight(key string) (bool, error)
 	// Close ends the store; calls after it fail.
 	Close() error
 }

@@ -34,6 +34,7 @@ func TestContract(t *testing.T) {
 	promises := map[string]func(t *testing.T, s Store, c *clock){
 		"tasks": tasksAreKept, "I5 one holder": oneHolder, "I5 a stale holder cannot write": staleCannotWrite,
 		"I5 many at once": manyAtOnce, "names do not run together": namesApart, "closed": closedRefuses,
+		"one is the first to see": oneSeesFirst,
 	}
 	for store, open := range stores {
 		for promise, holds := range promises {
@@ -211,4 +212,23 @@ func BenchmarkBoltRenew(b *testing.B) {
 			}
 		}
 	})
+}
+
+func oneSeesFirst(t *testing.T, s Store, _ *clock) {
+	var firsts atomic.Int64
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			if must[bool](t)(s.FirstSight("hmac-sha256:aa")) {
+				firsts.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if firsts.Load() != 1 {
+		t.Errorf("%d callers were told that they saw it first", firsts.Load())
+	}
+	if !must[bool](t)(s.FirstSight("hmac-sha256:ab")) {
+		t.Error("another key was known already")
+	}
 }
