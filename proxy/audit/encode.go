@@ -54,6 +54,8 @@ func appendBody(dst []byte, r *Record) []byte {
 	dst = number(dst, `,"status":`, int64(r.Status))
 	dst = number(dst, `,"bytes_up":`, r.BytesUp)
 	dst = number(dst, `,"bytes_down":`, r.BytesDown)
+	dst = number(dst, `,"messages_up":`, r.MessagesUp)
+	dst = number(dst, `,"messages_down":`, r.MessagesDown)
 	dst = number(dst, `,"duration_us":`, r.DurationUS)
 	dst = text(dst, `,"code":`, r.Code)
 	dst = text(dst, `,"detail":`, r.Detail)

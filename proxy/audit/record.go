@@ -45,13 +45,15 @@ type Record struct {
 	Lease    string     `json:"lease,omitempty"`
 	Decision Decision   `json:"decision,omitzero"`
 
-	Intent     string `json:"intent,omitempty"` // on an outcome: the intent's ID
-	Status     int    `json:"status,omitempty"`
-	BytesUp    int64  `json:"bytes_up,omitempty"`
-	BytesDown  int64  `json:"bytes_down,omitempty"`
-	DurationUS int64  `json:"duration_us,omitempty"`
-	Code       string `json:"code,omitempty"`
-	Detail     string `json:"detail,omitempty"` // free text on lifecycle records
+	Intent       string `json:"intent,omitempty"` // on an outcome: the intent's ID
+	Status       int    `json:"status,omitempty"`
+	BytesUp      int64  `json:"bytes_up,omitempty"`
+	BytesDown    int64  `json:"bytes_down,omitempty"`
+	MessagesUp   int64  `json:"messages_up,omitempty"`   // of a WebSocket: whole messages from the agent, never read
+	MessagesDown int64  `json:"messages_down,omitempty"` // and to it
+	DurationUS   int64  `json:"duration_us,omitempty"`
+	Code         string `json:"code,omitempty"`
+	Detail       string `json:"detail,omitempty"` // free text on lifecycle records
 
 	Cut        int64    `json:"cut,omitempty"`        // on a recovery: bytes of unacknowledged tail that were cut
 	Checkpoint string   `json:"checkpoint,omitempty"` // on a checkpoint: the signed note

@@ -27,7 +27,7 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	if !reflect.DeepEqual(back, r) {
 		t.Errorf("wrote %+v\nread  %+v", r, back)
 	}
-	for _, name := range strings.Fields("v seq id time kind instance agent sponsor task grant adapter adapter_digest policy_digest action resource method host path stripped account lease decision intent status bytes_up bytes_down duration_us code detail prev") {
+	for _, name := range strings.Fields("v seq id time kind instance agent sponsor task grant adapter adapter_digest policy_digest action resource method host path stripped account lease decision intent status bytes_up bytes_down messages_up messages_down duration_us code detail prev") {
 		if !bytes.Contains(line, []byte(`"`+name+`":`)) {
 			t.Errorf("the line has no %s", name)
 		}
