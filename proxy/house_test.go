@@ -8,7 +8,7 @@ import (
 	"github.com/byline-proxy/byline/proxy/vault"
 )
 
-func writeFile(t *testing.T, path string, b []byte) {
+func writeFile(t testing.TB, path string, b []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
@@ -18,7 +18,7 @@ func writeFile(t *testing.T, path string, b []byte) {
 func readFile(path string) ([]byte, error) { return os.ReadFile(path) }
 
 // testKey is the vault key of a test's directory, made at first use.
-func testKey(t *testing.T, dir string) vault.Key {
+func testKey(t testing.TB, dir string) vault.Key {
 	t.Helper()
 	path := dir + "/vault.key"
 	if _, err := os.Stat(path); err != nil {

@@ -173,7 +173,15 @@ func rulesFor(t *testing.T, app *legacy, policies ...policy.Source) Rules {
 
 func openHouse(t *testing.T, app *legacy, dir string, policies ...policy.Source) *house {
 	t.Helper()
-	h := &house{app: app, dir: dir, log: &syncBuffer{}, roots: x509.NewCertPool()}
+	h := openWith(t, dir, rulesFor(t, app, policies...), nil)
+	h.app = app
+	return h
+}
+
+// openWith opens a corridor under rules of the test's own; change may be nil.
+func openWith(t testing.TB, dir string, rules Rules, change func(*Options)) *house {
+	t.Helper()
+	h := &house{dir: dir, log: &syncBuffer{}, roots: x509.NewCertPool()}
 	if _, err := readFile(dir + "/certs/root.crt"); err != nil {
 		if err := certs.Init(dir + "/certs"); err != nil {
 			t.Fatal(err)
@@ -196,10 +204,13 @@ func openHouse(t *testing.T, app *legacy, dir string, policies ...policy.Source)
 		t.Fatal(err)
 	}
 	opt := Options{
-		Instance: "test", Log: zerolog.New(h.log).Level(zerolog.DebugLevel), Rules: rulesFor(t, app, policies...),
+		Instance: "test", Log: zerolog.New(h.log).Level(zerolog.DebugLevel), Rules: rules,
 		Vault: file, Sealer: key, State: store, Authority: authority, AuditKey: testAuditKey(),
 		Audit: audit.Config{Dir: dir + "/audit"}, Lease: lease.Config{Wait: 50 * time.Millisecond},
 		Guard: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	}
+	if change != nil {
+		change(&opt)
 	}
 	if h.Corridor, err = Open(opt); err != nil {
 		t.Fatal(err)
@@ -221,7 +232,7 @@ func openHouse(t *testing.T, app *legacy, dir string, policies ...policy.Source)
 	return h
 }
 
-func (h *house) shut(t *testing.T) {
+func (h *house) shut(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
