@@ -19,7 +19,7 @@ func (x *exchange) record(kind string) *audit.Record {
 	if x.adapter != nil {
 		r.Adapter, r.AdapterDigest = x.adapter.Name(), x.adapter.Digest()
 	}
-	r.Action, r.Resource = x.action.Name, x.action.Resource
+	r.Action, r.Resource, r.Privileged = x.action.Name, x.action.Resource, x.action.Privileged
 	r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
 	for _, b := range x.borrowed {
 		r.Stripped = append(r.Stripped, x.sighted(b))

@@ -38,6 +38,9 @@ func appendBody(dst []byte, r *Record) []byte {
 	dst = text(dst, `,"policy_digest":`, r.PolicyDigest)
 	dst = text(dst, `,"action":`, r.Action)
 	dst = text(dst, `,"resource":`, r.Resource)
+	if r.Privileged {
+		dst = append(dst, `,"privileged":true`...)
+	}
 	dst = text(dst, `,"method":`, r.Method)
 	dst = text(dst, `,"host":`, r.Host)
 	dst = text(dst, `,"path":`, r.Path)

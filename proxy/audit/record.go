@@ -35,15 +35,16 @@ type Record struct {
 	AdapterDigest string `json:"adapter_digest,omitempty"`
 	PolicyDigest  string `json:"policy_digest,omitempty"`
 
-	Action   string     `json:"action,omitempty"`
-	Resource string     `json:"resource,omitempty"`
-	Method   string     `json:"method,omitempty"`
-	Host     string     `json:"host,omitempty"`
-	Path     string     `json:"path,omitempty"` // without query
-	Stripped []Stripped `json:"stripped,omitempty"`
-	Account  string     `json:"account,omitempty"`
-	Lease    string     `json:"lease,omitempty"`
-	Decision Decision   `json:"decision,omitzero"`
+	Action     string     `json:"action,omitempty"`
+	Resource   string     `json:"resource,omitempty"`
+	Privileged bool       `json:"privileged,omitempty"` // the adapter calls the action privileged
+	Method     string     `json:"method,omitempty"`
+	Host       string     `json:"host,omitempty"`
+	Path       string     `json:"path,omitempty"` // without query
+	Stripped   []Stripped `json:"stripped,omitempty"`
+	Account    string     `json:"account,omitempty"`
+	Lease      string     `json:"lease,omitempty"`
+	Decision   Decision   `json:"decision,omitzero"`
 
 	Intent       string `json:"intent,omitempty"` // on an outcome: the intent's ID
 	Status       int    `json:"status,omitempty"`
