@@ -145,18 +145,19 @@ func (m *Masker) Reader(r io.Reader) io.Reader {
 	return &maskReader{m: m, r: r}
 }
 
+// maskReader masks in the caller's own buffer, so that a body costs no copy and no memory of its own.
 type maskReader struct {
 	m     *Masker
 	r     io.Reader
-	raw   []byte // read, not yet released; as the SaaS sent it
-	ready []byte // masked, to be handed out
+	tail  []byte // held back, as the SaaS sent it
+	dark  int    // so many bytes at the front of tail are already known to be masked
+	ready []byte // masked, to be handed out; only for callers with little room
 	room  []byte // behind ready
-	dark  int    // so many bytes at the front of raw are already known to be masked
 	err   error
 }
 
-// maskChunk is how much is read at once.
-const maskChunk = 32 << 10
+// leastRoom is what the caller's buffer must have beyond the longest form.
+const leastRoom = 512
 
 func (r *maskReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
@@ -166,41 +167,45 @@ func (r *maskReader) Read(p []byte) (int, error) {
 		if r.err != nil {
 			return 0, r.err
 		}
-		r.fill()
+		if len(p) >= r.m.most+leastRoom {
+			if n := r.fill(p); n > 0 {
+				return n, nil
+			}
+			continue
+		}
+		if r.room == nil {
+			r.room = make([]byte, r.m.most+4<<10)
+		}
+		r.ready = r.room[:r.fill(r.room)]
 	}
 	n := copy(p, r.ready)
 	r.ready = r.ready[n:]
 	return n, nil
 }
 
-func (r *maskReader) fill() {
-	have := len(r.raw)
-	if cap(r.raw)-have < maskChunk/2 {
-		grown := make([]byte, have, have+maskChunk)
-		copy(grown, r.raw)
-		r.raw = grown
-	}
-	n, err := r.r.Read(r.raw[have:cap(r.raw)])
-	r.raw, r.err = r.raw[:have+n], err
+// fill reads once behind what was held back and returns how much of b is masked and may go.
+func (r *maskReader) fill(b []byte) int {
+	have := copy(b, r.tail)
+	n, err := r.r.Read(b[have:])
+	b, r.err = b[:have+n], err
 	hold := 0
-	switch {
-	case err == nil:
-		hold = r.m.held(r.raw)
-	case err != io.EOF:
-		hold = r.m.held(r.raw) // dropped
+	if err != io.EOF {
+		hold = r.m.held(b)
 	}
-	free := len(r.raw) - hold
-	r.room = append(r.room[:0], r.raw[:free]...)
-	stars(r.room[:min(r.dark, free)])
-	dark := max(r.dark-free, 0)
-	r.m.spans(r.raw, func(start, end int) {
+	free := len(b) - hold
+	if r.tail = r.tail[:0]; err == nil { // else nothing follows: what was held back is dropped
+		r.tail = append(r.tail, b[free:]...)
+	}
+	known, dark := min(r.dark, free), max(r.dark-free, 0)
+	r.m.spans(b, func(start, end int) {
 		if start < free {
-			stars(r.room[start:min(end, free)])
+			stars(b[start:min(end, free)])
 			dark = max(dark, end-free)
 		}
 	})
-	r.ready, r.dark = r.room, dark
-	r.raw = r.raw[:copy(r.raw, r.raw[free:])]
+	stars(b[:known])
+	r.dark = dark
+	return free
 }
 
 // Maskable reports whether an answer of that content type is text in which a secret could come back. Unknown and
