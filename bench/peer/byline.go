@@ -215,7 +215,7 @@ func listening(log *bufio.Reader) (string, error) {
 
 // verify says what the record of the run holds, with the public key alone.
 func (h *house) verify() (string, error) {
-	_, pub, err := audit.LoadPublicKey(filepath.Join(h.dir, "data", "audit.key.pub"))
+	pub, err := audit.LoadPublicKey(filepath.Join(h.dir, "data", "audit.key.pub"))
 	if err != nil {
 		return "", err
 	}

@@ -56,7 +56,8 @@ func tree() *cobra.Command {
 		file = "byline.yaml"
 	}
 	root.PersistentFlags().String("config", file, "configuration file (BYLINE_CONFIG)")
-	root.AddCommand(initCommand(), serveCommand(), runCommand(), taskCommand(), vaultCommand(), adapterCommand(), caCommand(), checkCommand(), explainCommand(), versionCommand())
+	root.AddCommand(initCommand(), serveCommand(), runCommand(), taskCommand(), vaultCommand(), adapterCommand(), caCommand(), checkCommand(), explainCommand(),
+		auditCommand(), versionCommand())
 	return root
 }
 

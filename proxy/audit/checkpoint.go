@@ -1,9 +1,9 @@
 package audit
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -22,11 +22,11 @@ const (
 // that its own time and code are signed too. An auditor who keeps one can later
 // tell that nothing before it was cut or changed, see [VerifyOptions].
 type Checkpoint struct {
-	Origin string
-	Size   uint64 // lines it covers; the record that carries it has this seq
-	Root   string // RFC 6962 Merkle root of those lines, base64
-	Head   string // SHA-256, hex, of the last of them; zeros when there is none
-	Record string // SHA-256, hex, of the record's line as it is without its checkpoint member
+	Origin string `json:"origin"`
+	Size   uint64 `json:"size"`   // lines it covers; the record that carries it has this seq
+	Root   string `json:"root"`   // RFC 6962 Merkle root of those lines, base64
+	Head   string `json:"head"`   // SHA-256, hex, of the last of them; zeros when there is none
+	Record string `json:"record"` // SHA-256, hex, of the record's line as it is without its checkpoint member
 }
 
 func (c Checkpoint) text() string {
@@ -44,11 +44,28 @@ func Origin(instance string) string {
 	}, instance)
 }
 
-// ParseCheckpoint reads a signed note and checks its signature under pub, with
-// the note's own origin as the key name. No other signature is looked at.
-func ParseCheckpoint(signed string, pub ed25519.PublicKey) (Checkpoint, error) {
+// LoadCheckpoint reads a file that holds a signed note, see [ParseCheckpoint].
+func LoadCheckpoint(path string, pub PublicKey) (*Checkpoint, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	c, err := ParseCheckpoint(string(b), pub)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &c, nil
+}
+
+// ParseCheckpoint reads a signed note and checks its signature under pub. The
+// note's origin must be the key's name, if it has one. No other signature is
+// looked at.
+func ParseCheckpoint(signed string, pub PublicKey) (Checkpoint, error) {
 	origin, _, _ := strings.Cut(signed, "\n")
-	vkey, err := note.NewEd25519VerifierKey(origin, pub)
+	if pub.Name != "" && origin != pub.Name {
+		return Checkpoint{}, fmt.Errorf("checkpoint: origin is %q, the key is that of %q", origin, pub.Name)
+	}
+	vkey, err := note.NewEd25519VerifierKey(origin, pub.Key)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("checkpoint: origin: %w", err)
 	}

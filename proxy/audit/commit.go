@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -34,7 +33,7 @@ type writer struct {
 	instance string
 	origin   string
 	signer   note.Signer
-	pub      ed25519.PublicKey
+	pub      PublicKey
 	file     file
 	st       state  // durable
 	out      []byte // out[0] is spare, so that each line has a byte before it

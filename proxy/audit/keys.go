@@ -74,29 +74,45 @@ func LoadKey(path string) (ed25519.PrivateKey, error) {
 	return ed25519.NewKeyFromSeed(seed), nil
 }
 
+// PublicKey is a log's or a witness's key. The name is the log's origin; an
+// empty one accepts any.
+type PublicKey struct {
+	Name string
+	Key  ed25519.PublicKey
+}
+
+// String is the key in the note verifier format.
+func (k PublicKey) String() string {
+	s, err := note.NewEd25519VerifierKey(k.Name, k.Key)
+	if err != nil {
+		return "not a key"
+	}
+	return s
+}
+
 // LoadPublicKey reads a public key file in the note verifier format.
-func LoadPublicKey(path string) (origin string, pub ed25519.PublicKey, err error) {
+func LoadPublicKey(path string) (PublicKey, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", nil, fmt.Errorf("load audit public key: %w", err)
+		return PublicKey{}, fmt.Errorf("load audit public key: %w", err)
 	}
-	origin, pub, err = ParsePublicKey(string(b))
+	k, err := ParsePublicKey(string(b))
 	if err != nil {
-		return "", nil, fmt.Errorf("load audit public key: %s: %w", path, err)
+		return PublicKey{}, fmt.Errorf("load audit public key: %s: %w", path, err)
 	}
-	return origin, pub, nil
+	return k, nil
 }
 
 // ParsePublicKey reads name+hash+base64 (C2SP signed-note, Ed25519 only).
-func ParsePublicKey(vkey string) (origin string, pub ed25519.PublicKey, err error) {
+func ParsePublicKey(vkey string) (PublicKey, error) {
 	vkey = strings.TrimSpace(vkey)
 	v, err := note.NewVerifier(vkey)
 	if err != nil {
-		return "", nil, errors.New("not a note verifier key (name+hash+base64)")
+		return PublicKey{}, errors.New("not a note verifier key (name+hash+base64)")
 	}
 	b, err := base64.StdEncoding.DecodeString(vkey[strings.LastIndex(vkey[:len(v.Name())+10], "+")+1:])
 	if err != nil || len(b) != 1+ed25519.PublicKeySize || b[0] != 1 {
-		return "", nil, errors.New("not an Ed25519 verifier key")
+		return PublicKey{}, errors.New("not an Ed25519 verifier key")
 	}
-	return v.Name(), ed25519.PublicKey(b[1:]), nil
+	return PublicKey{v.Name(), ed25519.PublicKey(b[1:])}, nil
 }

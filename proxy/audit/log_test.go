@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 var testKey = ed25519.NewKeyFromSeed([]byte(strings.Repeat("k", ed25519.SeedSize)))
-var testPub = testKey.Public().(ed25519.PublicKey)
+var testPub = PublicKey{Key: testKey.Public().(ed25519.PublicKey)}
 
 func openLog(t testing.TB, cfg Config) *Log {
 	t.Helper()

@@ -20,7 +20,7 @@ func (n *notice) record() *Record {
 // openWriter finds where the log ends. The notice is nil when the log is new
 // or was closed.
 func openWriter(cfg Config, key ed25519.PrivateKey, instance string) (*writer, *notice, error) {
-	w := &writer{cfg: cfg, instance: instance, origin: Origin(instance), pub: key.Public().(ed25519.PublicKey)}
+	w := &writer{cfg: cfg, instance: instance, origin: Origin(instance), pub: PublicKey{Key: key.Public().(ed25519.PublicKey)}}
 	cut := int64(0)
 	for {
 		segs, err := segments(cfg.Dir)

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -22,34 +21,34 @@ type VerifyOptions struct {
 // Fault is the first record that does not fit. In a chain the change may lie in
 // it or in the line before it.
 type Fault struct {
-	File string
-	Line int // from 1
-	Seq  uint64
-	Why  string
+	File string `json:"file"`
+	Line int    `json:"line"` // from 1
+	Seq  uint64 `json:"seq"`
+	Why  string `json:"why"`
 }
 
 // Report says what a verification saw.
 type Report struct {
-	Records    uint64
-	Segments   int
-	Last       *Checkpoint // the last that was found good; nil: none
-	Unsealed   uint64      // records after it: not yet sealed, a change there may be unseen
-	Unfinished int64       // bytes of a line still being written, or torn by a crash
-	Closed     bool        // the log ends as it does when it is closed
-	Open       []string    // ids of intents without outcome, the first 100,000
-	Bad        *Fault      // nil: nothing found
+	Records    uint64      `json:"records"`
+	Segments   int         `json:"segments"`
+	Last       *Checkpoint `json:"last,omitempty"`       // the last that was found good; nil: none
+	Unsealed   uint64      `json:"unsealed,omitempty"`   // records after it: not yet sealed, a change there may be unseen
+	Unfinished int64       `json:"unfinished,omitempty"` // bytes of a line still being written, or torn by a crash
+	Closed     bool        `json:"closed"`               // the log ends as it does when it is closed
+	Open       []string    `json:"open,omitempty"`       // ids of intents without outcome, the first 100,000
+	Bad        *Fault      `json:"bad,omitempty"`        // nil: nothing found
 }
 
 // Verify checks the log in dir offline with the public key alone, in bounded
 // memory, also while it is being written. An error is ErrBroken when the log
 // was changed (then Report.Bad says where), else it could not be read. A nil
 // error proves the records that the last checkpoint covers; see Unsealed.
-func Verify(dir string, pub ed25519.PublicKey, progress func(done, total int64)) (Report, error) {
+func Verify(dir string, pub PublicKey, progress func(done, total int64)) (Report, error) {
 	return VerifyWith(dir, pub, VerifyOptions{Progress: progress})
 }
 
 // VerifyWith is Verify with options.
-func VerifyWith(dir string, pub ed25519.PublicKey, o VerifyOptions) (Report, error) {
+func VerifyWith(dir string, pub PublicKey, o VerifyOptions) (Report, error) {
 	v := &verification{walker: walker{pub: pub}, o: o, open: map[string]bool{}}
 	segs, err := segments(dir)
 	if err != nil {
@@ -172,7 +171,7 @@ func (v *verification) report(err error) (Report, error) {
 		return r, fmt.Errorf("audit: verify: %w", err)
 	}
 	if r.Bad != nil {
-		return r, fmt.Errorf("%w: %s line %d (seq %d): %s", ErrBroken, r.Bad.File, r.Bad.Line, r.Bad.Seq, r.Bad.Why)
+		return r, fmt.Errorf("audit: %w: %s line %d (seq %d): %s", ErrBroken, r.Bad.File, r.Bad.Line, r.Bad.Seq, r.Bad.Why)
 	}
 	return r, nil
 }

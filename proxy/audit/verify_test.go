@@ -212,7 +212,7 @@ func TestI8AnotherLogUnderTheSameKeyDoesNotPass(t *testing.T) {
 
 func TestVerifyNeedsTheRightKeyAndALog(t *testing.T) {
 	dir, lines := sealedLog(t)
-	other := must(NewKey()).Public().(ed25519.PublicKey)
+	other := PublicKey{Key: must(NewKey()).Public().(ed25519.PublicKey)}
 	rep, err := Verify(dir, other, nil)
 	if !errors.Is(err, ErrBroken) || !strings.Contains(rep.Bad.Why, "signature") {
 		t.Errorf("another key: %v", err)

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -13,7 +12,7 @@ func lineHash(line []byte) hash { return sha256.Sum256(line) }
 // walker follows the chain line by line and checks all that the public key can
 // show. Writer and verifier use the same one.
 type walker struct {
-	pub      ed25519.PublicKey
+	pub      PublicKey
 	seq      uint64
 	head     hash
 	tree     tree

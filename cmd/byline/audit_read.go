@@ -1,0 +1,174 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/byline-proxy/byline/proxy/audit"
+)
+
+func auditTail() *cobra.Command {
+	var n int
+	var follow bool
+	c := &cobra.Command{Use: "tail", Short: "List the last records", Args: cobra.NoArgs,
+		Long:    "Lists the last records, oldest first, and with -f those that come, until it is interrupted. With --json it writes each\nrecord as it lies in the log, one a line. It reads the folder, so it works beside a running server and without one.",
+		Example: "  byline audit tail\n  byline audit tail -f\n  byline audit tail -n 1000 --json | jq 'select(.kind == \"refusal\")'"}
+	c.Flags().IntVarP(&n, "lines", "n", 10, "how many records")
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with the records that come")
+	dir, asJSON := dirFlag(c), jsonFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if n < 0 {
+			return errors.New("audit tail: -n takes a number from 0")
+		}
+		from, err := auditDir(c, *dir)
+		if err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		write := writeLine
+		if *asJSON {
+			write = func(w io.Writer, r *audit.Record) error { _, err := w.Write(append(r.Line(), '\n')); return err }
+		}
+		for r, err := range audit.Tail(ctx, from, n, follow) {
+			if err != nil {
+				return auditFailed(err)
+			}
+			if err := outputFailed(write(c.OutOrStdout(), &r)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return c
+}
+
+// writeLine is a record in one line, for people.
+func writeLine(w io.Writer, r *audit.Record) error {
+	_, err := fmt.Fprintf(w, "%s  %-28s  %-10s  %-28s  %s\n", r.Time.UTC().Format(time.RFC3339), clean(r.ID), clean(r.Kind), clean(or(r.Task, "-")), clean(gist(r)))
+	return err
+}
+
+// gist is what a record says, at one look.
+func gist(r *audit.Record) string {
+	var words []string
+	add := func(s string) {
+		if s != "" {
+			words = append(words, s)
+		}
+	}
+	add(r.Adapter)
+	add(r.Action)
+	add(r.Resource)
+	if r.Action == "" {
+		add(strings.TrimSpace(r.Method + " " + r.Host + r.Path))
+	}
+	if r.Status != 0 {
+		add(strconv.Itoa(r.Status))
+	}
+	add(r.Code)
+	if r.Account != "" {
+		add("as " + r.Account)
+	}
+	add(r.Detail)
+	return strings.Join(words, " ")
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func auditShow() *cobra.Command {
+	c := &cobra.Command{Use: "show RECORD", Short: "Show a record with its outcome, its lease and its task", Args: cobra.ExactArgs(1),
+		Long:    "Shows the record with that id and what belongs to it: intent and outcome of the same exchange, the lease that it ran under\nwith its logins, and the task. It reads the folder and does not check the chain; byline audit verify does.",
+		Example: "  byline audit show r_01jd7v3w8yq2m4n6p8r0s2t4v6\n  byline audit show r_01jd7v3w8yq2m4n6p8r0s2t4v6 --json"}
+	dir, asJSON := dirFlag(c), jsonFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		from, err := auditDir(c, *dir)
+		if err != nil {
+			return err
+		}
+		story, err := audit.Tell(from, args[0])
+		if err != nil {
+			return auditFailed(err)
+		}
+		if *asJSON {
+			return outputFailed(writeJSON(c.OutOrStdout(), story))
+		}
+		return outputFailed(showStory(c.OutOrStdout(), &story))
+	}
+	return c
+}
+
+func showStory(w io.Writer, s *audit.Story) error {
+	if err := table(w, []string{"record", s.Record.ID}, recordRows(&s.Record)); err != nil {
+		return err
+	}
+	var rows [][]string
+	add := func(r *audit.Record) {
+		if r != nil {
+			rows = append(rows, []string{r.Time.UTC().Format(time.RFC3339), r.Kind, r.ID, gist(r)})
+		}
+	}
+	for i := range s.Task {
+		add(&s.Task[i])
+	}
+	for i := range s.Lease {
+		add(&s.Lease[i])
+	}
+	add(s.Intent)
+	add(s.Outcome)
+	if len(rows) == 0 {
+		return nil
+	}
+	if _, err := io.WriteString(w, "\n"); err != nil {
+		return err
+	}
+	return table(w, []string{"BELONGS TO IT", "KIND", "RECORD", "WHAT"}, rows)
+}
+
+// recordRows is a record member by member; what is empty is left out.
+func recordRows(r *audit.Record) (rows [][]string) {
+	add := func(name, value string) {
+		if value != "" && value != "0" {
+			rows = append(rows, []string{name, value})
+		}
+	}
+	add("seq", fmt.Sprintf("#%d", r.Seq))
+	add("time", r.Time.UTC().Format(time.RFC3339Nano))
+	for _, m := range [][2]string{{"kind", r.Kind}, {"instance", r.Instance}, {"agent", r.Agent}, {"sponsor", r.Sponsor}, {"task", r.Task},
+		{"grant", r.Grant}, {"adapter", r.Adapter}, {"adapter digest", r.AdapterDigest}, {"policy digest", r.PolicyDigest}, {"action", r.Action},
+		{"resource", r.Resource}, {"request", strings.TrimSpace(r.Method + " " + r.Host + r.Path)}} {
+		add(m[0], m[1])
+	}
+	for _, s := range r.Stripped {
+		add("stripped", s.In+" "+s.Name+" ("+s.Fingerprint+")")
+	}
+	add("account", r.Account)
+	add("lease", r.Lease)
+	add("decision", strings.TrimSpace(r.Decision.Effect+" "+strings.Join(r.Decision.Policies, ", ")))
+	add("intent", r.Intent)
+	add("status", strconv.Itoa(r.Status))
+	add("bytes up", strconv.FormatInt(r.BytesUp, 10))
+	add("bytes down", strconv.FormatInt(r.BytesDown, 10))
+	if r.DurationUS != 0 {
+		add("duration", (time.Duration(r.DurationUS) * time.Microsecond).String())
+	}
+	add("code", r.Code)
+	add("detail", r.Detail)
+	add("checkpoint", strings.ReplaceAll(r.Checkpoint, "\n", " | "))
+	add("hash of the line before", r.Prev)
+	return rows
+}

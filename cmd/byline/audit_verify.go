@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/byline-proxy/byline/proxy/audit"
+)
+
+func auditVerify() *cobra.Command {
+	var kept string
+	c := &cobra.Command{Use: "verify [DIR]", Short: "Check the log with the public key alone", Args: cobra.MaximumNArgs(1),
+		Long: "Reads every record and checks form, sequence, hash chain, Merkle tree and signatures. Nothing but the folder and the public\n" +
+			"key is needed. The first record that does not fit is named, and the exit code is 1. A checkpoint that was kept elsewhere\n" +
+			"(--kept) also shows that the end of the log was cut off or that the log was put back from an older copy.",
+		Example: "  byline audit verify\n  byline audit verify --key audit.key.pub /mnt/evidence/audit\n  byline audit verify --kept last-week.checkpoint --json"}
+	key, asJSON := keyFlag(c), jsonFlag(c)
+	c.Flags().StringVar(&kept, "kept", "", "file with a checkpoint that was kept elsewhere")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		named := ""
+		if len(args) == 1 {
+			named = args[0]
+		}
+		dir, err := auditDir(c, named)
+		if err != nil {
+			return err
+		}
+		pub, err := publicKey(c, *key)
+		if err != nil {
+			return err
+		}
+		o := audit.VerifyOptions{}
+		if kept != "" {
+			if o.Kept, err = audit.LoadCheckpoint(kept, pub); err != nil {
+				return failed("audit", err, "--kept takes a signed checkpoint of this log")
+			}
+		}
+		return verifyLog(c, dir, pub, o, *asJSON)
+	}
+	return c
+}
+
+func verifyLog(c *cobra.Command, dir string, pub audit.PublicKey, o audit.VerifyOptions, asJSON bool) error {
+	var done func()
+	o.Progress, done = progress(c.ErrOrStderr(), "verifying")
+	rep, err := audit.VerifyWith(dir, pub, o)
+	done()
+	if err != nil && !errors.Is(err, audit.ErrBroken) {
+		return auditFailed(err)
+	}
+	show := showReport
+	if asJSON {
+		show = func(w io.Writer, rep audit.Report) error { return writeJSON(w, rep) }
+	}
+	if err := outputFailed(show(c.OutOrStdout(), rep)); err != nil {
+		return err
+	}
+	if err != nil {
+		return auditFailed(err)
+	}
+	return nil
+}
+
+// showReport writes what a person asks of a verification first: is it whole,
+// and how far does that go.
+func showReport(w io.Writer, rep audit.Report) error {
+	verdict := "BROKEN"
+	if rep.Bad == nil {
+		verdict = "ok: nothing was changed, dropped, moved or put in"
+	}
+	rows := [][]string{{"records", strconv.FormatUint(rep.Records, 10) + " in " + counted(rep.Segments, "segment")}}
+	if rep.Last != nil {
+		rows = append(rows, []string{"sealed", fmt.Sprintf("the first %d, by %s", rep.Last.Size+1, rep.Last.Origin)})
+	} else {
+		rows = append(rows, []string{"sealed", "none: no checkpoint was found, so this proves nothing"})
+	}
+	if rep.Bad == nil {
+		rows = append(rows, endRows(rep)...)
+	}
+	if n := len(rep.Open); n > 0 {
+		rows = append(rows, []string{"no outcome", counted(n, "intent") + "; --json lists them"})
+	}
+	if b := rep.Bad; b != nil {
+		rows = append(rows, []string{"first bad", fmt.Sprintf("%s line %d, seq %d", b.File, b.Line, b.Seq)}, []string{"why", b.Why})
+	}
+	return table(w, []string{"verdict", verdict}, rows)
+}
+
+// endRows tell how the log ends.
+func endRows(rep audit.Report) (rows [][]string) {
+	if rep.Unsealed > 0 {
+		rows = append(rows, []string{"not sealed", fmt.Sprintf("the last %d: a change there may be unseen", rep.Unsealed)})
+	}
+	if rep.Unfinished > 0 {
+		rows = append(rows, []string{"unfinished", counted(int(rep.Unfinished), "byte") + " that were never acknowledged"})
+	}
+	end := "open: it is being written, or its writer was killed"
+	if rep.Closed {
+		end = "closed"
+	}
+	return append(rows, []string{"end", end})
+}
+
+// progress shows a bar on a terminal, and nothing elsewhere. done takes the
+// bar away.
+func progress(w io.Writer, what string) (step func(done, total int64), done func()) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil, func() {}
+	}
+	var bar *progressbar.ProgressBar
+	step = func(n, total int64) {
+		if bar == nil {
+			bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
+				progressbar.OptionShowBytes(true), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(1e8))
+		}
+		_ = bar.Set64(n)
+	}
+	return step, func() {
+		if bar != nil {
+			_ = bar.Clear()
+		}
+	}
+}
