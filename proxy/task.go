@@ -72,8 +72,8 @@ func (c *Corridor) CreateTask(ctx context.Context, spec identity.Spec) (*identit
 		return nil, identity.Token{}, fmt.Errorf("store the task: %w", err)
 	}
 	r := c.taskRecord("task", t)
-	r.Scope = scopeLines(it.Scope())
-	r.Detail = "created until " + it.Expires().UTC().Format(time.RFC3339) + ": " + it.Principal().Purpose
+	r.Purpose, r.Scope = it.Principal().Purpose, scopeLines(it.Scope())
+	r.Detail = "created until " + it.Expires().UTC().Format(time.RFC3339)
 	if err := c.note(ctx, r); err != nil {
 		c.identities.End(it.ID(), "it could not be recorded")
 		_ = c.state.DropTask(it.ID())

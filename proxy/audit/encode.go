@@ -32,6 +32,7 @@ func appendBody(dst []byte, r *Record) []byte {
 	dst = text(dst, `,"sponsor":`, r.Sponsor)
 	dst = text(dst, `,"task":`, r.Task)
 	dst = text(dst, `,"grant":`, r.Grant)
+	dst = text(dst, `,"purpose":`, r.Purpose)
 	dst = list(dst, `,"scope":[`, r.Scope)
 	dst = text(dst, `,"adapter":`, r.Adapter)
 	dst = text(dst, `,"adapter_digest":`, r.AdapterDigest)

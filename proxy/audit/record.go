@@ -29,7 +29,10 @@ type Record struct {
 	Task    string `json:"task,omitempty"`
 	Grant   string `json:"grant,omitempty"`
 
-	Scope []string `json:"scope,omitempty"` // on the record of a task's beginning: what was approved, ADAPTER:ACTIONS[@RESOURCE] each
+	// On the record of a task's beginning: why, as the sponsor's ticket names it, and
+	// what was approved, ADAPTER:ACTIONS[@RESOURCE] each.
+	Purpose string   `json:"purpose,omitempty"`
+	Scope   []string `json:"scope,omitempty"`
 
 	Adapter       string `json:"adapter,omitempty"`
 	AdapterDigest string `json:"adapter_digest,omitempty"`
