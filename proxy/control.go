@@ -86,9 +86,10 @@ func (c *Corridor) Control(cfg admin.Config) http.Handler {
 			}
 			return views, nil
 		},
-		Explain: c.controlExplain,
-		Ready:   c.Ready,
-		Metrics: c.Metrics(),
+		Explain:    c.controlExplain,
+		SignReview: c.controlSignReview,
+		Ready:      c.Ready,
+		Metrics:    c.Metrics(),
 	})
 }
 

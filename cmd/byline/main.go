@@ -56,8 +56,21 @@ func tree() *cobra.Command {
 		file = "byline.yaml"
 	}
 	root.PersistentFlags().String("config", file, "configuration file (BYLINE_CONFIG)")
-	root.AddCommand(initCommand(), serveCommand(), runCommand(), taskCommand(), vaultCommand(), adapterCommand(), caCommand(), checkCommand(), explainCommand(),
-		auditCommand(), versionCommand())
+	root.AddCommand(
+		initCommand(),
+		serveCommand(),
+		runCommand(),
+		taskCommand(),
+		vaultCommand(),
+		adapterCommand(),
+		auditCommand(),
+		caCommand(),
+		checkCommand(),
+		explainCommand(),
+		reviewCommand(),
+		replayCommand(),
+		versionCommand(),
+	)
 	return root
 }
 

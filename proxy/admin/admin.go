@@ -25,6 +25,7 @@ type Verbs struct {
 	Task       func(ctx context.Context, id string) (any, error)
 	EndTask    func(ctx context.Context, id string) (any, error)
 	Leases     func(ctx context.Context) (any, error)
+	SignReview func(ctx context.Context, review []byte) (any, error)
 	Explain    func(ctx context.Context, question []byte) (any, error)
 	Health     func() error // nil func: always well
 	Ready      func() error // nil func: never ready
@@ -77,13 +78,14 @@ func New(cfg Config, v Verbs) http.Handler {
 	}))
 	mux.Handle("POST /v1/tasks", a.private(a.takes(http.StatusCreated, v.CreateTask)))
 	mux.Handle("POST /v1/explain", a.private(a.takes(http.StatusOK, v.Explain)))
+	mux.Handle("POST /v1/reviews", a.private(a.takes(http.StatusCreated, v.SignReview)))
 	mux.Handle("GET /v1/tasks", a.private(a.lists(v.Tasks)))
 	mux.Handle("GET /v1/leases", a.private(a.lists(v.Leases)))
 	mux.Handle("GET /v1/tasks/{id}", a.private(a.names(v.Task)))
 	mux.Handle("DELETE /v1/tasks/{id}", a.private(a.names(v.EndTask)))
 	mux.Handle("/", a.private(func(w http.ResponseWriter, r *http.Request) {
 		a.answer(w, 0, nil, &Problem{http.StatusNotFound, "not_found", "no such path or method: " + r.Method + " " + r.URL.Path,
-			"the control API has /v1/tasks, /v1/tasks/{id}, /v1/leases, /v1/explain, /healthz, /readyz and /metrics"})
+			"the control API has /v1/tasks, /v1/tasks/{id}, /v1/leases, /v1/explain, /v1/reviews, /healthz, /readyz and /metrics"})
 	}))
 	return a.sameHost(mux)
 }

@@ -308,3 +308,10 @@ func lines(adapter, action string, resources []string) (out []string) {
 	}
 	return out
 }
+
+// Only keeps one sponsor's groups; "" keeps all.
+func (r *Review) Only(sponsor string) {
+	if sponsor != "" {
+		r.Groups = slices.DeleteFunc(r.Groups, func(g *Group) bool { return g.Sponsor != sponsor })
+	}
+}
