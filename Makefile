@@ -10,6 +10,9 @@ help: ## list the targets
 build: ## build ./byline
 	CGO_ENABLED=0 $(GO) build -trimpath -o byline ./cmd/byline
 
+demo: build ## what Byline does, shown in seconds: needs Go and nothing else
+	@./byline demo
+
 deps: ## install what the tests need (Debian packages, playwright-core)
 	@if [ -x cmd/byline/e2e/install.sh ]; then cmd/byline/e2e/install.sh; fi
 
@@ -35,4 +38,4 @@ bench: ## what Byline costs beside a tunnel and other proxies, into bench/RESULT
 	@if [ -x bench/install.sh ]; then bench/install.sh; fi
 	$(GO) run ./bench/cmd/bench $(BENCHFLAGS)
 
-.PHONY: help build deps test short vet fuzz bench
+.PHONY: help build demo deps test short vet fuzz bench

@@ -69,6 +69,7 @@ func tree() *cobra.Command {
 		explainCommand(),
 		reviewCommand(),
 		replayCommand(),
+		demoCommand(),
 		versionCommand(),
 	)
 	return root

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/byline-proxy/byline/cmd/byline/demo"
+)
+
+// demoLimit bounds a demonstration in which something hangs.
+const demoLimit = 2 * time.Minute
+
+func demoCommand() *cobra.Command {
+	c := &cobra.Command{Use: "demo", Short: "Show what Byline does, on an application and an agent of its own", Args: cobra.NoArgs,
+		Long: "Starts a small application that knows people's logins alone, lets an agent work in it with a person's session, without\n" +
+			"Byline and with it, and shows what the application's log says each time. It needs no configuration, listens on\n" +
+			"loopback alone, and leaves nothing behind.",
+		Example: "  byline demo\n  byline demo | less",
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			defer stop()
+			ctx, cancel := context.WithTimeout(ctx, demoLimit)
+			defer cancel()
+			runtime.LockOSThread() // the children die with the thread that started them
+			err := showDemo(ctx, c.OutOrStdout())
+			if ctx.Err() != nil && err != nil {
+				err = errors.New("interrupted")
+			}
+			if err != nil {
+				return failed("demo", err, "")
+			}
+			return nil
+		}}
+	c.AddCommand(&cobra.Command{Use: "agent", Short: "The demonstration's agent", Hidden: true, Args: cobra.NoArgs, Example: "  byline demo",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := demo.Agent(c.OutOrStdout()); err != nil {
+				return failed("demo agent", err, "byline demo starts it with what it needs")
+			}
+			return nil
+		}})
+	return c
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/byline-proxy/byline/cmd/byline/demo"
+)
+
+//go:embed demo/tickets.yaml
+var demoAdapter []byte
+
+// demoHouse is a whole installation in a temporary folder. Its commands are
+// this program, run as an operator runs it.
+type demoHouse struct {
+	dir    string
+	self   string // this program
+	app    *demo.Tickets
+	server *exec.Cmd  // nil while none runs
+	ended  chan error // of server
+}
+
+func newDemoHouse(app *demo.Tickets) (*demoHouse, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "byline-demo-")
+	if err != nil {
+		return nil, err
+	}
+	h := &demoHouse{dir: dir, self: self, app: app}
+	return h, os.WriteFile(h.path("acme-ca.pem"), app.CA(), 0o600)
+}
+
+func (h *demoHouse) path(name ...string) string {
+	return filepath.Join(append([]string{h.dir}, name...)...)
+}
+
+// remove leaves nothing behind.
+func (h *demoHouse) remove() error {
+	return errors.Join(h.stop(), os.RemoveAll(h.dir))
+}
+
+// environ is ours without what would lead the demonstration to a real
+// installation or through a proxy of the machine's.
+func (h *demoHouse) environ(more ...string) (env []string) {
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		if upper := strings.ToUpper(name); !strings.HasPrefix(upper, "BYLINE_") && !strings.HasSuffix(upper, "_PROXY") {
+			env = append(env, pair)
+		}
+	}
+	return append(append(env, "BYLINE_CONFIG="+h.path("byline.yaml"), "SSL_CERT_FILE="+h.path("acme-ca.pem")), more...)
+}
+
+func (h *demoHouse) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, h.self, args...)
+	cmd.Args[0] = "byline"
+	cmd.Env, cmd.Dir = h.environ(), h.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// run returns what the command wrote, to both streams.
+func (h *demoHouse) run(ctx context.Context, stdin string, args ...string) (string, error) {
+	cmd := h.command(ctx, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("byline %s: %w\n%s", args[0], err, out)
+	}
+	return string(out), err
+}
+
+// settle makes the configuration that init wrote one for this machine: free
+// ports, and leave to dial the loopback interface, where Tickets listens.
+func (h *demoHouse) settle() error {
+	text, err := os.ReadFile(h.path("byline.yaml"))
+	if err != nil {
+		return err
+	}
+	ports, err := freePorts(2)
+	if err != nil {
+		return err
+	}
+	for _, edit := range []struct{ from, to string }{
+		{`(?m)^listen: \S+`, "listen: 127.0.0.1:" + ports[0]}, {`(?m)^  listen: \S+`, "  listen: 127.0.0.1:" + ports[1]},
+		{`(?m)^  allow: \[\]`, "  allow: [127.0.0.0/8]"}, {`(?m)^  format: json`, "  format: text"},
+	} {
+		re := regexp.MustCompile(edit.from)
+		if len(re.FindAll(text, -1)) != 1 {
+			return fmt.Errorf("%s is not once in the configuration that init wrote", edit.from)
+		}
+		text = re.ReplaceAll(text, []byte(edit.to))
+	}
+	upstream := fmt.Sprintf("upstream: {url: \"https://%s\", ca: %q}\n", h.app.Addr(), h.path("acme-ca.pem"))
+	return errors.Join(os.WriteFile(h.path("byline.yaml"), text, 0o600),
+		os.WriteFile(h.path("adapters.d", "tickets.yaml"), append(bytes.Clone(demoAdapter), upstream...), 0o600))
+}
+
+func freePorts(n int) (ports []string, err error) {
+	for range n {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close()
+		_, port, _ := net.SplitHostPort(ln.Addr().String())
+		ports = append(ports, port)
+	}
+	return ports, nil
+}
+
+// serve starts the server and returns once it answers.
+func (h *demoHouse) serve(ctx context.Context) error {
+	log, err := os.Create(h.path("serve.log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	h.server = h.command(context.WithoutCancel(ctx), "serve")
+	h.server.Stdout, h.server.Stderr = log, log
+	h.server.SysProcAttr.Setpgid = true // ^C is for the demonstration, which stops the server
+	if err := h.server.Start(); err != nil {
+		h.server = nil
+		return err
+	}
+	h.ended = make(chan error, 1)
+	go func(server *exec.Cmd) { h.ended <- server.Wait() }(h.server)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if conn, err := net.Dial("unix", h.path("data", "control.sock")); err == nil {
+				return conn.Close()
+			}
+		case err := <-h.ended:
+			h.server = nil
+			text, _ := os.ReadFile(h.path("serve.log"))
+			return fmt.Errorf("serve ended: %w\n%s", err, text)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// stop ends the server as systemd would, and kills it when that takes long.
+func (h *demoHouse) stop() error {
+	if h.server == nil {
+		return nil
+	}
+	server := h.server
+	h.server = nil
+	_ = server.Process.Signal(syscall.SIGTERM)
+	late := time.AfterFunc(10*time.Second, func() { _ = server.Process.Kill() })
+	defer late.Stop()
+	return <-h.ended
+}
+
+// holdsNone looks for secrets in everything that the server wrote.
+func (h *demoHouse) holdsNone(secrets ...string) error {
+	return filepath.WalkDir(h.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, secret := range secrets {
+			if bytes.Contains(text, []byte(secret)) {
+				return fmt.Errorf("%s holds a secret", path)
+			}
+		}
+		return nil
+	})
+}
