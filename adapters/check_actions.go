@@ -68,28 +68,4 @@ func (d *draft) checkShadow(i int, a ActionSpec, first map[string]int) {
 	}
 }
 
-// compileResource parses "page/{page}" into pieces over the rule's variables.
-func compileResource(text string, vars slots) ([]part, error) {
-	own := slots{}
-	p, err := compilePattern(text, &own, false)
-	if err != nil {
-		return nil, err
-	}
-	for i := range p.parts {
-		if !p.parts[i].wild {
-			continue
-		}
-		if p.parts[i].slot < 0 {
-			return nil, fmt.Errorf("resource %q has a *: it must name one thing", text)
-		}
-		name := own[p.parts[i].slot]
-		slot := slices.Index(vars, name)
-		if slot < 0 {
-			return nil, fmt.Errorf("resource %q names {%s}, which match does not bind", text, name)
-		}
-		p.parts[i].slot = slot
-	}
-	return p.parts, nil
-}
-
 func sortedKeys(m map[string]Strings) []string { return slices.Sorted(maps.Keys(m)) }

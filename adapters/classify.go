@@ -168,17 +168,27 @@ func (rule *rule) typeFits(r *reading) verdict {
 func (rule *rule) action(bound *[maxSlots]string) Action {
 	act := rule.names
 	if act.Resource = rule.plainResource; rule.resource != nil {
-		var b strings.Builder
-		for _, p := range rule.resource {
-			if p.wild {
-				b.WriteString(bound[p.slot])
-			} else {
-				b.WriteString(p.text)
-			}
-		}
-		act.Resource = b.String()
+		act.Resource = fill(rule.resource, bound)
 	}
 	return act
+}
+
+// fill writes a template over bound variables.
+func fill(template []part, bound *[maxSlots]string) string {
+	var b strings.Builder
+	for i := range template {
+		p := &template[i]
+		if !p.wild {
+			b.WriteString(p.text)
+			continue
+		}
+		value := bound[p.slot]
+		for _, f := range p.filters {
+			value = f(value)
+		}
+		b.WriteString(value)
+	}
+	return b.String()
 }
 
 // fits tries the alternatives in order.

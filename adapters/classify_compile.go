@@ -15,6 +15,8 @@ type rules struct {
 	declared  map[string]bool   // query, form and param names that some action decides by
 	folded    map[string]bool   // the same as loose applications may spell them; see loose
 	semicolon bool
+	foldPaths bool
+	rewrites  []rewrite
 }
 
 // table holds candidates in order. exact lists also what patterns may match on that path.
@@ -47,7 +49,8 @@ type cond struct {
 type pathPattern struct {
 	segments []pattern
 	literal  string // the whole path when nothing in it is a pattern
-	rest     bool   // ** at the end
+	rest     bool   // ** or {var...} at the end
+	restSlot int    // ≥ 0: the variable that the rest is bound to
 	fold     bool
 }
 
@@ -55,13 +58,16 @@ func (d *draft) compile() *rules {
 	all := d.loginRules()
 	for i := range d.spec.Actions {
 		key := fmt.Sprintf("actions[%d]", i)
-		rule, errs := compileRule(d.spec.Actions[i])
+		rule, errs := compileRule(d.spec.Actions[i], d.spec.Paths.Fold)
 		for _, e := range errs {
 			d.at(key+e.key, "", "%s", e.err)
 		}
 		all = append(all, rule)
 	}
-	return indexRules(all, d.spec.Query.Semicolon)
+	x := indexRules(all, d.spec.Query.Semicolon)
+	x.foldPaths = d.spec.Paths.Fold
+	x.rewrites = d.compileRewrites(x)
+	return x
 }
 
 type keyedError struct {
@@ -69,7 +75,7 @@ type keyedError struct {
 	err error
 }
 
-func compileRule(spec ActionSpec) (*rule, []keyedError) {
+func compileRule(spec ActionSpec, foldPaths bool) (*rule, []keyedError) {
 	var errs []keyedError
 	bad := func(key string, err error) {
 		if err != nil {
@@ -78,6 +84,9 @@ func compileRule(spec ActionSpec) (*rule, []keyedError) {
 	}
 	r := &rule{names: Action{Name: spec.Name, Privileged: spec.Privileged, Login: spec.Login}, methods: spec.Match.Method}
 	for _, text := range spec.Match.Path {
+		if foldPaths {
+			text = strings.ToLower(text)
+		}
 		p, err := compilePath(text, &r.vars, false)
 		bad(".match.path", err)
 		r.paths = append(r.paths, p)
@@ -120,11 +129,18 @@ func compileRule(spec ActionSpec) (*rule, []keyedError) {
 	return r, errs
 }
 
-func compilePath(text string, vars *slots, fold bool) (pathPattern, error) {
-	p := pathPattern{fold: fold}
+func compilePath(text string, vars *slots, fold bool) (p pathPattern, err error) {
+	p = pathPattern{fold: fold, restSlot: -1}
 	before := len(*vars)
 	if strings.HasSuffix(text, "/**") {
 		p.rest, text = true, strings.TrimSuffix(text, "/**")
+	} else if head, ok := strings.CutSuffix(text, "...}"); ok {
+		i := strings.LastIndex(head, "/{")
+		if i < 0 || !variableName(head[i+2:]) {
+			return p, fmt.Errorf("path %q: {var...} may stand only as the whole end, after /", text)
+		}
+		p.rest, text = true, head[:i]
+		defer func() { p.restSlot = vars.number(head[i+2:]) }() // numbered last: variables are bound from the left
 	}
 	if strings.Contains(text, "**") {
 		return p, fmt.Errorf("path %q: ** may stand only at the end, after /", text)
@@ -296,5 +312,12 @@ func (p *pathPattern) match(path string, bound *[maxSlots]string) bool {
 			return false
 		}
 	}
-	return p.rest && (more || len(p.segments) == 0) || !p.rest && !more
+	switch {
+	case !p.rest:
+		return !more
+	case p.restSlot < 0:
+		return more || len(p.segments) == 0
+	}
+	tail := part{slot: p.restSlot}
+	return (more || len(p.segments) == 0) && rest != "" && tail.bind(rest, bound)
 }

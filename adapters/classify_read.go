@@ -48,7 +48,12 @@ func (r *reading) init(x *rules, q Query) bool {
 	if r.path, ok = decodePath(q.Path); !ok {
 		return false
 	}
-	r.pairs, ok = x.parsePairs(r.inline[:0], q.RawQuery, x.semicolon)
+	if x.foldPaths {
+		r.path = strings.ToLower(r.path)
+	}
+	if r.pairs, ok = x.parsePairs(r.inline[:0], q.RawQuery, x.semicolon); ok && len(x.rewrites) > 0 {
+		x.apply(r)
+	}
 	return ok
 }
 

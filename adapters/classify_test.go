@@ -22,7 +22,13 @@ func TestI7ClassifyLibrary(t *testing.T) {
 		{"mediawiki", "POST", "/index.php", "x=1&title=special:userlogin", formType, "a=b", "login"},
 		{"mediawiki", "POST", "/index.php", "", formType, "title=special:UserLogin&wpName=a", "login"},
 		{"mediawiki", "GET", "/index.php", "title=Special:User_Login", "", "", "login"},
-		{"mediawiki", "GET", "/index.php/Special:UserLogin", "", "", "", "refused"},
+		{"mediawiki", "GET", "/index.php/Special:UserLogin", "", "", "", "login"},
+		{"mediawiki", "GET", "/index.php/special:preferences", "", "", "", "account.manage account !"},
+		{"mediawiki", "GET", "/index.php/Projects/2026", "", "", "", "page.read page/Projects/2026"},
+		{"mediawiki", "GET", "/index.php/Sandbox", "title=Other", "", "", "refused"},
+		{"mediawiki", "POST", "/index.php/Sandbox", "action=submit", formType, "title=Other", "refused"},
+		{"mediawiki", "GET", "/index.php", "title=_main++page_", "", "", "page.read page/Main_page"},
+		{"mediawiki", "POST", "/index.php", "title=MediaWiki:Common.js&action=submit", formType, "a=b", "interface.edit interface !"},
 		{"mediawiki", "GET", "/index.php", "title=Special:ChangePassword", "", "", "account.manage account !"},
 		{"mediawiki", "POST", "/api.php", "", formType, "action=clientlogin", "login"},
 		{"mediawiki", "POST", "/api.php", "", formType, "action=edit&title=A&token=x", "page.edit page/A"},
@@ -40,6 +46,11 @@ func TestI7ClassifyLibrary(t *testing.T) {
 		{"wordpress", "POST", "/wp-admin/admin-ajax.php", "", formType, "action=heartbeat", "ajax.heartbeat ajax"},
 		{"wordpress", "POST", "/wp-json/wp/v2/posts/3", "_method=DELETE", "application/json", "{}", "refused"},
 		{"wordpress", "POST", "/wp-json/wp/v2/posts/3", "", "application/json", "{}", "post.edit post/3"},
+		{"wordpress", "POST", "/index.php", "rest_route=/wp/v2/posts/3", formType, "title=x", "post.edit post/3"},
+		{"wordpress", "POST", "/index.php", "rest_route=/wp/v2/posts/3x", formType, "title=x", "refused"},
+		{"wordpress", "POST", "/index.php", "", formType, "rest_route=/wp/v2/users/me", "account.manage account !"},
+		{"wordpress", "POST", "/index.php", "rest_route=/wp/v2/posts", formType, "rest_route=/WP/V2/USERS/me", "account.manage account !"},
+		{"wordpress", "GET", "/wp-json/WP/v2/Users/me", "", "", "", "account.manage account !"},
 	}
 	for _, c := range cases {
 		a := loadChild(t, c.adapter)

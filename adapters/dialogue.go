@@ -57,6 +57,7 @@ type dialogueState struct {
 	authority string // of the step under way
 	path      string
 	done      bool
+	now       func() time.Time // the clock; tests set it
 }
 
 // Format prints REDACTED under every verb.
@@ -81,7 +82,7 @@ func (a *Adapter) Login(secret Revealer, pins []Field) *Dialogue {
 	}
 	s.username, _ = secret.Reveal("username")
 	return &Dialogue{&dialogueState{a: a, kind: kinds[a.spec.Login.Kind], secret: secret, session: s, steps: a.spec.Login.Steps, taken: map[string]string{},
-		final: a.spec.Login.Success, agent: fieldValue(pins, "User-Agent")}}
+		now: time.Now, final: a.spec.Login.Success, agent: fieldValue(pins, "User-Agent")}}
 }
 
 // At says where the login takes place: the scheme towards the SaaS and the authority that the agent named. Cookies
@@ -100,7 +101,7 @@ func (a *Adapter) Logout(s *Session) *Dialogue {
 	if a.spec.Login.Kind == "json" {
 		kind = kinds["json"]
 	}
-	return &Dialogue{&dialogueState{a: a, kind: kind, session: s, steps: steps, taken: maps.Clone(s.taken)}}
+	return &Dialogue{&dialogueState{a: a, kind: kind, session: s, steps: steps, taken: maps.Clone(s.taken), now: time.Now}}
 }
 
 // Next gives the request to send after last, the answer to the one before (nil at first). A nil Step: finished, and
@@ -145,8 +146,8 @@ func (d *Dialogue) Session() *Session {
 // takeCookie keeps every cookie between steps, those too that pass later on: a login wants its test cookie back.
 func (d *Dialogue) takeCookie(field string) {
 	if c, ok := parseSetCookie(field); ok {
-		if h, ok := c.held(hostOnly(d.authority), d.path, time.Now()); ok {
-			d.a.hold(d.session, h, time.Now())
+		if h, ok := c.held(hostOnly(d.authority), d.path, d.now()); ok {
+			d.a.hold(d.session, h, d.now())
 		}
 	}
 }
@@ -219,7 +220,7 @@ func (d *Dialogue) dress(step *Step) {
 			set(h.Name, h.Value)
 		}
 	}
-	set("Cookie", cookieLine(s.jar.cookies(), nil, hostOnly(d.authority), d.path, s.scheme == "https", time.Now()))
+	set("Cookie", cookieLine(s.jar.cookies(), nil, hostOnly(d.authority), d.path, s.scheme == "https", d.now()))
 }
 
 // value is a template variable: what a step took, the one-time code, or a field of the secret. Fields of the secret
@@ -236,7 +237,7 @@ func (d *Dialogue) value(name string) (string, error) {
 		if !ok {
 			return "", errors.New("the account's secret has no totp_seed")
 		}
-		return oneTimeCode(seed, time.Now())
+		return oneTimeCode(seed, d.now())
 	}
 	if v, ok := d.reveal(name); ok {
 		return v, nil

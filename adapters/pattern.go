@@ -17,6 +17,21 @@ type part struct {
 	text string // literal text; else a wildcard
 	slot int    // ≥ 0: the variable it binds; -1: *
 	wild bool
+	kind valueKind
+	// filters change a resource's variable; nil in patterns
+	filters []func(string) string
+}
+
+// valueKind is what a variable may hold.
+type valueKind uint8
+
+const (
+	anyText valueKind = iota
+	digits            // a number without leading zeros
+)
+
+func (k valueKind) takes(value string) bool {
+	return k == anyText || value != "" && strings.Trim(value, "0123456789") == "" && (value[0] != '0' || len(value) == 1)
 }
 
 // slots numbers the variables of one rule.
@@ -59,10 +74,17 @@ func compilePattern(text string, vars *slots, fold bool) (pattern, error) {
 			p.parts, rest = append(p.parts, part{wild: true, slot: -1}), rest[i+1:]
 		case '{':
 			end := strings.IndexByte(rest, '}')
-			if end < 0 || !variableName(rest[i+1:end]) {
+			name, kindName, typed := strings.Cut(rest[i+1:max(end, i+1)], ":")
+			if end < 0 || !variableName(name) {
 				return p, fmt.Errorf("pattern %q has a { without a variable name and }", text)
 			}
-			p.parts, rest = append(p.parts, part{wild: true, slot: vars.number(rest[i+1 : end])}), rest[end+1:]
+			kind := anyText
+			if typed {
+				if kind = digits; kindName != "digits" {
+					return p, fmt.Errorf("pattern %q: a variable may be of the kind digits, not %q", text, kindName)
+				}
+			}
+			p.parts, rest = append(p.parts, part{wild: true, slot: vars.number(name), kind: kind}), rest[end+1:]
 		default:
 			return p, fmt.Errorf("pattern %q has a } without {", text)
 		}
@@ -122,19 +144,19 @@ func (p *pattern) matchParts(parts []part, value string, bound *[maxSlots]string
 		least = 1
 	}
 	if len(rest) == 0 {
-		return len(value) >= least && bind(head.slot, value, bound)
+		return len(value) >= least && head.bind(value, bound)
 	}
 	text := rest[0].text
 	if len(rest) == 1 { // the tail must be the end
 		cut := len(value) - len(text)
-		return cut >= least && p.same(value[cut:], text) && bind(head.slot, value[:cut], bound)
+		return cut >= least && p.same(value[cut:], text) && head.bind(value[:cut], bound)
 	}
 	for cut := least; cut+len(text) <= len(value); cut++ {
 		if !p.same(value[cut:cut+len(text)], text) {
 			continue
 		}
 		saved := *bound
-		if bind(head.slot, value[:cut], bound) && p.matchParts(rest, value[cut:], bound) {
+		if head.bind(value[:cut], bound) && p.matchParts(rest, value[cut:], bound) {
 			return true
 		}
 		*bound = saved
@@ -154,13 +176,14 @@ func anySlot(parts []part) bool {
 	return false
 }
 
-func bind(slot int, value string, bound *[maxSlots]string) bool {
-	if slot < 0 {
+// bind gives the variable of a wildcard its value; false when it may not have it.
+func (p *part) bind(value string, bound *[maxSlots]string) bool {
+	if p.slot < 0 {
 		return true
 	}
-	if bound[slot] != "" && bound[slot] != value {
+	if bound[p.slot] != "" && bound[p.slot] != value || !p.kind.takes(value) {
 		return false
 	}
-	bound[slot] = value
+	bound[p.slot] = value
 	return true
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -89,8 +91,8 @@ func (d *Dialogue) build(spec *StepSpec) (*Step, error) {
 		return nil, errors.New("the path with its values filled in is not a path; use a |query filter")
 	}
 	step.Method, step.Path = method, path
-	for name, text := range spec.Headers {
-		v, err := expand(text, d.value)
+	for _, name := range slices.Sorted(maps.Keys(spec.Headers)) {
+		v, err := expand(spec.Headers[name], d.value)
 		if err != nil {
 			return nil, fmt.Errorf("header %s: %w", name, err)
 		}
@@ -162,8 +164,8 @@ func (d *Dialogue) sessionHeaders() error {
 	if d.secret == nil {
 		return nil // a logout
 	}
-	for name, text := range d.a.spec.Login.Headers {
-		if err := d.setHeader(name, text); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(d.a.spec.Login.Headers)) {
+		if err := d.setHeader(name, d.a.spec.Login.Headers[name]); err != nil {
 			return err
 		}
 	}

@@ -126,8 +126,12 @@ func (a *Adapter) remask(s *Session) {
 }
 
 // masksCookie: cookies.mask decides where it is given; else a held value counts as a secret from 8 bytes on, unless
-// it is the user name, which pages show everywhere.
+// it is the user name, which pages show everywhere. A cookie that passes, and is in the jar only for a login or logout
+// under way, is the agent's to see.
 func (a *Adapter) masksCookie(s *Session, c heldCookie) bool {
+	if cookieName(c.Name) && a.passesCookie(c.Name) {
+		return false
+	}
 	if a.spec.Cookies.Mask != nil {
 		return globAny(a.spec.Cookies.Mask, c.Name, nil)
 	}

@@ -29,6 +29,8 @@ type Spec struct {
 	// Pin lists request headers that are kept the same for a whole upstream session: the value of the first agent
 	// request of the session goes out with every later one, the login included.
 	Pin []string `yaml:"pin" json:"pin,omitempty" eg:"[User-Agent, Accept-Language]"`
+	// Paths says how the application reads paths, where that is not as they are written.
+	Paths PathSpec `yaml:"paths" json:"paths,omitzero" eg:"{fold: true}"`
 	// Actions name what a request does. They are tried in order and the first match names it; a request that none
 	// matches is refused.
 	Actions []ActionSpec `yaml:"actions" json:"actions" eg:"[{name: page.read, match: {path: /view}, resource: page}]"`
@@ -87,6 +89,26 @@ type QuerySpec struct {
 	// Semicolon says that the application separates parameters by ; as well as by &. Without it a query with a bare ;
 	// is refused where a parameter decides the action, for applications disagree about it.
 	Semicolon bool `yaml:"semicolon" json:"semicolon,omitempty" eg:"true"`
+}
+
+// PathSpec says how the application reads paths. It changes what actions are matched on, never what is sent.
+type PathSpec struct {
+	// Fold says that the application takes paths without regard to case, as most on Windows do. Actions are then matched
+	// on the path in lower case, and variables bind it so.
+	Fold bool `yaml:"fold" json:"fold,omitempty" eg:"true"`
+	// Rewrite lists paths in which the application finds a parameter. The first that fits is read as the other spelling; a
+	// parameter that is in the path and in the query then comes twice, and the request is refused.
+	Rewrite []Rewrite `yaml:"rewrite" json:"rewrite,omitempty" eg:"[{path: \"/index.php/{title...}\", to: /index.php, query: {title: \"{title}\"}}]"`
+}
+
+// Rewrite is one path that stands for another one with parameters.
+type Rewrite struct {
+	// Path is the pattern of the path, as in match.
+	Path string `yaml:"path" json:"path" need:"yes" eg:"/index.php/{title...}"`
+	// To is the path that it stands for.
+	To string `yaml:"to" json:"to" need:"yes" eg:"/index.php"`
+	// Query maps parameters to what they are then: text with the variables of path.
+	Query map[string]string `yaml:"query" json:"query,omitempty" eg:"{title: \"{title}\"}"`
 }
 
 // LoginSpec is the recipe of a session.
@@ -196,16 +218,21 @@ type ActionSpec struct {
 	Login bool `yaml:"login" json:"login,omitempty" eg:"true"`
 	// Match says which requests this is.
 	Match MatchSpec `yaml:"match" json:"match" need:"yes" eg:"{method: [GET, HEAD], path: \"/view/{page}\"}"`
-	// Resource is what it is done to: a template over the variables that match binds.
+	// Resource is what it is done to: a template over the variables that match binds. Where the application has several
+	// spellings for one thing, filters make them one, so that scopes and policies mean it: {page|underscores} (blanks are
+	// _, none doubled or at the ends), {page|first_upper}, {page|lower}, {page|upper}.
 	Resource string `yaml:"resource" json:"resource,omitempty" eg:"page/{page}"`
 }
 
 // MatchSpec says which requests an action is: everything given must hold. A pattern is text with * (any characters)
-// and {var} (any characters, at least one, bound to var). A list of patterns: one must fit; "" in it means absent or empty.
+// and {var} (any characters, at least one, bound to var; {var:digits} takes a number without leading zeros only, for
+// applications that read 7x as 7). A variable that stands twice must have the same value twice. A list of patterns: one
+// must fit; "" in it means absent or empty.
 type MatchSpec struct {
 	// Method is one method or a list; without it every method. HEAD must be listed where it is meant.
 	Method Strings `yaml:"method" json:"method,omitempty" eg:"[GET, HEAD]"`
-	// Path is one pattern or a list of them, on the decoded path: {var} and * stay within a segment, ** at the end is the rest.
+	// Path is one pattern or a list of them, on the decoded path: {var} and * stay within a segment, ** at the end is the
+	// rest, {var...} at the end is the rest bound to var.
 	Path Strings `yaml:"path" json:"path" need:"yes" eg:"/tickets/{id}"`
 	// Query maps parameters to patterns. A parameter not named here may have any value, unless only says otherwise. Use
 	// it where the application reads the parameter from the query and nowhere else; where a field of the form would
