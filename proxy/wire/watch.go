@@ -23,8 +23,8 @@ type watch struct {
 
 func (w *watch) start(c *h1) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.on = true
-	w.mu.Unlock()
 	if w.timer == nil {
 		w.timer = time.AfterFunc(watchAfter, func() { w.look(c) })
 	} else {
