@@ -170,10 +170,13 @@ func (x *exchange) peek() error {
 	case io.EOF, io.ErrUnexpectedEOF:
 		x.body, x.kept = buf[:n], h.Length < 0 || int64(n) == h.Length
 	default:
-		return refuse(AmbiguousRequest, "the body broke off before the action could be named").because(err)
+		if m := wire.BodyFault(err); m != nil {
+			return malformed(m).because(err)
+		}
+		return refuse(AmbiguousRequest, "the body broke off before the action could be named. Send it whole.").because(err)
 	}
 	if !x.kept && h.Length >= 0 && int64(n) < min(h.Length, peekLimit) {
-		return refuse(AmbiguousRequest, "the body is shorter than its Content-Length")
+		return refuse(AmbiguousRequest, "the body is shorter than its Content-Length. Send it whole.")
 	}
 	return nil
 }

@@ -83,6 +83,7 @@ func Open(opt Options) (*Corridor, error) {
 	if opt.HandshakeTimeout == 0 {
 		opt.HandshakeTimeout = 10 * time.Second
 	}
+	opt.Wire.SetDefaults()
 	set, err := compile(opt.Rules)
 	if err != nil {
 		return nil, err
@@ -100,8 +101,11 @@ func Open(opt Options) (*Corridor, error) {
 	c.identities = identity.NewRegistry(opt.Identity)
 	c.desk = lease.NewDesk[*adapters.Session](opt.State, opt.Lease)
 	c.metrics = newMetrics(c.log, c.liveTasks, func() float64 { return float64(len(c.desk.Leases())) })
-	c.server = &http.Server{Handler: c.front(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: nil}
+	c.server = &http.Server{Handler: c.front(), ReadHeaderTimeout: opt.Wire.HeadTimeout, IdleTimeout: opt.Wire.IdleTimeout,
+		MaxHeaderBytes: 2 * opt.Wire.MaxHeadBytes, ErrorLog: nil} // the guard bounds the head; the parser's own bound lies beyond
+	c.server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, agentConn{}, conn)
+	}
 	if err := c.takeBack(); err != nil {
 		_ = c.Close(context.Background())
 		return nil, err

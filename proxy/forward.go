@@ -48,6 +48,9 @@ func (x *exchange) unreached(ctx context.Context, err error) error {
 	if over := x.tunnel.task.Active(); over != nil {
 		return ended(over)
 	}
+	if m := wire.AgentFault(err); m != nil {
+		return malformed(m).because(err)
+	}
 	return unreached(x.target.Authority, err)
 }
 

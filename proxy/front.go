@@ -1,19 +1,15 @@
 package proxy
 
-import (
-	"net"
-
-	"github.com/byline-proxy/byline/proxy/wire"
-)
+import "net"
 
 // guardedListener puts the strict reader in front of net/http's parser, so that
 // what the front is lenient about never reaches it.
 type guardedListener struct {
 	net.Listener
-	wire *wire.Server
+	c *Corridor
 }
 
-func (c *Corridor) guarded(ln net.Listener) net.Listener { return guardedListener{ln, c.wire} }
+func (c *Corridor) guarded(ln net.Listener) net.Listener { return guardedListener{ln, c} }
 
 // Accept returns the next connection behind a guard of its own.
 func (g guardedListener) Accept() (net.Conn, error) {
@@ -21,5 +17,5 @@ func (g guardedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.wire.Guard(conn), nil
+	return g.c.wire.Guard(conn, (&tunnel{c: g.c}).malformed), nil
 }

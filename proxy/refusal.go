@@ -103,9 +103,23 @@ func asRefusal(err error) *Refusal {
 	}
 	var m *wire.Malformed
 	if errors.As(err, &m) {
-		return &Refusal{Code: Code(m.Code), Detail: m.Detail, Status: m.Status}
+		return malformed(m)
 	}
 	return refuse(UpstreamUnreached, "the exchange failed inside the proxy; the operator's log has the cause").because(err)
+}
+
+// malformed puts the remedy behind what the wire found wrong.
+func malformed(m *wire.Malformed) *Refusal {
+	remedy := "Send the request in one plain form (RFC 9112, RFC 9113)."
+	switch m.Status {
+	case http.StatusRequestTimeout:
+		remedy = "Send it without such a pause."
+	case http.StatusExpectationFailed:
+		remedy = "Leave the Expect field out."
+	case http.StatusRequestHeaderFieldsTooLarge:
+		remedy = "Send fewer or shorter fields; the operator sets the limits (wire.max_head_bytes, wire.max_fields)."
+	}
+	return &Refusal{Code: Code(m.Code), Detail: m.Detail + ". " + remedy, Status: m.Status}
 }
 
 // problem is the body of a refusal, RFC 9457 section 3.1.

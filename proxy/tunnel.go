@@ -178,6 +178,14 @@ func (t *taken) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// CloseWrite ends our side, so that an agent can read a last answer to its end.
+func (t *taken) CloseWrite() error {
+	if c, ok := t.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
+
 // hostOf is the name the leaf must be for: the CONNECT target, never what the
 // ClientHello says.
 func hostOf(conn net.Conn) string {
@@ -207,8 +215,7 @@ func (c *Corridor) absolute(r *http.Request, _ *goproxy.ProxyCtx) (*http.Request
 	if bad != nil {
 		return r, answerHTTP(r, t.malformed(r.Context(), bad))
 	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	stop := context.AfterFunc(t.task.Context(), func() { cancel(context.Cause(t.task.Context())) })
+	ctx, stop, cancel := frontContext(r, t.task)
 	resp := t.exchange(ctx, in)
 	done := resp.Done
 	resp.Done = func(sent, received int64, err error) {
@@ -219,6 +226,25 @@ func (c *Corridor) absolute(r *http.Request, _ *goproxy.ProxyCtx) (*http.Request
 		}
 	}
 	return r, answerHTTP(r, resp)
+}
+
+// agentConn is the key of an agent's connection in a request's context.
+type agentConn struct{}
+
+// frontContext ends with the task and with the connection, and then says what
+// was wrong with what the agent sent, if that was it.
+func frontContext(r *http.Request, t *task) (ctx context.Context, stop func(), cancel context.CancelCauseFunc) {
+	ctx, cancel = context.WithCancelCause(context.WithoutCancel(r.Context()))
+	task := context.AfterFunc(t.Context(), func() { cancel(context.Cause(t.Context())) })
+	gone := context.AfterFunc(r.Context(), func() {
+		conn, _ := r.Context().Value(agentConn{}).(net.Conn)
+		if bad := wire.FaultOf(conn); bad != nil {
+			cancel(bad)
+			return
+		}
+		cancel(context.Cause(r.Context()))
+	})
+	return ctx, func() { task(); gone() }, cancel
 }
 
 // refuseFront refuses before there is a tunnel. The refusal is on record.

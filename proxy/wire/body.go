@@ -18,6 +18,37 @@ const (
 	untilClose                // an answer without either
 )
 
+// AgentFault is set if err, from a round trip, comes from the agent's own body:
+// it was framed wrongly or did not arrive in time. Then the SaaS is not to
+// blame.
+func AgentFault(err error) *Malformed {
+	var own *agentError
+	var bad *Malformed
+	if errors.As(err, &bad) { // also as the cause of an end
+		return bad
+	}
+	if !errors.As(err, &own) {
+		return nil
+	}
+	return BodyFault(own)
+}
+
+// BodyFault says what is wrong with a body that an agent sent, from the error of
+// its Read; nil if nothing is, or the agent just went away.
+func BodyFault(err error) *Malformed {
+	var bad *Malformed
+	var late net.Error
+	switch {
+	case errors.As(err, &bad):
+		return bad
+	case errors.As(err, &late) && late.Timeout():
+		return tooSlow("the body did not arrive in time")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return ambiguous("the body ended before its length was reached")
+	}
+	return nil
+}
+
 var errBodyOver = errors.New("wire: the exchange of this body is over")
 
 // body reads one message's body off its connection. Bytes go straight into the

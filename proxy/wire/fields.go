@@ -63,6 +63,7 @@ const (
 	valueByte
 	targetByte
 	hostByte
+	plainByte // letters, digits and the hyphen: what nearly every name is made of
 )
 
 var class = func() (t [256]uint8) {
@@ -83,6 +84,9 @@ var class = func() (t [256]uint8) {
 	for _, c := range []byte("-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
 		t[c] |= hostByte
 	}
+	for _, c := range []byte("-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		t[c] |= plainByte
+	}
 	return t
 }()
 
@@ -97,11 +101,27 @@ func all(s string, is uint8) bool {
 
 func isToken(s string) bool { return s != "" && all(s, tokenByte) }
 
-// masked are names that a gateway of the CGI kind takes for the ones with a
-// hyphen, and that would frame, route or authenticate a message there.
+// masked are names that a gateway takes for the ones with a hyphen (the CGI kind
+// folds an underscore, others whatever is no letter), and that would frame,
+// route or authenticate a message there.
 var masked = map[string]bool{
-	"content_length": true, "transfer_encoding": true, "content_type": true, "proxy_authorization": true,
-	"proxy_connection": true, "keep_alive": true, "http2_settings": true,
+	"content-length": true, "transfer-encoding": true, "content-type": true, "proxy-authorization": true,
+	"proxy-connection": true, "keep-alive": true, "http2-settings": true,
+}
+
+// isMasked: name is not one of them and folds to one.
+func isMasked(name string) bool {
+	for i := 0; i < len(name); i++ {
+		if class[name[i]]&plainByte == 0 {
+			return masked[strings.Map(func(r rune) rune {
+				if r > 0x7f || class[r]&plainByte == 0 {
+					return '-'
+				}
+				return r
+			}, strings.ToLower(name))]
+		}
+	}
+	return false
 }
 
 // checkField refuses what two parsers could read in two ways. It is the same
@@ -113,8 +133,8 @@ func checkField(name, value string) *Malformed {
 	if !all(value, valueByte) {
 		return ambiguous("a field's value has control characters in it (RFC 9110 section 5.5)")
 	}
-	if strings.IndexByte(name, '_') >= 0 && masked[strings.ToLower(strings.ReplaceAll(name, "-", "_"))] {
-		return ambiguous("a field's name is a framing field's name, spelled with an underscore")
+	if isMasked(name) {
+		return ambiguous("a field's name is a framing field's name, spelled with another mark for the hyphen")
 	}
 	return nil
 }

@@ -1,12 +1,10 @@
 package wire
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -23,45 +21,43 @@ import (
 // Reads are made by one goroutine at a time, beside Writes.
 type guarded struct {
 	net.Conn
-	cfg  *Config
-	src  source
-	head atomic.Pointer[Head]
-	raw  atomic.Bool
+	cfg *Config
+	why func(context.Context, *Malformed) *Response
+	src source
+	raw atomic.Bool
 
 	mu       sync.Mutex
 	asked    bool          // a CONNECT or upgrade waits for its answer
+	held     bool          // a Read waits for the parser to want a head
 	wake     chan struct{} // closed when asked or deadline changes
 	deadline time.Time
 
 	msg  message
 	out  []byte // checked, not yet given
 	body *body
-	bad  atomic.Pointer[Malformed]
-	err  error
+	err  error // what Read gives from now on
+
+	fault atomic.Pointer[Malformed] // of a body: its reader answers
+	bad   *Malformed                // of a head: answered here, once the parser wants it
+	said  atomic.Bool               // and it was
 }
 
 // Guard is a strict reader of HTTP/1.1 in front of another parser; it takes the
 // absolute and authority forms. The parser sets the deadlines between messages,
-// Guard those within a body. Once Read has failed with a *Malformed, the 400 that
-// net/http writes for any such error is replaced by an answer that says why.
-func (s *Server) Guard(conn net.Conn) net.Conn {
-	return &guarded{Conn: conn, cfg: &s.cfg, src: source{conn: conn}, wake: make(chan struct{})}
+// Guard those within a head and a body. A head that cannot be carried, or is not
+// whole in time, is answered with what malformed says, as a Door does; the
+// parser's own 400 is not sent.
+func (s *Server) Guard(conn net.Conn, malformed func(context.Context, *Malformed) *Response) net.Conn {
+	return &guarded{Conn: conn, cfg: &s.cfg, why: malformed, src: source{conn: conn}, wake: make(chan struct{})}
 }
 
-// HeadOf is the head that a guarded connection gave last. It is false before
-// the first one, and for other connections.
-func HeadOf(conn net.Conn) (*Head, bool) {
-	for {
-		if g, ok := conn.(*guarded); ok {
-			h := g.head.Load()
-			return h, h != nil
-		}
-		inner, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			return nil, false
-		}
-		conn = inner.NetConn()
+// FaultOf is why a guarded connection gives no further bytes, or nil. The parser
+// takes any error of a read for the agent's end, and keeps no cause.
+func FaultOf(conn net.Conn) *Malformed {
+	if g, ok := conn.(*guarded); ok {
+		return g.fault.Load()
 	}
+	return nil
 }
 
 func (g *guarded) Read(p []byte) (int, error) {
@@ -73,7 +69,7 @@ func (g *guarded) Read(p []byte) (int, error) {
 	}
 	for len(g.out) == 0 {
 		if g.err != nil {
-			return 0, g.err
+			return 0, g.tell()
 		}
 		if err := g.step(); err != nil {
 			if err == errNowRaw {
@@ -108,16 +104,13 @@ func (g *guarded) step() error {
 	}
 	n, err := g.wholeHead()
 	if err != nil {
-		return g.fail(err)
+		return g.failHead(err)
 	}
 	text := string(g.src.buf[g.src.r : g.src.r+n])
 	g.src.r += n
-	g.msg.Fields = nil // the last head is lent to whoever asked HeadOf
 	if bad := parseHead(text, &g.msg, absoluteForm|authorityForm, g.cfg.MaxFields); bad != nil {
-		return g.fail(bad)
+		return g.failHead(bad)
 	}
-	h := g.msg.Head
-	g.head.Store(&h)
 	g.out = []byte(text)
 	switch {
 	case g.msg.Method == "CONNECT" || g.msg.Upgrade != "":
@@ -139,7 +132,7 @@ func (g *guarded) step() error {
 // a deadline that passes meanwhile loses nothing.
 func (g *guarded) wholeHead() (int, error) {
 	var c scan
-	for {
+	for bounded := false; ; {
 		n, bad := c.end(g.src.buffered(), false)
 		switch {
 		case bad != nil:
@@ -149,13 +142,40 @@ func (g *guarded) wholeHead() (int, error) {
 		case n > 0:
 			return n, nil
 		}
+		if !bounded && g.src.w > g.src.r {
+			bounded = true
+			g.boundHead()
+		}
 		if err := g.src.fill(); err != nil {
-			if err == io.EOF && g.src.w > g.src.r {
+			switch {
+			case g.src.w == g.src.r:
+			case err == io.EOF:
 				err = io.ErrUnexpectedEOF
+			case isTimeout(err) && !g.interrupted():
+				err = tooSlow("the head did not arrive in time")
 			}
 			return 0, err
 		}
 	}
+}
+
+// boundHead bounds the rest of a head whose first bytes are there. A parser that
+// waits for a head has set a deadline; one that has set none is in the middle of
+// an exchange and only looks whether the agent is still there.
+func (g *guarded) boundHead() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if until := time.Now().Add(g.cfg.HeadTimeout); !g.deadline.IsZero() && g.deadline.After(until) {
+		_ = g.Conn.SetReadDeadline(until)
+	}
+}
+
+// interrupted: the parser itself ended the read, with a deadline long past, and
+// will go on reading later.
+func (g *guarded) interrupted() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !g.deadline.IsZero() && g.deadline.Unix() <= 1
 }
 
 // nextBody gives body bytes, framed anew if they came in chunks.
@@ -180,7 +200,8 @@ func (g *guarded) nextBody() error {
 	g.out = append([]byte(nil), out...)
 	if err != nil {
 		g.err = err
-		return g.fail(err)
+		g.fault.Store(BodyFault(err))
+		return err
 	}
 	return nil
 }
@@ -221,27 +242,46 @@ func (g *guarded) await() error {
 	}
 }
 
-// fail remembers what cannot heal.
-func (g *guarded) fail(err error) error {
+// failHead keeps what cannot heal, for when the parser wants a head.
+func (g *guarded) failHead(err error) error {
 	if isTimeout(err) {
 		return err
 	}
 	g.err = err
-	var bad *Malformed
-	if errors.As(err, &bad) {
-		g.bad.Store(bad)
+	errors.As(err, &g.bad)
+	return g.tell()
+}
+
+// tell answers a head that cannot be carried and gives its error. It waits until
+// the parser wants a head: an exchange under way does not suffer for what was
+// sent behind it, and the parser itself closes without a word.
+func (g *guarded) tell() error {
+	if g.bad == nil || g.said.Load() {
+		return g.err
 	}
-	return err
+	for {
+		g.mu.Lock()
+		deadline, wake := g.deadline, g.wake
+		g.held = deadline.IsZero()
+		g.mu.Unlock()
+		switch {
+		case deadline.IsZero():
+			<-wake
+			continue
+		case deadline.Unix() <= 1: // interrupted
+			return os.ErrDeadlineExceeded
+		}
+		g.said.Store(true)
+		g.explain()
+		return g.err
+	}
 }
 
 // Write passes on what the parser answers, and watches for the answer to a
 // CONNECT or an upgrade.
 func (g *guarded) Write(p []byte) (int, error) {
-	if bad := g.bad.Load(); bad != nil && strings.HasPrefix(string(p[:min(len(p), 24)]), "HTTP/1.1 400 Bad Request") {
-		if _, err := g.Conn.Write(bad.explain()); err != nil {
-			return 0, err
-		}
-		return len(p), nil
+	if g.said.Load() && strings.HasPrefix(string(p[:min(len(p), 24)]), "HTTP/1.1 400 Bad Request") {
+		return len(p), nil // the parser's own words come after ours
 	}
 	if !g.raw.Load() {
 		g.mu.Lock()
@@ -269,7 +309,7 @@ func (g *guarded) rouse() {
 func (g *guarded) SetReadDeadline(t time.Time) error {
 	g.mu.Lock()
 	g.deadline = t
-	if g.asked {
+	if g.asked || g.held {
 		g.rouse()
 	}
 	g.mu.Unlock()
@@ -302,10 +342,23 @@ func (g *guarded) CloseWrite() error {
 // NetConn is the connection beneath.
 func (g *guarded) NetConn() net.Conn { return g.Conn }
 
-// explain is m as a whole answer, for where no door can give one.
-func (m *Malformed) explain() []byte {
-	body, _ := json.Marshal(map[string]any{"type": "about:blank", "title": http.StatusText(m.Status),
-		"status": m.Status, "code": m.Code, "detail": m.Detail})
-	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-		m.Status, http.StatusText(m.Status), len(body), body)
+// explain writes the answer.
+func (g *guarded) explain() {
+	resp := g.why(context.Background(), g.bad)
+	if resp == nil {
+		return
+	}
+	d := &delivery{resp: resp, bodily: resp.Body != nil, close: true}
+	b, err := appendAnswerHead(nil, d)
+	if err == nil && d.bodily {
+		var body []byte
+		body, err = io.ReadAll(resp.Body)
+		b = append(b, body...)
+		d.sent = int64(len(body))
+	}
+	if err == nil {
+		_ = g.Conn.SetWriteDeadline(time.Now().Add(g.cfg.BodyStall))
+		_, err = g.Conn.Write(b)
+	}
+	closeAnswer(resp, d.sent, 0, err)
 }

@@ -85,7 +85,7 @@ func (c *h1) noHead(err error) error {
 	case err == io.EOF, c.src.r == c.src.w && isTimeout(err), c.busy.Load() == shut:
 		return nil
 	case isTimeout(err):
-		return c.refuse(&Malformed{Code: "ambiguous_request", Status: 408, Detail: "the head did not arrive in time"})
+		return c.refuse(tooSlow("the head did not arrive in time"))
 	}
 	return err
 }
@@ -182,11 +182,5 @@ func (c *h1) bodyViolation() *Malformed {
 	if c.body == nil || !c.body.failed.Load() {
 		return nil
 	}
-	var bad *Malformed
-	if err := c.body.failure(); errors.As(err, &bad) {
-		return bad
-	} else if isTimeout(err) {
-		return &Malformed{Code: "ambiguous_request", Status: 408, Detail: "the body did not arrive in time"}
-	}
-	return nil
+	return BodyFault(c.body.failure())
 }

@@ -85,13 +85,17 @@ type Door struct {
 type Malformed struct {
 	Code   string // "ambiguous_request" or "too_large"
 	Status int
-	Detail string // for the agent to read; quotes no field values
+	Detail string // for the agent to read: a clause without a full stop; quotes no field values
 }
 
 func (m *Malformed) Error() string { return "malformed request: " + m.Detail }
 
 func ambiguous(detail string) *Malformed {
 	return &Malformed{Code: "ambiguous_request", Status: http.StatusBadRequest, Detail: detail}
+}
+
+func tooSlow(detail string) *Malformed {
+	return &Malformed{Code: "ambiguous_request", Status: http.StatusRequestTimeout, Detail: detail}
 }
 
 func tooLarge(status int, detail string) *Malformed {
