@@ -48,6 +48,9 @@ func runCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		signals := make(chan os.Signal, 16)
+		signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+		defer signal.Stop(signals)
 		s, err := f.surroundings(cfg)
 		if err != nil {
 			return failed("run", err, "")
@@ -56,7 +59,7 @@ func runCommand() *cobra.Command {
 		for _, w := range s.warnings {
 			fmt.Fprintln(c.ErrOrStderr(), "byline: warning:", w)
 		}
-		code, err := runTask(c.Context(), server, body, s, args)
+		code, err := runTask(c.Context(), server, body, s, args, signals)
 		if err != nil { // the program's own exit code comes first
 			return &failure{fmt.Errorf("run: %w", err), hintOf(err), max(code, 1)}
 		}
@@ -105,12 +108,10 @@ func (f *runFlags) surroundings(cfg *configs.Config) (*surroundings, error) {
 }
 
 // runTask makes the task, runs the program inside it and ends the task. Signals
-// are caught before the task is made and until it is ended, so that none leaves
-// a task behind; one that comes before the program has started ends the run.
-func runTask(ctx context.Context, server *control, spec []byte, s *surroundings, args []string) (code int, err error) {
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
-	defer signal.Stop(signals)
+// are caught before any file is written and until the task is ended, so that
+// none leaves one behind; one that comes before the program has started ends
+// the run.
+func runTask(ctx context.Context, server *control, spec []byte, s *surroundings, args []string, signals <-chan os.Signal) (code int, err error) {
 	ctx = context.WithoutCancel(ctx)
 	out, err := server.ask(ctx, "POST", "/v1/tasks", spec)
 	if err != nil {
