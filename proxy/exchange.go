@@ -28,10 +28,12 @@ type exchange struct {
 	decision policy.Decision
 	cookies  []adapters.Cookie // the agent's harmless ones
 	borrowed []adapters.Borrowed
+	late     lateBorrowed // what came behind the body
 	hold     *hold
 	target   *wire.Target
 	session  *adapters.Session
-	intent   string // id of the durable intent record; empty until step 5
+	messages *wire.Messages // of a WebSocket, else nil
+	intent   string         // id of the durable intent record; empty until step 5
 }
 
 // exchange answers one request of a tunnel. It is the wire's Door.Walk.
@@ -109,6 +111,7 @@ func (x *exchange) strip() {
 	x.out.Head = wire.Head{
 		Proto: in.Proto, Method: in.Method, Scheme: in.Scheme, Authority: in.Authority,
 		Path: in.Path, HasQuery: in.HasQuery, Length: in.Length, Upgrade: in.Upgrade,
+		Expect: in.Expect && x.body == nil, TakesTrailers: in.TakesTrailers, Announced: in.Announced,
 	}
 	x.out.Fields, x.cookies, x.borrowed = x.adapter.Strip(make([]wire.Field, 0, len(in.Fields)+4), in.Fields)
 	var fromQuery []adapters.Borrowed
@@ -116,6 +119,12 @@ func (x *exchange) strip() {
 	x.out.HasQuery = in.HasQuery && (x.out.Query != "" || in.Query == "")
 	x.borrowed = append(x.borrowed, fromQuery...)
 	x.out.Body = x.outBody()
+	if x.out.Interim, x.out.Trailers = nil, nil; x.in.Interim != nil {
+		x.out.Interim = x
+	}
+	if x.in.Trailers != nil {
+		x.out.Trailers = x.outTrailers
+	}
 }
 
 // inject puts the session on. out.Fields is never logged after this.

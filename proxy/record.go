@@ -71,11 +71,23 @@ func (x *exchange) outcome(status int, code Code, sent, received int64) string {
 		r.Method, r.Host, r.Path = x.in.Method, x.tunnel.authority, x.in.Path
 		r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
 		r.Account, r.Lease = x.hold.lease.Account(), x.hold.lease.ID()
+		x.outcomeOnly(r)
 	}
 	r.Status, r.Code, r.BytesDown, r.BytesUp = status, string(code), sent, received
 	r.DurationUS = time.Since(x.began).Microseconds()
 	x.c.metrics.exchange(r.Adapter, string(code), status, time.Since(x.began))
 	return x.c.log.Append(r).ID()
+}
+
+// outcomeOnly adds what shows only while bytes flow: credentials behind a body,
+// and the messages of a WebSocket.
+func (x *exchange) outcomeOnly(r *audit.Record) {
+	for _, b := range x.late.take() {
+		r.Stripped = append(r.Stripped, x.sighted(b))
+	}
+	if x.messages != nil {
+		r.MessagesUp, r.MessagesDown = x.messages.Up.Load(), x.messages.Down.Load()
+	}
 }
 
 // refuse answers with a refusal and puts it on record.
@@ -94,6 +106,10 @@ func (x *exchange) refuse(r *Refusal) *wire.Response {
 func (x *exchange) relay(resp *wire.Response) *wire.Response {
 	resp.Fields = append(resp.Fields, wire.Field{Name: "Byline-Record", Value: x.intent})
 	status := resp.Status
+	if resp.Switched != nil {
+		x.messages = new(wire.Messages)
+		resp.Messages = x.messages
+	}
 	resp.Done = func(sent, received int64, err error) {
 		var code Code
 		if err != nil {

@@ -33,6 +33,9 @@ func (c *h1) answer(resp *Response) (err error) {
 		}
 		closeAnswer(resp, d.sent, c.received(), err)
 	}()
+	if c.gate != nil {
+		c.gate.close()
+	}
 	d.bodily = resp.Body != nil && c.msg.Method != http.MethodHead && bodyAllowed(resp.Status)
 	d.chunked = d.bodily && resp.Length < 0 && !c.msg.http10
 	if d.bodily && resp.Length < 0 && !d.chunked || c.wontDrain() || c.s.closing() {
@@ -97,6 +100,7 @@ func appendAnswerHead(b []byte, d *delivery) ([]byte, error) {
 	switch {
 	case d.chunked:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+		b = appendAnnounced(b, resp.Announced)
 	case resp.Status == http.StatusSwitchingProtocols:
 		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
 	case resp.Status < 200 || resp.Status == http.StatusNoContent: // RFC 9110 section 8.6
@@ -109,6 +113,23 @@ func appendAnswerHead(b []byte, d *delivery) ([]byte, error) {
 		b = append(b, "Connection: close\r\n"...)
 	}
 	return append(b, '\r', '\n'), nil
+}
+
+// appendAnnounced writes Trailer with the names that may come after a body.
+func appendAnnounced(b []byte, names string) []byte {
+	list := ""
+	eachListed(names, func(name string) bool {
+		if isToken(name) && !forbiddenInTrailer(name) {
+			list = addMember(list, name)
+		}
+		return true
+	})
+	if list == "" {
+		return b
+	}
+	b = append(b, "Trailer: "...)
+	b = append(b, list...)
+	return append(b, '\r', '\n')
 }
 
 // appendFields writes fields as they are, without those that the wire sets.

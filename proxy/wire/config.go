@@ -28,6 +28,9 @@ type Config struct {
 	// request is sent. Default 60s. Too short, and slow reports fail after the
 	// SaaS has already acted.
 	ResponseHead time.Duration `yaml:"response_head"`
+	// ContinueWait is how long the SaaS may take to say 100 Continue before the
+	// body is sent without it. Default 1s. Old applications never say it.
+	ContinueWait time.Duration `yaml:"continue_wait"`
 	// ExchangeTotal bounds a whole round trip with its body. Default 0: none.
 	// It cuts event streams and large downloads too.
 	ExchangeTotal time.Duration `yaml:"exchange_total"`
@@ -59,7 +62,7 @@ func (c *Config) SetDefaults() {
 	}{
 		{&c.HeadTimeout, 10 * time.Second}, {&c.IdleTimeout, 5 * time.Minute}, {&c.BodyStall, 30 * time.Second},
 		{&c.AnswerStall, 5 * time.Minute}, {&c.DialTimeout, 10 * time.Second}, {&c.TLSTimeout, 10 * time.Second},
-		{&c.ResponseHead, time.Minute},
+		{&c.ResponseHead, time.Minute}, {&c.ContinueWait, time.Second},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
@@ -87,7 +90,7 @@ func (c *Config) Check() []error {
 	}{
 		{"head_timeout", c.HeadTimeout}, {"idle_timeout", c.IdleTimeout}, {"body_stall", c.BodyStall},
 		{"answer_stall", c.AnswerStall}, {"dial_timeout", c.DialTimeout}, {"tls_timeout", c.TLSTimeout},
-		{"response_head", c.ResponseHead},
+		{"response_head", c.ResponseHead}, {"continue_wait", c.ContinueWait},
 	} {
 		if d.value <= 0 {
 			all = append(all, errors.New(d.key+": must be positive"))

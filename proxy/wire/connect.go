@@ -35,6 +35,9 @@ func (t *tracked) Close() error {
 	return t.Conn.Close()
 }
 
+// CloseWrite ends the writing half.
+func (t *tracked) CloseWrite() error { return closeWrite(t.Conn) }
+
 // connect dials, and makes the TLS handshake if c is not nil. It keeps trying
 // neither other names nor older versions.
 func (h *host) connect(ctx context.Context, c *tls.Config) (net.Conn, error) {

@@ -1,14 +1,10 @@
 package wire
 
 import (
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 )
 
 // FromHTTP is a request that net/http parsed, from HTTP/2 or in absolute form,
@@ -42,6 +38,7 @@ func FromHTTP(r *http.Request) (*Request, *Malformed) {
 		if !isToken(name) || forbiddenInTrailer(name) {
 			return nil, ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
 		}
+		in.Announced = addMember(in.Announced, name)
 	}
 	return in, nil
 }
@@ -128,6 +125,7 @@ func (in *Request) hop(r *http.Request, m meaning, f Field) *Malformed {
 		if two && !strings.EqualFold(f.Value, "trailers") {
 			return ambiguous("TE is not trailers (RFC 9113 section 8.2.2)")
 		}
+		in.TakesTrailers = in.TakesTrailers || strings.EqualFold(f.Value, "trailers")
 	case isContentLength:
 		var n int64
 		if !parseLength(f.Value, &n) || len(r.Header["Content-Length"]) > 1 || n != r.ContentLength && r.ContentLength >= 0 {
@@ -175,27 +173,10 @@ func sortByName(fields []Field) {
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
-// timedBody bounds the wait of each read of a stream's body, and counts.
-type timedBody struct {
-	r     io.Reader
-	ctl   *http.ResponseController
-	stall time.Duration
-	n     atomic.Int64
-	mu    sync.Mutex
-	armed time.Time
-}
-
-func (b *timedBody) count() int64 { return b.n.Load() }
-
-func (b *timedBody) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	until := time.Now().Add(b.stall)
-	if until.Sub(b.armed) > b.stall/4 {
-		b.armed = until
-		_ = b.ctl.SetReadDeadline(until)
+// addMember appends a member to a comma-separated list.
+func addMember(list, member string) string {
+	if list == "" {
+		return member
 	}
-	b.mu.Unlock()
-	n, err := b.r.Read(p)
-	b.n.Add(int64(n))
-	return n, err
+	return list + ", " + member
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -26,6 +27,7 @@ type h1 struct {
 
 	msg   message
 	body  *body // of the request under way, nil without one
+	gate  *gate // of that body, nil unless the agent waits for 100 Continue
 	sends time.Time
 	busy  atomic.Int32 // idle, inExchange, closed
 	watch watch
@@ -152,7 +154,10 @@ func (c *h1) exchange() (again bool, err error) {
 }
 
 func (c *h1) openBody(in *Request) {
-	c.body = nil
+	c.body, c.gate = nil, nil
+	if !c.msg.http10 {
+		in.Interim = c
+	}
 	if c.msg.Length == 0 {
 		return
 	}
@@ -161,10 +166,11 @@ func (c *h1) openBody(in *Request) {
 		msg := c.msg
 		b.framing, b.left, b.allow = chunks, 0, msg.announced
 		b.limits.headBytes, b.limits.fields = c.s.cfg.MaxHeadBytes, c.s.cfg.MaxFields
-		in.Trailers = b.Trailers
+		in.Trailers, in.Announced = b.Trailers, c.msg.trailer
 	}
 	if c.msg.expect {
-		b.expect = c.conn
+		c.gate = &gate{Conn: c.conn, stall: c.s.cfg.BodyStall}
+		b.expect, in.Expect = c.gate, true
 	}
 	c.body, in.Body = b, b
 }
@@ -183,4 +189,37 @@ func (c *h1) bodyViolation() *Malformed {
 		return nil
 	}
 	return BodyFault(c.body.failure())
+}
+
+// gate lets 100 Continue through until the answer begins: the body may be read,
+// and so asked for, by another goroutine than the one that answers.
+type gate struct {
+	net.Conn
+	stall time.Duration
+	mu    sync.Mutex
+	shut  bool
+}
+
+func (g *gate) Write(p []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut {
+		return 0, errBodyOver
+	}
+	_ = g.Conn.SetWriteDeadline(time.Now().Add(g.stall))
+	return g.Conn.Write(p)
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = true
+}
+
+// Interim writes an interim answer (RFC 9110 section 15.2).
+func (c *h1) Interim(status int, fields []Field) {
+	b, err := appendAnswerHead(nil, &delivery{resp: &Response{Status: status, Fields: fields}})
+	if err == nil {
+		_ = c.send(b) // a connection that fails is found out by the answer
+	}
 }

@@ -9,6 +9,18 @@ import (
 	"strings"
 
 	"golang.org/x/net/http2"
+
+	"github.com/byline-proxy/byline/proxy/wire/internal/xconnect"
+)
+
+func init() { xconnect.Restore() }
+
+// Receive windows in bytes (RFC 9113 section 5.2). A stream whose reader has
+// stopped fills its own and no more; the connection's holds many such streams, so
+// that they do not stop the others on it.
+const (
+	streamWindow = 256 << 10
+	uploadWindow = 64 * streamWindow
 )
 
 // setUpH2 makes the HTTP/2 side: one Server for all connections. The library
@@ -17,7 +29,8 @@ func (s *Server) setUpH2() {
 	s.h2 = &http2.Server{}
 	s.web = &http.Server{MaxHeaderBytes: s.cfg.MaxHeadBytes, IdleTimeout: s.cfg.IdleTimeout,
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: s.cfg.MaxStreams, WriteByteTimeout: s.cfg.BodyStall,
-			SendPingTimeout: s.cfg.IdleTimeout, PingTimeout: s.cfg.BodyStall}}
+			SendPingTimeout: s.cfg.IdleTimeout, PingTimeout: s.cfg.BodyStall,
+			MaxReceiveBufferPerStream: streamWindow, MaxReceiveBufferPerConnection: uploadWindow}}
 	if err := http2.ConfigureServer(s.web, s.h2); err != nil {
 		panic("wire: " + err.Error()) // only for a TLS configuration, and there is none
 	}
@@ -36,24 +49,31 @@ func (s *Server) serveH2(ctx context.Context, conn net.Conn, scheme string, door
 
 // h2 is one stream of an agent.
 type h2 struct {
-	s      *Server
-	door   Door
-	w      http.ResponseWriter
-	r      *http.Request
-	scheme string
-	body   *timedBody
+	s       *Server
+	door    Door
+	w       http.ResponseWriter
+	r       *http.Request
+	scheme  string
+	body    *streamBody
+	joined  int64    // bytes from the agent after a switch
+	writing patience // of one write
 }
 
 func (x *h2) serve() {
+	ctl := http.NewResponseController(x.w)
+	x.writing = patience{d: x.s.cfg.BodyStall, set: ctl.SetWriteDeadline}
+	defer x.writing.end()
 	ctx := x.r.Context()
 	in, bad := FromHTTP(x.r)
 	if bad != nil {
 		x.answer(x.door.Malformed(ctx, bad))
 		return
 	}
-	in.Scheme = x.scheme
+	in.Scheme, in.Interim = x.scheme, x
 	if in.Body != nil {
-		x.body = &timedBody{r: in.Body, ctl: http.NewResponseController(x.w), stall: x.s.cfg.BodyStall}
+		in.Expect = awaitsContinue(in.Body)
+		x.body = newStreamBody(in.Body, ctl, x.s.cfg.BodyStall)
+		defer x.body.wait.end()
 		in.Body = x.body
 	}
 	x.answer(x.door.Walk(ctx, in))
@@ -69,10 +89,8 @@ func (x *h2) answer(resp *Response) {
 	err := errors.New("wire: the exchange was abandoned")
 	defer func() { closeAnswer(resp, sent, x.received(), err) }()
 	if resp.Switched != nil {
-		sent, err = x.join(resp)
-		return
-	}
-	if err = x.head(resp); err == nil && resp.Body != nil && x.r.Method != http.MethodHead && bodyAllowed(resp.Status) {
+		sent, x.joined, err = x.join(resp)
+	} else if err = x.head(resp); err == nil && resp.Body != nil && x.r.Method != http.MethodHead && bodyAllowed(resp.Status) {
 		sent, err = x.relay(resp)
 	}
 	if err != nil {
@@ -81,11 +99,20 @@ func (x *h2) answer(resp *Response) {
 	x.trailers(resp)
 }
 
+// Interim writes an interim answer (RFC 9110 section 15.2).
+func (x *h2) Interim(status int, fields []Field) {
+	h := x.w.Header()
+	defer clear(h)
+	if setHeader(h, fields) == nil {
+		x.w.WriteHeader(status)
+	}
+}
+
 func (x *h2) received() int64 {
 	if x.body == nil {
-		return 0
+		return x.joined
 	}
-	return x.body.count()
+	return x.body.n.Load()
 }
 
 func (x *h2) head(resp *Response) error {
@@ -129,10 +156,9 @@ func setHeader(h http.Header, fields []Field) error {
 func (x *h2) relay(resp *Response) (sent int64, err error) {
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)
-	ctl := http.NewResponseController(x.w)
-	flushes := resp.Length < 0 || resp.Length > int64(len(buf))
+	out := h2out{x: x, ctl: http.NewResponseController(x.w), flushes: resp.Length < 0 || resp.Length > int64(len(buf))}
 	if resp.Length < 0 {
-		if err := ctl.Flush(); err != nil {
+		if err := out.ctl.Flush(); err != nil {
 			return 0, err
 		}
 	}
@@ -143,14 +169,10 @@ func (x *h2) relay(resp *Response) (sent int64, err error) {
 		}
 		n, rerr := resp.Body.Read(room)
 		if n > 0 {
-			if _, err := x.w.Write(room[:n]); err != nil {
+			if err := out.write(room[:n], rerr == nil); err != nil {
 				return sent, err
 			}
-			if sent += int64(n); flushes && rerr == nil {
-				if err := ctl.Flush(); err != nil {
-					return sent, err
-				}
-			}
+			sent += int64(n)
 		}
 		switch {
 		case rerr == io.EOF && resp.Length >= 0 && sent < resp.Length:
@@ -161,7 +183,28 @@ func (x *h2) relay(resp *Response) (sent int64, err error) {
 			return sent, rerr
 		}
 	}
+	if resp.Trailers != nil {
+		_, _ = resp.Body.Read(buf[:1]) // up to the end: only then are trailers there
+	}
 	return sent, nil
+}
+
+// h2out is a stream's writing side while a body is relayed. A write waits for
+// the agent to make room, but no longer than a stall.
+type h2out struct {
+	x       *h2
+	ctl     *http.ResponseController
+	flushes bool
+}
+
+func (o *h2out) write(p []byte, more bool) error {
+	o.x.writing.start()
+	defer o.x.writing.stop()
+	_, err := o.x.w.Write(p)
+	if err == nil && o.flushes && more {
+		err = o.ctl.Flush()
+	}
+	return err
 }
 
 func (x *h2) trailers(resp *Response) {
@@ -173,36 +216,4 @@ func (x *h2) trailers(resp *Response) {
 			x.w.Header().Add(http.TrailerPrefix+http.CanonicalHeaderKey(f.Name), f.Value)
 		}
 	}
-}
-
-// join carries a WebSocket in an extended CONNECT (RFC 8441): the answer is 200
-// and the stream's data are the connection.
-func (x *h2) join(resp *Response) (sent int64, err error) {
-	defer resp.Switched.Close()
-	resp.Status, resp.Length = http.StatusOK, -1
-	if err := x.head(resp); err != nil {
-		return 0, err
-	}
-	ctl := http.NewResponseController(x.w)
-	if err := ctl.Flush(); err != nil {
-		return 0, err
-	}
-	sent, received, err := splice(flushed{x.r.Body, x.w, ctl}, resp.Switched, func() { _ = x.r.Body.Close() })
-	x.body = &timedBody{}
-	x.body.n.Store(received)
-	return sent, err
-}
-
-type flushed struct {
-	io.Reader
-	w   io.Writer
-	ctl *http.ResponseController
-}
-
-func (f flushed) Write(p []byte) (int, error) {
-	n, err := f.w.Write(p)
-	if err == nil {
-		err = f.ctl.Flush()
-	}
-	return n, err
 }

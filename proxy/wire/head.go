@@ -119,6 +119,11 @@ func (m *message) sift() *Malformed {
 				return ambiguous("there is more than one Upgrade, or an empty one")
 			}
 			m.offered = f.Value
+		case isTE:
+			eachListed(f.Value, func(coding string) bool {
+				m.TakesTrailers = m.TakesTrailers || strings.EqualFold(coding, "trailers")
+				return true
+			})
 		case isExpect:
 			if m.expect || !strings.EqualFold(f.Value, "100-continue") {
 				return &Malformed{Code: "ambiguous_request", Status: 417, Detail: "Expect is not exactly 100-continue"}

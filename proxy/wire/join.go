@@ -1,13 +1,115 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// join writes the 101 and then carries bytes both ways until one side ends.
+// side is one end of a joined stream. Read and Write are each called by one
+// goroutine at a time; a Write does not wait for ever. CloseWrite passes on that
+// nothing more will be written; cut makes Read and Write fail, also those under
+// way. Both may be called more than once.
+type side interface {
+	io.ReadWriter
+	CloseWrite() error
+	cut()
+}
+
+// splicing is a joined stream: two directions and what they share.
+type splicing struct {
+	agent, saas side
+	linger      time.Duration
+	last        atomic.Pointer[time.Timer] // runs once one direction has ended
+	once        sync.Once
+	err         error // the first one
+}
+
+// splice carries bytes both ways and counts messages into m, which may be nil.
+// The end of one direction is passed on as such; the other goes on until it ends
+// too or pauses for linger. What fails ends both at once.
+func splice(agent, saas side, linger time.Duration, m *Messages) (sent, received int64, err error) {
+	if m == nil {
+		m = &Messages{}
+	}
+	s := &splicing{agent: agent, saas: saas, linger: linger}
+	var up sync.WaitGroup
+	up.Go(func() { received = s.pass(saas, agent, &frames{count: &m.Up}) })
+	sent = s.pass(agent, saas, &frames{count: &m.Down})
+	up.Wait()
+	s.last.Load().Stop()
+	return sent, received, s.err
+}
+
+// pass carries one direction to its end.
+func (s *splicing) pass(to, from side, see *frames) int64 {
+	n, err := s.copy(to, from, see)
+	switch {
+	case err != nil && s.last.Load() != nil: // the other direction ended as it should
+		s.fail(nil)
+	case err != nil:
+		s.fail(err)
+	case to.CloseWrite() != nil:
+		s.fail(nil)
+	}
+	t := time.AfterFunc(s.linger, func() { s.fail(nil) })
+	if !s.last.CompareAndSwap(nil, t) {
+		t.Stop()
+	}
+	return n
+}
+
+// fail ends both directions. Only the first reason counts: the others follow
+// from it.
+func (s *splicing) fail(err error) {
+	s.once.Do(func() { s.err = err })
+	s.agent.cut()
+	s.saas.cut()
+}
+
+// copy is lean while little is said: an idle WebSocket holds a small buffer.
+func (s *splicing) copy(to io.Writer, from io.Reader, see *frames) (n int64, err error) {
+	var small [2 << 10]byte
+	var large *buffer
+	defer func() {
+		if large != nil {
+			buffers.Put(large)
+		}
+	}()
+	for buf := small[:]; ; {
+		m, err := from.Read(buf)
+		if t := s.last.Load(); t != nil {
+			t.Reset(s.linger)
+		}
+		if m > 0 {
+			w, werr := to.Write(buf[:m])
+			n += int64(w)
+			if werr != nil {
+				return n, werr
+			}
+			see.pass(buf[:m])
+		}
+		switch {
+		case err == io.EOF:
+			return n, nil
+		case err != nil:
+			return n, err
+		case large == nil && m == len(small):
+			large = buffers.Get().(*buffer)
+			buf = large[:]
+		case large != nil && m <= len(small):
+			buffers.Put(large)
+			large, buf = nil, small[:]
+		}
+	}
+}
+
+// join writes the 101 in one piece and then carries bytes both ways.
 func (c *h1) join(resp *Response) (err error) {
 	var sent, received int64
 	defer func() {
@@ -21,61 +123,108 @@ func (c *h1) join(resp *Response) (err error) {
 	if err := c.send(head); err != nil {
 		return err
 	}
-	_ = c.conn.SetDeadline(time.Time{})
-	sent, received, err = splice(struct {
-		io.Reader
-		io.Writer
-	}{&c.src, c.conn}, resp.Switched, func() { cut(c.conn) })
+	c.src.disarm()
+	sent, received, err = splice(h1side{c}, asSide(resp.Switched), c.s.cfg.BodyStall, resp.Messages)
+	if c.ctx.Err() != nil {
+		err = context.Cause(c.ctx)
+	}
 	return err
 }
 
-// splice carries bytes between an agent and the SaaS until one side ends, and
-// then ends the other. cutAgent must make the agent's reads and writes fail.
-func splice(agent io.ReadWriter, saas io.ReadWriteCloser, cutAgent func()) (sent, received int64, err error) {
-	type result struct {
-		n   int64
-		err error
+// h1side is an agent's connection after the switch.
+type h1side struct{ c *h1 }
+
+func (s h1side) Read(p []byte) (int, error) { return s.c.src.Read(p) }
+
+func (s h1side) Write(p []byte) (int, error) {
+	if err := s.c.send(p); err != nil {
+		return 0, err
 	}
-	up := make(chan result, 1)
-	go func() {
-		n, err := pass(saas, agent)
-		_ = saas.Close()
-		up <- result{n, err}
-	}()
-	sent, err = pass(agent, saas)
-	cutAgent()
-	_ = saas.Close()
-	other := <-up
-	if err == nil && other.n == 0 && sent == 0 {
-		err = other.err
-	}
-	if isClosed(err) {
-		err = nil
-	}
-	return sent, other.n, err
+	return len(p), nil
 }
 
-func isClosed(err error) bool { return err == io.EOF || errors.Is(err, net.ErrClosed) }
+func (s h1side) CloseWrite() error { return closeWrite(s.c.conn) }
+func (s h1side) cut()              { cut(s.c.conn) }
 
-// pass copies until from ends, without looking for shortcuts that would read
-// past a wrapper.
-func pass(to io.Writer, from io.Reader) (n int64, err error) {
-	buf := buffers.Get().(*buffer)
-	defer buffers.Put(buf)
-	for {
-		m, err := from.Read(buf[:])
-		if m > 0 {
-			w, werr := to.Write(buf[:m])
-			n += int64(w)
-			if werr != nil {
-				return n, werr
-			}
-		}
-		if err == io.EOF {
-			return n, nil
-		}
-		if err != nil {
-			return n, err
-		}
+// closeWrite ends the writing half of a connection.
+func closeWrite(conn net.Conn) error {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
 	}
+	return errors.ErrUnsupported
+}
+
+// asSide takes a switched stream that the walk may have wrapped.
+func asSide(rwc io.ReadWriteCloser) side {
+	if s, ok := rwc.(side); ok {
+		return s
+	}
+	return plainSide{rwc}
+}
+
+// plainSide cannot end one direction alone.
+type plainSide struct{ io.ReadWriteCloser }
+
+func (p plainSide) CloseWrite() error { return p.Close() }
+func (p plainSide) cut()              { _ = p.Close() }
+
+// join carries a WebSocket in an extended CONNECT (RFC 8441): the answer is 200
+// and the stream's data are the connection.
+func (x *h2) join(resp *Response) (sent, received int64, err error) {
+	defer resp.Switched.Close()
+	resp.Status, resp.Length = http.StatusOK, -1
+	resp.Fields = withoutListed(resp.Fields, "Sec-WebSocket-Accept") // section 5: there is no key to accept
+	if err := x.head(resp); err != nil {
+		return 0, 0, err
+	}
+	s := &h2side{w: x.w, ctl: http.NewResponseController(x.w), in: newStreamBody(x.r.Body, http.NewResponseController(x.w), 0)}
+	s.out = &x.writing
+	if err := s.ctl.Flush(); err != nil {
+		return 0, 0, err
+	}
+	sent, received, err = splice(s, asSide(resp.Switched), x.s.cfg.BodyStall, resp.Messages)
+	s.in.wait.end()
+	if ctx := x.r.Context(); ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return sent, received, err
+}
+
+// h2side is an agent's stream. It cannot end its own direction and go on reading:
+// when the SaaS has said all, the stream ends.
+type h2side struct {
+	w    http.ResponseWriter
+	ctl  *http.ResponseController
+	in   *streamBody
+	out  *patience
+	done atomic.Bool
+}
+
+func (s *h2side) Read(p []byte) (int, error) {
+	n, err := s.in.r.Read(p)
+	if err != nil && s.done.Load() {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (s *h2side) Write(p []byte) (int, error) {
+	s.out.start()
+	defer s.out.stop()
+	n, err := s.w.Write(p)
+	if err == nil {
+		err = s.ctl.Flush()
+	}
+	return n, err
+}
+
+func (s *h2side) CloseWrite() error {
+	s.done.Store(true)
+	s.in.wait.late()
+	return nil
+}
+
+func (s *h2side) cut() {
+	s.in.wait.late()
+	s.out.late()
 }

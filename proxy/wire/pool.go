@@ -106,7 +106,10 @@ func (p *Pool) RoundTrip(ctx context.Context, t *Target, out *Request) (*Respons
 
 func (h *host) roundTrip(ctx context.Context, t *Target, out *Request) (*Response, error) {
 	wants2 := t.Protocol == "h2" || t.Protocol == "" && (out.Proto == "HTTP/2.0" && !h.only1.Load() || h.only2.Load())
-	if wants2 && out.Upgrade == "" {
+	if out.Upgrade != "" {
+		return h.overUpgrade(ctx, t, out)
+	}
+	if wants2 {
 		resp, err := h.overH2(ctx, out)
 		if !errors.Is(err, errNotH2) || t.Protocol == "h2" {
 			return resp, err
@@ -116,6 +119,25 @@ func (h *host) roundTrip(ctx context.Context, t *Target, out *Request) (*Respons
 	if t.Protocol == "" && err != nil && isNoProtocol(err) {
 		h.only2.Store(true)
 		return h.overH2(ctx, out)
+	}
+	return resp, err
+}
+
+// overUpgrade opens a WebSocket: by an upgrade, which every SaaS takes that has
+// HTTP/1.1 at all, and else by an extended CONNECT. The answer fits the agent's
+// way of asking, whichever it was.
+func (h *host) overUpgrade(ctx context.Context, t *Target, out *Request) (*Response, error) {
+	if t.Protocol == "h2" || t.Protocol == "" && h.only2.Load() {
+		return h.overConnect(ctx, out)
+	}
+	keyed, ours := keyed(out)
+	resp, err := h.overH1(ctx, keyed)
+	if t.Protocol == "" && err != nil && isNoProtocol(err) {
+		h.only2.Store(true)
+		return h.overConnect(ctx, out)
+	}
+	if ours && resp != nil {
+		resp.Fields = withoutListed(resp.Fields, wsAccept)
 	}
 	return resp, err
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // answerHead is the head of the SaaS's answer, with its framing.
@@ -17,6 +16,7 @@ type answerHead struct {
 	chunked  bool
 	close    bool
 	upgrade  string
+	trailer  string
 	listed   string
 	framings int
 }
@@ -85,7 +85,9 @@ func (m *answerHead) sift(fields []Field) *Malformed {
 			m.listed += "," + f.Value
 		case isUpgrade:
 			m.upgrade = f.Value
-		case isHop, isTrailer, isTE, isHost, isExpect, isH2Settings, isProxyAuthorization:
+		case isTrailer:
+			m.trailer = f.Value
+		case isHop, isTE, isHost, isExpect, isH2Settings, isProxyAuthorization:
 		default:
 			m.fields = append(m.fields, f)
 		}
@@ -115,7 +117,7 @@ func (x *exchange) answer(m *answerHead) (*Response, error) {
 	case m.chunked:
 		b.framing, b.left = chunks, 0
 		b.limits.headBytes, b.limits.fields = cfg.MaxHeadBytes, cfg.MaxFields
-		resp.Trailers = b.Trailers
+		resp.Trailers, resp.Announced = b.Trailers, m.trailer
 	case m.length < 0:
 		b.framing, x.keep = untilClose, false
 	case m.length <= int64(cfg.KeepBody):
@@ -216,24 +218,6 @@ func (s *stream) Close() error {
 	s.x.end(false)
 	return nil
 }
-
-// switched hands the connection over (RFC 9110 section 7.8).
-func (x *exchange) switched(m *answerHead, resp *Response) (*Response, error) {
-	if x.out.Upgrade == "" || !strings.EqualFold(m.upgrade, x.out.Upgrade) || m.length > 0 || m.chunked {
-		return nil, x.fail("head", errors.New("the answer switches to what was not asked for"))
-	}
-	_ = x.u.SetDeadline(time.Time{})
-	resp.Switched, resp.Length = &joint{x: x}, 0
-	return resp, nil
-}
-
-// joint is a switched connection. It stays the exchange's until it is closed, so
-// that ctx and Pool.Close cut it.
-type joint struct{ x *exchange }
-
-func (j *joint) Read(p []byte) (int, error)  { return j.x.u.src.Read(p) }
-func (j *joint) Write(p []byte) (int, error) { return j.x.u.Write(p) }
-func (j *joint) Close() error                { j.x.end(false); return nil }
 
 // closing is a body whose Close also ends what belongs to it.
 type closing struct {

@@ -15,6 +15,11 @@ import (
 // errNotH2: the SaaS chose http/1.1 when it was offered both.
 var errNotH2 = errors.New("the SaaS does not speak HTTP/2")
 
+// downloadWindow is how many bytes of one answer may lie here unread. The window
+// of the whole connection is left as large as the library makes it (1 GiB), so
+// that agents who have stopped reading do not stop the others.
+const downloadWindow = 512 << 10
+
 // newH2 is the HTTP/2 side of a host: net/http shares its connections and
 // streams; dialling, TLS and every field are ours.
 func (h *host) newH2() *http.Transport {
@@ -27,9 +32,10 @@ func (h *host) newH2() *http.Transport {
 		MaxIdleConnsPerHost: cfg.MaxConns, IdleConnTimeout: cfg.IdleTimeout, ResponseHeaderTimeout: cfg.ResponseHead,
 		MaxResponseHeaderBytes: int64(cfg.MaxHeadBytes),
 		HTTP2: &http.HTTP2Config{WriteByteTimeout: cfg.BodyStall, SendPingTimeout: cfg.BodyStall, PingTimeout: cfg.BodyStall,
-			MaxReceiveBufferPerConnection: 1<<22 - 1, MaxReceiveBufferPerStream: 1 << 20},
-		DialContext:    func(ctx context.Context, _, _ string) (net.Conn, error) { return h.connect(ctx, nil) },
-		DialTLSContext: h.dialH2,
+			MaxReceiveBufferPerStream: downloadWindow},
+		ExpectContinueTimeout: cfg.ContinueWait,
+		DialContext:           func(ctx context.Context, _, _ string) (net.Conn, error) { return h.connect(ctx, nil) },
+		DialTLSContext:        h.dialH2,
 	}
 }
 
@@ -58,13 +64,14 @@ func (h *host) overH2(ctx context.Context, out *Request) (*Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(h.pool.ctx, func() { cancel(errPoolClosed) })
 	end := func() { stop(); cancel(nil) }
-	x := &h2exchange{h: h, ctx: ctx, cancel: cancel}
+	x := &h2exchange{h: h, ctx: ctx, cancel: cancel, hints: hints{to: out.Interim, maxFields: h.pool.cfg.MaxFields}}
 	req, err := x.request(out)
 	if err != nil {
 		end()
 		return nil, &Error{Stage: "write", Err: err}
 	}
 	got, err := h.h2.RoundTrip(req)
+	x.hints.end()
 	if err != nil {
 		end()
 		return nil, x.fail("head", err)
@@ -107,6 +114,7 @@ type h2exchange struct {
 	cancel context.CancelCauseFunc
 	sent   atomic.Bool
 	broken atomic.Pointer[agentError]
+	hints  hints
 }
 
 // request is out in net/http's form. Opaque carries the path as it is.
@@ -123,15 +131,34 @@ func (x *h2exchange) request(out *Request) (*http.Request, error) {
 	if _, ok := header["User-Agent"]; !ok {
 		header["User-Agent"] = nil // none of our own
 	}
+	if out.TakesTrailers {
+		header["Te"] = []string{"trailers"}
+	}
+	if out.Expect && out.Body != nil {
+		header["Expect"] = []string{"100-continue"}
+	}
 	req := &http.Request{Method: out.Method, URL: u, Host: key.authority, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	if out.Body != nil {
 		req.Body = &h2upload{x: x, out: out, req: req}
 		req.ContentLength = out.Length
 		if out.Trailers != nil {
-			req.Trailer = http.Header{}
+			req.Trailer = announcedHeader(out.Announced)
 		}
 	}
-	return req.WithContext(withTrace(x.ctx, &x.sent)), nil
+	return req.WithContext(x.traced()), nil
+}
+
+// announcedHeader has the names that are to come behind the body, with no values
+// yet. The library announces them; there are receivers that take no other.
+func announcedHeader(names string) http.Header {
+	h := http.Header{}
+	eachListed(names, func(name string) bool {
+		if isToken(name) && !forbiddenInTrailer(name) {
+			h[http.CanonicalHeaderKey(name)] = nil
+		}
+		return true
+	})
+	return h
 }
 
 // fail names the stage of what the library says.
@@ -157,12 +184,16 @@ func (x *h2exchange) fail(stage string, err error) error {
 
 // h2upload is the agent's body on its way. It fills the trailers in at its end.
 type h2upload struct {
-	x   *h2exchange
-	out *Request
-	req *http.Request
+	x      *h2exchange
+	out    *Request
+	req    *http.Request
+	closed atomic.Bool // the SaaS does not want it: it must not be asked for any more
 }
 
 func (u *h2upload) Read(p []byte) (int, error) {
+	if u.closed.Load() {
+		return 0, errBodyOver
+	}
 	n, err := u.out.Body.Read(p)
 	switch {
 	case err == io.EOF:
@@ -177,7 +208,10 @@ func (u *h2upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (u *h2upload) Close() error { return nil }
+func (u *h2upload) Close() error {
+	u.closed.Store(true)
+	return nil
+}
 
 // fromHeader checks and flattens an answer's header.
 func fromHeader(resp *Response, h http.Header, maxFields int) *Malformed {

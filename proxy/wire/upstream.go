@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -64,7 +63,7 @@ func (x *exchange) run() (*Response, error) {
 		return nil, x.fail("write", err)
 	}
 	var m answerHead
-	for {
+	for n := 0; ; n++ {
 		first := x.h.pool.cfg.ResponseHead
 		if x.upload != nil {
 			x.upload.await(first)
@@ -85,8 +84,31 @@ func (x *exchange) run() (*Response, error) {
 		if m.status >= 200 || m.status == 101 {
 			break
 		}
+		if n == maxInterim {
+			return nil, x.fail("head", errors.New("the SaaS gives interim answers without an end"))
+		}
+		x.interim(&m)
+	}
+	if x.upload != nil {
+		x.upload.refused() // if it was never asked for
 	}
 	return x.answer(&m)
+}
+
+// maxInterim is how many interim answers one request may get.
+const maxInterim = 32
+
+// interim passes an interim answer on (RFC 9110 section 15.2). 100 is for us: it
+// lets the body go, and reading that says 100 to the agent.
+func (x *exchange) interim(m *answerHead) {
+	switch {
+	case m.status == 100:
+		if x.upload != nil {
+			x.upload.asked()
+		}
+	case x.out.Interim != nil:
+		x.out.Interim.Interim(m.status, m.fields)
+	}
 }
 
 // cause prefers the upload's error: reading failed because it did.
@@ -112,7 +134,7 @@ func (x *exchange) send() error {
 		buffers.Put(buf)
 		return err
 	}
-	if n := x.out.Length; n > 0 && n <= int64(cap(b)-len(b)) {
+	if n := x.out.Length; n > 0 && n <= int64(cap(b)-len(b)) && !x.out.Expect {
 		whole := b[:len(b)+int(n)]
 		if _, err = io.ReadFull(x.out.Body, whole[len(b):]); err == nil {
 			err = x.write(whole)
@@ -126,7 +148,7 @@ func (x *exchange) send() error {
 		buffers.Put(buf)
 		return err
 	}
-	x.upload = &upload{x: x}
+	x.upload = &upload{x: x, ask: make(chan struct{})}
 	go x.upload.run(buf)
 	return nil
 }
@@ -196,126 +218,22 @@ func appendRequest(b []byte, authority string, out *Request) ([]byte, error) {
 	switch {
 	case out.Upgrade != "":
 		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
+		return append(b, '\r', '\n'), nil
 	case out.Length > 0 || out.Length == 0 && (out.Method == "POST" || out.Method == "PUT" || out.Method == "PATCH"):
 		b = append(b, "Content-Length: "...)
 		b = strconv.AppendInt(b, out.Length, 10)
 		b = append(b, '\r', '\n')
 	case out.Length < 0:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+		b = appendAnnounced(b, out.Announced)
+	}
+	if out.Expect && out.Body != nil {
+		b = append(b, "Expect: 100-continue\r\n"...)
+	}
+	if out.TakesTrailers {
+		b = append(b, "Connection: TE\r\nTE: trailers\r\n"...)
 	}
 	return append(b, '\r', '\n'), nil
-}
-
-// upload writes a body while the answer may already be read.
-type upload struct {
-	x     *exchange
-	whole atomic.Bool // every byte was written
-	err   atomic.Pointer[agentError]
-
-	mu      sync.Mutex
-	awaited bool // the answer's head is being waited for
-	over    bool
-}
-
-// await sets the deadline for the answer's first byte: none while the upload
-// goes on, which has its own.
-func (u *upload) await(d time.Duration) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.awaited = true
-	if u.over {
-		u.x.u.src.arm(d)
-	} else {
-		u.x.u.src.disarm()
-	}
-}
-
-// answered keeps the upload's end away from the answer's deadlines.
-func (u *upload) answered() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.awaited = false
-	u.x.u.src.disarm()
-}
-
-// ended is the upload's own end. whole says whether every byte was written.
-func (u *upload) ended(whole bool, wait time.Duration) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.over = true
-	if u.awaited {
-		_ = u.x.u.SetReadDeadline(time.Now().Add(wait))
-	}
-	u.whole.Store(whole)
-}
-
-func (u *upload) agentError() error {
-	if e := u.err.Load(); e != nil {
-		return e
-	}
-	return nil
-}
-
-func (u *upload) run(buf *buffer) {
-	defer buffers.Put(buf)
-	var err error
-	if u.x.out.Length >= 0 {
-		err = u.counted(buf)
-	} else {
-		err = u.open(buf)
-	}
-	wait := u.x.h.pool.cfg.ResponseHead
-	var own *agentError
-	switch {
-	case errors.As(err, &own): // a body that breaks off breaks off for the SaaS too
-		u.err.Store(own)
-		cut(u.x.u.Conn)
-		return
-	case err != nil: // the SaaS may have answered before it closed
-		wait = min(wait, 2*time.Second)
-	}
-	u.ended(err == nil, wait)
-}
-
-func (u *upload) counted(buf *buffer) error {
-	for left := u.x.out.Length; left > 0; {
-		n, err := u.x.out.Body.Read(buf[:min(int64(len(buf)), left)])
-		left -= int64(n)
-		if n > 0 {
-			if werr := u.x.write(buf[:n]); werr != nil {
-				return werr
-			}
-		}
-		if err != nil && left > 0 {
-			return &agentError{endedEarly(err)}
-		}
-	}
-	return nil
-}
-
-func (u *upload) open(buf *buffer) error {
-	const front = 6
-	for {
-		n, err := u.x.out.Body.Read(buf[front : len(buf)-2-len(lastChunk)])
-		out := buf[front : front+n]
-		if n > 0 {
-			out = asChunk(buf[:], front, n)
-		}
-		if err == io.EOF {
-			if out, err = appendLast(out, u.x.out.Trailers); err != nil {
-				return &agentError{err}
-			}
-			return u.x.write(out)
-		}
-		if n > 0 {
-			if werr := u.x.write(out); werr != nil {
-				return werr
-			}
-		}
-		if err != nil {
-			return &agentError{err}
-		}
-	}
 }
 
 var errGarbled = errors.New("the answer's body is not framed as HTTP says")

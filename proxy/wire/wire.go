@@ -40,6 +40,13 @@ type Head struct {
 	Upgrade string
 	// ProxyAuthorization is set for absolute-form requests alone.
 	ProxyAuthorization string
+	// Expect: whoever sends the body waits for 100 Continue, which the first
+	// read of Body gives it (RFC 9110 section 10.1.1).
+	Expect bool
+	// TakesTrailers is TE: trailers (RFC 9110 section 10.1.4).
+	TakesTrailers bool
+	// Announced is the value of Trailer: the names of fields behind the body.
+	Announced string
 }
 
 // Request is one request. Body is nil when there is none; it is read by one
@@ -49,6 +56,15 @@ type Request struct {
 	Head
 	Body     io.Reader
 	Trailers func() []Field
+	// Interim may be nil: then interim answers are dropped.
+	Interim Interim
+}
+
+// Interim takes interim answers (102 to 199; 101 and 100 are the wire's own
+// affair) on their way to the agent, in order and before the answer itself. It is
+// called by one goroutine at a time, and never once the answer is on its way.
+type Interim interface {
+	Interim(status int, fields []Field)
 }
 
 // Response is one answer, to the agent or from the SaaS.
@@ -59,11 +75,16 @@ type Response struct {
 	// a 304 it is what a body would have had, and Body is nil.
 	Length int64
 	Body   io.ReadCloser
-	// Trailers may be nil and is valid after Body gave io.EOF.
-	Trailers func() []Field
+	// Trailers may be nil and is valid after Body gave io.EOF. Announced is what
+	// Trailer named beforehand.
+	Trailers  func() []Field
+	Announced string
 	// Switched is set with Status 101, or 200 to an extended CONNECT: from
 	// then on the two byte streams are joined. Whoever gets it closes it.
 	Switched io.ReadWriteCloser
+	// Messages may be nil. Otherwise the wire counts there the messages of the
+	// WebSocket that Switched became, up to the time of Done.
+	Messages *Messages
 	// Done may be nil. The wire calls it exactly once, after the last byte was
 	// handed to the agent's connection or the exchange broke: sent is body bytes
 	// to the agent, received is body bytes from it.

@@ -1,0 +1,79 @@
+package wire
+
+import (
+	"io"
+	"net/http"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// patience bounds single reads or writes of a stream: what waits longer than d
+// is ended by set. It keeps away from a stream whose exchange is over, for the
+// library's writer is gone then.
+type patience struct {
+	d     time.Duration
+	set   func(time.Time) error
+	mu    sync.Mutex
+	over  bool
+	timer *time.Timer
+}
+
+// start begins one wait. It is called by one goroutine at a time.
+func (t *patience) start() {
+	if t.timer == nil {
+		t.timer = time.AfterFunc(t.d, t.late)
+	} else {
+		t.timer.Reset(t.d)
+	}
+}
+
+func (t *patience) stop() { t.timer.Stop() }
+
+func (t *patience) late() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over {
+		_ = t.set(time.Unix(1, 0))
+	}
+}
+
+// end is for the end of the exchange.
+func (t *patience) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.over = true
+}
+
+// streamBody is a stream's body: each read is bounded, and counted.
+type streamBody struct {
+	r    io.Reader
+	wait patience
+	n    atomic.Int64
+}
+
+func newStreamBody(r io.Reader, ctl *http.ResponseController, stall time.Duration) *streamBody {
+	return &streamBody{r: r, wait: patience{d: stall, set: ctl.SetReadDeadline}}
+}
+
+func (b *streamBody) Read(p []byte) (int, error) {
+	b.wait.start()
+	n, err := b.r.Read(p)
+	b.wait.stop()
+	b.n.Add(int64(n))
+	return n, err
+}
+
+// awaitsContinue says whether an agent holds its body back until it gets 100
+// Continue. The library takes Expect out of the header and keeps what it was in
+// the body; where it does not, the first read says 100 all the same, only without
+// having asked the SaaS.
+func awaitsContinue(body io.Reader) bool {
+	v := reflect.ValueOf(body)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return false
+	}
+	f := v.Elem().FieldByName("needsContinue")
+	return f.IsValid() && f.Kind() == reflect.Bool && f.Bool()
+}

@@ -1,0 +1,159 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// upload writes a body while the answer may already be read.
+type upload struct {
+	x     *exchange
+	whole atomic.Bool // every byte was written
+	err   atomic.Pointer[agentError]
+	ask   chan struct{} // closed once it is known whether the SaaS wants the body
+
+	mu      sync.Mutex
+	awaited bool // the answer's head is being waited for
+	over    bool
+	known   bool // ask is closed
+	unasked bool // an answer came instead of 100 Continue
+}
+
+// asked lets a body go that waited for 100 Continue.
+func (u *upload) asked() { u.settle(false) }
+
+// refused keeps a body back for good that was not asked for.
+func (u *upload) refused() { u.settle(true) }
+
+func (u *upload) settle(unasked bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.known {
+		u.known, u.unasked = true, unasked
+		close(u.ask)
+	}
+}
+
+// wanted waits for 100 Continue, for so long as an application may take that
+// knows it. ctx is the exchange's.
+func (u *upload) wanted() bool {
+	late := time.NewTimer(u.x.h.pool.cfg.ContinueWait)
+	defer late.Stop()
+	select {
+	case <-u.ask:
+	case <-late.C:
+		u.asked()
+	case <-u.x.ctx.Done():
+		u.refused()
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return !u.unasked
+}
+
+// await sets the deadline for the answer's first byte: none while the upload
+// goes on, which has its own.
+func (u *upload) await(d time.Duration) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.awaited = true
+	if u.over {
+		u.x.u.src.arm(d)
+	} else {
+		u.x.u.src.disarm()
+	}
+}
+
+// answered keeps the upload's end away from the answer's deadlines.
+func (u *upload) answered() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.awaited = false
+	u.x.u.src.disarm()
+}
+
+// ended is the upload's own end. whole says whether every byte was written.
+func (u *upload) ended(whole bool, wait time.Duration) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.over = true
+	if u.awaited {
+		_ = u.x.u.SetReadDeadline(time.Now().Add(wait))
+	}
+	u.whole.Store(whole)
+}
+
+func (u *upload) agentError() error {
+	if e := u.err.Load(); e != nil {
+		return e
+	}
+	return nil
+}
+
+func (u *upload) run(buf *buffer) {
+	defer buffers.Put(buf)
+	if u.x.out.Expect && !u.wanted() {
+		return
+	}
+	var err error
+	if u.x.out.Length >= 0 {
+		err = u.counted(buf)
+	} else {
+		err = u.open(buf)
+	}
+	wait := u.x.h.pool.cfg.ResponseHead
+	var own *agentError
+	switch {
+	case errors.As(err, &own): // a body that breaks off breaks off for the SaaS too
+		u.err.Store(own)
+		cut(u.x.u.Conn)
+		return
+	case err != nil: // the SaaS may have answered before it closed
+		wait = min(wait, 2*time.Second)
+	}
+	u.ended(err == nil, wait)
+}
+
+func (u *upload) counted(buf *buffer) error {
+	for left := u.x.out.Length; left > 0; {
+		n, err := u.x.out.Body.Read(buf[:min(int64(len(buf)), left)])
+		left -= int64(n)
+		if n > 0 {
+			if werr := u.x.write(buf[:n]); werr != nil {
+				return werr
+			}
+		}
+		if err != nil && left > 0 {
+			return &agentError{endedEarly(err)}
+		}
+	}
+	return nil
+}
+
+func (u *upload) open(buf *buffer) error {
+	const front = 6
+	for {
+		n, err := u.x.out.Body.Read(buf[front : len(buf)-2-len(lastChunk)])
+		out := buf[front : front+n]
+		if n > 0 {
+			out = asChunk(buf[:], front, n)
+		}
+		if err == io.EOF {
+			if out, err = appendLast(out, u.x.out.Trailers); err != nil {
+				return &agentError{err}
+			}
+			return u.x.write(out)
+		}
+		if n > 0 {
+			if werr := u.x.write(out); werr != nil {
+				return werr
+			}
+		}
+		if err != nil {
+			return &agentError{err}
+		}
+	}
+}
