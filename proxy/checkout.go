@@ -23,6 +23,7 @@ type hold struct {
 	adapter *adapters.Adapter
 	pool    *wire.Pool
 	home    *wire.Target                     // where the login and the logout happen
+	scheme  string                           // by which the agent first named the SaaS, or better; see publicScheme
 	last    atomic.Pointer[adapters.Session] // the newest session, also one that has ended: a logout may still need it
 	dirty   atomic.Bool                      // the jar changed since it was last sealed into the store
 }
@@ -40,10 +41,20 @@ func (x *exchange) checkout(ctx context.Context) error {
 	if x.target, err = x.tunnel.target(x.adapter); err != nil {
 		return err
 	}
-	if x.hold, err = x.c.holdFor(ctx, x.tunnel.task, x.adapter, x.target); err != nil {
+	if x.hold, err = x.c.holdFor(ctx, x.tunnel.task, x.adapter, x.target, x.publicScheme()); err != nil {
 		return err
 	}
 	return x.openSession(ctx)
+}
+
+// publicScheme is how the SaaS believes it is reached, which decides whether its
+// Secure cookies go out and what Origin says. Where TLS ends before the last
+// stretch (upstream.url is http://), agents and people still name it by https.
+func (x *exchange) publicScheme() string {
+	if x.target.Scheme == "https" || x.in.Scheme == "https" {
+		return "https"
+	}
+	return "http"
 }
 
 // openSession takes the live session, or logs in for everyone who waits.
@@ -82,7 +93,7 @@ func (x *exchange) noSession(err error) error {
 }
 
 // holdFor is the task's hold at the adapter, checked out at first use.
-func (c *Corridor) holdFor(ctx context.Context, t *task, a *adapters.Adapter, home *wire.Target) (*hold, error) {
+func (c *Corridor) holdFor(ctx context.Context, t *task, a *adapters.Adapter, home *wire.Target, scheme string) (*hold, error) {
 	if h, ok := t.holds.Load(a.Name()); ok && h.(*hold).lease.Valid() {
 		return h.(*hold), nil
 	}
@@ -102,12 +113,12 @@ func (c *Corridor) holdFor(ctx context.Context, t *task, a *adapters.Adapter, ho
 		r.Retry = 10
 		return nil, r
 	}
-	return c.keepHold(t, a, l, home)
+	return c.keepHold(t, a, l, home, scheme)
 }
 
 // keepHold records the lease and gives it connections of its own. Two requests
 // may get here with the same lease: the first one in wins.
-func (c *Corridor) keepHold(t *task, a *adapters.Adapter, l *lease.Lease[*adapters.Session], home *wire.Target) (*hold, error) {
+func (c *Corridor) keepHold(t *task, a *adapters.Adapter, l *lease.Lease[*adapters.Session], home *wire.Target, scheme string) (*hold, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if old, ok := t.holds.Load(a.Name()); ok {
@@ -120,7 +131,7 @@ func (c *Corridor) keepHold(t *task, a *adapters.Adapter, l *lease.Lease[*adapte
 		_ = l.Release() // the task ended while the account was being checked out
 		return nil, ended(err)
 	}
-	h := &hold{lease: l, adapter: a, home: home, pool: wire.NewPool(c.opt.Wire, c.dialer.Dial)}
+	h := &hold{lease: l, adapter: a, home: home, scheme: scheme, pool: wire.NewPool(c.opt.Wire, c.dialer.Dial)}
 	t.holds.Store(a.Name(), h)
 	r := c.leaseRecord("lease", t, h)
 	r.Detail = "checked out"
@@ -149,7 +160,7 @@ func (c *Corridor) takeTurn(turn *lease.Turn[*adapters.Session], t *task, h *hol
 		return nil, refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record it does not log in.").because(err)
 	}
 	d := h.adapter.Login(secret, pins)
-	d.At(h.home.Scheme, h.home.Authority)
+	d.At(h.scheme, h.home.Authority)
 	s, err := c.logIn(ctx, t, h, d, intent.ID())
 	var e *wire.Error
 	if errors.As(err, &e) && !e.Sent {

@@ -130,5 +130,5 @@ func (x *exchange) strip() {
 // inject puts the session on. out.Fields is never logged after this.
 func (x *exchange) inject() {
 	x.out.Fields = readable(x.out.Fields)
-	x.out.Fields = x.adapter.Inject(x.out.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.target.Scheme == "https", x.began)
+	x.out.Fields = x.adapter.Inject(x.out.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.publicScheme() == "https", x.began)
 }

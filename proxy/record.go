@@ -63,6 +63,9 @@ func (x *exchange) intend(ctx context.Context) error {
 func (x *exchange) outcome(status int, code Code, sent, received int64) string {
 	var r *audit.Record
 	if x.intent == "" {
+		if x.adapter != nil && x.out.Method == "" {
+			x.strip() // a request that was refused before that may carry a person's session too
+		}
 		r = x.record("refusal")
 	} else {
 		r = x.c.taskRecord("outcome", x.tunnel.task)

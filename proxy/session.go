@@ -14,6 +14,7 @@ import (
 type sealed struct {
 	Task    string          `json:"task"`
 	Home    string          `json:"home"` // the authority it was logged in at
+	Scheme  string          `json:"scheme"`
 	Session json.RawMessage `json:"session"`
 }
 
@@ -24,7 +25,7 @@ const sealPurpose = "upstream session"
 func (c *Corridor) sealSession(t *task, h *hold, s *adapters.Session) {
 	b, err := s.Marshal()
 	if err == nil {
-		b, err = json.Marshal(sealed{Task: t.ID(), Home: h.home.Authority, Session: b})
+		b, err = json.Marshal(sealed{Task: t.ID(), Home: h.home.Authority, Scheme: h.scheme, Session: b})
 	}
 	if err == nil {
 		b, err = c.opt.Sealer.Seal(sealPurpose, b)

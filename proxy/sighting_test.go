@@ -18,6 +18,7 @@ func TestABorrowedSessionIsPutOnRecordAtFirstSight(t *testing.T) {
 	other.Agent = "agent/other"
 	for _, spec := range []identity.Spec{reader, reader, other} {
 		c, task := h.agent(t, spec)
+		do(t, c, http.MethodGet, "/elsewhere", "") // refused, and seen all the same
 		do(t, c, http.MethodGet, "/page/1", "")
 		do(t, c, http.MethodGet, "/page/1", "")
 		if _, err := h.EndTask(task.ID(), "done"); err != nil {

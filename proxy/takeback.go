@@ -55,11 +55,11 @@ func (c *Corridor) takeBackLease(l state.Lease) {
 		c.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg("stored session cannot be read; it is left to lapse at the application")
 	}
 	if left.Home == "" {
-		left.Home = a.Hosts()[0]
+		left.Home, left.Scheme = a.Hosts()[0], "https"
 	}
 	home, err := targetOf(a, canonicalAuthority(left.Home, "https"))
 	if err == nil {
-		err = c.adopt(t, a, l, home, session)
+		err = c.adopt(t, a, l, &hold{adapter: a, home: home, scheme: left.Scheme}, session)
 	}
 	if err != nil {
 		c.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg("stored lease not taken back")
@@ -68,12 +68,12 @@ func (c *Corridor) takeBackLease(l state.Lease) {
 
 // adopt gives a lease that came from the store its connections, and ends it if
 // its task is over.
-func (c *Corridor) adopt(t *task, a *adapters.Adapter, stored state.Lease, home *wire.Target, session *adapters.Session) error {
+func (c *Corridor) adopt(t *task, a *adapters.Adapter, stored state.Lease, h *hold, session *adapters.Session) error {
 	l, err := c.desk.Checkout(context.Background(), stored.Task, stored.Adapter, []string{stored.Account})
 	if err != nil {
 		return err
 	}
-	h := &hold{lease: l, adapter: a, home: home, pool: wire.NewPool(c.opt.Wire, c.dialer.Dial)}
+	h.lease, h.pool = l, wire.NewPool(c.opt.Wire, c.dialer.Dial)
 	t.holds.Store(a.Name(), h)
 	if t.Active() == nil {
 		return nil

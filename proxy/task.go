@@ -165,7 +165,6 @@ func (c *Corridor) logOut(t *task, h *hold, s *adapters.Session) {
 	if d == nil {
 		return
 	}
-	d.At(h.home.Scheme, h.home.Authority)
 	ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
 	defer cancel()
 	fresh := &hold{lease: h.lease, adapter: h.adapter, home: h.home, pool: wire.NewPool(c.opt.Wire, c.dialer.Dial)}

@@ -13,9 +13,9 @@ import (
 func auditCommand() *cobra.Command {
 	a := &cobra.Command{Use: "audit", Short: "Verify and read the record", Example: "  byline audit verify\n  byline audit tail -f", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("audit: name one of verify, tail, show and prove")
+			return errors.New("audit: name one of verify, tail, show, prove and borrowed")
 		}}
-	a.AddCommand(auditVerify(), auditTail(), auditShow())
+	a.AddCommand(auditVerify(), auditTail(), auditShow(), auditBorrowed())
 	return a
 }
 

@@ -88,6 +88,25 @@ func (a *App) Cookies() (out []string) {
 	return out
 }
 
+// Sessions are the cookies that the application ever set on answers that
+// passed the recorder, whatever was forgotten since.
+func (a *App) Sessions() []*http.Cookie { return a.recorder.cookies() }
+
+// Slow makes the answers to the requests for which pause is positive trickle:
+// that long after every 512 bytes. nil ends it.
+func (a *App) Slow(pause func(*http.Request) time.Duration) {
+	a.recorder.mu.Lock()
+	defer a.recorder.mu.Unlock()
+	a.recorder.slow = pause
+}
+
+// For is the same application, whose failures fail t.
+func (a *App) For(t testing.TB) *App {
+	own := *a
+	own.t = t
+	return &own
+}
+
 // Forget empties the record.
 func (a *App) Forget() { a.recorder.forget() }
 

@@ -154,7 +154,8 @@ func listening(network, addr string) func() bool {
 	}
 }
 
-// need skips the test when a file that a package brings is missing.
+// need skips the test when a file that a package brings is missing, and fails
+// it where all must be there.
 func need(t testing.TB, packages string, files ...string) {
 	t.Helper()
 	for _, f := range files {
@@ -163,7 +164,16 @@ func need(t testing.TB, packages string, files ...string) {
 			_, err = exec.LookPath(f)
 		}
 		if err != nil {
-			t.Skipf("%s is missing: install %s with cmd/byline/e2e/install.sh", f, packages)
+			missing(t, f+" is missing: install "+packages+" with cmd/byline/e2e/install.sh")
 		}
 	}
+}
+
+// missing skips the test, or fails it under CI=true and BYLINE_E2E=require.
+func missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" || os.Getenv("BYLINE_E2E") == "require" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }

@@ -39,8 +39,10 @@ type recorder struct {
 	url, upstream string
 	server        *http.Server
 
-	mu   sync.Mutex // guards seen
-	seen []*Seen
+	mu       sync.Mutex // guards what follows
+	seen     []*Seen
+	sessions map[string]string // value of each cookie that the application ever set → its name
+	slow     func(*http.Request) time.Duration
 }
 
 func record(upstream string, public *url.URL) (*recorder, error) {
@@ -52,7 +54,7 @@ func record(upstream string, public *url.URL) (*recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &recorder{url: "http://" + l.Addr().String(), upstream: upstream}
+	r := &recorder{url: "http://" + l.Addr().String(), upstream: upstream, sessions: map[string]string{}}
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32}
 	proxy := &httputil.ReverseProxy{
 		Transport: transport,
@@ -62,6 +64,7 @@ func record(upstream string, public *url.URL) (*recorder, error) {
 			p.Out.Host = p.In.Host
 			p.Out.Header.Set("X-Forwarded-Proto", public.Scheme)
 		},
+		ModifyResponse: r.noteCookies,
 	}
 	r.server = &http.Server{Handler: r.keep(proxy), ErrorLog: log.New(io.Discard, "", 0)}
 	r.server.RegisterOnShutdown(transport.CloseIdleConnections)
@@ -76,8 +79,37 @@ func (r *recorder) keep(next http.Handler) http.Handler {
 		r.seen = append(r.seen, s)
 		r.mu.Unlock()
 		q.Body = &tee{ReadCloser: q.Body, r: r, s: s}
-		next.ServeHTTP(&answer{ResponseWriter: w, r: r, s: s}, q)
+		a := &answer{ResponseWriter: w, r: r, s: s}
+		if slow := r.pace(); slow != nil {
+			a.pause = slow(q)
+		}
+		next.ServeHTTP(a, q)
 	})
+}
+
+func (r *recorder) pace() func(*http.Request) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.slow
+}
+
+// noteCookies keeps what the application set, also after forget.
+func (r *recorder) noteCookies(a *http.Response) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range a.Cookies() {
+		r.sessions[c.Value] = c.Name
+	}
+	return nil
+}
+
+func (r *recorder) cookies() (out []*http.Cookie) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for value, name := range r.sessions {
+		out = append(out, &http.Cookie{Name: name, Value: value})
+	}
+	return out
 }
 
 func (r *recorder) all() []Seen {
@@ -114,11 +146,29 @@ func (t *tee) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// answer notes the status.
+// answer notes the status. With a pause it lets the body through in pieces
+// of 512 bytes.
 type answer struct {
 	http.ResponseWriter
-	r *recorder
-	s *Seen
+	r     *recorder
+	s     *Seen
+	pause time.Duration
+}
+
+func (a *answer) Write(b []byte) (n int, err error) {
+	for a.pause > 0 && len(b) > 0 && err == nil {
+		var m int
+		m, err = a.ResponseWriter.Write(b[:min(len(b), 512)])
+		n, b = n+m, b[m:]
+		if err == nil {
+			err = http.NewResponseController(a.ResponseWriter).Flush()
+		}
+		time.Sleep(a.pause)
+	}
+	if a.pause > 0 {
+		return n, err
+	}
+	return a.ResponseWriter.Write(b)
 }
 
 func (a *answer) WriteHeader(status int) {

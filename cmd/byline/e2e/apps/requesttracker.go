@@ -26,7 +26,7 @@ func StartRequestTracker(t testing.TB, public string) *App {
 	need(t, "request-tracker5 rt5-db-sqlite rt5-standalone", rtServer)
 	empty, err := os.ReadFile(rtDatabase)
 	if err != nil {
-		t.Skipf("request tracker's database cannot be copied (run as root, install rt5-db-sqlite): %v", err)
+		missing(t, "request tracker's database cannot be copied (run as root, install rt5-db-sqlite): "+err.Error())
 	}
 	u, err := url.Parse(public)
 	if err != nil {

@@ -1,0 +1,231 @@
+package house
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/byline-proxy/byline/cmd/byline/e2e/apps"
+)
+
+// Agent is a program that works through the proxy inside one task. It may be
+// used by many goroutines. All that it is answered is kept and searched for
+// secrets when the test ends.
+type Agent struct {
+	Base    string         // put before a path: https://wiki.acme.test
+	Cookies []*http.Cookie // what a person lent; sent with every request
+	Header  http.Header    // sent with every request
+
+	t    testing.TB
+	http *http.Client
+	seen *seen
+}
+
+// Agent makes an agent of the task for one application. cookies are those a
+// person lent it; no application may ever see one of them.
+func (h *House) Agent(t *Task, a *apps.App, cookies []*http.Cookie) *Agent {
+	h.t.Helper()
+	for _, c := range cookies {
+		h.marks.borrow(c)
+	}
+	g := newAgent(h.t, &url.URL{Scheme: "http", Host: h.Listen, User: url.UserPassword(t.ID, t.Token)}, h.Roots(), &h.seen)
+	g.Base, g.Cookies = a.Public, cookies
+	h.t.Cleanup(g.http.CloseIdleConnections)
+	return g
+}
+
+// Roots are the authorities that an agent of the house trusts.
+func (h *House) Roots() *x509.CertPool {
+	h.t.Helper()
+	pem, err := os.ReadFile(filepath.Join(h.Dir, "data", "certs", "root.crt"))
+	roots := x509.NewCertPool()
+	if err != nil || !roots.AppendCertsFromPEM(pem) {
+		h.t.Fatalf("no interception root: %v", err)
+	}
+	return roots
+}
+
+func newAgent(t testing.TB, proxy *url.URL, roots *x509.CertPool, s *seen) *Agent {
+	transport := &http.Transport{
+		Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DisableCompression: true, MaxIdleConnsPerHost: 64,
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, a *http.Response) error {
+			s.head(a)
+			return nil
+		},
+	}
+	return &Agent{t: t, seen: s, Header: http.Header{"User-Agent": {"triage/1.0"}}, http: &http.Client{Transport: transport, Timeout: patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// Answer is what an agent got.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   string
+	Code   string // of a refusal
+	Record string // Byline-Record
+	Err    error  // of a request or a body that broke off
+}
+
+// Get reads a path.
+func (g *Agent) Get(path string) Answer { return g.Do("GET", path, nil) }
+
+// Post sends a form.
+func (g *Agent) Post(path string, form url.Values) Answer { return g.Do("POST", path, form) }
+
+// Do sends one request and reads its answer to the end.
+func (g *Agent) Do(method, path string, form url.Values) Answer {
+	a, err := g.Open(context.Background(), method, path, form)
+	if err != nil {
+		return Answer{Err: err}
+	}
+	return g.read(a)
+}
+
+// Open sends one request and leaves the body to the caller, whose reads are
+// kept like any other.
+func (g *Agent) Open(ctx context.Context, method, path string, form url.Values) (*http.Response, error) {
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	if !strings.Contains(path, "://") {
+		path = g.Base + path
+	}
+	q, err := http.NewRequestWithContext(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(q.Header, g.Header)
+	if form != nil {
+		q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if q.Header.Get("Referer") == "" {
+		q.Header.Set("Referer", g.Base+"/")
+	}
+	for _, c := range g.Cookies {
+		q.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+	}
+	a, err := g.http.Do(q)
+	if err != nil {
+		return nil, err
+	}
+	g.seen.head(a)
+	a.Body = &kept{a.Body, g.seen, 0}
+	return a, nil
+}
+
+func (g *Agent) read(a *http.Response) Answer {
+	defer a.Body.Close()
+	b, err := io.ReadAll(a.Body)
+	g.seen.trailer(a)
+	out := Answer{Status: a.StatusCode, Header: a.Header, Body: string(b), Record: a.Header.Get("Byline-Record"), Err: err}
+	if a.Header.Get("Content-Type") == "application/problem+json" {
+		var p struct{ Code string }
+		_ = json.Unmarshal(b, &p) // what is no problem document has no code
+		out.Code = p.Code
+	}
+	return out
+}
+
+// Want fails the test unless the answer has that status, and text in its body.
+func (a Answer) Want(t testing.TB, status int, text string) Answer {
+	t.Helper()
+	if a.Err != nil || a.Status != status || !strings.Contains(a.Body, text) {
+		t.Fatalf("status %d, code %q, error %v, want %d and %q in:\n%.3000s", a.Status, a.Code, a.Err, status, text, a.Body)
+	}
+	return a
+}
+
+// Refused fails the test unless the answer is a refusal with that code, which
+// is on record.
+func (a Answer) Refused(t testing.TB, code string) Answer {
+	t.Helper()
+	if a.Err != nil || a.Code != code || a.Record == "" {
+		t.Fatalf("status %d, code %q, record %q, error %v, want refusal %s:\n%.1000s", a.Status, a.Code, a.Record, a.Err, code, a.Body)
+	}
+	return a
+}
+
+// seen is everything that agents and operators were shown.
+type seen struct {
+	mu   sync.Mutex
+	text []mention
+}
+
+type mention struct {
+	where string
+	text  []byte
+}
+
+func (s *seen) said(where, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.text = append(s.text, mention{where, []byte(text)})
+}
+
+func (s *seen) head(a *http.Response) {
+	var b bytes.Buffer
+	b.WriteString(a.Status + "\n")
+	_ = a.Header.Write(&b)
+	s.said("an answer's head", b.String())
+}
+
+func (s *seen) trailer(a *http.Response) {
+	if len(a.Trailer) > 0 {
+		var b bytes.Buffer
+		_ = a.Trailer.Write(&b)
+		s.said("an answer's trailer", b.String())
+	}
+}
+
+func (s *seen) all() []mention {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.text)
+}
+
+// kept keeps what is read of a body, in one piece. at is its place in seen
+// plus one.
+type kept struct {
+	io.ReadCloser
+	s  *seen
+	at int
+}
+
+func (k *kept) Read(b []byte) (int, error) {
+	n, err := k.ReadCloser.Read(b)
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	if k.at == 0 {
+		k.s.text = append(k.s.text, mention{where: "an answer's body"})
+		k.at = len(k.s.text)
+	}
+	m := &k.s.text[k.at-1]
+	m.text = append(m.text, b[:n]...)
+	return n, err
+}
+
+// Eventually is a short wait for what the server does beside an answer.
+func Eventually(t testing.TB, what string, ready func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ready(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%v went by before %s", patience, what)
+		}
+	}
+}
