@@ -99,10 +99,22 @@ func (g *Agent) Do(method, path string, form url.Values) Answer {
 // Open sends one request and leaves the body to the caller, whose reads are
 // kept like any other.
 func (g *Agent) Open(ctx context.Context, method, path string, form url.Values) (*http.Response, error) {
-	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
+	if form == nil {
+		return g.send(ctx, method, path, "", nil)
 	}
+	return g.send(ctx, method, path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
+}
+
+// JSON sends a JSON body.
+func (g *Agent) JSON(method, path, body string) Answer {
+	a, err := g.send(context.Background(), method, path, "application/json", strings.NewReader(body))
+	if err != nil {
+		return Answer{Err: err}
+	}
+	return g.read(a)
+}
+
+func (g *Agent) send(ctx context.Context, method, path, kind string, body io.Reader) (*http.Response, error) {
 	if !strings.Contains(path, "://") {
 		path = g.Base + path
 	}
@@ -111,8 +123,8 @@ func (g *Agent) Open(ctx context.Context, method, path string, form url.Values) 
 		return nil, err
 	}
 	maps.Copy(q.Header, g.Header)
-	if form != nil {
-		q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if kind != "" {
+		q.Header.Set("Content-Type", kind)
 	}
 	if q.Header.Get("Referer") == "" {
 		q.Header.Set("Referer", g.Base+"/")

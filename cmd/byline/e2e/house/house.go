@@ -107,11 +107,11 @@ upstream: {url: "%s"}
 	h.apps = append(h.apps, a)
 }
 
-// Account makes a compensating account of that name at the application and puts
-// it into the vault. Its password is a secret of the house.
+// Account puts a compensating account of that name into the vault. The shared
+// applications are given it once for all houses. Its password is a secret.
 func (h *House) Account(a *apps.App, name string) apps.Login {
 	h.t.Helper()
-	l := a.AddUser(name, Password())
+	l := person(a, name)
 	h.Put(a.Name, strings.ToLower(name), map[string]string{"username": l.User, "password": l.Password})
 	return l
 }

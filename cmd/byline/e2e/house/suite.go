@@ -2,6 +2,7 @@ package house
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,6 +116,35 @@ func (s *shared) get(t testing.TB) *apps.App {
 	s.app.Forget()
 	s.app.Slow(nil)
 	return s.app.For(t)
+}
+
+// people are those who have an account at the shared applications.
+var people = struct {
+	sync.Mutex
+	known map[[2]string]apps.Login
+}{known: map[[2]string]apps.Login{}}
+
+// person is one of them, made at the first call.
+func person(a *apps.App, name string) apps.Login {
+	people.Lock()
+	defer people.Unlock()
+	key := [2]string{a.URL, name}
+	if _, ok := people.known[key]; !ok {
+		people.known[key] = a.AddUser(name, Password())
+	}
+	return people.known[key]
+}
+
+// Lend logs alice in as a person would, past any proxy, and returns the cookies
+// that she then lends to an agent.
+func Lend(t testing.TB, a *apps.App) []*http.Cookie {
+	t.Helper()
+	alice := person(a, "Alice")
+	cookies, err := a.LoginAs(alice.User, alice.Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cookies
 }
 
 // owner is as much of a test as starting an application needs; what it cleans
