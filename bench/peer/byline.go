@@ -180,7 +180,7 @@ func (h *house) serve(ctx context.Context) (*Peer, error) {
 		var err error
 		p.Addr, err = listening(log)
 		said <- err
-		_, _ = io.Copy(os.Stderr, log) // warnings are worth seeing; it ends with the process
+		h.keepLog(log)
 	}()
 	select {
 	case err = <-said:
@@ -195,6 +195,17 @@ func (h *house) serve(ctx context.Context) (*Peer, error) {
 		return nil, fmt.Errorf("byline serve: %w", err)
 	}
 	return p, nil
+}
+
+// keepLog keeps the operator's log beside the configuration; it ends with the process.
+func (h *house) keepLog(log io.Reader) {
+	f, err := os.Create(filepath.Join(h.dir, "serve.log"))
+	if err != nil {
+		_, _ = io.Copy(io.Discard, log)
+		return
+	}
+	defer f.Close()
+	_, _ = io.Copy(f, log)
 }
 
 // listening reads the operator's log up to the line that names the address.

@@ -29,6 +29,12 @@ type Sample struct {
 	Resumed   float64 `json:"resumed"`    // part of the agents' handshakes that resumed; new connections only
 	ByAccount int64   `json:"by_account"` // requests that reached the origin with an account's session
 	ByPerson  int64   `json:"by_person"`  // requests that reached it with the person's
+
+	// Records were made durable in the slice, in Groups with one wait for the
+	// disk each, of SyncUS on average. Byline alone has a record.
+	Records float64 `json:"records,omitempty"`
+	Groups  float64 `json:"groups,omitempty"`
+	SyncUS  float64 `json:"sync_us,omitempty"`
 }
 
 // slice does one work through one peer.
@@ -45,15 +51,23 @@ func slice(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (sample Samp
 	}
 	defer leave()
 	var from, to reading
+	var before, after peer.Audit
 	r, err := load.Slice{Agents: units, Warm: w.warm, For: w.length, Most: w.most,
 		Begin: func() (err error) {
 			for _, a := range agents { // no agent is at work now
 				a.Opened, a.Resumed = 0, 0
 			}
-			from, err = read(s, p)
+			if before, err = p.Audit(); err == nil { // asked outside of the slice: the answer costs the proxy time
+				from, err = read(s, p)
+			}
 			return err
 		},
-		End: func() (err error) { to, err = read(s, p); return }}.Run(ctx)
+		End: func() (err error) {
+			if to, err = read(s, p); err == nil {
+				after, err = p.Audit()
+			}
+			return err
+		}}.Run(ctx)
 	if err != nil {
 		return sample, errors.Join(p.Err(), err)
 	}
@@ -62,7 +76,8 @@ func slice(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (sample Samp
 		return sample, err
 	}
 	used, wall := (to.proxy - from.proxy).Seconds(), r.Elapsed.Seconds()
-	return Sample{
+	recorded := after.Minus(before)
+	return Sample{Records: recorded.Records, Groups: recorded.Groups, SyncUS: recorded.Sync * 1e6 / max(1, recorded.Groups),
 		CPU: used / (float64(r.Units) * w.amount) * w.scale, Yard: yard.Seconds(), Units: r.Units, Rate: float64(r.Units) * w.amount / wall,
 		Busy: used / wall, LoadBusy: (to.load - from.load).Seconds() / wall,
 		P50: micro(r.Latency.Quantile(0.5)), P99: micro(r.Latency.Quantile(0.99)),
