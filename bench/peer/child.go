@@ -28,6 +28,8 @@ const (
 	TunnelBuffered = "tunnel-buffered" // copies bytes through buffers of its own
 	Goproxy        = "goproxy"         // stock
 	GoproxyRaised  = "goproxy-raised"  // idle connections raised
+	Fasthttp       = "fasthttp"        // bare interception on fasthttp's server and client
+	Wire           = "wire"            // bare interception on Byline's own wire
 )
 
 // Ready is the line that a child writes when it may be used.
@@ -98,6 +100,8 @@ func RunChild(args []string, in io.Reader, out io.Writer) error {
 		ready.Addr, err = serveTunnel(to, kind == TunnelBuffered)
 	case Goproxy, GoproxyRaised:
 		ready, err = serveGoproxy(to, *trust, kind == GoproxyRaised)
+	case Fasthttp, Wire:
+		ready, err = serveBare(to, *trust, kind)
 	default:
 		err = fmt.Errorf("child: no kind %q", kind)
 	}

@@ -70,7 +70,7 @@ func (s *Site) Start(ctx context.Context, name string) (*Peer, error) {
 		return nil, err
 	}
 	p := &Peer{Name: name, Addr: c.Ready.Addr, process: c.process, Intercepts: c.Ready.Roots != "",
-		SpeaksH2: name != Goproxy}
+		SpeaksH2: name != Goproxy && name != Fasthttp}
 	roots := c.Ready.Roots
 	if !p.Intercepts {
 		roots = s.Origin.Ready.Roots

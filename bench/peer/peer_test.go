@@ -41,7 +41,7 @@ func site(t *testing.T) *Site {
 
 func TestPeersCarryEverything(t *testing.T) {
 	s := site(t)
-	for _, name := range []string{Tunnel, TunnelBuffered, Goproxy, GoproxyRaised} {
+	for _, name := range []string{Tunnel, TunnelBuffered, Goproxy, GoproxyRaised, Fasthttp, Wire} {
 		t.Run(name, func(t *testing.T) {
 			p, err := s.Start(t.Context(), name)
 			if err != nil {
@@ -81,7 +81,8 @@ func exchangeAll(t *testing.T, a *load.Access, p *Peer, i int) {
 	if (tunnel.Issuer != "bench origin") != p.Intercepts {
 		t.Errorf("intercepts: %v; the certificate is from %q", p.Intercepts, tunnel.Issuer)
 	}
-	if tunnel.Resumed != (i == 1 && !p.Intercepts) { // goproxy has one tls.Config a tunnel: it never resumes
+	perTunnel := p.Name == Goproxy || p.Name == GoproxyRaised // goproxy has one tls.Config a tunnel: it never resumes
+	if tunnel.Resumed != (i == 1 && !perTunnel) {
 		t.Errorf("tunnel %d: resumed %v", i, tunnel.Resumed)
 	}
 	for what, err := range map[string]error{"small": tunnel.Small(), "down": tunnel.Down(100_000), "up": tunnel.Up(100_000)} {

@@ -40,6 +40,8 @@ var describe = map[string]string{
 	peer.TunnelBuffered: "the same, copied through 32 KiB buffers of its own",
 	peer.Goproxy:        "stock goproxy intercepting, nothing changed, two idle connections a host",
 	peer.GoproxyRaised:  "stock goproxy intercepting, idle connections raised",
+	peer.Fasthttp:       "bare interception on fasthttp, both sides: nothing decided, changed or recorded",
+	peer.Wire:           "bare interception on Byline's own wire: the same without the walk",
 	peer.Byline:         "Byline, the whole walk, records durable",
 }
 

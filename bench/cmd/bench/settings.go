@@ -54,7 +54,7 @@ func parse(args []string, w io.Writer) (*settings, error) {
 	tasks := f.Int("tasks", 0, "that Byline's agents have between them, one account each; 0: one for each agent")
 	idle := f.String("idle", "1000", "numbers of idle tunnels, by commas; empty: none")
 	works := f.String("works", "", "some of small,fresh,resumed,down,up,h2,h2-h2; empty: all")
-	peers := f.String("peers", strings.Join([]string{peer.Tunnel, peer.TunnelBuffered, peer.Byline, peer.GoproxyRaised, peer.Goproxy}, ","), "proxies to compare")
+	peers := f.String("peers", strings.Join([]string{peer.Tunnel, peer.TunnelBuffered, peer.Byline, peer.Wire, peer.Fasthttp, peer.GoproxyRaised, peer.Goproxy}, ","), "proxies to compare")
 	f.IntVar(&s.setup.ProxyCore, "proxy-core", min(1, runtime.NumCPU()-1), "core of the proxy; -1: any")
 	f.IntVar(&s.setup.LoadCore, "load-core", 0, "core of generator and origin; -1: any")
 	f.StringVar(&s.byline, "byline", "", "byline binary; empty: build ./cmd/byline")
@@ -98,7 +98,7 @@ func (s *settings) choose(works, peers, idle string) error {
 		}
 		s.options.Idle = append(s.options.Idle, count)
 	}
-	known := []string{peer.Tunnel, peer.TunnelBuffered, peer.Byline, peer.Goproxy, peer.GoproxyRaised}
+	known := []string{peer.Tunnel, peer.TunnelBuffered, peer.Byline, peer.Goproxy, peer.GoproxyRaised, peer.Fasthttp, peer.Wire}
 	for _, p := range s.options.Peers {
 		if !slices.Contains(known, p) {
 			return fmt.Errorf("--peers: there is no %q; there are %s", p, strings.Join(known, ", "))
