@@ -38,7 +38,7 @@ func (h *hold) noteChange(s *adapters.Session) {
 // the account has a live session.
 func (x *exchange) checkout(ctx context.Context) error {
 	var err error
-	if x.target, err = x.tunnel.target(x.adapter); err != nil {
+	if x.target, err = x.tunnel.target(x.rules, x.adapter); err != nil {
 		return err
 	}
 	if x.hold, err = x.c.holdFor(ctx, x.tunnel.task, x.adapter, x.target, x.publicScheme()); err != nil {

@@ -158,3 +158,23 @@ func BenchmarkFresh(b *testing.B) {
 		t.Close()
 	}
 }
+
+// TestTunnelsOfATaskShareConnections: the login and the requests of every
+// tunnel of a task go over one connection when they come one after the other.
+func TestTunnelsOfATaskShareConnections(t *testing.T) {
+	_, o, access := corridorOver(t, 1)
+	a := access(0, "http/1.1")
+	for range 5 {
+		tunnel, err := a.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tunnel.Small(); err != nil {
+			t.Fatal(err)
+		}
+		tunnel.Close()
+	}
+	if c := o.Counts(); c.Handshakes != 1 || c.ByAccount != 5 {
+		t.Errorf("%d TLS handshakes with the application for %d requests and a login", c.Handshakes, c.ByAccount)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/identity"
@@ -25,6 +26,7 @@ type rules struct {
 	policy        *policy.Set
 	pass          []string
 	refuseOverdue bool
+	upstreams     sync.Map // *adapters.Adapter → *secured
 }
 
 func compile(r Rules) (*rules, error) {

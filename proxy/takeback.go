@@ -57,7 +57,7 @@ func (c *Corridor) takeBackLease(l state.Lease) {
 	if left.Home == "" {
 		left.Home, left.Scheme = a.Hosts()[0], "https"
 	}
-	home, err := targetOf(a, canonicalAuthority(left.Home, "https"))
+	home, err := c.rules.Load().targetOf(a, canonicalAuthority(left.Home, "https"))
 	if err == nil {
 		err = c.adopt(t, a, l, &hold{adapter: a, home: home, scheme: left.Scheme}, session)
 	}

@@ -36,11 +36,11 @@ type upstream struct {
 }
 
 // target is computed once for each version of the adapter.
-func (t *tunnel) target(a *adapters.Adapter) (*wire.Target, error) {
+func (t *tunnel) target(r *rules, a *adapters.Adapter) (*wire.Target, error) {
 	if u := t.upstream.Load(); u != nil && u.adapter == a {
 		return u.target, nil
 	}
-	target, err := targetOf(a, t.authority)
+	target, err := r.targetOf(a, t.authority)
 	if err != nil {
 		return nil, refuse(UpstreamTLS, "the TLS settings of adapter %s cannot be used; the operator's log says why.", a.Name()).because(err)
 	}
@@ -74,7 +74,7 @@ func (c *Corridor) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.Connect
 		return goproxy.RejectConnect, host
 	}
 	ctx.Req.Header.Del("Proxy-Authorization")
-	hijack := t.intercept
+	hijack := t.apart
 	if pass {
 		hijack = t.passThrough
 	}
@@ -127,16 +127,31 @@ func ended(err error) *Refusal {
 	return refuse(TaskEnded, "%v. Ask its sponsor or the operator for a new task.", err)
 }
 
+// apart intercepts on a goroutine of its own: the front's buffers and its deep
+// stack would otherwise be held for as long as the tunnel is open.
+func (t *tunnel) apart(_ *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
+	go func() {
+		defer func() { // one agent's input never ends the process
+			if p := recover(); p != nil {
+				_ = client.Close()
+				t.c.opt.Log.Error().Str("host", t.authority).Msg("panic in a tunnel")
+			}
+		}()
+		t.intercept(client)
+	}()
+}
+
 // intercept terminates the agent's TLS with a leaf for the tunnel's host and
 // hands the connection to the wire that ALPN chose. It returns when the
 // connection has ended.
-func (t *tunnel) intercept(_ *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
-	defer client.Close()
+func (t *tunnel) intercept(client net.Conn) {
+	defer func() { client.Close() }()
 	defer t.c.metrics.tunnelOpen("intercept")()
 	if _, err := io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
 		return
 	}
-	conn := &taken{Conn: client, tunnel: t, first: bufio.NewReaderSize(client, 16)}
+	client = wire.Bare(client)
+	conn := &taken{Conn: client, tunnel: t, first: bufio.NewReaderSize(client, firstRead)}
 	_ = client.SetReadDeadline(time.Now().Add(t.c.opt.HandshakeTimeout))
 	first, err := conn.first.Peek(1)
 	if err != nil {
@@ -158,6 +173,9 @@ func (t *tunnel) intercept(_ *http.Request, client net.Conn, _ *goproxy.ProxyCtx
 	_ = client.SetReadDeadline(time.Time{})
 	_ = t.c.wire.Serve(t.task.Context(), secured, secured.ConnectionState().NegotiatedProtocol, "https", t.door())
 }
+
+// firstRead holds a ClientHello of today, so that it takes one read.
+const firstRead = 2 << 10
 
 // taken is an agent's connection with the tunnel it belongs to, so that the one
 // tls.Config of all tunnels can ask which leaf is wanted.

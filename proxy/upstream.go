@@ -20,7 +20,7 @@ type auditRecord = audit.Record
 // targetOf is where the adapter's requests go: the tunnel's own host over TLS,
 // unless the adapter says otherwise. The name that the SaaS and its certificate
 // are asked by stays the agent's.
-func targetOf(a *adapters.Adapter, authority string) (*wire.Target, error) {
+func (r *rules) targetOf(a *adapters.Adapter, authority string) (*wire.Target, error) {
 	up := a.Upstream()
 	t := &wire.Target{Scheme: "https", Authority: strings.TrimSuffix(authority, ":443"), Protocol: up.Protocol}
 	if up.URL != "" {
@@ -34,8 +34,54 @@ func targetOf(a *adapters.Adapter, authority string) (*wire.Target, error) {
 		}
 	}
 	var err error
-	t.TLS, err = upstreamTLS(up)
+	t.TLS, err = r.tlsOf(a)
 	return t, err
+}
+
+// secured is an adapter's TLS towards the SaaS, made from files as they were.
+type secured struct {
+	config *tls.Config
+	files  [3]stamp
+}
+
+// stamp tells one state of a file from another; zero: there is none.
+type stamp struct {
+	size, modified int64
+}
+
+func stampsOf(up adapters.Upstream) (all [3]stamp) {
+	for i, path := range [...]string{up.CA, up.ClientCert, up.ClientKey} {
+		if path == "" || strings.Contains(path, "-----BEGIN") {
+			continue
+		}
+		if f, err := os.Stat(path); err == nil {
+			all[i] = stamp{f.Size(), f.ModTime().UnixNano()}
+		}
+	}
+	return all
+}
+
+// tlsOf is one tls.Config for all tunnels to an adapter's hosts, for as long as
+// its files stay as they are: connections to the SaaS are shared by those who
+// share it.
+func (r *rules) tlsOf(a *adapters.Adapter) (*tls.Config, error) {
+	up := a.Upstream()
+	now := stampsOf(up)
+	if s, ok := r.upstreams.Load(a); ok && s.(*secured).files == now {
+		return s.(*secured).config, nil
+	}
+	c, err := upstreamTLS(up)
+	if err != nil {
+		return nil, err
+	}
+	made := &secured{c, now}
+	if was, loaded := r.upstreams.LoadOrStore(a, made); loaded {
+		if was.(*secured).files == now {
+			return was.(*secured).config, nil
+		}
+		r.upstreams.Store(a, made)
+	}
+	return c, nil
 }
 
 // upstreamTLS is nil when the system's authorities and no client certificate
@@ -44,7 +90,7 @@ func upstreamTLS(up adapters.Upstream) (*tls.Config, error) {
 	if up.CA == "" && up.ClientCert == "" {
 		return nil, nil
 	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
+	c := &tls.Config{MinVersion: tls.VersionTLS12} // sessions are resumed within a lease alone: the wire's pool keeps them
 	if up.CA != "" {
 		pem := []byte(up.CA)
 		if !strings.Contains(up.CA, "-----BEGIN") {

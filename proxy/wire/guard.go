@@ -339,6 +339,15 @@ func (g *guarded) CloseWrite() error {
 	return nil
 }
 
+// Bare is the connection beneath a guard that passes raw bytes and holds none
+// back; any other connection as it is. It is to be called by whoever reads.
+func Bare(conn net.Conn) net.Conn {
+	if g, ok := conn.(*guarded); ok && g.raw.Load() && len(g.out) == 0 && len(g.src.buffered()) == 0 {
+		return g.Conn
+	}
+	return conn
+}
+
 // NetConn is the connection beneath.
 func (g *guarded) NetConn() net.Conn { return g.Conn }
 
