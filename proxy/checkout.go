@@ -182,13 +182,14 @@ func (c *Corridor) logIn(ctx context.Context, t *task, h *hold, d *adapters.Dial
 		c.opt.Log.Warn().Str("adapter", h.adapter.Name()).Str("account", h.lease.Account()).Err(err).Msg("login failed")
 	}
 	c.metrics.login(h.adapter.Name(), err == nil)
-	c.log.Append(end)
 	if err != nil {
+		c.log.Append(end)
 		return nil, err
 	}
 	s := d.Session()
 	h.last.Store(s)
-	c.sealSession(t, h, s)
+	c.sealSession(t, h, s) // before the outcome: a session that a crash lost is a login without one
+	c.log.Append(end)
 	return s, nil
 }
 

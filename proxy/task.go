@@ -149,7 +149,11 @@ func (c *Corridor) giveBack(t *task, l *lease.Lease[*adapters.Session], h *hold)
 	if h == nil {
 		return
 	}
-	if s := h.last.Load(); s != nil {
+	s := h.last.Load()
+	if s == nil { // the task sent nothing since a restart
+		s = c.restoreSession(t, h)
+	}
+	if s != nil {
 		c.logOut(t, h, s)
 	}
 	_ = c.state.DropSession(l.Adapter(), l.Account(), l.Fence())

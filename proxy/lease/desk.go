@@ -157,8 +157,10 @@ func (d *Desk[S]) Leases() []*Lease[S] {
 	return out
 }
 
-// Close revokes every lease, releases the accounts and waits for renewals and
-// checkouts to end. Waiters get ErrClosed.
+// Close revokes every lease here and waits for renewals and checkouts to end.
+// Waiters get ErrClosed. The books are left as they are: a living task, and a
+// session at the SaaS that nobody has ended yet, keep their account for the
+// desk that comes next, until it lapses.
 func (d *Desk[S]) Close() {
 	d.mu.Lock()
 	if !d.closed {
@@ -167,8 +169,7 @@ func (d *Desk[S]) Close() {
 	}
 	d.mu.Unlock()
 	for _, l := range d.Leases() {
-		l.end(ErrClosed, false)
-		_ = l.Release() // what the books cannot be told lapses by itself
+		l.end(ErrClosed, true)
 	}
 	d.wg.Wait()
 }

@@ -231,6 +231,27 @@ func (d *Desk[S]) waiting(adapter string) int {
 	return len(d.queues[adapter])
 }
 
+func TestCloseLeavesTheBooksToTheNextDesk(t *testing.T) {
+	b := newLedger()
+	d := NewDesk[*sess](b, Config{Wait: time.Millisecond, TTL: time.Hour})
+	l, err := d.Checkout(context.Background(), "t_1", "wiki", []string{"a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+	if l.Valid() || !errors.Is(context.Cause(l.Context()), ErrClosed) {
+		t.Errorf("the lease goes on: %v", context.Cause(l.Context()))
+	}
+	d = NewDesk[*sess](b, Config{Wait: time.Millisecond, TTL: time.Hour})
+	defer d.Close()
+	if _, err := d.Checkout(context.Background(), "t_2", "wiki", []string{"a"}); err == nil {
+		t.Error("another task has the account")
+	}
+	if _, err := d.Checkout(context.Background(), "t_1", "wiki", []string{"a"}); err != nil {
+		t.Errorf("the task does not get its account back: %v", err)
+	}
+}
+
 func TestCheckInMeetsCheckout(t *testing.T) {
 	d := open(t, newLedger(), Config{})
 	l := take(t, d, "t_0", "a")
