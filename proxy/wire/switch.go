@@ -151,6 +151,7 @@ func (w *webStream) open(ctx context.Context, h *host, out *Request, body io.Rea
 		return resp, nil
 	}
 	resp.Status, resp.Length, resp.Switched = http.StatusSwitchingProtocols, 0, w
+	resp.Fields = withoutListed(resp.Fields, wsAccept)
 	if key := first(out.Fields, wsKey); key != "" {
 		resp.Fields = append(resp.Fields, Field{Name: wsAccept, Value: acceptOf(key)})
 	}

@@ -1,0 +1,327 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha1"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"golang.org/x/net/http2"
+)
+
+// overStream lets a library that knows the upgrade of HTTP/1.1 accept an extended
+// CONNECT (RFC 8441): what it writes and reads is the stream's.
+type overStream struct {
+	http.ResponseWriter
+	r *http.Request
+}
+
+func (o *overStream) WriteHeader(status int) {
+	if status == http.StatusSwitchingProtocols {
+		o.Header().Del("Connection")
+		o.Header().Del("Upgrade")
+		status = http.StatusOK
+	}
+	o.ResponseWriter.WriteHeader(status)
+	o.ResponseWriter.(http.Flusher).Flush()
+}
+
+func (o *overStream) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c := &streamConn{r: o.r.Body, w: o.ResponseWriter}
+	return c, bufio.NewReadWriter(bufio.NewReader(c), bufio.NewWriter(c)), nil
+}
+
+// streamConn is a stream in the form of a connection, without deadlines.
+type streamConn struct {
+	net.Conn
+	r io.ReadCloser
+	w io.Writer
+}
+
+func (c *streamConn) Read(p []byte) (int, error)  { return c.r.Read(p) }
+func (c *streamConn) Close() error                { return c.r.Close() }
+func (c *streamConn) SetDeadline(time.Time) error { return nil }
+func (c *streamConn) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if f, ok := c.w.(http.Flusher); ok {
+		f.Flush()
+	}
+	return n, err
+}
+
+// accept is the SaaS's side of a WebSocket over either protocol.
+func accept(t *testing.T, w http.ResponseWriter, r *http.Request) *websocket.Conn {
+	if r.ProtoMajor == 2 {
+		if r.Method != http.MethodConnect || r.Header.Get(":protocol") != "websocket" || r.Header.Get("Sec-WebSocket-Key") != "" {
+			t.Errorf("no extended CONNECT: %s %v", r.Method, r.Header)
+		}
+		r = r.Clone(r.Context())
+		r.Method = http.MethodGet
+		for k, v := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="} {
+			r.Header.Set(k, v)
+		}
+		w = &overStream{w, r}
+	}
+	if r.Header.Get("Sec-WebSocket-Version") != "13" {
+		t.Errorf("the version did not arrive: %v", r.Header)
+	}
+	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"chat"}, InsecureSkipVerify: true, CompressionMode: websocket.CompressionContextTakeover})
+	if err != nil {
+		t.Errorf("accept: %v", err)
+		return nil
+	}
+	c.SetReadLimit(4 << 20)
+	return c
+}
+
+// connector is an agent that opens its WebSocket by extended CONNECT: a transport
+// that turns the upgrade of a library into one.
+type connector struct{ w *wires }
+
+func (c connector) RoundTrip(r *http.Request) (*http.Response, error) {
+	cc, err := (&http2.Transport{}).NewClientConn(c.w.secured())
+	if err != nil {
+		return nil, err
+	}
+	key := r.Header.Get("Sec-WebSocket-Key")
+	r = r.Clone(context.WithoutCancel(r.Context())) // the library's ends with the handshake
+	for _, name := range []string{"Connection", "Upgrade", "Sec-WebSocket-Key"} {
+		r.Header.Del(name)
+	}
+	body, up := io.Pipe()
+	r.Method, r.Body, r.ContentLength = http.MethodConnect, body, -1
+	r.Header[":protocol"] = []string{"websocket"}
+	resp, err := cc.RoundTrip(r)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return resp, err
+	}
+	if resp.Header.Get("Sec-WebSocket-Accept") != "" {
+		c.w.t.Error("an extended CONNECT was answered with an accepted key")
+	}
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	resp.StatusCode = http.StatusSwitchingProtocols
+	resp.Header.Set("Connection", "Upgrade")
+	resp.Header.Set("Upgrade", "websocket")
+	resp.Header.Set("Sec-WebSocket-Accept", base64.StdEncoding.EncodeToString(sum[:]))
+	down := resp.Body
+	resp.Body = struct {
+		io.ReadCloser
+		io.Writer
+	}{struct {
+		io.Reader
+		io.Closer
+	}{down, closers{up, down}}, up}
+	return resp, nil
+}
+
+type closers []io.Closer
+
+func (all closers) Close() (err error) {
+	for _, c := range all {
+		err = c.Close()
+	}
+	return err
+}
+
+// dial opens a WebSocket as an agent does that has borrowed a session.
+func (w *wires) dial(path string) (*websocket.Conn, *http.Response, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	client := w.agent
+	if w.from == "h2" {
+		client = &http.Client{Transport: connector{w}}
+	}
+	c, resp, err := websocket.Dial(ctx, "https://example.com"+path, &websocket.DialOptions{HTTPClient: client, Subprotocols: []string{"chat"},
+		CompressionMode: websocket.CompressionContextTakeover, HTTPHeader: http.Header{"Cookie": {"sid=" + canaryHuman}, "X-Api-Key": {canaryHuman}}})
+	if c != nil {
+		c.SetReadLimit(4 << 20)
+		w.t.Cleanup(func() { c.CloseNow() })
+	}
+	return c, resp, err
+}
+
+func TestI2AWebSocketOpensWithOurSessionAndIsCounted(t *testing.T) {
+	overWires(t, func(w http.ResponseWriter, r *http.Request) {
+		c := accept(t, w, r)
+		if c == nil {
+			return
+		}
+		defer c.CloseNow()
+		for {
+			kind, b, err := c.Read(r.Context())
+			if err != nil {
+				return
+			}
+			if err := c.Write(r.Context(), kind, b); err != nil {
+				return
+			}
+			if string(b) == "twice" {
+				_ = c.Write(r.Context(), kind, b)
+			}
+		}
+	}, func(w *wires) {
+		c, resp, err := w.dial("/socket")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if c.Subprotocol() != "chat" || resp.Header.Get("Byline-Record") == "" || resp.Header.Get("Set-Cookie") != "" {
+			w.t.Errorf("subprotocol %q, header %v", c.Subprotocol(), resp.Header)
+		}
+		ctx := context.Background()
+		for _, m := range []struct {
+			kind  websocket.MessageType
+			text  string
+			comes int
+		}{
+			{websocket.MessageText, "hello", 1}, {websocket.MessageBinary, strings.Repeat("\x00\x81", 1<<19), 1},
+			{websocket.MessageText, "", 1}, {websocket.MessageText, "twice", 2},
+		} {
+			if err := c.Write(ctx, m.kind, []byte(m.text)); err != nil {
+				w.t.Fatal(err)
+			}
+			for range m.comes {
+				kind, b, err := c.Read(ctx)
+				if err != nil || kind != m.kind || string(b) != m.text {
+					w.t.Fatalf("%d bytes came back as %v with %d: %v", len(m.text), kind, len(b), err)
+				}
+			}
+		}
+		if err := c.Close(websocket.StatusNormalClosure, "bye"); err != nil {
+			w.t.Errorf("the closing handshake: %v", err)
+		}
+		outcomes := w.records("outcome")
+		if len(outcomes) != 1 {
+			w.t.Fatalf("%d outcomes", len(outcomes))
+		}
+		if o := outcomes[0]; o.Status != 101 || o.MessagesUp != 4 || o.MessagesDown != 5 || o.BytesUp < 20 || o.BytesDown < 20 || o.Code != "" {
+			w.t.Errorf("on record: status %d, messages %d up %d down, bytes %d up %d down, code %q", o.Status, o.MessagesUp, o.MessagesDown, o.BytesUp, o.BytesDown, o.Code)
+		}
+	})
+}
+
+func TestI6AWebSocketEndsWithItsTask(t *testing.T) {
+	gone := make(chan error, 1)
+	overWires(t, func(w http.ResponseWriter, r *http.Request) {
+		c := accept(t, w, r)
+		if c == nil {
+			return
+		}
+		defer c.CloseNow()
+		_, _, err := c.Read(context.Background())
+		gone <- err
+	}, func(w *wires) {
+		c, _, err := w.dial("/socket")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		read := make(chan error, 1)
+		go func() {
+			_, _, err := c.Read(context.Background())
+			read <- err
+		}()
+		began := time.Now()
+		if _, err := w.EndTask(w.task.ID(), "revoked"); err != nil {
+			w.t.Fatal(err)
+		}
+		if within(w.t, "the agent's end", read) == nil || within(w.t, "the SaaS's end", gone) == nil {
+			w.t.Error("the WebSocket goes on after its task")
+		}
+		if d := time.Since(began); d > time.Second { // I6 is a promise about time
+			w.t.Errorf("it took %v", d)
+		}
+		if o := w.records("outcome"); len(o) != 1 || o[0].Code != string(TaskEnded) {
+			w.t.Errorf("on record: %+v", o)
+		}
+	})
+}
+
+func TestAWebSocketsEndReachesTheOtherSide(t *testing.T) {
+	gone := make(chan error, 1)
+	overWires(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/refused":
+			http.Error(w, "not you", http.StatusForbidden)
+			return
+		}
+		c := accept(t, w, r)
+		if c == nil {
+			return
+		}
+		defer c.CloseNow()
+		switch r.URL.Path {
+		case "/closes":
+			_ = c.Close(4001, "enough")
+		case "/breaks":
+		default:
+			_, _, err := c.Read(context.Background())
+			gone <- err
+		}
+	}, func(w *wires) {
+		if _, resp, err := w.dial("/refused"); err == nil || resp == nil || resp.StatusCode != http.StatusForbidden {
+			w.t.Errorf("a refused WebSocket: %v %v", resp, err)
+		}
+		c, _, err := w.dial("/closes")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if _, _, err = c.Read(context.Background()); websocket.CloseStatus(err) != 4001 {
+			w.t.Errorf("the SaaS's close arrived as %v", err)
+		}
+		for _, path := range []string{"/breaks", "/waits"} {
+			if c, _, err = w.dial(path); err != nil {
+				w.t.Fatal(err)
+			}
+			if path == "/waits" {
+				_ = c.CloseNow()
+				if within(w.t, "the SaaS's end", gone) == nil {
+					w.t.Error("the SaaS was told nothing")
+				}
+			} else if _, _, err = c.Read(context.Background()); err == nil {
+				w.t.Error("the agent was told nothing")
+			}
+		}
+	})
+}
+
+// TestTheSwitchIsOneWrite: one record of TLS holds the whole 101, and what the
+// SaaS says at once follows it.
+func TestTheSwitchIsOneWrite(t *testing.T) {
+	w := newWires(t, "h1", "h1", func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Accept: %s\r\n\r\n\x81\x02hi",
+			base64.StdEncoding.EncodeToString(sum[:]))
+		_, _ = io.Copy(conn, conn)
+	}, nil)
+	conn := w.secured()
+	var sent sync.WaitGroup
+	sent.Go(func() {
+		fmt.Fprint(conn, "GET /socket HTTP/1.1\r\nHost: example.com\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"+
+			"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n\x81\x00")
+	})
+	defer sent.Wait()
+	buf := make([]byte, 4096)
+	n, err := conn.Read(buf)
+	head := string(buf[:n])
+	if err != nil || !strings.HasPrefix(head, "HTTP/1.1 101 ") || !strings.HasSuffix(head, "\r\n\r\n") || !strings.Contains(head, "\r\nUpgrade: websocket\r\n") {
+		t.Fatalf("%q %v", head, err)
+	}
+	rest := make([]byte, 6)
+	if _, err := io.ReadFull(conn, rest); err != nil || string(rest) != "\x81\x02hi\x81\x00" {
+		t.Errorf("then came %q, %v", rest, err)
+	}
+}
