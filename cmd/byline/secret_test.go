@@ -87,4 +87,3 @@ func readUntil(t *testing.T, screen *os.File, shown *strings.Builder, text strin
 		shown.Write(b[:n])
 	}
 }
-
