@@ -26,6 +26,7 @@ func (d *draft) check(own bool) {
 	d.checkUpstream()
 	d.checkLogin()
 	d.checkActions()
+	d.checkLog()
 	for _, list := range []struct {
 		key   string
 		names []string

@@ -31,6 +31,7 @@ func (d *draft) inherit(library map[string]*draft) {
 	d.spec.Cookies.Hold = slices.Concat(d.spec.Cookies.Hold, p.Cookies.Hold)
 	d.spec.Cookies.Pass = slices.Concat(d.spec.Cookies.Pass, p.Cookies.Pass)
 	d.spec.Cookies.Mask = slices.Concat(d.spec.Cookies.Mask, p.Cookies.Mask)
+	d.spec.Cookies.Person = slices.Concat(d.spec.Cookies.Person, p.Cookies.Person)
 	d.spec.Headers.Strip = slices.Concat(d.spec.Headers.Strip, p.Headers.Strip)
 	d.spec.Headers.Pass = slices.Concat(d.spec.Headers.Pass, p.Headers.Pass)
 	d.spec.Query.Strip = slices.Concat(d.spec.Query.Strip, p.Query.Strip)

@@ -34,6 +34,8 @@ type Spec struct {
 	// Actions name what a request does. They are tried in order and the first match names it; a request that none
 	// matches is refused.
 	Actions []ActionSpec `yaml:"actions" json:"actions" eg:"[{name: page.read, match: {path: /view}, resource: page}]"`
+	// Log says how the application's own history is read, for byline reconcile.
+	Log LogSpec `yaml:"log" json:"log" eg:"{entry: {time: when, user: who}, kinds: [{actions: [page.edit], resource: \"page/${page}\"}]}"`
 }
 
 // Interim is the reason, owner and end of an interim control.

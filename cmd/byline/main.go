@@ -29,13 +29,13 @@ func main() { os.Exit(start(os.Args[1:])) }
 func start(args []string) int {
 	root := tree()
 	root.SetArgs(args)
-	ran, err := root.ExecuteC()
+	err := root.Execute()
 	if err == nil {
 		return 0
 	}
 	var f *failure
 	if !errors.As(err, &f) {
-		f = wrongUsage(ran, err)
+		f = &failure{err, "byline --help shows the usage", 2}
 	}
 	if f.err != nil {
 		fmt.Fprintln(os.Stderr, "byline: "+strings.TrimSpace(f.err.Error()))
@@ -44,15 +44,6 @@ func start(args []string) int {
 		fmt.Fprintln(os.Stderr, "hint: "+f.hint)
 	}
 	return f.code
-}
-
-// wrongUsage names the command that was used wrongly.
-func wrongUsage(c *cobra.Command, err error) *failure {
-	hint := c.CommandPath() + " --help shows the usage and examples"
-	if name := strings.TrimPrefix(c.CommandPath(), "byline "); name != "byline" && !strings.HasPrefix(err.Error(), name+":") {
-		err = fmt.Errorf("%s: %w", name, err)
-	}
-	return &failure{err, hint, 2}
 }
 
 func tree() *cobra.Command {
@@ -78,6 +69,7 @@ func tree() *cobra.Command {
 		explainCommand(),
 		reviewCommand(),
 		replayCommand(),
+		reconcileCommand(),
 		demoCommand(),
 		versionCommand(),
 	)

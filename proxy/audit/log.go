@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 )
 
 // ErrNotRecorded is in every error of [Ticket.Wait]: the record may not be
@@ -57,10 +56,8 @@ type group struct {
 }
 
 type entry struct {
-	end  int    // of its body in bodies
-	us   int64  // its time
-	task string // whose record it is; "": no task's
-	ends bool   // it is the task's end
+	end int   // of its body in bodies
+	us  int64 // its time
 }
 
 // verdict is shared by the tickets of one group. err may be read once done is
@@ -160,7 +157,7 @@ func (l *Log) Append(r *Record) Ticket {
 	if r.ID == "" {
 		r.ID = NewID()
 	}
-	if ownKind(r.Kind) && !r.own {
+	if (r.Kind == KindCheckpoint || r.Kind == KindRecovery || r.Kind == KindClock) && !r.own {
 		l.refused.Add(1)
 		return refusedTicket(r.ID, errOwnKind)
 	}
@@ -169,9 +166,6 @@ func (l *Log) Append(r *Record) Ticket {
 	}
 	b := scratch.Get().(*[]byte)
 	*b = appendBody((*b)[:0], r)
-	if len(*b) > maxBody {
-		*b = appendBody((*b)[:0], shortened(r))
-	}
 	v, err := l.enqueue(r, *b)
 	if cap(*b) <= 64<<10 {
 		scratch.Put(b)
@@ -184,13 +178,8 @@ func (l *Log) Append(r *Record) Ticket {
 }
 
 func (l *Log) enqueue(r *Record, body []byte) (*verdict, error) {
-	if len(body) > maxBody || len(r.Task) > longTask {
+	if len(body) > maxLine-256 {
 		return nil, errTooLong
-	}
-	task := r.Task
-	if !utf8.ValidString(task) {
-		form := appendString(nil, task)
-		task = unescape(form[1 : len(form)-1])
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -204,7 +193,7 @@ func (l *Log) enqueue(r *Record, body []byte) (*verdict, error) {
 	us := l.stamp(g)
 	r.Time = time.UnixMicro(us).UTC()
 	g.bodies = append(g.bodies, body...)
-	g.entries = append(g.entries, entry{len(g.bodies), us, task, r.Kind == "task" && r.Code == codeEnded})
+	g.entries = append(g.entries, entry{len(g.bodies), us})
 	if len(g.entries) == 1 {
 		select {
 		case l.wake <- struct{}{}:

@@ -35,7 +35,7 @@ func StartMediaWiki(t testing.TB, public string) *App {
 	}
 	p.env = []string{"MW_CONFIG_FILE=" + p.path("LocalSettings.php"), "PHP_CLI_SERVER_WORKERS=8"}
 	addr := "127.0.0.1:" + freePort(t)
-	p.start(t, listening("tcp", addr), "php", "-S", addr, "-t", "/var/lib/mediawiki")
+	p.start(t, listening("tcp", addr), "php", "-d", "opcache.lockfile_path="+p.dir, "-S", addr, "-t", "/var/lib/mediawiki")
 	return newApp(t, "mediawiki", public, "http://"+addr, admin, &mediawiki{p, "http://" + addr, public})
 }
 

@@ -26,7 +26,7 @@ func StartWordPress(t testing.TB, public string) *App {
 	w.php.env = []string{"PHP_CLI_SERVER_WORKERS=8"}
 	addr := "127.0.0.1:" + freePort(t)
 	prepend := "auto_prepend_file=" + w.php.path("prepend.php")
-	w.php.start(t, listening("tcp", addr), "php", "-d", prepend, "-S", addr, "-t", w.php.path("root"))
+	w.php.start(t, listening("tcp", addr), "php", "-d", "opcache.lockfile_path="+w.php.dir, "-d", prepend, "-S", addr, "-t", w.php.path("root"))
 	admin := Login{"admin", "Adm1n-of-the-blog"}
 	j := newJar("http://"+addr, public)
 	status, page, err := j.post("/wp-admin/install.php?step=2", url.Values{"weblog_title": {"Blog"}, "user_name": {admin.User},

@@ -1,0 +1,94 @@
+package adapters
+
+import "fmt"
+
+// LogSpec says how the application's own history is read and what its entries mean, so that byline reconcile can set it
+// beside the record. The zero value: the adapter cannot tell.
+type LogSpec struct {
+	// Read lists the requests that read it, each page by page. They are made like an agent's, in a task of their own, and
+	// so must be named by an action of this adapter. Without them an export of the history can still be reconciled.
+	Read []LogRead `yaml:"read" json:"read,omitempty" eg:"[{get: \"/api.php?action=query&list=recentchanges&format=json\", items: query.recentchanges}]"`
+	// Entry says where in an item its time, user and id are.
+	Entry LogFields `yaml:"entry" json:"entry" eg:"{time: timestamp, user: user, id: rcid}"`
+	// Kinds say which items are of interest and what must have caused them; the first that is about an item holds.
+	Kinds []LogKind `yaml:"kinds" json:"kinds,omitempty" eg:"[{when: {type: edit}, actions: [page.edit], resource: \"page/${title}\"}]"`
+}
+
+// LogRead is one request for a part of the history, in JSON.
+type LogRead struct {
+	// Get is the path with its query; ${from} and ${to} are the ends of the period.
+	Get string `yaml:"get" json:"get" need:"yes" eg:"/api/history?since=${from|query}"`
+	// Items is a dotted pointer to the array of items; without it the answer is the array.
+	Items string `yaml:"items" json:"items,omitempty" eg:"query.recentchanges"`
+	// Next says how the next page is asked for.
+	Next LogNext `yaml:"next" json:"next" eg:"{json: continue.rccontinue, param: rccontinue}"`
+	// Time is how ${from} and ${to} are written, as a layout of Go's package time. Default RFC 3339.
+	Time string `yaml:"time" json:"time,omitempty" eg:"2006-01-02 15:04:05"`
+}
+
+// LogNext asks for the page after. The zero value: there is one page.
+type LogNext struct {
+	// JSON is a dotted pointer to what the next request must carry; it is absent on the last page. Without it pages are
+	// counted: 2, 3, … until one has no items.
+	JSON string `yaml:"json" json:"json,omitempty" eg:"continue.rccontinue"`
+	// Param is the parameter that carries it.
+	Param string `yaml:"param" json:"param,omitempty" eg:"page"`
+}
+
+// LogFields names fields of an item by dotted pointers, or columns of a CSV export.
+type LogFields struct {
+	// Time is the field with the time.
+	Time string `yaml:"time" json:"time,omitempty" eg:"timestamp"`
+	// TimeFormat is its form, as a layout of Go's package time, or unix for seconds. Default: RFC 3339 and the other
+	// common ones; a time without a zone is UTC.
+	TimeFormat string `yaml:"time_format" json:"time_format,omitempty" eg:"02/Jan/2006:15:04:05 -0700"`
+	// User is the field with the account's user name, or a template of fields.
+	User string `yaml:"user" json:"user,omitempty" eg:"user"`
+	// ID is the field that names the entry, or a template of fields.
+	ID string `yaml:"id" json:"id,omitempty" eg:"rcid"`
+}
+
+// LogKind is one kind of entry.
+type LogKind struct {
+	// When maps fields to patterns with *; every one must fit. "" means absent or empty.
+	When map[string]Strings `yaml:"when" json:"when,omitempty" eg:"{type: [edit, new]}"`
+	// Actions are the actions of this adapter of which one must have caused it.
+	Actions Strings `yaml:"actions" json:"actions" need:"yes" eg:"[page.edit]"`
+	// Resource is what it was done to, as the action names it: a template of fields.
+	Resource string `yaml:"resource" json:"resource,omitempty" eg:"page/${title}"`
+	// Many says that one request may cause several such entries.
+	Many bool `yaml:"many" json:"many,omitempty" eg:"true"`
+}
+
+// checkLog finds what would keep byline reconcile from reading the history.
+func (d *draft) checkLog() {
+	l := &d.spec.Log
+	if len(l.Read) == 0 && l.Entry == (LogFields{}) && len(l.Kinds) == 0 {
+		return
+	}
+	if l.Entry.Time == "" || l.Entry.User == "" {
+		d.at("log.entry", "for example entry: {time: timestamp, user: user}", "log.entry must name the fields time and user")
+	}
+	if len(l.Kinds) == 0 {
+		d.at("log", "for example kinds: [{when: {type: edit}, actions: [page.edit]}]", "log has no kinds, so no entry would be of interest")
+	}
+	known := map[string]bool{}
+	for _, a := range d.spec.Actions {
+		known[a.Name] = true
+	}
+	for i, k := range l.Kinds {
+		for _, a := range k.Actions {
+			if !known[a] {
+				d.at(fmt.Sprintf("log.kinds[%d].actions", i), "name an action of this adapter", "log.kinds[%d]: there is no action %q", i, a)
+			}
+		}
+	}
+	for i, r := range l.Read {
+		if len(r.Get) == 0 || r.Get[0] != '/' {
+			d.at(fmt.Sprintf("log.read[%d].get", i), "for example get: /api/history?since=${from|query}", "log.read[%d].get must be a path", i)
+		}
+		if r.Next.JSON != "" && r.Next.Param == "" {
+			d.at(fmt.Sprintf("log.read[%d].next", i), "", "log.read[%d].next: json needs param", i)
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/cmd/byline/reports"
+	"github.com/byline-proxy/byline/configs"
+	"github.com/byline-proxy/byline/proxy/identity"
+)
+
+// Bounds of one reading: an application that never ends its pages must not
+// keep us for ever.
+const (
+	maxPages = 10_000
+	maxPage  = 64 << 20 // bytes
+)
+
+// readApplication asks the application for its history through the proxy: in a
+// task of its own that may do exactly that, decided and on record like any
+// other.
+func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, a *adapters.Adapter, p reports.Period) ([]adapters.LogEntry, error) {
+	host := f.host
+	if host == "" {
+		host = a.Hosts()[0]
+	}
+	log := a.Log()
+	if len(log.Read) == 0 {
+		return nil, failed("reconcile", fmt.Errorf("the adapter %s says nowhere how the history is asked for", f.adapter), "give an export with --export")
+	}
+	if strings.Contains(host, "*") {
+		return nil, failed("reconcile", fmt.Errorf("the adapter's first host is the pattern %s", host), "name a host with --host")
+	}
+	server, _, err := reach(c)
+	if err != nil {
+		return nil, err
+	}
+	spec := identity.Spec{Agent: "byline/reconcile", Sponsor: f.sponsor, Purpose: "reconcile " + f.adapter, TTL: "1h"}
+	if spec.Scope, err = readScope(a, &log, p); err != nil {
+		return nil, failed("reconcile", err, "name an action for it in the adapter")
+	}
+	ctx := background(c)
+	out, err := server.ask(ctx, http.MethodPost, "/v1/tasks", &spec)
+	if err != nil {
+		return nil, err
+	}
+	var made taskView
+	if err := json.Unmarshal(out, &made); err != nil {
+		return nil, failed("reconcile", err, "")
+	}
+	defer func() {
+		_, _ = server.ask(context.WithoutCancel(ctx), http.MethodDelete, "/v1/tasks/"+url.PathEscape(made.ID), nil)
+	}()
+	client, err := throughProxy(cfg, &made)
+	if err != nil {
+		return nil, failed("reconcile", err, "")
+	}
+	defer client.CloseIdleConnections()
+	var entries []adapters.LogEntry
+	for i := range log.Read {
+		more, err := readPages(ctx, client, "https://"+host, &log, &log.Read[i], p)
+		if err != nil {
+			return nil, failed("reconcile", err, "byline explain shows what the adapter makes of the request")
+		}
+		entries = append(entries, more...)
+	}
+	return entries, nil
+}
+
+// readScope is what the adapter calls its own requests for the history.
+func readScope(a *adapters.Adapter, log *adapters.LogSpec, p reports.Period) (scope []identity.ScopeEntry, err error) {
+	for i := range log.Read {
+		target, err := log.Read[i].Path(p.From, p.To, "")
+		if err != nil {
+			return nil, err
+		}
+		path, query, _ := strings.Cut(target, "?")
+		action, ok := a.Classify(adapters.Query{Method: http.MethodGet, Path: path, RawQuery: query})
+		if !ok || action.Login {
+			return nil, fmt.Errorf("no action of the adapter is GET %s", path)
+		}
+		scope = append(scope, identity.ScopeEntry{Adapter: a.Name(), Actions: []string{action.Name}})
+	}
+	return scope, nil
+}
+
+// throughProxy is a client that works in a task, as byline run would have it.
+func throughProxy(cfg *configs.Config, task *taskView) (*http.Client, error) {
+	root, err := os.ReadFile(filepath.Join(cfg.Certs.Dir, "root.crt"))
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(root) {
+		return nil, errors.New("root.crt holds no certificate in PEM form")
+	}
+	proxy := &url.URL{Scheme: "http", Host: dialable(cfg.Listen), User: url.UserPassword(task.ID, task.Token)}
+	if cfg.TLS.Cert != "" {
+		proxy.Scheme = "https"
+		if more, err := os.ReadFile(cfg.TLS.Cert); err == nil {
+			roots.AppendCertsFromPEM(more)
+		}
+	}
+	tr := &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	return &http.Client{Transport: tr, Timeout: 2 * time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
+}
+
+func readPages(ctx context.Context, client *http.Client, at string, log *adapters.LogSpec, r *adapters.LogRead, p reports.Period) (entries []adapters.LogEntry, err error) {
+	next := ""
+	for page := 1; page <= maxPages; page++ {
+		target, err := r.Path(p.From, p.To, next)
+		if err != nil {
+			return nil, err
+		}
+		body, err := readPage(ctx, client, at+target)
+		if err != nil {
+			return nil, err
+		}
+		var items []map[string]string
+		if items, next, err = r.Page(body, page); err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			e, ours, err := log.Interpret(item)
+			if err != nil {
+				return nil, err
+			}
+			if ours {
+				entries = append(entries, e)
+			}
+		}
+		if next == "" {
+			return entries, nil
+		}
+	}
+	return nil, fmt.Errorf("the history has more than %d pages; name a shorter period", maxPages)
+}
+
+func readPage(ctx context.Context, client *http.Client, target string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxPage))
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		var p struct{ Code, Detail string }
+		_ = json.Unmarshal(body, &p) // an answer of the application's has neither
+		return nil, fmt.Errorf("%s answered %s %s %s", req.URL.Path, res.Status, p.Code, p.Detail)
+	}
+	return body, nil
+}

@@ -1,0 +1,90 @@
+package reports
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/byline-proxy/byline/adapters"
+)
+
+// maxExportLine bounds a line of a JSON-lines export, in bytes.
+const maxExportLine = 4 << 20
+
+// ReadExport reads an application's history from a file: csv, with a heading
+// that names the columns, or jsonl, one JSON object a line. Errors name the
+// line.
+func ReadExport(in io.Reader, format string, log *adapters.LogSpec) ([]adapters.LogEntry, error) {
+	if format == "jsonl" {
+		return readLines(in, log)
+	}
+	return readCSV(in, log)
+}
+
+func readCSV(in io.Reader, log *adapters.LogSpec) (entries []adapters.LogEntry, err error) {
+	r := csv.NewReader(skipMark(in))
+	heading, err := r.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, errors.New("it is empty; a heading was expected")
+	}
+	if err != nil {
+		return nil, err
+	}
+	for {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return entries, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		item := make(map[string]string, len(row))
+		for i, cell := range row {
+			item[heading[i]] = cell
+		}
+		line, _ := r.FieldPos(0)
+		if entries, err = interpret(entries, log, item, line); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func readLines(in io.Reader, log *adapters.LogSpec) (entries []adapters.LogEntry, err error) {
+	lines := bufio.NewScanner(skipMark(in))
+	lines.Buffer(nil, maxExportLine)
+	for n := 1; lines.Scan(); n++ {
+		if len(lines.Bytes()) == 0 {
+			continue
+		}
+		item, err := adapters.Flatten(lines.Bytes())
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		if entries, err = interpret(entries, log, item, n); err != nil {
+			return nil, err
+		}
+	}
+	return entries, lines.Err()
+}
+
+func interpret(entries []adapters.LogEntry, log *adapters.LogSpec, item map[string]string, line int) ([]adapters.LogEntry, error) {
+	e, ours, err := log.Interpret(item)
+	if err != nil {
+		return nil, fmt.Errorf("line %d: %w", line, err)
+	}
+	if ours {
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// skipMark drops a byte order mark, with which spreadsheets begin.
+func skipMark(in io.Reader) io.Reader {
+	b := bufio.NewReader(in)
+	if mark, err := b.Peek(3); err == nil && string(mark) == "\ufeff" {
+		_, _ = b.Discard(3)
+	}
+	return b
+}
