@@ -120,7 +120,7 @@ var ErrNoTask = errors.New("no such task")
 func (c *Corridor) finish(t *task, why string) {
 	_ = c.state.PutTask(state.Task{ID: t.ID(), Doc: t.Doc(), Expires: t.Expires().Add(endedKept)})
 	r := c.taskRecord("task", t)
-	r.Detail = "ended: " + why
+	r.Code, r.Detail = "ended", "ended: "+why
 	c.log.Append(r)
 	leases := c.desk.CheckIn(t.ID())
 	t.mu.Lock()

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -84,8 +87,8 @@ func showReport(w io.Writer, rep audit.Report) error {
 	if rep.Bad == nil {
 		rows = append(rows, endRows(rep)...)
 	}
-	if n := len(rep.Open); n > 0 {
-		rows = append(rows, []string{"no outcome", counted(n, "intent") + "; --json lists them"})
+	if n := len(rep.Open) + rep.OpenMore; n > 0 {
+		rows = append(rows, []string{"no outcome", counted(n, "intent") + ": " + reasons(rep.Open) + "; --json lists them"})
 	}
 	if b := rep.Bad; b != nil {
 		rows = append(rows, []string{"first bad", fmt.Sprintf("%s line %d, seq %d", b.File, b.Line, b.Seq)}, []string{"why", b.Why})
@@ -106,6 +109,19 @@ func endRows(rep audit.Report) (rows [][]string) {
 		end = "closed"
 	}
 	return append(rows, []string{"end", end})
+}
+
+// reasons count the intents without outcome by why they have none.
+func reasons(open []audit.OpenIntent) string {
+	n := map[string]int{}
+	for _, o := range open {
+		n[o.Why]++
+	}
+	var out []string
+	for _, why := range slices.Sorted(maps.Keys(n)) {
+		out = append(out, fmt.Sprintf("%d %s", n[why], why))
+	}
+	return strings.Join(out, ", ")
 }
 
 // progress shows a bar on a terminal, and nothing elsewhere. done takes the

@@ -100,8 +100,8 @@ func (s *story) install(ctx context.Context) error {
 		args  []string
 	}{
 		{"byline init", "", []string{"init"}},
-		{"byline vault put tickets agent-01    (an account of its own, not Alice's)", "username=" + demoAccount + "\npassword=" + s.secret + "\n",
-			[]string{"vault", "put", "tickets", demoAccount}},
+		{"byline vault put tickets/agent-01    (an account of its own, not Alice's)", "username=" + demoAccount + "\npassword=" + s.secret + "\n",
+			[]string{"vault", "put", "tickets/" + demoAccount}},
 		{"byline check", "", []string{"check"}},
 	} {
 		s.typed(step.show)

@@ -63,6 +63,7 @@ func explainCommand() *cobra.Command {
 	spec.addAllow(c)
 	f.StringArrayVarP(&headers, "header", "H", nil, "a field of the request, like 'Content-Type: application/json'; repeatable. - reads them from stdin, which keeps values from the process list")
 	f.StringVarP(&data, "data", "d", "", "the request's body; a form unless a Content-Type says otherwise")
+	_ = c.RegisterFlagCompletionFunc("task", completeTasks)
 	asJSON := jsonFlag(c)
 	controlFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -96,7 +97,7 @@ func explainCommand() *cobra.Command {
 func (q *question) fill(method, target, data string, headers, allow []string) error {
 	u, err := url.Parse(target)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return fmt.Errorf("%q is no URL like https://wiki.acme.example/page", target)
+		return errors.New("the last argument must be a URL like https://wiki.acme.example/page")
 	}
 	if (q.Task == "") == (len(allow) == 0) {
 		return errors.New("explain: either --task or --allow must be given")

@@ -43,9 +43,12 @@ func initCommand() *cobra.Command {
 	return c
 }
 
+// plain text needs no quotes, in YAML or a shell.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)
+
 // quoted is a YAML string; a plain one where that will do.
 func quoted(s string) string {
-	if regexp.MustCompile(`^[A-Za-z0-9_./-]+$`).MatchString(s) {
+	if plain.MatchString(s) {
 		return s
 	}
 	return strconv.Quote(s)
@@ -130,7 +133,7 @@ func nextSteps(w io.Writer, path string, cfg *configs.Config) {
 next    1. describe an application:    cp %s %s
                                        (edit hosts and owner)
                                        byline adapter check%s
-        2. give it an account:         byline vault put wiki agent-01%s
+        2. give it an account:         byline vault put wiki/agent-01%s
         3. look it all over:           byline check%s
         4. start:                      byline serve%s
         5. put an agent to work:       byline run%s --agent NAME --sponsor YOU --purpose WHY --allow 'wiki:page.read' -- COMMAND

@@ -29,13 +29,13 @@ func main() { os.Exit(start(os.Args[1:])) }
 func start(args []string) int {
 	root := tree()
 	root.SetArgs(args)
-	err := root.Execute()
+	ran, err := root.ExecuteC()
 	if err == nil {
 		return 0
 	}
 	var f *failure
 	if !errors.As(err, &f) {
-		f = &failure{err, "byline --help shows the usage", 2}
+		f = wrongUsage(ran, err)
 	}
 	if f.err != nil {
 		fmt.Fprintln(os.Stderr, "byline: "+strings.TrimSpace(f.err.Error()))
@@ -44,6 +44,15 @@ func start(args []string) int {
 		fmt.Fprintln(os.Stderr, "hint: "+f.hint)
 	}
 	return f.code
+}
+
+// wrongUsage names the command that was used wrongly.
+func wrongUsage(c *cobra.Command, err error) *failure {
+	hint := c.CommandPath() + " --help shows the usage and examples"
+	if name := strings.TrimPrefix(c.CommandPath(), "byline "); name != "byline" && !strings.HasPrefix(err.Error(), name+":") {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return &failure{err, hint, 2}
 }
 
 func tree() *cobra.Command {

@@ -90,7 +90,7 @@ func (p *prepared) warn() {
 			continue
 		}
 		if accounts, err := p.vault.Accounts(context.Background(), a.Name()); err == nil && len(accounts) == 0 {
-			p.warnings = append(p.warnings, fmt.Sprintf("adapter %s has no account: byline vault put %s ACCOUNT", a.Name(), a.Name()))
+			p.warnings = append(p.warnings, fmt.Sprintf("adapter %s has no account: byline vault put %s/ACCOUNT", a.Name(), a.Name()))
 		}
 	}
 	for _, l := range []struct{ key, at string }{{"listen", p.cfg.Listen}, {"control.listen", p.cfg.Control.Listen}} {

@@ -31,6 +31,7 @@ func (s *specFlags) add(c *cobra.Command) {
 
 func (s *specFlags) addAllow(c *cobra.Command) {
 	c.Flags().StringArrayVar(&s.allow, "allow", nil, "ADAPTER:ACTION[,ACTION...][@RESOURCE], repeatable; * is a wildcard")
+	_ = c.RegisterFlagCompletionFunc("allow", completeAllow) // fails only for a flag that there is not
 }
 
 // spec is the task that the flags or the file describe, as JSON. The server

@@ -7,11 +7,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy/identity"
 )
 
@@ -53,9 +55,11 @@ func taskCommand() *cobra.Command {
 	list := &cobra.Command{Use: "list", Short: "List the tasks, newest first", Args: cobra.NoArgs, Example: "  byline task list\n  byline task list --json | jq '.[].id'"}
 	verb(list, http.MethodGet, func([]string) (string, []byte, error) { return "/v1/tasks", nil, nil }, showTasks)
 	one := func(args []string) (string, []byte, error) { return "/v1/tasks/" + url.PathEscape(args[0]), nil, nil }
-	show := &cobra.Command{Use: "show ID", Short: "Show a task and its scope", Args: cobra.ExactArgs(1), Example: "  byline task show t_abc"}
+	show := &cobra.Command{Use: "show ID", Short: "Show a task and its scope", Args: cobra.ExactArgs(1), Example: "  byline task show t_abc\n  byline task show t_abc --json",
+		ValidArgsFunction: completeTasks}
 	verb(show, http.MethodGet, one, showTask)
-	end := &cobra.Command{Use: "end ID", Short: "End a task: cut what it has open, log out, check in", Args: cobra.ExactArgs(1), Example: "  byline task end t_abc"}
+	end := &cobra.Command{Use: "end ID", Short: "End a task: cut what it has open, log out, check in", Args: cobra.ExactArgs(1), Example: "  byline task end t_abc",
+		ValidArgsFunction: completeTasks}
 	verb(end, http.MethodDelete, one, showTask)
 	t.AddCommand(create, list, show, end)
 	return t
@@ -63,7 +67,7 @@ func taskCommand() *cobra.Command {
 
 // verb makes a command one question to the control API. ask says which;
 // its plain errors are wrong usage.
-func verb(c *cobra.Command, method string, ask func(args []string) (path string, body []byte, err error), show func(io.Writer, []byte) error) {
+func verb(c *cobra.Command, method string, ask func(args []string) (path string, body []byte, err error), show func(io.Writer, []byte, *configs.Config) error) {
 	controlFlags(c)
 	asJSON := jsonFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -71,7 +75,7 @@ func verb(c *cobra.Command, method string, ask func(args []string) (path string,
 		if err != nil {
 			return err
 		}
-		server, _, err := reach(c)
+		server, cfg, err := reach(c)
 		if err != nil {
 			return err
 		}
@@ -82,7 +86,7 @@ func verb(c *cobra.Command, method string, ask func(args []string) (path string,
 		if *asJSON {
 			_, err = c.OutOrStdout().Write(out)
 		} else {
-			err = show(c.OutOrStdout(), out)
+			err = show(c.OutOrStdout(), out, cfg)
 		}
 		if err != nil {
 			return failed("output", err, "")
@@ -91,7 +95,7 @@ func verb(c *cobra.Command, method string, ask func(args []string) (path string,
 	}
 }
 
-func showTasks(w io.Writer, answer []byte) error {
+func showTasks(w io.Writer, answer []byte, _ *configs.Config) error {
 	var all []taskView
 	if err := json.Unmarshal(answer, &all); err != nil {
 		return err
@@ -103,7 +107,7 @@ func showTasks(w io.Writer, answer []byte) error {
 	return table(w, []string{"TASK", "STATE", "EXPIRES", "AGENT", "SPONSOR", "PURPOSE", "SCOPE"}, rows)
 }
 
-func showTask(w io.Writer, answer []byte) error {
+func showTask(w io.Writer, answer []byte, cfg *configs.Config) error {
 	var t taskView
 	if err := json.Unmarshal(answer, &t); err != nil {
 		return err
@@ -120,7 +124,32 @@ func showTask(w io.Writer, answer []byte) error {
 	if t.Token != "" {
 		rows = append(rows, []string{"token", t.Token + "  (shown this once)"})
 	}
-	return table(w, []string{"task", t.ID}, rows)
+	err := table(w, []string{"task", t.ID}, rows)
+	if err == nil && t.Token != "" {
+		_, err = io.WriteString(w, pasted(&t, cfg))
+	}
+	return err
+}
+
+// pasted is what a shell needs to work in the task. byline run does the same
+// and more, for programs that it may start.
+func pasted(t *taskView, cfg *configs.Config) string {
+	scheme, host, root := "http", "PROXY-HOST:8080", "byline-root.pem"
+	if cfg != nil {
+		host, root = dialable(cfg.Listen), filepath.Join(cfg.Certs.Dir, "root.crt")
+		if cfg.TLS.Cert != "" {
+			scheme = "https"
+		}
+	}
+	proxy := url.URL{Scheme: scheme, Host: host, User: url.UserPassword(t.ID, t.Token)}
+	return fmt.Sprintf("\nexport HTTPS_PROXY=%[1]s HTTP_PROXY=%[1]s\nexport NODE_EXTRA_CA_CERTS=%[2]s   # other programs: byline ca export --bundle\n", &proxy, quotedForShell(root))
+}
+
+func quotedForShell(s string) string {
+	if plain.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // scopeText is a scope as --allow spells it.

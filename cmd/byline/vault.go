@@ -25,12 +25,13 @@ func vaultCommand() *cobra.Command {
 
 func vaultPut() *cobra.Command {
 	var names []string
-	c := &cobra.Command{Use: "put ADAPTER ACCOUNT", Short: "Store an account's secret in place of the one before", Args: cobra.ExactArgs(2),
+	c := &cobra.Command{Use: "put ADAPTER/ACCOUNT", Short: "Store an account's secret in place of the one before", Args: accountArgs,
+		ValidArgsFunction: completeAdapters("/"),
 		Long: "Asks for each field on the terminal, without showing what is typed. When standard input is no terminal it reads lines\n" +
 			"NAME=VALUE from it. Secrets are never taken from the command line, where every process could read them.\n" +
 			"A running server takes up the change at once.",
-		Example: "  byline vault put wiki agent-01\n  byline vault put tracker agent-01 --field token\n" +
-			"  printf 'username=agent-01\\npassword=%s\\n' \"$(cat /run/secrets/wiki)\" | byline vault put wiki agent-01"}
+		Example: "  byline vault put wiki/agent-01\n  byline vault put tracker/agent-01 --field token\n" +
+			"  printf 'username=agent-01\\npassword=%s\\n' \"$(cat /run/secrets/wiki)\" | byline vault put wiki/agent-01"}
 	c.Flags().StringArrayVar(&names, "field", nil, "name of a field to ask for, repeatable (default username, password and totp_seed, which may stay empty)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		for _, n := range names {
@@ -38,6 +39,7 @@ func vaultPut() *cobra.Command {
 				return errors.New("--field takes the name of a field, like password; its value is asked for") // n could be a value: it is not repeated
 			}
 		}
+		adapter, account, _ := accountOf(args) // accountArgs looked
 		file, cfg, err := openVault(c)
 		if err != nil {
 			return err
@@ -46,11 +48,11 @@ func vaultPut() *cobra.Command {
 		if err != nil {
 			return failed("vault", err, "give lines NAME=VALUE on standard input, or use a terminal")
 		}
-		if err := file.Put(args[0], args[1], vault.NewSecret(secret)); err != nil {
+		if err := file.Put(adapter, account, vault.NewSecret(secret)); err != nil {
 			return failed("vault", err, "")
 		}
-		fmt.Fprintf(c.OutOrStdout(), "stored %s/%s: %s\n", args[0], args[1], strings.Join(slices.Sorted(maps.Keys(secret)), ", "))
-		warnUnknown(c, cfg, args[0])
+		fmt.Fprintf(c.OutOrStdout(), "stored %s/%s: %s\n", clean(adapter), clean(account), strings.Join(slices.Sorted(maps.Keys(secret)), ", "))
+		warnUnknown(c, cfg, adapter)
 		return nil
 	}
 	return c
@@ -126,18 +128,39 @@ func inEnvironment(cfg *configs.Config) (all []stored) {
 }
 
 func vaultRemove() *cobra.Command {
-	return &cobra.Command{Use: "rm ADAPTER ACCOUNT", Short: "Forget an account's secret", Args: cobra.ExactArgs(2), Example: "  byline vault rm wiki agent-01",
+	return &cobra.Command{Use: "rm ADAPTER/ACCOUNT", Short: "Forget an account's secret", Args: accountArgs, Example: "  byline vault rm wiki/agent-01",
+		ValidArgsFunction: completeAccounts,
 		RunE: func(c *cobra.Command, args []string) error {
+			adapter, account, _ := accountOf(args)
 			file, _, err := openVault(c)
 			if err != nil {
 				return err
 			}
-			if err := file.Remove(args[0], args[1]); err != nil {
-				return failed("vault", fmt.Errorf("%s/%s: %w", args[0], args[1], err), "byline vault list shows what there is")
+			if err := file.Remove(adapter, account); err != nil {
+				return failed("vault", fmt.Errorf("%s/%s: %w", clean(adapter), clean(account), err), "byline vault list shows what there is")
 			}
-			fmt.Fprintf(c.OutOrStdout(), "removed %s/%s\n", args[0], args[1])
+			fmt.Fprintf(c.OutOrStdout(), "removed %s/%s\n", clean(adapter), clean(account))
 			return nil
 		}}
+}
+
+// accountOf reads an account's name, written as records write it,
+// wiki/agent-01, or as two words.
+func accountOf(args []string) (adapter, account string, ok bool) {
+	switch len(args) {
+	case 1:
+		adapter, account, ok = strings.Cut(args[0], "/")
+	case 2:
+		adapter, account, ok = args[0], args[1], true
+	}
+	return adapter, account, ok && adapter != "" && account != ""
+}
+
+func accountArgs(_ *cobra.Command, args []string) error {
+	if _, _, ok := accountOf(args); !ok {
+		return errors.New("name the account as ADAPTER/ACCOUNT, like wiki/agent-01") // a secret may stand there by mistake: it is not repeated
+	}
+	return nil
 }
 
 func openVault(c *cobra.Command) (*vault.File, *configs.Config, error) {

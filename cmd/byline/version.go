@@ -1,19 +1,67 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
 
+// versionView is what a build says of itself. A build outside a clone of the
+// repository knows no commit.
+type versionView struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit,omitempty"`
+	Time     string `json:"time,omitempty"` // of the commit
+	Modified bool   `json:"modified"`       // the clone held changes that were not committed
+	Go       string `json:"go"`
+}
+
+func versionOf(b *debug.BuildInfo) versionView {
+	v := versionView{Version: cmp.Or(b.Main.Version, "unknown"), Go: b.GoVersion}
+	for _, s := range b.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			v.Commit = s.Value
+		case "vcs.time":
+			v.Time = s.Value
+		case "vcs.modified":
+			v.Modified = s.Value == "true"
+		}
+	}
+	return v
+}
+
+func (v versionView) String() string {
+	text := "byline " + v.Version
+	if v.Commit != "" {
+		text += " commit " + v.Commit
+		if v.Modified {
+			text += " with changes"
+		}
+		text += " of " + v.Time
+	}
+	return text + " " + v.Go
+}
+
 func versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Example: "  byline version", Args: cobra.NoArgs,
-		Run: func(c *cobra.Command, _ []string) {
-			version := "unknown"
-			if b, ok := debug.ReadBuildInfo(); ok {
-				version = b.Main.Version
-			}
-			fmt.Fprintln(c.OutOrStdout(), "byline", version)
-		}}
+	c := &cobra.Command{Use: "version", Short: "Print the version, and the commit it was built from", Example: "  byline version\n  byline version --json", Args: cobra.NoArgs}
+	asJSON := jsonFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+		b, ok := debug.ReadBuildInfo()
+		if !ok {
+			b = &debug.BuildInfo{}
+		}
+		if *asJSON {
+			err = writeJSON(c.OutOrStdout(), versionOf(b))
+		} else {
+			_, err = fmt.Fprintln(c.OutOrStdout(), versionOf(b))
+		}
+		if err != nil {
+			return failed("output", err, "")
+		}
+		return nil
+	}
+	return c
 }

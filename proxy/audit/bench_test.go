@@ -65,7 +65,7 @@ func BenchmarkAppendLine(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		body = appendBody(body[:0], r)
-		line = appendLine(line[:0], 7, hash{}, 1, body)
+		line = appendLine(line[:0], 7, 3, hash{}, 1, body)
 	}
 }
 

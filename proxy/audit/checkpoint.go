@@ -14,6 +14,7 @@ import (
 const (
 	sealInterval = "interval"
 	sealSegment  = "segment" // first line of every segment but the first
+	sealKey      = "key"     // first line of a segment, too: from here on another key signs
 	sealClose    = "close"   // last line of a log that was closed
 )
 
@@ -25,7 +26,7 @@ type Checkpoint struct {
 	Origin string `json:"origin"`
 	Size   uint64 `json:"size"`   // lines it covers; the record that carries it has this seq
 	Root   string `json:"root"`   // RFC 6962 Merkle root of those lines, base64
-	Head   string `json:"head"`   // SHA-256, hex, of the last of them; zeros when there is none
+	Head   string `json:"head"`   // leaf hash, hex, of the last of them; zeros when there is none
 	Record string `json:"record"` // SHA-256, hex, of the record's line as it is without its checkpoint member
 }
 
@@ -121,5 +122,5 @@ func (w *writer) seal(st *state, us int64, code string) (*Record, error) {
 // carrier is the hash of a checkpoint record without the note that it carries.
 func carrier(r Record, seq uint64, prev hash, us int64) hash {
 	r.Checkpoint = ""
-	return lineHash(appendLine(nil, seq, prev, us, appendBody(nil, &r)))
+	return lineHash(appendLine(nil, seq, 0, prev, us, appendBody(nil, &r)))
 }

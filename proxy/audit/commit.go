@@ -20,7 +20,7 @@ type state struct {
 	off      int64  // end of the last line in it
 	filled   int64  // its size: lines and then zeros
 	seq      uint64 // of the next line
-	head     hash   // of the last line
+	head     hash   // leaf hash of the last line
 	tree     tree
 	lastUS   int64
 	unsealed bool // there are lines after the last checkpoint
@@ -36,6 +36,7 @@ type writer struct {
 	pub      PublicKey
 	file     file
 	st       state  // durable
+	tasks    counts // of st and what is being committed; after a failure it is read again
 	out      []byte // out[0] is spare, so that each line has a byte before it
 	own      []byte
 }
@@ -45,16 +46,15 @@ func segmentName(first uint64) string { return fmt.Sprintf("seg-%020d.jsonl", fi
 func (w *writer) path(first uint64) string { return filepath.Join(w.cfg.Dir, segmentName(first)) }
 
 // put adds one line to out and to st.
-func (w *writer) put(st *state, us int64, body []byte) {
+func (w *writer) put(st *state, us int64, taskSeq uint64, body []byte) {
 	us = max(us, st.lastUS)
 	start := len(w.out)
-	w.out = appendLine(w.out, st.seq, st.head, us, body)
+	w.out = appendLine(w.out, st.seq, taskSeq, st.head, us, body)
 	before := w.out[start-1]
 	w.out[start-1] = 0 // RFC 6962's leaf prefix, without a copy
-	leaf := leafHash(w.out[start-1:])
+	st.head = leafHash(w.out[start-1:])
 	w.out[start-1] = before
-	st.head = lineHash(w.out[start:])
-	st.tree.add(leaf)
+	st.tree.add(st.head)
 	w.out = append(w.out, '\n')
 	st.seq++
 	st.lastUS = us
@@ -68,7 +68,7 @@ func (w *writer) putOwn(st *state, us int64, r *Record) {
 	}
 	r.Instance = w.instance
 	w.own = appendBody(w.own[:0], r)
-	w.put(st, us, w.own)
+	w.put(st, us, 0, w.own)
 }
 
 func (w *writer) putCheckpoint(st *state, us int64, code string) error {
@@ -118,7 +118,14 @@ func (w *writer) next(st *state) error {
 	if st.seq == 0 {
 		return nil
 	}
-	return w.putCheckpoint(st, w.cfg.now().UnixMicro(), sealSegment)
+	us := w.cfg.now().UnixMicro()
+	if err := w.putCheckpoint(st, us, sealSegment); err != nil {
+		return err
+	}
+	for _, r := range w.tasks.turn(us) {
+		w.putOwn(st, us, r)
+	}
+	return nil
 }
 
 // trim cuts the zeros off the segment and closes it.
@@ -155,7 +162,7 @@ func (w *writer) commit(g *group, seal string) (st state, syncing time.Duration,
 	}
 	start := 0
 	for _, e := range g.entries {
-		w.put(&st, e.us, g.bodies[start:e.end])
+		w.put(&st, e.us, w.tasks.next(e.task, e.us, e.ends), g.bodies[start:e.end])
 		start = e.end
 	}
 	if (seal == sealInterval && st.unsealed) || (seal == sealClose && !st.ended) {

@@ -9,10 +9,14 @@ import (
 const timeLayout = "2006-01-02T15:04:05.000000Z"
 
 // appendLine writes the whole line, without newline: what the committer adds
-// (v, seq, prev, time) in front of a body from appendBody.
-func appendLine(dst []byte, seq uint64, prev hash, us int64, body []byte) []byte {
+// (v, seq, task_seq, prev, time) in front of a body from appendBody.
+func appendLine(dst []byte, seq, taskSeq uint64, prev hash, us int64, body []byte) []byte {
 	dst = append(dst, `{"v":1,"seq":`...)
 	dst = strconv.AppendUint(dst, seq, 10)
+	if taskSeq > 0 {
+		dst = append(dst, `,"task_seq":`...)
+		dst = strconv.AppendUint(dst, taskSeq, 10)
+	}
 	dst = append(dst, `,"prev":"`...)
 	dst = prev.appendHex(dst)
 	dst = append(dst, `","time":"`...)
@@ -55,6 +59,7 @@ func appendBody(dst []byte, r *Record) []byte {
 		dst = append(dst, '}')
 	}
 	dst = text(dst, `,"intent":`, r.Intent)
+	dst = number(dst, `,"count":`, r.Count)
 	dst = number(dst, `,"status":`, int64(r.Status))
 	dst = number(dst, `,"bytes_up":`, r.BytesUp)
 	dst = number(dst, `,"bytes_down":`, r.BytesDown)
@@ -64,6 +69,8 @@ func appendBody(dst []byte, r *Record) []byte {
 	dst = text(dst, `,"code":`, r.Code)
 	dst = text(dst, `,"detail":`, r.Detail)
 	dst = number(dst, `,"cut":`, r.Cut)
+	dst = text(dst, `,"key":`, r.Key)
+	dst = appendTasks(dst, r.Tasks)
 	dst = text(dst, `,"checkpoint":`, r.Checkpoint)
 	dst = list(dst, `,"frontier":[`, r.Frontier)
 	return append(dst, '}')
@@ -86,6 +93,24 @@ func appendStripped(dst []byte, stripped []Stripped) []byte {
 		dst = append(dst, `,"fingerprint":`...)
 		dst = appendString(dst, s.Fingerprint)
 		dst = text(dst, `,"person":`, s.Person)
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+func appendTasks(dst []byte, tasks []TaskCount) []byte {
+	if len(tasks) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"tasks":[`...)
+	for i := range tasks {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"task":`...)
+		dst = appendString(dst, tasks[i].Task)
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendUint(dst, tasks[i].Seq, 10)
 		dst = append(dst, '}')
 	}
 	return append(dst, ']')

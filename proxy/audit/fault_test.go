@@ -309,7 +309,7 @@ func TestPendingIsBounded(t *testing.T) {
 	big := strings.Repeat("x", maxLine/2)
 	var err error
 	for range 2*maxPending/len(big) + 8 {
-		k := l.Append(&Record{Kind: "task", Detail: big})
+		k := l.Append(&Record{Kind: "task", Agent: big})
 		select {
 		case <-k.v.done:
 			err = k.Wait(t.Context())

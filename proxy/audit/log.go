@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // ErrNotRecorded is in every error of [Ticket.Wait]: the record may not be
@@ -56,8 +57,10 @@ type group struct {
 }
 
 type entry struct {
-	end int   // of its body in bodies
-	us  int64 // its time
+	end  int    // of its body in bodies
+	us   int64  // its time
+	task string // whose record it is; "": no task's
+	ends bool   // it is the task's end
 }
 
 // verdict is shared by the tickets of one group. err may be read once done is
@@ -157,7 +160,7 @@ func (l *Log) Append(r *Record) Ticket {
 	if r.ID == "" {
 		r.ID = NewID()
 	}
-	if (r.Kind == KindCheckpoint || r.Kind == KindRecovery || r.Kind == KindClock) && !r.own {
+	if ownKind(r.Kind) && !r.own {
 		l.refused.Add(1)
 		return refusedTicket(r.ID, errOwnKind)
 	}
@@ -166,6 +169,9 @@ func (l *Log) Append(r *Record) Ticket {
 	}
 	b := scratch.Get().(*[]byte)
 	*b = appendBody((*b)[:0], r)
+	if len(*b) > maxBody {
+		*b = appendBody((*b)[:0], shortened(r))
+	}
 	v, err := l.enqueue(r, *b)
 	if cap(*b) <= 64<<10 {
 		scratch.Put(b)
@@ -178,8 +184,13 @@ func (l *Log) Append(r *Record) Ticket {
 }
 
 func (l *Log) enqueue(r *Record, body []byte) (*verdict, error) {
-	if len(body) > maxLine-256 {
+	if len(body) > maxBody || len(r.Task) > longTask {
 		return nil, errTooLong
+	}
+	task := r.Task
+	if !utf8.ValidString(task) {
+		form := appendString(nil, task)
+		task = unescape(form[1 : len(form)-1])
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -193,7 +204,7 @@ func (l *Log) enqueue(r *Record, body []byte) (*verdict, error) {
 	us := l.stamp(g)
 	r.Time = time.UnixMicro(us).UTC()
 	g.bodies = append(g.bodies, body...)
-	g.entries = append(g.entries, entry{len(g.bodies), us})
+	g.entries = append(g.entries, entry{len(g.bodies), us, task, r.Kind == "task" && r.Code == codeEnded})
 	if len(g.entries) == 1 {
 		select {
 		case l.wake <- struct{}{}:

@@ -155,7 +155,7 @@ func TestOneWriterAtATime(t *testing.T) {
 func TestAppendRefuses(t *testing.T) {
 	l := openLog(t, Config{Dir: t.TempDir()})
 	for name, r := range map[string]*Record{
-		"own kind": {Kind: KindCheckpoint}, "recovery": {Kind: KindRecovery}, "too long": {Kind: "task", Detail: strings.Repeat("x", maxLine)},
+		"own kind": {Kind: KindCheckpoint}, "recovery": {Kind: KindRecovery}, "too long": {Kind: "task", Agent: strings.Repeat("x", maxLine)},
 	} {
 		if err := l.Append(r).Wait(t.Context()); !errors.Is(err, ErrNotRecorded) {
 			t.Errorf("%s: %v", name, err)

@@ -1,39 +1,82 @@
 package audit
 
 import (
-	"bytes"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
 )
 
-// maxLine bounds a line, so that readers need a bounded buffer.
-const maxLine = 1 << 20
+// maxLine bounds a line, so that readers need a bounded buffer and a C2SP
+// tlog-tiles entry, whose length has 16 bits, can hold it.
+const maxLine = 1<<16 - 1
 
 // ParseRecord reads one line, without newline. It is strict: a line is a record
 // only if writing the record gives the same bytes again. Unknown, repeated or
 // reordered names, other spellings of a value and white space are errors.
 func ParseRecord(line []byte) (Record, error) {
-	var r Record
-	if len(line) > maxLine {
-		return r, fmt.Errorf("line is longer than %d bytes", maxLine)
+	var v view
+	var raw values
+	if err := scan(line, &v, &raw); err != nil {
+		return Record{}, err
 	}
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&r); err != nil {
-		return Record{}, fmt.Errorf("not a record: %w", err)
-	}
-	if r.V != version {
-		return Record{}, fmt.Errorf("format version %d is not known, only %d", r.V, version)
-	}
-	var prev hash
-	if n, err := hex.Decode(prev[:], []byte(r.Prev[:min(len(r.Prev), 2*len(prev))])); err != nil || n != len(prev) || len(r.Prev) != 2*len(prev) {
-		return Record{}, errors.New("prev is not a SHA-256 in hex")
-	}
-	again := appendLine(make([]byte, 0, len(line)), r.Seq, prev, r.Time.UnixMicro(), appendBody(nil, &r))
-	if !bytes.Equal(again, line) {
-		return Record{}, errors.New("not in the one form that the log writes")
+	r := Record{V: version, Seq: v.seq, TaskSeq: v.taskSeq, Prev: v.prev.hex(), Time: time.UnixMicro(v.us).UTC(), ID: unescape(v.id), Kind: unescape(v.kind)}
+	for m := range members {
+		value := raw[m]
+		if value == nil {
+			continue
+		}
+		var err error
+		switch to := members[m].of(&r).(type) {
+		case *string:
+			*to = unescape(value[1 : len(value)-1])
+		case *int64:
+			*to, err = strconv.ParseInt(string(value), 10, 64)
+		case *int:
+			*to, err = strconv.Atoi(string(value))
+		case *bool:
+			*to = true
+		default:
+			err = json.Unmarshal(value, to)
+		}
+		if err != nil {
+			return Record{}, fmt.Errorf("not a record: %w", err)
+		}
 	}
 	return r, nil
+}
+
+// unescape is the string whose form in a line scan accepted.
+func unescape(raw []byte) string {
+	s := string(raw)
+	at := strings.IndexByte(s, '\\')
+	if at < 0 {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for ; at >= 0; at = strings.IndexByte(s, '\\') {
+		out = append(out, s[:at]...)
+		n := 2
+		switch s[at+1] {
+		case 'b':
+			out = append(out, '\b')
+		case 'f':
+			out = append(out, '\f')
+		case 'n':
+			out = append(out, '\n')
+		case 'r':
+			out = append(out, '\r')
+		case 't':
+			out = append(out, '\t')
+		case 'u':
+			r, _ := strconv.ParseUint(s[at+2:at+6], 16, 16)
+			out, n = utf8.AppendRune(out, rune(r)), 6
+		default:
+			out = append(out, s[at+1])
+		}
+		s = s[at+n:]
+	}
+	return string(append(out, s...))
 }

@@ -8,13 +8,10 @@ import (
 	"io"
 	"iter"
 	"os"
-	"slices"
 	"time"
 )
 
 const followEvery = 200 * time.Millisecond
-
-func sortIDs(ids []string) { slices.Sort(ids) }
 
 // Tail yields the last n records of the log in dir, oldest first, and with
 // follow those that come later, until ctx is done. It checks that lines are

@@ -10,15 +10,26 @@ const (
 	KindCheckpoint = "checkpoint" // signed, over every line before it
 	KindRecovery   = "recovery"   // after a crash or a disk failure
 	KindClock      = "clock"      // the system clock went back
+	KindCounts     = "counts"     // how far tasks have counted, at the start of a segment
+	KindCosigned   = "cosigned"   // what witnesses signed
 )
 
+func ownKind(kind string) bool {
+	switch kind {
+	case KindCheckpoint, KindRecovery, KindClock, KindCounts, KindCosigned:
+		return true
+	}
+	return false
+}
+
 // Record is one line of the log. Empty fields are left out of the line.
-// Seq, Prev and Time are the log's; what a caller puts there is not used.
+// Seq, TaskSeq, Prev and Time are the log's; what a caller puts there is not used.
 type Record struct {
-	V    int       `json:"v"`
-	Seq  uint64    `json:"seq"`  // counts from 0 without a gap
-	Prev string    `json:"prev"` // SHA-256, hex, of the line before without its newline; zeros at Seq 0
-	Time time.Time `json:"time"` // UTC, microseconds; never before the line before
+	V       int       `json:"v"`
+	Seq     uint64    `json:"seq"`                // counts the instance's records from 0 without a gap
+	TaskSeq uint64    `json:"task_seq,omitempty"` // counts the task's records from 1 without a gap
+	Prev    string    `json:"prev"`               // leaf hash, hex, of the line before; zeros at Seq 0
+	Time    time.Time `json:"time"`               // UTC, microseconds; never before the line before
 
 	ID       string `json:"id"`
 	Kind     string `json:"kind"`
@@ -50,6 +61,7 @@ type Record struct {
 	Decision   Decision   `json:"decision,omitzero"`
 
 	Intent       string `json:"intent,omitempty"` // on an outcome: the intent's ID
+	Count        int64  `json:"count,omitempty"`  // on an intent: the number that the request carries upstream
 	Status       int    `json:"status,omitempty"`
 	BytesUp      int64  `json:"bytes_up,omitempty"`
 	BytesDown    int64  `json:"bytes_down,omitempty"`
@@ -59,11 +71,19 @@ type Record struct {
 	Code         string `json:"code,omitempty"`
 	Detail       string `json:"detail,omitempty"` // free text on lifecycle records
 
-	Cut        int64    `json:"cut,omitempty"`        // on a recovery: bytes of unacknowledged tail that were cut
-	Checkpoint string   `json:"checkpoint,omitempty"` // on a checkpoint: the signed note
-	Frontier   []string `json:"frontier,omitempty"`   // on a checkpoint: roots of the full subtrees, left to right, base64
+	Cut        int64       `json:"cut,omitempty"`        // on a recovery: bytes of unacknowledged tail that were cut
+	Key        string      `json:"key,omitempty"`        // on a checkpoint: the verifier key that signs from here on
+	Tasks      []TaskCount `json:"tasks,omitempty"`      // on a counts record
+	Checkpoint string      `json:"checkpoint,omitempty"` // on a checkpoint or cosigned: the signed note
+	Frontier   []string    `json:"frontier,omitempty"`   // on a checkpoint: roots of the full subtrees, left to right, base64
 
 	own bool // made by the log itself
+}
+
+// TaskCount says how many records of a task there are.
+type TaskCount struct {
+	Task string `json:"task"`
+	Seq  uint64 `json:"seq"`
 }
 
 // Stripped names a borrowed credential that was removed. Fingerprint comes

@@ -19,7 +19,7 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	var r Record
 	fillValue(reflect.ValueOf(&r).Elem())
 	r.V, r.Prev, r.Time = version, strings.Repeat("0", 64), time.UnixMicro(1).UTC()
-	line := appendLine(nil, r.Seq, hash{}, 1, appendBody(nil, &r))
+	line := appendLine(nil, r.Seq, r.TaskSeq, hash{}, 1, appendBody(nil, &r))
 	back, err := ParseRecord(line)
 	if err != nil {
 		t.Fatal(err)
@@ -27,12 +27,12 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	if !reflect.DeepEqual(back, r) {
 		t.Errorf("wrote %+v\nread  %+v", r, back)
 	}
-	for _, name := range strings.Fields("v seq id time kind instance agent sponsor task grant adapter adapter_digest policy_digest action resource method host path stripped account lease decision intent status bytes_up bytes_down messages_up messages_down duration_us code detail prev") {
+	for _, name := range strings.Fields("v seq id time kind instance agent sponsor task grant adapter adapter_digest policy_digest action resource method host path stripped account lease decision intent status bytes_up bytes_down messages_up messages_down duration_us code detail prev task_seq count key tasks checkpoint frontier cut") {
 		if !bytes.Contains(line, []byte(`"`+name+`":`)) {
 			t.Errorf("the line has no %s", name)
 		}
 	}
-	if zero := string(appendLine(nil, 0, hash{}, 1, appendBody(nil, &Record{}))); zero !=
+	if zero := string(appendLine(nil, 0, 0, hash{}, 1, appendBody(nil, &Record{}))); zero !=
 		`{"v":1,"seq":0,"prev":"`+strings.Repeat("0", 64)+`","time":"1970-01-01T00:00:00.000001Z","id":"","kind":""}` {
 		t.Errorf("zero record: %s", zero)
 	}
@@ -44,6 +44,8 @@ func fillValue(v reflect.Value) {
 		v.SetString("x" + v.Type().String())
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
+	case reflect.Bool:
+		v.SetBool(true)
 	case reflect.Uint64:
 		v.SetUint(8)
 	case reflect.Slice:
@@ -56,6 +58,41 @@ func fillValue(v reflect.Value) {
 				fillValue(v.Field(i))
 			}
 		}
+	}
+}
+
+// TestMembersStandInOrder holds the table that reads to the code that writes.
+func TestMembersStandInOrder(t *testing.T) {
+	var r Record
+	fillValue(reflect.ValueOf(&r).Elem())
+	body, at := appendBody(nil, &r), 0
+	for _, m := range members {
+		i := bytes.Index(body[at:], []byte(m.key))
+		if i < 0 {
+			t.Errorf("%s is not written, or stands elsewhere", m.key)
+		}
+		at += max(i, 0)
+	}
+}
+
+func TestLongRecordsAreShortenedNotLost(t *testing.T) {
+	dir := t.TempDir()
+	l := openLog(t, Config{Dir: dir})
+	long := intent(1)
+	long.Path = "/" + strings.Repeat("\x01é", 40_000)
+	for i := range 5000 {
+		long.Stripped = append(long.Stripped, Stripped{In: "cookie", Name: "c" + strings.Repeat("x", i), Fingerprint: "f"})
+	}
+	mustWait(t, l.Append(long))
+	l.Close()
+	mustVerify(t, dir, long.ID)
+	found := must(Find(dir, long.ID))
+	got := found[0]
+	if !strings.Contains(got.Path, "… sha256:") || len(got.Path) > 2*shortText || got.Grant != long.Grant {
+		t.Errorf("%d bytes of path: %.100s", len(got.Path), got.Path)
+	}
+	if n := len(got.Stripped); n != shortStripped+1 || got.Stripped[n-1].Name != "4937 more" {
+		t.Errorf("%d stripped, the last %+v", n, got.Stripped[n-1])
 	}
 }
 
@@ -76,7 +113,7 @@ func TestStringsAreEscapedInOneWay(t *testing.T) {
 }
 
 func TestParseRecordIsStrict(t *testing.T) {
-	good := string(appendLine(nil, 3, hash{1}, 5, appendBody(nil, intent(1))))
+	good := string(appendLine(nil, 3, 2, hash{1}, 5, appendBody(nil, intent(1))))
 	if _, err := ParseRecord([]byte(good)); err != nil {
 		t.Fatal(err)
 	}
@@ -156,19 +193,41 @@ func TestFingerprintNamesWithoutShowing(t *testing.T) {
 	}
 }
 
+// slowParse is what ParseRecord must amount to: strict JSON that, written
+// again, gives the same bytes.
+func slowParse(line []byte) (r Record, err error) {
+	if len(line) > maxLine {
+		return r, errLongLine
+	}
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil {
+		return r, err
+	}
+	if r.V != version || !bytes.Equal(r.Line(), line) {
+		return r, errForm
+	}
+	return r, nil
+}
+
 func FuzzParseRecord(f *testing.F) {
-	f.Add(appendLine(nil, 3, hash{1}, 5, appendBody(nil, intent(1))))
+	f.Add(appendLine(nil, 3, 2, hash{1}, 5, appendBody(nil, intent(1))))
 	f.Add([]byte(`{"v":1,"seq":0,"stripped":[null],"decision":null}`))
+	var full Record
+	fillValue(reflect.ValueOf(&full).Elem())
+	full.Detail = "a\x00\xff\u2028\"\\\n\u0085\x7f é世🙂"
+	f.Add(full.Line())
 	f.Fuzz(func(t *testing.T, line []byte) {
 		r, err := ParseRecord(line)
+		want, slow := slowParse(line)
+		if (err == nil) != (slow == nil) {
+			t.Fatalf("%q: %v, by way of encoding/json %v", line, err, slow)
+		}
 		if err != nil {
 			return
 		}
-		if !json.Valid(line) || bytes.ContainsAny(line, "\n\x00") {
-			t.Errorf("accepted %q", line)
-		}
-		if again := appendBody(nil, &r); !bytes.HasSuffix(line, again) {
-			t.Errorf("%q is written %q", line, again)
+		if !reflect.DeepEqual(r, want) || !bytes.Equal(r.Line(), line) || bytes.ContainsAny(line, "\n\x00") {
+			t.Errorf("%q was read as %+v, by way of encoding/json %+v", line, r, want)
 		}
 	})
 }

@@ -9,11 +9,17 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
+// What happened; a recovery record's code.
+const (
+	recoveredCrash = "crash" // the writer was killed
+	recoveredDisk  = "disk"  // the disk failed, and works again
+)
+
 // notice is what Open has to put on record about the writer before.
 type notice struct{ cut int64 }
 
 func (n *notice) record() *Record {
-	return &Record{Kind: KindRecovery, Cut: n.cut, own: true,
+	return &Record{Kind: KindRecovery, Code: recoveredCrash, Cut: n.cut, own: true,
 		Detail: fmt.Sprintf("the log was not closed; %d bytes of a torn tail were cut", n.cut)}
 }
 
@@ -92,6 +98,7 @@ func (w *writer) load(s segment) (*walker, int64, error) {
 		return nil, 0, errors.Join(fmt.Errorf("cut %s: %w", segmentName(s.first), err), f.Close())
 	}
 	w.file = f
+	w.tasks = walk.tasks
 	w.st = state{segment: s.first, off: in.off, filled: in.off, seq: walk.seq, head: walk.head, tree: walk.tree,
 		lastUS: walk.lastUS, unsealed: walk.unsealed > 0, ended: walk.ended}
 	return walk, cut, nil
@@ -118,7 +125,7 @@ func replay(walk *walker, in *lines, s segment) (cut int64, err error) {
 				return 0, fmt.Errorf("begins with seq %d", walk.seq)
 			}
 		}
-		if _, err := walk.step(line); err != nil {
+		if err := walk.step(line); err != nil {
 			return 0, err
 		}
 	}
@@ -142,7 +149,7 @@ func (w *writer) repair(detail string) (*state, error) {
 	if err := w.next(&st); err != nil {
 		return nil, err
 	}
-	w.putOwn(&st, w.cfg.now().UnixMicro(), &Record{Kind: KindRecovery, Cut: cut, Detail: detail})
+	w.putOwn(&st, w.cfg.now().UnixMicro(), &Record{Kind: KindRecovery, Code: recoveredDisk, Cut: cut, Detail: detail})
 	if _, err := w.write(&st); err != nil {
 		return nil, err
 	}
@@ -166,6 +173,7 @@ func (w *writer) cutBack() (cut int64, err error) {
 	if w.st.off > 0 && (walk.seq != w.st.seq || walk.head != w.st.head) {
 		return 0, errors.New("acknowledged records are damaged")
 	}
+	w.tasks = walk.tasks
 	rest := newLines(io.NewSectionReader(f, w.st.off, 1<<62))
 	var t *torn
 	if err := rest.tail(); errors.As(err, &t) {

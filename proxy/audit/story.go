@@ -99,5 +99,5 @@ func (s *Story) take(r Record) {
 // Line is r as it lies in the log, without newline.
 func (r *Record) Line() []byte {
 	prev, _ := parseHead(r.Prev)
-	return appendLine(nil, r.Seq, prev, r.Time.UnixMicro(), appendBody(nil, r))
+	return appendLine(nil, r.Seq, r.TaskSeq, prev, r.Time.UnixMicro(), appendBody(nil, r))
 }

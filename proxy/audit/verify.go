@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 )
 
 // ErrBroken is in the error of a verification that found something.
 var ErrBroken = errors.New("the log is broken")
-
-const maxOpen = 100_000 // intents without outcome that are remembered
 
 // VerifyOptions may all be left zero.
 type VerifyOptions struct {
@@ -29,33 +28,38 @@ type Fault struct {
 
 // Report says what a verification saw.
 type Report struct {
-	Records    uint64      `json:"records"`
-	Segments   int         `json:"segments"`
-	Last       *Checkpoint `json:"last,omitempty"`       // the last that was found good; nil: none
-	Unsealed   uint64      `json:"unsealed,omitempty"`   // records after it: not yet sealed, a change there may be unseen
-	Unfinished int64       `json:"unfinished,omitempty"` // bytes of a line still being written, or torn by a crash
-	Closed     bool        `json:"closed"`               // the log ends as it does when it is closed
-	Open       []string    `json:"open,omitempty"`       // ids of intents without outcome, the first 100,000
-	Bad        *Fault      `json:"bad,omitempty"`        // nil: nothing found
+	Records    uint64       `json:"records"`
+	Segments   int          `json:"segments"`
+	From       time.Time    `json:"from,omitzero"`        // of the first record
+	To         time.Time    `json:"to,omitzero"`          // of the last one
+	Last       *Checkpoint  `json:"last,omitempty"`       // the last that was found good; nil: none
+	Keys       []string     `json:"keys,omitempty"`       // verifier keys that took over, in order
+	Unsealed   uint64       `json:"unsealed,omitempty"`   // records after it: not yet sealed, a change there may be unseen
+	Unfinished int64        `json:"unfinished,omitempty"` // bytes of a line still being written, or torn by a crash
+	Closed     bool         `json:"closed"`               // the log ends as it does when it is closed
+	Open       []OpenIntent `json:"open,omitempty"`       // intents without outcome in order, the first 100,000
+	OpenMore   int          `json:"open_more,omitempty"`  // intents without outcome that are not listed
+	Bad        *Fault       `json:"bad,omitempty"`        // nil: nothing found
 }
 
 // Verify checks the log in dir offline with the public key alone, in bounded
-// memory, also while it is being written. An error is ErrBroken when the log
-// was changed (then Report.Bad says where), else it could not be read. A nil
-// error proves the records that the last checkpoint covers; see Unsealed.
+// memory and on all processors, also while it is being written. An error is
+// ErrBroken when the log was changed (then Report.Bad says where), else it
+// could not be read. A nil error proves the records that the last checkpoint
+// covers; see Unsealed.
 func Verify(dir string, pub PublicKey, progress func(done, total int64)) (Report, error) {
 	return VerifyWith(dir, pub, VerifyOptions{Progress: progress})
 }
 
 // VerifyWith is Verify with options.
 func VerifyWith(dir string, pub PublicKey, o VerifyOptions) (Report, error) {
-	v := &verification{walker: walker{pub: pub}, o: o, open: map[string]bool{}}
+	v := &verification{walker: walker{pub: pub}, o: o}
 	segs, err := segments(dir)
 	if err != nil {
 		return v.Report, fmt.Errorf("audit: verify: %w", err)
 	}
 	if len(segs) == 0 {
-		return v.Report, fmt.Errorf("audit: verify: %s holds no log", dir)
+		return v.Report, fmt.Errorf("audit: verify: %s holds no log: %w", dir, os.ErrNotExist)
 	}
 	for _, s := range segs {
 		v.total += s.size
@@ -66,7 +70,8 @@ func VerifyWith(dir string, pub PublicKey, o VerifyOptions) (Report, error) {
 		}
 	}
 	if k := o.Kept; k != nil && !v.sawKept {
-		v.Bad = &Fault{File: dir, Seq: v.seq, Why: fmt.Sprintf("the log ends after %d records, the kept checkpoint is record %d: the tail was cut", v.seq, k.Size)}
+		v.Bad = &Fault{File: dir, Seq: v.seq, Why: fmt.Sprintf("the log ends after %d records, the kept checkpoint is record %d: the tail was cut, "+
+			"or the log was put back from an older copy", v.seq, k.Size)}
 	}
 	return v.report(nil)
 }
@@ -75,7 +80,7 @@ type verification struct {
 	walker
 	Report
 	o           VerifyOptions
-	open        map[string]bool
+	open        openIntents
 	done, total int64
 	sawKept     bool
 }
@@ -91,7 +96,20 @@ func (v *verification) segment(s segment, last bool) error {
 		return err
 	}
 	defer f.Close()
-	in := newLines(f)
+	off, n, err := readAhead(f, func(p *parsed, n int, off int64) bool {
+		v.line(s, n, off, p)
+		return v.Bad == nil
+	})
+	if err != nil || v.Bad != nil {
+		return err
+	}
+	return v.rest(s, last, f, off, n)
+}
+
+// rest goes on line by line where readAhead left off: at what is no whole line.
+func (v *verification) rest(s segment, last bool, f *os.File, off int64, n int) error {
+	in := newLines(io.NewSectionReader(f, off, 1<<62))
+	in.off, in.n = off, n
 	for v.Bad == nil {
 		line, err := in.next()
 		var t *torn
@@ -109,7 +127,9 @@ func (v *verification) segment(s segment, last bool) error {
 		case err != nil:
 			return err
 		}
-		v.line(s, in, line)
+		var p parsed
+		p.parse(line)
+		v.line(s, in.n, in.off, &p)
 	}
 	return nil
 }
@@ -119,38 +139,42 @@ func isPathError(err error) bool {
 	return errors.As(err, &p)
 }
 
-func (v *verification) line(s segment, in *lines, line []byte) {
-	r, err := v.step(line)
-	if err == nil && in.n == 1 && s.first > 0 && r.Kind != KindCheckpoint {
-		err = errors.New("a segment must begin with a checkpoint")
+func (v *verification) line(s segment, n int, off int64, p *parsed) {
+	err := v.take(p)
+	if err == nil && s.first > 0 {
+		err = begins(n == 1, p)
 	}
 	if err != nil {
-		v.Bad = &Fault{s.path, in.n, v.seq, err.Error()}
+		v.Bad = &Fault{s.path, n, v.seq, err.Error()}
 		return
 	}
-	v.kept(s, in, &r)
+	v.kept(s, n, p)
 	v.Records++
-	if r.Kind == "intent" && len(v.open) < maxOpen {
-		v.open[r.ID] = true
-	}
-	if r.Intent != "" {
-		delete(v.open, r.Intent)
-	}
-	if in.n%4096 == 0 {
-		v.progress(in.off)
+	v.open.take(p)
+	if n%4096 == 0 {
+		v.progress(off)
 	}
 }
 
-// kept compares the kept checkpoint with the lines before r, where it was
+// begins checks that the line is a segment's first if and only if it says so.
+func begins(first bool, p *parsed) error {
+	code := string(p.code)
+	if says := string(p.kind) == KindCheckpoint && (code == sealSegment || code == sealKey); says != first {
+		return errors.New("a segment must begin with a checkpoint that says so, and no other line may say so")
+	}
+	return nil
+}
+
+// kept compares the kept checkpoint with the lines before p, where it was
 // signed. The record that carried it must be there too.
-func (v *verification) kept(s segment, in *lines, r *Record) {
+func (v *verification) kept(s segment, n int, p *parsed) {
 	k := v.o.Kept
-	if k == nil || v.sawKept || r.Seq != k.Size {
+	if k == nil || v.sawKept || p.seq != k.Size {
 		return
 	}
 	v.sawKept = true
-	if r.Kind != KindCheckpoint || v.last.Root != k.Root || v.last.Head != k.Head {
-		v.Bad = &Fault{s.path, in.n, r.Seq, fmt.Sprintf("the first %d records are not those that the kept checkpoint covers", k.Size)}
+	if string(p.kind) != KindCheckpoint || v.last.Root != k.Root || v.last.Head != k.Head {
+		v.Bad = &Fault{s.path, n, p.seq, fmt.Sprintf("the first %d records are not those that the kept checkpoint covers", k.Size)}
 	}
 }
 
@@ -163,10 +187,11 @@ func (v *verification) progress(in int64) {
 func (v *verification) report(err error) (Report, error) {
 	r := v.Report
 	r.Last, r.Unsealed, r.Closed = v.last, v.unsealed, v.ended && v.Unfinished == 0
-	for id := range v.open {
-		r.Open = append(r.Open, id)
+	r.Keys = v.keys
+	r.Open, r.OpenMore = v.open.list()
+	if v.seq > 0 {
+		r.From, r.To = time.UnixMicro(v.open.firstUS).UTC(), time.UnixMicro(v.lastUS).UTC()
 	}
-	sortIDs(r.Open)
 	if err != nil {
 		return r, fmt.Errorf("audit: verify: %w", err)
 	}

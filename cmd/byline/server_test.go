@@ -1,0 +1,63 @@
+package main
+
+import (
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/byline-proxy/byline/cmd/byline/demo"
+)
+
+// The people and accounts of Tickets, the application that these tests put
+// behind a server.
+var ticketsPasswords = map[string]string{"alice": "alice-password", "agent-01": "agent-password"}
+
+// TestServerScripts runs scripts that start a server of their own. Tickets
+// listens at $TICKETS; its session of alice is in $TICKETS_SESSION.
+//
+//	tune    turns what byline init wrote to free ports and to Tickets
+//	await   waits until the server in this folder answers
+func TestServerScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata/server",
+		Setup: func(env *testscript.Env) error {
+			app, err := demo.Start(ticketsPasswords)
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { _ = app.Close() })
+			h := &demoHouse{dir: env.WorkDir, app: app}
+			env.Values["house"] = h
+			cookie, err := app.Login("alice", ticketsPasswords["alice"])
+			if err != nil {
+				return err
+			}
+			env.Setenv("TICKETS", app.Addr())
+			env.Setenv(demo.CookieVar, cookie)
+			env.Setenv("XDG_RUNTIME_DIR", "") // nothing of the machine's
+			return os.WriteFile(h.path("acme-ca.pem"), app.CA(), 0o600)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"tune": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Check(ts.Value("house").(*demoHouse).settle())
+			},
+			"await": func(ts *testscript.TestScript, _ bool, _ []string) {
+				awaitSocket(ts, ts.MkAbs("data/control.sock"))
+			},
+		}})
+}
+
+func awaitSocket(ts *testscript.TestScript, path string) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("unix", path)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("no server answers at %s: %v", path, err)
+		}
+	}
+}
