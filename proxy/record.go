@@ -150,3 +150,35 @@ func (c *Corridor) taskRecord(kind string, t *task) *audit.Record {
 func (c *Corridor) note(ctx context.Context, r *audit.Record) error {
 	return c.log.Append(r).Wait(ctx)
 }
+
+// recordAgain is how soon something that could not be recorded is tried anew.
+const recordAgain = time.Second
+
+// untilRecorded does what must happen whether or not it can be put on record
+// just now. It does it once before it returns; while that fails because of the
+// record, it goes on in the background until it is done or the corridor closes:
+// what is left then, the next start takes up from the store.
+func (c *Corridor) untilRecorded(do func(context.Context) error) {
+	try := func() (done bool) {
+		ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
+		defer cancel()
+		return !errors.Is(do(ctx), audit.ErrNotRecorded)
+	}
+	if try() {
+		return
+	}
+	go func() {
+		tick := time.NewTicker(recordAgain)
+		defer tick.Stop()
+		for {
+			select {
+			case <-c.stop:
+				return
+			case <-tick.C:
+			}
+			if c.log.Err() == nil && try() {
+				return
+			}
+		}
+	}()
+}

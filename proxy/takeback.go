@@ -81,7 +81,7 @@ func (c *Corridor) adopt(t *task, a *adapters.Adapter, stored state.Lease, h *ho
 	h.last.Store(session)
 	c.ends.Go(func() {
 		for _, l := range c.desk.CheckIn(stored.Task) {
-			c.giveBack(t, l, h)
+			c.untilRecorded(func(ctx context.Context) error { return c.giveBack(ctx, t, l, h) })
 		}
 	})
 	return nil

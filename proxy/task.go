@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/lease"
 	"github.com/byline-proxy/byline/proxy/policy"
@@ -121,7 +122,7 @@ func (c *Corridor) finish(t *task, why string) {
 	_ = c.state.PutTask(state.Task{ID: t.ID(), Doc: t.Doc(), Expires: t.Expires().Add(endedKept)})
 	r := c.taskRecord("task", t)
 	r.Code, r.Detail = "ended", "ended: "+why
-	c.log.Append(r)
+	c.untilRecorded(func(ctx context.Context) error { return c.note(ctx, r) })
 	leases := c.desk.CheckIn(t.ID())
 	t.mu.Lock()
 	holds := map[*lease.Lease[*adapters.Session]]*hold{}
@@ -133,49 +134,48 @@ func (c *Corridor) finish(t *task, why string) {
 	t.mu.Unlock()
 	var wait sync.WaitGroup
 	for _, l := range leases {
-		wait.Go(func() { c.giveBack(t, l, holds[l]) })
+		wait.Go(func() { c.untilRecorded(func(ctx context.Context) error { return c.giveBack(ctx, t, l, holds[l]) }) })
 	}
 	wait.Wait()
 }
 
 // giveBack logs the session out at the SaaS and frees the account. An account
 // whose logout failed is freed too: the session was never the agent's to use.
-func (c *Corridor) giveBack(t *task, l *lease.Lease[*adapters.Session], h *hold) {
-	defer func() {
-		if err := l.Release(); err != nil {
-			c.opt.Log.Warn().Str("lease", l.ID()).Err(err).Msg("lease not released")
+// One whose logout cannot be put on record stays taken, and the error says so.
+func (c *Corridor) giveBack(ctx context.Context, t *task, l *lease.Lease[*adapters.Session], h *hold) error {
+	if h != nil {
+		s := h.last.Load()
+		if s == nil { // the task sent nothing since a restart
+			s = c.restoreSession(t, h)
 		}
-	}()
-	if h == nil {
-		return
+		if s != nil {
+			if err := c.logOut(ctx, t, h, s); errors.Is(err, audit.ErrNotRecorded) {
+				return err
+			}
+		}
+		_ = c.state.DropSession(l.Adapter(), l.Account(), l.Fence())
+		r := c.leaseRecord("lease", t, h)
+		r.Detail = "checked in"
+		c.log.Append(r)
 	}
-	s := h.last.Load()
-	if s == nil { // the task sent nothing since a restart
-		s = c.restoreSession(t, h)
+	if err := l.Release(); err != nil {
+		c.opt.Log.Warn().Str("lease", l.ID()).Err(err).Msg("lease not released")
 	}
-	if s != nil {
-		c.logOut(t, h, s)
-	}
-	_ = c.state.DropSession(l.Adapter(), l.Account(), l.Fence())
-	r := c.leaseRecord("lease", t, h)
-	r.Detail = "checked in"
-	c.log.Append(r)
+	return nil
 }
 
 // logOut ends a session at the SaaS by the adapter's recipe, on record before
 // and after.
-func (c *Corridor) logOut(t *task, h *hold, s *adapters.Session) {
+func (c *Corridor) logOut(ctx context.Context, t *task, h *hold, s *adapters.Session) error {
 	d := h.adapter.Logout(s)
 	if d == nil {
-		return
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
-	defer cancel()
 	fresh := &hold{lease: h.lease, adapter: h.adapter, home: h.home, pool: wire.NewPool(c.opt.Wire, c.dialer.Dial)}
 	defer fresh.pool.Close()
 	ticket := c.log.Append(c.leaseRecord("logout", t, fresh))
-	if ticket.Wait(ctx) != nil {
-		return
+	if err := ticket.Wait(ctx); err != nil {
+		return err
 	}
 	err := c.converse(ctx, fresh, d)
 	end := c.leaseRecord("outcome", t, fresh)
@@ -185,4 +185,5 @@ func (c *Corridor) logOut(t *task, h *hold, s *adapters.Session) {
 		c.opt.Log.Warn().Str("adapter", h.adapter.Name()).Str("account", h.lease.Account()).Err(err).Msg("logout failed")
 	}
 	c.log.Append(end)
+	return err
 }

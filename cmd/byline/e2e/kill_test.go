@@ -93,6 +93,9 @@ func TestI3EveryRequestThatArrivedHasItsIntentWhateverWasKilledAndWhen(t *testin
 		before := k.readDead(t)
 		k.Start()
 		k.checkRestart(t, before)
+		for len(k.long) < longTasks {
+			k.long = append(k.long, k.load.create())
+		}
 		k.killUnderLoad()
 		if t.Failed() {
 			t.Fatalf("in round %d", round)
@@ -203,9 +206,6 @@ func (k *killed) checkRestart(t *testing.T, before audit.Report) {
 		}
 	}
 	k.load.mu.Unlock()
-	for len(k.long) < longTasks {
-		k.long = append(k.long, k.load.create())
-	}
 	for _, a := range k.long {
 		if status := a.send(k.rand); status != 200 {
 			t.Errorf("task %s: %d after the restart; refusals so far: %v", a.task, status, k.load.refused)
