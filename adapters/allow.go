@@ -76,7 +76,7 @@ func (w *allowance) fitsPairs(names map[string]bool, pairs []pair, bound *[maxSl
 }
 
 // fitsBody is unsure about a body whose names cannot be read. No body has no names.
-func (w *allowance) fitsBody(r *reading, bound *[maxSlots]string) verdict {
+func (w *allowance) fitsBody(r *reading, batch bool, bound *[maxSlots]string) verdict {
 	if len(r.q.Body) == 0 && !r.q.Truncated {
 		return matches
 	}
@@ -84,13 +84,15 @@ func (w *allowance) fitsBody(r *reading, bound *[maxSlots]string) verdict {
 		if !r.readJSON() {
 			return unsure
 		}
-		top, ok := r.json.(map[string]any)
-		if !ok {
-			return unsure // a list or a bare value: no names to look at
-		}
-		for name := range top {
-			if !w.allows(w.json, name, bound) {
-				return differs
+		for _, call := range r.calls(batch) {
+			top, ok := call.(map[string]any)
+			if !ok {
+				return unsure // a list or a bare value: no names to look at
+			}
+			for name := range top {
+				if !w.allows(w.json, name, bound) {
+					return differs
+				}
 			}
 		}
 		return matches

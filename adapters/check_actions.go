@@ -26,6 +26,13 @@ func (d *draft) checkActions() {
 				d.at(key+".match.path", "", "path %q does not start with /", p)
 			}
 		}
+		for name := range a.Match.Header {
+			if !headerName(name) {
+				d.at(key+".match.header."+name, "", "%q is not a header name", name)
+			} else if (&Adapter{spec: d.spec}).judge(name, "") != passes {
+				d.at(key+".match.header."+name, "headers.pass lets it through", "the header %s is removed from requests, so the application cannot go by it", name)
+			}
+		}
 		for param := range a.Match.Param {
 			if a.Match.Query[param] != nil || a.Match.Form[param] != nil {
 				d.at(key+".match.param", "", "%q is in param and in query or form", param)

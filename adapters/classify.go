@@ -5,8 +5,9 @@ import "strings"
 // Query is what Classify looks at. Path and RawQuery are as received: undecoded, the query without "?".
 type Query struct {
 	Method, Path, RawQuery, ContentType string
-	Body                                []byte // the start of the body, where NeedsBody asked for it
-	Truncated                           bool   // the body is longer than Body
+	Fields                              []Field // the header, for actions that go by one
+	Body                                []byte  // the start of the body, where NeedsBody asked for it
+	Truncated                           bool    // the body is longer than Body
 }
 
 // Action is what a request does, and to what.
@@ -34,7 +35,10 @@ func (a *Adapter) Classify(q Query) (Action, bool) {
 	if !r.init(a.rules, q) {
 		return Action{}, false
 	}
-	for _, rule := range a.rules.candidates(q.Method, r.path) {
+	if r.override() != matches {
+		return Action{}, false
+	}
+	for _, rule := range a.rules.candidates(r.method, r.path) {
 		var bound [maxSlots]string
 		switch rule.match(&r, &bound) {
 		case matches:
@@ -46,15 +50,18 @@ func (a *Adapter) Classify(q Query) (Action, bool) {
 	return Action{}, false
 }
 
-// NeedsBody reports whether the start of the body may decide the action: the caller then peeks into it. When it is
-// false, Classify answers the same for any body and for none.
-func (a *Adapter) NeedsBody(method, path, query, contentType string) bool {
+// NeedsBody reports whether the start of the body may decide the action: the caller then peeks into it. q.Body is not
+// looked at. When it is false, Classify answers the same for any body and for none.
+func (a *Adapter) NeedsBody(q Query) bool {
 	var r reading
-	if !r.init(a.rules, Query{Method: method, Path: path, RawQuery: query, ContentType: contentType}) {
+	if !r.init(a.rules, q) {
 		return false
 	}
 	r.bodyUnknown = true
-	for _, rule := range a.rules.candidates(method, r.path) {
+	if v := r.override(); v != matches {
+		return v == needsBody
+	}
+	for _, rule := range a.rules.candidates(r.method, r.path) {
 		var bound [maxSlots]string
 		switch rule.match(&r, &bound) {
 		case matches, unsure:
@@ -68,11 +75,16 @@ func (a *Adapter) NeedsBody(method, path, query, contentType string) bool {
 
 // match tries the cheap conditions first; the body comes last.
 func (rule *rule) match(r *reading, bound *[maxSlots]string) verdict {
-	if !rule.methodFits(r.q.Method) || !rule.pathFits(r, bound) {
+	if !rule.methodFits(r.method) || !rule.pathFits(r, bound) {
 		return differs
 	}
 	if len(rule.contentTypes) > 0 {
 		if v := rule.typeFits(r); v != matches {
+			return v
+		}
+	}
+	for i := range rule.header {
+		if v := rule.header[i].fits(r.headerValue(rule.header[i].key), bound); v != matches {
 			return v
 		}
 	}
@@ -85,7 +97,7 @@ func (rule *rule) match(r *reading, bound *[maxSlots]string) verdict {
 }
 
 func (rule *rule) matchBody(r *reading, bound *[maxSlots]string) verdict {
-	if len(rule.form)+len(rule.param)+len(rule.json) > 0 {
+	if len(rule.form)+len(rule.param)+len(rule.json)+len(rule.xml) > 0 || rule.graphql != nil {
 		if r.bodyUnknown {
 			return needsBody // whatever the query says: a field of the same name in the body changes the verdict
 		}
@@ -101,7 +113,7 @@ func (rule *rule) matchBody(r *reading, bound *[maxSlots]string) verdict {
 	case r.bodyUnknown:
 		return needsBody
 	}
-	return rule.only.fitsBody(r, bound)
+	return rule.only.fitsBody(r, rule.batch, bound)
 }
 
 func (rule *rule) matchFields(r *reading, bound *[maxSlots]string) verdict {
@@ -118,13 +130,28 @@ func (rule *rule) matchFields(r *reading, bound *[maxSlots]string) verdict {
 			return v
 		}
 	}
-	if len(rule.json) > 0 && !r.readJSON() {
+	if len(rule.json) > 0 {
+		if !r.readJSON() {
+			return unsure
+		}
+		for _, call := range r.calls(rule.batch) {
+			for i := range rule.json {
+				if v := rule.json[i].fits(jsonAt(call, rule.json[i].key), bound); v != matches {
+					return v
+				}
+			}
+		}
+	}
+	if len(rule.xml) > 0 && !r.readXML() {
 		return unsure
 	}
-	for i := range rule.json {
-		if v := rule.json[i].fits(r.jsonValue(rule.json[i].key), bound); v != matches {
+	for i := range rule.xml {
+		if v := rule.xml[i].fits(r.xmlRoot.at(rule.xml[i].key), bound); v != matches {
 			return v
 		}
+	}
+	if rule.graphql != nil {
+		return rule.graphql.match(r, rule.batch, bound)
 	}
 	return matches
 }

@@ -162,9 +162,16 @@ func strictJSON(dec *json.Decoder, depth int) (any, bool) {
 	return token, true
 }
 
-// jsonValue follows a dotted pointer.
-func (r *reading) jsonValue(pointer string) field {
-	v := r.json
+// calls are the members of a batch, or the one body. An empty list is one call that has nothing.
+func (r *reading) calls(batch bool) []any {
+	if list, ok := r.json.([]any); ok && batch && len(list) > 0 {
+		return list
+	}
+	return []any{r.json}
+}
+
+// jsonAt follows a dotted pointer.
+func jsonAt(v any, pointer string) field {
 	for key := range strings.SplitSeq(pointer, ".") {
 		switch at := v.(type) {
 		case map[string]any:

@@ -2,8 +2,6 @@ package adapters
 
 import (
 	"fmt"
-	"net/url"
-	"path"
 	"slices"
 	"strings"
 )
@@ -16,6 +14,7 @@ type rules struct {
 	folded    map[string]bool   // the same as loose applications may spell them; see loose
 	semicolon bool
 	foldPaths bool
+	override  OverrideSpec
 	rewrites  []rewrite
 }
 
@@ -32,6 +31,9 @@ type rule struct {
 	paths         []pathPattern
 	query, form   []cond
 	param, json   []cond
+	header, xml   []cond
+	graphql       *graphqlRule // nil: none
+	batch         bool
 	contentTypes  []pattern
 	only          *allowance // nil: any further parameter may come
 	resource      []part
@@ -65,7 +67,10 @@ func (d *draft) compile() *rules {
 		all = append(all, rule)
 	}
 	x := indexRules(all, d.spec.Query.Semicolon)
-	x.foldPaths = d.spec.Paths.Fold
+	x.foldPaths, x.override = d.spec.Paths.Fold, d.spec.MethodOverride
+	if x.override.Param != "" {
+		x.declare(x.override.Param)
+	}
 	x.rewrites = d.compileRewrites(x)
 	return x
 }
@@ -82,7 +87,8 @@ func compileRule(spec ActionSpec, foldPaths bool) (*rule, []keyedError) {
 			errs = append(errs, keyedError{key, err})
 		}
 	}
-	r := &rule{names: Action{Name: spec.Name, Privileged: spec.Privileged, Login: spec.Login}, methods: spec.Match.Method}
+	r := &rule{names: Action{Name: spec.Name, Privileged: spec.Privileged, Login: spec.Login}, methods: spec.Match.Method, batch: spec.Match.Batch}
+	var arguments []cond
 	for _, text := range spec.Match.Path {
 		if foldPaths {
 			text = strings.ToLower(text)
@@ -95,7 +101,8 @@ func compileRule(spec ActionSpec, foldPaths bool) (*rule, []keyedError) {
 		name string
 		from map[string]Strings
 		to   *[]cond
-	}{{"query", spec.Match.Query, &r.query}, {"form", spec.Match.Form, &r.form}, {"param", spec.Match.Param, &r.param}, {"json", spec.Match.JSON, &r.json}} {
+	}{{"query", spec.Match.Query, &r.query}, {"form", spec.Match.Form, &r.form}, {"param", spec.Match.Param, &r.param}, {"json", spec.Match.JSON, &r.json},
+		{"header", spec.Match.Header, &r.header}, {"xml", spec.Match.XML, &r.xml}, {"graphql.argument", spec.Match.GraphQL.Argument, &arguments}} {
 		for _, key := range sortedKeys(group.from) {
 			c := cond{key: key}
 			for _, text := range group.from[key] {
@@ -111,6 +118,8 @@ func compileRule(spec ActionSpec, foldPaths bool) (*rule, []keyedError) {
 		}
 	}
 	var err error
+	r.graphql, err = compileGraphQL(&spec.Match.GraphQL, arguments)
+	bad(".match.graphql", err)
 	r.only, err = compileAllowance(&spec.Match, r.vars)
 	bad(".match.only", err)
 	for _, text := range spec.Match.ContentType {
@@ -162,45 +171,6 @@ func compilePath(text string, vars *slots, fold bool) (p pathPattern, err error)
 	return p, nil
 }
 
-// loginRules are the recipe's own posts: whatever the actions say, an agent does not log in. Names and values are
-// compared without case, the query's parameters may stand in the form as well, and a trailing slash does not matter.
-func (d *draft) loginRules() []*rule {
-	var all []*rule
-	for _, step := range d.spec.Login.Steps {
-		target := step.Post + step.Put
-		if target == "" || strings.Contains(target, "${") {
-			continue
-		}
-		raw, query, _ := strings.Cut(target, "?")
-		decoded, err := url.PathUnescape(raw)
-		if err != nil {
-			continue
-		}
-		decoded = literalText(strings.TrimSuffix(path.Clean(decoded), "/"))
-		r := &rule{names: Action{Name: "login", Login: true}, methods: []string{"POST", "PUT", "PATCH"}}
-		for _, variant := range []string{decoded, decoded + "/"} {
-			if p, err := compilePath(variant, &r.vars, true); err == nil && variant != "" {
-				r.paths = append(r.paths, p)
-			}
-		}
-		for pair := range strings.SplitSeq(query, "&") {
-			key, value, _ := strings.Cut(pair, "=")
-			name, err1 := url.QueryUnescape(key)
-			text, err2 := url.QueryUnescape(value)
-			if name == "" || err1 != nil || err2 != nil {
-				continue
-			}
-			p := pattern{plain: true, literal: text, fold: true}
-			r.param = append(r.param, cond{key: name, patterns: []pattern{p}, absent: text == ""})
-		}
-		all = append(all, r)
-	}
-	return all
-}
-
-// literalText makes a path safe to compile as a pattern without wildcards; login paths hold none.
-func literalText(s string) string { return strings.NewReplacer("*", "", "{", "", "}", "").Replace(s) }
-
 func indexRules(all []*rule, semicolon bool) *rules {
 	x := &rules{methods: map[string]*table{}, declared: map[string]bool{}, folded: map[string]bool{}, semicolon: semicolon}
 	named := map[string]bool{}
@@ -210,7 +180,12 @@ func indexRules(all []*rule, semicolon bool) *rules {
 		}
 		for _, group := range [][]cond{r.query, r.form, r.param} {
 			for _, c := range group {
-				x.declared[c.key], x.folded[loose(c.key)] = true, true
+				x.declare(c.key)
+			}
+		}
+		if r.graphql != nil {
+			for _, name := range graphqlParams {
+				x.declare(name)
 			}
 		}
 	}
@@ -220,6 +195,9 @@ func indexRules(all []*rule, semicolon bool) *rules {
 	x.any = tableOf(all, "")
 	return x
 }
+
+// declare notes that some action decides by the parameter.
+func (x *rules) declare(name string) { x.declared[name], x.folded[loose(name)] = true, true }
 
 func tableOf(all []*rule, method string) *table {
 	t := &table{exact: map[string][]*rule{}, first: map[string][]*rule{}}

@@ -11,6 +11,7 @@ import (
 type reading struct {
 	q           Query
 	x           *rules
+	method      string // after an override
 	path        string // decoded
 	bodyUnknown bool
 	pairs       []pair // parameters of the query
@@ -19,6 +20,10 @@ type reading struct {
 	formState   uint8 // 0 unread, 1 read, 2 unreadable
 	json        any
 	jsonState   uint8
+	xmlRoot     *xmlNode
+	xmlState    uint8
+	graphql     []graphqlCall
+	graphState  uint8
 }
 
 // pair is one parameter; value stays empty when no action decides by it.
@@ -43,7 +48,7 @@ type field struct {
 
 // init decodes path and query; false when either can be read in two ways.
 func (r *reading) init(x *rules, q Query) bool {
-	r.q, r.x = q, x
+	r.q, r.x, r.method = q, x, q.Method
 	var ok bool
 	if r.path, ok = decodePath(q.Path); !ok {
 		return false
@@ -131,7 +136,7 @@ func (x *rules) parsePairs(dst []pair, raw string, semicolon bool) ([]pair, bool
 			return nil, false
 		}
 		if !x.declared[name] {
-			if x.folded[loose(name)] || !decodes(value) {
+			if x.folded[loose(name)] || !decodes(value) || isOverride(name) {
 				return nil, false
 			}
 			dst = append(dst, pair{key: name})
@@ -144,6 +149,11 @@ func (x *rules) parsePairs(dst []pair, raw string, semicolon bool) ([]pair, bool
 		dst = append(dst, pair{name, text})
 	}
 	return dst, true
+}
+
+// isOverride: a parameter in which frameworks look for another method.
+func isOverride(name string) bool {
+	return name != "" && (name[0] == '_' || name[0] <= ' ') && loose(name) == "_method"
 }
 
 func separator(raw string, semicolon bool) int {
@@ -209,6 +219,24 @@ func find(pairs []pair, key string) (f field) {
 func (r *reading) queryValue(key string) field { return find(r.pairs, key) }
 
 func (r *reading) formValue(key string) field { return find(r.form, key) }
+
+// headerValue is one field without the double quotes around its value; a field that comes twice is doubtful.
+func (r *reading) headerValue(name string) (f field) {
+	for i := range r.q.Fields {
+		if !sameName(r.q.Fields[i].Name, name) {
+			continue
+		}
+		text := r.q.Fields[i].Value
+		if n := len(text); n >= 2 && text[0] == '"' && text[n-1] == '"' {
+			text = text[1 : n-1]
+		}
+		if f.state != absent || !clearText(text) {
+			return field{state: doubtful}
+		}
+		f = field{text: text, state: present}
+	}
+	return f
+}
 
 func (r *reading) paramValue(key string) field {
 	q, f := find(r.pairs, key), find(r.form, key)

@@ -34,7 +34,9 @@ func (a *Adapter) EndedNeedsBody(status int, fields []Field) bool {
 	return false
 }
 
-func (c *Condition) wantsBody() bool { return c.Body != "" || c.NotBody != "" }
+func (c *Condition) wantsBody() bool {
+	return c.Body != "" || c.NotBody != "" || c.CSS != "" || len(c.JSON) > 0
+}
 
 // fails names the first key that does not hold; "" when all do.
 func (c *Condition) fails(r *Reply) string {
@@ -73,8 +75,26 @@ func (c *Condition) bodyFails(body []byte) string {
 		return "body"
 	case c.NotBody != "" && bytes.Contains(text, []byte(c.NotBody)):
 		return "not_body"
+	case len(c.JSON) > 0 && !jsonFits(c.JSON, text):
+		return "json"
+	}
+	if c.CSS != "" {
+		if _, found, err := selectHTML(text, c.CSS, ""); !found || err != nil {
+			return "css"
+		}
 	}
 	return ""
+}
+
+// jsonFits: every pointer leads to a value that fits its pattern.
+func jsonFits(want map[string]string, body []byte) bool {
+	for pointer, pattern := range want {
+		v, found, err := selectJSON(body, pointer)
+		if err != nil || !found || !glob(pattern, v, nil) {
+			return false
+		}
+	}
+	return true
 }
 
 // redirectFits compares the Location as it is and percent-decoded.

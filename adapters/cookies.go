@@ -17,7 +17,7 @@ func (a *Adapter) sortCookies(keep []Cookie, left []Borrowed, header string) ([]
 		switch {
 		case !ok:
 			left = append(left, Borrowed{In: "cookie", Name: "(malformed)", Value: Hide(pair)})
-		case a.passesCookie(name):
+		case a.passesCookie(name), a.sharesCookie(name): // Inject sends no shared one: the session has it
 			keep = append(keep, Cookie{Name: name, Value: value})
 		default:
 			left = append(left, Borrowed{In: "cookie", Name: name, Value: Hide(value), Session: globAny(a.spec.Cookies.Hold, name, looseByte)})
@@ -37,6 +37,11 @@ func (a *Adapter) sortCookies(keep []Cookie, left []Borrowed, header string) ([]
 func (a *Adapter) passesCookie(name string) bool {
 	return globAny(a.spec.Cookies.Pass, name, nil) && !globAny(a.spec.Cookies.Hold, name, looseByte) &&
 		name[0] != '$' && strings.IndexByte(name, '%') < 0
+}
+
+// sharesCookie: share names it and hold does not.
+func (a *Adapter) sharesCookie(name string) bool {
+	return len(a.spec.Cookies.Share) > 0 && globAny(a.spec.Cookies.Share, name, nil) && !globAny(a.spec.Cookies.Hold, name, looseByte)
 }
 
 // cutCookie splits name=value. Quotes around the value are kept, as RFC 6265 section 4.1.1 makes them part of it.

@@ -26,17 +26,26 @@ func selectHTML(body []byte, selector, attr string) (string, bool, error) {
 	if err != nil {
 		return "", false, err
 	}
+	tokens := html.NewTokenizer(bytes.NewReader(body))
+	element, found := seek(tokens, parts)
+	if !found {
+		return "", false, nil
+	}
+	return readElement(tokens, &element, attr)
+}
+
+// seek reads on to the first element that fits.
+func seek(tokens *html.Tokenizer, parts []compound) (html.Token, bool) {
 	type open struct {
 		tag   string
 		state int // so many parts fit among it and its ancestors
 	}
 	stack := []open{{}}
-	tokens := html.NewTokenizer(bytes.NewReader(body))
 	for {
 		kind := tokens.Next()
 		switch kind {
 		case html.ErrorToken:
-			return "", false, nil
+			return html.Token{}, false
 		case html.EndTagToken:
 			name, _ := tokens.TagName()
 			for i := len(stack) - 1; i > 0; i-- {
@@ -50,7 +59,7 @@ func selectHTML(body []byte, selector, attr string) (string, bool, error) {
 			state := stack[len(stack)-1].state
 			if parts[state].fits(&element) {
 				if state == len(parts)-1 {
-					return readElement(tokens, &element, attr)
+					return element, true
 				}
 				state++
 			}

@@ -13,10 +13,13 @@ import (
 // Step is one request of a login or logout. It holds secrets and prints as REDACTED.
 type Step struct {
 	Method    string
-	Authority string // "" is the adapter's host
+	Scheme    string // "" is that of the login
+	Authority string // "" is the host of the login
+	Away      bool   // Authority is none of the adapter's hosts: upstream.url does not lead there
 	Path      string // with the query
 	Fields    []Field
 	Body      []byte
+	NotBefore time.Time // wait until then: the one-time code in it is not valid earlier; zero: do not wait
 }
 
 // Format prints REDACTED under every verb.
@@ -51,11 +54,17 @@ type dialogueState struct {
 	steps     []StepSpec
 	final     Condition // on the answer to the last step
 	taken     map[string]string
-	at        int    // the step whose answer comes next
-	page      string // path of the last page, for Referer
+	at        int // the step whose answer comes next
+	hops      int // redirects followed in it
+	onTheWay  []Field
+	page      string // URL of the last page, for Referer and relative targets
 	agent     string // User-Agent of the first request
-	authority string // of the step under way
+	scheme    string // of the request under way, like the next two
+	authority string
 	path      string
+	code      string // the one-time code of step codeAt
+	codeAt    int
+	notBefore time.Time // of the step that is being built
 	done      bool
 	now       func() time.Time // the clock; tests set it
 }
@@ -170,6 +179,9 @@ func (d *Dialogue) finish() {
 			s.secrets = append(s.secrets, credential)
 		}
 	}
+	for _, q := range s.query {
+		s.secrets = append(s.secrets, q.Value)
+	}
 	slices.Sort(s.secrets)
 	s.secrets = slices.Compact(s.secrets)
 	s.taken = d.taken
@@ -181,9 +193,12 @@ func (d *Dialogue) finish() {
 // applications check against forgery, and the cookies so far. What the step says itself wins.
 func (d *Dialogue) dress(step *Step) {
 	s := d.session
-	d.authority = s.authority
+	d.scheme, d.authority = s.scheme, s.authority
 	if step.Authority != "" {
 		d.authority = step.Authority
+	}
+	if step.Scheme != "" {
+		d.scheme = step.Scheme
 	}
 	d.path, _, _ = strings.Cut(step.Path, "?")
 	own := step.Fields
@@ -192,21 +207,28 @@ func (d *Dialogue) dress(step *Step) {
 			step.Fields = append(step.Fields, Field{Name: name, Value: value})
 		}
 	}
-	if step.Authority == "" {
-		origin := s.scheme + "://" + s.authority
-		if d.page != "" {
-			set("Referer", origin+d.page)
-			set("Sec-Fetch-Site", "same-origin")
-		} else if step.Method != "GET" {
-			set("Referer", origin+d.path)
-			set("Sec-Fetch-Site", "same-origin")
-		} else {
-			set("Sec-Fetch-Site", "none")
+	origin := d.scheme + "://" + d.authority
+	if from, ok := strings.CutPrefix(d.page, origin); d.page == "" && step.Method == "GET" {
+		set("Sec-Fetch-Site", "none")
+	} else if ok && strings.HasPrefix(from, "/") || d.page == "" {
+		if d.page == "" {
+			from = d.path
 		}
+		set("Referer", origin+from)
+		set("Sec-Fetch-Site", "same-origin")
 		if step.Method != "GET" {
 			set("Origin", origin)
 		}
-		d.page, _, _ = strings.Cut(step.Path, "#")
+	} else { // from one host to another: the origin alone, as browsers do
+		there := originOf(d.page)
+		set("Referer", there+"/")
+		set("Sec-Fetch-Site", "cross-site")
+		if step.Method != "GET" {
+			set("Origin", there)
+		}
+	}
+	if !strings.HasPrefix(d.a.spec.Login.Kind, "oauth") {
+		d.page, _, _ = strings.Cut(origin+step.Path, "#")
 	}
 	set("Accept", "*/*")
 	for _, p := range s.pins {
@@ -220,7 +242,17 @@ func (d *Dialogue) dress(step *Step) {
 			set(h.Name, h.Value)
 		}
 	}
-	set("Cookie", cookieLine(s.jar.cookies(), nil, hostOnly(d.authority), d.path, s.scheme == "https", d.now()))
+	set("Cookie", cookieLine(s.jar.cookies(), nil, hostOnly(d.authority), d.path, d.scheme == "https", d.now()))
+}
+
+// originOf cuts a URL before its path.
+func originOf(page string) string {
+	if i := strings.Index(page, "://"); i >= 0 {
+		if j := strings.IndexByte(page[i+3:], '/'); j >= 0 {
+			return page[:i+3+j]
+		}
+	}
+	return page
 }
 
 // value is a template variable: what a step took, the one-time code, or a field of the secret. Fields of the secret
@@ -233,16 +265,27 @@ func (d *Dialogue) value(name string) (string, error) {
 		return "", fmt.Errorf("${%s} was not taken", name)
 	}
 	if name == "totp" {
-		seed, ok := d.reveal("totp_seed")
-		if !ok {
-			return "", errors.New("the account's secret has no totp_seed")
-		}
-		return oneTimeCode(seed, d.now())
+		return d.oneTimeCode()
 	}
 	if v, ok := d.reveal(name); ok {
 		return v, nil
 	}
 	return "", fmt.Errorf("the account's secret has no field %s", name)
+}
+
+// oneTimeCode is the same for every mention in one step.
+func (d *Dialogue) oneTimeCode() (string, error) {
+	if d.code != "" && d.codeAt == d.at {
+		return d.code, nil
+	}
+	seed, ok := d.reveal("totp_seed")
+	if !ok {
+		return "", errors.New("the account's secret has no totp_seed")
+	}
+	var err error
+	d.code, d.notBefore, err = oneTimeCode(seed, d.now(), spentCodes)
+	d.codeAt = d.at
+	return d.code, err
 }
 
 var plainFields = []string{"username", "user", "login", "email", "client_id", "tenant", "domain", "realm", "org", "organization"}

@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -24,10 +25,26 @@ func (a *Adapter) Inject(dst []Field, s *Session, agentCookies []Cookie, host, p
 			dst = append(dst, Field{Name: s.pins[i].Name, Value: s.pins[i].Value})
 		}
 	}
-	if line := cookieLine(s.jar.cookies(), agentCookies, hostOnly(host), path, tls, now); line != "" {
+	if line := cookieLine(s.jar.cookies(), a.unshared(agentCookies), hostOnly(host), path, tls, now); line != "" {
 		dst = append(dst, Field{Name: "Cookie", Value: line})
 	}
 	return dst
+}
+
+// InjectQuery puts the session's parameters on a raw query, which StripQuery built; most sessions have none.
+func (a *Adapter) InjectQuery(raw string, s *Session) string {
+	if len(s.query) == 0 {
+		return raw
+	}
+	var b strings.Builder
+	b.WriteString(raw)
+	for _, q := range s.query {
+		if b.Len() > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(q.Name) + "=" + url.QueryEscape(q.Value))
+	}
+	return b.String()
 }
 
 // replaces: the session says what stands under that name.
@@ -42,7 +59,21 @@ func (s *Session) replaces(name string) bool {
 			return true
 		}
 	}
-	return sameName(name, "cookie")
+	return sameName(name, "cookie") || s.digest != nil && sameName(name, "authorization")
+}
+
+// unshared leaves out the cookies that the session has anyway; the same slice when there are none.
+func (a *Adapter) unshared(cookies []Cookie) []Cookie {
+	if len(a.spec.Cookies.Share) == 0 {
+		return cookies
+	}
+	var kept []Cookie
+	for _, c := range cookies {
+		if !a.sharesCookie(c.Name) {
+			kept = append(kept, c)
+		}
+	}
+	return kept
 }
 
 func cookieLine(held []heldCookie, agent []Cookie, host, path string, tls bool, now time.Time) string {

@@ -11,7 +11,9 @@ var kinds = map[string]Kind{
 	"form":   formKind{},
 	"json":   jsonKind{},
 	"basic":  basicKind{},
+	"digest": digestKind{},
 	"header": headerKind{},
 	"bearer": headerKind{},
+	"query":  queryKind{},
 	"oauth2": oauth2Kind{},
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // oauth2Kind asks a token endpoint for an access token (RFC 6749 sections 4.3, 4.4 and 6).
@@ -49,7 +51,8 @@ func (k oauth2Kind) Next(d *Dialogue, last *Reply) (*Step, error) {
 		if err != nil || u.Host == "" {
 			return nil, errors.New("token_url is neither a path nor an absolute URL")
 		}
-		step.Authority, step.Path = strings.ToLower(u.Host), u.RequestURI()
+		step.Scheme, step.Authority, step.Path = u.Scheme, strings.ToLower(u.Host), u.RequestURI()
+		step.Away = !d.a.serves(step.Authority)
 	}
 	step.body("application/x-www-form-urlencoded", []byte(form.Encode()))
 	return step, nil
@@ -82,6 +85,7 @@ func (oauth2Kind) finish(d *Dialogue, last *Reply) error {
 		AccessToken  string `json:"access_token"`
 		RefreshToken string `json:"refresh_token"`
 		TokenType    string `json:"token_type"`
+		ExpiresIn    any    `json:"expires_in"` // seconds; some write them as text
 	}
 	if last.Status != 200 {
 		return fmt.Errorf("the token endpoint answered with status %d", last.Status)
@@ -97,5 +101,12 @@ func (oauth2Kind) finish(d *Dialogue, last *Reply) error {
 		d.session.secrets = append(d.session.secrets, answer.RefreshToken)
 	}
 	d.session.headers = append(d.session.headers, Field{Name: "Authorization", Value: "Bearer " + answer.AccessToken})
+	if seconds, err := strconv.ParseFloat(fmt.Sprint(answer.ExpiresIn), 64); err == nil && seconds > 0 && seconds < 1e9 {
+		life := time.Duration(seconds * float64(time.Second))
+		d.session.until = d.now().Add(life - min(life/10, tokenMargin)).UTC().Round(0)
+	}
 	return nil
 }
+
+// tokenMargin is how long before its end a token is renewed, so that it does not end on the way.
+const tokenMargin = 30 * time.Second

@@ -33,7 +33,7 @@ func TestBrokenAdapters(t *testing.T) {
 		{"nested misspelling", good + "login:\n  kind: basic\n  sucess: {}\nactions: [{name: x, match: {path: /}}]\n",
 			`a.yaml:6: unknown key "sucess" in login (did you mean "success"?)`},
 		{"unknown kind", good + "login: {kind: cookie}\nactions: [{name: x, match: {path: /}}]\n",
-			`a.yaml:4: unknown login.kind "cookie" (known: basic, bearer, form, header, json, oauth2)`},
+			`a.yaml:4: unknown login.kind "cookie" (known: basic, bearer, digest, form, header, json, oauth2, query)`},
 		{"shadowed", good + "login: {kind: basic}\nactions:\n  - {name: x, match: {path: /}}\n  - {name: y, match: {path: /}}\n",
 			`a.yaml:7: action "y" can never be reached: "x" on line 6 matches the same requests first`},
 		{"unbound resource", good + "login: {kind: basic}\nactions: [{name: x, match: {path: /}, resource: \"p/{id}\"}]\n",

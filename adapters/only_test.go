@@ -111,7 +111,7 @@ func TestI7NeedsBody(t *testing.T) {
 	}
 	for _, c := range cases {
 		path, query, _ := strings.Cut(c.target, "?")
-		if got := a.NeedsBody(c.method, path, query, c.ctype); got != c.want {
+		if got := a.NeedsBody(Query{Method: c.method, Path: path, RawQuery: query, ContentType: c.ctype}); got != c.want {
 			t.Errorf("%s %s %s: got %v", c.method, c.target, c.ctype, got)
 		}
 	}

@@ -73,6 +73,11 @@ func (a *Adapter) badParam(key string) (string, bool) {
 	if credentialParams[string(lower)] {
 		return key, true
 	}
+	for own := range a.spec.Login.Query {
+		if glob(own, name, looseByte) {
+			return key, true
+		}
+	}
 	for _, pattern := range a.spec.Query.Strip {
 		if glob(pattern, name, looseByte) {
 			return key, true

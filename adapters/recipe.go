@@ -8,21 +8,29 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // nextStep follows a recipe: check the last answer, take from it, build the next request. nil: the recipe is through.
 func (d *Dialogue) nextStep(last *Reply) (*Step, error) {
 	if last != nil && d.at < len(d.steps) {
-		if err := d.judge(last); err != nil {
+		step, err := d.followed(last)
+		if err == nil && step == nil {
+			err = d.judge(last)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("step %d (%s): %w", d.at+1, describeStep(&d.steps[d.at]), err)
 		}
-		d.at++
+		if step != nil {
+			return step, nil
+		}
+		d.at, d.hops, d.onTheWay = d.at+1, 0, nil
 	}
 	if d.at == len(d.steps) {
 		return nil, nil
 	}
 	spec := &d.steps[d.at]
-	step, err := d.build(spec)
+	step, err := d.build(spec, last)
 	if err != nil {
 		return nil, fmt.Errorf("step %d (%s): %w", d.at+1, describeStep(spec), err)
 	}
@@ -33,6 +41,9 @@ func (d *Dialogue) nextStep(last *Reply) (*Step, error) {
 // answer with an error status.
 func (d *Dialogue) judge(last *Reply) error {
 	spec := &d.steps[d.at]
+	if len(d.onTheWay) > 0 {
+		last = &Reply{Status: last.Status, Fields: slices.Concat(d.onTheWay, last.Fields), Body: last.Body}
+	}
 	conditions := []*Condition{&spec.Success}
 	if d.at == len(d.steps)-1 {
 		conditions = append(conditions, &d.final)
@@ -55,12 +66,16 @@ func (d *Dialogue) judge(last *Reply) error {
 		if !found && !take.Optional {
 			return fmt.Errorf("take %s: the answer (status %d) does not have it", name, last.Status)
 		}
-		if d.taken == nil {
-			d.taken = map[string]string{}
-		}
-		d.taken[name] = v
+		d.keep(name, v)
 	}
 	return nil
+}
+
+func (d *Dialogue) keep(name, value string) {
+	if d.taken == nil {
+		d.taken = map[string]string{}
+	}
+	d.taken[name] = value
 }
 
 // describeStep names a step by its method and path; templates stay unexpanded, so no secret is in it.
@@ -76,38 +91,67 @@ func (s *StepSpec) Request() (method, target string) {
 		return "POST", s.Post
 	case s.Put != "":
 		return "PUT", s.Put
+	case s.Delete != "":
+		return "DELETE", s.Delete
 	}
 	return "GET", s.Get
 }
 
-func (d *Dialogue) build(spec *StepSpec) (*Step, error) {
+// build fills in a step. last is the answer to the one before, nil for the first.
+func (d *Dialogue) build(spec *StepSpec, last *Reply) (*Step, error) {
+	for _, name := range slices.Sorted(maps.Keys(spec.Let)) {
+		v, err := d.expand(spec.Let[name])
+		if err != nil {
+			return nil, fmt.Errorf("let %s: %w", name, err)
+		}
+		d.keep(name, v)
+		d.session.secrets = append(d.session.secrets, v) // it may be made from the password
+	}
 	step := &Step{}
-	method, target := spec.Request()
-	path, err := expand(target, d.value)
+	method, text := spec.Request()
+	target, err := d.expand(text)
 	if err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(path, "/") || strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+	if step.Method = method; strings.HasPrefix(text, "/") {
+		step.Path = target
+	} else if err := d.locate(step, target); err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(step.Path, "/") || strings.ContainsFunc(step.Path, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return nil, errors.New("the path with its values filled in is not a path; use a |query filter")
 	}
-	step.Method, step.Path = method, path
 	for _, name := range slices.Sorted(maps.Keys(spec.Headers)) {
-		v, err := expand(spec.Headers[name], d.value)
+		v, err := d.headerValue(name, spec.Headers[name])
 		if err != nil {
-			return nil, fmt.Errorf("header %s: %w", name, err)
-		}
-		if strings.ContainsAny(v, "\r\n\x00") {
-			return nil, fmt.Errorf("header %s: its value has a line break", name)
+			return nil, err
 		}
 		step.Fields = append(step.Fields, Field{Name: name, Value: v})
 	}
+	if err := d.fillBody(step, spec, last); err != nil {
+		return nil, err
+	}
+	step.NotBefore, d.notBefore = d.notBefore, time.Time{}
+	return step, nil
+}
+
+func (d *Dialogue) fillBody(step *Step, spec *StepSpec, last *Reply) error {
 	switch {
-	case spec.Form != nil:
+	case spec.Form != nil || spec.Hidden != "":
 		form := url.Values{}
+		if spec.Hidden != "" {
+			if last == nil {
+				return errors.New("hidden: there is no page yet; get it in a step before")
+			}
+			var err error
+			if form, err = hiddenFields(last.Body, spec.Hidden); err != nil {
+				return fmt.Errorf("hidden: %w", err)
+			}
+		}
 		for name, text := range spec.Form {
-			v, err := expand(text, d.value)
+			v, err := d.expand(text)
 			if err != nil {
-				return nil, fmt.Errorf("form field %s: %w", name, err)
+				return fmt.Errorf("form field %s: %w", name, err)
 			}
 			form.Set(name, v)
 		}
@@ -115,15 +159,21 @@ func (d *Dialogue) build(spec *StepSpec) (*Step, error) {
 	case spec.JSON != nil:
 		filled, err := d.fill(spec.JSON)
 		if err != nil {
-			return nil, fmt.Errorf("json: %w", err)
+			return fmt.Errorf("json: %w", err)
 		}
 		text, err := json.Marshal(filled)
 		if err != nil {
-			return nil, errors.New("json: the body has no JSON form")
+			return errors.New("json: the body has no JSON form")
 		}
 		step.body("application/json", text)
+	case spec.Body != "":
+		text, err := d.expand(spec.Body)
+		if err != nil {
+			return fmt.Errorf("body: %w", err)
+		}
+		step.body("text/plain; charset=utf-8", []byte(text))
 	}
-	return step, nil
+	return nil
 }
 
 func (s *Step) body(contentType string, text []byte) {
@@ -138,7 +188,7 @@ func (d *Dialogue) fill(v any) (any, error) {
 	var err error
 	switch v := v.(type) {
 	case string:
-		return expand(v, d.value)
+		return d.expand(v)
 	case []any:
 		out := make([]any, len(v))
 		for i := range v {
@@ -169,17 +219,46 @@ func (d *Dialogue) sessionHeaders() error {
 			return err
 		}
 	}
-	return nil
+	return d.sessionQuery()
 }
 
 func (d *Dialogue) setHeader(name, text string) error {
-	v, err := expand(text, d.value)
+	v, err := d.headerValue(name, text)
 	if err != nil {
-		return fmt.Errorf("header %s: %w", name, err)
-	}
-	if strings.ContainsAny(v, "\r\n\x00") {
-		return fmt.Errorf("header %s: its value has a line break", name)
+		return err
 	}
 	d.session.headers = append(d.session.headers, Field{Name: name, Value: v})
 	return nil
+}
+
+func (d *Dialogue) headerValue(name, text string) (string, error) {
+	v, err := d.expand(text)
+	if err != nil {
+		return "", fmt.Errorf("header %s: %w", name, err)
+	}
+	if strings.ContainsAny(v, "\r\n\x00") {
+		return "", fmt.Errorf("header %s: its value has a line break", name)
+	}
+	return v, nil
+}
+
+// sessionQuery fills in login.query.
+func (d *Dialogue) sessionQuery() error {
+	for _, name := range slices.Sorted(maps.Keys(d.a.spec.Login.Query)) {
+		v, err := d.expand(d.a.spec.Login.Query[name])
+		if err != nil {
+			return fmt.Errorf("query %s: %w", name, err)
+		}
+		d.session.query = append(d.session.query, Field{Name: name, Value: v})
+	}
+	return nil
+}
+
+// expand fills in a template. What a filter makes of a secret is a secret, too.
+func (d *Dialogue) expand(text string) (string, error) {
+	return expandNoting(text, d.value, func(name, filtered string) {
+		if _, taken := d.taken[name]; !taken && d.secret != nil && !slices.Contains(plainFields, name) {
+			d.session.secrets = append(d.session.secrets, filtered)
+		}
+	})
 }

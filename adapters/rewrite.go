@@ -46,7 +46,7 @@ func (d *draft) compileRewrites(x *rules) (all []rewrite) {
 			if err != nil {
 				d.at(key+".query."+name, "", "%s", err)
 			}
-			x.declared[name], x.folded[loose(name)] = true, true
+			x.declare(name)
 			r.query = append(r.query, rewritten{name, parts})
 		}
 		all = append(all, r)

@@ -21,7 +21,10 @@ type Session struct{ *sessionState }
 type sessionState struct {
 	scheme, authority string // where the login took place
 	headers           []Field
+	query             []Field          // parameters of every request
+	digest            *digestChallenge // of kind digest; nil: none
 	pins              []pinned
+	until             time.Time         // when the SaaS said that it ends; zero: it did not
 	taken             map[string]string // what the login took, for the logout
 	secrets           []string          // what is masked besides cookies
 	username          string
@@ -53,6 +56,10 @@ func (s *Session) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // snapshot: ask after Shield, which may have put new cookies into the jar.
 func (s *Session) Mask() *Masker { return s.mask.Load() }
 
+// Over reports whether the time that the SaaS gave the session has passed; it is false when it gave none. Renew before
+// the next request: an answer that says so may come too late for one that must not be sent twice.
+func (s *Session) Over(now time.Time) bool { return !s.until.IsZero() && !now.Before(s.until) }
+
 // Changed reports whether held cookies changed since the last Marshal or Restore.
 func (s *Session) Changed() bool { return s.changed.Load() }
 
@@ -62,6 +69,9 @@ type sessionDoc struct {
 	Scheme    string            `json:"scheme"`
 	Authority string            `json:"authority"`
 	Headers   []Field           `json:"headers,omitempty"`
+	Query     []Field           `json:"query,omitempty"`
+	Digest    *digestChallenge  `json:"digest,omitempty"`
+	Until     time.Time         `json:"until,omitzero"`
 	Pins      []pinned          `json:"pins,omitempty"`
 	Taken     map[string]string `json:"taken,omitempty"`
 	Secrets   []string          `json:"secrets,omitempty"`
@@ -70,13 +80,23 @@ type sessionDoc struct {
 	Rotated   []string          `json:"rotated,omitempty"`
 }
 
+// storedAhead is how far a stored digest count runs ahead, for requests that are not stored: a count must never be used
+// twice, gaps are allowed (RFC 7616 section 3.4).
+const storedAhead = 1 << 16
+
 // Marshal is the session as JSON, in the clear: seal it before it is stored. It clears Changed.
 func (s *Session) Marshal() ([]byte, error) {
 	s.changed.Store(false) // before reading: a change from now on counts again
 	s.mu.Lock()
 	rotated := slices.Clone(s.rotated)
 	s.mu.Unlock()
-	return json.Marshal(sessionDoc{Version: 1, Scheme: s.scheme, Authority: s.authority, Headers: s.headers, Pins: s.pins,
+	digest := s.digest
+	if digest != nil {
+		counted := *digest
+		counted.Count += counted.count.Load() + storedAhead
+		digest = &counted
+	}
+	return json.Marshal(sessionDoc{Version: 1, Scheme: s.scheme, Authority: s.authority, Headers: s.headers, Query: s.query, Digest: digest, Until: s.until, Pins: s.pins,
 		Taken: s.taken, Secrets: s.secrets, Username: s.username, Cookies: s.jar.cookies(), Rotated: rotated})
 }
 
@@ -89,8 +109,14 @@ func (a *Adapter) Restore(text []byte) (*Session, error) {
 	if doc.Version != 1 || doc.Authority == "" {
 		return nil, fmt.Errorf("the stored session has version %d: this program reads 1", doc.Version)
 	}
-	s := &Session{&sessionState{scheme: doc.Scheme, authority: doc.Authority, headers: doc.Headers, pins: doc.Pins, taken: doc.Taken,
+	s := &Session{&sessionState{scheme: doc.Scheme, authority: doc.Authority, headers: doc.Headers, query: doc.Query, digest: doc.Digest, until: doc.Until, pins: doc.Pins, taken: doc.Taken,
 		secrets: doc.Secrets, username: doc.Username, rotated: doc.Rotated}}
+	if s.digest != nil {
+		if s.digest.hash() == nil {
+			return nil, errors.New("the stored session has an unknown digest algorithm")
+		}
+		s.digest.count = new(atomic.Uint32)
+	}
 	s.jar.replace(doc.Cookies)
 	a.remask(s)
 	return s, nil
@@ -129,7 +155,7 @@ func (a *Adapter) remask(s *Session) {
 // it is the user name, which pages show everywhere. A cookie that passes, and is in the jar only for a login or logout
 // under way, is the agent's to see.
 func (a *Adapter) masksCookie(s *Session, c heldCookie) bool {
-	if cookieName(c.Name) && a.passesCookie(c.Name) {
+	if cookieName(c.Name) && (a.passesCookie(c.Name) || a.sharesCookie(c.Name)) {
 		return false
 	}
 	if a.spec.Cookies.Mask != nil {

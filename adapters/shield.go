@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,6 +28,26 @@ func (a *Adapter) Shield(dst []Field, s *Session, fields []Field, host, path str
 		default:
 			dst = append(dst, Field{Name: f.Name, Value: m.text(f.Value)})
 		}
+	}
+	return dst
+}
+
+// Share appends a Set-Cookie for each shared cookie of the session that the agent does not have as it is now; most
+// adapters share none. agentCookies are what Strip kept of the request. Call it after Shield.
+func (a *Adapter) Share(dst []Field, s *Session, agentCookies []Cookie, host, path string, now time.Time) []Field {
+	if len(a.spec.Cookies.Share) == 0 {
+		return dst
+	}
+	host = hostOnly(host)
+	for _, c := range s.jar.cookies() {
+		if !a.sharesCookie(c.Name) || !c.fits(host, path, true, now) || slices.Contains(agentCookies, Cookie{c.Name, c.Value}) {
+			continue
+		}
+		given := setCookie{name: c.Name, value: c.Value, path: c.Path, secure: c.Secure, sameSite: "Lax"}
+		if !c.Only {
+			given.domain = c.Domain
+		}
+		dst = append(dst, Field{Name: "Set-Cookie", Value: given.String()})
 	}
 	return dst
 }

@@ -31,6 +31,10 @@ type Spec struct {
 	Pin []string `yaml:"pin" json:"pin,omitempty" eg:"[User-Agent, Accept-Language]"`
 	// Paths says how the application reads paths, where that is not as they are written.
 	Paths PathSpec `yaml:"paths" json:"paths,omitzero" eg:"{fold: true}"`
+	// MethodOverride says where the application takes the method of a POST from, if there: actions are matched on that one.
+	// Without it the usual headers (X-HTTP-Method-Override and its kin) are removed and a parameter _method in the query is
+	// refused; where a form may hold it, list its fields with only.
+	MethodOverride OverrideSpec `yaml:"method_override" json:"method_override,omitzero" eg:"{param: _method}"`
 	// Actions name what a request does. They are tried in order and the first match names it; a request that none
 	// matches is refused.
 	Actions []ActionSpec `yaml:"actions" json:"actions" eg:"[{name: page.read, match: {path: /view}, resource: page}]"`
@@ -68,6 +72,9 @@ type CookieSpec struct {
 	Hold []string `yaml:"hold" json:"hold,omitempty" eg:"[\"*_session\", \"*UserID\"]"`
 	// Pass lists harmless cookies that go both ways between agent and SaaS.
 	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[\"*_BPsession\"]"`
+	// Share lists cookies that belong to the session and that the agent must see and send back, as anti-forgery tokens set
+	// at login do (in a field or header of its choice). They are held, and each agent is given their current value.
+	Share []string `yaml:"share" json:"share,omitempty" eg:"[XSRF-TOKEN]"`
 	// Mask lists held cookies whose value is masked in answers. Without it every held cookie whose value is long
 	// enough to be a secret is masked; name cookies here when some hold plain words.
 	Mask []string `yaml:"mask" json:"mask,omitempty" eg:"[\"*_session\"]"`
@@ -103,6 +110,14 @@ type PathSpec struct {
 	Rewrite []Rewrite `yaml:"rewrite" json:"rewrite,omitempty" eg:"[{path: \"/index.php/{title...}\", to: /index.php, query: {title: \"{title}\"}}]"`
 }
 
+// OverrideSpec says where a POST may hold another method. A request with two of them is refused, and so is any but POST.
+type OverrideSpec struct {
+	// Param is a parameter of the query or the form.
+	Param string `yaml:"param" json:"param,omitempty" eg:"_method"`
+	// Header is a header field.
+	Header string `yaml:"header" json:"header,omitempty" eg:"X-HTTP-Method-Override"`
+}
+
 // Rewrite is one path that stands for another one with parameters.
 type Rewrite struct {
 	// Path is the pattern of the path, as in match.
@@ -115,17 +130,26 @@ type Rewrite struct {
 
 // LoginSpec is the recipe of a session.
 type LoginSpec struct {
-	// Kind is how the secret becomes a session.
-	Kind string `yaml:"kind" json:"kind" need:"yes" one:"form|json|basic|header|bearer|oauth2" eg:"form"`
-	// Steps are the requests of the recipe, in order (kinds form and json). Cookies are kept from step to step.
+	// Kind is how the secret becomes a session: form (a login page), json (a login by a script), basic (RFC 7617), digest
+	// (RFC 7616), header (one header from the secret), bearer (RFC 6750), query (parameters from the secret), oauth2 (a
+	// token endpoint, RFC 6749).
+	Kind string `yaml:"kind" json:"kind" need:"yes" one:"form|json|basic|digest|header|bearer|query|oauth2" eg:"form"`
+	// Steps are the requests of the recipe, in order (kinds form and json). Cookies are kept from step to step. Kind
+	// digest asks the one step that it may have, a get, for its challenge, and / without one.
 	// Every post or put among them is a login action: agents are refused it whatever the actions say.
 	Steps []StepSpec `yaml:"steps" json:"steps,omitempty" eg:"[{post: /login, form: {user: \"${username}\", pass: \"${password}\"}}]"`
+	// Hosts are further hosts at which the login takes place, as that of a single sign-on. Steps and redirects may go
+	// there; agents may not.
+	Hosts []string `yaml:"hosts" json:"hosts,omitempty" eg:"[sso.acme.example]"`
 	// Header is the header that kind header sets on every request.
 	Header string `yaml:"header" json:"header,omitempty" eg:"X-Auth-Token"`
 	// Value is the template of that header, or of Authorization for kind bearer.
 	Value string `yaml:"value" json:"value,omitempty" eg:"Bearer ${token}"`
 	// Headers are set on every request from what the steps took: name to template (kinds form and json).
 	Headers map[string]string `yaml:"headers" json:"headers,omitempty" eg:"{Authorization: \"Bearer ${token}\"}"`
+	// Query are parameters that are set on every request: name to template. What an agent sends under these names is
+	// removed. Kind query has nothing else.
+	Query map[string]string `yaml:"query" json:"query,omitempty" eg:"{api_key: \"${token}\"}"`
 	// TokenURL is the token endpoint of kind oauth2: an absolute URL, or a path at the adapter's host.
 	TokenURL string `yaml:"token_url" json:"token_url,omitempty" eg:"/oauth/token"`
 	// GrantType is client_credentials (the default), password or refresh_token.
@@ -151,25 +175,40 @@ type Logout struct {
 	Steps []StepSpec `yaml:"steps" json:"steps,omitempty" eg:"[{get: /logout}]"`
 }
 
-// StepSpec is one request of a recipe. Exactly one of get, post and put is given.
-// Templates: ${username}, ${password}, ${totp} (RFC 6238, from the secret's totp_seed), every other field of the secret
-// by its name, every name taken by an earlier step, and filters: ${x|base64}, ${x|query}, ${x|html}, ${x|json}, ${x|hex},
-// ${x|sha256}, ${x|lower}, ${x|upper}, ${x|trim}. $${ writes a literal ${.
+// StepSpec is one request of a recipe. Exactly one of get, post, put and delete is given: a path with its query at the
+// adapter's host, or an absolute URL at one of hosts or login.hosts. It is a template; what ${…} stands for in front may be
+// relative to the last page, as in the action of a form.
+// Templates: ${username}, ${password}, ${totp} (RFC 6238, from the secret's totp_seed: base32, or an otpauth:// URL for
+// another algorithm, period or number of digits; no code is used twice), every other field of the secret by its name, every
+// name taken by an earlier step, and filters: ${x|base64}, ${x|query}, ${x|unquery}, ${x|html}, ${x|json}, ${x|hex},
+// ${x|md5}, ${x|sha1}, ${x|sha256}, ${x|lower}, ${x|upper}, ${x|trim}. $${ writes a literal ${.
 type StepSpec struct {
-	// Get is the path, with query, of a GET request (a template).
+	// Get is the target of a GET request.
 	Get string `yaml:"get" json:"get,omitempty" eg:"/login"`
-	// Post is the path, with query, of a POST request (a template).
-	Post string `yaml:"post" json:"post,omitempty" eg:"/login"`
-	// Put is the path, with query, of a PUT request (a template).
+	// Post is the target of a POST request.
+	Post string `yaml:"post" json:"post,omitempty" eg:"https://sso.acme.example/login"`
+	// Put is the target of a PUT request.
 	Put string `yaml:"put" json:"put,omitempty" eg:"/api/session"`
+	// Delete is the target of a DELETE request.
+	Delete string `yaml:"delete" json:"delete,omitempty" eg:"/api/session"`
+	// Let names values that are made from others, for the templates of this step and of later ones.
+	Let map[string]string `yaml:"let" json:"let,omitempty" eg:"{proof: \"${challenge}${password|md5}\"}"`
+	// Hidden is a selector of a form on the last page: its hidden fields are sent along, as a browser does, unless form
+	// says otherwise.
+	Hidden string `yaml:"hidden" json:"hidden,omitempty" eg:"form#login"`
 	// Form is the urlencoded body: field to template.
 	Form map[string]string `yaml:"form" json:"form,omitempty" eg:"{user: \"${username}\", pass: \"${password}\"}"`
+	// Body is a body of another type, as text: a template. Name the type in headers.
+	Body string `yaml:"body" json:"body,omitempty" eg:"<login><user>${username|html}</user></login>"`
 	// JSON is the JSON body; every string in it, however deep, is a template.
 	JSON any `yaml:"json" json:"json,omitempty" eg:"{auth: {login: \"${username}\", otp: \"${totp}\"}}"`
 	// Headers are sent with this step only: name to template.
 	Headers map[string]string `yaml:"headers" json:"headers,omitempty" eg:"{X-Requested-With: XMLHttpRequest}"`
 	// Take names values of the answer for later templates.
 	Take map[string]Take `yaml:"take" json:"take,omitempty" eg:"{token: {css: \"input[name=csrf]\", attr: value}}"`
+	// Follow is how many redirects are followed by GET before the answer is judged, at the adapter's hosts and login.hosts
+	// only. Cookies set on the way count as set by the answer.
+	Follow int `yaml:"follow" json:"follow,omitempty" eg:"5"`
 	// Success is checked on the answer of this step; the login fails when it does not hold.
 	Success Condition `yaml:"success" json:"success" eg:"{status: [200]}"`
 }
@@ -206,6 +245,10 @@ type Condition struct {
 	ContentType string `yaml:"content_type" json:"content_type,omitempty" eg:"text/html"`
 	// Body is text that the first 64 KiB of the body must contain.
 	Body string `yaml:"body" json:"body,omitempty" eg:"name=\"wpLoginToken\""`
+	// JSON maps dotted pointers into a JSON body to patterns. The body must be whole within these 64 KiB.
+	JSON map[string]string `yaml:"json" json:"json,omitempty" eg:"{\"error.code\": \"session_*\"}"`
+	// CSS is a selector of an element that those 64 KiB of a page must have.
+	CSS string `yaml:"css" json:"css,omitempty" eg:"form#login input[type=password]"`
 	// NotBody is text that it must not contain.
 	NotBody string `yaml:"not_body" json:"not_body,omitempty" eg:"Incorrect username or password"`
 }
@@ -247,6 +290,19 @@ type MatchSpec struct {
 	Param map[string]Strings `yaml:"param" json:"param,omitempty" eg:"{action: edit}"`
 	// JSON maps dotted pointers into a JSON body to patterns (numbers and booleans as JSON writes them).
 	JSON map[string]Strings `yaml:"json" json:"json,omitempty" eg:"{\"issue.status\": closed}"`
+	// Header maps header fields to patterns, as for SOAPAction. A value in double quotes is matched without them. A field
+	// that comes twice is ambiguous. Name here what the application goes by, and match the body as well where it could
+	// contradict the header.
+	Header map[string]Strings `yaml:"header" json:"header,omitempty" eg:"{SOAPAction: \"urn:wiki#getPage\"}"`
+	// XML maps dotted pointers into an XML body (local names from the root on; a number picks one of several of a name; @name
+	// at the end is an attribute) to patterns. The value of an element that holds elements is their names, in order, with
+	// blanks between: {Envelope.Body: getPage} is a body with that one call. A body with a DTD is refused.
+	XML map[string]Strings `yaml:"xml" json:"xml,omitempty" eg:"{\"Envelope.Body\": getPage, \"Envelope.Body.getPage.id\": \"{id}\"}"`
+	// GraphQL says what a GraphQL request may ask for, whatever name it gives itself.
+	GraphQL GraphQLSpec `yaml:"graphql" json:"graphql,omitzero" eg:"{type: query, field: page, argument: {id: \"{id}\"}}"`
+	// Batch says that the JSON body may be a list of calls, as in JSON-RPC. Every one of them must fit json, only or graphql,
+	// and bind the same variables: a batch about several resources is refused.
+	Batch bool `yaml:"batch" json:"batch,omitempty" eg:"true"`
 	// ContentType is one pattern or a list on the request's media type.
 	ContentType Strings `yaml:"content_type" json:"content_type,omitempty" eg:"application/json"`
 	// Only lists every parameter that the request may have besides those named above: names, or patterns with * and
@@ -257,6 +313,18 @@ type MatchSpec struct {
 	Only Strings `yaml:"only" json:"only,omitzero" eg:"[page, \"Show*\", \"{id}-RefersTo\"]"`
 	// Fold compares values of query, form, param and json without regard to case. Names keep their case.
 	Fold bool `yaml:"fold" json:"fold,omitempty" eg:"true"`
+}
+
+// GraphQLSpec says which operation a GraphQL request is. It reads the document in the JSON body, in a body of the type
+// application/graphql or in the query of a GET, follows fragments, and looks at every field at the top of the operation
+// that would be run. What cannot be read is refused; fields further down are the application's to guard.
+type GraphQLSpec struct {
+	// Type is query, mutation or subscription, or a list of them.
+	Type Strings `yaml:"type" json:"type,omitempty" eg:"query"`
+	// Field is one pattern or a list: every field at the top must fit one.
+	Field Strings `yaml:"field" json:"field,omitempty" eg:"[page, pages]"`
+	// Argument maps arguments of these fields (dotted, as in input.id) to patterns. Variables are read as their values.
+	Argument map[string]Strings `yaml:"argument" json:"argument,omitempty" eg:"{id: \"{id}\"}"`
 }
 
 // Strings is one string or a list of them.

@@ -2,12 +2,13 @@ package adapters
 
 import "strings"
 
-// credentialHeaders are removed from every request. Names are lower case with - for _.
+// credentialHeaders are removed from every request: credentials, what names a person or an address, what changes the
+// method or the path behind the walk's back. Names are lower case with - for _.
 var credentialHeaders = map[string]bool{
 	"cookie2": true, "signature": true, "signature-input": true, "x-user": true, "x-username": true, "x-user-id": true,
 	"x-email": true, "x-groups": true, "x-sid": true, "x-real-ip": true, "true-client-ip": true, "cf-connecting-ip": true,
 	"x-client-ip": true, "x-cluster-client-ip": true, "x-original-url": true, "x-rewrite-url": true, "x-original-host": true,
-	"x-host": true,
+	"x-host": true, "x-http-method-override": true, "x-http-method": true, "x-method-override": true,
 }
 
 // credentialWords mark a header as a credential wherever they stand in its name.
@@ -57,7 +58,7 @@ func (a *Adapter) judge(name, value string) verdictOn {
 		return isCookie
 	case named(a.spec.Headers.Strip, name), strings.HasPrefix(lower, "proxy-auth"), a.setsHeader(name):
 		return borrowed
-	case named(a.spec.Headers.Pass, name):
+	case named(a.spec.Headers.Pass, name), sameName(a.spec.MethodOverride.Header, name):
 		return passes
 	case lower == "referer":
 		return isReferer

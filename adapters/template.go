@@ -1,6 +1,8 @@
 package adapters
 
 import (
+	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -9,10 +11,6 @@ import (
 	"html"
 	"net/url"
 	"strings"
-	"time"
-
-	"github.com/pquerna/otp"
-	"github.com/pquerna/otp/totp"
 )
 
 // filters change a template's value: ${x|base64}.
@@ -22,6 +20,14 @@ var filters = map[string]func(string) string{
 	"html":   html.EscapeString,
 	"json":   jsonText,
 	"hex":    func(s string) string { return hex.EncodeToString([]byte(s)) },
+	"unquery": func(s string) string {
+		if plain, err := url.QueryUnescape(s); err == nil {
+			return plain
+		}
+		return s
+	},
+	"md5":    func(s string) string { sum := md5.Sum([]byte(s)); return hex.EncodeToString(sum[:]) },  // what old login scripts send
+	"sha1":   func(s string) string { sum := sha1.Sum([]byte(s)); return hex.EncodeToString(sum[:]) }, // likewise
 	"sha256": func(s string) string { sum := sha256.Sum256([]byte(s)); return hex.EncodeToString(sum[:]) },
 	"lower":  strings.ToLower,
 	"upper":  strings.ToUpper,
@@ -39,6 +45,11 @@ func jsonText(s string) string {
 
 // expand fills in ${name} and ${name|filter|filter}; $${ is a literal ${. The error names the variable, never a value.
 func expand(text string, value func(name string) (string, error)) (string, error) {
+	return expandNoting(text, value, func(string, string) {})
+}
+
+// expandNoting also tells filtered what filters made of a variable.
+func expandNoting(text string, value func(name string) (string, error), filtered func(name, value string)) (string, error) {
 	var b strings.Builder
 	for {
 		i := strings.Index(text, "${")
@@ -57,10 +68,12 @@ func expand(text string, value func(name string) (string, error)) (string, error
 			return "", fmt.Errorf("a template has a ${ without }")
 		}
 		name, chain, _ := strings.Cut(expression, "|")
-		v, err := value(strings.TrimSpace(name))
+		name = strings.TrimSpace(name)
+		v, err := value(name)
 		if err != nil {
 			return "", err
 		}
+		plain := v
 		for chain != "" {
 			var filter string
 			filter, chain, _ = strings.Cut(chain, "|")
@@ -70,25 +83,10 @@ func expand(text string, value func(name string) (string, error)) (string, error
 			}
 			v = f(v)
 		}
+		if v != plain {
+			filtered(name, v)
+		}
 		b.WriteString(v)
 		text = rest
 	}
-}
-
-// oneTimeCode is the RFC 6238 code of a seed: base32, with or without spaces and padding, or an otpauth:// URL.
-func oneTimeCode(seed string, now time.Time) (string, error) {
-	opts := totp.ValidateOpts{Period: 30, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1}
-	if strings.HasPrefix(seed, "otpauth://") {
-		key, err := otp.NewKeyFromURL(seed)
-		if err != nil {
-			return "", fmt.Errorf("totp_seed is not an otpauth URL")
-		}
-		seed, opts.Period, opts.Digits, opts.Algorithm = key.Secret(), uint(key.Period()), key.Digits(), key.Algorithm()
-	}
-	seed = strings.ToUpper(strings.NewReplacer(" ", "", "-", "", "=", "").Replace(seed))
-	code, err := totp.GenerateCodeCustom(seed, now, opts)
-	if err != nil {
-		return "", fmt.Errorf("totp_seed is not base32")
-	}
-	return code, nil
 }

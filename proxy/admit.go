@@ -151,6 +151,12 @@ func splitAuthority(a string) (host, port string) {
 	return strings.ToLower(strings.TrimSuffix(host, ".")), port
 }
 
+// query is what the adapter names the action by, but for the body.
+func (x *exchange) query() adapters.Query {
+	h := &x.in.Head
+	return adapters.Query{Method: h.Method, Path: h.Path, RawQuery: h.Query, ContentType: value(h.Fields, "Content-Type"), Fields: h.Fields}
+}
+
 // peek holds the head of the body when the adapter needs it to name the
 // action, or when it is small enough to be sent again.
 func (x *exchange) peek() error {
@@ -159,7 +165,7 @@ func (x *exchange) peek() error {
 		x.kept = true
 		return nil
 	}
-	if !x.adapter.NeedsBody(h.Method, h.Path, h.Query, value(h.Fields, "Content-Type")) {
+	if !x.adapter.NeedsBody(x.query()) {
 		return nil
 	}
 	buf := make([]byte, bodyRoom(h.Length))

@@ -60,6 +60,10 @@ func (x *exchange) publicScheme() string {
 // openSession takes the live session, or logs in for everyone who waits.
 func (x *exchange) openSession(ctx context.Context) error {
 	s, turn, err := x.hold.lease.Session(ctx)
+	if s != nil && s.Over(x.began) {
+		x.hold.lease.Invalidate(s)
+		s, turn, err = x.hold.lease.Session(ctx)
+	}
 	if turn != nil {
 		s, err = x.c.takeTurn(turn, x.tunnel.task, x.hold, x.pins())
 	}
@@ -211,9 +215,15 @@ func (c *Corridor) converse(ctx context.Context, h *hold, d *adapters.Dialogue) 
 const maxReply = 4 << 20
 
 func (c *Corridor) send(ctx context.Context, h *hold, step *adapters.Step) (*adapters.Reply, error) {
+	if err := waitUntil(ctx, step.NotBefore); err != nil {
+		return nil, err
+	}
 	target := *h.home
 	if step.Authority != "" {
-		target.Authority, target.Addr = step.Authority, ""
+		target.Authority = step.Authority
+	}
+	if step.Away {
+		target.Scheme, target.Addr = step.Scheme, ""
 	}
 	resp, err := h.pool.RoundTrip(ctx, &target, stepRequest(step, &target))
 	if err != nil {
@@ -228,6 +238,22 @@ func (c *Corridor) send(ctx context.Context, h *hold, step *adapters.Step) (*ada
 		return nil, fmt.Errorf("the answer broke off: %w", err)
 	}
 	return reply, nil
+}
+
+// waitUntil waits for a time in the near future; the zero time has passed.
+func waitUntil(ctx context.Context, at time.Time) error {
+	wait := time.Until(at)
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("no one-time code could be used yet: %w", context.Cause(ctx))
+	}
 }
 
 // leaseRecord is a record about an account rather than a request.

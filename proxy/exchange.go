@@ -82,10 +82,9 @@ func (x *exchange) decide() error {
 		return err
 	}
 	h := &x.in.Head
-	action, ok := x.adapter.Classify(adapters.Query{
-		Method: h.Method, Path: h.Path, RawQuery: h.Query,
-		ContentType: value(h.Fields, "Content-Type"), Body: x.body, Truncated: x.body != nil && !x.kept,
-	})
+	q := x.query()
+	q.Body, q.Truncated = x.body, x.body != nil && !x.kept
+	action, ok := x.adapter.Classify(q)
 	if !ok {
 		return x.unclassified()
 	}
@@ -131,4 +130,7 @@ func (x *exchange) strip() {
 func (x *exchange) inject() {
 	x.out.Fields = readable(x.out.Fields)
 	x.out.Fields = x.adapter.Inject(x.out.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.publicScheme() == "https", x.began)
+	x.out.Query = x.adapter.InjectQuery(x.out.Query, x.session)
+	x.out.HasQuery = x.out.HasQuery || x.out.Query != ""
+	x.out.Fields = x.adapter.Sign(x.out.Fields, x.session, x.out.Method, x.out.Path, x.out.Query, x.out.HasQuery)
 }

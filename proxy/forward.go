@@ -158,6 +158,7 @@ func readable(fields []wire.Field) []wire.Field {
 // ETags and offsets stay true.
 func (x *exchange) shield(resp *wire.Response) error {
 	resp.Fields = x.adapter.Shield(make([]wire.Field, 0, len(resp.Fields)+1), x.session, resp.Fields, x.tunnel.host, x.in.Path, x.began)
+	resp.Fields = x.adapter.Share(resp.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.began)
 	x.hold.noteChange(x.session)
 	x.shieldTrailers(resp)
 	if resp.Body == nil || !adapters.Maskable(value(resp.Fields, "Content-Type")) {

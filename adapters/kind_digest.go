@@ -1,0 +1,87 @@
+package adapters
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+)
+
+// digestKind is RFC 7616: it asks for a challenge, proves the password once, and answers the challenge in every request
+// of the session from then on. When the nonce is used up the SaaS answers 401, and the session is renewed.
+type digestKind struct{}
+
+func (k digestKind) Next(d *Dialogue, last *Reply) (*Step, error) {
+	path := "/"
+	if len(d.steps) > 0 {
+		var err error
+		if path, err = d.expand(d.steps[0].Get); err != nil {
+			return nil, err
+		}
+	}
+	step := &Step{Method: "GET", Path: path}
+	switch d.at++; d.at {
+	case 1:
+		return step, nil
+	case 2:
+		if last.Status != 401 {
+			return nil, fmt.Errorf("GET %s: answered with status %d, not with a challenge", path, last.Status)
+		}
+		if err := k.accept(d, last); err != nil {
+			return nil, fmt.Errorf("GET %s: %w", path, err)
+		}
+		step.Fields = append(step.Fields, Field{Name: "Authorization", Value: d.session.digest.answer(step.Method, path)})
+		return step, nil
+	}
+	if last.Status >= 400 {
+		return nil, fmt.Errorf("GET %s: the answer to the challenge was refused with status %d", path, last.Status)
+	}
+	if key := d.final.fails(last); key != "" {
+		return nil, fmt.Errorf("GET %s: success.%s does not hold (status %d)", path, key, last.Status)
+	}
+	return nil, nil
+}
+
+// accept takes the strongest challenge that it knows.
+func (digestKind) accept(d *Dialogue, last *Reply) error {
+	var best *digestChallenge
+	for _, f := range last.Fields {
+		if strings.EqualFold(f.Name, "WWW-Authenticate") {
+			if c := parseChallenge(f.Value); c != nil && (best == nil || c.strength() > best.strength()) {
+				best = c
+			}
+		}
+	}
+	if best == nil {
+		return errors.New("there is no Digest challenge that could be answered (MD5, SHA-256, SHA-512-256; qop auth or none)")
+	}
+	user, err := d.value("username")
+	if err != nil {
+		return err
+	}
+	password, err := d.value("password")
+	if err != nil {
+		return err
+	}
+	if strings.ContainsAny(user, "\"\\\r\n") {
+		return errors.New("the user name has a quote, a backslash or a line break")
+	}
+	best.prove(user, password)
+	best.count = new(atomic.Uint32)
+	d.session.digest = best
+	d.session.secrets = append(d.session.secrets, best.Proof)
+	return nil
+}
+
+// Sign appends the header that a session makes anew for each request: the answer to a digest challenge. For all other
+// kinds of login it returns dst. path and query are as they go out. Call it after Inject and InjectQuery.
+func (a *Adapter) Sign(dst []Field, s *Session, method, path, query string, hasQuery bool) []Field {
+	if s.digest == nil {
+		return dst
+	}
+	target := path
+	if hasQuery {
+		target += "?" + query
+	}
+	return append(dst, Field{Name: "Authorization", Value: s.digest.answer(method, target)})
+}
