@@ -105,7 +105,9 @@ func (p *Pool) RoundTrip(ctx context.Context, t *Target, out *Request) (*Respons
 }
 
 func (h *host) roundTrip(ctx context.Context, t *Target, out *Request) (*Response, error) {
-	wants2 := t.Protocol == "h2" || t.Protocol == "" && (out.Proto == "HTTP/2.0" && !h.only1.Load() || h.only2.Load())
+	// Without TLS nothing tells whether the SaaS speaks HTTP/2 (RFC 9113 section 3.3).
+	may2 := t.Scheme == "https" && out.Proto == "HTTP/2.0" && !h.only1.Load()
+	wants2 := t.Protocol == "h2" || t.Protocol == "" && (may2 || h.only2.Load())
 	if out.Upgrade != "" {
 		return h.overUpgrade(ctx, t, out)
 	}

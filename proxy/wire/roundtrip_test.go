@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -9,7 +10,7 @@ import (
 
 func TestRoundTrip(t *testing.T) {
 	for _, from := range []string{"http/1.1", "h2"} {
-		for _, to := range []string{"http/1.1", "h2"} {
+		for _, to := range []string{"", "http/1.1", "h2"} { // "" is without TLS
 			t.Run(from+" to "+to, func(t *testing.T) {
 				_, target := origin(t, to, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					b, _ := io.ReadAll(r.Body)
@@ -37,6 +38,18 @@ func TestRoundTrip(t *testing.T) {
 					t.Log(resp.Header)
 				}
 			})
+		}
+	}
+}
+
+func TestAnAbortedAnswerIsNotTakenForACancelledOne(t *testing.T) {
+	for _, to := range []string{"http/1.1", "h2"} {
+		_, target := origin(t, to, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+		target.Protocol = map[string]string{"http/1.1": "h1", "h2": "h2"}[to]
+		_, err := newPool(t, Config{}).RoundTrip(t.Context(), target, &Request{Head: Head{Method: "GET", Scheme: "https", Authority: "example.com", Path: "/"}})
+		var e *Error
+		if !errors.As(err, &e) || e.Stage != "head" {
+			t.Errorf("%s: %v", to, err)
 		}
 	}
 }

@@ -73,8 +73,9 @@ func (h *host) overH2(ctx context.Context, out *Request) (*Response, error) {
 	got, err := h.h2.RoundTrip(req)
 	x.hints.end()
 	if err != nil {
+		err = x.fail("head", err) // before end, which cancels too
 		end()
-		return nil, x.fail("head", err)
+		return nil, err
 	}
 	resp := &Response{Status: got.StatusCode, Length: got.ContentLength}
 	if bad := fromHeader(resp, got.Header, h.pool.cfg.MaxFields); bad != nil {
@@ -96,9 +97,12 @@ func (h *host) overH2(ctx context.Context, out *Request) (*Response, error) {
 			var one [1]byte // up to the end: only then are trailers there
 			_, _ = s.Read(one[:])
 		}
+		if err != nil {
+			err = x.fail("body", endedEarly(err)) // before Close, which cancels too
+		}
 		_ = s.Close()
 		if err != nil {
-			return nil, x.fail("body", endedEarly(err))
+			return nil, err
 		}
 		k.Reset(k.own)
 		resp.Body = k
