@@ -52,8 +52,10 @@ func (c *Condition) headFails(status int, fields []Field) string {
 		return "status"
 	case c.Redirect != "" && (status < 300 || status > 399 || !redirectFits(c.Redirect, fieldValue(fields, "Location"))):
 		return "redirect"
-	case c.Cookie != "" && !setsCookie(c.Cookie, fields):
+	case c.Cookie != "" && !leavesCookie(c.Cookie, fields, true):
 		return "cookie"
+	case c.Deletes != "" && (!leavesCookie(c.Deletes, fields, false) || leavesCookie(c.Deletes, fields, true)):
+		return "deletes"
 	case c.Header != "" && !headerFits(c.Header, fields):
 		return "header"
 	case c.ContentType != "":
@@ -109,21 +111,25 @@ func redirectFits(pattern, location string) bool {
 	return err == nil && glob(pattern, decoded, nil)
 }
 
-// setsCookie: the answer ends with such a cookie set; one that it deletes does not count.
-func setsCookie(pattern string, fields []Field) bool {
+// leavesCookie: after the answer there is a cookie of that name set, or else deleted. What it says last of a cookie
+// counts.
+func leavesCookie(pattern string, fields []Field, set bool) bool {
 	now := time.Now()
-	set := map[string]bool{}
+	var all map[string]bool
 	for _, f := range fields {
 		if !strings.EqualFold(f.Name, "Set-Cookie") {
 			continue
 		}
 		if c, ok := parseSetCookie(f.Value); ok && glob(pattern, c.name, nil) {
 			until := c.until(now)
-			set[fmt.Sprint(c.name, " ", c.domain, " ", c.path)] = c.value != "" && (until.IsZero() || until.After(now))
+			if all == nil {
+				all = map[string]bool{}
+			}
+			all[fmt.Sprint(c.name, " ", c.domain, " ", c.path)] = c.value != "" && (until.IsZero() || until.After(now))
 		}
 	}
-	for _, is := range set {
-		if is {
+	for _, is := range all {
+		if is == set {
 			return true
 		}
 	}

@@ -201,8 +201,14 @@ func TestI1LoginFailuresNameNoSecret(t *testing.T) {
 
 func TestEnded(t *testing.T) {
 	a := small(func(s *Spec) {
-		s.Login.Ended = []Condition{{Redirect: "*Special:UserLogin*"}, {Status: Ints{401}}, {Status: Ints{200}, ContentType: "text/html", Body: "id=login"}}
+		s.Login.Ended = []Condition{{Redirect: "*Special:UserLogin*"}, {Deletes: "*UserID"}, {Status: Ints{401}}, {Status: Ints{200}, ContentType: "text/html", Body: "id=login"}}
 	})
+	set := func(cookies ...string) (fields []Field) {
+		for _, c := range cookies {
+			fields = append(fields, Field{Name: "Set-Cookie", Value: c})
+		}
+		return fields
+	}
 	html := []Field{{Name: "content-type", Value: "text/html; charset=utf-8"}}
 	for _, c := range []struct {
 		status       int
@@ -212,6 +218,11 @@ func TestEnded(t *testing.T) {
 	}{
 		{302, []Field{{Name: "location", Value: "/index.php?title=Special%3AUserLogin&x=1"}}, "", false, true},
 		{302, []Field{{Name: "Location", Value: "/home"}}, "", false, false},
+		{200, set("wikiUserID=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/"), "", false, true},
+		{200, set("wikiUserID=; path=/"), "", false, true},
+		{200, set("wikiUserID=7; path=/"), "", false, false},
+		{200, set("wikiUserID=deleted; Max-Age=0; path=/", "wikiUserID=7; path=/"), "", false, false},
+		{200, set("other=deleted; Max-Age=0; path=/"), "", false, false},
 		{401, nil, "", false, true},
 		{200, html, "<form id=login>", true, true},
 		{200, html, "<p>", true, false},

@@ -239,6 +239,9 @@ type Condition struct {
 	Redirect string `yaml:"redirect" json:"redirect,omitempty" eg:"*Special:UserLogin*"`
 	// Cookie is a pattern on the name of a cookie that the answer sets (a deletion does not count).
 	Cookie string `yaml:"cookie" json:"cookie,omitempty" eg:"*UserID"`
+	// Deletes is a pattern on the name of a cookie that the answer deletes, and does not set again: many applications
+	// say so that they do not know a session, and then answer as to anybody.
+	Deletes string `yaml:"deletes" json:"deletes,omitempty" eg:"*UserID"`
 	// Header is "Name" (must be there) or "Name: pattern".
 	Header string `yaml:"header" json:"header,omitempty" eg:"X-Login-State: anonymous"`
 	// ContentType is a pattern on the media type, without parameters.
