@@ -107,6 +107,19 @@ func (a *App) For(t testing.TB) *App {
 	return &own
 }
 
+// Replay sends a GET with a whole Cookie header straight to the application,
+// past the recorder, as somebody would who has stolen it.
+func (a *App) Replay(cookie, path string) (status int, page string) {
+	a.t.Helper()
+	j := newJar(a.recorder.upstream, a.Public)
+	j.line = cookie
+	status, page, err := j.get(path)
+	if err != nil {
+		a.t.Fatalf("%s: %v", a.Name, err)
+	}
+	return status, page
+}
+
 // Forget empties the record.
 func (a *App) Forget() { a.recorder.forget() }
 

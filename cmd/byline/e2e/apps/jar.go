@@ -16,6 +16,7 @@ type jar struct {
 	at, public string
 	host       string
 	cookies    []*http.Cookie
+	line       string // a Cookie header in place of cookies
 	http       *http.Client
 }
 
@@ -45,6 +46,9 @@ func (j *jar) do(method, path string, form url.Values) (int, string, error) {
 	q.Header.Set("Referer", j.public+path)
 	if form != nil {
 		q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if j.line != "" {
+		q.Header.Set("Cookie", j.line)
 	}
 	for _, c := range j.cookies {
 		if strings.HasPrefix(q.URL.Path, c.Path) {

@@ -23,6 +23,8 @@ type Seen struct {
 	Header http.Header
 	Body   []byte // its first MiB
 	Status int    // 0 while there is no answer
+
+	Aborted bool // whoever asked went away before the answer had ended
 }
 
 // Contains says whether the request carries text, unencoded, anywhere.
@@ -83,6 +85,13 @@ func (r *recorder) keep(next http.Handler) http.Handler {
 		if slow := r.pace(); slow != nil {
 			a.pause = slow(q)
 		}
+		defer func() {
+			if q.Context().Err() != nil {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				s.Aborted = true
+			}
+		}()
 		next.ServeHTTP(a, q)
 	})
 }

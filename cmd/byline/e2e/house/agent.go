@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -64,7 +65,12 @@ func newAgent(t testing.TB, proxy *url.URL, roots *x509.CertPool, s *seen) *Agen
 		DisableCompression: true, MaxIdleConnsPerHost: 64,
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, a *http.Response) error {
 			s.head(a)
-			return nil
+			if a.StatusCode == http.StatusOK {
+				return nil
+			}
+			a.Body = &kept{a.Body, s, 0}
+			refused := &refusedTunnel{read(a, s)}
+			return refused
 		},
 	}
 	return &Agent{t: t, seen: s, Header: http.Header{"User-Agent": {"triage/1.0"}}, http: &http.Client{Transport: transport, Timeout: patience,
@@ -89,11 +95,32 @@ func (g *Agent) Post(path string, form url.Values) Answer { return g.Do("POST", 
 
 // Do sends one request and reads its answer to the end.
 func (g *Agent) Do(method, path string, form url.Values) Answer {
-	a, err := g.Open(context.Background(), method, path, form)
+	return g.answer(g.Open(context.Background(), method, path, form))
+}
+
+// H2 is the same agent, but one that speaks HTTP/2.
+func (g *Agent) H2() *Agent {
+	own := *g
+	transport := g.http.Transport.(*http.Transport).Clone()
+	transport.ForceAttemptHTTP2 = true
+	own.http = &http.Client{Transport: transport, Timeout: g.http.Timeout, CheckRedirect: g.http.CheckRedirect}
+	g.t.Cleanup(transport.CloseIdleConnections)
+	return &own
+}
+
+// refusedTunnel is the answer to a CONNECT that was refused.
+type refusedTunnel struct{ answer Answer }
+
+func (r *refusedTunnel) Error() string { return "CONNECT was refused: " + r.answer.Code }
+
+func (g *Agent) answer(a *http.Response, err error) Answer {
+	if refused, ok := errors.AsType[*refusedTunnel](err); ok {
+		return refused.answer
+	}
 	if err != nil {
 		return Answer{Err: err}
 	}
-	return g.read(a)
+	return read(a, g.seen)
 }
 
 // Open sends one request and leaves the body to the caller, whose reads are
@@ -107,11 +134,7 @@ func (g *Agent) Open(ctx context.Context, method, path string, form url.Values) 
 
 // JSON sends a JSON body.
 func (g *Agent) JSON(method, path, body string) Answer {
-	a, err := g.send(context.Background(), method, path, "application/json", strings.NewReader(body))
-	if err != nil {
-		return Answer{Err: err}
-	}
-	return g.read(a)
+	return g.answer(g.send(context.Background(), method, path, "application/json", strings.NewReader(body)))
 }
 
 func (g *Agent) send(ctx context.Context, method, path, kind string, body io.Reader) (*http.Response, error) {
@@ -141,10 +164,10 @@ func (g *Agent) send(ctx context.Context, method, path, kind string, body io.Rea
 	return a, nil
 }
 
-func (g *Agent) read(a *http.Response) Answer {
+func read(a *http.Response, s *seen) Answer {
 	defer a.Body.Close()
 	b, err := io.ReadAll(a.Body)
-	g.seen.trailer(a)
+	s.trailer(a)
 	out := Answer{Status: a.StatusCode, Header: a.Header, Body: string(b), Record: a.Header.Get("Byline-Record"), Err: err}
 	if a.Header.Get("Content-Type") == "application/problem+json" {
 		var p struct{ Code string }

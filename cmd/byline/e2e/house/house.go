@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long anything may take before the test gives up.
-const patience = 60 * time.Second
+const patience = 20 * time.Second
 
 // House is one installation of byline: a folder with configuration and state,
 // and the server's process while it runs.
