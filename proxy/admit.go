@@ -101,10 +101,33 @@ func ambiguousEscape(s string) string {
 	case '%':
 		return "is percent-encoded twice"
 	}
-	if c := unhex(s[1])<<4 | unhex(s[2]); c < 0x20 || c == 0x7f {
+	c := unhex(s[1])<<4 | unhex(s[2])
+	if c < 0x20 || c == 0x7f {
 		return "hides a control byte behind percent-encoding"
 	}
+	if c >= 0xc0 && overlong(c, s[3:]) {
+		return "hides a byte behind UTF-8 that is longer than it must be"
+	}
 	return ""
+}
+
+// overlong: lead and the escape behind it begin an encoding of a character that
+// a shorter one has (RFC 3629 section 10). Lax decoders make a dot or a slash of
+// it; a lone byte of Latin-1 is none.
+func overlong(lead byte, rest string) bool {
+	if len(rest) < 3 || rest[0] != '%' || !isHex(rest[1]) || !isHex(rest[2]) {
+		return false
+	}
+	next := unhex(rest[1])<<4 | unhex(rest[2])
+	switch lead {
+	case 0xc0, 0xc1:
+		return next >= 0x80 && next < 0xc0
+	case 0xe0:
+		return next >= 0x80 && next < 0xa0
+	case 0xf0:
+		return next >= 0x80 && next < 0x90
+	}
+	return false
 }
 
 func isHex(c byte) bool {

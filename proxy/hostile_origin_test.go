@@ -3,6 +3,8 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // recorder is an application that keeps every byte it was sent. It reads as
@@ -21,6 +24,7 @@ type recorder struct {
 	seen    bytes.Buffer             // whole requests but the logins, one after the other
 	broken  bytes.Buffer             // requests that broke off, or that it cannot read
 	all     bytes.Buffer             // every byte
+	half    int                      // connections on which a request has begun
 	answer  func(head string) string // nil: 200 and "ok"
 	wg      sync.WaitGroup
 }
@@ -45,15 +49,38 @@ func newRecorder(t testing.TB) *recorder {
 	return r
 }
 
-// take gives what was seen since the last time.
+// take gives what was seen since the last time, once nothing is half read.
 func (r *recorder) take() (seen, broken, all string) {
-	r.mu.Lock()
+	for until := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		r.mu.Lock()
+		if r.half == 0 || time.Now().After(until) {
+			break
+		}
+		r.mu.Unlock()
+	}
 	defer r.mu.Unlock()
 	seen, broken, all = r.seen.String(), r.broken.String(), r.all.String()
 	r.seen.Reset()
 	r.broken.Reset()
 	r.all.Reset()
 	return seen, broken, all
+}
+
+// untilBroken waits for a request to break off.
+func (r *recorder) untilBroken(t testing.TB) {
+	t.Helper()
+	for until := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		r.mu.Lock()
+		n := r.broken.Len()
+		r.mu.Unlock()
+		if n > 0 {
+			return
+		}
+		if time.Now().After(until) {
+			t.Error("the application saw no request break off")
+			return
+		}
+	}
 }
 
 // tee keeps what is read.
@@ -68,8 +95,21 @@ func (t *tee) Read(p []byte) (int, error) {
 	t.r.mu.Lock()
 	defer t.r.mu.Unlock()
 	t.r.all.Write(p[:n])
+	if t.kept.Len() == 0 && n > 0 {
+		t.r.half++
+	}
 	t.kept.Write(p[:n])
 	return n, err
+}
+
+// drop ends the connection's account.
+func (t *tee) drop() {
+	t.r.mu.Lock()
+	defer t.r.mu.Unlock()
+	if t.kept.Len() > 0 {
+		t.r.half--
+	}
+	t.kept.Reset()
 }
 
 func (r *recorder) serve(conn net.Conn) {
@@ -77,7 +117,7 @@ func (r *recorder) serve(conn net.Conn) {
 	in := &tee{Reader: conn, r: r}
 	br := bufio.NewReader(in)
 	for {
-		head, ok := readAsRFC(br)
+		head, ok := readAsRFC(br, conn)
 		r.mu.Lock()
 		whole := in.kept.Bytes()
 		whole = whole[:len(whole)-br.Buffered()]
@@ -87,18 +127,28 @@ func (r *recorder) serve(conn net.Conn) {
 		case !strings.HasPrefix(head, "POST /login ") && !strings.HasPrefix(head, "GET /logout "):
 			r.seen.Write(whole)
 		}
-		in.kept.Next(len(whole))
+		if in.kept.Next(len(whole)); len(whole) > 0 && in.kept.Len() == 0 {
+			r.half--
+		}
 		answer := r.answer
 		r.mu.Unlock()
 		if !ok {
+			in.drop()
 			return
 		}
 		switch {
 		case strings.HasPrefix(head, "POST /login "):
 			fmt.Fprintf(conn, "HTTP/1.1 302 Found\r\nLocation: /home\r\nSet-Cookie: sid=%s; Path=/\r\nContent-Length: 0\r\n\r\n", r.session)
+		case strings.Contains(head, "\r\nSec-WebSocket-Version: 1337\r\n"):
+			io.WriteString(conn, "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nContent-Length: 0\r\n\r\n")
 		case strings.Contains(strings.ToLower(head), "\r\nupgrade: websocket\r\n"):
-			io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+			_, key, _ := strings.Cut(head, "\r\nSec-WebSocket-Key: ")
+			key, _, _ = strings.Cut(key, "\r\n")
+			proof := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // RFC 6455 section 4.2.2
+			fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+				base64.StdEncoding.EncodeToString(proof[:]))
 			io.Copy(conn, br)
+			in.drop()
 			return
 		case answer != nil:
 			if _, err := io.WriteString(conn, answer(head)); err != nil {
@@ -119,7 +169,7 @@ func bodyFor(head string) string {
 
 // readAsRFC reads one request: lines that end in CR LF, a body framed once, in
 // one of two ways. Its judgement is its own: no code of the wire is in it.
-func readAsRFC(br *bufio.Reader) (head string, ok bool) {
+func readAsRFC(br *bufio.Reader, w io.Writer) (head string, ok bool) {
 	length, chunked, framings := 0, false, 0
 	for n := 0; ; n++ {
 		line, err := br.ReadString('\n')
@@ -150,6 +200,9 @@ func readAsRFC(br *bufio.Reader) (head string, ok bool) {
 	}
 	if framings > 1 {
 		return head, false
+	}
+	if strings.Contains(head, "\r\nExpect: 100-continue\r\n") {
+		io.WriteString(w, "HTTP/1.1 100 Continue\r\n\r\n")
 	}
 	if !chunked {
 		_, err := br.Discard(length)

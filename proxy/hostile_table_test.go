@@ -36,10 +36,10 @@ import (
 // in nothing. \r \n \t \0 \xNN and \\ stand for bytes; {name} is replaced.
 //
 // The verdict is the answers in order: a status, for a refusal its code, and
-// "cut" when the origin may see the beginning of a request that then breaks
-// off. What follows is what the origin must see, byte for byte: whole requests,
+// "cut" when the origin sees the beginning of a request that then breaks off. What follows is what the origin must see, byte for byte: whole requests,
 // without their last empty line if they have no body. "=h2>" replaces the
-// verdict for HTTP/2, where "reset" is a stream that the agent loses.
+// verdict for HTTP/2. There a 400 may also be a stream that the agent loses
+// ("reset"), as RFC 9113 section 8.1.1 has it for what is malformed.
 //
 // A head whose first line begins with ":" is HTTP/2 alone; every other case
 // that runs on h2 is translated: pseudo-header fields for the request line and
@@ -152,7 +152,7 @@ func joinRaw(lines []string) string {
 			b.WriteString(cut)
 			continue
 		}
-		b.WriteString(l + `\r\n`)
+		b.WriteString(l + "\r\n")
 	}
 	return b.String()
 }

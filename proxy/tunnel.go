@@ -233,6 +233,10 @@ func (c *Corridor) absolute(r *http.Request, _ *goproxy.ProxyCtx) (*http.Request
 	if bad != nil {
 		return r, answerHTTP(r, t.malformed(r.Context(), bad))
 	}
+	if in.Upgrade != "" { // the connection is the parser's, and it may have read ahead
+		return r, answerHTTP(r, t.malformed(r.Context(), &wire.Malformed{Code: string(AmbiguousRequest),
+			Status: http.StatusBadRequest, Detail: "a WebSocket is carried in a tunnel alone: open one with CONNECT"}))
+	}
 	ctx, stop, cancel := frontContext(r, t.task)
 	resp := t.exchange(ctx, in)
 	done := resp.Done

@@ -1,6 +1,9 @@
 package wire
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -29,7 +32,7 @@ func FromHTTP(r *http.Request) (*Request, *Malformed) {
 		return nil, bad
 	}
 	if r.Body != nil && r.Body != http.NoBody && in.Length != 0 {
-		in.Body = r.Body
+		in.Body = &declared{Reader: r.Body, ctx: r.Context(), left: in.Length}
 		in.Trailers = func() []Field { return flatten(r.Trailer) }
 	} else {
 		in.Length = 0
@@ -44,8 +47,8 @@ func FromHTTP(r *http.Request) (*Request, *Malformed) {
 }
 
 func (in *Request) targetOf(r *http.Request) *Malformed {
-	if protocol := r.Header.Get(":protocol"); r.Method == http.MethodConnect && protocol != "" {
-		if protocol != "websocket" { // RFC 8441 section 4
+	if protocol := r.Header.Get(":protocol"); protocol != "" {
+		if protocol != "websocket" || r.Method != http.MethodConnect { // RFC 8441 section 4
 			return ambiguous("only an upgrade to websocket is carried")
 		}
 		in.Method, in.Upgrade, in.Length = http.MethodGet, "websocket", 0
@@ -90,6 +93,9 @@ func (in *Request) fieldsOf(r *http.Request) *Malformed {
 	for _, f := range all {
 		if bad := checkField(f.Name, f.Value); bad != nil {
 			return bad
+		}
+		if f.Value != trimSpace(f.Value) {
+			return ambiguous("a field's value has white space around it (RFC 9113 section 8.2.1)")
 		}
 		switch m := meaningOf(f.Name); m {
 		case endToEnd:
@@ -152,6 +158,26 @@ func (in *Request) hop(r *http.Request, m meaning, f Field) *Malformed {
 		}
 	}
 	return nil
+}
+
+// declared is a body whose length was declared. The library ends one that turns
+// out shorter or longer with an error without a type; one that the agent cut ends
+// with its context.
+type declared struct {
+	io.Reader
+	ctx  context.Context
+	left int64 // less than 0 if no length was declared
+}
+
+func (b *declared) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if b.left >= 0 {
+		b.left -= int64(n)
+	}
+	if err != nil && err != io.EOF && b.left > 0 && !isTimeout(err) && b.ctx.Err() == nil && BodyFault(err) == nil {
+		err = errors.Join(io.ErrUnexpectedEOF, err)
+	}
+	return n, err
 }
 
 func flatten(h http.Header) []Field {

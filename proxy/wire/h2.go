@@ -71,7 +71,7 @@ func (x *h2) serve() {
 	}
 	in.Scheme, in.Interim = x.scheme, x
 	if in.Body != nil {
-		in.Expect = awaitsContinue(in.Body)
+		in.Expect = awaitsContinue(x.r.Body)
 		x.body = newStreamBody(in.Body, ctl, x.s.cfg.BodyStall)
 		defer x.body.wait.end()
 		in.Body = x.body
