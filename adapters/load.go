@@ -208,7 +208,7 @@ func (d *draft) build(own bool) *Adapter {
 	if len(d.found) > 0 {
 		return nil
 	}
-	a := &Adapter{spec: d.spec}
+	a := &Adapter{spec: d.spec, where: func(key string) string { return fmt.Sprintf("%s:%d", d.file, d.line(key)) }}
 	for i, h := range a.spec.Hosts {
 		host, port := splitAuthority(h)
 		if a.spec.Hosts[i] = host; port != "" {

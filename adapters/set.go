@@ -16,7 +16,12 @@ type Adapter struct {
 	digest string
 	review time.Time // end of the day of interim.review_by; zero: none was given (library adapters)
 	rules  *rules
+	where  func(key string) string
 }
+
+// Where is file:line of the deepest part of a key like upstream.ca that the adapter's own file holds, for whoever finds
+// something wrong that the file alone does not show.
+func (a *Adapter) Where(key string) string { return a.where(key) }
 
 // Name is the adapter's name.
 func (a *Adapter) Name() string { return a.spec.Name }

@@ -76,6 +76,9 @@ func (a *Authority) Permit(hosts []string) error {
 	}
 	a.permits.Lock()
 	defer a.permits.Unlock()
+	if err := lasting(a.root, a.now()); err != nil {
+		return err
+	}
 	is, err := loadOrIssue(a.dir, a.root, n, a.now())
 	if err != nil {
 		return err

@@ -44,6 +44,9 @@ func Issue(dir, rootKey string, hosts []string) error {
 	if err != nil {
 		return err
 	}
+	if err := lasting(root, time.Now()); err != nil {
+		return err
+	}
 	_, err = issue(dir, rootKey, root, n, time.Now())
 	return err
 }

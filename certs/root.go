@@ -61,6 +61,20 @@ func Init(dir string) error {
 	return writePEM(filepath.Join(dir, rootCertFile), "CERTIFICATE", der, 0o644)
 }
 
+// lasting refuses a root that agents would refuse. A clock that is wrong looks
+// the same.
+func lasting(root *x509.Certificate, now time.Time) error {
+	switch {
+	case now.After(root.NotAfter):
+		return fmt.Errorf("certs: the root ended on %s, and it is %s by this machine's clock: set the clock, or move the folder away and make a root with byline init, which agents must trust then",
+			root.NotAfter.UTC().Format(time.DateOnly), now.UTC().Format(time.DateOnly))
+	case now.Before(root.NotBefore):
+		return fmt.Errorf("certs: the root begins on %s, and it is %s by this machine's clock: set the clock",
+			root.NotBefore.UTC().Format(time.DateOnly), now.UTC().Format(time.DateOnly))
+	}
+	return nil
+}
+
 func newKey() (*ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

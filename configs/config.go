@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/lease"
@@ -58,6 +60,9 @@ type Config struct {
 	Guard Guard `yaml:"guard"`
 	// Log is the operator's log; it is not the audit record.
 	Log Log `yaml:"log"`
+
+	name string    // of the file, as it was given
+	top  yaml.Node // where each key stands
 }
 
 // TLS names a certificate and its key, both or neither.

@@ -14,6 +14,8 @@ func TestParse(t *testing.T) {
 		"an entry's line":    {"data_dir: d\nguard:\n  allow:\n    - 10.0.0.0/8\n    - ten\n", "b.yaml:5: guard.allow[1]: \"ten\" is no prefix; write it like 10.0.0.0/8"},
 		"an inlined section": {"data_dir: d\naudit:\n  segment_bytes: 1\n", "b.yaml:3: audit.segment_bytes: must be at least 4096"},
 		"ports":              {"data_dir: d\nlisten: 127.0.0.1:99999\n", "b.yaml:2: listen: \"127.0.0.1:99999\" is no address with a port; write it like 127.0.0.1:8080"},
+		"no YAML":            {"data_dir: d\nlog: [\n", "b.yaml:3: did not find expected node content"},
+		"a key twice":        {"data_dir: d\ndrain: 1s\ndrain: 2s\n", "b.yaml:3: mapping key \"drain\" already defined at line 2"},
 		"two keys":           {"data_dir: d\nvault:\n  key_env: A\n  key_credential: b\n", "b.yaml:2: vault.key_file: name one of key_file, key_env and key_credential, not more"},
 		"a room's check":     {"data_dir: d\ntask:\n  max_ttl: -1s\n  default_ttl: -2s\n", "b.yaml:3: task.max_ttl: must be positive\nb.yaml:4: task.default_ttl: must be positive and at most max_ttl"},
 	} {
@@ -37,6 +39,18 @@ func TestPathsCountFromTheFile(t *testing.T) {
 	}
 	if c.Vault.KeyFile != "/etc/byline/d/vault.key" || c.Audit.Dir != "/var/a" {
 		t.Fatalf("got %q and %q", c.Vault.KeyFile, c.Audit.Dir)
+	}
+}
+
+func TestWhere(t *testing.T) {
+	c, err := Parse("b.yaml", []byte("data_dir: d\naudit:\n  segment_bytes: 4096\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"data_dir": "b.yaml:1", "audit.segment_bytes": "b.yaml:3", "audit.dir": "b.yaml:2", "tls.cert": "b.yaml"} {
+		if got := c.Where(path); got != want {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,12 +84,14 @@ func Parse(name string, text []byte) (*Config, error) {
 }
 
 func parse(name string, text []byte) (*Config, Problems, error) {
-	var top yaml.Node
-	c := new(Config)
-	problems := decode(name, text, &top, c)
+	c := &Config{name: name}
+	problems := decode(name, text, &c.top, c)
+	unread := len(problems) > 0 && reflect.DeepEqual(c, &Config{name: name, top: c.top})
 	c.SetDefaults()
-	for _, err := range c.Check() {
-		problems = append(problems, Problem{name, lineOf(&top, err.Error()), err.Error()})
+	if !unread { // else nothing is known of what the file says
+		for _, err := range c.Check() {
+			problems = append(problems, Problem{name, lineOf(&c.top, err.Error()), err.Error()})
+		}
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text))
@@ -135,6 +138,15 @@ func problem(name string, e *yaml.LoadError) Problem {
 		text = field + ": is no key here; see the reference that byline init writes"
 	}
 	return Problem{name, e.Mark.Line, text}
+}
+
+// Where names the file, and the line of the deepest key of path that stands in
+// it, as problems do: byline.yaml:12, or byline.yaml for what is a default.
+func (c *Config) Where(path string) string {
+	if line := lineOf(&c.top, path); line > 0 {
+		return fmt.Sprintf("%s:%d", c.name, line)
+	}
+	return c.name
 }
 
 // lineOf finds the line of the deepest key or entry that text's leading key

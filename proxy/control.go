@@ -1,9 +1,7 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -148,10 +146,10 @@ func noTask(id string) error {
 }
 
 func strictJSON(body []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return &admin.Problem{Status: http.StatusBadRequest, Code: "bad_json", Detail: err.Error(), Remedy: "byline task create --help shows the form"}
+	var p *admin.Problem
+	err := admin.Decode(body, into)
+	if errors.As(err, &p) {
+		p.Remedy = "byline task create --help shows the form"
 	}
-	return nil
+	return err
 }

@@ -60,7 +60,9 @@ func (c *Corridor) task(id string) *task {
 // CreateTask makes a task that can be used as soon as it returns, and that
 // survives a restart. The token is shown this once.
 func (c *Corridor) CreateTask(ctx context.Context, spec identity.Spec) (*identity.Task, identity.Token, error) {
-	if problems := c.rules.Load().checkScope(spec); len(problems) > 0 {
+	limits := c.opt.Identity
+	limits.SetDefaults()
+	if problems := append(spec.Check(limits), c.rules.Load().checkScope(spec)...); len(problems) > 0 {
 		return nil, identity.Token{}, errors.Join(problems...)
 	}
 	it, token, err := c.identities.Create(spec, time.Now())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -202,4 +204,34 @@ func dialAs(uid int, path string) (net.Conn, error) {
 	f := os.NewFile(uintptr(d.fd), path)
 	defer f.Close()
 	return net.FileConn(f)
+}
+
+func fromJSON(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+}
+
+// answered reads the answer to a CONNECT.
+func answered(t *testing.T, conn net.Conn) (status int, code, body string) {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodConnect})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode == http.StatusOK {
+		return res.StatusCode, "", "" // the tunnel follows
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p struct{ Code string }
+	_ = json.Unmarshal(b, &p) // an answer that is no problem has no code
+	return res.StatusCode, p.Code, string(b)
 }

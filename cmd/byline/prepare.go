@@ -6,13 +6,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/byline-proxy/byline/certs"
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy"
+	"github.com/byline-proxy/byline/proxy/admin"
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/vault"
 )
@@ -34,40 +37,56 @@ type prepared struct {
 func prepare(cfg *configs.Config) (*prepared, problems) {
 	var found problems
 	p := &prepared{cfg: cfg}
-	if st, err := os.Stat(cfg.DataDir); err != nil {
-		found.add("data_dir: %v; make it with byline init", err)
-	} else if st.Mode().Perm()&0o077 != 0 {
-		found.add("data_dir: %s may be read by others (mode %04o); chmod 700 it", cfg.DataDir, st.Mode().Perm())
-	}
+	found.of(cfg, "data_dir", private(cfg.DataDir), "byline init makes it; nobody but the server may read it")
 	p.rules = loadRules(cfg, &found)
 	p.openVault(&found)
 	var err error
-	if p.auditKey, err = audit.LoadKey(cfg.Audit.KeyFile); err != nil {
-		found.addError(err)
+	p.auditKey, err = audit.LoadKey(cfg.Audit.KeyFile)
+	found.of(cfg, "audit.key_file", err, "restore it from a copy: records signed with another key do not continue this log")
+	if _, err := admin.ReadToken(cfg.Control.TokenFile); !errors.Is(err, fs.ErrNotExist) {
+		found.of(cfg, "control.token_file", err, "") // one that is not there is made
 	}
 	if cfg.TLS.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(cfg.TLS.Cert, cfg.TLS.Key)
-		if err != nil {
-			found.add("tls: %v", err)
-		}
+		found.of(cfg, "tls", err, "cert and key are PEM files of one pair, readable by the server's user")
 		p.frontTLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
 	}
 	if p.rules.Adapters != nil {
-		found.addError(tryAuthority(cfg.Certs.Dir, hostsOf(p.rules)))
+		found.of(cfg, "certs.dir", tryAuthority(cfg.Certs.Dir, hostsOf(p.rules)), "")
 		p.warn()
 	}
 	return p, found
 }
 
+// private is nil for a folder that its owner alone may enter.
+func private(dir string) error {
+	switch st, err := os.Stat(dir); {
+	case err != nil:
+		return err
+	case !st.IsDir():
+		return fmt.Errorf("%s is no folder", dir)
+	case st.Mode().Perm()&0o077 != 0:
+		return fmt.Errorf("%s may be read by others (mode %04o): chmod 700 %s", dir, st.Mode().Perm(), dir)
+	}
+	return nil
+}
+
 func (p *prepared) openVault(found *problems) {
+	source := "vault.key_file"
+	switch {
+	case p.cfg.Vault.KeyEnv != "":
+		source = "vault.key_env"
+	case p.cfg.Vault.KeyCredential != "":
+		source = "vault.key_credential"
+	}
 	key, err := vault.LoadKey(p.cfg.Vault)
 	if err != nil {
-		found.addError(err)
+		found.of(p.cfg, source, err, "restore the key from a copy: nothing else opens the vault")
 		return
 	}
 	file, err := vault.OpenFile(p.cfg.Vault.File, key)
 	if err != nil {
-		found.addError(err)
+		found.of(p.cfg, "vault.file", err, "restore vault and key from the same copy")
 		return
 	}
 	p.sealer, p.vault = key, vault.Chain{file}
@@ -118,13 +137,16 @@ func tryAuthority(dir string, hosts []string) error {
 	defer os.RemoveAll(trial)
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("certs.dir: %w; make it with byline init", err)
+		return fmt.Errorf("%w: make it with byline init, or restore it from a copy", err)
 	}
 	for _, f := range files {
 		err = errors.Join(err, os.Symlink(filepath.Join(dir, f.Name()), filepath.Join(trial, f.Name())))
 	}
 	if err == nil {
 		_, err = certs.Open(trial, hosts)
+	}
+	if err != nil { // it is about the folder that was named
+		err = errors.New(strings.ReplaceAll(err.Error(), trial, dir))
 	}
 	return err
 }

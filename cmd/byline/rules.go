@@ -22,6 +22,18 @@ type problems []string
 
 func (p *problems) add(format string, a ...any) { *p = append(*p, fmt.Sprintf(format, a...)) }
 
+// of adds what is wrong with what a key of the configuration names.
+func (p *problems) of(cfg *configs.Config, key string, err error, remedy string) {
+	if err == nil {
+		return
+	}
+	line := cfg.Where(key) + ": " + key + ": " + err.Error()
+	if remedy != "" {
+		line += "; " + remedy
+	}
+	*p = append(*p, line)
+}
+
 // addError takes an error that may list many.
 func (p *problems) addError(err error) {
 	if err != nil {
@@ -38,7 +50,7 @@ func loadRules(cfg *configs.Config, found *problems) proxy.Rules {
 	if r.Adapters != nil {
 		for _, host := range r.PassThrough {
 			if a := r.Adapters.ByHost(host); a != nil {
-				found.add("pass_through: %s belongs to adapter %s; a host is either intercepted or passed through", host, a.Name())
+				found.of(cfg, "pass_through", fmt.Errorf("%s belongs to adapter %s", host, a.Name()), "a host is either intercepted or passed through")
 			}
 		}
 		for _, a := range r.Adapters.All() {
@@ -83,7 +95,9 @@ func catalogOf(set *adapters.Set) *policy.Catalog {
 	for _, a := range set.All() {
 		known.Adapters[a.Name()] = []string{}
 		for _, spec := range a.Actions() {
-			known.Adapters[a.Name()] = append(known.Adapters[a.Name()], spec.Name)
+			if !slices.Contains(known.Adapters[a.Name()], spec.Name) {
+				known.Adapters[a.Name()] = append(known.Adapters[a.Name()], spec.Name)
+			}
 		}
 	}
 	return known
@@ -110,22 +124,24 @@ func filesIn(dir, key string, found *problems, suffixes ...string) (paths []stri
 // when a task first needs them.
 func checkUpstream(a *adapters.Adapter, found *problems) {
 	up := a.Upstream()
-	if up.CA != "" {
-		text := []byte(up.CA)
-		if !strings.Contains(up.CA, "-----BEGIN") {
-			var err error
-			if text, err = os.ReadFile(up.CA); err != nil {
-				found.add("adapter %s: upstream.ca: %v", a.Name(), err)
-				return
-			}
-		}
-		if !x509.NewCertPool().AppendCertsFromPEM(text) {
-			found.add("adapter %s: upstream.ca: holds no certificate in PEM form", a.Name())
+	wrong := func(key string, err error) {
+		if err != nil {
+			found.add("%s: %s: %v", a.Where(key), key, err)
 		}
 	}
-	if up.ClientCert != "" {
-		if _, err := tls.LoadX509KeyPair(up.ClientCert, up.ClientKey); err != nil {
-			found.add("adapter %s: upstream.client_cert: %v", a.Name(), err)
+	if up.CA != "" {
+		text := []byte(up.CA)
+		var err error
+		if !strings.Contains(up.CA, "-----BEGIN") {
+			text, err = os.ReadFile(up.CA)
 		}
+		if err == nil && !x509.NewCertPool().AppendCertsFromPEM(text) {
+			err = errors.New("holds no certificate in PEM form")
+		}
+		wrong("upstream.ca", err)
+	}
+	if up.ClientCert != "" {
+		_, err := tls.LoadX509KeyPair(up.ClientCert, up.ClientKey)
+		wrong("upstream.client_cert", err)
 	}
 }

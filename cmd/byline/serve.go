@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +66,7 @@ func serve(ctx context.Context, p *prepared, file string, logTo io.Writer) error
 	}
 	if err := r.open(p); err != nil {
 		r.stopListening()
-		return failed("serve", err, "byline check looks at all files; a second server must not share the data directory")
+		return failed("serve", err, cmp.Or(hintOf(err), "byline check looks at all files; a second server must not share the data directory"))
 	}
 	r.start()
 	r.log.Info().Str("listen", r.agents.Addr().String()).Str("control", r.operator[0].Addr().String()).Str("socket", p.cfg.Control.Socket).
@@ -156,7 +157,7 @@ func (r *running) open(p *prepared) error {
 	}
 	store, err := state.OpenBolt(filepath.Join(cfg.DataDir, "state.db"), nil)
 	if err != nil {
-		return fmt.Errorf("state: %w", err)
+		return &failure{err, "one server to a data_dir; a file that is damaged is restored from a copy, or moved away: its tasks are over then", 1}
 	}
 	r.corridor, err = proxy.Open(proxy.Options{
 		Instance: cfg.Instance, Log: r.log, Rules: p.rules, Vault: p.vault, Sealer: p.sealer, State: store,

@@ -33,11 +33,12 @@ type Bolt struct {
 
 // OpenBolt opens or creates the file, readable by its owner alone. A nil now is
 // time.Now. When another process has the file open, it gives up after two seconds.
+// A file that was cut short or overwritten is an error.
 func OpenBolt(path string, now func() time.Time) (*Bolt, error) {
 	if now == nil {
 		now = time.Now
 	}
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: lockWait, FreelistType: bolt.FreelistMapType})
+	db, err := whole(path, &bolt.Options{Timeout: lockWait, FreelistType: bolt.FreelistMapType})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("state: %s is open in another process: stop that byline, or give this one its own data_dir", path)
 	}
