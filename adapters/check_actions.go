@@ -26,6 +26,12 @@ func (d *draft) checkActions() {
 				d.at(key+".match.path", "", "path %q does not start with /", p)
 			}
 		}
+		for place, names := range map[string]map[string]Strings{"query": a.Match.Query, "form": a.Match.Form, "param": a.Match.Param,
+			"json": a.Match.JSON, "xml": a.Match.XML, "graphql.argument": a.Match.GraphQL.Argument} {
+			if _, empty := names[""]; empty {
+				d.at(key+".match."+place, "", "match.%s has an entry without a name", place)
+			}
+		}
 		for name := range a.Match.Header {
 			if !headerName(name) {
 				d.at(key+".match.header."+name, "", "%q is not a header name", name)

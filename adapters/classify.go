@@ -134,6 +134,9 @@ func (rule *rule) matchFields(r *reading, bound *[maxSlots]string) verdict {
 		if !r.readJSON() {
 			return unsure
 		}
+		if _, list := r.json.([]any); list && !rule.readsList() {
+			return differs
+		}
 		for _, call := range r.calls(rule.batch) {
 			for i := range rule.json {
 				if v := rule.json[i].fits(jsonAt(call, rule.json[i].key), bound); v != matches {
@@ -154,6 +157,17 @@ func (rule *rule) matchFields(r *reading, bound *[maxSlots]string) verdict {
 		return rule.graphql.match(r, rule.batch, bound)
 	}
 	return matches
+}
+
+// readsList: the rule is for a body that is a list, as a batch or by the numbers in its pointers. For any other rule the
+// conditions on what is absent would hold for every list.
+func (rule *rule) readsList() bool {
+	for i := range rule.json {
+		if c := rule.json[i].key[0]; !rule.batch && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
 }
 
 func (rule *rule) methodFits(method string) bool {

@@ -173,14 +173,14 @@ func (d *Dialogue) finish() {
 	s.jar.replace(slices.DeleteFunc(slices.Clone(s.jar.cookies()), func(c heldCookie) bool {
 		return cookieName(c.Name) && d.a.passesCookie(c.Name)
 	}))
-	for _, h := range s.headers {
-		s.secrets = append(s.secrets, h.Value)
-		if _, credential, ok := strings.Cut(h.Value, " "); ok {
+	for _, f := range slices.Concat(s.headers, s.query) {
+		if f.Value == s.username {
+			continue // pages show it everywhere
+		}
+		s.secrets = append(s.secrets, f.Value)
+		if _, credential, ok := strings.Cut(f.Value, " "); ok {
 			s.secrets = append(s.secrets, credential)
 		}
-	}
-	for _, q := range s.query {
-		s.secrets = append(s.secrets, q.Value)
 	}
 	slices.Sort(s.secrets)
 	s.secrets = slices.Compact(s.secrets)

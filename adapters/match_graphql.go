@@ -57,8 +57,11 @@ type graphqlCall struct {
 
 // match: every call, and every field at the top of it, is what the rule says.
 func (g *graphqlRule) match(r *reading, batch bool, bound *[maxSlots]string) verdict {
-	if !r.readGraphQL() || !batch && len(r.graphql) > 1 {
+	if !r.readGraphQL() {
 		return unsure
+	}
+	if _, list := r.json.([]any); list && !batch {
+		return differs
 	}
 	for i := range r.graphql {
 		call := &r.graphql[i]
