@@ -79,6 +79,7 @@ func tree() *cobra.Command {
 		reviewCommand(),
 		replayCommand(),
 		reconcileCommand(),
+		evidenceCommand(),
 		demoCommand(),
 		versionCommand(),
 	)

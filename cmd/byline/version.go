@@ -45,18 +45,23 @@ func (v versionView) String() string {
 	return text + " " + v.Go
 }
 
+// builtVersion is what this program says of itself.
+func builtVersion() versionView {
+	b, ok := debug.ReadBuildInfo()
+	if !ok {
+		b = &debug.BuildInfo{}
+	}
+	return versionOf(b)
+}
+
 func versionCommand() *cobra.Command {
 	c := &cobra.Command{Use: "version", Short: "Print the version, and the commit it was built from", Example: "  byline version\n  byline version --json", Args: cobra.NoArgs}
 	asJSON := jsonFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
-		b, ok := debug.ReadBuildInfo()
-		if !ok {
-			b = &debug.BuildInfo{}
-		}
 		if *asJSON {
-			err = writeJSON(c.OutOrStdout(), versionOf(b))
+			err = writeJSON(c.OutOrStdout(), builtVersion())
 		} else {
-			_, err = fmt.Fprintln(c.OutOrStdout(), versionOf(b))
+			_, err = fmt.Fprintln(c.OutOrStdout(), builtVersion())
 		}
 		if err != nil {
 			return failed("output", err, "")
