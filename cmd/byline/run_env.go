@@ -21,6 +21,7 @@ type surroundings struct {
 	root     string // ours alone
 	bundle   string // the system's roots and ours
 	preload  string // for Node.js
+	wgetrc   string // for wget
 	java     javaOptions
 	noProxy  string
 	withhold []string // variables that the program must not see
@@ -37,7 +38,8 @@ func surround(proxy *url.URL, root, noProxy string) (*surroundings, error) {
 		return nil, err
 	}
 	s := &surroundings{dir: dir, proxy: proxy, noProxy: noProxy,
-		root: filepath.Join(dir, "root.pem"), bundle: filepath.Join(dir, "bundle.pem"), preload: filepath.Join(dir, "preload.cjs")}
+		root: filepath.Join(dir, "root.pem"), bundle: filepath.Join(dir, "bundle.pem"), preload: filepath.Join(dir, "preload.cjs"),
+		wgetrc: filepath.Join(dir, "wgetrc")}
 	if err := s.write(root); err != nil {
 		s.remove()
 		return nil, err
@@ -61,6 +63,10 @@ func (s *surroundings) write(root string) error {
 		os.WriteFile(s.preload, nodePreload, 0o600))
 	if err != nil {
 		return err
+	}
+	if err := wgetStartup(s.wgetrc, s.bundle); err != nil {
+		s.warnings = append(s.warnings, "wget will not trust the proxy: "+err.Error())
+		s.wgetrc = ""
 	}
 	if s.java, err = javaTrust(s.dir, s.root, s.proxy, s.noProxy); err != nil {
 		s.warnings = append(s.warnings, "Java programs will not trust the proxy: "+err.Error())
@@ -97,12 +103,16 @@ func (s *surroundings) environ(task, token string) []string {
 	}
 	// Each of these replaces its program's trust store, NODE_EXTRA_CA_CERTS extends it.
 	for _, k := range []string{"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT", "AWS_CA_BUNDLE",
-		"DENO_CERT", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "CARGO_HTTP_CAINFO", "COMPOSER_CAFILE", "NIX_SSL_CERT_FILE"} {
+		"DENO_CERT", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "CARGO_HTTP_CAINFO", "COMPOSER_CAFILE", "NIX_SSL_CERT_FILE",
+		"PERL_LWP_SSL_CA_FILE", "HTTPLIB2_CA_CERTS", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE"} {
 		env = append(env, k+"="+s.bundle)
 	}
 	env = append(env, "NODE_EXTRA_CA_CERTS="+s.root, "NODE_USE_ENV_PROXY=1", "DENO_TLS_CA_STORE=system,mozilla",
 		"NODE_OPTIONS="+joined(os.Getenv("NODE_OPTIONS"), "--require="+strconv.Quote(s.preload)),
 		"NO_PROXY="+s.noProxy, "no_proxy="+s.noProxy, "BYLINE_TASK="+task)
+	if s.wgetrc != "" {
+		env = append(env, "WGETRC="+s.wgetrc)
+	}
 	return append(env, s.java.environ(task, token)...)
 }
 

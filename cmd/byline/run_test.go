@@ -76,6 +76,28 @@ func TestI1RunKeepsSecretsFromTheProgram(t *testing.T) {
 	}
 }
 
+// TestWgetKeepsItsOwnStartupFile holds that ours adds one line to a person's.
+func TestWgetKeepsItsOwnStartupFile(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("WGETRC", "")
+	path := filepath.Join(home, "new")
+	for have, want := range map[string]string{"": "\nca_certificate = /b\n", "tries = 3": "tries = 3\nca_certificate = /b\n"} {
+		if have != "" {
+			if err := os.WriteFile(filepath.Join(home, ".wgetrc"), []byte(have), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := wgetStartup(path, "/b"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("with %q: %q %v", have, got, err)
+		}
+		_ = os.Remove(filepath.Join(home, ".wgetrc"))
+	}
+}
+
 func TestSurroundRefusesWhatIsNoRoot(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "root.crt")
 	if err := os.WriteFile(path, []byte("nothing\n"), 0o600); err != nil {

@@ -1,7 +1,6 @@
 package house
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -147,24 +146,8 @@ func (h *House) Byline(args ...string) Result { h.t.Helper(); return h.BylineWit
 func (h *House) BylineWith(input string, args ...string) Result {
 	h.t.Helper()
 	c := h.Command(args...)
-	var out, errs bytes.Buffer
-	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(input), &out, &errs
-	p, err := startProcess(c)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	select {
-	case <-p.done:
-	case <-time.After(2 * patience):
-		_ = c.Process.Kill()
-		<-p.done
-		h.t.Fatalf("byline %s did not end:\n%s%s", args[0], out.Bytes(), errs.Bytes())
-	}
-	r := Result{out.String(), errs.String(), c.ProcessState.ExitCode()}
-	if !h.unsearched {
-		h.seen.said("byline "+args[0], r.Out+r.Err)
-	}
-	return r
+	c.Stdin = strings.NewReader(input)
+	return h.Finish(c)
 }
 
 // Command is the program with the house's configuration, not started. What it
