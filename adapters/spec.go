@@ -181,7 +181,8 @@ type Logout struct {
 // Templates: ${username}, ${password}, ${totp} (RFC 6238, from the secret's totp_seed: base32, or an otpauth:// URL for
 // another algorithm, period or number of digits; no code is used twice), every other field of the secret by its name, every
 // name taken by an earlier step, and filters: ${x|base64}, ${x|query}, ${x|unquery}, ${x|html}, ${x|json}, ${x|hex},
-// ${x|md5}, ${x|sha1}, ${x|sha256}, ${x|lower}, ${x|upper}, ${x|trim}. $${ writes a literal ${.
+// ${x|md5}, ${x|sha1}, ${x|sha256}, ${x|lower}, ${x|upper}, ${x|first_upper}, ${x|underscores}, ${x|trim}. $${ writes a
+// literal ${.
 type StepSpec struct {
 	// Get is the target of a GET request.
 	Get string `yaml:"get" json:"get,omitempty" eg:"/login"`

@@ -32,6 +32,9 @@ var filters = map[string]func(string) string{
 	"lower":  strings.ToLower,
 	"upper":  strings.ToUpper,
 	"trim":   strings.TrimSpace,
+
+	"first_upper": firstUpper,
+	"underscores": underscores,
 }
 
 // jsonText is s as it stands between the quotes of a JSON string.
