@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
 	"time"
 
 	"github.com/byline-proxy/byline/adapters"
@@ -16,24 +15,6 @@ import (
 // A login, all its steps together, has this long.
 const loginTimeout = 45 * time.Second
 
-// hold is what a task keeps at one SaaS: the lease on an account, and the
-// connections that carry that account's session and no other.
-type hold struct {
-	lease   *lease.Lease[*adapters.Session]
-	adapter *adapters.Adapter
-	pool    *wire.Pool
-	home    *wire.Target                     // where the login and the logout happen
-	scheme  string                           // by which the agent first named the SaaS, or better; see publicScheme
-	last    atomic.Pointer[adapters.Session] // the newest session, also one that has ended: a logout may still need it
-	dirty   atomic.Bool                      // the jar changed since it was last sealed into the store
-}
-
-func (h *hold) noteChange(s *adapters.Session) {
-	if s.Changed() {
-		h.dirty.Store(true)
-	}
-}
-
 // checkout makes sure that the task holds one account of the adapter, and that
 // the account has a live session.
 func (x *exchange) checkout(ctx context.Context) error {
@@ -41,7 +22,7 @@ func (x *exchange) checkout(ctx context.Context) error {
 	if x.target, err = x.tunnel.target(x.rules, x.adapter); err != nil {
 		return err
 	}
-	if x.hold, err = x.c.holdFor(ctx, x.tunnel.task, x.adapter, x.target, x.publicScheme()); err != nil {
+	if x.hold, err = x.c.holdFor(ctx, x.tunnel.task, &place{x.rules, x.adapter, x.target, x.publicScheme()}); err != nil {
 		return err
 	}
 	return x.openSession(ctx)
@@ -60,6 +41,10 @@ func (x *exchange) publicScheme() string {
 // openSession takes the live session, or logs in for everyone who waits.
 func (x *exchange) openSession(ctx context.Context) error {
 	s, turn, err := x.hold.lease.Session(ctx)
+	if _, paused := errors.AsType[*lease.ErrBackoff](err); paused && x.c.mended(ctx, x.hold) {
+		x.hold.lease.Retry()
+		s, turn, err = x.hold.lease.Session(ctx)
+	}
 	if s != nil && s.Over(x.began) {
 		x.hold.lease.Invalidate(s)
 		s, turn, err = x.hold.lease.Session(ctx)
@@ -97,7 +82,8 @@ func (x *exchange) noSession(err error) error {
 }
 
 // holdFor is the task's hold at the adapter, checked out at first use.
-func (c *Corridor) holdFor(ctx context.Context, t *task, a *adapters.Adapter, home *wire.Target, scheme string) (*hold, error) {
+func (c *Corridor) holdFor(ctx context.Context, t *task, p *place) (*hold, error) {
+	a := p.adapter
 	if h, ok := t.holds.Load(a.Name()); ok && h.(*hold).lease.Valid() {
 		return h.(*hold), nil
 	}
@@ -117,15 +103,15 @@ func (c *Corridor) holdFor(ctx context.Context, t *task, a *adapters.Adapter, ho
 		r.Retry = 10
 		return nil, r
 	}
-	return c.keepHold(t, a, l, home, scheme)
+	return c.keepHold(t, p, l)
 }
 
 // keepHold records the lease and gives it connections of its own. Two requests
 // may get here with the same lease: the first one in wins.
-func (c *Corridor) keepHold(t *task, a *adapters.Adapter, l *lease.Lease[*adapters.Session], home *wire.Target, scheme string) (*hold, error) {
+func (c *Corridor) keepHold(t *task, p *place, l *lease.Lease[*adapters.Session]) (*hold, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if old, ok := t.holds.Load(a.Name()); ok {
+	if old, ok := t.holds.Load(p.adapter.Name()); ok {
 		if old.(*hold).lease == l {
 			return old.(*hold), nil
 		}
@@ -135,9 +121,10 @@ func (c *Corridor) keepHold(t *task, a *adapters.Adapter, l *lease.Lease[*adapte
 		_ = l.Release() // the task ended while the account was being checked out
 		return nil, ended(err)
 	}
-	h := &hold{lease: l, adapter: a, home: home, scheme: scheme, pool: wire.NewPool(c.opt.Wire, c.dialer.Dial)}
-	t.holds.Store(a.Name(), h)
-	r := c.leaseRecord("lease", t, h)
+	h := newHold(p)
+	h.lease, h.pool = l, wire.NewPool(c.opt.Wire, c.dialer.Dial)
+	t.holds.Store(p.adapter.Name(), h)
+	r := c.leaseRecord("lease", t, h, p)
 	r.Detail = "checked out"
 	c.log.Append(r) // durable before the intent that follows it in the same log
 	return h, nil
@@ -148,27 +135,33 @@ func (c *Corridor) keepHold(t *task, a *adapters.Adapter, l *lease.Lease[*adapte
 // as a failed login of the account.
 func (c *Corridor) takeTurn(turn *lease.Turn[*adapters.Session], t *task, h *hold, pins []wire.Field) (*adapters.Session, error) {
 	defer turn.Abandon() // after Done this is nothing
-	if s := c.restoreSession(t, h); s != nil {
+	p := h.under(c.rules.Load())
+	if s := c.restoreSession(t, h, p); s != nil {
 		h.last.Store(s)
 		turn.Done(s, nil)
 		return s, nil
 	}
 	ctx, cancel := context.WithTimeout(h.lease.Context(), loginTimeout)
 	defer cancel()
-	secret, err := c.vault.Secret(ctx, h.adapter.Name(), h.lease.Account())
+	secret, err := c.vault.Secret(ctx, p.adapter.Name(), h.lease.Account())
 	if err != nil {
-		return nil, refuse(LoginFailed, "the vault does not give out the secret of %s/%s; the operator's log says why.", h.adapter.Name(), h.lease.Account()).because(err)
+		return nil, refuse(LoginFailed, "the vault does not give out the secret of %s/%s; the operator's log says why.", p.adapter.Name(), h.lease.Account()).because(err)
 	}
-	intent := c.log.Append(c.leaseRecord("login", t, h))
+	intent := c.log.Append(c.leaseRecord("login", t, h, p))
 	if err := intent.Wait(ctx); err != nil {
 		return nil, refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record it does not log in.").because(err)
 	}
-	d := h.adapter.Login(secret, pins)
-	d.At(h.scheme, h.home.Authority)
-	s, err := c.logIn(ctx, t, h, d, intent.ID())
+	d := p.adapter.Login(secret, pins)
+	d.At(p.scheme, p.home.Authority)
+	s, err := c.logIn(ctx, t, h, p, d, intent.ID())
 	var e *wire.Error
 	if errors.As(err, &e) && !e.Sent {
-		return nil, unreached(h.home.Authority, err) // the SaaS saw nothing: no failed login
+		return nil, unreached(p.home.Authority, err) // the SaaS saw nothing: no failed login
+	}
+	if err != nil {
+		c.failed.Store(accountKey(p, h), attempt{p.adapter.Digest(), secret})
+	} else {
+		c.failed.Delete(accountKey(p, h))
 	}
 	turn.Done(s, err)
 	return s, err
@@ -176,36 +169,36 @@ func (c *Corridor) takeTurn(turn *lease.Turn[*adapters.Session], t *task, h *hol
 
 // logIn walks the adapter's recipe, whose beginning is on record, and records
 // how it ended.
-func (c *Corridor) logIn(ctx context.Context, t *task, h *hold, d *adapters.Dialogue, intent string) (*adapters.Session, error) {
+func (c *Corridor) logIn(ctx context.Context, t *task, h *hold, p *place, d *adapters.Dialogue, intent string) (*adapters.Session, error) {
 	began := time.Now()
-	err := c.converse(ctx, h, d)
-	end := c.leaseRecord("outcome", t, h)
+	err := c.converse(ctx, h, p, d)
+	end := c.leaseRecord("outcome", t, h, p)
 	end.Intent, end.DurationUS = intent, time.Since(began).Microseconds()
 	if err != nil {
 		end.Code, end.Detail = string(LoginFailed), err.Error()
-		c.opt.Log.Warn().Str("adapter", h.adapter.Name()).Str("account", h.lease.Account()).Err(err).Msg("login failed")
+		c.opt.Log.Warn().Str("adapter", p.adapter.Name()).Str("account", h.lease.Account()).Err(err).Msg("login failed")
 	}
-	c.metrics.login(h.adapter.Name(), err == nil)
+	c.metrics.login(p.adapter.Name(), err == nil)
 	if err != nil {
 		c.log.Append(end)
 		return nil, err
 	}
 	s := d.Session()
 	h.last.Store(s)
-	c.sealSession(t, h, s) // before the outcome: a session that a crash lost is a login without one
+	c.sealSession(t, h, p, s) // before the outcome: a session that a crash lost is a login without one
 	c.log.Append(end)
 	return s, nil
 }
 
 // converse sends what the dialogue asks for until it has what it wants.
-func (c *Corridor) converse(ctx context.Context, h *hold, d *adapters.Dialogue) error {
+func (c *Corridor) converse(ctx context.Context, h *hold, p *place, d *adapters.Dialogue) error {
 	var last *adapters.Reply
 	for {
 		step, err := d.Next(last)
 		if err != nil || step == nil {
 			return err
 		}
-		if last, err = c.send(ctx, h, step); err != nil {
+		if last, err = c.send(ctx, h, p, step); err != nil {
 			return err
 		}
 	}
@@ -214,11 +207,11 @@ func (c *Corridor) converse(ctx context.Context, h *hold, d *adapters.Dialogue) 
 // maxReply bounds what a login page may weigh.
 const maxReply = 4 << 20
 
-func (c *Corridor) send(ctx context.Context, h *hold, step *adapters.Step) (*adapters.Reply, error) {
+func (c *Corridor) send(ctx context.Context, h *hold, p *place, step *adapters.Step) (*adapters.Reply, error) {
 	if err := waitUntil(ctx, step.NotBefore); err != nil {
 		return nil, err
 	}
-	target := *h.home
+	target := *p.home
 	if step.Authority != "" {
 		target.Authority = step.Authority
 	}
@@ -257,9 +250,9 @@ func waitUntil(ctx context.Context, at time.Time) error {
 }
 
 // leaseRecord is a record about an account rather than a request.
-func (c *Corridor) leaseRecord(kind string, t *task, h *hold) *auditRecord {
+func (c *Corridor) leaseRecord(kind string, t *task, h *hold, p *place) *auditRecord {
 	r := c.taskRecord(kind, t)
-	r.Adapter, r.AdapterDigest, r.Host = h.adapter.Name(), h.adapter.Digest(), h.home.Authority
+	r.Adapter, r.AdapterDigest, r.Host = p.adapter.Name(), p.adapter.Digest(), p.home.Authority
 	r.Account, r.Lease = h.lease.Account(), h.lease.ID()
 	return r
 }

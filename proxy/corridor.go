@@ -70,6 +70,7 @@ type Corridor struct {
 	metrics    *metrics
 	printKey   []byte
 	tasks      sync.Map // id → *task
+	failed     sync.Map // adapter/account → attempt: the last login, where it failed
 
 	server *http.Server
 	stop   chan struct{}

@@ -22,10 +22,10 @@ const sealPurpose = "upstream session"
 
 // sealSession keeps a session for the next start, so that a restart neither
 // logs in again nor leaves a session at the SaaS that nobody can end.
-func (c *Corridor) sealSession(t *task, h *hold, s *adapters.Session) {
+func (c *Corridor) sealSession(t *task, h *hold, p *place, s *adapters.Session) {
 	b, err := s.Marshal()
 	if err == nil {
-		b, err = json.Marshal(sealed{Task: t.ID(), Home: h.home.Authority, Scheme: h.scheme, Session: b})
+		b, err = json.Marshal(sealed{Task: t.ID(), Home: p.home.Authority, Scheme: p.scheme, Session: b})
 	}
 	if err == nil {
 		b, err = c.opt.Sealer.Seal(sealPurpose, b)
@@ -39,11 +39,11 @@ func (c *Corridor) sealSession(t *task, h *hold, s *adapters.Session) {
 }
 
 // restoreSession takes up the session that the same task left in the store.
-func (c *Corridor) restoreSession(t *task, h *hold) *adapters.Session {
+func (c *Corridor) restoreSession(t *task, h *hold, p *place) *adapters.Session {
 	if h.last.Load() != nil {
 		return nil // this process has had one: it ended
 	}
-	kept, s, err := c.unseal(h.adapter, h.lease.Account())
+	kept, s, err := c.unseal(p.adapter, h.lease.Account())
 	if err != nil || kept.Task != t.ID() {
 		return nil
 	}
@@ -85,7 +85,7 @@ func (c *Corridor) sealAll() {
 		t.holds.Range(func(_, v any) bool {
 			h := v.(*hold)
 			if s := h.last.Load(); s != nil && h.lease.Valid() && h.dirty.Swap(false) {
-				c.sealSession(t, h, s)
+				c.sealSession(t, h, h.at.Load(), s)
 			}
 			return true
 		})

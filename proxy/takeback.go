@@ -45,7 +45,8 @@ func (c *Corridor) takeBackLease(l state.Lease) {
 	if t == nil {
 		t = &task{Task: identity.Orphan(l.Task)}
 	}
-	a := c.rules.Load().adapters.ByName(l.Adapter)
+	r := c.rules.Load()
+	a := r.adapters.ByName(l.Adapter)
 	if a == nil {
 		c.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Msg("a lease of an adapter that is gone was left to lapse")
 		return
@@ -57,9 +58,9 @@ func (c *Corridor) takeBackLease(l state.Lease) {
 	if left.Home == "" {
 		left.Home, left.Scheme = a.Hosts()[0], "https"
 	}
-	home, err := c.rules.Load().targetOf(a, canonicalAuthority(left.Home, "https"))
+	home, err := r.targetOf(a, canonicalAuthority(left.Home, "https"))
 	if err == nil {
-		err = c.adopt(t, a, l, &hold{adapter: a, home: home, scheme: left.Scheme}, session)
+		err = c.adopt(t, a, l, newHold(&place{r, a, home, left.Scheme}), session)
 	}
 	if err != nil {
 		c.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg("stored lease not taken back")

@@ -146,17 +146,18 @@ func (c *Corridor) finish(t *task, why string) {
 // One whose logout cannot be put on record stays taken, and the error says so.
 func (c *Corridor) giveBack(ctx context.Context, t *task, l *lease.Lease[*adapters.Session], h *hold) error {
 	if h != nil {
+		p := h.under(c.rules.Load())
 		s := h.last.Load()
 		if s == nil { // the task sent nothing since a restart
-			s = c.restoreSession(t, h)
+			s = c.restoreSession(t, h, p)
 		}
 		if s != nil {
-			if err := c.logOut(ctx, t, h, s); errors.Is(err, audit.ErrNotRecorded) {
+			if err := c.logOut(ctx, t, h, p, s); errors.Is(err, audit.ErrNotRecorded) {
 				return err
 			}
 		}
 		_ = c.state.DropSession(l.Adapter(), l.Account(), l.Fence())
-		r := c.leaseRecord("lease", t, h)
+		r := c.leaseRecord("lease", t, h, p)
 		r.Detail = "checked in"
 		c.log.Append(r)
 	}
@@ -168,23 +169,23 @@ func (c *Corridor) giveBack(ctx context.Context, t *task, l *lease.Lease[*adapte
 
 // logOut ends a session at the SaaS by the adapter's recipe, on record before
 // and after.
-func (c *Corridor) logOut(ctx context.Context, t *task, h *hold, s *adapters.Session) error {
-	d := h.adapter.Logout(s)
+func (c *Corridor) logOut(ctx context.Context, t *task, h *hold, p *place, s *adapters.Session) error {
+	d := p.adapter.Logout(s)
 	if d == nil {
 		return nil
 	}
-	fresh := &hold{lease: h.lease, adapter: h.adapter, home: h.home, pool: wire.NewPool(c.opt.Wire, c.dialer.Dial)}
+	fresh := &hold{lease: h.lease, pool: wire.NewPool(c.opt.Wire, c.dialer.Dial)}
 	defer fresh.pool.Close()
-	ticket := c.log.Append(c.leaseRecord("logout", t, fresh))
+	ticket := c.log.Append(c.leaseRecord("logout", t, fresh, p))
 	if err := ticket.Wait(ctx); err != nil {
 		return err
 	}
-	err := c.converse(ctx, fresh, d)
-	end := c.leaseRecord("outcome", t, fresh)
+	err := c.converse(ctx, fresh, p, d)
+	end := c.leaseRecord("outcome", t, fresh, p)
 	end.Intent = ticket.ID()
 	if err != nil {
 		end.Detail = "logout failed: " + err.Error()
-		c.opt.Log.Warn().Str("adapter", h.adapter.Name()).Str("account", h.lease.Account()).Err(err).Msg("logout failed")
+		c.opt.Log.Warn().Str("adapter", p.adapter.Name()).Str("account", h.lease.Account()).Err(err).Msg("logout failed")
 	}
 	c.log.Append(end)
 	return err

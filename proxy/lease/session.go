@@ -108,6 +108,14 @@ func (t *Turn[S]) Abandon() {
 	})
 }
 
+// Retry lifts the account's pause: what made its login fail was mended. The
+// failures stay counted, so that the next one brings no shorter pause.
+func (l *Lease[S]) Retry() {
+	l.acct.mu.Lock()
+	l.acct.until = time.Time{}
+	l.acct.mu.Unlock()
+}
+
 func (a *account) paused(now time.Time) bool {
 	_, p := a.pause(now)
 	return p

@@ -102,10 +102,19 @@ func TestBackoffSurvivesTheLease(t *testing.T) {
 	_, turn, _ := l.Session(context.Background())
 	turn.Done(nil, errors.New("wrong password"))
 	_ = l.Release()
-	_, turn, err := take(t, d, "t_2", "a").Session(context.Background())
+	next := take(t, d, "t_2", "a")
+	_, turn, err := next.Session(context.Background())
 	var pause *ErrBackoff
 	if turn != nil || !errors.As(err, &pause) || time.Until(pause.Until) < 29*time.Minute {
 		t.Errorf("next task got %v, %v", turn, err)
+	}
+	next.Retry()
+	if _, turn, err = next.Session(context.Background()); turn == nil {
+		t.Fatalf("after the mending got %v", err)
+	}
+	turn.Done(nil, errors.New("still wrong"))
+	if !next.acct.paused(time.Now().Add(29 * time.Minute)) {
+		t.Error("no pause after the next failure")
 	}
 }
 

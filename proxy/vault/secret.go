@@ -37,6 +37,18 @@ func (s Secret) Reveal(name string) (string, bool) {
 	return v, ok
 }
 
+// Equal reports whether both have the same fields with the same values.
+func (s Secret) Equal(other Secret) bool {
+	var a, b map[string]string
+	if s.hidden != nil {
+		a = s.hidden()
+	}
+	if other.hidden != nil {
+		b = other.hidden()
+	}
+	return maps.Equal(a, b)
+}
+
 // Fields are the names of the fields, sorted.
 func (s Secret) Fields() []string {
 	if s.hidden == nil {

@@ -277,3 +277,26 @@ func freeAddr(t testing.TB) string {
 	defer l.Close()
 	return l.Addr().String()
 }
+
+// Reload makes a change to the house's files, asks the running server to look
+// (SIGHUP), and returns what it logged about it.
+func (h *House) Reload(change func()) string {
+	h.t.Helper()
+	before := len(h.Log())
+	change()
+	if err := h.server.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		h.t.Fatal(err)
+	}
+	return h.Reloaded(before)
+}
+
+// Reloaded waits until the server has looked at its files, and returns what it
+// logged after the first bytes of its log.
+func (h *House) Reloaded(before int) (said string) {
+	h.t.Helper()
+	h.Until("the server has reloaded", func() bool {
+		said = h.Log()[before:]
+		return strings.Contains(said, `"message":"reloaded"`) || strings.Contains(said, `"message":"not reloaded`)
+	})
+	return said
+}
