@@ -164,15 +164,29 @@ func TestAReloadSaysWhatWaitsForARestart(t *testing.T) {
 	agent.Get(readPage).Want(t, 404, "")
 }
 
-// A login recipe that is mended is used by the tasks that there are.
+// A login recipe or a password that is mended is used at once by the tasks that
+// there are: the pause after failed logins is for what would fail again.
 func TestAMendedLoginIsUsedAtOnce(t *testing.T) {
-	h, agent := ground(t, "")
+	h, agent := ground(t, "lease: {backoff_min: 10m, backoff_max: 10m}")
+	app := house.Wiki(t)
 	h.Reload(func() {
-		h.Serves(house.Wiki(t), `login: {kind: form, steps: [{post: "/index.php?title=Special:UserLogin", form: {wpName: "${username}", wpPassword: "${password}"}}], success: {status: [302], cookie: "*UserID"}}`)
+		h.Serves(app, `login: {kind: form, steps: [{post: "/index.php?title=Special:UserLogin", form: {wpName: "${username}", wpPassword: "${password}"}}], success: {status: [302], cookie: "*UserID"}}`)
 	})
 	agent.Get(readPage).Refused(t, "login_failed")
-	h.Reload(func() { h.Serves(house.Wiki(t), "") })
-	var a house.Answer
-	h.Until("the agent is let in", func() bool { a = agent.Get(readPage); return a.Code != "login_failed" })
-	a.Want(t, 404, "")
+	h.Reload(func() { h.Serves(app, "") })
+	agent.Get(readPage).Want(t, 404, "")
+
+	right := h.Account(app, "Agent-01")
+	h.Put("mediawiki", "agent-01", map[string]string{"username": right.User, "password": house.Password()})
+	app.KillSessions()
+	agent.Get(readPage).Refused(t, "login_failed")
+	if n := h.Logins("mediawiki"); n != 3 {
+		t.Errorf("%d logins, want 3", n)
+	}
+	agent.Get(readPage).Refused(t, "login_failed")
+	if n := h.Logins("mediawiki"); n != 3 {
+		t.Errorf("the pause was not kept: %d logins, want 3", n)
+	}
+	h.Account(app, "Agent-01")
+	agent.Get(readPage).Want(t, 404, "")
 }
