@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,9 +14,9 @@ import (
 func auditCommand() *cobra.Command {
 	a := &cobra.Command{Use: "audit", Short: "Verify and read the record", Example: "  byline audit verify\n  byline audit tail -f", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("audit: name one of verify, tail, show, prove and borrowed")
+			return errors.New("audit: name one of verify, tail, show, prove, tiles and borrowed")
 		}}
-	a.AddCommand(auditVerify(), auditTail(), auditShow(), auditBorrowed())
+	a.AddCommand(auditVerify(), auditTail(), auditShow(), auditProve(), auditTiles(), auditBorrowed())
 	return a
 }
 
@@ -35,9 +36,46 @@ func dirFlag(c *cobra.Command) *string {
 	return c.Flags().String("dir", "", "folder of the log (default: audit.dir of the configuration)")
 }
 
-// keyFlag names the public key; see publicKey.
-func keyFlag(c *cobra.Command) *string {
-	return c.Flags().String("key", "", "file with the log's public key, or the key itself (default: beside audit.key_file of the configuration)")
+// trustFlags name the keys that count; see trust.
+type trustFlags struct {
+	keys, witnesses []string
+	quorum          int
+}
+
+func (f *trustFlags) add(c *cobra.Command) {
+	c.Flags().StringArrayVar(&f.keys, "key", nil, "file with the log's public key, or the key itself (default: beside audit.key_file of the configuration); may be repeated")
+	c.Flags().StringArrayVar(&f.witnesses, "witness", nil, "a witness's key, or a file with it; may be repeated")
+	c.Flags().IntVar(&f.quorum, "quorum", 0, "how many of the witnesses must have signed")
+}
+
+// trust reads the keys that were named, or the configuration's.
+func (f *trustFlags) trust(c *cobra.Command) (t audit.Trust, err error) {
+	keys := f.keys
+	if len(keys) == 0 {
+		keys = []string{""}
+	}
+	for _, named := range keys {
+		key, err := publicKey(c, named)
+		if err != nil {
+			return t, err
+		}
+		t.Keys = append(t.Keys, key)
+	}
+	for _, named := range f.witnesses {
+		text, err := keyText(named)
+		if err != nil {
+			return t, failed("audit", fmt.Errorf("witness: %w", err), "")
+		}
+		key, err := audit.ParseWitnessKey(text)
+		if err != nil {
+			return t, failed("audit", fmt.Errorf("witness: %s: %w", named, err), "")
+		}
+		t.Witnesses = append(t.Witnesses, key)
+	}
+	if t.Quorum = f.quorum; f.quorum > len(f.witnesses) || f.quorum < 0 {
+		return t, fmt.Errorf("audit: --quorum %d of %d witnesses", f.quorum, len(f.witnesses))
+	}
+	return t, nil
 }
 
 // publicKey reads the key that was named, or the configuration's.
@@ -49,16 +87,27 @@ func publicKey(c *cobra.Command, named string) (audit.PublicKey, error) {
 		}
 		named = cfg.Audit.KeyFile + ".pub"
 	}
-	if _, err := os.Stat(named); err != nil {
-		if key, err := audit.ParsePublicKey(named); err == nil {
-			return key, nil
-		}
-	}
-	key, err := audit.LoadPublicKey(named)
+	text, err := keyText(named)
 	if err != nil {
-		return key, failed("audit", err, "name the public key that byline init wrote (audit.key.pub) with --key")
+		return audit.PublicKey{}, failed("audit", fmt.Errorf("public key: %w", err), "name the public key that byline init wrote (audit.key.pub) with --key")
+	}
+	key, err := audit.ParsePublicKey(text)
+	if err != nil {
+		return key, failed("audit", fmt.Errorf("public key: %s: %w", named, err), "name the public key that byline init wrote (audit.key.pub) with --key")
 	}
 	return key, nil
+}
+
+// keyText is the content of the file that was named, or what stands there when
+// it is a key itself.
+func keyText(named string) (string, error) {
+	if strings.Count(named, "+") >= 2 {
+		if _, err := os.Stat(named); err != nil {
+			return named, nil
+		}
+	}
+	b, err := os.ReadFile(named)
+	return string(b), err
 }
 
 // auditFailed gives an error of the log its remedy.
@@ -67,6 +116,10 @@ func auditFailed(err error) error {
 	switch {
 	case errors.Is(err, audit.ErrBroken):
 		hint = "keep the folder as it is, stop relying on records from that one on, and compare with a copy or a kept checkpoint"
+	case errors.Is(err, audit.ErrNotSealed):
+		hint = "wait for the next checkpoint (audit.checkpoint_every), and ask again"
+	case errors.Is(err, audit.ErrNotWitnessed):
+		hint = "the log itself is whole; the server's log says why a witness has not signed"
 	case errors.Is(err, audit.ErrNoRecord):
 		hint = "the id is in the answer's Byline-Record field, and byline audit tail lists ids; another log is named with --dir"
 	case errors.Is(err, os.ErrNotExist):

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -18,34 +19,47 @@ import (
 )
 
 func auditVerify() *cobra.Command {
-	var kept string
-	c := &cobra.Command{Use: "verify [DIR]", Short: "Check the log with the public key alone", Args: cobra.MaximumNArgs(1),
+	var kept []string
+	c := &cobra.Command{Use: "verify [DIR|BUNDLE]", Short: "Check the log, or a proof, with the public key alone", Args: cobra.MaximumNArgs(1),
 		Long: "Reads every record and checks form, sequence, hash chain, Merkle tree and signatures. Nothing but the folder and the public\n" +
 			"key is needed. The first record that does not fit is named, and the exit code is 1. A checkpoint that was kept elsewhere\n" +
-			"(--kept) also shows that the end of the log was cut off or that the log was put back from an older copy.",
-		Example: "  byline audit verify\n  byline audit verify --key audit.key.pub /mnt/evidence/audit\n  byline audit verify --kept last-week.checkpoint --json"}
-	key, asJSON := keyFlag(c), jsonFlag(c)
-	c.Flags().StringVar(&kept, "kept", "", "file with a checkpoint that was kept elsewhere")
+			"(--kept) also shows that the end of the log was cut off or that the log was put back from an older copy.\n" +
+			"A file that byline audit prove wrote is checked the same way, with the public keys alone.",
+		Example: "  byline audit verify\n  byline audit verify --key audit.key.pub /mnt/evidence/audit\n  byline audit verify --kept last-week.checkpoint --json\n" +
+			"  byline audit verify --key audit.key.pub --witness witness.pub --quorum 1 record.proof"}
+	var keys trustFlags
+	keys.add(c)
+	asJSON := jsonFlag(c)
+	c.Flags().StringArrayVar(&kept, "kept", nil, "file with a checkpoint that was kept elsewhere; may be repeated")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		trust, err := keys.trust(c)
+		if err != nil {
+			return err
+		}
 		named := ""
 		if len(args) == 1 {
 			named = args[0]
+		}
+		if st, err := os.Stat(named); err == nil && st.Mode().IsRegular() {
+			text, err := os.ReadFile(named)
+			if err != nil {
+				return failed("audit", err, "")
+			}
+			return verifyBundle(c, text, trust, *asJSON)
 		}
 		dir, err := auditDir(c, named)
 		if err != nil {
 			return err
 		}
-		pub, err := publicKey(c, *key)
-		if err != nil {
-			return err
-		}
-		o := audit.VerifyOptions{}
-		if kept != "" {
-			if o.Kept, err = audit.LoadCheckpoint(kept, pub); err != nil {
-				return failed("audit", err, "--kept takes a signed checkpoint of this log")
+		o := audit.VerifyOptions{Witnesses: trust.Witnesses, Quorum: trust.Quorum}
+		for _, file := range kept {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				return failed("audit", fmt.Errorf("kept checkpoint: %w", err), "--kept takes a file with a signed checkpoint of this log")
 			}
+			o.Kept = append(o.Kept, string(b))
 		}
-		return verifyLog(c, dir, pub, o, *asJSON)
+		return verifyLog(c, dir, trust.Keys[0], o, *asJSON)
 	}
 	return c
 }
@@ -86,6 +100,9 @@ func showReport(w io.Writer, rep audit.Report) error {
 	}
 	if rep.Bad == nil {
 		rows = append(rows, endRows(rep)...)
+	}
+	for _, s := range rep.Cosigned {
+		rows = append(rows, []string{"witnessed", fmt.Sprintf("the first %d, by %s at %s", rep.Published, s.Witness, s.Time.Format(time.RFC3339))})
 	}
 	if n := len(rep.Open) + rep.OpenMore; n > 0 {
 		rows = append(rows, []string{"no outcome", counted(n, "intent") + ": " + reasons(rep.Open) + "; --json lists them"})

@@ -3,7 +3,6 @@ package audit
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
@@ -43,19 +42,6 @@ func Origin(instance string) string {
 		}
 		return '-'
 	}, instance)
-}
-
-// LoadCheckpoint reads a file that holds a signed note, see [ParseCheckpoint].
-func LoadCheckpoint(path string, pub PublicKey) (*Checkpoint, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
-	}
-	c, err := ParseCheckpoint(string(b), pub)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return &c, nil
 }
 
 // ParseCheckpoint reads a signed note and checks its signature under pub. The

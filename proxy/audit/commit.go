@@ -16,15 +16,16 @@ var zeros [chunk]byte
 // state is where the log stands after some line. The writer keeps the one that
 // is on stable storage and works on a copy.
 type state struct {
-	segment  uint64 // first seq of the segment
-	off      int64  // end of the last line in it
-	filled   int64  // its size: lines and then zeros
-	seq      uint64 // of the next line
-	head     hash   // leaf hash of the last line
-	tree     tree
-	lastUS   int64
-	unsealed bool // there are lines after the last checkpoint
-	ended    bool // the last line is a closing checkpoint
+	segment     uint64 // first seq of the segment
+	off         int64  // end of the last line in it
+	filled      int64  // its size: lines and then zeros
+	seq         uint64 // of the next line
+	head        hash   // leaf hash of the last line
+	tree        tree
+	lastUS      int64
+	unsealed    bool  // there are lines after the last checkpoint
+	checkpoints int64 // made since Open
+	ended       bool  // the last line is a closing checkpoint
 }
 
 // writer is the committer's: it alone writes the folder.
@@ -79,6 +80,7 @@ func (w *writer) putCheckpoint(st *state, us int64, code string) error {
 	}
 	w.putOwn(st, us, r)
 	st.unsealed, st.ended = false, code == sealClose
+	st.checkpoints++
 	return nil
 }
 

@@ -37,6 +37,7 @@ type Log struct {
 	closing chan struct{}
 	stopped chan struct{}
 	closed  error // of the committer, valid after stopped
+	sealed  *sealed
 
 	mu      sync.Mutex // never held over I/O
 	pending *group
@@ -133,7 +134,7 @@ func Open(cfg Config, key ed25519.PrivateKey, instance string) (*Log, error) {
 	}
 	l := &Log{cfg: cfg, instance: instance, lock: lock,
 		wake: make(chan struct{}, 1), closing: make(chan struct{}), stopped: make(chan struct{}),
-		pending: newGroup(), spare: newGroup()}
+		pending: newGroup(), spare: newGroup(), sealed: newSealed()}
 	w, notice, err := openWriter(cfg, key, instance)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("audit: open %s: %w", cfg.Dir, err), lock.Close())
@@ -146,6 +147,7 @@ func Open(cfg Config, key ed25519.PrivateKey, instance string) (*Log, error) {
 		}
 	}
 	go l.run()
+	go l.behindSegments()
 	return l, nil
 }
 
@@ -245,12 +247,13 @@ type Stats struct {
 	Refused     int64         // records not accepted, or whose group failed
 	Failures    int64         // times the disk failed
 	Checkpoints int64
+	Published   int64 // lines that the published checkpoint covers; see [Log.Behind]
 }
 
 // Stats reads the counters; it is cheap.
 func (l *Log) Stats() Stats {
 	return Stats{l.records.Load(), l.groups.Load(), time.Duration(l.syncNS.Load()), l.bytes.Load(),
-		l.refused.Load(), l.failures.Load(), l.checkpoints.Load()}
+		l.refused.Load(), l.failures.Load(), l.checkpoints.Load(), l.sealed.published.Load()}
 }
 
 // Close makes durable what was appended, signs a last checkpoint, and gives up
@@ -264,5 +267,7 @@ func (l *Log) Close() error {
 	}
 	l.mu.Unlock()
 	<-l.stopped
+	l.sealed.quit()
+	<-l.sealed.stopped
 	return l.closed
 }

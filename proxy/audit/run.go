@@ -72,10 +72,17 @@ func (l *Log) commit(g *group, seal string) error {
 		l.groups.Add(1)
 		l.syncNS.Add(int64(syncing))
 		l.bytes.Add(int64(len(l.w.out) - 1))
-		l.checkpoints.Add(int64(n) - int64(len(g.entries))) // what the writer adds of its own are checkpoints
+		l.checkpointed(&st)
 	}
 	l.release(g, nil)
 	return nil
+}
+
+// checkpointed tells who works behind the segments that a checkpoint is durable.
+func (l *Log) checkpointed(st *state) {
+	if l.checkpoints.Swap(st.checkpoints) != st.checkpoints {
+		l.sealed.set(mark{st.segment, st.off})
+	}
 }
 
 // fail refuses g, everything that gathered meanwhile, and what comes until
@@ -131,7 +138,7 @@ func (l *Log) repair(cause error, before int64) error {
 	l.failure = nil
 	l.lastUS = max(l.lastUS, st.lastUS)
 	l.records.Add(int64(st.seq - from))
-	l.checkpoints.Add(int64(st.seq - from - 1)) // the first segment begins without one
+	l.checkpointed(st)
 	l.groups.Add(1)
 	l.bytes.Add(int64(len(l.w.out) - 1))
 	return nil

@@ -13,9 +13,18 @@ var ErrBroken = errors.New("the log is broken")
 
 // VerifyOptions may all be left zero.
 type VerifyOptions struct {
-	Kept     *Checkpoint             // one kept elsewhere: what it covers must still be there, unchanged
+	Kept     []string                // signed checkpoints that were kept elsewhere: what they cover must still be there, unchanged
 	Progress func(done, total int64) // bytes; called now and then
+
+	// Quorum of the Witnesses must have signed the published checkpoint; else
+	// the error is ErrNotWitnessed.
+	Witnesses []WitnessKey
+	Quorum    int
 }
+
+// ErrNotWitnessed is in the error of a verification that found nothing wrong
+// but too few witnesses.
+var ErrNotWitnessed = errors.New("too few witnesses signed the published checkpoint")
 
 // Fault is the first record that does not fit. In a chain the change may lie in
 // it or in the line before it.
@@ -28,18 +37,20 @@ type Fault struct {
 
 // Report says what a verification saw.
 type Report struct {
-	Records    uint64       `json:"records"`
-	Segments   int          `json:"segments"`
-	From       time.Time    `json:"from,omitzero"`        // of the first record
-	To         time.Time    `json:"to,omitzero"`          // of the last one
-	Last       *Checkpoint  `json:"last,omitempty"`       // the last that was found good; nil: none
-	Keys       []string     `json:"keys,omitempty"`       // verifier keys that took over, in order
-	Unsealed   uint64       `json:"unsealed,omitempty"`   // records after it: not yet sealed, a change there may be unseen
-	Unfinished int64        `json:"unfinished,omitempty"` // bytes of a line still being written, or torn by a crash
-	Closed     bool         `json:"closed"`               // the log ends as it does when it is closed
-	Open       []OpenIntent `json:"open,omitempty"`       // intents without outcome in order, the first 100,000
-	OpenMore   int          `json:"open_more,omitempty"`  // intents without outcome that are not listed
-	Bad        *Fault       `json:"bad,omitempty"`        // nil: nothing found
+	Records    uint64        `json:"records"`
+	Segments   int           `json:"segments"`
+	From       time.Time     `json:"from,omitzero"`        // of the first record
+	To         time.Time     `json:"to,omitzero"`          // of the last one
+	Last       *Checkpoint   `json:"last,omitempty"`       // the last that was found good; nil: none
+	Keys       []string      `json:"keys,omitempty"`       // verifier keys that took over, in order
+	Unsealed   uint64        `json:"unsealed,omitempty"`   // records after it: not yet sealed, a change there may be unseen
+	Unfinished int64         `json:"unfinished,omitempty"` // bytes of a line still being written, or torn by a crash
+	Closed     bool          `json:"closed"`               // the log ends as it does when it is closed
+	Open       []OpenIntent  `json:"open,omitempty"`       // intents without outcome in order, the first 100,000
+	OpenMore   int           `json:"open_more,omitempty"`  // intents without outcome that are not listed
+	Published  uint64        `json:"published,omitempty"`  // records that the published checkpoint covers
+	Cosigned   []Cosignature `json:"cosigned,omitempty"`   // of it, by the witnesses that were asked for
+	Bad        *Fault        `json:"bad,omitempty"`        // nil: nothing found
 }
 
 // Verify checks the log in dir offline with the public key alone, in bounded
@@ -51,9 +62,13 @@ func Verify(dir string, pub PublicKey, progress func(done, total int64)) (Report
 	return VerifyWith(dir, pub, VerifyOptions{Progress: progress})
 }
 
-// VerifyWith is Verify with options.
+// VerifyWith is Verify with options. The checkpoint that the log published
+// beside its segments counts as one that was kept.
 func VerifyWith(dir string, pub PublicKey, o VerifyOptions) (Report, error) {
-	v := &verification{walker: walker{pub: pub}, o: o}
+	v := &verification{walker: walker{pub: pub}, o: o, given: pub}
+	if err := v.keep(dir, o.Kept); err != nil {
+		return v.Report, fmt.Errorf("audit: verify: %w", err)
+	}
 	segs, err := segments(dir)
 	if err != nil {
 		return v.Report, fmt.Errorf("audit: verify: %w", err)
@@ -69,9 +84,11 @@ func VerifyWith(dir string, pub PublicKey, o VerifyOptions) (Report, error) {
 			return v.report(err)
 		}
 	}
-	if k := o.Kept; k != nil && !v.sawKept {
-		v.Bad = &Fault{File: dir, Seq: v.seq, Why: fmt.Sprintf("the log ends after %d records, the kept checkpoint is record %d: the tail was cut, "+
-			"or the log was put back from an older copy", v.seq, k.Size)}
+	if err := v.missing(dir); err != nil || v.Bad != nil {
+		return v.report(err)
+	}
+	if len(v.Cosigned) < o.Quorum {
+		return v.report(fmt.Errorf("%w: %d, %d are needed", ErrNotWitnessed, len(v.Cosigned), o.Quorum))
 	}
 	return v.report(nil)
 }
@@ -82,7 +99,9 @@ type verification struct {
 	o           VerifyOptions
 	open        openIntents
 	done, total int64
-	sawKept     bool
+	kept        []*keptNote
+	notOurs     error // of kept checkpoints that the log's keys did not sign
+	given       PublicKey
 }
 
 func (v *verification) segment(s segment, last bool) error {
@@ -148,7 +167,9 @@ func (v *verification) line(s segment, n int, off int64, p *parsed) {
 		v.Bad = &Fault{s.path, n, v.seq, err.Error()}
 		return
 	}
-	v.kept(s, n, p)
+	if err := v.compare(p); err != nil {
+		v.Bad = &Fault{s.path, n, p.seq, err.Error()}
+	}
 	v.Records++
 	v.open.take(p)
 	if n%4096 == 0 {
@@ -165,19 +186,6 @@ func begins(first bool, p *parsed) error {
 	return nil
 }
 
-// kept compares the kept checkpoint with the lines before p, where it was
-// signed. The record that carried it must be there too.
-func (v *verification) kept(s segment, n int, p *parsed) {
-	k := v.o.Kept
-	if k == nil || v.sawKept || p.seq != k.Size {
-		return
-	}
-	v.sawKept = true
-	if string(p.kind) != KindCheckpoint || v.last.Root != k.Root || v.last.Head != k.Head {
-		v.Bad = &Fault{s.path, n, p.seq, fmt.Sprintf("the first %d records are not those that the kept checkpoint covers", k.Size)}
-	}
-}
-
 func (v *verification) progress(in int64) {
 	if v.o.Progress != nil {
 		v.o.Progress(min(v.done+in, v.total), v.total)
@@ -187,7 +195,9 @@ func (v *verification) progress(in int64) {
 func (v *verification) report(err error) (Report, error) {
 	r := v.Report
 	r.Last, r.Unsealed, r.Closed = v.last, v.unsealed, v.ended && v.Unfinished == 0
-	r.Keys = v.keys
+	for _, k := range v.keys {
+		r.Keys = append(r.Keys, k.String())
+	}
 	r.Open, r.OpenMore = v.open.list()
 	if v.seq > 0 {
 		r.From, r.To = time.UnixMicro(v.open.firstUS).UTC(), time.UnixMicro(v.lastUS).UTC()

@@ -12,8 +12,8 @@ func lineHash(line []byte) hash { return sha256.Sum256(line) }
 // walker follows the chain line by line and checks all that the public key can
 // show. Writer and verifier use the same one.
 type walker struct {
-	pub      PublicKey // of the next checkpoint
-	keys     []string  // those that took over
+	pub      PublicKey   // of the next checkpoint
+	keys     []PublicKey // those that took over
 	seq      uint64
 	head     hash
 	tree     tree
@@ -127,7 +127,7 @@ func (w *walker) follow(r *Record, c Checkpoint) error {
 	if _, err := ParseCheckpoint(r.Checkpoint, next); err != nil {
 		return fmt.Errorf("checkpoint: the announced key did not sign it: %w", err)
 	}
-	w.pub, w.keys = next, append(w.keys, r.Key)
+	w.pub, w.keys = next, append(w.keys, next)
 	return nil
 }
 

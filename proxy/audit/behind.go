@@ -1,0 +1,122 @@
+package audit
+
+import (
+	"errors"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lastTiles bounds how long Close waits for the tiles of the last records. What
+// is missing then is made at the next start.
+const lastTiles = 3 * time.Second
+
+var errStopped = errors.New("stopped")
+
+// sealed tells the goroutine that works behind the segments how far it may
+// read: up to the newest durable checkpoint.
+type sealed struct {
+	wake      chan struct{} // capacity 1
+	quitting  chan struct{}
+	once      sync.Once
+	stopped   chan struct{}
+	published atomic.Int64
+
+	mu   sync.Mutex
+	upto mark
+	some bool
+	err  error // why the tiles are behind; nil: they are not
+}
+
+func newSealed() *sealed {
+	return &sealed{wake: make(chan struct{}, 1), quitting: make(chan struct{}), stopped: make(chan struct{})}
+}
+
+func (s *sealed) set(upto mark) {
+	s.mu.Lock()
+	s.upto, s.some = upto, true
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *sealed) get() (mark, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.upto, s.some
+}
+
+func (s *sealed) quit() { s.once.Do(func() { close(s.quitting) }) }
+
+func (s *sealed) failed(err error) {
+	s.mu.Lock()
+	s.err = err
+	s.mu.Unlock()
+}
+
+// Behind says why tiles and published checkpoint are behind the records; nil
+// while they are not. Records are not affected: tiles are made from them.
+func (l *Log) Behind() error {
+	l.sealed.mu.Lock()
+	defer l.sealed.mu.Unlock()
+	return l.sealed.err
+}
+
+// behindSegments keeps the tiles: after each checkpoint it reads what came, writes
+// full and partial tiles, and publishes the checkpoint.
+func (l *Log) behindSegments() {
+	s := l.sealed
+	defer close(s.stopped)
+	var t *tiler
+	for {
+		select {
+		case <-s.wake:
+			t = l.tile(t, func() error { return s.patience(nil) })
+		case <-s.quitting:
+			deadline := time.Now().Add(lastTiles)
+			l.tile(t, func() error { return s.patience(&deadline) })
+			return
+		}
+	}
+}
+
+// patience is an error once tiling must end.
+func (s *sealed) patience(deadline *time.Time) error {
+	if deadline == nil {
+		select {
+		case <-s.quitting:
+			return errStopped
+		default:
+			return nil
+		}
+	}
+	if time.Now().After(*deadline) {
+		return errStopped
+	}
+	return nil
+}
+
+// tile brings t to the newest durable checkpoint. It returns nil in its place
+// when something went wrong: the next one begins with what lies in the folder.
+func (l *Log) tile(t *tiler, patience func() error) *tiler {
+	upto, some := l.sealed.get()
+	if !some {
+		return t
+	}
+	var err error
+	if t == nil {
+		t, err = openTiler(l.cfg.Dir, filepath.Join(l.cfg.Dir, tilesDir), false)
+	}
+	if err == nil {
+		err = t.advance(&upto, func(int64, int64) error { return patience() })
+	}
+	l.sealed.failed(err)
+	if err != nil {
+		return nil
+	}
+	l.sealed.published.Store(int64(t.published))
+	return t
+}

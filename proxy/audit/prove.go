@@ -1,0 +1,180 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// ErrNotSealed is in the error of who asks for a proof too early.
+var ErrNotSealed = errors.New("no checkpoint covers it yet")
+
+const tilesDir = "tiles" // in the folder of the log
+
+// Prove makes the bundle that shows a record to who has the public keys alone.
+// It reads the tiles beside the log; where there are none, or not enough, or
+// damaged ones, it makes the tree from the segments in a folder of its own,
+// and progress hears of it.
+func Prove(dir, id string, progress func(done, total int64)) (*Bundle, error) {
+	seq, line, err := locate(dir, id)
+	if err != nil {
+		return nil, fmt.Errorf("audit: prove: %w", err)
+	}
+	b := &Bundle{Index: seq, Line: line}
+	err = withTiles(dir, seq, progress, func(files tileFiles) error {
+		signed, c, err := files.checkpoint()
+		if err != nil {
+			return err
+		}
+		if c.Size <= seq {
+			return fmt.Errorf("record %s is line %d of the log: %w", id, seq, ErrNotSealed)
+		}
+		root, _ := parseHash(c.Root)
+		p, err := tlog.ProveRecord(int64(c.Size), int64(seq), files.hashes(c.Size, root))
+		if err != nil {
+			return err
+		}
+		b.Note, b.Proof = signed, texts(p)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("audit: prove: %w", err)
+	}
+	return b, nil
+}
+
+// ProveConsistency shows that the checkpoint of one size goes on from that of
+// another. Both must be checkpoints of the log; a newer size of 0 is the newest
+// published one.
+func ProveConsistency(dir string, older, newer uint64, progress func(done, total int64)) (*Consistency, error) {
+	b := &Consistency{}
+	err := withTiles(dir, max(older, newer), progress, func(files tileFiles) error {
+		signed, c, err := files.checkpoint()
+		if err != nil {
+			return err
+		}
+		if b.New = signed; newer != 0 {
+			if b.New, c, err = checkpointAt(dir, newer); err != nil {
+				return err
+			}
+		}
+		var from Checkpoint
+		if b.Old, from, err = checkpointAt(dir, older); err != nil {
+			return err
+		}
+		if from.Size > c.Size {
+			return fmt.Errorf("the checkpoint of %d lines comes after that of %d: %w", from.Size, c.Size, ErrNotSealed)
+		}
+		p, err := files.consistency(from.Size, c)
+		b.Proof = texts(p)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("audit: prove: %w", err)
+	}
+	return b, nil
+}
+
+// consistency proves that c goes on from the tree of size from.
+func (f tileFiles) consistency(from uint64, c Checkpoint) ([]tlog.Hash, error) {
+	if from == 0 || from == c.Size {
+		return nil, nil
+	}
+	root, err := parseHash(c.Root)
+	if err != nil {
+		return nil, err
+	}
+	return tlog.ProveTree(int64(c.Size), int64(from), f.hashes(c.Size, root))
+}
+
+func texts(p []tlog.Hash) (out []string) {
+	for _, h := range p {
+		out = append(out, h.String())
+	}
+	return out
+}
+
+// withTiles calls do with the tiles beside the log and, should that fail, with
+// tiles made afresh.
+func withTiles(dir string, seq uint64, progress func(done, total int64), do func(tileFiles) error) error {
+	kept := tileFiles{filepath.Join(dir, tilesDir)}
+	if _, c, err := kept.checkpoint(); err == nil && c.Size >= seq {
+		if err := do(kept); err == nil || errors.Is(err, ErrNotSealed) || errors.Is(err, ErrNoRecord) {
+			return err
+		}
+	}
+	tmp, err := os.MkdirTemp("", "byline-tiles-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	t, err := openTiler(dir, tmp, false)
+	if err == nil {
+		err = t.advance(nil, heard(progress))
+	}
+	if err != nil {
+		return err
+	}
+	err = do(t.files)
+	if errors.Is(err, os.ErrNotExist) {
+		return ErrNotSealed
+	}
+	return err
+}
+
+func heard(progress func(done, total int64)) func(done, total int64) error {
+	if progress == nil {
+		return nil
+	}
+	return func(done, total int64) error { progress(done, total); return nil }
+}
+
+// checkpointAt is the checkpoint that covers so many lines.
+func checkpointAt(dir string, size uint64) (signed string, c Checkpoint, err error) {
+	line, err := lineAt(dir, size)
+	if err != nil {
+		return "", c, err
+	}
+	r, err := ParseRecord(line)
+	if err == nil && r.Kind != KindCheckpoint {
+		err = fmt.Errorf("%w: line %d is no checkpoint", ErrNoRecord, size)
+	}
+	if err != nil {
+		return "", c, err
+	}
+	c, err = unverified(r.Checkpoint)
+	return r.Checkpoint, c, err
+}
+
+// lineAt is the line with that seq.
+func lineAt(dir string, seq uint64) ([]byte, error) {
+	segs, err := segments(dir)
+	if err != nil {
+		return nil, err
+	}
+	i := segmentOf(segs, seq)
+	if i < 0 {
+		return nil, fmt.Errorf("%w: line %d", ErrNoRecord, seq)
+	}
+	n := segs[i].first
+	var found []byte
+	err = eachLine(segs[i].path, func(line []byte) error {
+		if n == seq {
+			found = bytes.Clone(line)
+			return errEnough
+		}
+		n++
+		return nil
+	})
+	if found == nil && err == nil {
+		err = fmt.Errorf("%w: line %d", ErrNoRecord, seq)
+	}
+	if found != nil {
+		err = nil
+	}
+	return found, err
+}

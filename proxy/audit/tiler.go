@@ -1,0 +1,252 @@
+package audit
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// tiler writes the tree of a log as tiles, behind its segments: it reads them,
+// so it never holds up who appends, and can begin anywhere, also after a crash
+// and for a log that has no tiles yet. One goroutine uses it.
+type tiler struct {
+	log     string // folder of the segments
+	files   tileFiles
+	entries bool // write entry bundles too
+
+	edge    edge
+	bundle  []byte // entries of the unfinished tile
+	segment uint64 // first seq of the segment to read from, and where in it
+	off     int64
+	note    string // newest checkpoint that was met and not yet published, and the edge that it signs
+	at      edge
+	held    []byte // bundle at that edge
+
+	published uint64 // lines that the published checkpoint covers
+}
+
+// openTiler goes on where the folder out stands. What is there and does not fit
+// its own checkpoint is made again from the beginning.
+func openTiler(log, out string, entries bool) (*tiler, error) {
+	t := &tiler{log: log, files: tileFiles{out}, entries: entries}
+	_, c, err := t.files.checkpoint()
+	if err != nil {
+		return t, ignoreMissing(err)
+	}
+	root, err := parseHash(c.Root)
+	if err != nil {
+		return t, nil
+	}
+	e, err := t.files.edge(c.Size)
+	if err != nil || e.tree().root() != root {
+		return t, nil
+	}
+	if entries {
+		if t.bundle, err = t.loadBundle(c.Size); err != nil {
+			return t, nil
+		}
+	}
+	t.edge = e
+	return t, t.position(c.Size)
+}
+
+func ignoreMissing(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil // none yet, or none that can be used
+}
+
+func (t *tiler) loadBundle(size uint64) ([]byte, error) {
+	if size%tileWidth == 0 {
+		return nil, nil
+	}
+	return os.ReadFile(t.files.path(-1, size/tileWidth, int(size%tileWidth)))
+}
+
+// position finds the line with that seq.
+func (t *tiler) position(seq uint64) error {
+	segs, err := segments(t.log)
+	if err != nil {
+		return err
+	}
+	i := segmentOf(segs, seq)
+	if i < 0 {
+		t.edge, t.bundle = edge{}, nil
+		return nil
+	}
+	t.segment = segs[i].first
+	f, err := os.Open(segs[i].path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	in := newLines(f)
+	for n := segs[i].first; n < seq; n++ {
+		if _, err := in.next(); err != nil { // the log is shorter than its tiles: it was put back or is another one
+			t.edge, t.bundle, t.segment = edge{}, nil, 0
+			return nil
+		}
+	}
+	t.off = in.off
+	return nil
+}
+
+// segmentOf is the segment that holds the line with that seq; -1: none.
+func segmentOf(segs []segment, seq uint64) int {
+	i := len(segs) - 1
+	for i >= 0 && segs[i].first > seq {
+		i--
+	}
+	return i
+}
+
+// mark is a place in the segments.
+type mark struct {
+	segment uint64
+	off     int64
+}
+
+// advance takes every whole line up to the mark (nil: to the end of the log,
+// which nobody must be writing) and publishes the newest checkpoint among them.
+// An error of progress ends it. After an error t must not be used.
+func (t *tiler) advance(upto *mark, progress func(done, total int64) error) error {
+	segs, err := segments(t.log)
+	if err != nil {
+		return err
+	}
+	if len(segs) == 0 || segs[0].first > t.segment {
+		return fmt.Errorf("%s: the segment that begins with seq %d is missing", t.log, t.segment)
+	}
+	total, done := int64(0), int64(0)
+	for _, s := range segs {
+		total += s.size
+	}
+	for _, s := range segs {
+		if s.first < t.segment || upto != nil && s.first > upto.segment {
+			done += s.size
+			continue
+		}
+		if s.first != t.segment { // the one before was read to its end
+			if s.first != t.edge.size {
+				return fmt.Errorf("%s: begins with seq %d, want %d: a segment is missing or was cut", s.path, s.first, t.edge.size)
+			}
+			t.segment, t.off = s.first, 0
+		}
+		end := int64(1 << 62)
+		if upto != nil && s.first == upto.segment {
+			end = upto.off
+		}
+		if err := t.read(s.path, end, func(off int64) error {
+			if progress == nil {
+				return nil
+			}
+			return progress(min(done+off, total), total)
+		}); err != nil {
+			return err
+		}
+		done += s.size
+	}
+	return t.publish()
+}
+
+func (t *tiler) read(path string, end int64, progress func(off int64) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	in, began := newLines(io.NewSectionReader(f, t.off, max(0, end-t.off))), t.off
+	for {
+		line, err := in.next()
+		var half *torn
+		if errors.Is(err, io.EOF) || errors.As(err, &half) {
+			return nil
+		}
+		if err == nil {
+			err = t.take(line)
+		}
+		if err != nil {
+			return fmt.Errorf("%s line %d: %w", path, in.n, err)
+		}
+		if t.off = began + in.off; in.n%4096 == 0 {
+			if err := progress(t.off); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// take adds one line, with a 0x00 in front of it.
+func (t *tiler) take(prefixed []byte) error {
+	var p parsed
+	if p.parse(prefixed); p.err != nil {
+		return p.err
+	}
+	if p.seq != t.edge.size {
+		return fmt.Errorf("seq is %d, want %d", p.seq, t.edge.size)
+	}
+	if string(p.kind) == KindCheckpoint {
+		r, err := ParseRecord(p.line)
+		if err != nil {
+			return err
+		}
+		t.note, t.at, t.held = r.Checkpoint, t.edge.clone(), append(t.held[:0], t.bundle...)
+	}
+	if t.entries {
+		t.bundle = binary.BigEndian.AppendUint16(t.bundle, uint16(len(p.line)))
+		t.bundle = append(t.bundle, p.line...)
+		if p.seq%tileWidth == tileWidth-1 {
+			if err := t.files.write(-1, p.seq/tileWidth, tileWidth, t.bundle); err != nil {
+				return err
+			}
+			t.bundle = t.bundle[:0]
+		}
+	}
+	return t.edge.add(p.leaf, func(level int, n uint64, hashes []hash) error {
+		return t.files.write(level, n, tileWidth, flat(hashes))
+	})
+}
+
+func flat(hashes []hash) []byte {
+	b := make([]byte, 0, len(hashes)*len(hash{}))
+	for i := range hashes {
+		b = append(b, hashes[i][:]...)
+	}
+	return b
+}
+
+// publish writes the partial tiles of the newest checkpoint, then the
+// checkpoint: who reads it finds every tile that it needs.
+func (t *tiler) publish() error {
+	if t.note == "" {
+		return nil
+	}
+	for l, hashes := range t.at.level {
+		if len(hashes) == 0 {
+			continue
+		}
+		n := t.at.size >> (tileHeight * l) / tileWidth
+		if _, err := os.Stat(t.files.path(l, n, tileWidth)); err == nil {
+			continue // filled since: the full tile holds these hashes
+		}
+		if err := t.files.write(l, n, len(hashes), flat(hashes)); err != nil {
+			return err
+		}
+	}
+	n, w := t.at.size/tileWidth, int(t.at.size%tileWidth)
+	if _, err := os.Stat(t.files.path(-1, n, tileWidth)); t.entries && w > 0 && err != nil {
+		if err := t.files.write(-1, n, w, t.held); err != nil {
+			return err
+		}
+	}
+	if err := replaceFile(filepath.Join(t.files.dir, checkpointFile), []byte(t.note)); err != nil {
+		return err
+	}
+	t.note, t.published = "", t.at.size
+	return nil
+}

@@ -1,0 +1,239 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// longLog writes n records and closes; with tiles over several levels of width.
+func longLog(t testing.TB, n int) (dir string, ids []string) {
+	t.Helper()
+	dir = t.TempDir()
+	l := openLog(t, Config{Dir: dir, SegmentBytes: 100 << 10, CheckpointEvery: time.Millisecond})
+	var last Ticket
+	for i := range n {
+		last = l.Append(intent(i))
+		ids = append(ids, last.ID())
+		if i%50 == 0 {
+			mustWait(t, last)
+		}
+	}
+	mustWait(t, last)
+	if err := errors.Join(l.Close(), l.Behind()); err != nil {
+		t.Fatal(err)
+	}
+	return dir, ids
+}
+
+// leaves are the leaf hashes of a log, read line by line.
+func leaves(t testing.TB, dir string) (all []tlog.Hash, lines [][]byte) {
+	t.Helper()
+	for _, s := range must(segments(dir)) {
+		for line := range bytes.Lines(must(os.ReadFile(s.path))) {
+			line = bytes.TrimSuffix(line, []byte("\n"))
+			all, lines = append(all, tlog.RecordHash(line)), append(lines, line)
+		}
+	}
+	return all, lines
+}
+
+// TestTilesAreReadByTlog reads the kept-up tiles with golang.org/x/mod's own
+// client of tiles: every leaf comes back, under the root that was signed.
+func TestTilesAreReadByTlog(t *testing.T) {
+	dir, _ := longLog(t, 1500)
+	files := tileFiles{filepath.Join(dir, tilesDir)}
+	signed, _, err := files.checkpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := must(ParseCheckpoint(signed, testPub))
+	all, _ := leaves(t, dir)
+	if int(c.Size) != len(all)-1 {
+		t.Fatalf("published %d of %d lines", c.Size, len(all))
+	}
+	r := files.hashes(c.Size, must(parseHash(c.Root)))
+	for i := range c.Size {
+		got, err := r.ReadHashes([]int64{tlog.StoredHashIndex(0, int64(i))})
+		if err != nil || got[0] != all[i] {
+			t.Fatalf("leaf %d: %v", i, err)
+		}
+	}
+	if rep := mustVerify(t, dir); !rep.Closed {
+		t.Errorf("%+v", rep)
+	}
+}
+
+// TestTilesGoOn restarts the log again and again, now and then without its
+// tiles, with a damaged one, or with tiles of another log.
+func TestTilesGoOn(t *testing.T) {
+	dir := t.TempDir()
+	for run, spoil := range []func(){
+		func() {},
+		func() {},
+		func() { os.RemoveAll(filepath.Join(dir, tilesDir)) },
+		func() { os.Truncate(filepath.Join(dir, tilesDir, "tile", "0", "000"), 100) },
+		func() { os.Remove(filepath.Join(dir, tilesDir, checkpointFile)) },
+		func() { os.WriteFile(filepath.Join(dir, tilesDir, checkpointFile), []byte("x\n\n"), 0o600) },
+		func() {
+			other, _ := longLog(t, 10)
+			os.RemoveAll(filepath.Join(dir, tilesDir))
+			os.Rename(filepath.Join(other, tilesDir), filepath.Join(dir, tilesDir))
+		},
+	} {
+		spoil()
+		l := openLog(t, Config{Dir: dir, CheckpointEvery: time.Hour, SegmentBytes: 100 << 10})
+		for i := range 150 {
+			l.Append(intent(i))
+		}
+		if err := errors.Join(l.Close(), l.Behind()); err != nil {
+			t.Fatal(err)
+		}
+		all, lines := leaves(t, dir)
+		b, err := Prove(dir, must(ParseRecord(lines[len(lines)-2])).ID, nil)
+		if err != nil {
+			t.Fatalf("run %d: %v", run, err)
+		}
+		if _, err := b.Verify(Trust{Keys: []PublicKey{testPub}}); err != nil || len(b.Proof) == 0 || int(b.Index) != len(all)-2 {
+			t.Errorf("run %d: %v", run, err)
+		}
+	}
+}
+
+func TestProofsOfEveryRecord(t *testing.T) {
+	dir, ids := longLog(t, 700)
+	trust := Trust{Keys: []PublicKey{testPub}}
+	for i := 0; i < len(ids); i += 17 {
+		id := ids[i]
+		b, err := Prove(dir, id, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ParseBundle(b.Format())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := again.Verify(trust)
+		if err != nil || p.Record.ID != id {
+			t.Fatalf("%s: %v", id, err)
+		}
+	}
+	if _, err := Prove(dir, "r_none", nil); !errors.Is(err, ErrNoRecord) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestProofsBetweenAnyTwoCheckpoints(t *testing.T) {
+	dir, _ := longLog(t, 700)
+	_, lines := leaves(t, dir)
+	var sizes []uint64
+	for i, line := range lines {
+		if must(ParseRecord(line)).Kind == KindCheckpoint {
+			sizes = append(sizes, uint64(i))
+		}
+	}
+	if len(sizes) < 4 {
+		t.Fatalf("%d checkpoints show nothing", len(sizes))
+	}
+	trust := Trust{Keys: []PublicKey{testPub}}
+	step := max(1, len(sizes)/6)
+	for i := 0; i < len(sizes); i += step {
+		for j := i; j < len(sizes); j += step {
+			b, err := ProveConsistency(dir, sizes[i], sizes[j], nil)
+			if err != nil {
+				t.Fatalf("%d to %d: %v", sizes[i], sizes[j], err)
+			}
+			again, err := ParseConsistency(b.Format())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := again.Verify(trust)
+			if err != nil || p.Old.Size != sizes[i] || p.Checkpoint.Size != sizes[j] {
+				t.Errorf("%d to %d: %v", sizes[i], sizes[j], err)
+			}
+		}
+	}
+	if b, err := ProveConsistency(dir, sizes[0], 0, nil); err != nil || must(unverified(b.New)).Size != sizes[len(sizes)-1] {
+		t.Errorf("to the newest: %v", err)
+	}
+}
+
+// TestI8ChangedBundleIsFound changes each byte of a bundle of either kind.
+func TestI8ChangedBundleIsFound(t *testing.T) {
+	dir, ids := longLog(t, 400)
+	_, lines := leaves(t, dir)
+	first := uint64(0)
+	for first = 1; must(ParseRecord(lines[first])).Kind != KindCheckpoint; first++ {
+	}
+	trust := Trust{Keys: []PublicKey{testPub}}
+	for what, text := range map[string][]byte{
+		"inclusion":   must(Prove(dir, ids[300], nil)).Format(),
+		"consistency": must(ProveConsistency(dir, first, 0, nil)).Format(),
+	} {
+		if _, err := VerifyBundle(text, trust); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		for at := range text {
+			changed := bytes.Clone(text)
+			changed[at] ^= 1
+			if _, err := VerifyBundle(changed, trust); err == nil {
+				t.Errorf("%s: byte %d (%q) may be changed", what, at, text[at])
+			}
+		}
+	}
+	b := must(Prove(dir, ids[300], nil))
+	b.Line = lines[3]
+	if _, err := b.Verify(trust); err == nil {
+		t.Error("another record of the same log passes")
+	}
+}
+
+// TestDamagedTileIsNotBelieved flips a bit in each tile: a proof is made from
+// the segments instead.
+func TestDamagedTileIsNotBelieved(t *testing.T) {
+	dir, ids := longLog(t, 600)
+	tiles := must(filepath.Glob(filepath.Join(dir, tilesDir, "tile", "*", "0*")))
+	for _, path := range tiles {
+		if st := must(os.Stat(path)); st.IsDir() {
+			continue
+		}
+		b := must(os.ReadFile(path))
+		changed := bytes.Clone(b)
+		changed[len(b)/2] ^= 4
+		os.WriteFile(path, changed, 0o600)
+		p, err := Prove(dir, ids[10], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Verify(Trust{Keys: []PublicKey{testPub}}); err != nil {
+			t.Error(err)
+		}
+		os.WriteFile(path, b, 0o600)
+	}
+}
+
+func FuzzParseBundle(f *testing.F) {
+	dir, ids := longLog(f, 20)
+	f.Add(must(Prove(dir, ids[3], nil)).Format())
+	_, lines := leaves(f, dir)
+	for i, line := range lines {
+		if must(ParseRecord(line)).Kind == KindCheckpoint && i > 0 {
+			f.Add(must(ProveConsistency(dir, uint64(i), 0, nil)).Format())
+			break
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if b, err := ParseBundle(text); err == nil && !bytes.Equal(b.Format(), text) {
+			t.Errorf("%q was read as %q", text, b.Format())
+		}
+		if b, err := ParseConsistency(text); err == nil && !bytes.Equal(b.Format(), text) {
+			t.Errorf("%q was read as %q", text, b.Format())
+		}
+		VerifyBundle(text, Trust{Keys: []PublicKey{testPub}})
+	})
+}
