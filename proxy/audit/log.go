@@ -46,6 +46,7 @@ type Log struct {
 	behind  bool   // the system clock is behind lastUS by more than a second
 	failure error  // why nothing can be recorded; nil: it can
 
+	durable                                                        atomic.Uint64 // seq of the next record: those before it are on stable storage
 	records, groups, syncNS, bytes, refused, failures, checkpoints atomic.Int64
 }
 
@@ -140,6 +141,7 @@ func Open(cfg Config, key ed25519.PrivateKey, instance string) (*Log, error) {
 		return nil, errors.Join(fmt.Errorf("audit: open %s: %w", cfg.Dir, err), lock.Close())
 	}
 	l.w, l.lastUS = w, w.st.lastUS
+	l.durable.Store(w.st.seq)
 	if notice != nil {
 		l.Append(notice.record())
 		if err := l.commit(l.take(), ""); err != nil {

@@ -74,6 +74,7 @@ func (l *Log) commit(g *group, seal string) error {
 		l.bytes.Add(int64(len(l.w.out) - 1))
 		l.checkpointed(&st)
 	}
+	l.durable.Store(st.seq)
 	l.release(g, nil)
 	return nil
 }
@@ -136,6 +137,7 @@ func (l *Log) repair(cause error, before int64) error {
 		return err
 	}
 	l.failure = nil
+	l.durable.Store(st.seq)
 	l.lastUS = max(l.lastUS, st.lastUS)
 	l.records.Add(int64(st.seq - from))
 	l.checkpointed(st)
