@@ -1,9 +1,13 @@
 package adapters
 
+// The comments of these structs are the reference: docs/adapters.md and configs/adapter.schema.json are written from
+// them by go generate. The tags of each field: yaml (the key), json (the same key, for the canonical form that the digest
+// covers), need:"yes" (the key must be there), one:"a|b" (the values it may have), def (what holds without the key, where
+// that is not nothing), eg (an example).
+//
+//go:generate go test . -run Reference -update
+
 // Spec is one adapter as it is written in YAML: the whole language. Every key is data; nothing in it runs code.
-// The comments of these structs are the reference: docs/adapters.md and configs/adapter.schema.json are generated
-// from them. The tags of each field: yaml (the key), json (the same key, for the canonical form that the digest
-// covers), need:"yes" (the key must be there), one:"a|b" (the values it may have), eg (an example).
 type Spec struct {
 	// Name is how tasks, policies and records call this adapter: lower case letters, digits and hyphens.
 	Name string `yaml:"name" json:"name" need:"yes" eg:"mediawiki"`
@@ -55,21 +59,21 @@ type Interim struct {
 // Upstream says where and how to connect. The zero value connects to what the agent named.
 type Upstream struct {
 	// URL overrides scheme, address and port of the connection. The Host that the SaaS sees stays the agent's.
-	URL string `yaml:"url" json:"url,omitempty" eg:"https://10.0.0.7:8443"`
+	URL string `yaml:"url" json:"url,omitempty" def:"the host that the agent named, over https" eg:"https://10.0.0.7:8443"`
 	// CA is a PEM file, or PEM text, with the authorities to trust instead of the system's.
-	CA string `yaml:"ca" json:"ca,omitempty" eg:"/etc/byline/acme-ca.pem"`
+	CA string `yaml:"ca" json:"ca,omitempty" def:"the authorities of the system" eg:"/etc/byline/acme-ca.pem"`
 	// ClientCert is a PEM file with the certificate that the proxy shows to the SaaS.
 	ClientCert string `yaml:"client_cert" json:"client_cert,omitempty" eg:"/etc/byline/wiki.pem"`
 	// ClientKey is the PEM file with its key.
 	ClientKey string `yaml:"client_key" json:"client_key,omitempty" eg:"/etc/byline/wiki.key"`
 	// Protocol is auto (what ALPN chooses), h1 or h2.
-	Protocol string `yaml:"protocol" json:"protocol,omitempty" one:"auto|h1|h2" eg:"h1"`
+	Protocol string `yaml:"protocol" json:"protocol,omitempty" one:"auto|h1|h2" def:"auto" eg:"h1"`
 }
 
 // CookieSpec sorts cookies by name. Patterns may contain *. A cookie that neither list names is held.
 type CookieSpec struct {
 	// Hold lists cookies that stay in the proxy; it wins over pass.
-	Hold []string `yaml:"hold" json:"hold,omitempty" eg:"[\"*_session\", \"*UserID\"]"`
+	Hold []string `yaml:"hold" json:"hold,omitempty" def:"every cookie that pass does not name" eg:"[\"*_session\", \"*UserID\"]"`
 	// Pass lists harmless cookies that go both ways between agent and SaaS.
 	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[\"*_BPsession\"]"`
 	// Share lists cookies that belong to the session and that the agent must see and send back, as anti-forgery tokens set
@@ -77,7 +81,7 @@ type CookieSpec struct {
 	Share []string `yaml:"share" json:"share,omitempty" eg:"[XSRF-TOKEN]"`
 	// Mask lists held cookies whose value is masked in answers. Without it every held cookie whose value is long
 	// enough to be a secret is masked; name cookies here when some hold plain words.
-	Mask []string `yaml:"mask" json:"mask,omitempty" eg:"[\"*_session\"]"`
+	Mask []string `yaml:"mask" json:"mask,omitempty" def:"every held cookie of 8 bytes and more" eg:"[\"*_session\"]"`
 	// Person lists held cookies whose value begins with the name of whoever is logged in, up to a |: it is put on record
 	// beside the fingerprint of a borrowed session.
 	Person []string `yaml:"person" json:"person,omitempty" eg:"[\"*UserName\"]"`
@@ -144,7 +148,7 @@ type LoginSpec struct {
 	// Header is the header that kind header sets on every request.
 	Header string `yaml:"header" json:"header,omitempty" eg:"X-Auth-Token"`
 	// Value is the template of that header, or of Authorization for kind bearer.
-	Value string `yaml:"value" json:"value,omitempty" eg:"Bearer ${token}"`
+	Value string `yaml:"value" json:"value,omitempty" def:"for bearer: Bearer ${token}" eg:"Bearer ${token}"`
 	// Headers are set on every request from what the steps took: name to template (kinds form and json).
 	Headers map[string]string `yaml:"headers" json:"headers,omitempty" eg:"{Authorization: \"Bearer ${token}\"}"`
 	// Query are parameters that are set on every request: name to template. What an agent sends under these names is
@@ -153,13 +157,13 @@ type LoginSpec struct {
 	// TokenURL is the token endpoint of kind oauth2: an absolute URL, or a path at the adapter's host.
 	TokenURL string `yaml:"token_url" json:"token_url,omitempty" eg:"/oauth/token"`
 	// GrantType is client_credentials (the default), password or refresh_token.
-	GrantType string `yaml:"grant_type" json:"grant_type,omitempty" one:"client_credentials|password|refresh_token" eg:"client_credentials"`
+	GrantType string `yaml:"grant_type" json:"grant_type,omitempty" one:"client_credentials|password|refresh_token" def:"client_credentials" eg:"client_credentials"`
 	// Scopes are asked for at the token endpoint.
 	Scopes []string `yaml:"scopes" json:"scopes,omitempty" eg:"[read, write]"`
 	// Audience is sent as the audience parameter.
 	Audience string `yaml:"audience" json:"audience,omitempty" eg:"https://api.acme.example"`
 	// ClientAuth says where the client's own credentials go: basic (the default) or body.
-	ClientAuth string `yaml:"client_auth" json:"client_auth,omitempty" one:"basic|body" eg:"basic"`
+	ClientAuth string `yaml:"client_auth" json:"client_auth,omitempty" one:"basic|body" def:"basic" eg:"basic"`
 	// Success is what the answer to the last step must be: everything said here must hold. Without any other sign a
 	// login that the SaaS answers with 200 and an error page would pass for one, so post steps require it.
 	Success Condition `yaml:"success" json:"success" eg:"{status: [302], cookie: \"*UserID\"}"`
@@ -209,7 +213,7 @@ type StepSpec struct {
 	Take map[string]Take `yaml:"take" json:"take,omitempty" eg:"{token: {css: \"input[name=csrf]\", attr: value}}"`
 	// Follow is how many redirects are followed by GET before the answer is judged, at the adapter's hosts and login.hosts
 	// only. Cookies set on the way count as set by the answer.
-	Follow int `yaml:"follow" json:"follow,omitempty" eg:"5"`
+	Follow int `yaml:"follow" json:"follow,omitempty" def:"0" eg:"5"`
 	// Success is checked on the answer of this step; the login fails when it does not hold.
 	Success Condition `yaml:"success" json:"success" eg:"{status: [200]}"`
 }
@@ -237,14 +241,14 @@ type Condition struct {
 	// Status lists the status codes that fit; one number may stand without brackets.
 	Status Ints `yaml:"status" json:"status,omitempty" eg:"[302, 303]"`
 	// Redirect is a pattern with * on the Location header.
-	Redirect string `yaml:"redirect" json:"redirect,omitempty" eg:"*Special:UserLogin*"`
+	Redirect string `yaml:"redirect" json:"redirect,omitempty" eg:"\"*Special:UserLogin*\""`
 	// Cookie is a pattern on the name of a cookie that the answer sets (a deletion does not count).
-	Cookie string `yaml:"cookie" json:"cookie,omitempty" eg:"*UserID"`
+	Cookie string `yaml:"cookie" json:"cookie,omitempty" eg:"\"*UserID\""`
 	// Deletes is a pattern on the name of a cookie that the answer deletes, and does not set again: many applications
 	// say so that they do not know a session, and then answer as to anybody.
-	Deletes string `yaml:"deletes" json:"deletes,omitempty" eg:"*UserID"`
+	Deletes string `yaml:"deletes" json:"deletes,omitempty" eg:"\"*UserID\""`
 	// Header is "Name" (must be there) or "Name: pattern".
-	Header string `yaml:"header" json:"header,omitempty" eg:"X-Login-State: anonymous"`
+	Header string `yaml:"header" json:"header,omitempty" eg:"\"X-Login-State: anonymous\""`
 	// ContentType is a pattern on the media type, without parameters.
 	ContentType string `yaml:"content_type" json:"content_type,omitempty" eg:"text/html"`
 	// Body is text that the first 64 KiB of the body must contain.
@@ -279,7 +283,7 @@ type ActionSpec struct {
 // must fit; "" in it means absent or empty.
 type MatchSpec struct {
 	// Method is one method or a list; without it every method. HEAD must be listed where it is meant.
-	Method Strings `yaml:"method" json:"method,omitempty" eg:"[GET, HEAD]"`
+	Method Strings `yaml:"method" json:"method,omitempty" def:"every method" eg:"[GET, HEAD]"`
 	// Path is one pattern or a list of them, on the decoded path: {var} and * stay within a segment, ** at the end is the
 	// rest, {var...} at the end is the rest bound to var.
 	Path Strings `yaml:"path" json:"path" need:"yes" eg:"/tickets/{id}"`
@@ -314,7 +318,7 @@ type MatchSpec struct {
 	// the keys at the top of a JSON body. A request with any other parameter is not this action, so that reading
 	// cannot be turned into writing by one parameter more; [] allows none. A body of another type, or one that is cut
 	// off, cannot be told and is refused.
-	Only Strings `yaml:"only" json:"only,omitzero" eg:"[page, \"Show*\", \"{id}-RefersTo\"]"`
+	Only Strings `yaml:"only" json:"only,omitzero" def:"any parameter" eg:"[page, \"Show*\", \"{id}-RefersTo\"]"`
 	// Fold compares values of query, form, param and json without regard to case. Names keep their case.
 	Fold bool `yaml:"fold" json:"fold,omitempty" eg:"true"`
 }
