@@ -108,9 +108,12 @@ func (h *demoHouse) settle() error {
 		}
 		text = re.ReplaceAll(text, []byte(edit.to))
 	}
+	err = os.WriteFile(h.path("byline.yaml"), text, 0o600)
+	if h.app == nil {
+		return err
+	}
 	upstream := fmt.Sprintf("upstream: {url: \"https://%s\", ca: %q}\n", h.app.Addr(), h.path("acme-ca.pem"))
-	return errors.Join(os.WriteFile(h.path("byline.yaml"), text, 0o600),
-		os.WriteFile(h.path("adapters.d", "tickets.yaml"), append(bytes.Clone(demoAdapter), upstream...), 0o600))
+	return errors.Join(err, os.WriteFile(h.path("adapters.d", "tickets.yaml"), append(bytes.Clone(demoAdapter), upstream...), 0o600))
 }
 
 func freePorts(n int) (ports []string, err error) {
