@@ -18,6 +18,11 @@ type Config struct {
 	// whoever can write the folder can change them unseen.
 	CheckpointEvery time.Duration `yaml:"checkpoint_every"`
 
+	// CommitEvery is the least time between two group commits while several
+	// requests wait for each of them; one that waits alone is never held back.
+	// Default 300µs. More saves processor and disk, and is added to each request.
+	CommitEvery time.Duration `yaml:"commit_every"`
+
 	disk disk             // nil: the real one; tests inject faults
 	now  func() time.Time // nil: time.Now
 }
@@ -29,6 +34,9 @@ func (c *Config) SetDefaults() {
 	}
 	if c.CheckpointEvery == 0 {
 		c.CheckpointEvery = 10 * time.Second
+	}
+	if c.CommitEvery == 0 {
+		c.CommitEvery = 300 * time.Microsecond
 	}
 	if c.disk == nil {
 		c.disk = osDisk{}
@@ -48,6 +56,9 @@ func (c *Config) Check() (problems []error) {
 	}
 	if c.CheckpointEvery <= 0 {
 		problems = append(problems, errors.New("checkpoint_every: must be positive"))
+	}
+	if c.CommitEvery < 0 || c.CommitEvery > time.Second {
+		problems = append(problems, errors.New("commit_every: must be from 1ns to 1s"))
 	}
 	return problems
 }

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"strconv"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
@@ -20,9 +21,36 @@ func appendLine(dst []byte, seq, taskSeq uint64, prev hash, us int64, body []byt
 	dst = append(dst, `,"prev":"`...)
 	dst = prev.appendHex(dst)
 	dst = append(dst, `","time":"`...)
-	dst = time.UnixMicro(us).UTC().AppendFormat(dst, timeLayout)
+	dst = appendTime(dst, us)
 	dst = append(dst, '"')
 	return append(dst, body...)
+}
+
+// second is one second as a line has it, up to the point before its fraction.
+type second struct {
+	unix int64
+	text []byte
+}
+
+// lastSecond is kept because most lines are written in the second of the line
+// before.
+var lastSecond atomic.Pointer[second]
+
+// appendTime writes us, in microseconds since 1970, in timeLayout.
+func appendTime(dst []byte, us int64) []byte {
+	if us < 0 {
+		return time.UnixMicro(us).UTC().AppendFormat(dst, timeLayout)
+	}
+	s := lastSecond.Load()
+	if s == nil || s.unix != us/1e6 {
+		s = &second{us / 1e6, time.Unix(us/1e6, 0).UTC().AppendFormat(nil, "2006-01-02T15:04:05.")}
+		lastSecond.Store(s)
+	}
+	dst = append(dst, s.text...)
+	for part, unit := us%1e6, int64(1e5); unit > 0; unit /= 10 {
+		dst = append(dst, byte('0'+part/unit%10))
+	}
+	return append(dst, 'Z')
 }
 
 // appendBody writes everything of r from its id to the closing brace.
@@ -144,6 +172,15 @@ func list(dst []byte, key string, v []string) []byte {
 	return append(dst, ']')
 }
 
+// verbatim are the bytes that stand for themselves: ASCII without controls,
+// quote and backslash.
+var verbatim = func() (t [256]bool) {
+	for c := 0x20; c < 0x7f; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
 const hexDigits = "0123456789abcdef"
 
 // appendString writes s as a JSON string in the one form that a log holds
@@ -154,11 +191,12 @@ func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
-		if b := s[i]; b < utf8.RuneSelf {
-			if b >= 0x20 && b != '"' && b != '\\' && b != 0x7f {
-				i++
-				continue
-			}
+		b := s[i]
+		if verbatim[b] {
+			i++
+			continue
+		}
+		if b < utf8.RuneSelf {
 			dst = append(dst, s[start:i]...)
 			dst = escape(dst, b)
 			i++

@@ -24,6 +24,9 @@ var (
 	errOwnKind = errors.New("this kind of record is the log's own")
 )
 
+// unasked is how long records lie in memory when nobody waits for them.
+const unasked = 5 * time.Millisecond
+
 const maxPending = 16 << 20 // bytes that may wait for the disk
 
 // Log appends records to a folder. Its methods may be called concurrently.
@@ -33,10 +36,13 @@ type Log struct {
 	lock     *os.File
 	w        *writer // the committer's alone
 
-	wake    chan struct{} // capacity 1: pending is no longer empty
+	wake    chan struct{} // capacity 1: somebody waits for pending
+	soon    *time.Timer   // pending is written although nobody waits
 	closing chan struct{}
 	stopped chan struct{}
-	closed  error // of the committer, valid after stopped
+	closed  error     // of the committer, valid after stopped
+	began   time.Time // of the last commit; the committer's alone
+	crowd   int32     // so many waited for it; likewise
 	sealed  *sealed
 
 	mu      sync.Mutex // never held over I/O
@@ -68,8 +74,22 @@ type entry struct {
 // verdict is shared by the tickets of one group. err may be read once done is
 // closed.
 type verdict struct {
-	done chan struct{}
-	err  error
+	done    chan struct{}
+	err     error
+	wake    chan<- struct{} // of the log
+	waiting atomic.Int32    // so many have asked for it
+}
+
+// ask has the group written now: records that nobody waits for go with those
+// that somebody does.
+func (v *verdict) ask() {
+	if v.waiting.Add(1) > 1 {
+		return
+	}
+	select {
+	case v.wake <- struct{}{}:
+	default:
+	}
 }
 
 // Ticket is one appended record on its way to the disk.
@@ -88,14 +108,15 @@ func (t Ticket) Wait(ctx context.Context) error {
 	if t.v == nil {
 		return ErrNotRecorded
 	}
-	if ctx.Done() == nil {
-		<-t.v.done
-		return t.v.err
-	}
 	select {
 	case <-t.v.done:
 		return t.v.err
 	default:
+	}
+	t.v.ask()
+	if ctx.Done() == nil {
+		<-t.v.done
+		return t.v.err
 	}
 	select {
 	case <-t.v.done:
@@ -134,8 +155,9 @@ func Open(cfg Config, key ed25519.PrivateKey, instance string) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{cfg: cfg, instance: instance, lock: lock,
-		wake: make(chan struct{}, 1), closing: make(chan struct{}), stopped: make(chan struct{}),
-		pending: newGroup(), spare: newGroup(), sealed: newSealed()}
+		wake: make(chan struct{}, 1), soon: time.NewTimer(time.Hour), closing: make(chan struct{}), stopped: make(chan struct{}),
+		sealed: newSealed()}
+	l.pending, l.spare = l.newGroup(), l.newGroup()
 	w, notice, err := openWriter(cfg, key, instance)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("audit: open %s: %w", cfg.Dir, err), lock.Close())
@@ -153,7 +175,9 @@ func Open(cfg Config, key ed25519.PrivateKey, instance string) (*Log, error) {
 	return l, nil
 }
 
-func newGroup() *group { return &group{verdict: &verdict{done: make(chan struct{})}} }
+func (l *Log) newGroup() *group { return &group{verdict: l.newVerdict()} }
+
+func (l *Log) newVerdict() *verdict { return &verdict{done: make(chan struct{}), wake: l.wake} }
 
 var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 2048); return &b }}
 
@@ -210,10 +234,7 @@ func (l *Log) enqueue(r *Record, body []byte) (*verdict, error) {
 	g.bodies = append(g.bodies, body...)
 	g.entries = append(g.entries, entry{len(g.bodies), us, task, r.Kind == "task" && r.Code == codeEnded})
 	if len(g.entries) == 1 {
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
+		l.soon.Reset(unasked)
 	}
 	return g.verdict, nil
 }
