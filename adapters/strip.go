@@ -1,6 +1,9 @@
 package adapters
 
-import "strings"
+import (
+	"strings"
+	"sync/atomic"
+)
 
 // credentialHeaders are removed from every request: credentials, what names a person or an address, what changes the
 // method or the path behind the walk's back. Names are lower case with - for _.
@@ -25,7 +28,32 @@ const (
 	borrowed
 	isCookie
 	isReferer
+	ifHarmless // its value decides
 )
+
+// verdicts keeps what was said about the names that came last, so that the words of a credential are looked for once
+// in each name. It is a cache of fixed size: agents choose the names. The zero value is empty.
+type verdicts [128]atomic.Pointer[verdictOnName]
+
+type verdictOnName struct {
+	name string
+	says verdictOn
+}
+
+func (v *verdicts) of(a *Adapter, name string) verdictOn {
+	if name == "" {
+		return a.judgeName(name)
+	}
+	slot := &v[(len(name)*31+int(name[0])*7+int(name[len(name)/2])*3+int(name[len(name)-1]))%len(v)]
+	if k := slot.Load(); k != nil && k.name == name {
+		return k.says
+	}
+	says := a.judgeName(name)
+	if len(name) <= 64 {
+		slot.Store(&verdictOnName{strings.Clone(name), says}) // name is a part of a whole head
+	}
+	return says
+}
 
 // Strip appends to dst what of the agent's fields may go on, in order, and returns the cookies that may and everything
 // that was left behind. It builds; in is never edited and may be shared. A field goes on only when it carries no
@@ -50,7 +78,20 @@ func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Co
 	return dst, agentCookies, left
 }
 
+// judge says what happens to a field. What its name alone says is looked up.
 func (a *Adapter) judge(name, value string) verdictOn {
+	v := a.names.of(a, name)
+	switch {
+	case v != ifHarmless:
+		return v
+	case carriesCredential(value):
+		return borrowed
+	}
+	return passes
+}
+
+// judgeName is what a field's name alone says: a verdict, or that its value decides.
+func (a *Adapter) judgeName(name string) verdictOn {
 	var room [64]byte
 	lower := string(canonical(room[:0], name))
 	switch {
@@ -62,14 +103,12 @@ func (a *Adapter) judge(name, value string) verdictOn {
 		return passes
 	case lower == "referer":
 		return isReferer
-	case carriesCredential(value):
-		return borrowed
 	case lower == "origin" || strings.HasPrefix(lower, "sec-fetch-") || strings.HasPrefix(lower, "sec-websocket-"):
-		return passes
+		return ifHarmless
 	case looksCredential(lower):
 		return borrowed
 	}
-	return passes
+	return ifHarmless
 }
 
 // sessionHeader: it is a credential by its value, or by its name and the adapter's word.

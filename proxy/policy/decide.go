@@ -26,8 +26,23 @@ func (g *Grant) Decide(q Request) Decision {
 	if q.Now.IsZero() {
 		return Decision{Code: PolicyDenied, Errors: []string{"the request names no time"}}
 	}
-	w := &world{grant: g, plan: p, request: &q, place: p.placeOf(&q)}
-	asked := cedar.Request{Principal: g.principal.UID, Action: p.action.UID, Resource: w.place.UID, Context: p.context(g, &q)}
+	seen := p.circumstancesOf(&q)
+	if !p.fleeting {
+		if d, ok := p.recall(seen); ok {
+			return d
+		}
+	}
+	d := g.ask(p, &q)
+	if d.Effect == Permit && !p.fleeting {
+		p.remember(seen, d)
+	}
+	return d
+}
+
+// ask puts the request to Cedar.
+func (g *Grant) ask(p *plan, q *Request) Decision {
+	w := &world{grant: g, plan: p, request: q, place: p.placeOf(q)}
+	asked := cedar.Request{Principal: g.principal.UID, Action: p.action.UID, Resource: w.place.UID, Context: p.context(g, q)}
 	permit, why := cedar.Authorize(p.all, w, asked)
 	if permit != cedar.Allow || len(why.Errors) > 0 {
 		if inScope, _ := cedar.Authorize(p.all[:len(p.permitIDs)], w, asked); inScope != cedar.Allow {

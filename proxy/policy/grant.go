@@ -83,6 +83,7 @@ type plan struct {
 	fleeting  bool               // among them are some that differ with every request
 	moment    atomic.Pointer[moment]
 	place     atomic.Pointer[types.Entity] // the resource that was looked at last
+	permits   [recalled]atomic.Pointer[permitted]
 }
 
 // plan is kept after the first request for the action.
