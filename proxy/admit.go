@@ -19,10 +19,10 @@ func (x *exchange) admit() error {
 	if err := x.tunnel.task.Active(); err != nil {
 		return ended(err)
 	}
-	if canonicalAuthority(h.Authority, h.Scheme) != x.tunnel.authority {
+	if !x.tunnel.named(h.Authority, h.Scheme) {
 		return refuse(Misdirected, "this tunnel leads to %s, the request names %q. Open a tunnel to the host that you want.", x.tunnel.authority, h.Authority)
 	}
-	x.adapter = x.rules.adapters.ByHost(x.tunnel.authority)
+	x.adapter = x.tunnel.adapter(x.rules)
 	if x.adapter == nil {
 		return hostNotAdapted(x.tunnel.authority)
 	}

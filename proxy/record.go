@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/byline-proxy/byline/proxy/audit"
@@ -10,10 +11,24 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
+// records are used again: two are filled for every exchange, and the log keeps
+// nothing of them.
+var records = sync.Pool{New: func() any { return new(audit.Record) }}
+
+// append hands r over and forgets it.
+func (c *Corridor) append(r *audit.Record) audit.Ticket {
+	t := c.log.Append(r)
+	clear(r.Stripped)
+	*r = audit.Record{Stripped: r.Stripped[:0]}
+	records.Put(r)
+	return t
+}
+
 // record is what is known of the exchange so far, in the words of the record.
-// Query values and field values are never part of it.
+// Query values and field values are never part of it. It is for append.
 func (x *exchange) record(kind string) *audit.Record {
-	r := x.c.taskRecord(kind, x.tunnel.task)
+	r := records.Get().(*audit.Record)
+	x.c.name(r, kind, x.tunnel.task)
 	r.PolicyDigest = x.rules.policy.Digest()
 	r.Method, r.Host, r.Path = x.in.Method, x.tunnel.authority, x.in.Path
 	if x.adapter != nil {
@@ -39,7 +54,7 @@ func effect(d policy.Decision) string {
 
 // intend puts the intent on record and returns once it is durable (I3).
 func (x *exchange) intend(ctx context.Context) error {
-	ticket := x.c.log.Append(x.record("intent"))
+	ticket := x.c.append(x.record("intent"))
 	if err := ticket.Wait(ctx); err != nil {
 		if ctx.Err() != nil && x.tunnel.task.Active() != nil {
 			return ended(x.tunnel.task.Active())
@@ -68,7 +83,8 @@ func (x *exchange) outcome(status int, code Code, sent, received int64) string {
 		}
 		r = x.record("refusal")
 	} else {
-		r = x.c.taskRecord("outcome", x.tunnel.task)
+		r = records.Get().(*audit.Record)
+		x.c.name(r, "outcome", x.tunnel.task)
 		r.Intent, r.Adapter, r.AdapterDigest, r.PolicyDigest = x.intent, x.adapter.Name(), x.adapter.Digest(), x.rules.policy.Digest()
 		r.Action, r.Resource = x.action.Name, x.action.Resource
 		r.Method, r.Host, r.Path = x.in.Method, x.tunnel.authority, x.in.Path
@@ -79,7 +95,7 @@ func (x *exchange) outcome(status int, code Code, sent, received int64) string {
 	r.Status, r.Code, r.BytesDown, r.BytesUp = status, string(code), sent, received
 	r.DurationUS = time.Since(x.began).Microseconds()
 	x.c.metrics.exchange(r.Adapter, string(code), status, time.Since(x.began))
-	return x.c.log.Append(r).ID()
+	return x.c.append(r).ID()
 }
 
 // outcomeOnly adds what shows only while bytes flow: credentials behind a body,
@@ -137,12 +153,17 @@ func (x *exchange) brokeOff(err error) Code {
 
 // taskRecord is a record that carries who acts: agent, sponsor, task, grant.
 func (c *Corridor) taskRecord(kind string, t *task) *audit.Record {
-	r := &audit.Record{Kind: kind}
+	r := new(audit.Record)
+	c.name(r, kind, t)
+	return r
+}
+
+func (c *Corridor) name(r *audit.Record, kind string, t *task) {
+	r.Kind = kind
 	if t != nil {
 		p := t.Principal()
 		r.Agent, r.Sponsor, r.Task, r.Grant = p.Agent, p.Sponsor, p.Task, p.Grant
 	}
-	return r
 }
 
 // note puts a lifecycle record (task, lease, login, logout, reload) on record

@@ -7,24 +7,32 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-// sightings remembers what one tunnel knows of the borrowed credentials it saw:
-// an agent sends the same cookie with every request.
+// sightings remembers what a task knows of the borrowed credentials it saw: an
+// agent sends the same cookie with every request, through every tunnel.
 type sightings struct {
 	mu   sync.Mutex
 	seen map[string]audit.Stripped // by the credential's value
 }
 
 const (
-	maxSightings = 64  // of one tunnel; then it forgets and begins anew
+	maxSightings = 64  // of one task; then it forgets and begins anew
 	maxAlerts    = 100 // of one task: an agent can make up as many credentials as it likes
 )
+
+// sightings are the task's; a tunnel without one has nothing to remember.
+func (t *tunnel) sightings() *sightings {
+	if t.task == nil {
+		return new(sightings)
+	}
+	return &t.task.sightings
+}
 
 // sighted is a borrowed credential as the record names it: by keyed
 // fingerprint, the same for the same value, from which nobody without the key
 // can find the value. A session that this agent was not seen with before is put
 // on record by itself, in front of the request that carried it.
 func (x *exchange) sighted(b adapters.Borrowed) audit.Stripped {
-	s, value := &x.tunnel.sightings, b.Value.Reveal()
+	s, value := x.tunnel.sightings(), b.Value.Reveal()
 	s.mu.Lock()
 	known, ok := s.seen[value]
 	s.mu.Unlock()
@@ -46,7 +54,7 @@ func (x *exchange) sighted(b adapters.Borrowed) audit.Stripped {
 }
 
 // alert puts the first sight of a session, and the first with each further
-// agent, on record. While the store cannot tell, it alerts once a tunnel.
+// agent, on record. While the store cannot tell, it alerts once a task.
 func (x *exchange) alert(s audit.Stripped) {
 	if x.tunnel.task == nil {
 		return // nobody who could be named carried it

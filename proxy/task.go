@@ -30,6 +30,8 @@ type task struct {
 	mu     sync.Mutex
 	narrow atomic.Pointer[narrowed]
 	alerts atomic.Int64 // sightings put on record
+
+	sightings sightings
 }
 
 // narrowed is a scope compiled against one set of rules.

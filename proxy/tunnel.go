@@ -25,8 +25,34 @@ type tunnel struct {
 	task      *task
 	authority string // host:port, one spelling; every request must name it
 	host      string // the same without the port
-	sightings sightings
+	place     atomic.Pointer[place]
 	upstream  atomic.Pointer[upstream]
+}
+
+// place is what a tunnel's host is under one set of rules.
+type place struct {
+	rules   *rules
+	adapter *adapters.Adapter
+}
+
+// adapter is nil when none names the tunnel's host. It is looked up once for
+// each set of rules.
+func (t *tunnel) adapter(r *rules) *adapters.Adapter {
+	if p := t.place.Load(); p != nil && p.rules == r {
+		return p.adapter
+	}
+	a := r.adapters.ByHost(t.authority)
+	t.place.Store(&place{r, a})
+	return a
+}
+
+// named tells whether a request names the tunnel's own authority, however it
+// spells it. Most spell it as the tunnel was asked for.
+func (t *tunnel) named(authority, scheme string) bool {
+	if port := t.authority[len(t.host):]; authority == t.host && (port == ":443" && scheme == "https" || port == ":80" && scheme == "http") {
+		return true
+	}
+	return canonicalAuthority(authority, scheme) == t.authority
 }
 
 // upstream is where a tunnel's requests go under one version of its adapter.

@@ -97,7 +97,8 @@ func (m *answerHead) sift(fields []Field) *Malformed {
 
 // answer turns a head into a Response, with its body whole or streamed.
 func (x *exchange) answer(m *answerHead) (*Response, error) {
-	resp := &Response{Status: m.status, Fields: m.fields, Length: m.length}
+	resp := &x.resp
+	*resp = Response{Status: m.status, Fields: m.fields, Length: m.length}
 	x.keep = !m.close
 	if m.status == http.StatusSwitchingProtocols {
 		return x.switched(m, resp)
@@ -112,7 +113,8 @@ func (x *exchange) answer(m *answerHead) (*Response, error) {
 		return resp, x.close()
 	}
 	cfg := &x.h.pool.cfg
-	b := &body{src: &x.u.src, left: m.length, stall: cfg.AnswerStall}
+	b := &x.body
+	b.src, b.left, b.stall = &x.u.src, m.length, cfg.AnswerStall
 	switch {
 	case m.chunked:
 		b.framing, b.left = chunks, 0
@@ -143,11 +145,11 @@ func (x *exchange) close() error {
 // whole reads a short body, so that its connection is free before it is
 // passed on.
 func (x *exchange) whole(resp *Response, b *body) (*Response, error) {
-	k := &kept{own: make([]byte, b.left)}
-	if _, err := io.ReadFull(b, k.own); err != nil {
+	k := newKept(b.left)
+	if _, err := io.ReadFull(b, k.left); err != nil {
+		_ = k.Close()
 		return nil, x.fail("body", endedEarly(err))
 	}
-	k.Reset(k.own)
 	x.end(x.keep)
 	resp.Body = k
 	return resp, nil
@@ -166,9 +168,7 @@ func (x *exchange) arrived(resp *Response, s *stream) (done bool, err error) {
 		return false, x.fail("body", garbled(err))
 	}
 	x.end(x.keep)
-	k := &kept{own: early[:n]}
-	k.Reset(k.own)
-	resp.Body = k
+	resp.Body = &kept{left: early[:n]}
 	if s.b.trailer == nil {
 		resp.Length, resp.Trailers = int64(n), nil
 	}

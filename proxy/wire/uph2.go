@@ -91,8 +91,8 @@ func (h *host) overH2(ctx context.Context, out *Request) (*Response, error) {
 	s := &h2stream{x: x, rc: got.Body, end: end, stall: h.pool.cfg.AnswerStall}
 	resp.Trailers = func() []Field { return flatten(got.Trailer) }
 	if resp.Length > 0 && resp.Length <= int64(h.pool.cfg.KeepBody) {
-		k := &kept{own: make([]byte, resp.Length)}
-		_, err := io.ReadFull(s, k.own)
+		k := newKept(resp.Length)
+		_, err := io.ReadFull(s, k.left)
 		if err == nil {
 			var one [1]byte // up to the end: only then are trailers there
 			_, _ = s.Read(one[:])
@@ -102,9 +102,9 @@ func (h *host) overH2(ctx context.Context, out *Request) (*Response, error) {
 		}
 		_ = s.Close()
 		if err != nil {
+			_ = k.Close()
 			return nil, err
 		}
-		k.Reset(k.own)
 		resp.Body = k
 		return resp, nil
 	}

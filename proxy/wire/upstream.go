@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -41,6 +40,10 @@ type exchange struct {
 	heard  bool // some byte of an answer arrived
 	keep   bool // the answer lets the connection live
 	once   sync.Once
+
+	head answerHead // the last that came
+	resp Response
+	body body
 }
 
 // stale: a kept-alive connection that the SaaS had closed (RFC 9110 9.2.2).
@@ -62,7 +65,7 @@ func (x *exchange) run() (*Response, error) {
 	if err := x.send(); err != nil {
 		return nil, x.fail("write", err)
 	}
-	var m answerHead
+	m := &x.head
 	for n := 0; ; n++ {
 		first := x.h.pool.cfg.ResponseHead
 		if x.upload != nil {
@@ -77,8 +80,8 @@ func (x *exchange) run() (*Response, error) {
 		if err != nil {
 			return nil, x.fail("head", x.cause(err))
 		}
-		m = answerHead{}
-		if bad := parseAnswerHead(string(raw), &m, x.h.pool.cfg.MaxFields); bad != nil {
+		*m = answerHead{}
+		if bad := parseAnswerHead(string(raw), m, x.h.pool.cfg.MaxFields); bad != nil {
 			return nil, x.fail("head", errors.New(bad.Detail))
 		}
 		if m.status >= 200 || m.status == 101 {
@@ -87,12 +90,12 @@ func (x *exchange) run() (*Response, error) {
 		if n == maxInterim {
 			return nil, x.fail("head", errors.New("the SaaS gives interim answers without an end"))
 		}
-		x.interim(&m)
+		x.interim(m)
 	}
 	if x.upload != nil {
 		x.upload.refused() // if it was never asked for
 	}
-	return x.answer(&m)
+	return x.answer(m)
 }
 
 // maxInterim is how many interim answers one request may get.
@@ -237,11 +240,3 @@ func appendRequest(b []byte, authority string, out *Request) ([]byte, error) {
 }
 
 var errGarbled = errors.New("the answer's body is not framed as HTTP says")
-
-// kept is a body that was read whole.
-type kept struct {
-	bytes.Reader
-	own []byte
-}
-
-func (k *kept) Close() error { return nil }

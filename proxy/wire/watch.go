@@ -7,7 +7,8 @@ import (
 )
 
 // watchAfter is how long an exchange may take before we look whether the agent
-// is still there. Most exchanges end sooner and pay for a timer alone.
+// is still there, or half of it: the timer is left running from one exchange to
+// the next, for setting it twice in each costs more than all else here.
 const watchAfter = 200 * time.Millisecond
 
 var errAgentGone = errors.New("wire: the agent closed its connection")
@@ -18,6 +19,9 @@ type watch struct {
 	mu      sync.Mutex
 	timer   *time.Timer
 	on      bool
+	armed   bool          // the timer runs
+	turn    uint32        // counts exchanges
+	looked  uint32        // the turn at the last look
 	reading chan struct{} // closed when the read ahead has ended
 }
 
@@ -25,16 +29,18 @@ func (w *watch) start(c *h1) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.on = true
-	if w.timer == nil {
-		w.timer = time.AfterFunc(watchAfter, func() { w.look(c) })
-	} else {
-		w.timer.Reset(watchAfter)
+	w.turn++
+	switch {
+	case w.timer == nil:
+		w.timer = time.AfterFunc(watchAfter/2, func() { w.look(c) })
+	case !w.armed:
+		w.timer.Reset(watchAfter / 2)
 	}
+	w.armed = true
 }
 
 // stop returns once nobody reads ahead any more.
 func (w *watch) stop(c *h1) {
-	w.timer.Stop()
 	w.mu.Lock()
 	w.on = false
 	reading := w.reading
@@ -51,13 +57,18 @@ func (w *watch) stop(c *h1) {
 
 func (w *watch) look(c *h1) {
 	w.mu.Lock()
+	w.armed = false
 	if !w.on || w.reading != nil {
 		w.mu.Unlock()
 		return
 	}
+	if w.looked != w.turn { // this exchange has only begun
+		w.looked = w.turn
+		w.again()
+		return
+	}
 	if c.body != nil && !c.body.ended.Load() { // the body is read by whoever forwards it, and tells as well
-		w.timer.Reset(watchAfter)
-		w.mu.Unlock()
+		w.again()
 		return
 	}
 	if c.src.r < c.src.w { // the next request is here already
@@ -72,4 +83,11 @@ func (w *watch) look(c *h1) {
 	if err := c.src.fill(); err != nil && !isTimeout(err) {
 		c.cancel(errAgentGone)
 	}
+}
+
+// again has the timer run once more; mu is held, and is given up.
+func (w *watch) again() {
+	w.armed = true
+	w.timer.Reset(watchAfter / 2)
+	w.mu.Unlock()
 }
