@@ -31,7 +31,8 @@ const (
 // declared parameter that comes twice, a path or query that does not decode, a body that is cut off or of an unclear
 // type where a field decides); the caller refuses it. Safe for concurrent use.
 func (a *Adapter) Classify(q Query) (Action, bool) {
-	var r reading
+	r := readings.Get().(*reading)
+	defer r.done()
 	if !r.init(a.rules, q) {
 		return Action{}, false
 	}
@@ -40,7 +41,7 @@ func (a *Adapter) Classify(q Query) (Action, bool) {
 	}
 	for _, rule := range a.rules.candidates(r.method, r.path) {
 		var bound [maxSlots]string
-		switch rule.match(&r, &bound) {
+		switch rule.match(r, &bound) {
 		case matches:
 			return rule.action(&bound), true
 		case unsure, needsBody:
@@ -53,7 +54,8 @@ func (a *Adapter) Classify(q Query) (Action, bool) {
 // NeedsBody reports whether the start of the body may decide the action: the caller then peeks into it. q.Body is not
 // looked at. When it is false, Classify answers the same for any body and for none.
 func (a *Adapter) NeedsBody(q Query) bool {
-	var r reading
+	r := readings.Get().(*reading)
+	defer r.done()
 	if !r.init(a.rules, q) {
 		return false
 	}
@@ -63,7 +65,7 @@ func (a *Adapter) NeedsBody(q Query) bool {
 	}
 	for _, rule := range a.rules.candidates(r.method, r.path) {
 		var bound [maxSlots]string
-		switch rule.match(&r, &bound) {
+		switch rule.match(r, &bound) {
 		case matches, unsure:
 			return false
 		case needsBody:

@@ -3,6 +3,7 @@ package adapters
 import (
 	"net/url"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -24,6 +25,15 @@ type reading struct {
 	xmlState    uint8
 	graphql     []graphqlCall
 	graphState  uint8
+}
+
+// readings are used again: one is made of every request, twice of one with a body.
+var readings = sync.Pool{New: func() any { return new(reading) }}
+
+// done forgets the request; nothing that was bound or returned lies in r itself.
+func (r *reading) done() {
+	*r = reading{}
+	readings.Put(r)
 }
 
 // pair is one parameter; value stays empty when no action decides by it.

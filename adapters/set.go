@@ -17,7 +17,8 @@ type Adapter struct {
 	review time.Time // end of the day of interim.review_by; zero: none was given (library adapters)
 	rules  *rules
 	where  func(key string) string
-	names  verdicts
+	names  verdicts // on request fields
+	backs  verdicts // on answer fields
 }
 
 // Where is file:line of the deepest part of a key like upstream.ca that the adapter's own file holds, for whoever finds

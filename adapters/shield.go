@@ -73,8 +73,19 @@ func cookieName(name string) bool {
 	return name != ""
 }
 
-// keepsBack: a header of an answer that may carry the session.
+// keepsBack: a header of an answer that may carry the session. It is told by its name alone, and looked up.
 func (a *Adapter) keepsBack(name string) bool {
+	return a.backs.of(name, a.judgeBack) == borrowed
+}
+
+func (a *Adapter) judgeBack(name string) verdictOn {
+	if a.carriesBack(name) {
+		return borrowed
+	}
+	return passes
+}
+
+func (a *Adapter) carriesBack(name string) bool {
 	var room [64]byte
 	lower := string(canonical(room[:0], name))
 	switch lower {

@@ -40,15 +40,15 @@ type verdictOnName struct {
 	says verdictOn
 }
 
-func (v *verdicts) of(a *Adapter, name string) verdictOn {
+func (v *verdicts) of(name string, judge func(string) verdictOn) verdictOn {
 	if name == "" {
-		return a.judgeName(name)
+		return judge(name)
 	}
 	slot := &v[(len(name)*31+int(name[0])*7+int(name[len(name)/2])*3+int(name[len(name)-1]))%len(v)]
 	if k := slot.Load(); k != nil && k.name == name {
 		return k.says
 	}
-	says := a.judgeName(name)
+	says := judge(name)
 	if len(name) <= 64 {
 		slot.Store(&verdictOnName{strings.Clone(name), says}) // name is a part of a whole head
 	}
@@ -80,7 +80,7 @@ func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Co
 
 // judge says what happens to a field. What its name alone says is looked up.
 func (a *Adapter) judge(name, value string) verdictOn {
-	v := a.names.of(a, name)
+	v := a.names.of(name, a.judgeName)
 	switch {
 	case v != ifHarmless:
 		return v

@@ -93,8 +93,9 @@ func (x *exchange) outcome(status int, code Code, sent, received int64) string {
 		x.outcomeOnly(r)
 	}
 	r.Status, r.Code, r.BytesDown, r.BytesUp = status, string(code), sent, received
-	r.DurationUS = time.Since(x.began).Microseconds()
-	x.c.metrics.exchange(r.Adapter, string(code), status, time.Since(x.began))
+	took := time.Since(x.began)
+	r.DurationUS = took.Microseconds()
+	x.c.metrics.exchange(r.Adapter, string(code), status, took)
 	return x.c.append(r).ID()
 }
 

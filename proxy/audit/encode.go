@@ -1,7 +1,10 @@
 package audit
 
 import (
+	"bytes"
+	"hash/maphash"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -60,15 +63,10 @@ func appendBody(dst []byte, r *Record) []byte {
 	dst = append(dst, `,"kind":`...)
 	dst = appendString(dst, r.Kind)
 	dst = text(dst, `,"instance":`, r.Instance)
-	dst = text(dst, `,"agent":`, r.Agent)
-	dst = text(dst, `,"sponsor":`, r.Sponsor)
-	dst = text(dst, `,"task":`, r.Task)
-	dst = text(dst, `,"grant":`, r.Grant)
+	dst = who(dst, r)
 	dst = text(dst, `,"purpose":`, r.Purpose)
 	dst = list(dst, `,"scope":[`, r.Scope)
-	dst = text(dst, `,"adapter":`, r.Adapter)
-	dst = text(dst, `,"adapter_digest":`, r.AdapterDigest)
-	dst = text(dst, `,"policy_digest":`, r.PolicyDigest)
+	dst = under(dst, r)
 	dst = text(dst, `,"action":`, r.Action)
 	dst = text(dst, `,"resource":`, r.Resource)
 	if r.Privileged {
@@ -103,6 +101,53 @@ func appendBody(dst []byte, r *Record) []byte {
 	dst = list(dst, `,"frontier":[`, r.Frontier)
 	return append(dst, '}')
 }
+
+// who writes who acts, under what the rules are: both are the same in all
+// records of a task, and are kept as they were written last.
+func who(dst []byte, r *Record) []byte {
+	return subjects.repeat(dst, four{r.Agent, r.Sponsor, r.Task, r.Grant}, r.Task,
+		[4]string{`,"agent":`, `,"sponsor":`, `,"task":`, `,"grant":`})
+}
+
+func under(dst []byte, r *Record) []byte {
+	return rules.repeat(dst, four{r.Adapter, r.AdapterDigest, r.PolicyDigest, ""}, r.AdapterDigest,
+		[4]string{`,"adapter":`, `,"adapter_digest":`, `,"policy_digest":`, ""})
+}
+
+// four values that are written behind one another.
+type four [4]string
+
+// repeats keeps runs of fields as they were written. It is a cache of fixed
+// size; the zero value is empty, and it may be used concurrently.
+type repeats [256]atomic.Pointer[repeated]
+
+type repeated struct {
+	values four
+	text   []byte
+}
+
+var subjects, rules repeats
+
+// repeat appends the fields of values; key is one that tells most of them apart.
+func (c *repeats) repeat(dst []byte, values four, key string, names [4]string) []byte {
+	slot := &c[int(maphash.String(seed, key))&(len(c)-1)]
+	if k := slot.Load(); k != nil && k.values == values {
+		return append(dst, k.text...)
+	}
+	start := len(dst)
+	for i, v := range values {
+		dst = text(dst, names[i], v)
+	}
+	if len(dst)-start <= 2<<10 {
+		for i := range values {
+			values[i] = strings.Clone(values[i])
+		}
+		slot.Store(&repeated{values, bytes.Clone(dst[start:])})
+	}
+	return dst
+}
+
+var seed = maphash.MakeSeed()
 
 func appendStripped(dst []byte, stripped []Stripped) []byte {
 	if len(stripped) == 0 {
