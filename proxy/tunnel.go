@@ -25,12 +25,12 @@ type tunnel struct {
 	task      *task
 	authority string // host:port, one spelling; every request must name it
 	host      string // the same without the port
-	place     atomic.Pointer[place]
+	standing  atomic.Pointer[standing]
 	upstream  atomic.Pointer[upstream]
 }
 
-// place is what a tunnel's host is under one set of rules.
-type place struct {
+// standing is what a tunnel's host is under one set of rules.
+type standing struct {
 	rules   *rules
 	adapter *adapters.Adapter
 }
@@ -38,11 +38,11 @@ type place struct {
 // adapter is nil when none names the tunnel's host. It is looked up once for
 // each set of rules.
 func (t *tunnel) adapter(r *rules) *adapters.Adapter {
-	if p := t.place.Load(); p != nil && p.rules == r {
+	if p := t.standing.Load(); p != nil && p.rules == r {
 		return p.adapter
 	}
 	a := r.adapters.ByHost(t.authority)
-	t.place.Store(&place{r, a})
+	t.standing.Store(&standing{r, a})
 	return a
 }
 

@@ -96,6 +96,10 @@ func (f *faultFile) Sync() error {
 	case f.d.is("sync fails but persists"):
 		f.file.Sync()
 		return syscall.EIO
+	case f.d.is("stuck"):
+		for f.d.is("stuck") {
+			time.Sleep(time.Millisecond)
+		}
 	case f.d.is("slow"):
 		time.Sleep(300 * time.Millisecond)
 	}
@@ -305,7 +309,7 @@ func TestSlowDiskDoesNotBlockAppend(t *testing.T) {
 func TestPendingIsBounded(t *testing.T) {
 	d := &faultDisk{}
 	l := openLog(t, Config{Dir: t.TempDir(), disk: d})
-	d.set("slow")
+	d.set("stuck")
 	big := strings.Repeat("x", maxLine/2)
 	var err error
 	for range 2*maxPending/len(big) + 8 {
