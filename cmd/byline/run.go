@@ -28,7 +28,10 @@ func runCommand() *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{Use: "run [flags] -- COMMAND [ARG...]", Short: "Run a program inside a task of its own",
 		Long: "Makes a task, runs the program so that it uses the proxy and trusts its authority, passes signals and the exit\n" +
-			"code through, and ends the task. Exit code 128+n when signal n ended the program.",
+			"code through, and ends the task. Exit code 128+n when signal n ended the program.\n\n" +
+			"Proxy and authority are named in the variables that curl, wget, git, Python, Node.js, Deno, Go, Java, the AWS CLI and\n" +
+			"others read. A browser reads none: start it with HOME set to $BYLINE_BROWSER_HOME, whose NSS database trusts the\n" +
+			"authority, and hand it the proxy and its credentials from $HTTPS_PROXY, as playwright's proxy option does.",
 		Example: "  byline run --agent spiffe://acme.example/agent/triage --sponsor alice@acme.example --purpose INC-1234 \\\n" +
 			"    --for 30m --allow mediawiki:page.read,page.edit -- curl https://wiki.acme.example/\n" +
 			"  byline run --spec task.json -- node triage.js",

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/byline-proxy/byline/certs"
 )
 
 // tunnels is a proxy that knows CONNECT alone, demands the task's credentials
@@ -152,5 +154,25 @@ class Get {
 	}
 	if strings.Contains(out, "blt_x") {
 		t.Fatalf("java prints the task's token: %s", out)
+	}
+}
+
+// TestBrowserHomeTrustsTheRootAlone reads the database that a browser would.
+func TestBrowserHomeTrustsTheRootAlone(t *testing.T) {
+	certutil := lookPath(t, "certutil")
+	dir := t.TempDir()
+	if err := certs.Init(dir); err != nil {
+		t.Fatal(err)
+	}
+	home, err := browserHome(t.TempDir(), filepath.Join(dir, "root.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(certutil, "-L", "-d", "sql:"+filepath.Join(home, ".pki", "nssdb")).CombinedOutput()
+	if err != nil || strings.Count(string(out), "C,,") != 1 || !strings.Contains(string(out), "byline") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if _, err := browserHome(t.TempDir(), filepath.Join(dir, "root.key")); err == nil {
+		t.Error("a file that is no certificate was trusted")
 	}
 }

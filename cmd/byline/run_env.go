@@ -22,6 +22,7 @@ type surroundings struct {
 	bundle   string // the system's roots and ours
 	preload  string // for Node.js
 	wgetrc   string // for wget
+	browser  string // a home folder for browsers, or ""
 	java     javaOptions
 	noProxy  string
 	withhold []string // variables that the program must not see
@@ -68,6 +69,9 @@ func (s *surroundings) write(root string) error {
 		s.warnings = append(s.warnings, "wget will not trust the proxy: "+err.Error())
 		s.wgetrc = ""
 	}
+	if s.browser, err = browserHome(s.dir, s.root); err != nil {
+		s.warnings = append(s.warnings, "browsers will not trust the proxy: "+err.Error())
+	}
 	if s.java, err = javaTrust(s.dir, s.root, s.proxy, s.noProxy); err != nil {
 		s.warnings = append(s.warnings, "Java programs will not trust the proxy: "+err.Error())
 	}
@@ -112,6 +116,9 @@ func (s *surroundings) environ(task, token string) []string {
 		"NO_PROXY="+s.noProxy, "no_proxy="+s.noProxy, "BYLINE_TASK="+task)
 	if s.wgetrc != "" {
 		env = append(env, "WGETRC="+s.wgetrc)
+	}
+	if s.browser != "" {
+		env = append(env, "BYLINE_BROWSER_HOME="+s.browser)
 	}
 	return append(env, s.java.environ(task, token)...)
 }
