@@ -113,16 +113,7 @@ func programs(t *testing.T) string {
 // it had at the application.
 func checkEnded(t *testing.T, h *house.House, app *apps.App) {
 	t.Helper()
-	var tasks []house.Task
-	h.JSON(&tasks, "task", "list")
-	if len(tasks) == 0 {
-		t.Error("there was no task")
-	}
-	for _, task := range tasks {
-		if task.State != "ended" {
-			t.Errorf("task %s is %s after its program", task.ID, task.State)
-		}
-	}
+	checkRuns(t, h)
 	logins, logouts := 0, 0
 	for _, r := range h.Records() {
 		switch r.Kind {
