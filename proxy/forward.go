@@ -110,7 +110,7 @@ func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Respon
 // sessionOver asks the adapter, with the beginning of the body where its rule
 // needs one. The body stays readable from its start.
 func (x *exchange) sessionOver(resp *wire.Response) (bool, error) {
-	if !x.adapter.EndedNeedsBody(resp.Status, resp.Fields) || resp.Body == nil {
+	if !x.adapter.EndedNeedsBody(resp.Status, resp.Fields) || resp.Body == nil || unending(value(resp.Fields, "Content-Type")) {
 		return x.adapter.Ended(resp.Status, resp.Fields, nil), nil
 	}
 	head := make([]byte, bodyRoom(resp.Length))
@@ -122,6 +122,18 @@ func (x *exchange) sessionOver(resp *wire.Response) (bool, error) {
 	rest := resp.Body
 	resp.Body = &joined{Reader: io.MultiReader(bytes.NewReader(head[:n]), rest), Closer: rest}
 	return x.adapter.Ended(resp.Status, resp.Fields, head[:n]), nil
+}
+
+// unending is true for answers that say one thing after another for as long as
+// they like. None of them is a login page, and holding one back until its
+// beginning is whole would hold it for ever.
+func unending(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	switch media = strings.ToLower(strings.TrimSpace(media)); media {
+	case "text/event-stream", "multipart/x-mixed-replace", "application/x-ndjson", "application/jsonl", "application/json-seq", "application/stream+json":
+		return true
+	}
+	return strings.HasPrefix(media, "application/grpc")
 }
 
 type joined struct {

@@ -48,7 +48,7 @@ login:
     - post: /login
       form: {user: "${username}", pass: "${password}"}
   success: {status: [302], cookie: sid}
-  ended: [{redirect: "*/login"}]
+  ended: [{redirect: "*/login"}, {status: 200, content_type: "text/*", body: "you must log in"}]
 actions:
   - {name: page.any, match: {path: "/**"}, resource: "page/1"}
 `
@@ -80,6 +80,7 @@ func newWires(t *testing.T, from, to string, saas http.HandlerFunc, how *wiring)
 	w := &wires{t: t, from: from, to: to}
 	w.saas = httptest.NewUnstartedServer(guardedBySession(t, to, saas))
 	w.saas.EnableHTTP2 = to == "h2"
+	w.saas.Config.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerConnection: 1 << 26, MaxReceiveBufferPerStream: 1 << 20} // what stalls is not to be the SaaS
 	w.saas.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			w.conns.Add(1)
@@ -222,8 +223,8 @@ func within[T any](t *testing.T, what string, done <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-done:
-	case <-time.After(10 * time.Second):
-		t.Fatalf("%s: not within ten seconds", what)
+	case <-time.After(30 * time.Second):
+		t.Fatalf("%s: not within thirty seconds", what)
 	}
 	return v
 }

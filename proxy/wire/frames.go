@@ -17,8 +17,9 @@ type frames struct {
 	count *atomic.Int64
 	head  [14]byte
 	have  int
-	left  uint64 // of the payload
-	final bool   // this frame ends a message
+	left  uint64      // of the payload
+	final bool        // this frame ends a message
+	over  atomic.Bool // a close frame was seen: what breaks from here on was over
 }
 
 // pass sees the next bytes of the stream.
@@ -54,6 +55,9 @@ func (f *frames) begin() {
 		f.left = uint64(short)
 	}
 	const fin, control = 0x80, 0x08
+	if f.head[0]&0x0f == 8 {
+		f.over.Store(true)
+	}
 	f.final = f.head[0]&fin != 0 && f.head[0]&control == 0
 	f.have = 0
 }

@@ -25,6 +25,7 @@ type side interface {
 type splicing struct {
 	agent, saas side
 	linger      time.Duration
+	up, down    frames
 	last        atomic.Pointer[time.Timer] // runs once one direction has ended
 	once        sync.Once
 	err         error // the first one
@@ -38,9 +39,10 @@ func splice(agent, saas side, linger time.Duration, m *Messages) (sent, received
 		m = &Messages{}
 	}
 	s := &splicing{agent: agent, saas: saas, linger: linger}
+	s.up.count, s.down.count = &m.Up, &m.Down
 	var up sync.WaitGroup
-	up.Go(func() { received = s.pass(saas, agent, &frames{count: &m.Up}) })
-	sent = s.pass(agent, saas, &frames{count: &m.Down})
+	up.Go(func() { received = s.pass(saas, agent, &s.up) })
+	sent = s.pass(agent, saas, &s.down)
 	up.Wait()
 	s.last.Load().Stop()
 	return sent, received, s.err
@@ -50,7 +52,7 @@ func splice(agent, saas side, linger time.Duration, m *Messages) (sent, received
 func (s *splicing) pass(to, from side, see *frames) int64 {
 	n, err := s.copy(to, from, see)
 	switch {
-	case err != nil && s.last.Load() != nil: // the other direction ended as it should
+	case err != nil && (s.last.Load() != nil || s.up.over.Load() || s.down.over.Load()): // it had ended as it should
 		s.fail(nil)
 	case err != nil:
 		s.fail(err)
@@ -125,8 +127,14 @@ func (c *h1) join(resp *Response) (err error) {
 	}
 	c.src.disarm()
 	sent, received, err = splice(h1side{c}, asSide(resp.Switched), c.s.cfg.BodyStall, resp.Messages)
-	if c.ctx.Err() != nil {
-		err = context.Cause(c.ctx)
+	return endedBy(c.ctx, err)
+}
+
+// endedBy prefers the reason for which a connection was cut to how that looked
+// from below. That the agent left is no reason of its own.
+func endedBy(ctx context.Context, err error) error {
+	if why := context.Cause(ctx); why != nil && why != context.Canceled {
+		return why
 	}
 	return err
 }
@@ -184,10 +192,7 @@ func (x *h2) join(resp *Response) (sent, received int64, err error) {
 	}
 	sent, received, err = splice(s, asSide(resp.Switched), x.s.cfg.BodyStall, resp.Messages)
 	s.in.wait.end()
-	if ctx := x.r.Context(); ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	return sent, received, err
+	return sent, received, endedBy(x.r.Context(), err)
 }
 
 // h2side is an agent's stream. It cannot end its own direction and go on reading:

@@ -79,13 +79,13 @@ func (h *host) overH2(ctx context.Context, out *Request) (*Response, error) {
 	}
 	resp := &Response{Status: got.StatusCode, Length: got.ContentLength}
 	if bad := fromHeader(resp, got.Header, h.pool.cfg.MaxFields); bad != nil {
-		_ = got.Body.Close()
 		end()
+		_ = got.Body.Close()
 		return nil, &Error{Stage: "head", Sent: true, Err: errors.New(bad.Detail)}
 	}
 	if out.Method == http.MethodHead || !bodyAllowed(got.StatusCode) || got.Body == http.NoBody || got.ContentLength == 0 {
-		_ = got.Body.Close()
 		end()
+		_ = got.Body.Close()
 		return resp, nil
 	}
 	s := &h2stream{x: x, rc: got.Body, end: end, stall: h.pool.cfg.AnswerStall}
@@ -269,7 +269,6 @@ func (s *h2stream) Read(p []byte) (int, error) {
 }
 
 func (s *h2stream) Close() error {
-	err := s.rc.Close()
-	s.end()
-	return err
+	s.end() // first: closing waits for the request's body, which may be waiting for the agent
+	return s.rc.Close()
 }

@@ -1,7 +1,10 @@
 package wire
 
 import (
+	"crypto/tls"
 	"errors"
+	"io"
+	"net"
 	"sync"
 	"time"
 )
@@ -80,7 +83,11 @@ func (w *watch) look(c *h1) {
 	c.src.disarm()
 	w.mu.Unlock()
 	defer close(done)
-	if err := c.src.fill(); err != nil && !isTimeout(err) {
+	err := c.src.fill()
+	if err == io.EOF {
+		err = afterFarewell(c.conn)
+	}
+	if err != nil && !isTimeout(err) {
 		c.cancel(errAgentGone)
 	}
 }
@@ -90,4 +97,21 @@ func (w *watch) again() {
 	w.armed = true
 	w.timer.Reset(watchAfter / 2)
 	w.mu.Unlock()
+}
+
+// afterFarewell waits, once the agent has said that it will send no more, until
+// its connection ends too. TLS tells the two apart (close_notify, RFC 8446 section
+// 6.1): an agent may end its own direction and still wait for the answer. Without
+// TLS a FIN says only that nothing more comes, and most who send it are gone.
+func afterFarewell(conn net.Conn) error {
+	secured, ok := conn.(*tls.Conn)
+	if !ok {
+		return io.EOF
+	}
+	var one [1]byte
+	_, err := secured.NetConn().Read(one[:])
+	if err == nil {
+		err = errors.New("wire: bytes behind the end of TLS")
+	}
+	return err
 }

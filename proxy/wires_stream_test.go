@@ -1,0 +1,434 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// zeros is a body without an end.
+type zeros struct{ n *atomic.Int64 }
+
+func (z zeros) Read(p []byte) (int, error) {
+	clear(p)
+	z.n.Add(int64(len(p)))
+	return len(p), nil
+}
+
+// memory is what the process holds, in bytes. Agent and SaaS are in it too.
+func memory(t *testing.T) int64 {
+	if raced { // its shadow grows with every byte that was ever touched
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapInuse + m.StackInuse)
+	}
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip("no /proc/self/statm")
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+// TestBodiesOfAnySizeTakeConstantMemory sends zeros up, then down: counted bytes,
+// and text in chunks, which is masked on its way.
+func TestBodiesOfAnySizeTakeConstantMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("moves gigabytes")
+	}
+	overWires(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			n, err := io.Copy(io.Discard, r.Body)
+			fmt.Fprint(w, n, " ", err)
+			return
+		}
+		n, _ := strconv.ParseInt(r.URL.Query().Get("n"), 10, 64)
+		kind := r.URL.Query().Get("type")
+		w.Header().Set("Content-Type", kind)
+		if kind == "application/octet-stream" {
+			w.Header().Set("Content-Length", fmt.Sprint(n))
+		}
+		_, _ = io.CopyN(w, zeros{new(atomic.Int64)}, n)
+	}, func(w *wires) {
+		size := int64(192 << 20)
+		if w.from == "h1" && w.to == "h1" && !raced {
+			size = 2 << 30
+		}
+		_, _ = io.Copy(io.Discard, w.get("/?n=1000000&type=text/plain").Body) // connections and buffers are there
+		before, most := memory(w.t), int64(0)
+		stop := make(chan struct{})
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for tick := time.NewTicker(20 * time.Millisecond); ; {
+				select {
+				case <-tick.C:
+					most = max(most, memory(w.t))
+				case <-stop:
+					tick.Stop()
+					return
+				}
+			}
+		}()
+		r := w.request(http.MethodPost, "/up")
+		r.Body, r.ContentLength = io.NopCloser(io.LimitReader(zeros{new(atomic.Int64)}, size)), -1
+		if b, err := io.ReadAll(w.do(r).Body); string(b) != fmt.Sprint(size, " <nil>") || err != nil {
+			w.t.Errorf("up: %q %v", b, err)
+		}
+		for kind, size := range map[string]int64{"application/octet-stream": size, "text/plain": min(size, 256<<20)} {
+			n, err := io.Copy(io.Discard, w.get(fmt.Sprintf("/?n=%d&type=%s", size, kind)).Body)
+			if n != size || err != nil {
+				w.t.Errorf("down as %s: %d bytes, %v", kind, n, err)
+			}
+		}
+		close(stop)
+		<-stopped
+		if grown := most - before; grown > 64<<20 {
+			w.t.Errorf("memory grew by %d MiB", grown>>20)
+		}
+	})
+}
+
+func TestEventsComeAsTheyAreSent(t *testing.T) {
+	next := make(chan struct{})
+	overWires(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for i := range 5 {
+			fmt.Fprintf(w, "data: %d\n\n", i)
+			w.(http.Flusher).Flush()
+			select {
+			case <-next:
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}, func(w *wires) {
+		lines := bufio.NewReader(w.get("/events").Body)
+		for i := range 5 { // the next is sent only once this one is here
+			line, err := lines.ReadString('\n')
+			if err != nil || line != fmt.Sprintf("data: %d\n", i) {
+				w.t.Fatalf("%q %v", line, err)
+			}
+			_, _ = lines.ReadString('\n')
+			next <- struct{}{}
+		}
+		if _, err := lines.ReadString('\n'); err != io.EOF {
+			w.t.Errorf("the stream ends with %v", err)
+		}
+	})
+}
+
+// TestALongPollWaits: nothing moves for longer than the wire looks after a quiet
+// agent, twice on one connection.
+func TestALongPollWaits(t *testing.T) {
+	overWires(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(500 * time.Millisecond):
+			fmt.Fprint(w, "news")
+		case <-r.Context().Done():
+			t.Error("the poll was broken off")
+		}
+	}, func(w *wires) {
+		for range 2 {
+			if b, err := io.ReadAll(w.get("/poll").Body); string(b) != "news" || err != nil {
+				w.t.Errorf("%q %v", b, err)
+			}
+		}
+		if n := w.conns.Load(); n > 2 { // the login's own, and one
+			w.t.Errorf("%d connections to the SaaS", n)
+		}
+	})
+}
+
+// stands waits until n rests, and gives it.
+func stands(t *testing.T, n *atomic.Int64) int64 {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		was := n.Load()
+		time.Sleep(300 * time.Millisecond)
+		if was > 0 && n.Load() == was {
+			return was
+		}
+	}
+	t.Fatal("the sender is never held up")
+	return 0
+}
+
+// inFlight is more than all buffers on the way hold together, sockets included.
+const inFlight = 16 << 20
+
+func TestASlowReaderHoldsTheSenderUp(t *testing.T) {
+	var sent atomic.Int64
+	taken := make(chan struct{})
+	overWires(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/down":
+			w.Header().Set("Content-Type", "application/octet-stream")
+			_, _ = io.CopyN(w, zeros{&sent}, 1<<30)
+		case "/up":
+			<-taken
+			n, err := io.Copy(io.Discard, r.Body)
+			fmt.Fprint(w, n, " ", err)
+		default:
+			fmt.Fprint(w, "quick")
+		}
+	}, func(w *wires) {
+		sent.Store(0)
+		resp := w.get("/down")
+		held := stands(w.t, &sent)
+		if held > inFlight {
+			w.t.Errorf("down: %d MiB were sent to an agent that reads nothing", held>>20)
+		}
+		if b, err := io.ReadAll(w.get("/quick").Body); string(b) != "quick" || err != nil {
+			w.t.Errorf("beside it: %q %v", b, err)
+		}
+		if _, err := io.CopyN(io.Discard, resp.Body, held+1); err != nil {
+			w.t.Errorf("down: it does not go on: %v", err)
+		}
+		resp.Body.Close()
+
+		sent.Store(0)
+		const size = 24 << 20
+		r := w.request(http.MethodPost, "/up")
+		r.Body, r.ContentLength = io.NopCloser(io.LimitReader(zeros{&sent}, size)), size
+		answer := make(chan string, 1)
+		go func() {
+			b, err := io.ReadAll(w.do(r).Body)
+			answer <- fmt.Sprint(string(b), " ", err)
+		}()
+		if held := stands(w.t, &sent); held > inFlight {
+			w.t.Errorf("up: %d MiB were sent to a SaaS that reads nothing", held>>20)
+		}
+		if b, err := io.ReadAll(w.get("/quick").Body); string(b) != "quick" || err != nil {
+			w.t.Errorf("beside it: %q %v", b, err)
+		}
+		taken <- struct{}{}
+		if got := within(w.t, "the upload", answer); got != fmt.Sprint(size, " <nil> <nil>") {
+			w.t.Errorf("up: %s", got)
+		}
+	})
+}
+
+// TestStalledStreamsDoNotHoldUpTheOthers: more bytes than one connection's window
+// would hold lie unread, in both directions.
+func TestStalledStreamsDoNotHoldUpTheOthers(t *testing.T) {
+	if raced {
+		t.Skip("fills windows, which the race detector makes slow")
+	}
+	var sent atomic.Int64
+	let := make(chan struct{})
+	overWires(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/down":
+			w.Header().Set("Content-Type", "application/octet-stream")
+			_, _ = io.CopyN(w, zeros{&sent}, 1<<30)
+		case "/up":
+			<-let
+		default:
+			n, _ := io.Copy(io.Discard, r.Body)
+			fmt.Fprint(w, n)
+		}
+	}, func(w *wires) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		sent.Store(0)
+		for range 8 {
+			w.do(w.request(http.MethodGet, "/down").WithContext(ctx))
+			go func() {
+				r := w.request(http.MethodPost, "/up").WithContext(ctx)
+				r.Body = io.NopCloser(zeros{&sent})
+				if resp, err := w.agent.Do(r); err == nil {
+					resp.Body.Close()
+				}
+			}()
+		}
+		stands(w.t, &sent)
+		defer func() {
+			for range 8 {
+				let <- struct{}{}
+			}
+		}()
+		r := w.request(http.MethodPost, "/quick")
+		r.Body = io.NopCloser(io.LimitReader(zeros{new(atomic.Int64)}, 3<<20))
+		if b, err := io.ReadAll(w.do(r).Body); string(b) != fmt.Sprint(3<<20) || err != nil {
+			w.t.Errorf("%q %v", b, err)
+		}
+	})
+}
+
+func TestCancellationReachesTheSaaS(t *testing.T) {
+	began, gone := make(chan struct{}, 1), make(chan error, 1)
+	overWires(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		if r.URL.Path != "/quiet" {
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.WriteHeader(http.StatusOK)
+			w.(http.Flusher).Flush()
+		}
+		if r.URL.Path == "/up" {
+			began <- struct{}{}
+			_, err := io.Copy(io.Discard, r.Body)
+			gone <- err
+			return
+		}
+		began <- struct{}{}
+		<-r.Context().Done()
+		gone <- r.Context().Err()
+	}, func(w *wires) {
+		for _, path := range []string{"/quiet", "/stream", "/up"} {
+			ctx, cancel := context.WithCancel(context.Background())
+			r := w.request(http.MethodPost, path).WithContext(ctx)
+			if path == "/up" {
+				body, up := io.Pipe()
+				r.Body = body
+				go up.Write([]byte("some"))
+			}
+			go func() {
+				resp, err := w.agent.Do(r)
+				if err == nil {
+					_, _ = io.Copy(io.Discard, resp.Body)
+					resp.Body.Close()
+				}
+			}()
+			within(w.t, "the request "+path, began)
+			cancel()
+			if err := within(w.t, "the end of "+path+" at the SaaS", gone); err == nil {
+				w.t.Errorf("%s ended as if it were whole", path)
+			}
+		}
+		for _, o := range w.records("outcome") {
+			if o.Code != "agent_gone" && o.Code != string(UpstreamUnreached) {
+				w.t.Errorf("on record: %s %d %q", o.Path, o.Status, o.Code)
+			}
+		}
+	})
+}
+
+func TestAnAnswerThatBreaksOffBreaksOffForTheAgent(t *testing.T) {
+	overWires(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/counted" {
+			w.Header().Set("Content-Length", "1000000")
+		}
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Write([]byte("part"))
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}, func(w *wires) {
+		for _, path := range []string{"/open", "/counted"} {
+			b, err := io.ReadAll(w.get(path).Body)
+			if err == nil || string(b) != "part" {
+				w.t.Errorf("%s: %q and %v, as if it were whole", path, b, err)
+			}
+		}
+		if got := w.records("outcome"); len(got) != 2 || got[0].Code != string(UpstreamUnreached) || got[1].Code != string(UpstreamUnreached) {
+			w.t.Errorf("on record: %+v", got)
+		}
+	})
+}
+
+// TestBothDirectionsAtOnce: question and answer in turn within one exchange; then
+// the agent ends its own direction and the SaaS has the last word.
+func TestBothDirectionsAtOnce(t *testing.T) {
+	overWires(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		lines := bufio.NewReader(r.Body)
+		for {
+			line, err := lines.ReadString('\n')
+			if err == io.EOF {
+				fmt.Fprint(w, "the end\n")
+				return
+			}
+			if err != nil {
+				return
+			}
+			fmt.Fprint(w, "re: "+line)
+			w.(http.Flusher).Flush()
+		}
+	}, func(w *wires) {
+		body, up := io.Pipe()
+		r := w.request(http.MethodPost, "/talk")
+		r.Body = body
+		resp := w.do(r)
+		lines := bufio.NewReader(resp.Body)
+		for i := range 3 {
+			fmt.Fprintf(up, "line %d\n", i)
+			if line, err := lines.ReadString('\n'); err != nil || line != fmt.Sprintf("re: line %d\n", i) {
+				w.t.Fatalf("%q %v", line, err)
+			}
+		}
+		up.Close()
+		if line, err := lines.ReadString('\n'); err != nil || line != "the end\n" {
+			w.t.Errorf("%q %v", line, err)
+		}
+	})
+}
+
+// TestTheAnswerMayComeBeforeTheEndOfTheBody: the agent gets all of it.
+func TestTheAnswerMayComeBeforeTheEndOfTheBody(t *testing.T) {
+	overWires(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex() // else the library waits for the body
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		fmt.Fprint(w, strings.Repeat("too large ", 1000))
+	}, func(w *wires) {
+		body, up := io.Pipe()
+		defer up.Close()
+		r := w.request(http.MethodPost, "/up")
+		r.Body = body
+		go up.Write([]byte("the beginning"))
+		resp := w.do(r)
+		if b, err := io.ReadAll(resp.Body); resp.StatusCode != http.StatusRequestEntityTooLarge || len(b) != 10000 || err != nil {
+			w.t.Errorf("%d, %d bytes, %v", resp.StatusCode, len(b), err)
+		}
+	})
+}
+
+// TestAHalfCloseIsNoCancellation: with TLS an agent can say that it will send no
+// more and still be there for the answer.
+func TestAHalfCloseIsNoCancellation(t *testing.T) {
+	for _, to := range []string{"h1", "h2"} {
+		t.Run(to, func(t *testing.T) {
+			cancelled := make(chan struct{}, 1)
+			w := newWires(t, "h1", to, func(w http.ResponseWriter, r *http.Request) {
+				wait := 600 * time.Millisecond
+				if r.URL.Path == "/left" {
+					wait = 10 * time.Second
+				}
+				select {
+				case <-time.After(wait):
+					fmt.Fprint(w, "late")
+				case <-r.Context().Done():
+					cancelled <- struct{}{}
+				}
+			}, nil)
+			conn := w.secured()
+			fmt.Fprint(conn, "GET /stays HTTP/1.1\r\nHost: example.com\r\n\r\n")
+			if err := conn.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			if b, err := io.ReadAll(reply(t, conn).Body); string(b) != "late" || err != nil {
+				t.Errorf("%q %v", b, err)
+			}
+			conn = w.secured()
+			fmt.Fprint(conn, "GET /left HTTP/1.1\r\nHost: example.com\r\n\r\n")
+			time.Sleep(300 * time.Millisecond) // it is watched by now
+			conn.Close()
+			within(t, "the end at the SaaS", cancelled)
+		})
+	}
+}
+
