@@ -431,4 +431,3 @@ func TestAHalfCloseIsNoCancellation(t *testing.T) {
 		})
 	}
 }
-
