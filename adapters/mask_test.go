@@ -32,6 +32,33 @@ func TestI1MaskForms(t *testing.T) {
 	}
 }
 
+func TestI1MaskInsideOtherText(t *testing.T) {
+	const secret = "p+a/s=s w0rd-longer"
+	m := newMasker([]string{secret})
+	escaped := map[string]string{
+		"go template": "p&#43;a/s=s w0rd-longer", "mustache": "p+a&#x2F;s&#x3D;s w0rd-longer", "all numbers": "p&#43;a&#47;s&#61;s&#32;w0rd&#45;longer",
+		"script": `p\x2Ba\x2Fs\x3Ds\x20w0rd\x2Dlonger`, "script u": `p\u002Ba\u002Fs\u003Ds\u0020w0rd\u002Dlonger`, "hex": "702b612f733d7320773072642d6c6f6e676572",
+	}
+	for name, text := range escaped {
+		if b := []byte("x " + text + " y"); true {
+			m.InPlace(b)
+			if strings.Trim(string(b[2:len(b)-2]), "*") != "" {
+				t.Errorf("%s: %q became %q", name, text, b)
+			}
+		}
+	}
+	for before := range 7 {
+		whole := strings.Repeat("u", before) + secret + ":z"
+		for _, coding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+			text := []byte(coding.EncodeToString([]byte(whole)))
+			m.InPlace(text)
+			if stars := strings.Count(string(text), "*"); stars < len(secret)*8/6-2 {
+				t.Errorf("%d before: only %d of %d digits are masked: %s", before, stars, len(text), text)
+			}
+		}
+	}
+}
+
 func TestI1MaskOverlap(t *testing.T) {
 	m := newMasker([]string{"abcdefgh", "efghijkl", "abcdefghijklmnop", "zzzzzz"})
 	for in, want := range map[string]string{

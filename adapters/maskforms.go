@@ -2,6 +2,7 @@ package adapters
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -20,7 +21,8 @@ var commonWords = map[string]bool{
 const minSecret = 6
 
 // maskForms is every spelling in which applications echo a value: as it is, percent-encoded (both cases of hex digits,
-// eager and sparing encoders), HTML-escaped, JSON-escaped (with and without \/ and \u003c) and in base64.
+// eager and sparing encoders), HTML-escaped (by names and by numbers), escaped for JSON and for scripts, in hex, and in
+// base64 wherever it stands in the text that was encoded.
 func maskForms(secrets []string) [][]byte {
 	var forms []string
 	for _, s := range secrets {
@@ -60,8 +62,33 @@ func spellings(s string) []string {
 		php := strings.NewReplacer("&", `\u0026`, "'", `\u0027`, "<", `\u003C`, ">", `\u003E`).Replace(bare)
 		all = append(all, careful, bare, php, strings.ReplaceAll(bare, "/", `\/`), strings.ReplaceAll(careful, "/", `\/`))
 	}
-	return append(all, base64.RawStdEncoding.EncodeToString([]byte(s)), base64.RawURLEncoding.EncodeToString([]byte(s)))
+	for _, escape := range []string{"&#%d;", "&#x%X;", "&#x%x;", "&#%03d;", `\x%02X`, `\x%02x`, `\u%04X`, `\u%04x`} {
+		for _, plain := range []string{"", "-_.,", "-_.,:+ ", "-_.,:/", "-_.,:/= ", "-_.,:/=+ "} { // what encoders leave as it is
+			all = append(all, percent(s, plain, escape))
+		}
+	}
+	all = append(all, hex.EncodeToString([]byte(s)), strings.ToUpper(hex.EncodeToString([]byte(s))))
+	return append(all, base64Forms(s)...)
 }
+
+// base64Forms is the value alone, and the digits that are the same whatever stands before and after it in the text that
+// was encoded: as a password does in "user:password", or a session id in a document.
+func base64Forms(s string) (forms []string) {
+	for _, coding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		forms = append(forms, coding.EncodeToString([]byte(s)))
+		for before := range 3 {
+			digits := coding.EncodeToString(append(make([]byte, before), s...))
+			from, to := (before*8+5)/6, (before+len(s))*8/6
+			if to-from >= minBase64 {
+				forms = append(forms, digits[from:to])
+			}
+		}
+	}
+	return forms
+}
+
+// minBase64 is the shortest stretch of base64 that is masked within other text.
+const minBase64 = 10
 
 // percent encodes every byte but letters, digits and those of plain.
 func percent(s, plain, format string) string {

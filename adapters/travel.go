@@ -45,7 +45,7 @@ func (d *Dialogue) locate(step *Step, target string) error {
 	if err != nil {
 		return errors.New("the target with its values filled in is not a URL")
 	}
-	step.Path = u.RequestURI()
+	step.Path = plainTarget(u.RequestURI())
 	host := strings.ToLower(u.Host)
 	if host == d.session.authority && u.Scheme == d.session.scheme {
 		return nil
@@ -65,6 +65,19 @@ func (d *Dialogue) locate(step *Step, target string) error {
 	}
 	step.Scheme, step.Authority = u.Scheme, host
 	return nil
+}
+
+// plainTarget encodes what a page may have in a URL and a request may not (WHATWG URL, query state).
+func plainTarget(target string) string {
+	var b strings.Builder
+	for i := 0; i < len(target); i++ {
+		if c := target[i]; c <= ' ' || c >= 0x7f {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // serves reports whether the authority is one of the adapter's own hosts.

@@ -1,0 +1,128 @@
+package proxy
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/proxy/policy"
+)
+
+// shipped loads a library adapter at a host of its own.
+func shipped(t *testing.T, name string) *adapters.Adapter {
+	t.Helper()
+	text := "name: " + name + "\nextends: " + name + "\nhosts: [" + name + ".acme.example]\ninterim: {reason: r, owner: o, review_by: 2099-01-01}\n"
+	set, err := adapters.Load([]adapters.Source{{Name: name + ".yaml", Text: []byte(text)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set.ByName(name)
+}
+
+// wildcard grants everything that a wildcard can.
+func wildcard(t *testing.T, adapter string) *policy.Grant {
+	t.Helper()
+	none, err := policy.Parse(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return none.Narrow(policy.Subject{Agent: "agent/a", Task: "t_1", Sponsor: "s"}, []policy.ScopeEntry{{Adapter: adapter, Actions: []string{"*", "*.*", "a*"}}})
+}
+
+func TestI7NoWildcardGrantsAPrivilegedActionOfAShippedAdapter(t *testing.T) {
+	all, err := adapters.Shipped()
+	if err != nil || len(all) < 3 {
+		t.Fatal(len(all), err)
+	}
+	for _, a := range all {
+		grant, privileged, login := wildcard(t, a.Name()), 0, 0
+		for _, action := range a.Actions() {
+			switch {
+			case action.Login:
+				login++
+			case action.Privileged:
+				privileged++
+			default:
+				continue
+			}
+			d := grant.Decide(policy.Request{Adapter: a.Name(), Action: action.Name, Privileged: true, Method: "GET", Host: "h", Path: "/", Now: time.Now()})
+			if d.Effect != policy.Deny {
+				t.Errorf("%s: a wildcard grants %s", a.Name(), action.Name)
+			}
+		}
+		if privileged == 0 || login == 0 {
+			t.Errorf("%s has %d privileged actions and %d logins: which pages change a password?", a.Name(), privileged, login)
+		}
+	}
+}
+
+// keysOf are the requests by which an account is taken over, kept or given away: logins, passwords, tokens, second factors,
+// invitations, rights. A space stands between method, target and form.
+var keysOf = map[string][]string{
+	"mediawiki": {
+		"GET /index.php?title=Special:UserLogin", "POST /index.php?title=Special:UserLogin wpName=a", "GET /index.php/Special:UserLogin", "GET /index.php?title=Special%3AUserLogin/signup",
+		"GET /index.php?title=special:createAccount", "GET /?title=Special:CreateAccount", "GET /index.php?title=Special:ChangePassword", "GET /index.php/Special:Change_Password",
+		"GET /index.php?title=Special:ChangeCredentials/MediaWiki%5CAuth%5CPasswordAuthenticationRequest", "POST /index.php title=Special:ChangeCredentials&wpPassword=x",
+		"GET /index.php?title=Special:RemoveCredentials", "GET /index.php?title=Special:ChangeEmail", "GET /index.php?title=Special:PasswordReset", "GET /index.php?title=Special:BotPasswords/new",
+		"GET /index.php?title=Special:OAuthConsumerRegistration/propose", "GET /index.php?title=Special:Preferences", "GET /index.php?title=Special:ResetTokens", "GET /index.php?title=Special:LinkAccounts",
+		"GET /index.php?title=Special:UserRights/Mallory", "GET /index.php?title=Special:Permissions/Mallory", "GET /index.php?title=Special:UserLogout", "GET /index.php?title=Special:Confirmemail/x",
+		"GET /index.php?title=Special:OATHAuth", "GET /index.php?title=Special:Manage_Two-factor_authentication", "GET /index.php?title=_Special:_UserLogin", "GET /index.php?title=%3ASpecial:UserLogin",
+		"POST /api.php action=login&lgname=a", "POST /api.php action=clientlogin", "POST /api.php action=createaccount", "POST /api.php action=changeauthenticationdata", "POST /api.php action=resetpassword",
+		"POST /api.php action=userrights", "POST /api.php action=options", "POST /api.php action=LogIn", "GET /api.php?action=logout", "POST /api.php?action=query action=login", "POST /api.php action=removeauthenticationdata",
+		"POST /index.php?title=MediaWiki:Common.js&action=submit wpTextbox1=x", "POST /index.php?title=User:A/common.js&action=submit wpTextbox1=x", "POST /api.php action=edit&title=mediawiki:common.css",
+		"GET /rest.php/oauth2/access_token", "GET /mw-config/index.php", "GET /thumb_handler.php", "GET /img_auth.php/x",
+	},
+	"requesttracker": {
+		"POST /NoAuth/Login.html user=a&pass=b", "GET /NoAuth/Login.html?user=a&pass=b", "GET /Ticket/Display.html?id=1&user=a&pass=b", "GET /Ticket/Display.html?id=1;user=a;pass=b", "POST /Ticket/Update.html id=1&user=a&pass=b",
+		"GET /Prefs/AboutMe.html", "POST /Prefs/AboutMe.html NewPassword=x", "GET /Prefs/AuthTokens.html", "POST /Helpers/AuthToken/Create Description=x", "GET /User/Prefs.html", "GET /SelfService/Prefs.html",
+		"GET /Admin/Users/Modify.html?id=1", "POST /Admin/Users/Create.html", "GET /Admin/Global/UserRights.html", "POST /REST/2.0/user", "PUT /REST/2.0/user/14", "GET /REST/2.0/users", "PUT /REST/2.0/user/root/groups",
+		"GET /NoAuth/Logout.html", "GET /Ticket/Display.html?id=1&CSRF_Token=x", "POST /REST/1.0/user/new/edit", "GET /REST/1.0/ticket/1/show?user=a&pass=b", "GET /Install/index.html", "GET /NoAuthGateway/mail", "POST /REST/1.0/NoAuth/mail-gateway",
+	},
+	"wordpress": {
+		"GET /wp-login.php", "POST /wp-login.php log=a&pwd=b", "GET /wp-login.php?action=lostpassword", "GET /wp-login.php?action=rp&key=x&login=a", "GET /wp-login.php?action=register", "GET /wp-login.php?action=logout",
+		"POST /xmlrpc.php", "GET /wp-signup.php", "GET /wp-activate.php?key=x", "GET /wp-admin/profile.php", "POST /wp-admin/profile.php pass1=x", "GET /wp-admin/user-new.php", "GET /wp-admin/user-edit.php?user_id=1",
+		"GET /wp-admin/users.php", "GET /wp-admin/authorize-application.php?app_name=x", "POST /wp-json/wp/v2/users", "POST /wp-json/wp/v2/users/me", "POST /wp-json/wp/v2/users/1/application-passwords", "GET /index.php?rest_route=/wp/v2/users/me",
+		"POST /?rest_route=/WP/v2/Users", "POST /index.php rest_route=/wp/v2/users&username=a", "POST /wp-json/batch/v1", "POST /wp-admin/admin-ajax.php action=add-user", "POST /wp-admin/admin-ajax.php action=generate-password",
+		"POST /wp-admin/admin-ajax.php action=destroy-sessions", "POST /wp-admin/options.php", "GET /wp-admin/plugin-install.php", "GET /wp-admin/theme-editor.php", "POST /wp-admin/update.php", "GET /wp-admin/network/users.php",
+		"POST /wp-admin/admin-ajax.php action=send-password-reset", "GET /wp-admin/export.php", "GET /wp-admin/setup-config.php", "POST /wp-json/wp/v2/settings", "GET /wp-admin/export-personal-data.php", "GET /wp-admin/site-health.php",
+	},
+}
+
+// ordinary is one request of each that a wildcard does grant: without it the test below would pass on a grant of nothing.
+var ordinary = map[string]string{
+	"mediawiki": "POST /index.php?title=Sandbox&action=submit wpTextbox1=x", "requesttracker": "GET /Ticket/Display.html?id=1", "wordpress": "GET /wp-json/wp/v2/posts/1",
+}
+
+func TestI7TheKeysOfAnAccountAreGrantedByNameOnly(t *testing.T) {
+	all, err := adapters.Shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		a, grant := shipped(t, s.Name()), wildcard(t, s.Name())
+		if len(keysOf[s.Name()]) < 20 {
+			t.Errorf("%s: only %d requests are listed by which an account is taken over", s.Name(), len(keysOf[s.Name()]))
+		}
+		for i, text := range append([]string{ordinary[s.Name()]}, keysOf[s.Name()]...) {
+			parts := append(strings.SplitN(text, " ", 3), "")
+			path, query, _ := strings.Cut(parts[1], "?")
+			q := adapters.Query{Method: parts[0], Path: path, RawQuery: query}
+			if parts[2] != "" {
+				q.ContentType, q.Body = form, []byte(parts[2])
+			}
+			action, ok := a.Classify(q)
+			if i > 0 && (!ok || action.Login) {
+				continue // refused, whatever the scope
+			}
+			d := grant.Decide(policy.Request{Adapter: a.Name(), Action: action.Name, Resource: action.Resource, Privileged: action.Privileged,
+				Method: q.Method, Host: a.Name() + ".acme.example", Path: path, Now: time.Now()})
+			if i == 0 && d.Effect != policy.Permit {
+				t.Errorf("%s: a wildcard does not grant %q, as %q", a.Name(), text, action.Name)
+			}
+			if i > 0 && d.Effect != policy.Deny {
+				t.Errorf("%s: a wildcard grants %q, as %s on %s", a.Name(), text, action.Name, action.Resource)
+			}
+		}
+	}
+}
