@@ -26,6 +26,14 @@ vet: ## gofmt and go vet
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt these files"; exit 1; }
 	$(GO) vet $(PKGS)
 
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+lint: ## staticcheck, and govulncheck where vuln.go.dev is reached
+	@GOBIN=$(CURDIR)/bin $(GO) install $(STATICCHECK) && GOBIN=$(CURDIR)/bin $(GO) install $(GOVULNCHECK)
+	bin/staticcheck -checks inherit,-SA1019 $(PKGS) # SA1019: x/net/http2 is given connections, which net/http does not take
+	@bin/govulncheck $(PKGS); code=$$?; \
+		if [ $$code = 3 ]; then exit 1; elif [ $$code != 0 ]; then echo "govulncheck could not run: nothing was checked for known vulnerabilities"; fi
+
 FUZZTIME ?= 30s
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	@for p in $$($(GO) list $(PKGS)); do \
@@ -38,4 +46,4 @@ bench: ## what Byline costs beside a tunnel and other proxies, into bench/RESULT
 	@if [ -x bench/install.sh ]; then bench/install.sh; fi
 	$(GO) run ./bench/cmd/bench $(BENCHFLAGS)
 
-.PHONY: help build demo deps test short vet fuzz bench
+.PHONY: help build demo deps test short vet lint fuzz bench

@@ -24,6 +24,12 @@ import (
 // stopped, and must end well, when the test ends.
 func serving(t *testing.T) (*demoHouse, *configs.Config) {
 	t.Helper()
+	return servingAfter(t, func(*testing.T, *demoHouse) {})
+}
+
+// servingAfter is serving with something done to the files before the start.
+func servingAfter(t *testing.T, change spoil) (*demoHouse, *configs.Config) {
+	t.Helper()
 	app, err := demo.Start(ticketsPasswords)
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +46,7 @@ func serving(t *testing.T) (*demoHouse, *configs.Config) {
 	if _, err := h.run(t.Context(), "username=agent-01\npassword="+ticketsPasswords["agent-01"]+"\n", "vault", "put", "tickets/agent-01"); err != nil {
 		t.Fatal(err)
 	}
+	change(t, h)
 	if err := h.serve(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -34,4 +36,38 @@ func TestWrongUsageExitsWith2(t *testing.T) {
 			t.Errorf("%q: exit %d", args, got)
 		}
 	}
+}
+
+// TestEveryFailureIsNamedWithARemedy runs every command where there is nothing
+// that it could work on.
+func TestEveryFailureIsNamedWithARemedy(t *testing.T) {
+	self, err := os.Executable()
+	must(t, err)
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+		switch c.CommandPath() {
+		case "byline", "byline init", "byline version", "byline demo", "byline completion", "byline help":
+			return // these need nothing
+		}
+		args := append(strings.Fields(c.CommandPath())[1:], examples[c.CommandPath()]...)
+		h := &demoHouse{dir: t.TempDir(), self: self}
+		code, out := h.exit(t, args...)
+		if code != 1 && code != 2 || !strings.HasPrefix(out, "byline: ") || !strings.Contains(out, "\nhint: ") || strings.Contains(out, "goroutine") {
+			t.Errorf("%q: exit %d, and it says:\n%s", args, code, out)
+		}
+	}
+	walk(tree())
+}
+
+// examples are arguments with which a command gets as far as its work.
+var examples = map[string][]string{
+	"byline run":         {"--agent", "a", "--sponsor", "s", "--purpose", "p", "--allow", "wiki:page.read", "--", "true"},
+	"byline task create": {"--agent", "a", "--sponsor", "s", "--purpose", "p", "--allow", "wiki:page.read"},
+	"byline task show":   {"t_1"}, "byline task end": {"t_1"},
+	"byline vault put": {"wiki/agent-01"}, "byline vault rm": {"wiki/agent-01"},
+	"byline explain":    {"--allow", "wiki:page.read", "https://wiki.acme.example/"},
+	"byline audit show": {"r_1"},
 }

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,4 +152,23 @@ func (h *demoHouse) agent(t *testing.T, cfg *configs.Config, task *taskView) *ht
 		Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: cfg.Listen, User: url.UserPassword(task.ID, task.Token)})}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: time.Minute}
+}
+
+// TestPrivateAddressesAreNotDialled takes leave to dial loopback away, where
+// Tickets listens: it must not even see a connection.
+func TestPrivateAddressesAreNotDialled(t *testing.T) {
+	h, cfg := servingAfter(t, replacing("byline.yaml", "allow: [127.0.0.0/8]", "allow: []"))
+	h.app.Log()
+	id, token := h.task(t)
+	res, err := h.agent(t, cfg, &taskView{ID: id, Token: token}).Get("https://tickets.acme.example/tickets/7")
+	must(t, err)
+	defer res.Body.Close()
+	var p struct{ Code, Detail string }
+	must(t, json.NewDecoder(res.Body).Decode(&p))
+	if p.Code != "upstream_unreachable" && p.Code != "login_failed" || !strings.Contains(p.Detail, "guard.allow") {
+		t.Errorf("got %d %s: %s", res.StatusCode, p.Code, p.Detail)
+	}
+	if log := h.app.Log(); len(log) > 0 {
+		t.Errorf("the application saw %q", log)
+	}
 }
