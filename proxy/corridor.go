@@ -38,6 +38,7 @@ type Options struct {
 	AuditKey  ed25519.PrivateKey
 
 	Audit    audit.Config
+	Sinks    map[string]audit.Sink // by name; the caller closes them after Close
 	Wire     wire.Config
 	Lease    lease.Config
 	Identity identity.Config
@@ -68,6 +69,7 @@ type Corridor struct {
 	wire       *wire.Server
 	tls        *tls.Config
 	metrics    *metrics
+	feeds      []*audit.Feed
 	printKey   []byte
 	tasks      sync.Map // id → *task
 	failed     sync.Map // adapter/account → attempt: the last login, where it failed
@@ -108,6 +110,10 @@ func Open(opt Options) (*Corridor, error) {
 		return context.WithValue(ctx, agentConn{}, conn)
 	}
 	if err := c.takeBack(); err != nil {
+		_ = c.Close(context.Background())
+		return nil, err
+	}
+	if err := c.feed(opt.Sinks); err != nil {
 		_ = c.Close(context.Background())
 		return nil, err
 	}
@@ -154,7 +160,7 @@ func (c *Corridor) Close(ctx context.Context) error {
 		return true
 	})
 	c.desk.Close()
-	c.log.Append(c.taskRecord("stop", nil))
+	c.endFeeds(c.log.Append(c.taskRecord("stop", nil)))
 	return errors.Join(c.log.Close(), c.state.Close())
 }
 
