@@ -16,6 +16,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/byline-proxy/byline/proxy/audit"
 )
 
 var update = flag.Bool("update", false, "write byline.schema.json anew")
@@ -62,6 +64,7 @@ func TestSchemaJudgesLikeLoad(t *testing.T) {
 		"an unknown key":      {"data_dir: d\nlog: {levle: info}\n", false},
 		"an unknown value":    {"data_dir: d\nlog: {level: loud}\n", false},
 		"a time without unit": {"data_dir: d\ndrain: soon\n", false},
+		"no witness's key":    {"data_dir: d\naudit: {witnesses: [{url: 'https://w.example'}]}\n", false},
 		"the wrong type":      {"data_dir: d\npass_through: a.example\n", false},
 	} {
 		var v any
@@ -107,6 +110,14 @@ func schemaOf(t *testing.T) map[string]any {
 			s["type"], s["items"] = "array", map[string]any{"type": "string"}
 		case reflect.TypeFor[string]():
 			s["type"] = "string"
+		case reflect.TypeFor[[]audit.Witness]():
+			item := section(map[string]any{"required": []string{"url", "key"}})
+			for i := range f.of.Type.Elem().NumField() {
+				of := f.of.Type.Elem().Field(i)
+				item["properties"].(map[string]any)[of.Tag.Get("yaml")] = map[string]any{"type": "string",
+					"description": comments.of(t, field{path: f.path, in: f.of.Type.Elem(), of: of})}
+			}
+			s["type"], s["items"] = "array", item
 		default:
 			t.Fatalf("%s has a type that the schema does not know: %s", f.path, f.of.Type)
 		}

@@ -49,6 +49,8 @@ func newMetrics(log *audit.Log, tasks func() float64, leases func() float64) *me
 		count("byline_audit_records_total", "Records made durable.", func() float64 { return float64(log.Stats().Records) }),
 		count("byline_audit_groups_total", "Group commits.", func() float64 { return float64(log.Stats().Groups) }),
 		count("byline_audit_sync_seconds_total", "Time spent waiting for the disk.", func() float64 { return log.Stats().SyncTime.Seconds() }),
+		gauge("byline_audit_published", "Records that the published checkpoint covers.", func() float64 { return float64(log.Stats().Published) }),
+		gauge("byline_audit_witnessed", "Records that a quorum of witnesses has signed since the start.", func() float64 { return float64(log.Stats().Witnessed) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -2,6 +2,8 @@ package audit
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -70,6 +72,7 @@ func (l *Log) Behind() error {
 func (l *Log) behindSegments() {
 	s := l.sealed
 	defer close(s.stopped)
+	defer l.witnessing.close()
 	var t *tiler
 	for {
 		select {
@@ -82,6 +85,9 @@ func (l *Log) behindSegments() {
 		}
 	}
 }
+
+// Witnesses tells how each witness does.
+func (l *Log) Witnesses() []WitnessState { return l.witnessing.states() }
 
 // patience is an error once tiling must end.
 func (s *sealed) patience(deadline *time.Time) error {
@@ -108,7 +114,11 @@ func (l *Log) tile(t *tiler, patience func() error) *tiler {
 	}
 	var err error
 	if t == nil {
-		t, err = openTiler(l.cfg.Dir, filepath.Join(l.cfg.Dir, tilesDir), false)
+		t, err = openTiler(l.cfg.Dir, l.witnessing.files.dir, false)
+		t.put = l.witnessing.publish
+		if err == nil {
+			l.witnessing.resume()
+		}
 	}
 	if err == nil {
 		err = t.advance(&upto, func(int64, int64) error { return patience() })
@@ -119,4 +129,29 @@ func (l *Log) tile(t *tiler, patience func() error) *tiler {
 	}
 	l.sealed.published.Store(int64(t.published))
 	return t
+}
+
+// rolledBack looks for a checkpoint beside the segments that this log's key
+// signed over more lines than there are: the folder was put back from an older
+// copy, or its end was cut. Recording must go on, so that is put on record, and
+// the checkpoint is kept under another name.
+func rolledBack(files tileFiles, pub PublicKey, seq uint64) *Record {
+	var r *Record
+	for _, name := range []string{witnessedFile, checkpointFile} {
+		signed, _, err := files.note(name)
+		if err != nil {
+			continue
+		}
+		c, err := ParseCheckpoint(signed, pub)
+		if err != nil || c.Size < seq {
+			continue
+		}
+		path := filepath.Join(files.dir, name)
+		if err := os.Rename(path, fmt.Sprintf("%s.ahead-%d", path, c.Size)); err != nil {
+			continue
+		}
+		r = &Record{Kind: "alert", Code: alertCode(errAhead),
+			Detail: fmt.Sprintf("a checkpoint beside the log covers %d records, the log holds %d: it was put back from an older copy, or its end was cut", c.Size, seq)}
+	}
+	return r
 }

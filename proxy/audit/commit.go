@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -40,6 +41,7 @@ type writer struct {
 	tasks    counts // of st and what is being committed; after a failure it is read again
 	out      []byte // out[0] is spare, so that each line has a byte before it
 	own      []byte
+	cosigned *atomic.Pointer[string] // a note that goes on record with the next records; nil: there are no witnesses
 }
 
 func segmentName(first uint64) string { return fmt.Sprintf("seg-%020d.jsonl", first) }
@@ -162,6 +164,7 @@ func (w *writer) commit(g *group, seal string) (st state, syncing time.Duration,
 		w.putOwn(&st, st.lastUS, &Record{Kind: KindClock,
 			Detail: fmt.Sprintf("the system clock went back by %v; times stand still until it catches up", time.Duration(g.clock)*time.Microsecond)})
 	}
+	note := w.takeCosigned(&st, g)
 	start := 0
 	for _, e := range g.entries {
 		w.put(&st, e.us, w.tasks.next(e.task, e.us, e.ends), g.bodies[start:e.end])
@@ -175,6 +178,22 @@ func (w *writer) commit(g *group, seal string) (st state, syncing time.Duration,
 	if len(w.out) == 1 {
 		return st, 0, nil
 	}
-	syncing, err = w.write(&st)
+	if syncing, err = w.write(&st); err == nil && note != nil {
+		w.cosigned.CompareAndSwap(note, nil)
+	}
 	return st, syncing, err
+}
+
+// takeCosigned puts what witnesses signed on record, before the records of g. It
+// waits for some: by itself it would bring on a checkpoint, and that the next
+// signatures, for ever.
+func (w *writer) takeCosigned(st *state, g *group) *string {
+	if w.cosigned == nil || len(g.entries) == 0 {
+		return nil
+	}
+	note := w.cosigned.Load()
+	if note != nil {
+		w.putOwn(st, st.lastUS, &Record{Kind: KindCosigned, Checkpoint: *note})
+	}
+	return note
 }

@@ -2,6 +2,8 @@ package audit
 
 import (
 	"errors"
+	"fmt"
+	"net/url"
 	"time"
 )
 
@@ -22,9 +24,24 @@ type Config struct {
 	// requests wait for each of them; one that waits alone is never held back.
 	// Default 300µs. More saves processor and disk, and is added to each request.
 	CommitEvery time.Duration `yaml:"commit_every"`
+	// Witnesses sign each checkpoint after they have seen that nothing before it
+	// was changed. Default none. A witness that is slow or gone holds nothing up.
+	Witnesses []Witness `yaml:"witnesses"`
+	// Quorum is how many of them make a checkpoint a witnessed one. Default 1,
+	// where there are witnesses.
+	Quorum int `yaml:"quorum"`
 
 	disk disk             // nil: the real one; tests inject faults
 	now  func() time.Time // nil: time.Now
+}
+
+// Witness is somebody else's server that speaks C2SP tlog-witness.
+type Witness struct {
+	// URL is where its add-checkpoint stands, like https://witness.example/byline.
+	URL string `yaml:"url"`
+	// Key is its verifier key, NAME+HASH+BASE64 of type cosignature/v1; its name
+	// is the witness's.
+	Key string `yaml:"key"`
 }
 
 // SetDefaults fills what was left out.
@@ -37,6 +54,9 @@ func (c *Config) SetDefaults() {
 	}
 	if c.CommitEvery == 0 {
 		c.CommitEvery = 300 * time.Microsecond
+	}
+	if c.Quorum == 0 && len(c.Witnesses) > 0 {
+		c.Quorum = 1
 	}
 	if c.disk == nil {
 		c.disk = osDisk{}
@@ -59,6 +79,27 @@ func (c *Config) Check() (problems []error) {
 	}
 	if c.CommitEvery < 0 || c.CommitEvery > time.Second {
 		problems = append(problems, errors.New("commit_every: must be from 1ns to 1s"))
+	}
+	return append(problems, c.checkWitnesses()...)
+}
+
+func (c *Config) checkWitnesses() (problems []error) {
+	names := map[string]bool{}
+	for i, w := range c.Witnesses {
+		if u, err := url.Parse(w.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			problems = append(problems, fmt.Errorf("witnesses[%d].url: %q is no URL like https://witness.example/byline", i, w.URL))
+		}
+		k, err := ParseWitnessKey(w.Key)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("witnesses[%d].key: %w", i, err))
+		}
+		if names[k.Name] && err == nil {
+			problems = append(problems, fmt.Errorf("witnesses[%d].key: %s is named twice", i, k.Name))
+		}
+		names[k.Name] = true
+	}
+	if c.Quorum < 0 || c.Quorum > len(c.Witnesses) {
+		problems = append(problems, fmt.Errorf("quorum: %d of %d witnesses", c.Quorum, len(c.Witnesses)))
 	}
 	return problems
 }

@@ -57,14 +57,17 @@ func (k WitnessKey) check(signed string) (Cosignature, error) {
 	if !ok {
 		return Cosignature{}, errors.New("not a signed note")
 	}
-	return k.checkLines(text, sigs)
+	_, c, err := k.find(text, sigs)
+	return c, err
 }
 
-// checkLines is check with the note's text and signature lines apart.
-func (k WitnessKey) checkLines(text, sigs string) (Cosignature, error) {
+// find looks among signature lines for the witness's on a note's text. Lines of
+// others are passed over.
+func (k WitnessKey) find(text, sigs string) (line string, c Cosignature, err error) {
 	for line := range strings.Lines(sigs) {
-		name, sig, ok := strings.Cut(strings.TrimPrefix(strings.TrimSuffix(line, "\n"), sigPrefix), " ")
-		if !ok || name != k.Name {
+		rest, ok := strings.CutPrefix(line, sigPrefix+k.Name+" ")
+		sig, whole := strings.CutSuffix(rest, "\n")
+		if !ok || !whole {
 			continue
 		}
 		b, err := base64.StdEncoding.Strict().DecodeString(sig)
@@ -73,11 +76,11 @@ func (k WitnessKey) checkLines(text, sigs string) (Cosignature, error) {
 		}
 		at := binary.BigEndian.Uint64(b[4:12])
 		if at > 1<<40 || !ed25519.Verify(k.Key, fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", at, text), b[12:]) {
-			return Cosignature{}, fmt.Errorf("the signature of witness %s is wrong", k.Name)
+			return "", c, fmt.Errorf("the signature of witness %s is wrong", k.Name)
 		}
-		return Cosignature{k.Name, time.Unix(int64(at), 0).UTC()}, nil
+		return line, Cosignature{k.Name, time.Unix(int64(at), 0).UTC()}, nil
 	}
-	return Cosignature{}, fmt.Errorf("witness %s has not signed", k.Name)
+	return "", c, fmt.Errorf("witness %s has not signed", k.Name)
 }
 
 // cutNote parts a note's text, with its last newline, from its signature lines.

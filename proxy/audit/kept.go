@@ -25,7 +25,11 @@ func (v *verification) keep(dir string, given []string) error {
 		}
 		v.kept = append(v.kept, &keptNote{signed: signed, c: c, given: true})
 	}
-	if signed, c, err := (tileFiles{filepath.Join(dir, tilesDir)}).checkpoint(); err == nil {
+	files := tileFiles{filepath.Join(dir, tilesDir)}
+	if signed, c, err := files.checkpoint(); err == nil {
+		v.kept = append(v.kept, &keptNote{signed: signed, c: c})
+	}
+	if signed, c, err := files.witnessed(); err == nil {
 		v.kept = append(v.kept, &keptNote{signed: signed, c: c})
 		v.Published = c.Size
 		for _, w := range v.o.Witnesses {
@@ -33,6 +37,22 @@ func (v *verification) keep(dir string, given []string) error {
 				v.Cosigned = append(v.Cosigned, s)
 			}
 		}
+	}
+	return nil
+}
+
+// cosigned checks that a note which witnesses signed is a checkpoint of this log.
+func (v *verification) cosigned(p *parsed) error {
+	r, err := ParseRecord(p.line)
+	if err != nil {
+		return err
+	}
+	c, err := unverified(r.Checkpoint)
+	if err != nil {
+		return err
+	}
+	if signed, _ := v.own(&keptNote{signed: r.Checkpoint, c: c}); !signed || c.Size >= p.seq {
+		return errors.New("cosigned: not a checkpoint of this log")
 	}
 	return nil
 }
@@ -49,6 +69,7 @@ func (v *verification) compare(p *parsed) error {
 			continue
 		}
 		if signed, err := v.own(k); !signed {
+			v.disown(k)
 			v.notOurs = errors.Join(v.notOurs, err)
 			continue
 		}
@@ -69,6 +90,7 @@ func (v *verification) missing(dir string) error {
 				"or the log was put back from an older copy", v.seq, k.name(), k.c.Size)}
 			return nil
 		}
+		v.disown(k)
 		if err != nil {
 			return err
 		}
@@ -86,10 +108,16 @@ func (v *verification) own(k *keptNote) (bool, error) {
 		}
 	}
 	if !k.given {
-		v.Published, v.Cosigned = 0, nil // a file beside the log proves nothing against it
-		return false, nil
+		return false, nil // a file beside the log proves nothing against it
 	}
 	return false, fmt.Errorf("kept checkpoint is not this log's: %w", err)
+}
+
+// disown forgets the witnesses of a published checkpoint that is not the log's.
+func (v *verification) disown(k *keptNote) {
+	if k.c.Size == v.Published {
+		v.Published, v.Cosigned = 0, nil
+	}
 }
 
 func (k *keptNote) name() string {

@@ -43,7 +43,9 @@ type Log struct {
 	closed  error     // of the committer, valid after stopped
 	began   time.Time // of the last commit; the committer's alone
 	crowd   int32     // so many waited for it; likewise
-	sealed  *sealed
+
+	sealed     *sealed
+	witnessing *witnessing
 
 	mu      sync.Mutex // never held over I/O
 	pending *group
@@ -170,6 +172,13 @@ func Open(cfg Config, key ed25519.PrivateKey, instance string) (*Log, error) {
 			return nil, errors.Join(fmt.Errorf("audit: open %s: %w", cfg.Dir, err), w.file.Close(), lock.Close())
 		}
 	}
+	files := tileFiles{filepath.Join(cfg.Dir, tilesDir)}
+	if r := rolledBack(files, w.pub, w.st.seq); r != nil {
+		l.Append(r)
+	}
+	l.witnessing = startWitnessing(cfg, files, func(r *Record) { l.Append(r) })
+	w.cosigned = &l.witnessing.cosigned
+	l.sealed.set(mark{w.st.segment, w.st.off})
 	go l.run()
 	go l.behindSegments()
 	return l, nil
@@ -271,12 +280,13 @@ type Stats struct {
 	Failures    int64         // times the disk failed
 	Checkpoints int64
 	Published   int64 // lines that the published checkpoint covers; see [Log.Behind]
+	Witnessed   int64 // lines that a quorum of witnesses has signed since Open
 }
 
 // Stats reads the counters; it is cheap.
 func (l *Log) Stats() Stats {
 	return Stats{l.records.Load(), l.groups.Load(), time.Duration(l.syncNS.Load()), l.bytes.Load(),
-		l.refused.Load(), l.failures.Load(), l.checkpoints.Load(), l.sealed.published.Load()}
+		l.refused.Load(), l.failures.Load(), l.checkpoints.Load(), l.sealed.published.Load(), l.witnessing.witnessed.Load()}
 }
 
 // Close makes durable what was appended, signs a last checkpoint, and gives up

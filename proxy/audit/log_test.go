@@ -19,7 +19,12 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("BYLINE_AUDIT_CHILD"); dir != "" {
 		child(dir)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if c2sp.path != "" {
+			os.Remove(c2sp.path)
+		}
+		os.Exit(code)
+	}))
 }
 
 var testKey = ed25519.NewKeyFromSeed([]byte(strings.Repeat("k", ed25519.SeedSize)))

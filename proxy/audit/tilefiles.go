@@ -130,7 +130,20 @@ func (r tileReader) ReadTiles(tiles []tlog.Tile) (all [][]byte, err error) {
 // checkpoint is the published note with what it says; nobody has checked its
 // signature here.
 func (f tileFiles) checkpoint() (signed string, c Checkpoint, err error) {
-	b, err := os.ReadFile(filepath.Join(f.dir, checkpointFile))
+	return f.note(checkpointFile)
+}
+
+// witnessed is the newest note that a quorum of witnesses signed, or, where
+// there is none, the published one.
+func (f tileFiles) witnessed() (signed string, c Checkpoint, err error) {
+	if signed, c, err = f.note(witnessedFile); err == nil {
+		return signed, c, nil
+	}
+	return f.note(checkpointFile)
+}
+
+func (f tileFiles) note(name string) (signed string, c Checkpoint, err error) {
+	b, err := os.ReadFile(filepath.Join(f.dir, name))
 	if err != nil {
 		return "", c, err
 	}

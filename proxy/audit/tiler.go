@@ -25,13 +25,18 @@ type tiler struct {
 	at      edge
 	held    []byte // bundle at that edge
 
-	published uint64 // lines that the published checkpoint covers
+	stray     []string                                // folders of partial tiles beside full ones
+	put       func(signed string, c Checkpoint) error // puts the checkpoint in place
+	published uint64                                  // lines that the published checkpoint covers
 }
 
 // openTiler goes on where the folder out stands. What is there and does not fit
 // its own checkpoint is made again from the beginning.
 func openTiler(log, out string, entries bool) (*tiler, error) {
 	t := &tiler{log: log, files: tileFiles{out}, entries: entries}
+	t.put = func(signed string, _ Checkpoint) error {
+		return replaceFile(filepath.Join(out, checkpointFile), []byte(signed))
+	}
 	_, c, err := t.files.checkpoint()
 	if err != nil {
 		return t, ignoreMissing(err)
@@ -226,27 +231,41 @@ func (t *tiler) publish() error {
 	if t.note == "" {
 		return nil
 	}
+	old := t.stray
+	t.stray = nil
 	for l, hashes := range t.at.level {
-		if len(hashes) == 0 {
-			continue
-		}
-		n := t.at.size >> (tileHeight * l) / tileWidth
-		if _, err := os.Stat(t.files.path(l, n, tileWidth)); err == nil {
-			continue // filled since: the full tile holds these hashes
-		}
-		if err := t.files.write(l, n, len(hashes), flat(hashes)); err != nil {
+		if err := t.partial(l, t.at.size>>(tileHeight*l)/tileWidth, len(hashes), flat(hashes)); err != nil {
 			return err
 		}
 	}
-	n, w := t.at.size/tileWidth, int(t.at.size%tileWidth)
-	if _, err := os.Stat(t.files.path(-1, n, tileWidth)); t.entries && w > 0 && err != nil {
-		if err := t.files.write(-1, n, w, t.held); err != nil {
+	if t.entries {
+		if err := t.partial(-1, t.at.size/tileWidth, int(t.at.size%tileWidth), t.held); err != nil {
 			return err
 		}
 	}
-	if err := replaceFile(filepath.Join(t.files.dir, checkpointFile), []byte(t.note)); err != nil {
+	c, err := unverified(t.note)
+	if err == nil {
+		err = t.put(t.note, c)
+	}
+	if err != nil {
 		return err
 	}
+	for _, dir := range old {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
 	t.note, t.published = "", t.at.size
-	return nil
+	return err
+}
+
+// partial writes a partial tile. One whose full tile was written meanwhile,
+// which would have removed it, goes with the next checkpoint.
+func (t *tiler) partial(level int, n uint64, width int, b []byte) error {
+	if width == 0 {
+		return nil
+	}
+	full := t.files.path(level, n, tileWidth)
+	if _, err := os.Stat(full); err == nil {
+		t.stray = append(t.stray, full+".p")
+	}
+	return t.files.write(level, n, width, b)
 }

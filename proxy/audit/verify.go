@@ -160,6 +160,9 @@ func isPathError(err error) bool {
 
 func (v *verification) line(s segment, n int, off int64, p *parsed) {
 	err := v.take(p)
+	if err == nil && string(p.kind) == KindCosigned {
+		err = v.cosigned(p)
+	}
 	if err == nil && s.first > 0 {
 		err = begins(n == 1, p)
 	}

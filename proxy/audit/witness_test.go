@@ -1,0 +1,369 @@
+package audit
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var c2sp struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// c2spProgram builds testdata/c2sp: other people's witness and client.
+func c2spProgram(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds other people's code")
+	}
+	c2sp.once.Do(func() {
+		c2sp.path = filepath.Join(os.TempDir(), fmt.Sprintf("byline-c2sp-%d", os.Getpid()))
+		cmd := exec.Command("go", "build", "-o", c2sp.path, ".")
+		cmd.Dir = filepath.Join("testdata", "c2sp")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			c2sp.err = fmt.Errorf("%w: %s", err, out)
+		}
+	})
+	if c2sp.err != nil {
+		t.Fatal(c2sp.err)
+	}
+	return c2sp.path
+}
+
+func logKey() string { return PublicKey{Origin("test-1"), testPub.Key}.String() }
+
+// realWitness starts a transparency-dev/witness.
+func realWitness(t *testing.T, name string) Witness {
+	t.Helper()
+	cmd := exec.Command(c2spProgram(t), "witness", name, logKey())
+	cmd.Stderr = os.Stderr
+	out := must(cmd.StdoutPipe())
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	in := bufio.NewScanner(out)
+	var lines []string
+	for len(lines) < 2 && in.Scan() {
+		lines = append(lines, in.Text())
+	}
+	if len(lines) < 2 {
+		t.Fatal("the witness did not start")
+	}
+	return Witness{URL: lines[0], Key: lines[1]}
+}
+
+// await waits until ok is true.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for range 1000 {
+		if ok() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%s: did not come", what)
+}
+
+func witnessKeys(t *testing.T, all ...Witness) (keys []WitnessKey) {
+	t.Helper()
+	for _, w := range all {
+		keys = append(keys, must(ParseWitnessKey(w.Key)))
+	}
+	return keys
+}
+
+// TestRealWitnessesSign lets two witnesses of transparency-dev sign a growing
+// log over a restart, and proves a record with both signatures.
+func TestRealWitnessesSign(t *testing.T) {
+	one, two := realWitness(t, "witness.example/one"), realWitness(t, "witness.example/two")
+	dir := t.TempDir()
+	cfg := Config{Dir: dir, CheckpointEvery: 20 * time.Millisecond, Witnesses: []Witness{one, two}, Quorum: 2}
+	var id string
+	for range 3 {
+		l := openLog(t, cfg)
+		for i := range 300 {
+			k := l.Append(intent(i))
+			mustWait(t, k)
+			id = k.ID()
+		}
+		await(t, "signatures", func() bool { return uint64(l.Stats().Witnessed) > must2(locate(dir, id)) })
+		mustWait(t, l.Append(intent(1)), l.Append(intent(2)))
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range l.Witnesses() {
+			if s.Err != "" || s.Time.IsZero() {
+				t.Errorf("%+v", s)
+			}
+		}
+	}
+	trust := Trust{Keys: []PublicKey{testPub}, Witnesses: witnessKeys(t, one, two), Quorum: 2}
+	p, err := must(Prove(dir, id, nil)).Verify(trust)
+	if err != nil || len(p.Cosigned) != 2 || time.Since(p.Cosigned[0].Time) > time.Minute {
+		t.Errorf("%+v %v", p, err)
+	}
+	rep, err := VerifyWith(dir, testPub, VerifyOptions{Witnesses: trust.Witnesses, Quorum: 2})
+	if err != nil || len(rep.Cosigned) != 2 {
+		t.Errorf("%+v %v", rep, err)
+	}
+	onRecord := 0
+	for r, err := range Tail(t.Context(), dir, 2000, false) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Kind == KindCosigned {
+			onRecord++
+			if _, err := trust.Witnesses[1].check(r.Checkpoint); err != nil {
+				t.Error(err)
+			}
+		}
+		if r.Kind == "alert" {
+			t.Errorf("%+v", r)
+		}
+	}
+	if onRecord == 0 {
+		t.Error("no cosignature is on record")
+	}
+}
+
+func must2(seq uint64, _ []byte, err error) uint64 {
+	if err != nil {
+		panic(err)
+	}
+	return seq
+}
+
+// TestI8RollbackIsFoundByAWitness puts a log back from a copy, and then another
+// log in its place: a real witness refuses to sign, and the log says so itself.
+func TestI8RollbackIsFoundByAWitness(t *testing.T) {
+	w := realWitness(t, "witness.example/one")
+	dir := filepath.Join(t.TempDir(), "log")
+	cfg := Config{Dir: dir, CheckpointEvery: 20 * time.Millisecond, Witnesses: []Witness{w}}
+	write := func(what string) *Log {
+		l := openLog(t, cfg)
+		var last Ticket
+		for i := range 50 {
+			last = l.Append(&Record{Kind: "task", Detail: fmt.Sprint(what, i)})
+		}
+		mustWait(t, last)
+		return l
+	}
+	first := write("a")
+	await(t, "the first signature", func() bool { return first.Stats().Witnessed > 0 })
+	first.Close()
+	backup := t.TempDir()
+	copyLog(t, dir, backup)
+	second := write("b")
+	await(t, "the second signature", func() bool { return second.Stats().Witnessed > 60 })
+	second.Close()
+	kept := keptNotes(t, dir)
+
+	os.RemoveAll(dir)
+	copyLog(t, backup, dir)
+	rolled := openLog(t, cfg)
+	await(t, "the alert", func() bool { return alerted(t, dir, "rolled_back") })
+	rolled.Close()
+	if rep, err := VerifyWith(dir, testPub, VerifyOptions{Kept: kept}); err == nil || rep.Bad == nil {
+		t.Errorf("against a kept checkpoint: %+v %v", rep.Bad, err)
+	}
+	third := write("c") // past what the witness has seen, on another history
+	write2 := func() {
+		for i := range 100 {
+			mustWait(t, third.Append(&Record{Kind: "task", Detail: fmt.Sprint("d", i)}))
+		}
+	}
+	write2()
+	await(t, "the fork", func() bool { return alerted(t, dir, "forked") })
+	third.Close()
+	if _, err := VerifyWith(dir, testPub, VerifyOptions{Witnesses: witnessKeys(t, w), Quorum: 1}); err == nil {
+		t.Error("a forked log counts as witnessed")
+	}
+}
+
+func alerted(t *testing.T, dir, code string) bool {
+	t.Helper()
+	for r, err := range Tail(t.Context(), dir, 5000, false) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Kind == "alert" && r.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// copyLog copies the segments alone, as a backup of the records would.
+func copyLog(t *testing.T, from, to string) {
+	t.Helper()
+	os.MkdirAll(to, 0o700)
+	for _, s := range must(segments(from)) {
+		if err := os.WriteFile(filepath.Join(to, filepath.Base(s.path)), must(os.ReadFile(s.path)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var liarKey = ed25519.NewKeyFromSeed([]byte(strings.Repeat("w", ed25519.SeedSize)))
+
+func liar() WitnessKey {
+	return WitnessKey{"liar.example", liarKey.Public().(ed25519.PublicKey)}
+}
+
+// signAs is a signature line by key under the liar's name.
+func signAs(key ed25519.PrivateKey, text string) string {
+	at := time.Now().Unix()
+	sig := append(bytes.Clone(liar().hash()), binary.BigEndian.AppendUint64(nil, uint64(at))...)
+	sig = append(sig, ed25519.Sign(key, fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", at, text))...)
+	return sigPrefix + "liar.example " + base64.StdEncoding.EncodeToString(sig) + "\n"
+}
+
+// TestLyingWitnessIsFound has one honest real witness and one that lies in every
+// way: the log goes on, the honest one's signature counts, the liar's never.
+func TestLyingWitnessIsFound(t *testing.T) {
+	honest := Witness{}
+	if !testing.Short() {
+		honest = realWitness(t, "witness.example/honest")
+	}
+	answer := func(status int, body func(text string) string) func(http.ResponseWriter, string) {
+		return func(w http.ResponseWriter, text string) {
+			w.WriteHeader(status)
+			io.WriteString(w, body(text))
+		}
+	}
+	fixed := func(s string) func(string) string { return func(string) string { return s } }
+	for name, c := range map[string]struct {
+		lie   func(w http.ResponseWriter, text string)
+		alert string
+	}{
+		"unsigned":             {answer(200, fixed("")), "witness_lies"},
+		"another key":          {answer(200, func(text string) string { return signAs(testKey, text) }), "witness_lies"},
+		"another checkpoint":   {answer(200, func(string) string { return signAs(liarKey, "byline/test-1\n1\nx\n") }), "witness_lies"},
+		"garbage":              {answer(200, fixed(strings.Repeat("— liar.example !!!\n", 10_000))), "witness_lies"},
+		"a longer log":         {answer(409, fixed("99999999\n")), "rolled_back"},
+		"no size":              {answer(409, fixed("many\n")), "witness_lies"},
+		"the same size":        {answer(409, fixed("0\n")), "witness_lies"},
+		"a fork":               {answer(422, fixed("")), "forked"},
+		"broken":               {answer(500, fixed("oops")), ""},
+		"elsewhere":            {answer(302, fixed("")), ""},
+		"cut off":              {func(w http.ResponseWriter, _ string) { panic(http.ErrAbortHandler) }, ""},
+		"a line of each other": {answer(200, func(text string) string { return "— other.example AAAA\n" + signAs(liarKey, text) }), "signs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, note, _ := strings.Cut(string(must(io.ReadAll(r.Body))), "\n\n")
+				text, _, _ := cutNote(note)
+				c.lie(w, text)
+			}))
+			defer srv.Close()
+			cfg := Config{Dir: t.TempDir(), CheckpointEvery: 10 * time.Millisecond, Witnesses: []Witness{{srv.URL, liar().String()}}}
+			l := openLog(t, cfg)
+			mustWait(t, l.Append(intent(1)))
+			switch c.alert {
+			case "signs":
+				await(t, "the signature", func() bool { return l.Stats().Witnessed > 0 })
+			case "":
+				await(t, "the failure", func() bool { return l.Witnesses()[0].Err != "" })
+			default:
+				await(t, "the alert", func() bool { return alerted(t, cfg.Dir, c.alert) })
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			rep, err := VerifyWith(cfg.Dir, testPub, VerifyOptions{Witnesses: []WitnessKey{liar()}, Quorum: 1})
+			if rep.Bad != nil || (err == nil) != (c.alert == "signs") {
+				t.Errorf("%+v %v", rep, err)
+			}
+		})
+	}
+	if honest.URL == "" {
+		return
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "no\n") }))
+	defer srv.Close()
+	l := openLog(t, Config{Dir: t.TempDir(), CheckpointEvery: 10 * time.Millisecond, Witnesses: []Witness{{srv.URL, liar().String()}, honest}})
+	mustWait(t, l.Append(intent(1)))
+	await(t, "the honest signature", func() bool { return l.Stats().Witnessed > 0 })
+	l.Close()
+}
+
+// TestDeadWitnessHoldsNothingUp has a witness that takes the request and never
+// answers: records, tiles, checkpoints and Close go on.
+func TestDeadWitnessHoldsNothingUp(t *testing.T) {
+	stop := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stop }))
+	defer srv.Close()
+	defer close(stop)
+	l := openLog(t, Config{Dir: t.TempDir(), CheckpointEvery: 5 * time.Millisecond, Witnesses: []Witness{{srv.URL, liar().String()}}})
+	for i := range 200 {
+		mustWait(t, l.Append(intent(i)))
+	}
+	await(t, "published checkpoints", func() bool { return l.Stats().Published > 100 })
+	closed := make(chan error, 1)
+	go func() { closed <- l.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(lastTiles + lastCosign + 10*time.Second):
+		t.Fatal("Close waits for a dead witness")
+	}
+}
+
+// TestTorchwoodReadsTheExport serves an export as files and has torchwood's
+// client read and check every entry.
+func TestTorchwoodReadsTheExport(t *testing.T) {
+	dir, _ := longLog(t, 700)
+	out := t.TempDir()
+	if _, err := Export(dir, out, nil); err != nil {
+		t.Fatal(err)
+	}
+	l := openLog(t, Config{Dir: dir, SegmentBytes: 100 << 10})
+	for i := range 300 {
+		l.Append(intent(i))
+	}
+	l.Close()
+	c, err := Export(dir, out, nil) // goes on
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(http.FileServer(http.Dir(out)))
+	defer srv.Close()
+	cmd := exec.Command(c2spProgram(t), "read", srv.URL, logKey())
+	cmd.Stderr = os.Stderr
+	got, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lines := leaves(t, dir)
+	want := append(bytes.Join(lines[:c.Size], []byte("\n")), '\n')
+	if int(c.Size) != len(lines)-1 || !bytes.Equal(got, want) {
+		t.Errorf("%d entries of %d bytes, want %d lines of %d", bytes.Count(got, []byte("\n")), len(got), c.Size, len(want))
+	}
+}
+
+func FuzzParseWitnessKey(f *testing.F) {
+	f.Add(liar().String())
+	f.Fuzz(func(t *testing.T, s string) {
+		if k, err := ParseWitnessKey(s); err == nil && k.String() != strings.TrimSpace(s) {
+			t.Errorf("%q was read as %q", s, k)
+		}
+	})
+}
