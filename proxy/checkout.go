@@ -222,6 +222,9 @@ func (c *Corridor) send(ctx context.Context, h *hold, p *place, step *adapters.S
 	if err != nil {
 		return nil, err
 	}
+	if err := decode(resp); err != nil {
+		return nil, err
+	}
 	reply := &adapters.Reply{Status: resp.Status, Fields: resp.Fields}
 	if resp.Body == nil {
 		return reply, nil

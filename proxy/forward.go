@@ -21,7 +21,7 @@ func (x *exchange) forward(ctx context.Context) (*wire.Response, error) {
 	if resp.Status == http.StatusPartialContent && adapters.Maskable(value(resp.Fields, "Content-Type")) && x.in.Method == http.MethodGet {
 		return x.forwardWhole(ctx, resp)
 	}
-	return resp, nil
+	return x.decoded(resp)
 }
 
 // forwardWhole asks again for the whole of a text that came back in part: a
@@ -39,6 +39,19 @@ func (x *exchange) forwardWhole(ctx context.Context, part *wire.Response) (*wire
 	resp, err := x.hold.pool.RoundTrip(ctx, x.target, &x.out)
 	if err != nil {
 		return nil, x.unreached(ctx, err)
+	}
+	return x.decoded(resp)
+}
+
+// decoded makes sure that a text can be read: by the rules that look for the end
+// of a session, and by the mask.
+func (x *exchange) decoded(resp *wire.Response) (*wire.Response, error) {
+	coding := value(resp.Fields, "Content-Encoding")
+	if coding == "" {
+		return resp, nil
+	}
+	if err := decode(resp); err != nil {
+		return nil, refuse(UpstreamUnreached, "%s answered in the coding %q, which it was not offered and in which secrets cannot be masked.", x.tunnel.host, coding).because(err)
 	}
 	return resp, nil
 }
@@ -153,18 +166,6 @@ func closeBody(r *wire.Response) {
 	}
 }
 
-// readable asks the SaaS for text that can be read, and so masked: no content
-// coding. It appends what must be said and leaves out what the agent offered.
-func readable(fields []wire.Field) []wire.Field {
-	for i := range fields {
-		if strings.EqualFold(fields[i].Name, "Accept-Encoding") {
-			fields[i].Value = "identity"
-			return fields
-		}
-	}
-	return append(fields, wire.Field{Name: "Accept-Encoding", Value: "identity"})
-}
-
 // shield keeps the session on this side: held cookies go to the jar, and what
 // was injected and comes back is masked, at its own length, so that lengths,
 // ETags and offsets stay true.
@@ -175,10 +176,6 @@ func (x *exchange) shield(resp *wire.Response) error {
 	x.shieldTrailers(resp)
 	if resp.Body == nil || !adapters.Maskable(value(resp.Fields, "Content-Type")) {
 		return nil
-	}
-	if coding := value(resp.Fields, "Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		closeBody(resp)
-		return refuse(UpstreamUnreached, "%s answered in the coding %q, which it was not offered and in which secrets cannot be masked.", x.tunnel.host, coding)
 	}
 	if m := x.session.Mask(); m != nil {
 		resp.Body = &joined{Reader: m.Reader(resp.Body), Closer: resp.Body}
