@@ -131,7 +131,7 @@ func TestJavaIsSurrounded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two starts of the JVM")
 	}
-	lookPath(t, "keytool")
+	lookPath(t, "java")
 	dir := t.TempDir()
 	const program = `
 import java.net.*;

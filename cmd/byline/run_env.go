@@ -72,7 +72,7 @@ func (s *surroundings) write(root string) error {
 	if s.browser, err = browserHome(s.dir, s.root); err != nil {
 		s.warnings = append(s.warnings, "browsers will not trust the proxy: "+err.Error())
 	}
-	if s.java, err = javaTrust(s.dir, s.root, s.proxy, s.noProxy); err != nil {
+	if s.java, err = javaTrust(s.dir, s.bundle, s.proxy, s.noProxy); err != nil {
 		s.warnings = append(s.warnings, "Java programs will not trust the proxy: "+err.Error())
 	}
 	return nil

@@ -1,14 +1,17 @@
 package main
 
 import (
-	"errors"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
-	"io"
+	"net/netip"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+
+	pkcs12 "software.sslmate.com/src/go-pkcs12"
 )
 
 // javaOptions make Java programs use the proxy and trust its authority. The
@@ -21,38 +24,57 @@ type javaOptions struct {
 // trustPassword is what Java's own trust store has; it keeps nothing secret.
 const trustPassword = "changeit"
 
-// javaTrust adds the root to a copy of Java's trust store (PKCS12, or JKS where
-// that is what the JDK has: both are recognised when it is read). Without
-// keytool there is no JDK to speak of, and nothing is set.
-func javaTrust(dir, root string, proxy *url.URL, noProxy string) (javaOptions, error) {
-	keytool, err := exec.LookPath("keytool")
+// javaTrust writes a trust store with the bundle's certificates, in the format
+// that Java reads since 8u301 whatever its default is, so that no JVM has to
+// start for it.
+func javaTrust(dir, bundle string, proxy *url.URL, noProxy string) (javaOptions, error) {
+	text, err := os.ReadFile(bundle)
 	if err != nil {
-		return javaOptions{}, nil
+		return javaOptions{}, err
 	}
-	if keytool, err = filepath.EvalSymlinks(keytool); err != nil {
+	var entries []pkcs12.TrustStoreEntry
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			continue // one that Go does not understand, nor will it be missed
+		}
+		entries = append(entries, pkcs12.TrustStoreEntry{Cert: cert, FriendlyName: "byline-" + strconv.Itoa(len(entries))})
+	}
+	encoded, err := pkcs12.Modern2023.EncodeTrustStoreEntries(entries, trustPassword)
+	if err != nil {
 		return javaOptions{}, err
 	}
 	store := filepath.Join(dir, "trust.p12")
-	home := filepath.Dir(filepath.Dir(keytool))
-	for _, have := range []string{filepath.Join(home, "lib/security/cacerts"), filepath.Join(home, "jre/lib/security/cacerts")} {
-		if err = copyFile(store, have); err == nil {
-			break
-		}
+	if err := os.WriteFile(store, encoded, 0o600); err != nil {
+		return javaOptions{}, err
 	}
-	args := []string{"-importcert", "-noprompt", "-alias", "byline", "-file", root, "-keystore", store, "-storepass", trustPassword}
-	if err != nil { // no trust store to extend: one with our root alone
-		args = append(args, "-storetype", "PKCS12")
-	}
-	if out, err := exec.Command(keytool, args...).CombinedOutput(); err != nil {
-		return javaOptions{}, fmt.Errorf("keytool: %w: %s", err, strings.TrimSpace(string(out)))
-	}
-	j := javaOptions{dir: dir, options: []string{"-Djavax.net.ssl.trustStore=" + store, "-Djavax.net.ssl.trustStorePassword=" + trustPassword,
+	j := javaOptions{dir: dir, options: []string{"-Djavax.net.ssl.trustStore=" + store, "-Djavax.net.ssl.trustStorePassword=" + trustPassword, "-Djavax.net.ssl.trustStoreType=PKCS12",
 		"-Djdk.http.auth.tunneling.disabledSchemes="}} // Basic is off by default; the proxy is the only one who is shown it
 	for _, scheme := range []string{"http", "https"} {
 		j.options = append(j.options, "-D"+scheme+".proxyHost="+proxy.Hostname(), "-D"+scheme+".proxyPort="+proxy.Port())
 	}
-	j.options = append(j.options, "-Dhttp.nonProxyHosts="+strings.ReplaceAll(noProxy, ",", "|"))
+	j.options = append(j.options, "-Dhttp.nonProxyHosts="+javaHosts(noProxy)) // it holds for https too
 	return j, nil
+}
+
+// javaHosts spells NO_PROXY as Java does: names divided by |, and a * where
+// others take in every name below one by themselves.
+func javaHosts(noProxy string) string {
+	var hosts []string
+	for host := range strings.SplitSeq(noProxy, ",") {
+		host = strings.TrimSpace(host)
+		below, isBelow := strings.CutPrefix(host, ".")
+		switch _, err := netip.ParseAddr(host); {
+		case host == "":
+		case host == "*" || err == nil:
+			hosts = append(hosts, host)
+		case isBelow:
+			hosts = append(hosts, "*."+below)
+		default:
+			hosts = append(hosts, host, "*."+host)
+		}
+	}
+	return strings.Join(hosts, "|")
 }
 
 // environ puts the credentials into a file: java prints what it picks up from
@@ -71,18 +93,4 @@ func (j javaOptions) environ(task, token string) []string {
 		return env // the proxy answers 407 with what to do
 	}
 	return append(env, "JDK_JAVA_OPTIONS="+joined(os.Getenv("JDK_JAVA_OPTIONS"), "@"+credentials))
-}
-
-func copyFile(to, from string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }

@@ -44,7 +44,7 @@ func TestInsidePassesSignalsOn(t *testing.T) {
 // TestI1RunKeepsSecretsFromTheProgram holds that what is meant for Byline is
 // not in the environment of the program it runs.
 func TestI1RunKeepsSecretsFromTheProgram(t *testing.T) {
-	t.Setenv("PATH", "/nowhere") // without keytool
+	t.Setenv("PATH", "/nowhere") // without certutil
 	for _, name := range []string{"BYLINE_SECRET_WIKI_A1_PASSWORD", "BYLINE_VAULT_KEY", "BYLINE_TOKEN_FILE", "CREDENTIALS_DIRECTORY", "ACME_VAULT_KEY"} {
 		t.Setenv(name, "canary-"+name)
 	}
