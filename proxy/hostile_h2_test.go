@@ -48,11 +48,7 @@ func (h *hostileHouse) frames(t testing.TB) *frames {
 
 // request writes one request, its header block in as many frames as it needs.
 func (f *frames) request(id uint32, fields []pair, body []byte) error {
-	f.block.Reset()
-	for _, p := range fields {
-		_ = f.enc.WriteField(hpack.HeaderField{Name: p.name, Value: p.value})
-	}
-	block := append([]byte(nil), f.block.Bytes()...)
+	block := f.encode(fields)
 	first := block[:min(len(block), 16<<10)]
 	rest := block[len(first):]
 	err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: first, EndStream: len(body) == 0, EndHeaders: len(rest) == 0})
@@ -65,6 +61,14 @@ func (f *frames) request(id uint32, fields []pair, body []byte) error {
 		err = f.WriteData(id, true, body)
 	}
 	return err
+}
+
+func (f *frames) encode(fields []pair) []byte {
+	f.block.Reset()
+	for _, p := range fields {
+		_ = f.enc.WriteField(hpack.HeaderField{Name: p.name, Value: p.value})
+	}
+	return append([]byte(nil), f.block.Bytes()...)
 }
 
 // until reads frames until done says so, or the connection ends.

@@ -18,15 +18,15 @@ import (
 // recorder is an application that keeps every byte it was sent. It reads as
 // RFC 9112 says and mends nothing: what it cannot read it keeps as it came.
 type recorder struct {
-	ln      net.Listener
-	session string // the cookie it gives at login
-	mu      sync.Mutex
-	seen    bytes.Buffer             // whole requests but the logins, one after the other
-	broken  bytes.Buffer             // requests that broke off, or that it cannot read
-	all     bytes.Buffer             // every byte
-	half    int                      // connections on which a request has begun
-	answer  func(head string) string // nil: 200 and "ok"
-	wg      sync.WaitGroup
+	ln       net.Listener
+	session  string // the cookie it gives at login
+	mu       sync.Mutex
+	seen     bytes.Buffer              // whole requests but the logins, one after the other
+	broken   bytes.Buffer              // requests that broke off, or that it cannot read
+	all      bytes.Buffer              // every byte
+	half     int                       // connections on which a request has begun
+	troubles map[string]func(net.Conn) // by path: what it does instead of answering; then it closes
+	wg       sync.WaitGroup
 }
 
 func newRecorder(t testing.TB) *recorder {
@@ -130,8 +130,10 @@ func (r *recorder) serve(conn net.Conn) {
 		if in.kept.Next(len(whole)); len(whole) > 0 && in.kept.Len() == 0 {
 			r.half--
 		}
-		answer := r.answer
 		r.mu.Unlock()
+		_, path, _ := strings.Cut(head, " ")
+		path, _, _ = strings.Cut(path, " ")
+		trouble := r.troubles[path]
 		if !ok {
 			in.drop()
 			return
@@ -150,10 +152,10 @@ func (r *recorder) serve(conn net.Conn) {
 			io.Copy(conn, br)
 			in.drop()
 			return
-		case answer != nil:
-			if _, err := io.WriteString(conn, answer(head)); err != nil {
-				return
-			}
+		case trouble != nil:
+			trouble(conn)
+			in.drop()
+			return
 		default:
 			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n"+bodyFor(head))
 		}

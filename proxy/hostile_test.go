@@ -19,6 +19,7 @@ import (
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/policy"
+	"github.com/byline-proxy/byline/proxy/vault"
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
@@ -53,7 +54,11 @@ type hostileHouse struct {
 
 func openHostile(t testing.TB, w wire.Config) *hostileHouse {
 	t.Helper()
-	origin := newRecorder(t)
+	return openOver(t, newRecorder(t), w)
+}
+
+func openOver(t testing.TB, origin *recorder, w wire.Config) *hostileHouse {
+	t.Helper()
 	set, err := adapters.Load([]adapters.Source{{Name: "odd.yaml", Text: []byte(fmt.Sprintf(oddAdapter, origin.ln.Addr()))}})
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +68,13 @@ func openHostile(t testing.TB, w wire.Config) *hostileHouse {
 		t.Fatal(err)
 	}
 	h := &hostileHouse{origin: origin}
-	h.house = openWith(t, t.TempDir(), Rules{Adapters: set, Policy: p}, func(o *Options) { o.Wire = w })
+	h.house = openWith(t, t.TempDir(), Rules{Adapters: set, Policy: p}, func(o *Options) {
+		o.Wire = w
+		second := vault.NewSecret(map[string]string{"username": "agent-02", "password": canaryPassword})
+		if err := o.Vault.(*vault.File).Put("legacy", "agent-02", second); err != nil {
+			t.Fatal(err)
+		}
+	})
 	h.proxy = h.newTask(t)
 	return h
 }

@@ -332,18 +332,23 @@ func answerHTTP(r *http.Request, resp *wire.Response) *http.Response {
 	}
 }
 
+var errNotTaken = errors.New("the agent did not take the answer's whole body")
+
 // countedBody tells the walk how the relay ended.
 type countedBody struct {
-	rc   io.ReadCloser
-	sent int64
-	err  error
-	done func(sent, received int64, err error)
+	rc    io.ReadCloser
+	sent  int64
+	whole bool // io.EOF was reached
+	err   error
+	done  func(sent, received int64, err error)
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.rc.Read(p)
 	b.sent += int64(n)
-	if err != nil && err != io.EOF {
+	if err == io.EOF {
+		b.whole = true
+	} else if err != nil {
 		b.err = err
 	}
 	return n, err
@@ -351,6 +356,9 @@ func (b *countedBody) Read(p []byte) (int, error) {
 
 func (b *countedBody) Close() error {
 	err := b.rc.Close()
+	if b.err == nil && !b.whole {
+		b.err = errNotTaken
+	}
 	if b.done != nil {
 		b.done(b.sent, 0, b.err)
 		b.done = nil

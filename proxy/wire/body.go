@@ -23,14 +23,15 @@ const (
 // blame.
 func AgentFault(err error) *Malformed {
 	var own *agentError
+	if errors.As(err, &own) {
+		return BodyFault(own)
+	}
+	var e *Error
 	var bad *Malformed
-	if errors.As(err, &bad) { // also as the cause of an end
+	if errors.As(err, &e) && e.Stage == "canceled" && errors.As(e.Err, &bad) { // the cause of ctx's end
 		return bad
 	}
-	if !errors.As(err, &own) {
-		return nil
-	}
-	return BodyFault(own)
+	return nil
 }
 
 // BodyFault says what is wrong with a body that an agent sent, from the error of

@@ -44,7 +44,7 @@ type guarded struct {
 
 // Guard is a strict reader of HTTP/1.1 in front of another parser; it takes the
 // absolute and authority forms. The parser sets the deadlines between messages,
-// Guard those within a head and a body. A head that cannot be carried, or is not
+// Guard those within a head and a body, and of each write. A head that cannot be carried, or is not
 // whole in time, is answered with what malformed says, as a Door does; the
 // parser's own 400 is not sent.
 func (s *Server) Guard(conn net.Conn, malformed func(context.Context, *Malformed) *Response) net.Conn {
@@ -284,6 +284,7 @@ func (g *guarded) Write(p []byte) (int, error) {
 		return len(p), nil // the parser's own words come after ours
 	}
 	if !g.raw.Load() {
+		_ = g.Conn.SetWriteDeadline(time.Now().Add(g.cfg.BodyStall)) // an agent that does not read
 		g.mu.Lock()
 		if g.asked && len(p) >= 12 {
 			status := string(p[9:12])

@@ -30,7 +30,7 @@ const (
 // takes its bounds from an http.Server, which is never asked to listen.
 func (s *Server) setUpH2() {
 	s.h2 = &http2.Server{}
-	s.web = &http.Server{MaxHeaderBytes: s.cfg.MaxHeadBytes, IdleTimeout: s.cfg.IdleTimeout, ErrorLog: log.New(panics{}, "", 0),
+	s.web = &http.Server{MaxHeaderBytes: headSlack * s.cfg.MaxHeadBytes, IdleTimeout: s.cfg.IdleTimeout, ErrorLog: log.New(panics{}, "", 0),
 		HTTP2: &http.HTTP2Config{MaxReadFrameSize: 16 << 10, // a connection keeps room for its largest frame
 			MaxConcurrentStreams: s.cfg.MaxStreams, WriteByteTimeout: s.cfg.BodyStall,
 			SendPingTimeout: s.cfg.IdleTimeout, PingTimeout: s.cfg.BodyStall,
@@ -38,6 +38,28 @@ func (s *Server) setUpH2() {
 	if err := http2.ConfigureServer(s.web, s.h2); err != nil {
 		panic("wire: " + err.Error()) // only for a TLS configuration, and there is none
 	}
+}
+
+// headSlack is how many times the bound on a head the library takes before it
+// says no in its own words, or with a reset: what is less gets our answer.
+const headSlack = 4
+
+// fromH2 is FromHTTP within the bounds of a head.
+func (s *Server) fromH2(r *http.Request) (*Request, *Malformed) {
+	n, size := 0, len(r.Method)+len(r.RequestURI)+len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n++
+			size += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	switch {
+	case n > s.cfg.MaxFields:
+		return nil, tooLarge(431, "there are too many fields")
+	case size > s.cfg.MaxHeadBytes:
+		return nil, tooLarge(431, "the head is too large")
+	}
+	return FromHTTP(r)
 }
 
 // panics passes on what the library says of a panic, which is ours. What else it
@@ -79,7 +101,7 @@ func (x *h2) serve() {
 	x.writing = patience{d: x.s.cfg.BodyStall, set: ctl.SetWriteDeadline}
 	defer x.writing.end()
 	ctx := x.r.Context()
-	in, bad := FromHTTP(x.r)
+	in, bad := x.s.fromH2(x.r)
 	if bad != nil {
 		x.answer(x.door.Malformed(ctx, bad))
 		return
