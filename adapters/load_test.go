@@ -19,7 +19,7 @@ func loadChild(t testing.TB, parent string) *Adapter {
 }
 
 func TestLibraryLoads(t *testing.T) {
-	for _, parent := range []string{"mediawiki", "requesttracker", "wordpress"} {
+	for _, parent := range []string{"gitea", "mediawiki", "requesttracker", "wordpress"} {
 		if a := loadChild(t, parent); a == nil || a.Name() != "my-"+parent {
 			t.Errorf("%s: not found by its host", parent)
 		}

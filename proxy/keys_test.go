@@ -60,6 +60,15 @@ func TestI7NoWildcardGrantsAPrivilegedActionOfAShippedAdapter(t *testing.T) {
 // keysOf are the requests by which an account is taken over, kept or given away: logins, passwords, tokens, second factors,
 // invitations, rights. A space stands between method, target and form.
 var keysOf = map[string][]string{
+	"gitea": {
+		"GET /user/login", "POST /user/login user_name=a&password=b", "POST /user/login/openid openid=x", "GET /user/sign_up", "POST /user/link_account_signin user_name=a", "POST /user/two_factor passcode=1", "POST /user/two_factor/scratch token=x",
+		"POST /user/webauthn/assertion", "GET /user/webauthn/passkey/assertion", "GET /user/oauth2/github", "GET /user/forgot_password", "POST /user/recover_account password=x", "GET /user/activate?code=x", "POST /user/activate_email", "GET /user/logout",
+		"GET /user/settings", "POST /user/settings/account old_password=a&password=b", "POST /user/settings/account/email email=x", "POST /user/settings/applications name=x", "GET /user/settings/applications", "POST /user/settings/keys content=x",
+		"POST /user/settings/security/two_factor/disable", "GET /user/settings/security/two_factor/enroll", "POST /user/settings/security/webauthn/request_register", "POST /user/settings/applications/oauth2", "GET /user/settings/change_password",
+		"GET /login/oauth/authorize?client_id=x", "POST /login/oauth/grant client_id=x", "POST /login/oauth/access_token grant_type=x", "GET /-/admin/users", "POST /-/admin/users/new user_name=x", "POST /org/acme/members/action/private",
+		"POST /org/acme/teams/1/action/add uname=x", "POST /acme/app/settings/collaboration collaborator=x", "POST /acme/app/settings/keys content=x", "POST /acme/app/settings/hooks/gitea/new", "POST /api/v1/users/a/tokens", "GET /api/v1/user",
+		"POST /acme/app/settings/actions/secrets", "POST /repo/migrate", "GET /api/packages/acme/npm/x", "GET /v2/token",
+	},
 	"mediawiki": {
 		"GET /index.php?title=Special:UserLogin", "POST /index.php?title=Special:UserLogin wpName=a", "GET /index.php/Special:UserLogin", "GET /index.php?title=Special%3AUserLogin/signup",
 		"GET /index.php?title=special:createAccount", "GET /?title=Special:CreateAccount", "GET /index.php?title=Special:ChangePassword", "GET /index.php/Special:Change_Password",
@@ -91,7 +100,7 @@ var keysOf = map[string][]string{
 
 // ordinary is one request of each that a wildcard does grant: without it the test below would pass on a grant of nothing.
 var ordinary = map[string]string{
-	"mediawiki": "POST /index.php?title=Sandbox&action=submit wpTextbox1=x", "requesttracker": "GET /Ticket/Display.html?id=1", "wordpress": "GET /wp-json/wp/v2/posts/1",
+	"gitea": "GET /acme/app/issues/7", "mediawiki": "POST /index.php?title=Sandbox&action=submit wpTextbox1=x", "requesttracker": "GET /Ticket/Display.html?id=1", "wordpress": "GET /wp-json/wp/v2/posts/1",
 }
 
 func TestI7TheKeysOfAnAccountAreGrantedByNameOnly(t *testing.T) {

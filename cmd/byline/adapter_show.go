@@ -76,7 +76,7 @@ func showAdapter(w io.Writer, a *adapters.Adapter) error {
 	rows := [][]string{{"extends", s.Extends}, {"hosts", strings.Join(s.Hosts, ", ")}, {"upstream", s.Upstream.URL},
 		{"because", s.Interim.Reason}, {"owner", s.Interim.Owner}, {"review by", reviewText(s.Interim, a.Overdue(time.Now()))},
 		{"login", s.Login.Kind + ": " + loginText(&s.Login)}, {"logout", stepsText(s.Login.Logout.Steps)}, {"pinned", strings.Join(s.Pin, ", ")},
-		{"cookies held", strings.Join(s.Cookies.Hold, ", ") + " and all that are not passed"}, {"cookies passed", strings.Join(s.Cookies.Pass, ", ")},
+		{"cookies held", strings.Join(s.Cookies.Hold, ", ") + " and all that are not passed"}, {"cookies passed", strings.Join(s.Cookies.Pass, ", ")}, {"cookies shared", strings.Join(s.Cookies.Share, ", ")},
 		{"headers stripped", strings.Join(s.Headers.Strip, ", ")}, {"headers passed", strings.Join(s.Headers.Pass, ", ")},
 		{"query stripped", strings.Join(s.Query.Strip, ", ")}, {"digest", a.Digest()}}
 	if len(s.Hosts) == 0 {
@@ -90,8 +90,13 @@ func showAdapter(w io.Writer, a *adapters.Adapter) error {
 	fmt.Fprintln(w)
 	var actions [][]string
 	for _, action := range s.Actions {
-		actions = append(actions, []string{action.Name, kindText(&action), anyText(action.Match.Method), strings.Join(action.Match.Path, " "),
-			orDash(action.Resource), orDash(conditionText(&action.Match))})
+		for i, path := range action.Match.Path { // one line a path: some actions have dozens
+			row := []string{"", "", "", path, "", ""}
+			if i == 0 {
+				row = []string{action.Name, kindText(&action), anyText(action.Match.Method), path, orDash(action.Resource), orDash(conditionText(&action.Match))}
+			}
+			actions = append(actions, row)
+		}
 	}
 	return table(w, []string{"ACTION", "GRANT", "METHOD", "PATH", "RESOURCE", "WHERE"}, actions)
 }
@@ -141,7 +146,7 @@ func conditionText(m *adapters.MatchSpec) string {
 	for _, group := range []struct {
 		prefix string
 		from   map[string]adapters.Strings
-	}{{"query ", m.Query}, {"form ", m.Form}, {"", m.Param}, {"json ", m.JSON}} {
+	}{{"query ", m.Query}, {"form ", m.Form}, {"", m.Param}, {"json ", m.JSON}, {"header ", m.Header}, {"xml ", m.XML}, {"argument ", m.GraphQL.Argument}} {
 		for _, key := range slices.Sorted(maps.Keys(group.from)) {
 			var values []string
 			for _, v := range group.from[key] {
@@ -149,6 +154,9 @@ func conditionText(m *adapters.MatchSpec) string {
 			}
 			all = append(all, group.prefix+key+"="+strings.Join(values, "|"))
 		}
+	}
+	if len(m.GraphQL.Field) > 0 {
+		all = append(all, "graphql "+strings.Join(m.GraphQL.Type, "|")+" "+strings.Join(m.GraphQL.Field, "|"))
 	}
 	if len(m.ContentType) > 0 {
 		all = append(all, "type "+strings.Join(m.ContentType, "|"))
