@@ -119,6 +119,7 @@ func Open(opt Options) (*Corridor, error) {
 	}
 	c.ends.Go(c.watchExpiry)
 	c.ends.Go(c.watchSessions)
+	c.ends.Go(c.giveBackMemory)
 	r := c.taskRecord("start", nil)
 	r.PolicyDigest = set.policy.Digest()
 	c.log.Append(r)

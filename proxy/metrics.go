@@ -24,7 +24,8 @@ type metrics struct {
 	tunnels  *prometheus.GaugeVec
 	reloads  *prometheus.CounterVec
 	alerts   *prometheus.CounterVec
-	adapters sync.Map // name → *adapterMeters
+	adapters sync.Map      // name → *adapterMeters
+	closed   atomic.Uint64 // tunnels
 }
 
 func newMetrics(log *audit.Log, tasks func() float64, leases func() float64) *metrics {
@@ -103,7 +104,10 @@ func result(ok bool) string {
 func (m *metrics) tunnelOpen(kind string) (closed func()) {
 	g := m.tunnels.WithLabelValues(kind)
 	g.Inc()
-	return g.Dec
+	return func() {
+		g.Dec()
+		m.closed.Add(1)
+	}
 }
 
 func (m *metrics) http() http.Handler {

@@ -12,7 +12,7 @@ type Config struct {
 	// from its first byte. Default 10s. Too long, and slow agents hold memory.
 	HeadTimeout time.Duration `yaml:"head_timeout"`
 	// IdleTimeout is how long a connection may lie unused between requests, to
-	// agents and to the SaaS. Default 5m. Each idle tunnel costs some 40 KiB.
+	// agents and to the SaaS. Default 5m. Each idle tunnel costs some 24 KiB.
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
 	// BodyStall is how long one read of an agent's body, or one write to an
 	// agent or to the SaaS, may wait. Default 30s.

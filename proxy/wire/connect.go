@@ -174,6 +174,7 @@ func (h *host) give(u *upconn, keep bool) {
 		cut(u.Conn)
 		return
 	}
+	u.src.rest()
 	u.used, u.since = true, time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -344,6 +344,7 @@ func (g *guarded) CloseWrite() error {
 // back; any other connection as it is. It is to be called by whoever reads.
 func Bare(conn net.Conn) net.Conn {
 	if g, ok := conn.(*guarded); ok && g.raw.Load() && len(g.out) == 0 && len(g.src.buffered()) == 0 {
+		g.src.rest()
 		return g.Conn
 	}
 	return conn

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"net"
 	"runtime"
@@ -10,12 +11,17 @@ import (
 
 const sourceSize = 4 << 10
 
+// restAfter is how long a connection waits for a message with its buffer held.
+const restAfter = time.Second
+
 // source is the reading side of one connection with a small buffer. It is used
 // by one goroutine at a time.
 type source struct {
 	conn  net.Conn
 	buf   []byte
+	own   *page // what buf began as; nil: the connection is at rest
 	r, w  int
+	one   [1]byte
 	armed time.Time // the read deadline now set, zero if none
 }
 
@@ -41,9 +47,10 @@ func (s *source) fill() error {
 	switch {
 	case s.r == s.w:
 		s.r, s.w = 0, 0
-		if len(s.buf) != sourceSize { // the first time, or after a large head
-			s.buf = make([]byte, sourceSize)
+		if s.own == nil {
+			s.own = pages.Get().(*page)
 		}
+		s.buf = s.own[:] // it may have grown for a large head
 	case s.r > 0 && s.w == len(s.buf):
 		s.w = copy(s.buf, s.buf[s.r:s.w])
 		s.r = 0
@@ -60,6 +67,38 @@ func (s *source) fill() error {
 		err = io.ErrNoProgress
 	}
 	return err
+}
+
+// rest gives the buffer back while nothing is in it.
+func (s *source) rest() {
+	if s.r == s.w && s.own != nil {
+		pages.Put(s.own)
+		s.own, s.buf, s.r, s.w = nil, nil, 0, 0
+	}
+}
+
+// begin waits for the first bytes of a message, for d at most. A connection
+// that stays quiet gives its buffer back and waits for a single byte.
+func (s *source) begin(d time.Duration) error {
+	if d <= restAfter {
+		s.arm(d)
+		return s.fill()
+	}
+	s.arm(restAfter)
+	if err := s.fill(); !isTimeout(err) {
+		return err
+	}
+	s.rest()
+	s.armed = time.Now().Add(d - restAfter)
+	_ = s.conn.SetReadDeadline(s.armed)
+	n, err := s.conn.Read(s.one[:])
+	if n == 0 {
+		return cmp.Or(err, io.ErrNoProgress)
+	}
+	s.own = pages.Get().(*page)
+	s.buf = s.own[:]
+	s.buf[0], s.w = s.one[0], 1
+	return nil
 }
 
 // Read gives what is buffered first. It is for the raw bytes after a switch.
@@ -103,13 +142,16 @@ func (c *scan) end(b []byte, emptyFirst bool) (int, *Malformed) {
 // io.EOF means that the connection ended before a first byte.
 func (s *source) head(max int, first, whole time.Duration) ([]byte, error) {
 	if s.r == s.w {
-		if first > 0 {
-			s.arm(first)
-		}
 		// Under load others have work to do meanwhile, and the bytes are here
 		// afterwards: that saves a read in vain and a sleep.
 		runtime.Gosched()
-		if err := s.fill(); err != nil {
+		err := error(nil)
+		if first > 0 {
+			err = s.begin(first)
+		} else {
+			err = s.fill()
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
