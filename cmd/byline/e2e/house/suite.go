@@ -2,12 +2,14 @@ package house
 
 import (
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -55,6 +57,9 @@ func Binary(t testing.TB) string {
 	}
 	path := filepath.Join(suite.dir, "byline")
 	suite.build.Do(func() {
+		if suite.buildErr = readSources(); suite.buildErr != nil {
+			return
+		}
 		c := exec.Command("go", "build", "-o", path, "github.com/byline-proxy/byline/cmd/byline")
 		c.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := c.CombinedOutput(); err != nil {
@@ -65,6 +70,23 @@ func Binary(t testing.TB) string {
 		t.Fatal(suite.buildErr)
 	}
 	return path
+}
+
+// readSources looks at every folder of the module. go test keeps the result of
+// a test until a file that the test itself looked at has changed, and the
+// program is built from files that only the compiler reads.
+func readSources() error {
+	out, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		return fmt.Errorf("go env GOMOD: %w", err)
+	}
+	root := filepath.Dir(strings.TrimSpace(string(out)))
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && (strings.HasPrefix(d.Name(), ".") || d.Name() == "artefacts" || d.Name() == "out") {
+			return filepath.SkipDir
+		}
+		return err
+	})
 }
 
 // Wiki is MediaWiki at https://wiki.acme.test.
