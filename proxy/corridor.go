@@ -223,3 +223,6 @@ func (c *Corridor) logRefusal(t *tunnel, r *Refusal) {
 	}
 	e.Str("code", string(r.Code)).Msg("refused")
 }
+
+// ChangeAuditKey lets another key sign the record, see [audit.Log.ChangeKey].
+func (c *Corridor) ChangeAuditKey(key ed25519.PrivateKey) error { return c.log.ChangeKey(key) }

@@ -14,9 +14,9 @@ import (
 func auditCommand() *cobra.Command {
 	a := &cobra.Command{Use: "audit", Short: "Verify and read the record", Example: "  byline audit verify\n  byline audit tail -f", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("audit: name one of verify, tail, show, prove, tiles and borrowed")
+			return errors.New("audit: name one of verify, tail, show, prove, tiles, rotate and borrowed")
 		}}
-	a.AddCommand(auditVerify(), auditTail(), auditShow(), auditProve(), auditTiles(), auditBorrowed())
+	a.AddCommand(auditVerify(), auditTail(), auditShow(), auditProve(), auditTiles(), auditRotate(), auditBorrowed())
 	return a
 }
 
@@ -55,11 +55,11 @@ func (f *trustFlags) trust(c *cobra.Command) (t audit.Trust, err error) {
 		keys = []string{""}
 	}
 	for _, named := range keys {
-		key, err := publicKey(c, named)
+		all, err := publicKeys(c, named)
 		if err != nil {
 			return t, err
 		}
-		t.Keys = append(t.Keys, key)
+		t.Keys = append(t.Keys, all...)
 	}
 	for _, named := range f.witnesses {
 		text, err := keyText(named)
@@ -78,24 +78,33 @@ func (f *trustFlags) trust(c *cobra.Command) (t audit.Trust, err error) {
 	return t, nil
 }
 
-// publicKey reads the key that was named, or the configuration's.
+// publicKey is the first of publicKeys: the one that the log begins with.
 func publicKey(c *cobra.Command, named string) (audit.PublicKey, error) {
+	keys, err := publicKeys(c, named)
+	if err != nil {
+		return audit.PublicKey{}, err
+	}
+	return keys[0], nil
+}
+
+// publicKeys reads the keys that were named, or the configuration's.
+func publicKeys(c *cobra.Command, named string) ([]audit.PublicKey, error) {
 	if named == "" {
 		cfg, err := settings(c)
 		if err != nil {
-			return audit.PublicKey{}, err
+			return nil, err
 		}
 		named = cfg.Audit.KeyFile + ".pub"
 	}
 	text, err := keyText(named)
 	if err != nil {
-		return audit.PublicKey{}, failed("audit", fmt.Errorf("public key: %w", err), "name the public key that byline init wrote (audit.key.pub) with --key")
+		return nil, failed("audit", fmt.Errorf("public key: %w", err), "name the public key that byline init wrote (audit.key.pub) with --key")
 	}
-	key, err := audit.ParsePublicKey(text)
+	keys, err := audit.ParsePublicKeys(text)
 	if err != nil {
-		return key, failed("audit", fmt.Errorf("public key: %s: %w", named, err), "name the public key that byline init wrote (audit.key.pub) with --key")
+		return nil, failed("audit", fmt.Errorf("public key: %s: %w", named, err), "name the public key that byline init wrote (audit.key.pub) with --key")
 	}
-	return key, nil
+	return keys, nil
 }
 
 // keyText is the content of the file that was named, or what stands there when

@@ -101,6 +101,9 @@ func showReport(w io.Writer, rep audit.Report) error {
 	if rep.Bad == nil {
 		rows = append(rows, endRows(rep)...)
 	}
+	if n := len(rep.Keys); n > 0 {
+		rows = append(rows, []string{"keys", fmt.Sprintf("%d took over, each announced by the one before", n)})
+	}
 	for _, s := range rep.Cosigned {
 		rows = append(rows, []string{"witnessed", fmt.Sprintf("the first %d, by %s at %s", rep.Published, s.Witness, s.Time.Format(time.RFC3339))})
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy"
 	"github.com/byline-proxy/byline/proxy/admin"
+	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/state"
 )
 
@@ -83,6 +84,7 @@ func serve(ctx context.Context, p *prepared, file string, logTo io.Writer) error
 			watch.reload()
 		case <-tick.C:
 			watch.look()
+			r.changeAuditKey(p.cfg.Audit.KeyFile)
 		case err := <-r.failed:
 			return errors.Join(failed("serve", err, ""), r.close(p.cfg.Drain, signals))
 		case <-ctx.Done():
@@ -158,6 +160,9 @@ func (r *running) open(p *prepared) error {
 	store, err := state.OpenBolt(filepath.Join(cfg.DataDir, "state.db"), nil)
 	if err != nil {
 		return &failure{err, "one server to a data_dir; a file that is damaged is restored from a copy, or moved away: its tasks are over then", 1}
+	}
+	if p.auditKey, err = audit.SettleKey(cfg.Audit.Dir, cfg.Audit.KeyFile); err != nil {
+		return errors.Join(err, store.Close())
 	}
 	r.corridor, err = proxy.Open(proxy.Options{
 		Instance: cfg.Instance, Log: r.log, Rules: p.rules, Vault: p.vault, Sealer: p.sealer, State: store,

@@ -92,12 +92,18 @@ func parseCheckpointText(text string) (c Checkpoint, err error) {
 	return c, nil
 }
 
-// seal makes the checkpoint record over everything before st.
-func (w *writer) seal(st *state, us int64, code string) (*Record, error) {
+// seal makes the checkpoint record over everything before st. With another key
+// it announces that one, and is signed by both.
+func (w *writer) seal(st *state, us int64, code string, another *signer) (*Record, error) {
 	r := &Record{ID: NewID(), Kind: KindCheckpoint, Instance: w.instance, Code: code, Frontier: st.tree.frontier()}
+	signers := []note.Signer{w.signer}
+	if another != nil {
+		r.Code, r.Key = sealKey, another.public().String()
+		signers = append(signers, another)
+	}
 	c := Checkpoint{Origin: w.origin, Size: st.seq, Root: st.tree.root().base64(), Head: st.head.hex(),
 		Record: carrier(*r, st.seq, st.head, us).hex()}
-	signed, err := note.Sign(&note.Note{Text: c.text()}, w.signer)
+	signed, err := note.Sign(&note.Note{Text: c.text()}, signers...)
 	if err != nil {
 		return nil, fmt.Errorf("sign checkpoint: %w", err)
 	}

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/mod/sumdb/note"
 )
 
 const chunk = 1 << 20 // a segment is filled with zeros so far ahead
@@ -34,7 +32,7 @@ type writer struct {
 	cfg      Config
 	instance string
 	origin   string
-	signer   note.Signer
+	signer   *signer
 	pub      PublicKey
 	file     file
 	st       state  // durable
@@ -74,16 +72,10 @@ func (w *writer) putOwn(st *state, us int64, r *Record) {
 	w.put(st, us, 0, w.own)
 }
 
-func (w *writer) putCheckpoint(st *state, us int64, code string) error {
-	us = max(us, st.lastUS)
-	r, err := w.seal(st, us, code)
-	if err != nil {
-		return err
-	}
+func (w *writer) putCheckpoint(st *state, us int64, r *Record) {
 	w.putOwn(st, us, r)
-	st.unsealed, st.ended = false, code == sealClose
+	st.unsealed, st.ended = false, r.Code == sealClose
 	st.checkpoints++
-	return nil
 }
 
 // write makes what is in out durable, and st with it.
@@ -108,8 +100,9 @@ func (w *writer) write(st *state) (syncing time.Duration, err error) {
 	return time.Since(began), nil
 }
 
-// next starts the segment whose first line is st.seq, with a checkpoint.
-func (w *writer) next(st *state) error {
+// next starts the segment whose first line is st.seq, with a checkpoint; with
+// one that announces another key, if another is given.
+func (w *writer) next(st *state, another *signer) error {
 	f, err := w.cfg.disk.create(w.path(st.seq))
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
@@ -122,10 +115,12 @@ func (w *writer) next(st *state) error {
 	if st.seq == 0 {
 		return nil
 	}
-	us := w.cfg.now().UnixMicro()
-	if err := w.putCheckpoint(st, us, sealSegment); err != nil {
+	us := max(w.cfg.now().UnixMicro(), st.lastUS)
+	r, err := w.seal(st, us, sealSegment, another)
+	if err != nil {
 		return err
 	}
+	w.putCheckpoint(st, us, r)
 	for _, r := range w.tasks.turn(us) {
 		w.putOwn(st, us, r)
 	}
@@ -156,7 +151,7 @@ func (w *writer) commit(g *group, seal string) (st state, syncing time.Duration,
 		if err := w.trim(); err != nil {
 			return st, 0, err
 		}
-		if err := w.next(&st); err != nil {
+		if err := w.next(&st, nil); err != nil {
 			return st, 0, err
 		}
 	}
@@ -171,9 +166,12 @@ func (w *writer) commit(g *group, seal string) (st state, syncing time.Duration,
 		start = e.end
 	}
 	if (seal == sealInterval && st.unsealed) || (seal == sealClose && !st.ended) {
-		if err := w.putCheckpoint(&st, w.cfg.now().UnixMicro(), seal); err != nil {
+		us := max(w.cfg.now().UnixMicro(), st.lastUS)
+		r, err := w.seal(&st, us, seal, nil)
+		if err != nil {
 			return st, 0, err
 		}
+		w.putCheckpoint(&st, us, r)
 	}
 	if len(w.out) == 1 {
 		return st, 0, nil

@@ -35,13 +35,17 @@ func WriteKey(path, origin string, key ed25519.PrivateKey) error {
 	if _, err := note.NewVerifier(vkey); err != nil {
 		return fmt.Errorf("write audit key: name %q: %w", origin, err)
 	}
-	if err := writeNew(path, keyHeader+base64.StdEncoding.EncodeToString(key.Seed())+"\n", 0o600); err != nil {
+	if err := writeKey(path, key); err != nil {
 		return fmt.Errorf("write audit key: %w", err)
 	}
 	if err := writeNew(path+".pub", vkey+"\n", 0o644); err != nil {
 		return fmt.Errorf("write audit public key: %w", err)
 	}
 	return osDisk{}.syncDir(filepath.Dir(path))
+}
+
+func writeKey(path string, key ed25519.PrivateKey) error {
+	return writeNew(path, keyHeader+base64.StdEncoding.EncodeToString(key.Seed())+"\n", 0o600)
 }
 
 func writeNew(path, text string, mode os.FileMode) error {
@@ -90,17 +94,31 @@ func (k PublicKey) String() string {
 	return s
 }
 
-// LoadPublicKey reads a public key file in the note verifier format.
+// LoadPublicKey reads the first key of a public key file: the one that a log
+// begins with.
 func LoadPublicKey(path string) (PublicKey, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("load audit public key: %w", err)
 	}
-	k, err := ParsePublicKey(string(b))
+	keys, err := ParsePublicKeys(string(b))
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("load audit public key: %s: %w", path, err)
 	}
-	return k, nil
+	return keys[0], nil
+}
+
+// ParsePublicKeys reads one key a line: the one that a log begins with, then
+// those that took over. There is at least one.
+func ParsePublicKeys(text string) (keys []PublicKey, err error) {
+	for line := range strings.Lines(strings.TrimSpace(text) + "\n") {
+		k, err := ParsePublicKey(line)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
 }
 
 // ParsePublicKey reads name+hash+base64 (C2SP signed-note, Ed25519 only).

@@ -146,3 +146,8 @@ func FuzzParsePublicKey(f *testing.F) {
 		}
 	})
 }
+
+func signText(text string, s note.Signer) (string, error) {
+	b, err := note.Sign(&note.Note{Text: text}, s)
+	return string(b), err
+}

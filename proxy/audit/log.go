@@ -38,6 +38,7 @@ type Log struct {
 
 	wake    chan struct{} // capacity 1: somebody waits for pending
 	soon    *time.Timer   // pending is written although nobody waits
+	changes chan *keyChange
 	closing chan struct{}
 	stopped chan struct{}
 	closed  error     // of the committer, valid after stopped
@@ -157,7 +158,7 @@ func Open(cfg Config, key ed25519.PrivateKey, instance string) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{cfg: cfg, instance: instance, lock: lock,
-		wake: make(chan struct{}, 1), soon: time.NewTimer(time.Hour), closing: make(chan struct{}), stopped: make(chan struct{}),
+		wake: make(chan struct{}, 1), soon: time.NewTimer(time.Hour), changes: make(chan *keyChange), closing: make(chan struct{}), stopped: make(chan struct{}),
 		sealed: newSealed()}
 	l.pending, l.spare = l.newGroup(), l.newGroup()
 	w, notice, err := openWriter(cfg, key, instance)

@@ -251,7 +251,7 @@ func FuzzAppendString(f *testing.F) {
 
 func FuzzParseCheckpoint(f *testing.F) {
 	w := writer{origin: "byline/x", signer: must(newSigner("byline/x", testKey))}
-	f.Add(must(w.seal(&state{}, 1, sealClose)).Checkpoint)
+	f.Add(must(w.seal(&state{}, 1, sealClose, nil)).Checkpoint)
 	f.Fuzz(func(t *testing.T, s string) {
 		if c, err := ParseCheckpoint(s, testPub); err == nil && !strings.HasPrefix(s, c.text()) {
 			t.Errorf("%q was read as %+v", s, c)

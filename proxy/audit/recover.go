@@ -15,6 +15,8 @@ const (
 	recoveredDisk  = "disk"  // the disk failed, and works again
 )
 
+var errKeyChanged = errors.New("the log's key was changed")
+
 // notice is what Open has to put on record about the writer before.
 type notice struct{ cut int64 }
 
@@ -34,7 +36,7 @@ func openWriter(cfg Config, key ed25519.PrivateKey, instance string) (*writer, *
 			return nil, nil, err
 		}
 		if len(segs) == 0 {
-			return w, noticeFor(cut > 0, cut), errors.Join(w.sign(key, nil), w.next(&w.st))
+			return w, noticeFor(cut > 0, cut), errors.Join(w.sign(key, nil), w.next(&w.st, nil))
 		}
 		last := segs[len(segs)-1]
 		walk, bytes, err := w.load(last)
@@ -89,6 +91,9 @@ func (w *writer) load(s segment) (*walker, int64, error) {
 	walk := &walker{pub: w.pub}
 	in := newLines(io.NewSectionReader(f, 0, 1<<62))
 	cut, err := replay(walk, in, s)
+	if err == nil && !walk.pub.Key.Equal(w.pub.Key) {
+		return nil, 0, errors.Join(fmt.Errorf("%w to %s", errKeyChanged, walk.pub), f.Close())
+	}
 	if err != nil {
 		err = fmt.Errorf("%s line %d: %w: the log was changed or the key is not its own; run byline audit verify, restore the key, or move the folder away and keep it",
 			segmentName(s.first), in.n, err)
@@ -146,7 +151,7 @@ func (w *writer) repair(detail string) (*state, error) {
 	}
 	st := w.st
 	w.out = append(w.out[:0], 0)
-	if err := w.next(&st); err != nil {
+	if err := w.next(&st, nil); err != nil {
 		return nil, err
 	}
 	w.putOwn(&st, w.cfg.now().UnixMicro(), &Record{Kind: KindRecovery, Code: recoveredDisk, Cut: cut, Detail: detail})
@@ -188,7 +193,7 @@ func (w *writer) cutBack() (cut int64, err error) {
 	return cut, nil
 }
 
-func newSigner(origin string, key ed25519.PrivateKey) (note.Signer, error) {
+func newSigner(origin string, key ed25519.PrivateKey) (*signer, error) {
 	vkey, err := note.NewEd25519VerifierKey(origin, key.Public().(ed25519.PublicKey))
 	if err != nil {
 		return nil, err
@@ -205,6 +210,10 @@ type signer struct {
 	name string
 	hash uint32
 	key  ed25519.PrivateKey
+}
+
+func (s *signer) public() PublicKey {
+	return PublicKey{s.name, s.key.Public().(ed25519.PublicKey)}
 }
 
 func (s *signer) Name() string                    { return s.name }

@@ -20,7 +20,9 @@ func (l *Log) run() {
 	defer l.soon.Stop()
 	for {
 		seal := ""
+		var change *keyChange
 		select {
+		case change = <-l.changes:
 		case <-l.wake:
 			l.gather()
 		case <-l.soon.C:
@@ -30,7 +32,14 @@ func (l *Log) run() {
 			l.closed = l.finish()
 			return
 		}
-		if err := l.commit(l.take(), seal); err != nil {
+		err := l.commit(l.take(), seal)
+		if change != nil {
+			if err == nil {
+				err = l.changeKey(change.key)
+			}
+			change.done <- err
+		}
+		if err != nil {
 			if !l.recover(err) {
 				l.closed = l.finish()
 				return

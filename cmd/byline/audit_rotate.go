@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/byline-proxy/byline/proxy/audit"
+)
+
+func auditRotate() *cobra.Command {
+	return &cobra.Command{Use: "rotate", Short: "Let another key sign the record from now on", Args: cobra.NoArgs,
+		Long: "Makes a new signing key. A running server takes it up within seconds, without a restart; else the next start does. The old\n" +
+			"key signs a record that announces the new one, so whoever holds the old public key verifies on. The new public key is added\n" +
+			"to the file beside audit.key_file: hand it out again, and give it to the witnesses.",
+		Example: "  byline audit rotate",
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := settings(c)
+			if err != nil {
+				return err
+			}
+			if err := audit.MakeNextKey(cfg.Audit.KeyFile); err != nil {
+				return failed("audit", err, "a key that was made before waits for a server to take it up: start one, or remove the .next file")
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "made: the server takes it up within seconds, or when it starts; then %s.pub holds its public key, too\n", cfg.Audit.KeyFile)
+			return outputFailed(err)
+		}}
+}
+
+// changeAuditKey takes up a key that byline audit rotate made.
+func (r *running) changeAuditKey(file string) {
+	next, err := audit.NextKey(file)
+	if err == nil && next == nil {
+		return
+	}
+	if err == nil {
+		err = r.corridor.ChangeAuditKey(next)
+	}
+	if err == nil {
+		err = audit.TakeOver(file)
+	}
+	if err != nil {
+		r.log.Error().Err(err).Msg("the next audit key was not taken up; the old one goes on signing")
+		return
+	}
+	r.log.Info().Msg("another audit key signs from now on")
+}
