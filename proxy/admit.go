@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"io"
 	"strings"
 
@@ -8,9 +9,12 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// peekLimit bounds how much of a body is held to name an action or to send a
-// request again after a renewal.
-const peekLimit = 64 << 10
+// peekLimit bounds how much of a body is held to name an action by what is in it: a wiki page that is saved is a form of
+// some MiB. A longer one is not looked at, and named only by an action that does not ask for its fields.
+const peekLimit = 4 << 20
+
+// headRoom bounds how much of an answer is held to see whether the session has ended.
+const headRoom = 64 << 10
 
 // admit lets a request in: the tunnel's own host, a path with one meaning, a
 // task that is still alive. It runs per request: a tunnel outlives decisions.
@@ -191,30 +195,32 @@ func (x *exchange) peek() error {
 	if !x.adapter.NeedsBody(x.query()) {
 		return nil
 	}
-	buf := make([]byte, bodyRoom(h.Length))
-	n, err := io.ReadFull(x.in.Body, buf)
-	switch err {
-	case nil:
-		x.body, x.kept = buf, int64(n) == h.Length
-	case io.EOF, io.ErrUnexpectedEOF:
-		x.body, x.kept = buf[:n], h.Length < 0 || int64(n) == h.Length
-	default:
-		if m := wire.BodyFault(err); m != nil {
-			return malformed(m).because(err)
-		}
-		return refuse(AmbiguousRequest, "the body broke off before the action could be named. Send it whole.").because(err)
+	if h.Length > peekLimit {
+		x.body = []byte{}
+		return nil
 	}
-	if !x.kept && h.Length >= 0 && int64(n) < min(h.Length, peekLimit) {
-		return refuse(AmbiguousRequest, "the body is shorter than its Content-Length. Send it whole.")
+	var err error
+	if x.body, err = readUpTo(x.in.Body, h.Length); err != nil {
+		return refuse(AmbiguousRequest, "the body broke off before the action could be named").because(err)
+	}
+	if x.kept = len(x.body) <= peekLimit; int64(len(x.body)) < h.Length {
+		return refuse(AmbiguousRequest, "the body is shorter than its Content-Length")
 	}
 	return nil
 }
 
-func bodyRoom(length int64) int64 {
-	if length < 0 || length > peekLimit {
-		return peekLimit
+// readUpTo reads a body of that length, or one of unknown length (-1) as far as one byte beyond the limit. What an agent
+// announces takes no memory, what it sends does.
+func readUpTo(body io.Reader, length int64) ([]byte, error) {
+	if length < 0 {
+		length = peekLimit + 1
 	}
-	return length
+	buf := bytes.NewBuffer(make([]byte, 0, min(length, headRoom)+bytes.MinRead))
+	_, err := buf.ReadFrom(io.LimitReader(body, length))
+	if err == io.ErrUnexpectedEOF {
+		err = nil // the caller counts
+	}
+	return buf.Bytes(), err
 }
 
 // outBody is what was peeked, then the rest.

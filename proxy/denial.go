@@ -4,6 +4,10 @@ import "fmt"
 
 // unclassified refuses a request that the adapter has no name for.
 func (x *exchange) unclassified() *Refusal {
+	if x.body != nil && !x.kept {
+		return refuse(ActionUnclassified, "the adapter %s names what %s %s does by its body, which is longer than the %d MiB that are read for it. This task allows: %s. "+
+			"Send it in parts, or ask the adapter's owner (%s).", x.adapter.Name(), x.in.Method, x.in.Path, peekLimit>>20, x.grant().Allows(), x.adapter.Interim().Owner)
+	}
 	return refuse(ActionUnclassified, "the adapter %s names no action for %s %s, so it cannot be approved. This task allows: %s. "+
 		"The adapter's owner (%s) can name it.", x.adapter.Name(), x.in.Method, x.in.Path, x.grant().Allows(), x.adapter.Interim().Owner)
 }

@@ -126,7 +126,11 @@ func (x *exchange) sessionOver(resp *wire.Response) (bool, error) {
 	if !x.adapter.EndedNeedsBody(resp.Status, resp.Fields) || resp.Body == nil || unending(value(resp.Fields, "Content-Type")) {
 		return x.adapter.Ended(resp.Status, resp.Fields, nil), nil
 	}
-	head := make([]byte, bodyRoom(resp.Length))
+	room := resp.Length
+	if room < 0 || room > headRoom {
+		room = headRoom
+	}
+	head := make([]byte, room)
 	n, err := io.ReadFull(resp.Body, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		closeBody(resp)

@@ -100,6 +100,10 @@ func driveJSONRPC(t *testing.T, v *visit) {
 func driveOverride(t *testing.T, v *visit) {
 	v.want(200, "of agent-01", "GET", "/pages/7.json", "")
 	v.want(200, "of agent-01", "POST", "/pages/7", "_method=patch&text=x", "Content-Type", form)
+	long := strings.Repeat("text+of+a+long+page.", 20<<10)
+	v.want(200, "of agent-01", "POST", "/pages/7", "text="+long+"&_method=patch", "Content-Type", form)
+	v.refused(OutOfScope, "POST", "/pages/7", "text="+long+"&_method=delete", "Content-Type", form)
+	v.refused(ActionUnclassified, "POST", "/pages/7", "_method=patch&text="+strings.Repeat(long, 12), "Content-Type", form)
 	v.refused(OutOfScope, "POST", "/pages/7", "_method=DELETE", "Content-Type", form) // privileged: * does not grant it
 	v.refused(OutOfScope, "POST", "/pages/7?_method=delete", "text=x", "Content-Type", form)
 	v.refused(ActionUnclassified, "POST", "/pages/7?_method=patch", "_method=delete", "Content-Type", form)

@@ -104,6 +104,10 @@ func (c *h1) refuse(bad *Malformed) error {
 	return fmt.Errorf("%w: %w", errMalformed, bad)
 }
 
+// lingerFactor is how much more than DrainBytes is read before closing: time bounds it, and an agent that sends an upload
+// which is refused must get to see why.
+const lingerFactor = 64
+
 // linger reads for a moment what the agent still sends: closing with unread
 // bytes would reset the connection, and the agent might lose the answer.
 func (c *h1) linger() {
@@ -113,7 +117,7 @@ func (c *h1) linger() {
 	_ = c.conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)
-	for n, left := 0, c.s.cfg.DrainBytes; left > 0; left -= n {
+	for n, left := 0, lingerFactor*c.s.cfg.DrainBytes; left > 0; left -= n {
 		var err error
 		if n, err = c.conn.Read(buf[:]); err != nil {
 			return
