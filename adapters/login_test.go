@@ -23,7 +23,7 @@ var alice = account{"username": "alice", "password": "correct horse", "totp_seed
 
 // legacy is an application of the age: a login token bound to a session made before login, a test cookie, an Origin
 // check, a second factor, a session that changes at login and rotates with every page.
-type legacy struct{ serial int }
+type legacy struct{}
 
 func (l *legacy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	is := func(name, value string) bool { c, err := r.Cookie(name); return err == nil && c.Value == value }
@@ -42,7 +42,7 @@ func (l *legacy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		w.Header().Add("Set-Cookie", "app_session=deleted; Path=/; Max-Age=0")
 		w.Header().Add("Set-Cookie", "app_session=after-login-0; Path=/; HttpOnly")
-		http.Redirect(w, r, "/home", 302)
+		http.Redirect(w, r, "/home", http.StatusFound)
 	case "POST /api/login":
 		var in struct {
 			Auth struct{ Login, Password string }

@@ -164,7 +164,7 @@ func constrain(t *x509.Certificate, n names) {
 }
 
 func sameConstraints(a, b *x509.Certificate) bool {
-	sameNet := func(x, y *net.IPNet) bool { return bytes.Equal(x.IP, y.IP) && bytes.Equal(x.Mask, y.Mask) }
+	sameNet := func(x, y *net.IPNet) bool { return x.IP.Equal(y.IP) && bytes.Equal(x.Mask, y.Mask) }
 	return a.PermittedDNSDomainsCritical == b.PermittedDNSDomainsCritical &&
 		slices.Equal(a.PermittedDNSDomains, b.PermittedDNSDomains) && slices.Equal(a.ExcludedDNSDomains, b.ExcludedDNSDomains) &&
 		slices.EqualFunc(a.PermittedIPRanges, b.PermittedIPRanges, sameNet) && slices.EqualFunc(a.ExcludedIPRanges, b.ExcludedIPRanges, sameNet)

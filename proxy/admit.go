@@ -245,8 +245,3 @@ func value(fields []wire.Field, name string) string {
 	}
 	return ""
 }
-
-// describe is the host with the actions it knows, for refusals.
-func describe(a *adapters.Adapter) string {
-	return a.Name() + " (" + strings.Join(a.Hosts(), ", ") + ")"
-}

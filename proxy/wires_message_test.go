@@ -80,7 +80,9 @@ func TestContinueIsNotWaitedForForEver(t *testing.T) {
 				}
 				defer conn.Close()
 				b := make([]byte, 9)
-				_, err = io.ReadFull(rw, b)
+				if _, err := io.ReadFull(rw, b); err != nil {
+					t.Error(err)
+				}
 				fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(b), b)
 			}, &wiring{options: func(o *Options) { o.Wire.ContinueWait = 50 * time.Millisecond }})
 			r := w.request(http.MethodPut, "/x")

@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -227,12 +226,6 @@ func within[T any](t *testing.T, what string, done <-chan T) (v T) {
 		t.Fatalf("%s: not within thirty seconds", what)
 	}
 	return v
-}
-
-// once runs f for the first caller only.
-func once(f func()) func() {
-	var o sync.Once
-	return func() { o.Do(f) }
 }
 
 // reply is a short answer over a raw connection.

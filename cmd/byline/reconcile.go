@@ -18,9 +18,9 @@ import (
 
 // reconcileFlags say which application's history is read, and how.
 type reconcileFlags struct {
-	record                                         recordFlags
-	adapter, host, sponsor, export, format, saveTo string
-	users                                          []string
+	record                                 recordFlags
+	adapter, host, sponsor, export, format string
+	users                                  []string
 }
 
 func reconcileCommand() *cobra.Command {

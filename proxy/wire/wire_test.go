@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"io"
@@ -11,18 +10,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// quick are short times, so that a test of patience does not need any.
-func quick() Config {
-	return Config{HeadTimeout: 150 * time.Millisecond, IdleTimeout: 5 * time.Second, BodyStall: 200 * time.Millisecond,
-		AnswerStall: 300 * time.Millisecond, DialTimeout: time.Second, TLSTimeout: time.Second, ResponseHead: 300 * time.Millisecond}
-}
 
 // rig is a server on a loopback port with one door for every connection.
 type rig struct {
@@ -92,35 +84,6 @@ func newRig(t testing.TB, cfg Config, alpn string, door Door) *rig {
 		r.wg.Wait()
 	})
 	return r
-}
-
-// dial is an agent's connection.
-func (r *rig) dial() net.Conn {
-	conn, err := net.Dial("tcp", r.addr)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if r.tls != nil {
-		conn = tls.Client(conn, r.tls)
-	}
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	r.t.Cleanup(func() { conn.Close() })
-	return conn
-}
-
-// ask writes raw bytes and reads one answer.
-func (r *rig) ask(raw string) (*http.Response, string) {
-	conn := r.dial()
-	go io.WriteString(conn, raw)
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		r.t.Fatalf("no answer to %q: %v", raw, err)
-	}
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		r.t.Fatalf("the answer to %q broke off: %v", raw, err)
-	}
-	return resp, string(b)
 }
 
 func text(status int, s string) *Response {
