@@ -39,6 +39,14 @@ func (c *Config) Check() (problems []error) {
 		_, err := netip.ParsePrefix(s)
 		add(err != nil, "guard.allow[%d]: %q is no prefix; write it like 10.0.0.0/8", i, s)
 	}
+	named := map[string]bool{}
+	for i := range c.Sinks {
+		for _, err := range c.Sinks[i].Check() {
+			problems = append(problems, fmt.Errorf("sinks[%d].%w", i, err))
+		}
+		add(named[c.Sinks[i].Name], "sinks[%d].name: %q is the name of two sinks, whose cursors would be one", i, c.Sinks[i].Name)
+		named[c.Sinks[i].Name] = true
+	}
 	return append(problems, c.checkRooms()...)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/lease"
 	"github.com/byline-proxy/byline/proxy/policy"
+	"github.com/byline-proxy/byline/proxy/sinks"
 	"github.com/byline-proxy/byline/proxy/vault"
 	"github.com/byline-proxy/byline/proxy/wire"
 )
@@ -58,6 +59,9 @@ type Config struct {
 	PassThrough []string `yaml:"pass_through"`
 	// Guard widens what the dialer may reach.
 	Guard Guard `yaml:"guard"`
+	// Sinks hand every durable record on, each at its own pace, at least once.
+	// Default none. A record that a sink does not take is kept and comes again.
+	Sinks []sinks.Config `yaml:"sinks"`
 	// Log is the operator's log; it is not the audit record.
 	Log Log `yaml:"log"`
 
@@ -167,12 +171,20 @@ func (c *Config) SetDefaults() {
 	c.Task.SetDefaults()
 	c.Audit.SetDefaults()
 	c.Wire.SetDefaults()
+	for i := range c.Sinks {
+		c.Sinks[i].SetDefaults()
+	}
 }
 
 // paths are all the fields that name a file or folder.
 func (c *Config) paths() []*string {
-	return []*string{&c.DataDir, &c.TLS.Cert, &c.TLS.Key, &c.Control.TokenFile, &c.Control.Socket, &c.Adapters.Dir,
+	all := []*string{&c.DataDir, &c.TLS.Cert, &c.TLS.Key, &c.Control.TokenFile, &c.Control.Socket, &c.Adapters.Dir,
 		&c.Policy.Dir, &c.Vault.File, &c.Vault.KeyFile, &c.Audit.Dir, &c.Audit.KeyFile, &c.Certs.Dir}
+	for i := range c.Sinks {
+		s := &c.Sinks[i]
+		all = append(all, &s.SecretFile, &s.CA, &s.ClientCert, &s.ClientKey)
+	}
+	return all
 }
 
 // ErrNoFile says that there is no configuration file; byline init writes one.

@@ -45,6 +45,13 @@ func TestConfigurationPageIsWhatTheCodeReads(t *testing.T) {
 			to = &sections
 		}
 		fmt.Fprintf(to, "| `%s` | %s | %s |\n", f.path, written(values[f.path], f.path), strings.ReplaceAll(comments.of(t, f), "|", "\\|"))
+		if item := f.of.Type; item.Kind() == reflect.Slice && item.Elem().Kind() == reflect.Struct {
+			for i := range item.Elem().NumField() {
+				of := item.Elem().Field(i)
+				key := f.path + "[]." + of.Tag.Get("yaml")
+				fmt.Fprintf(to, "| `%s` | | %s |\n", key, strings.ReplaceAll(comments.of(t, field{path: key, in: item.Elem(), of: of}), "|", "\\|"))
+			}
+		}
 	})
 	page := []byte(pageHead + "\n## The top level\n\n| key | default | |\n|---|---|---|\n" + top.String() + sections.String())
 	if *update {

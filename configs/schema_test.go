@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/sinks"
 )
 
 var update = flag.Bool("update", false, "write byline.schema.json anew")
@@ -65,6 +66,9 @@ func TestSchemaJudgesLikeLoad(t *testing.T) {
 		"an unknown value":    {"data_dir: d\nlog: {level: loud}\n", false},
 		"a time without unit": {"data_dir: d\ndrain: soon\n", false},
 		"no witness's key":    {"data_dir: d\naudit: {witnesses: [{url: 'https://w.example'}]}\n", false},
+		"a sink":              {"data_dir: d\nsinks: [{name: siem, kind: http, url: 'https://siem.example'}]\n", true},
+		"no such kind":        {"data_dir: d\nsinks: [{name: siem, kind: kafka, url: 'https://siem.example'}]\n", false},
+		"a sink's odd key":    {"data_dir: d\nsinks: [{name: siem, kind: http, uri: 'https://siem.example'}]\n", false},
 		"the wrong type":      {"data_dir: d\npass_through: a.example\n", false},
 	} {
 		var v any
@@ -111,13 +115,9 @@ func schemaOf(t *testing.T) map[string]any {
 		case reflect.TypeFor[string]():
 			s["type"] = "string"
 		case reflect.TypeFor[[]audit.Witness]():
-			item := section(map[string]any{"required": []string{"url", "key"}})
-			for i := range f.of.Type.Elem().NumField() {
-				of := f.of.Type.Elem().Field(i)
-				item["properties"].(map[string]any)[of.Tag.Get("yaml")] = map[string]any{"type": "string",
-					"description": comments.of(t, field{path: f.path, in: f.of.Type.Elem(), of: of})}
-			}
-			s["type"], s["items"] = "array", item
+			s["type"], s["items"] = "array", itemOf(t, f, comments, nil, "url", "key")
+		case reflect.TypeFor[[]sinks.Config]():
+			s["type"], s["items"] = "array", itemOf(t, f, comments, map[string][]string{"kind": sinks.Kinds, "format": sinks.Formats}, "name", "kind", "url")
 		default:
 			t.Fatalf("%s has a type that the schema does not know: %s", f.path, f.of.Type)
 		}
@@ -126,6 +126,22 @@ func schemaOf(t *testing.T) map[string]any {
 		}
 	})
 	return top
+}
+
+// itemOf is the schema of one entry of a list: a struct of texts and numbers.
+func itemOf(t *testing.T, f field, comments comments, enums map[string][]string, required ...string) map[string]any {
+	item := section(map[string]any{"required": required})
+	for i := range f.of.Type.Elem().NumField() {
+		of := f.of.Type.Elem().Field(i)
+		key := of.Tag.Get("yaml")
+		s := map[string]any{"type": map[reflect.Kind]string{reflect.String: "string", reflect.Int: "integer"}[of.Type.Kind()],
+			"description": comments.of(t, field{path: f.path + "[]." + key, in: f.of.Type.Elem(), of: of})}
+		if e := enums[key]; e != nil {
+			s["enum"] = e
+		}
+		item["properties"].(map[string]any)[key] = s
+	}
+	return item
 }
 
 func section(s map[string]any) map[string]any {

@@ -17,6 +17,7 @@ import (
 	"github.com/byline-proxy/byline/proxy"
 	"github.com/byline-proxy/byline/proxy/admin"
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/sinks"
 	"github.com/byline-proxy/byline/proxy/vault"
 )
 
@@ -50,6 +51,13 @@ func prepare(cfg *configs.Config) (*prepared, problems) {
 		pair, err := tls.LoadX509KeyPair(cfg.TLS.Cert, cfg.TLS.Key)
 		found.of(cfg, "tls", err, "cert and key are PEM files of one pair, readable by the server's user")
 		p.frontTLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
+	}
+	for i, c := range cfg.Sinks {
+		s, err := sinks.Open(c)
+		found.of(cfg, fmt.Sprintf("sinks[%d]", i), err, "")
+		if err == nil {
+			_ = s.Close() // byline serve opens its own
+		}
 	}
 	if p.rules.Adapters != nil {
 		found.of(cfg, "certs.dir", tryAuthority(cfg.Certs.Dir, hostsOf(p.rules)), "")

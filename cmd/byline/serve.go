@@ -24,6 +24,7 @@ import (
 	"github.com/byline-proxy/byline/proxy"
 	"github.com/byline-proxy/byline/proxy/admin"
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/sinks"
 	"github.com/byline-proxy/byline/proxy/state"
 )
 
@@ -50,6 +51,7 @@ type running struct {
 	agents   net.Listener
 	operator []net.Listener
 	failed   chan error
+	sinks    []sinks.Sink
 }
 
 // serve runs until a signal ends it or a listener fails.
@@ -164,7 +166,16 @@ func (r *running) open(p *prepared) error {
 	if p.auditKey, err = audit.SettleKey(cfg.Audit.Dir, cfg.Audit.KeyFile); err != nil {
 		return errors.Join(err, store.Close())
 	}
+	feeds := map[string]audit.Sink{}
+	for _, c := range cfg.Sinks {
+		s, err := sinks.Open(c)
+		if err != nil {
+			return errors.Join(err, store.Close())
+		}
+		r.sinks, feeds[c.Name] = append(r.sinks, s), s
+	}
 	r.corridor, err = proxy.Open(proxy.Options{
+		Sinks:    feeds,
 		Instance: cfg.Instance, Log: r.log, Rules: p.rules, Vault: p.vault, Sealer: p.sealer, State: store,
 		Authority: authority, AuditKey: p.auditKey, Audit: cfg.Audit.Config, Wire: cfg.Wire, Lease: cfg.Lease,
 		Identity: cfg.Task, Guard: prefixes(cfg.Guard.Allow), FrontTLS: p.frontTLS,
@@ -213,6 +224,9 @@ func (r *running) close(drain time.Duration, signals <-chan os.Signal) error {
 		}
 	}()
 	err := r.corridor.Close(ctx)
+	for _, s := range r.sinks {
+		_ = s.Close() // what it holds goes with the process
+	}
 	_ = r.control.Close()
 	if err != nil {
 		return failed("serve", fmt.Errorf("closing: %w", err), "byline audit verify tells what is on record")

@@ -1,13 +1,14 @@
 #!/bin/sh
 # Installs what the end-to-end tests need: Debian packages, and playwright-core
-# in a cache folder ($BYLINE_E2E_CACHE, else ~/.cache/byline-e2e). Says and does
+# and an S3 server in a cache folder ($BYLINE_E2E_CACHE, else ~/.cache/byline-e2e). Says and does
 # nothing when all is there.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
 packages="php-cli php-sqlite3 php-mbstring php-xml php-intl php-curl mediawiki
 request-tracker5 rt5-db-sqlite rt5-standalone wordpress mariadb-server php-mysql
-chromium nodejs git curl wget python3-requests python3-httpx python3-h2 libnss3-tools"
+chromium nodejs git curl wget python3-requests python3-httpx python3-h2 libnss3-tools
+redis-server rsyslog rsyslog-gnutls"
 
 die() { echo "install.sh: $*" >&2; exit 1; }
 
@@ -39,10 +40,20 @@ fi
 cache=${BYLINE_E2E_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/byline-e2e}
 lock=$(sha256sum "$here/browser/package-lock.json" | cut -c1-16)
 browser=$cache/browser
-[ "$(cat "$browser/.installed" 2>/dev/null || :)" = "$lock" ] && exit 0
+if [ "$(cat "$browser/.installed" 2>/dev/null || :)" != "$lock" ]; then
+	mkdir -p "$browser"
+	cp "$here/browser/package.json" "$here/browser/package-lock.json" "$browser/"
+	(cd "$browser" && npm ci --ignore-scripts --no-audit --no-fund --silent >/dev/null) ||
+		die "npm ci failed in $browser; is this machine offline?"
+	echo "$lock" >"$browser/.installed"
+fi
 
-mkdir -p "$browser"
-cp "$here/browser/package.json" "$here/browser/package-lock.json" "$browser/"
-(cd "$browser" && npm ci --ignore-scripts --no-audit --no-fund --silent >/dev/null) ||
-	die "npm ci failed in $browser; is this machine offline?"
-echo "$lock" >"$browser/.installed"
+# A real S3 server with object lock, for the sink that needs one.
+s3=v1.8.0
+if [ "$(cat "$cache/bin/.versitygw" 2>/dev/null || :)" != "$s3" ]; then
+	echo "install.sh: building versitygw $s3, once" >&2
+	mkdir -p "$cache/bin"
+	(cd / && GOFLAGS=-mod=mod GOBIN=$cache/bin go install "github.com/versity/versitygw/cmd/versitygw@$s3" >/dev/null 2>&1) ||
+		die "go install of versitygw failed; is this machine offline?"
+	echo "$s3" >"$cache/bin/.versitygw"
+fi
