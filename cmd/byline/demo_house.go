@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -129,6 +130,22 @@ func freePorts(n int) (ports []string, err error) {
 	return ports, nil
 }
 
+// answers says whether the server is through with its start: its socket is
+// there before that.
+func (h *demoHouse) answers() bool {
+	conn, err := net.Dial("unix", h.path("data", "control.sock"))
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); err != nil {
+		return false
+	}
+	answer, err := io.ReadAll(conn)
+	return err == nil && bytes.HasPrefix(answer, []byte("HTTP/1.1 200 "))
+}
+
 // serve starts the server and returns once it answers.
 func (h *demoHouse) serve(ctx context.Context) error {
 	log, err := os.Create(h.path("serve.log"))
@@ -150,8 +167,8 @@ func (h *demoHouse) serve(ctx context.Context) error {
 	for {
 		select {
 		case <-tick.C:
-			if conn, err := net.Dial("unix", h.path("data", "control.sock")); err == nil {
-				return conn.Close()
+			if h.answers() {
+				return nil
 			}
 		case err := <-h.ended:
 			h.server = nil
