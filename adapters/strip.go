@@ -28,6 +28,7 @@ const (
 	borrowed
 	isCookie
 	isReferer
+	isSubprotocol
 	ifHarmless // its value decides
 )
 
@@ -69,6 +70,11 @@ func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Co
 		case isReferer:
 			clean, gone := a.cleanReferer(f.Value)
 			dst, left = append(dst, Field{Name: f.Name, Value: clean}), append(left, gone...)
+		case isSubprotocol:
+			clean, gone := cleanSubprotocols(f.Value)
+			if left = append(left, gone...); clean != "" {
+				dst = append(dst, Field{Name: f.Name, Value: clean})
+			}
 		case isCookie:
 			agentCookies, left = a.sortCookies(agentCookies, left, f.Value)
 		default:
@@ -103,6 +109,8 @@ func (a *Adapter) judgeName(name string) verdictOn {
 		return passes
 	case lower == "referer":
 		return isReferer
+	case lower == "sec-websocket-protocol":
+		return isSubprotocol
 	case lower == "origin" || strings.HasPrefix(lower, "sec-fetch-") || strings.HasPrefix(lower, "sec-websocket-"):
 		return ifHarmless
 	case looksCredential(lower):
