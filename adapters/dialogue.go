@@ -156,7 +156,7 @@ func (d *Dialogue) Session() *Session {
 func (d *Dialogue) takeCookie(field string) {
 	if c, ok := parseSetCookie(field); ok {
 		if h, ok := c.held(hostOnly(d.authority), d.path, d.now()); ok {
-			d.a.hold(d.session, h, d.now())
+			d.a.hold(d.session, d.now(), h)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func FuzzSetCookie(f *testing.F) {
 			t.Fatalf("%q at %q is kept for %q", field, host, h.Domain)
 		}
 		s := sessionWith(a, host, path)
-		a.hold(s, h, noon)
+		a.hold(s, noon, h)
 		for _, kept := range s.jar.cookies() {
 			if kept.fits("other.example", "/", true, noon) && host != "other.example" && !strings.HasSuffix(host, "."+kept.Domain) {
 				t.Fatalf("%q of %q goes to other.example", field, host)
@@ -57,7 +57,7 @@ func FuzzJar(f *testing.F) {
 		s := sessionWith(a, "app.acme.example", "/")
 		now := noon
 		for field := range strings.SplitSeq(fields, "\n") {
-			a.keepCookie(s, field, "app.acme.example", path, now)
+			a.keepCookies(s, []Field{{Name: "Set-Cookie", Value: field}}, "app.acme.example", path, now)
 			now = now.Add(time.Second)
 		}
 		if n := len(s.jar.cookies()); n > maxJarCookies {

@@ -254,7 +254,7 @@ func (tr *transcript) exchange(in *message, answers []message) {
 		return
 	}
 	path, _, _ = strings.Cut(path, "?")
-	fields := tr.a.Shield(nil, tr.s, r.Fields, tr.host, path, goldenTime)
+	fields := tr.a.Shield(nil, tr.s.Veil(), r.Fields, tr.host, path, goldenTime)
 	fields = tr.a.Share(fields, tr.s, cookies, tr.host, path, goldenTime)
 	tr.s.Mask().InPlace(r.Body)
 	tr.write(agentGets, "HTTP/1.1 "+a.first, fields, string(r.Body))

@@ -16,7 +16,7 @@ var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 func sessionWith(a *Adapter, host, path string, set ...string) *Session {
 	s := &Session{&sessionState{scheme: "https", authority: host}}
 	for _, c := range set {
-		a.keepCookie(s, c, host, path, noon)
+		a.keepCookies(s, []Field{{Name: "Set-Cookie", Value: c}}, host, path, noon)
 	}
 	return s
 }
@@ -71,7 +71,7 @@ func TestJarModel(t *testing.T) {
 				line += "; Max-Age=0"
 				delete(model, k)
 			}
-			a.keepCookie(s, line, "h", "/", noon)
+			a.keepCookies(s, []Field{{Name: "Set-Cookie", Value: line}}, "h", "/", noon)
 		}
 		path := rapid.SampledFrom([]string{"/", "/x", "/x/y/z", "/xy"}).Draw(t, "at")
 		var want []string
@@ -115,7 +115,7 @@ func TestI1ShieldAndRotation(t *testing.T) {
 	if _, err := s.Marshal(); err != nil || s.Changed() {
 		t.Fatal("Marshal does not clear Changed", err)
 	}
-	out := a.Shield(nil, s, []Field{{Name: "Set-Cookie", Value: "x_session=second-value; HttpOnly"}, {Name: "set-cookie", Value: "csrftoken=c; path=/; HttpOnly; samesite=Lax"},
+	out := a.Shield(nil, s.Veil(), []Field{{Name: "Set-Cookie", Value: "x_session=second-value; HttpOnly"}, {Name: "set-cookie", Value: "csrftoken=c; path=/; HttpOnly; samesite=Lax"},
 		{Name: "Set-Cookie", Value: "unnamed=z"}, {Name: "Alt-Svc", Value: "h3"}, {Name: "X-Auth-Token", Value: "t"}, {Name: "X-CSRF-Token", Value: "echo"},
 		{Name: "Location", Value: "/?s=first-value&t=second-value"}, {Name: "ETag", Value: "e"}}, "app.example", "/", noon)
 	if got := fmt.Sprint(out); got != "[{Set-Cookie csrftoken=c; Path=/; HttpOnly; SameSite=Lax} {X-CSRF-Token echo} {Location /?s=***********&t=************} {ETag e}]" {
@@ -157,7 +157,7 @@ func TestSessionConcurrent(t *testing.T) {
 	for i := range 8 {
 		wait.Go(func() {
 			for j := range 50 {
-				a.Shield(nil, s, []Field{{Name: "Set-Cookie", Value: fmt.Sprintf("x%d=value-%d-%d", i, i, j)}}, "app.example", "/", noon)
+				a.Shield(nil, s.Veil(), []Field{{Name: "Set-Cookie", Value: fmt.Sprintf("x%d=value-%d-%d", i, i, j)}}, "app.example", "/", noon)
 				a.Inject(nil, s, nil, "app.example", "/", true, noon)
 				s.Mask().InPlace([]byte("value-1-1"))
 				if _, err := s.Marshal(); err != nil {

@@ -22,7 +22,15 @@ func shiftHash(a, b byte) uint16 { return (uint16(a)<<5 ^ uint16(b)) & (shiftSiz
 
 // newMasker is nil when there is nothing to mask.
 func newMasker(secrets []string) *Masker {
-	forms := maskForms(secrets)
+	var forms [][]byte
+	for _, s := range secrets {
+		forms = append(forms, formsOf(s)...)
+	}
+	return maskerOf(forms)
+}
+
+// maskerOf takes forms as formsOf gives them; it keeps the slice.
+func maskerOf(forms [][]byte) *Masker {
 	if len(forms) == 0 {
 		return nil
 	}
@@ -136,23 +144,15 @@ func (m *Masker) held(b []byte) int {
 	return 0
 }
 
-// Reader masks what r gives. It holds back only bytes that may be the beginning of a secret, so events are not
-// delayed. When r fails other than with io.EOF the bytes held back are dropped. The Reader is for one goroutine.
-func (m *Masker) Reader(r io.Reader) io.Reader {
-	if m == nil {
-		return r
-	}
-	return &maskReader{m: m, r: r}
-}
-
 // maskReader masks in the caller's own buffer, so that a body costs no copy and no memory of its own.
 type maskReader struct {
-	m     *Masker
+	veil  Veil
 	r     io.Reader
-	tail  []byte // held back, as the SaaS sent it
-	dark  int    // so many bytes at the front of tail are already known to be masked
-	ready []byte // masked, to be handed out; only for callers with little room
-	room  []byte // behind ready
+	later []stretch // of the veil's second mask
+	tail  []byte    // held back, as the SaaS sent it
+	dark  int       // so many bytes at the front of tail are already known to be masked
+	ready []byte    // masked, to be handed out; only for callers with little room
+	room  []byte    // behind ready
 	err   error
 }
 
@@ -167,14 +167,19 @@ func (r *maskReader) Read(p []byte) (int, error) {
 		if r.err != nil {
 			return 0, r.err
 		}
-		if len(p) >= r.m.most+leastRoom {
+		m, also := r.veil.masks()
+		need := m.most + leastRoom
+		if also != nil {
+			need = max(m.most, also.most) + leastRoom
+		}
+		if len(p) >= need {
 			if n := r.fill(p); n > 0 {
 				return n, nil
 			}
 			continue
 		}
-		if r.room == nil {
-			r.room = make([]byte, r.m.most+4<<10)
+		if len(r.room) < need {
+			r.room = make([]byte, need+4<<10)
 		}
 		r.ready = r.room[:r.fill(r.room)]
 	}
@@ -188,21 +193,30 @@ func (r *maskReader) fill(b []byte) int {
 	have := copy(b, r.tail)
 	n, err := r.r.Read(b[have:])
 	b, r.err = b[:have+n], err
+	m, also := r.veil.masks() // after the read: it may have waited for long
 	hold := 0
 	if err != io.EOF {
-		hold = r.m.held(b)
+		hold = m.held(b)
+		if also != nil {
+			hold = max(hold, also.held(b))
+		}
 	}
 	free := len(b) - hold
 	if r.tail = r.tail[:0]; err == nil { // else nothing follows: what was held back is dropped
 		r.tail = append(r.tail, b[free:]...)
 	}
 	known, dark := min(r.dark, free), max(r.dark-free, 0)
-	r.m.spans(b, func(start, end int) {
+	mask := func(start, end int) {
 		if start < free {
 			stars(b[start:min(end, free)])
 			dark = max(dark, end-free)
 		}
-	})
+	}
+	r.later = also.stretches(r.later[:0], b) // before m changes b
+	m.spans(b, mask)
+	for _, l := range r.later {
+		mask(l.start, l.end)
+	}
 	stars(b[:known])
 	r.dark = dark
 	return free

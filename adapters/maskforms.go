@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // commonWords are never masked, though they may be somebody's password: pages consist of them.
@@ -20,19 +21,17 @@ var commonWords = map[string]bool{
 // minSecret is the shortest value that is masked, in bytes.
 const minSecret = 6
 
-// maskForms is every spelling in which applications echo a value: as it is, percent-encoded (both cases of hex digits,
+// formsOf is every spelling in which applications echo a value: as it is, percent-encoded (both cases of hex digits,
 // eager and sparing encoders), HTML-escaped (by names and by numbers), escaped for JSON and for scripts, in hex, and in
-// base64 wherever it stands in the text that was encoded.
-func maskForms(secrets []string) [][]byte {
-	var forms []string
-	for _, s := range secrets {
-		if len(s) < minSecret || commonWords[strings.ToLower(s)] {
-			continue
-		}
-		forms = append(forms, spellings(s)...)
-		if plain, err := url.QueryUnescape(s); err == nil && plain != s && len(plain) >= minSecret {
-			forms = append(forms, spellings(plain)...)
-		}
+// base64 wherever it stands in the text that was encoded. It has none for values that are not masked. It takes tens of
+// microseconds: callers keep what it gives.
+func formsOf(secret string) [][]byte {
+	if len(secret) < minSecret || commonWords[strings.ToLower(secret)] {
+		return nil
+	}
+	forms := spellings(secret)
+	if plain, err := url.QueryUnescape(secret); err == nil && plain != secret && len(plain) >= minSecret {
+		forms = append(forms, spellings(plain)...)
 	}
 	slices.Sort(forms)
 	var out [][]byte
@@ -51,15 +50,15 @@ func spellings(s string) []string {
 		plus := strings.ReplaceAll(e, "%20", "+")
 		all = append(all, e, percent(s, plain, "%%%02x"), plus, percent(e, plain, "%%%02X"), percent(plus, plain, "%%%02X"))
 	}
-	for _, quote := range []string{"&#34;", "&quot;", "&#x22;"} {
-		for _, tick := range []string{"&#39;", "&#039;", "&#x27;", "&apos;", "'"} {
-			all = append(all, strings.NewReplacer("&#34;", quote, "&#39;", tick).Replace(html.EscapeString(s)))
+	if escaped := html.EscapeString(s); escaped != s {
+		for _, as := range htmlQuotes {
+			all = append(all, as.Replace(escaped))
 		}
 	}
 	if text, err := json.Marshal(s); err == nil {
 		careful := string(text[1 : len(text)-1])
-		bare := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(careful)
-		php := strings.NewReplacer("&", `\u0026`, "'", `\u0027`, "<", `\u003C`, ">", `\u003E`).Replace(bare)
+		bare := jsonBare.Replace(careful)
+		php := jsonPHP.Replace(bare)
 		all = append(all, careful, bare, php, strings.ReplaceAll(bare, "/", `\/`), strings.ReplaceAll(careful, "/", `\/`))
 	}
 	for _, escape := range []string{"&#%d;", "&#x%X;", "&#x%x;", "&#%03d;", `\x%02X`, `\x%02x`, `\u%04X`, `\u%04x`} {
@@ -90,16 +89,54 @@ func base64Forms(s string) (forms []string) {
 // minBase64 is the shortest stretch of base64 that is masked within other text.
 const minBase64 = 10
 
-// percent encodes every byte but letters, digits and those of plain.
+var (
+	jsonBare   = strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&")
+	jsonPHP    = strings.NewReplacer("&", `\u0026`, "'", `\u0027`, "<", `\u003C`, ">", `\u003E`)
+	htmlQuotes = func() (all []*strings.Replacer) {
+		for _, quote := range []string{"&#34;", "&quot;", "&#x22;"} {
+			for _, tick := range []string{"&#39;", "&#039;", "&#x27;", "&apos;", "'"} {
+				all = append(all, strings.NewReplacer("&#34;", quote, "&#39;", tick))
+			}
+		}
+		return all
+	}()
+)
+
+// escapes are the bytes as each format writes them, made at its first use.
+var escapes sync.Map // format → *[256]string
+
+func escapesOf(format string) *[256]string {
+	if t, ok := escapes.Load(format); ok {
+		return t.(*[256]string)
+	}
+	var t [256]string
+	for c := range t {
+		t[c] = fmt.Sprintf(format, c)
+	}
+	escapes.Store(format, &t)
+	return &t
+}
+
+// percent encodes every byte but letters, digits and those of plain, as format says.
 func percent(s, plain, format string) string {
-	var b strings.Builder
+	var table *[256]string
+	var b []byte
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(plain, c) >= 0 {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, format, c)
+		switch {
+		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(plain, c) >= 0:
+			if b != nil {
+				b = append(b, c)
+			}
+		default:
+			if b == nil {
+				b, table = append(make([]byte, 0, 2*len(s)+16), s[:i]...), escapesOf(format)
+			}
+			b = append(b, table[c]...)
 		}
 	}
-	return b.String()
+	if b == nil {
+		return s
+	}
+	return string(b)
 }

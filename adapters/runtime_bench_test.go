@@ -43,7 +43,7 @@ func hotPath() []struct {
 		{"Strip", 0, func() { a.Strip(room, benchFields) }},
 		{"StripQuery", 0, func() { a.StripQuery("title=Main_Page&action=view&oldid=12") }},
 		{"Inject", 1, func() { a.Inject(append(room, benchFields[:4]...), s, nil, "app.example", "/index.php", true, noon) }},
-		{"Shield", 0, func() { a.Shield(answer, s, benchAnswer, "app.example", "/", noon) }},
+		{"Shield", 0, func() { a.Shield(answer, s.Veil(), benchAnswer, "app.example", "/", noon) }},
 		{"InPlace", 0, func() { m.InPlace(body) }},
 	}
 }

@@ -33,7 +33,8 @@ type sessionState struct {
 	mask              atomic.Pointer[Masker]
 
 	mu      sync.Mutex
-	rotated []string // values of held cookies that were replaced, newest last
+	rotated []string            // values of held cookies that were replaced, newest last
+	forms   map[string][][]byte // of every value that the mask was made of
 }
 
 // pinned is one header as the first request of the session had it; Absent: it had none, and nor will the others.
@@ -122,33 +123,63 @@ func (a *Adapter) Restore(text []byte) (*Session, error) {
 	return s, nil
 }
 
-// hold puts a cookie into the jar and keeps the value it replaces masked.
-func (a *Adapter) hold(s *Session, c heldCookie, now time.Time) {
+// hold puts cookies into the jar and keeps the values they replace masked. They are masked before they can be read
+// from the jar, and so before one of them can go out.
+func (a *Adapter) hold(s *Session, now time.Time, cookies ...heldCookie) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := s.jar.cookies()
-	if !s.jar.put(c, now) {
+	before, changes := s.jar.cookies(), false
+	var fresh []string
+	for _, c := range cookies {
+		at := slices.IndexFunc(before, func(o heldCookie) bool { return o.Name == c.Name && o.Domain == c.Domain && o.Path == c.Path })
+		if at >= 0 && before[at] == c {
+			continue
+		}
+		changes = true
+		if a.masksCookie(s, c) {
+			fresh = append(fresh, bare(c))
+		}
+		if at >= 0 && before[at].Value != c.Value && a.masksCookie(s, before[at]) {
+			s.rotated = append(s.rotated, bare(before[at]))
+		}
+	}
+	if !changes {
 		return
 	}
-	for _, old := range before {
-		if old.Name == c.Name && old.Domain == c.Domain && old.Path == c.Path && old.Value != c.Value && a.masksCookie(s, old) {
-			s.rotated = append(s.rotated, strings.Trim(old.Value, `"`))
+	s.rotated = s.rotated[max(len(s.rotated)-maxRotated, 0):]
+	a.remask(s, fresh...)
+	for _, c := range cookies {
+		if s.jar.put(c, now) {
+			s.changed.Store(true)
 		}
 	}
-	s.rotated = s.rotated[max(len(s.rotated)-maxRotated, 0):]
-	s.changed.Store(true)
-	a.remask(s)
 }
 
-// remask builds the Masker anew. Callers hold s.mu, or own s alone.
-func (a *Adapter) remask(s *Session) {
-	values := slices.Concat(s.secrets, s.rotated)
+func bare(c heldCookie) string { return strings.Trim(c.Value, `"`) }
+
+// remask builds the Masker anew, with more values than the session has. Callers hold s.mu, or own s alone.
+func (a *Adapter) remask(s *Session, more ...string) {
+	values := slices.Concat(s.secrets, s.rotated, more)
 	for _, c := range s.jar.cookies() {
 		if a.masksCookie(s, c) {
-			values = append(values, strings.Trim(c.Value, `"`))
+			values = append(values, bare(c))
 		}
 	}
-	s.mask.Store(newMasker(values))
+	known := make(map[string][][]byte, len(values))
+	var all [][]byte
+	for _, v := range values {
+		if _, twice := known[v]; twice {
+			continue
+		}
+		forms, ok := s.forms[v]
+		if !ok {
+			forms = formsOf(v)
+		}
+		known[v] = forms
+		all = append(all, forms...)
+	}
+	s.forms = known
+	s.mask.Store(maskerOf(all))
 }
 
 // masksCookie: cookies.mask decides where it is given; else a held value counts as a secret from 8 bytes on, unless

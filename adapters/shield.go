@@ -10,23 +10,18 @@ import (
 // goes into the session's jar, a passed one goes on, written anew. Credential headers and Alt-Svc (which would lead
 // the agent past the proxy) are left out, and values are masked. fields is not edited. host may have a port; path is
 // the request's. Without Set-Cookie and secrets it does not allocate beyond dst.
-func (a *Adapter) Shield(dst []Field, s *Session, fields []Field, host, path string, now time.Time) []Field {
-	for i := range fields { // first: values that arrive in this answer are masked in it, too
-		if strings.EqualFold(fields[i].Name, "Set-Cookie") {
-			a.keepCookie(s, fields[i].Value, hostOnly(host), path, now)
-		}
-	}
-	m := s.Mask()
+func (a *Adapter) Shield(dst []Field, v Veil, fields []Field, host, path string, now time.Time) []Field {
+	a.keepCookies(v.s, fields, hostOnly(host), path, now) // first: what arrives in this answer is masked in it, too
 	for i := range fields {
 		f := &fields[i]
 		switch {
 		case strings.EqualFold(f.Name, "Set-Cookie"):
 			if c, ok := parseSetCookie(f.Value); ok && cookieName(c.name) && a.passesCookie(c.name) {
-				dst = append(dst, Field{Name: "Set-Cookie", Value: m.text(c.String())})
+				dst = append(dst, Field{Name: "Set-Cookie", Value: v.text(c.String())})
 			}
 		case a.keepsBack(f.Name):
 		default:
-			dst = append(dst, Field{Name: f.Name, Value: m.text(f.Value)})
+			dst = append(dst, Field{Name: f.Name, Value: v.text(f.Value)})
 		}
 	}
 	return dst
@@ -52,14 +47,23 @@ func (a *Adapter) Share(dst []Field, s *Session, agentCookies []Cookie, host, pa
 	return dst
 }
 
-// keepCookie is the half of Shield that fills the jar; also each step of a login.
-func (a *Adapter) keepCookie(s *Session, field, host, path string, now time.Time) {
-	c, ok := parseSetCookie(field)
-	if !ok || cookieName(c.name) && a.passesCookie(c.name) {
-		return
+// keepCookies is the half of Shield that fills the jar.
+func (a *Adapter) keepCookies(s *Session, fields []Field, host, path string, now time.Time) {
+	var held []heldCookie
+	for i := range fields {
+		if !strings.EqualFold(fields[i].Name, "Set-Cookie") {
+			continue
+		}
+		c, ok := parseSetCookie(fields[i].Value)
+		if !ok || cookieName(c.name) && a.passesCookie(c.name) {
+			continue
+		}
+		if h, ok := c.held(host, path, now); ok {
+			held = append(held, h)
+		}
 	}
-	if h, ok := c.held(host, path, now); ok {
-		a.hold(s, h, now)
+	if len(held) > 0 {
+		a.hold(s, now, held...)
 	}
 }
 

@@ -43,7 +43,7 @@ func (x *exchange) outTrailers() []wire.Field {
 // Interim passes an interim answer on to the agent, behind the same shield as the
 // answer itself. It is the wire's Request.Interim.
 func (x *exchange) Interim(status int, fields []wire.Field) {
-	shielded := x.adapter.Shield(make([]wire.Field, 0, len(fields)), x.session, fields, x.tunnel.host, x.in.Path, x.began)
+	shielded := x.adapter.Shield(make([]wire.Field, 0, len(fields)), x.veil, fields, x.tunnel.host, x.in.Path, x.began)
 	x.hold.noteChange(x.session)
 	x.in.Interim.Interim(status, shielded)
 }
@@ -59,6 +59,6 @@ func (x *exchange) shieldTrailers(resp *wire.Response) {
 		if len(fields) == 0 {
 			return nil
 		}
-		return x.adapter.Shield(make([]wire.Field, 0, len(fields)), x.session, fields, x.tunnel.host, x.in.Path, x.began)
+		return x.adapter.Shield(make([]wire.Field, 0, len(fields)), x.veil, fields, x.tunnel.host, x.in.Path, x.began)
 	}
 }

@@ -32,6 +32,7 @@ type exchange struct {
 	hold     *hold
 	target   *wire.Target
 	session  *adapters.Session
+	veil     adapters.Veil  // over what comes back of the session
 	messages *wire.Messages // of a WebSocket, else nil
 	intent   string         // id of the durable intent record; empty until step 5
 }
@@ -130,6 +131,7 @@ func (x *exchange) strip() {
 func (x *exchange) inject() {
 	x.out.Fields = readable(x.out.Fields)
 	x.out.Fields = x.adapter.Inject(x.out.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.publicScheme() == "https", x.began)
+	x.veil = x.session.Veil()
 	x.out.Query = x.adapter.InjectQuery(x.out.Query, x.session)
 	x.out.HasQuery = x.out.HasQuery || x.out.Query != ""
 	x.out.Fields = x.adapter.Sign(x.out.Fields, x.session, x.out.Method, x.out.Path, x.out.Query, x.out.HasQuery)

@@ -174,15 +174,15 @@ func closeBody(r *wire.Response) {
 // was injected and comes back is masked, at its own length, so that lengths,
 // ETags and offsets stay true.
 func (x *exchange) shield(resp *wire.Response) error {
-	resp.Fields = x.adapter.Shield(make([]wire.Field, 0, len(resp.Fields)+1), x.session, resp.Fields, x.tunnel.host, x.in.Path, x.began)
+	resp.Fields = x.adapter.Shield(make([]wire.Field, 0, len(resp.Fields)+1), x.veil, resp.Fields, x.tunnel.host, x.in.Path, x.began)
 	resp.Fields = x.adapter.Share(resp.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.began)
 	x.hold.noteChange(x.session)
 	x.shieldTrailers(resp)
 	if resp.Body == nil || !adapters.Maskable(value(resp.Fields, "Content-Type")) {
 		return nil
 	}
-	if m := x.session.Mask(); m != nil {
-		resp.Body = &joined{Reader: m.Reader(resp.Body), Closer: resp.Body}
+	if x.veil.Masks() {
+		resp.Body = &joined{Reader: x.veil.Reader(resp.Body), Closer: resp.Body}
 	}
 	return nil
 }
