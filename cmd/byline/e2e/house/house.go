@@ -300,3 +300,6 @@ func (h *House) Reloaded(before int) (said string) {
 	})
 	return said
 }
+
+// Secret marks a value as one that neither agents nor operators may ever see.
+func (h *House) Secret(what, value string) { h.marks.secret(what, value) }

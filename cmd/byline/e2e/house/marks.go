@@ -148,3 +148,8 @@ func (ix *index) find(text []byte) string {
 	}
 	return ""
 }
+
+// Holds says whether text has the value in it, in any form.
+func Holds(text, value string) bool {
+	return newIndex(map[string]string{value: "it"}).find([]byte(text)) != ""
+}
