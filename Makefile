@@ -7,8 +7,10 @@ PKGS := ./...
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
+# The commit is stamped where git gives it, which it does not in another user's clone.
+STAMP := $(shell git rev-parse HEAD >/dev/null 2>&1 && echo true || echo false)
 build: ## build ./byline
-	CGO_ENABLED=0 $(GO) build -trimpath -o byline ./cmd/byline
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(STAMP) -o byline ./cmd/byline
 
 demo: build ## what Byline does, shown in seconds: needs Go and nothing else
 	@./byline demo

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -125,22 +127,38 @@ func nextSteps(w io.Writer, path string, cfg *configs.Config) {
 	if path != "byline.yaml" {
 		flag = " --config " + path
 	}
-	fmt.Fprintf(w, `made    %s
-        %s       keys and state; back it up, and let nobody else read it
-        %s       give it to agents that byline run does not start
-        %s       give it to whoever is to verify the record
+	example := filepath.Join(cfg.Adapters.Dir, "wiki.yaml")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range [][]string{
+		{"made", near(path), "the settings, with comments"},
+		{"", near(cfg.DataDir), "keys and state: let nobody else read it, and keep a copy of its keys"},
+		{"", near(filepath.Join(cfg.Certs.Dir, "root.crt")), "for agents to trust that byline run does not start"},
+		{"", near(cfg.Audit.KeyFile + ".pub"), "for whoever is to verify the record"},
+		{},
+		{"next", "describe an application", "cp " + near(example+".example") + " " + near(example) + ", edit hosts and owner"},
+		{"", "", "byline adapter check" + flag},
+		{"", "give it an account", "byline vault put wiki/agent-01" + flag},
+		{"", "look it all over", "byline check" + flag},
+		{"", "start", "byline serve" + flag},
+		{"", "put an agent to work", "byline run" + flag + " --agent NAME --sponsor YOU --purpose WHY --allow 'wiki:page.read' -- COMMAND"},
+	} {
+		fmt.Fprintln(t, strings.Join(row, "\t"))
+	}
+	_ = t.Flush() // the house stands, whether it is told or not
+	fmt.Fprintf(w, `
+The root's key, %s, signs nothing but issuing authorities for your adapters' hosts. It may be
+moved offline: byline ca issue --root-key FILE takes it when the hosts change.
+`, near(filepath.Join(cfg.Certs.Dir, "root.key")))
+}
 
-next    1. describe an application:    cp %s %s
-                                       (edit hosts and owner)
-                                       byline adapter check%s
-        2. give it an account:         byline vault put wiki/agent-01%s
-        3. look it all over:           byline check%s
-        4. start:                      byline serve%s
-        5. put an agent to work:       byline run%s --agent NAME --sponsor YOU --purpose WHY --allow 'wiki:page.read' -- COMMAND
-
-The root's key, %s, signs nothing but issuing authorities for your adapters' hosts. It may be moved
-offline: byline ca issue --root-key FILE then takes it when the hosts change.
-`, path, cfg.DataDir, filepath.Join(cfg.Certs.Dir, "root.crt"), cfg.Audit.KeyFile+".pub",
-		filepath.Join(cfg.Adapters.Dir, "wiki.yaml.example"), filepath.Join(cfg.Adapters.Dir, "wiki.yaml"),
-		flag, flag, flag, flag, flag, filepath.Join(cfg.Certs.Dir, "root.key"))
+// near is a path as it is written from here, when it lies below.
+func near(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
 }
