@@ -163,8 +163,8 @@ func (v *verification) line(s segment, n int, off int64, p *parsed) {
 	if err == nil && string(p.kind) == KindCosigned {
 		err = v.cosigned(p)
 	}
-	if err == nil && s.first > 0 {
-		err = begins(n == 1, p)
+	if err == nil {
+		err = begins(n == 1 && s.first > 0, p)
 	}
 	if err != nil {
 		v.Bad = &Fault{s.path, n, v.seq, err.Error()}
