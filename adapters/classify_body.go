@@ -57,7 +57,7 @@ func (r *reading) parseForm() (ok bool) {
 
 func (r *reading) parseMultipart() bool {
 	_, params, err := mime.ParseMediaType(r.q.ContentType)
-	if err != nil || params["boundary"] == "" {
+	if err != nil || params["boundary"] == "" || !plainParts(r.q.Body, params["boundary"]) {
 		return false
 	}
 	parts := multipart.NewReader(bytes.NewReader(r.q.Body), params["boundary"])

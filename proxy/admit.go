@@ -195,16 +195,22 @@ func (x *exchange) peek() error {
 	if !x.adapter.NeedsBody(x.query()) {
 		return nil
 	}
+	if coding := value(h.Fields, "Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return refuse(AmbiguousRequest, "what this request does is said in its body, which is in the coding %q. Send it without Content-Encoding.", coding)
+	}
 	if h.Length > peekLimit {
 		x.body = []byte{}
 		return nil
 	}
 	var err error
 	if x.body, err = readUpTo(x.in.Body, h.Length); err != nil {
-		return refuse(AmbiguousRequest, "the body broke off before the action could be named").because(err)
+		if m := wire.BodyFault(err); m != nil {
+			return malformed(m).because(err)
+		}
+		return refuse(AmbiguousRequest, "the body broke off before the action could be named. Send it whole.").because(err)
 	}
 	if x.kept = len(x.body) <= peekLimit; int64(len(x.body)) < h.Length {
-		return refuse(AmbiguousRequest, "the body is shorter than its Content-Length")
+		return refuse(AmbiguousRequest, "the body is shorter than its Content-Length. Send it whole.")
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ var floods = []struct {
 	ends  bool // the connection must: a head is bounded
 	frame func(f *frames, n int) error
 }{
-	{"requests, each reset at once (CVE-2023-44487)", 20_000, false, func(f *frames, n int) error {
+	{"requests, each reset at once (CVE-2023-44487)", 4_000, false, func(f *frames, n int) error {
 		id := uint32(2*n + 1)
 		if err := f.request(id, floodFields, nil); err != nil {
 			return err
@@ -33,10 +33,10 @@ var floods = []struct {
 		}
 		return f.WriteContinuation(1, false, f.encode([]pair{{"x-name", strings.Repeat("y", 8<<10)}}))
 	}},
-	{"pings that nobody asked for", 50_000, false, func(f *frames, n int) error { return f.WritePing(false, [8]byte{byte(n)}) }},
-	{"settings that change nothing", 50_000, false, func(f *frames, _ int) error { return f.WriteSettings() }},
-	{"windows, opened byte by byte", 50_000, false, func(f *frames, _ int) error { return f.WriteWindowUpdate(0, 1) }},
-	{"empty data (CVE-2019-9518)", 50_000, false, func(f *frames, n int) error {
+	{"pings that nobody asked for", 20_000, false, func(f *frames, n int) error { return f.WritePing(false, [8]byte{byte(n)}) }},
+	{"settings that change nothing", 20_000, false, func(f *frames, _ int) error { return f.WriteSettings() }},
+	{"windows, opened byte by byte", 20_000, false, func(f *frames, _ int) error { return f.WriteWindowUpdate(0, 1) }},
+	{"empty data (CVE-2019-9518)", 20_000, false, func(f *frames, n int) error {
 		if n == 0 {
 			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true,
 				BlockFragment: f.encode(append([]pair{{":method", "POST"}}, floodFields[1:]...))})

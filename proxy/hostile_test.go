@@ -42,6 +42,8 @@ actions:
   - {name: page.read, match: {method: [GET, HEAD, OPTIONS], path: "/page/{id}"}, resource: "page/{id}"}
   - {name: page.edit, match: {method: [POST, PUT, DELETE, PATCH], path: "/page/{id}"}, resource: "page/{id}"}
   - {name: admin, privileged: true, match: {path: "/admin"}}
+  - {name: page.save, match: {method: POST, path: "/form", form: {do: save}}, resource: "page/form"}
+  - {name: admin.wipe, privileged: true, match: {method: POST, path: "/form", form: {do: wipe}}}
 `
 )
 
