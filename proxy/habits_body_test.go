@@ -18,7 +18,7 @@ var bodyHabits = []habit{
 	{example: "graphql", app: bodyApp("Bearer canary-graphql-token"), secret: map[string]string{"token": "canary-graphql-token"}, drive: driveGraphQL},
 	{example: "jsonrpc", app: basicApp, drive: driveJSONRPC},
 	{example: "override", app: basicApp, drive: driveOverride},
-	{example: "soap", app: soapApp, drive: driveSOAP},
+	{example: "soap", app: soapApp, logsOut: true, drive: driveSOAP},
 }
 
 // bodyApp says what it was sent.
@@ -135,6 +135,10 @@ func soapApp(s *saas) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+		if r.Header.Get("SOAPAction") == `"urn:acme#logout"` {
+			s.close(r.Header.Get("X-Ticket"))
+			return
+		}
 		if r.URL.Path == "/services/Session" {
 			var in struct {
 				User     string `xml:"Body>login>user"`

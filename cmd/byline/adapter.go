@@ -75,7 +75,7 @@ func adapterShowCommand() *cobra.Command {
 func adapterCheckCommand() *cobra.Command {
 	c := &cobra.Command{Use: "check [FILE...]", Short: "Check adapter files and explain every problem with its line",
 		Long: "Checks the files as one set, as a server would load them, and lists every problem of all of them at once. Without FILE\n" +
-			"it checks adapters.dir of the configuration. It connects to nothing.",
+			"it checks adapters.dir of the configuration. What is allowed and seldom meant is said as advice. It connects to nothing.",
 		Example: "  byline adapter check adapters.d/wiki.yaml\n  byline adapter check --config /etc/byline/byline.yaml"}
 	asJSON := jsonFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -88,7 +88,8 @@ func adapterCheckCommand() *cobra.Command {
 			}
 			paths = filesIn(cfg.Adapters.Dir, "adapters.dir", &found, ".yaml", ".yml")
 		}
-		set, err := loadFiles(paths, &found)
+		own := readAdapters(paths, &found)
+		set, err := adapters.Load(own)
 		var wrong adapters.Problems
 		if !errors.As(err, &wrong) {
 			found.addError(err)
@@ -101,18 +102,28 @@ func adapterCheckCommand() *cobra.Command {
 				}
 			}
 		}
-		return reportAdapters(c.OutOrStdout(), set, wrong, found, *asJSON)
+		advice := adapters.Advise(own)
+		if !*asJSON {
+			for _, p := range advice {
+				fmt.Fprintln(c.ErrOrStderr(), "byline: advice:", clean(p.Error()))
+			}
+			advice = nil
+		}
+		return reportAdapters(c.OutOrStdout(), set, wrong, found, advice, *asJSON)
 	}
 	return c
 }
 
 // reportAdapters is one line a problem, or that there is none.
-func reportAdapters(w io.Writer, set *adapters.Set, wrong adapters.Problems, rest problems, asJSON bool) error {
+func reportAdapters(w io.Writer, set *adapters.Set, wrong adapters.Problems, rest problems, advice adapters.Problems, asJSON bool) error {
 	n := len(wrong) + len(rest)
 	if asJSON {
 		all := []problemView{}
 		for _, p := range wrong {
-			all = append(all, problemView{p.File, p.Line, p.What, p.Hint})
+			all = append(all, problemView{File: p.File, Line: p.Line, What: p.What, Hint: p.Hint})
+		}
+		for _, p := range advice {
+			all = append(all, problemView{File: p.File, Line: p.Line, What: p.What, Hint: p.Hint, Advice: true})
 		}
 		for _, text := range rest {
 			all = append(all, problemView{What: text})
@@ -143,6 +154,8 @@ type problemView struct {
 	Line int    `json:"line,omitempty"`
 	What string `json:"what"`
 	Hint string `json:"hint,omitempty"`
+
+	Advice bool `json:"advice,omitempty"` // allowed, and seldom meant: no reason to fail
 }
 
 func libraryFlag(c *cobra.Command) *bool {
@@ -173,9 +186,8 @@ func adaptersOf(c *cobra.Command, library bool) ([]*adapters.Adapter, error) {
 	return set.All(), nil
 }
 
-// loadFiles reads the files it can and loads them as one set.
-func loadFiles(paths []string, found *problems) (*adapters.Set, error) {
-	var own []adapters.Source
+// readAdapters reads the files it can.
+func readAdapters(paths []string, found *problems) (own []adapters.Source) {
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -184,7 +196,7 @@ func loadFiles(paths []string, found *problems) (*adapters.Set, error) {
 		}
 		own = append(own, adapters.Source{Name: path, Text: text})
 	}
-	return adapters.Load(own)
+	return own
 }
 
 func named(all []*adapters.Adapter, name string) *adapters.Adapter {

@@ -61,7 +61,7 @@ func loadRules(cfg *configs.Config, found *problems) proxy.Rules {
 }
 
 func loadAdapters(dir string, found *problems) *adapters.Set {
-	set, err := loadFiles(filesIn(dir, "adapters.dir", found, ".yaml", ".yml"), found)
+	set, err := adapters.Load(readAdapters(filesIn(dir, "adapters.dir", found, ".yaml", ".yml"), found))
 	found.addError(err)
 	return set
 }
