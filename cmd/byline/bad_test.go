@@ -173,7 +173,8 @@ func badCertificates(other *demoHouse) []bad {
 			cut("data/certs/root.key", 60)(t, h)
 		}, []string{"data/certs/root.key: no PEM block"}, "mend the lines above"},
 		{"a root key offline while hosts change", gone("data/certs/root.key"), []string{"the root key is offline and a new issuing authority is needed"}, "byline ca issue --root-key FILE"},
-		{"a root that has ended, or a clock that is wrong", expired, []string{"the root ended on", "by this machine's clock"}, "set the clock"},
+		{"a root that has ended, or a clock that runs ahead", rootFor(-10*365, -1), []string{"the root ended on", "by this machine's clock"}, "set the clock"},
+		{"a root that has not begun, or a clock that runs behind", rootFor(2, 365), []string{"the root begins on", "by this machine's clock"}, "set the clock"},
 	}
 }
 
@@ -309,13 +310,19 @@ func (h *demoHouse) exit(t *testing.T, args ...string) (int, string) {
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
-// expired puts a root in place that ended yesterday, as a clock that runs
-// ahead would make of any.
-func expired(t *testing.T, h *demoHouse) {
+// rootFor puts a root in place that lasts from one day to another, counted from
+// today.
+func rootFor(first, last int) spoil {
+	return func(t *testing.T, h *demoHouse) {
+		putRoot(t, h, time.Now().AddDate(0, 0, first), time.Now().AddDate(0, 0, last))
+	}
+}
+
+func putRoot(t *testing.T, h *demoHouse, first, last time.Time) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "old root"}, NotBefore: time.Now().AddDate(-10, 0, 0),
-		NotAfter: time.Now().AddDate(0, 0, -1), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "old root"}, NotBefore: first, NotAfter: last,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
 	must(t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
