@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,6 +79,32 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 	if status := k.load.agent(id, token).send(k.rand); status != 0 {
 		t.Errorf("the token of a task that ended is answered with %d", status)
 	}
+}
+
+// TestI6AProgramDoesNotOutliveTheRunThatWouldEndItsTask kills byline run, which
+// then ends nothing any more.
+func TestI6AProgramDoesNotOutliveTheRunThatWouldEndItsTask(t *testing.T) {
+	k, spec := ledgerRun(t)
+	c := k.Run(spec, t.TempDir(), nil, "sh", "-c", "echo $$; exec sleep 100")
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Fscan(out, &pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait()
+	k.Until("the program is gone", func() bool {
+		_, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)) // nor does one that waits to be buried have it
+		return err != nil
+	})
 }
 
 // TestRunGivesOneBundleOfTheSystemsRootsAndOurs looks at the file that replaces

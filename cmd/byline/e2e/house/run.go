@@ -27,6 +27,10 @@ func (h *House) Run(s Spec, dir string, more []string, command ...string) *exec.
 	return c
 }
 
+// runsFor is how long a program may run: a browser on a busy machine needs more
+// than patience.
+const runsFor = 3 * time.Minute
+
 // Finish runs a command of the program to its end. What it prints is searched
 // for secrets when the test ends.
 func (h *House) Finish(c *exec.Cmd) Result {
@@ -39,7 +43,7 @@ func (h *House) Finish(c *exec.Cmd) Result {
 	}
 	select {
 	case <-p.done:
-	case <-time.After(2 * patience):
+	case <-time.After(runsFor):
 		_ = c.Process.Kill()
 		<-p.done
 		h.t.Fatalf("byline %s did not end:\n%s%s", c.Args[1], out.Bytes(), errs.Bytes())
