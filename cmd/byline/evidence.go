@@ -18,6 +18,7 @@ import (
 func evidenceCommand() *cobra.Command {
 	var from, to, out, key string
 	var withoutLog bool
+	var proofs int
 	c := &cobra.Command{Use: "evidence", Short: "Write a folder that an assessor can read and verify", Args: cobra.NoArgs,
 		Long: "Verifies the log and writes a report (HTML, no network), OSCAL assessment results, the records with what proves them, the\n" +
 			"public keys, the adapters' interim statements, and the map from practices (CMMC, NIST SP 800-171, OWASP, NIST AI RMF) to\n" +
@@ -28,6 +29,7 @@ func evidenceCommand() *cobra.Command {
 	f.StringVar(&to, "to", "", "end, in the same forms (default: now)")
 	f.StringVar(&out, "out", "", "folder to write; new or empty")
 	f.BoolVar(&withoutLog, "without-log", false, "leave the log itself out: records of other periods are in it too")
+	f.IntVar(&proofs, "proofs", 10_000, "write a proof for each record up to so many; beyond that for tasks, alerts, reviews and privileged requests alone")
 	f.StringVar(&key, "key", "", "file with the log's public key (default: beside audit.key_file of the configuration)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if out == "" {
@@ -49,7 +51,7 @@ func evidenceCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		e.WholeLog = !withoutLog
+		e.WholeLog, e.Proofs, e.Progress = !withoutLog, proofs, readingBar("proving the records")
 		files, err := e.Write(out, records)
 		if err != nil {
 			return failed("evidence", err, "name a new folder with --out")

@@ -76,7 +76,7 @@ func written(t *testing.T, change func(*Export)) (dir string, e *Export) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e = &Export{Instance: "test", Version: "v1", Made: time.Now(), Log: log, WholeLog: true, Keys: map[string][]byte{"audit.key.pub": text},
+	e = &Export{Instance: "test", Version: "v1", Made: time.Now(), Log: log, WholeLog: true, Proofs: 100, Keys: map[string][]byte{"audit.key.pub": text},
 		Adapters: []Adapter{{Name: "wiki", Digest: "sha256:bb", Hosts: []string{"wiki.acme.example"}, Reason: "no service identity", Owner: "secops@acme.example", ReviewBy: "2020-01-01", Overdue: true}}}
 	if e.Report, err = audit.Verify(log, pub, nil); err != nil {
 		t.Fatal(err)
@@ -196,6 +196,19 @@ func TestTheFolderVerifiesByItself(t *testing.T) {
 			t.Errorf("%v: %s", err, line)
 		}
 	}
+	proofs, err := filepath.Glob(filepath.Join(dir, "proofs", "*.proof"))
+	if err != nil || len(proofs) < 9 {
+		t.Errorf("%d proofs, %v", len(proofs), err)
+	}
+	for _, p := range proofs {
+		text, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if proven, err := audit.VerifyBundle(text, audit.Trust{Keys: []audit.PublicKey{key}}); err != nil || filepath.Base(p) != proven.Record.ID+".proof" {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
 	sums, _ := os.ReadFile(filepath.Join(dir, "SHA256SUMS"))
 	if !bytes.Contains(sums, []byte("report.html")) || !bytes.Contains(sums, []byte("log/seg-")) {
 		t.Errorf("%s", sums)
@@ -223,5 +236,14 @@ func TestTheFolderVerifiesByItself(t *testing.T) {
 		if err := os.CopyFS(keep, os.DirFS(dir)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestTooManyRecordsProveThoseOfNote: a task and an alert, not each request.
+func TestTooManyRecordsProveThoseOfNote(t *testing.T) {
+	dir, _ := written(t, func(e *Export) { e.Proofs = 3 })
+	proofs, _ := filepath.Glob(filepath.Join(dir, "proofs", "*.proof"))
+	if len(proofs) != 4 { // the task's beginning and end, the alert, the privileged request
+		t.Errorf("%d proofs: %v", len(proofs), proofs)
 	}
 }

@@ -25,11 +25,14 @@ type Export struct {
 	Adapters []Adapter
 	Keys     map[string][]byte // file name → public key as it lies beside the log
 	Log      string            // folder of the log; it is copied
-	WholeLog bool              // copy it; without it the bundles alone prove the records
-	Report   audit.Report      // of the verification
-	Verified string            // "" when the log verified; otherwise why not
+	WholeLog bool              // copy it; without it the proofs alone show the records
+	Proofs   int               // how many records get a proof of their own; beyond that only those of note do
+	Progress func(done, total int64)
+	Report   audit.Report // of the verification
+	Verified string       // "" when the log verified; otherwise why not
 
 	checkpoints []string
+	unsealed    int // records without a proof, because no checkpoint covers them yet
 }
 
 // Adapter is the interim statement of an adapter in force.
@@ -87,7 +90,7 @@ func (e *Export) Write(dir string, records reports.Records) ([]File, error) {
 	w.write("records.jsonl", "The records of the period, one JSON object a line, as they stand in the log", "application/jsonl", func(out io.Writer) error {
 		return e.records(out, records)
 	})
-	w.write("checkpoints.txt", "The signed checkpoints of the period, each a C2SP signed note with its cosignatures", "text/plain", func(out io.Writer) error {
+	w.write("checkpoints.txt", "The signed checkpoints of the period, each a C2SP signed note; what witnesses signed is in the proofs", "text/plain", func(out io.Writer) error {
 		_, err := io.WriteString(out, strings.Join(e.checkpoints, "\n\n"))
 		return err
 	})
@@ -100,6 +103,7 @@ func (e *Export) Write(dir string, records reports.Records) ([]File, error) {
 	for name, key := range e.Keys {
 		w.write(filepath.Join("keys", name), "Public key of the log", "text/plain", func(out io.Writer) error { _, err := out.Write(key); return err })
 	}
+	e.prove(w, records)
 	if e.WholeLog {
 		w.copyLog(e.Log)
 	}
@@ -143,6 +147,41 @@ func (e *Export) records(out io.Writer, records reports.Records) error {
 	return nil
 }
 
+// prove writes a bundle for each record of the period: for all of them, or,
+// when they are too many, for those that somebody may have to stand up for.
+func (e *Export) prove(w *folder, records reports.Records) {
+	if w.err != nil || e.Figures.Records == 0 {
+		return
+	}
+	wanted := func(yield func(audit.Record, error) bool) {
+		for r, err := range records {
+			if err == nil && (!e.Figures.Period.Holds(r.Time) || e.Figures.Records > e.Proofs && !ofNote(&r)) {
+				continue
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+	unsealed, err := audit.ProveEach(e.Log, wanted, e.Figures.Last, e.Progress, func(r *audit.Record, b *audit.Bundle) error {
+		name := filepath.Join("proofs", r.ID+".proof")
+		if _, err := os.Stat(filepath.Join(w.dir, name)); err == nil {
+			return nil // of the tiles that proved to be damaged
+		}
+		w.write(name, "Proof that record "+r.ID+" is in the log", "text/plain", func(out io.Writer) error { _, err := out.Write(b.Format()); return err })
+		return w.err
+	})
+	e.unsealed = unsealed
+	if err != nil && w.err == nil && e.Verified == "" { // a log that does not verify has no proofs
+		w.err = err
+	}
+}
+
+// ofNote are records that a period with too many of them is asked about.
+func ofNote(r *audit.Record) bool {
+	return r.Privileged || r.Kind == "task" || r.Kind == "alert" || r.Kind == "review" || r.Kind == audit.KindRecovery || r.Kind == audit.KindClock
+}
+
 // mapped is a practice as practices.json has it.
 type mapped struct {
 	Framework string   `json:"framework"`
@@ -167,7 +206,9 @@ func (e *Export) practices() (all []mapped) {
 }
 
 func (e *Export) readme() string {
-	log := "The log itself is not in this folder: ask for bundles (byline audit prove RECORD) of the records that matter.\n"
+	log := "The log itself is not in this folder. Each record in proofs is checked by itself:\n\n" +
+		"    byline audit verify --key keys/audit.key.pub proofs/RECORD.proof\n\n" +
+		"Compare keys/audit.key.pub with a copy that you were given earlier by another way.\n"
 	if e.WholeLog {
 		log = "Verify it offline, with any copy of byline, or with docs/verify.py of its source, which shares no code with it:\n\n" +
 			"    byline audit verify --key keys/audit.key.pub log\n    python3 verify.py --key keys/audit.key.pub log\n\n" +

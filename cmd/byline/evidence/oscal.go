@@ -154,6 +154,9 @@ func (e *Export) oscal(files []File) (map[string]assessmentResults, error) {
 		Metadata: metadata{"Evidence of the forward proxy Byline", now, e.end().Format("2006.01.02"), oscalVersion}}
 	ar.BackMatter.Resources = append(ar.BackMatter.Resources, resource{UUID: id("plan"), Title: "Assessment plan (to be supplied by the assessor)", Links: []rlink{{Href: "README.txt"}}})
 	for _, f := range files {
+		if strings.HasPrefix(f.Name, "proofs/") || strings.HasPrefix(f.Name, "log/") {
+			continue // SHA256SUMS has them all
+		}
 		ar.BackMatter.Resources = append(ar.BackMatter.Resources, resource{UUID: id("file", f.Name), Title: f.Title,
 			Links: []rlink{{Href: f.Name, Media: f.Media, Hashes: []hashValue{{"SHA-256", f.SHA256}}}}})
 	}
