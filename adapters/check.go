@@ -97,6 +97,17 @@ func (d *draft) checkUpstream() {
 			d.at("upstream.url", "scheme://host:port, as in https://10.0.0.7:8443", "upstream.url %q is not an address to connect to", u.URL)
 		}
 	}
+	if own := u.Proxy != "" && u.Proxy != "direct"; own {
+		parsed, err := url.Parse(u.Proxy)
+		switch {
+		case err != nil || parsed.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5"}, parsed.Scheme) || strings.Trim(parsed.Path, "/") != "":
+			d.at("upstream.proxy", "http://proxy.acme.example:3128, socks5://…, or direct", "upstream.proxy is not the address of a proxy")
+		case parsed.User != nil:
+			d.at("upstream.proxy", "put user:password into a file and name it in upstream.proxy_auth", "upstream.proxy holds credentials")
+		}
+	} else if u.ProxyAuth != "" || u.ProxyNames {
+		d.at("upstream", "", "upstream.proxy_auth and upstream.proxy_names go with upstream.proxy")
+	}
 	if (u.ClientCert == "") != (u.ClientKey == "") {
 		d.at("upstream", "", "upstream.client_cert and upstream.client_key go together")
 	}

@@ -68,6 +68,14 @@ type Upstream struct {
 	ClientKey string `yaml:"client_key" json:"client_key,omitempty" eg:"/etc/byline/wiki.key"`
 	// Protocol is auto (what ALPN chooses), h1 or h2.
 	Protocol string `yaml:"protocol" json:"protocol,omitempty" one:"auto|h1|h2" def:"auto" eg:"h1"`
+	// Proxy is the proxy to go through: http://host:port (CONNECT), https:// for the same over TLS, or socks5://host:port;
+	// direct for none. Without it byline.yaml decides (upstream.proxy).
+	Proxy string `yaml:"proxy" json:"proxy,omitempty" eg:"http://proxy.acme.example:3128"`
+	// ProxyAuth is a file with user:password for that proxy, on one line.
+	ProxyAuth string `yaml:"proxy_auth" json:"proxy_auth,omitempty" eg:"/etc/byline/proxy.auth"`
+	// ProxyNames lets that proxy look names up. Without it Byline looks them up, judges the addresses and asks the proxy
+	// for one of those; with it the proxy decides where a name leads.
+	ProxyNames bool `yaml:"proxy_names" json:"proxy_names,omitempty" eg:"true"`
 }
 
 // CookieSpec sorts cookies by name. Patterns may contain *. A cookie that neither list names is held.

@@ -61,7 +61,7 @@ func (c *Config) checkRooms() (problems []error) {
 	for _, room := range []struct {
 		key    string
 		config interface{ Check() []error }
-	}{{"policy", &c.Policy}, {"vault", &c.Vault}, {"lease", &c.Lease}, {"task", &c.Task}, {"audit", &c.Audit}, {"wire", &c.Wire}} {
+	}{{"policy", &c.Policy}, {"vault", &c.Vault}, {"lease", &c.Lease}, {"task", &c.Task}, {"audit", &c.Audit}, {"wire", &c.Wire}, {"upstream", &c.Upstream}} {
 		for _, err := range room.config.Check() {
 			problems = append(problems, fmt.Errorf("%s.%w", room.key, err))
 		}

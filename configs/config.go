@@ -51,6 +51,9 @@ type Config struct {
 	Audit Audit `yaml:"audit"`
 	// Wire is the patience and the bounds of connections.
 	Wire wire.Config `yaml:"wire"`
+	// Upstream is the proxy towards applications, for adapters that name no other,
+	// and for hosts that are passed through.
+	Upstream wire.ViaConfig `yaml:"upstream"`
 	// Certs is where the interception authority lies.
 	Certs Certs `yaml:"certs"`
 	// PassThrough lists hosts that are tunnelled unread: host or *.suffix, either
@@ -179,7 +182,7 @@ func (c *Config) SetDefaults() {
 // paths are all the fields that name a file or folder.
 func (c *Config) paths() []*string {
 	all := []*string{&c.DataDir, &c.TLS.Cert, &c.TLS.Key, &c.Control.TokenFile, &c.Control.Socket, &c.Adapters.Dir,
-		&c.Policy.Dir, &c.Vault.File, &c.Vault.KeyFile, &c.Audit.Dir, &c.Audit.KeyFile, &c.Certs.Dir}
+		&c.Policy.Dir, &c.Vault.File, &c.Vault.KeyFile, &c.Audit.Dir, &c.Audit.KeyFile, &c.Certs.Dir, &c.Upstream.ProxyAuth}
 	for i := range c.Sinks {
 		s := &c.Sinks[i]
 		all = append(all, &s.SecretFile, &s.CA, &s.ClientCert, &s.ClientKey)

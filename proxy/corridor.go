@@ -43,9 +43,10 @@ type Options struct {
 	Lease    lease.Config
 	Identity identity.Config
 	Guard    []netip.Prefix // addresses the dialer may reach although they are private
+	Via      wire.ViaConfig // the proxy towards applications, where an adapter names no other
 	FrontTLS *tls.Config    // nil: agents speak to the proxy port without TLS
 
-	// HandshakeTimeout bounds an agent's TLS handshake. Default 10s.
+	// HandshakeTimeout bounds an agent's TLS handshake. Default Wire.TLSTimeout.
 	HandshakeTimeout time.Duration
 }
 
@@ -66,6 +67,7 @@ type Corridor struct {
 	identities *identity.Registry
 	desk       *lease.Desk[*adapters.Session]
 	dialer     *wire.Dialer
+	via        *wire.Via // nil: none
 	wire       *wire.Server
 	tls        *tls.Config
 	metrics    *metrics
@@ -83,16 +85,20 @@ type Corridor struct {
 // still alive keep their accounts and sessions, the others are logged out and
 // checked in. The corridor answers nothing before Serve.
 func Open(opt Options) (*Corridor, error) {
-	if opt.HandshakeTimeout == 0 {
-		opt.HandshakeTimeout = 10 * time.Second
-	}
 	opt.Wire.SetDefaults()
-	set, err := compile(opt.Rules)
-	if err != nil {
-		return nil, err
+	if opt.HandshakeTimeout == 0 {
+		opt.HandshakeTimeout = opt.Wire.TLSTimeout
 	}
 	c := &Corridor{opt: opt, state: opt.State, vault: opt.Vault, stop: make(chan struct{}),
 		dialer: &wire.Dialer{Allow: opt.Guard}, wire: wire.NewServer(opt.Wire), printKey: opt.Sealer.Derive("fingerprint")}
+	var err error
+	if c.via, err = wire.NewVia(opt.Via, c.dialer); err != nil {
+		return nil, fmt.Errorf("upstream.%w", err)
+	}
+	set, err := c.compile(opt.Rules)
+	if err != nil {
+		return nil, err
+	}
 	c.rules.Store(set)
 	if err := opt.Authority.Permit(set.names()); err != nil {
 		return nil, fmt.Errorf("interception authority: %w", err)
@@ -168,7 +174,7 @@ func (c *Corridor) Close(ctx context.Context) error {
 // Reload puts a new set of rules in force for every exchange that starts after
 // it returns. On error the old set stays.
 func (c *Corridor) Reload(r Rules) error {
-	set, err := compile(r)
+	set, err := c.compile(r)
 	if err == nil {
 		err = c.opt.Authority.Permit(set.names())
 	}

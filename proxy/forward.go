@@ -78,6 +78,9 @@ func unreached(host string, err error) *Refusal {
 	case "address":
 		return refuse(UpstreamUnreached, "%s resolves to an address that Byline does not dial (private, loopback or link-local). "+
 			"The operator can allow it in byline.yaml (guard.allow).", host).because(err)
+	case "proxy":
+		return refuse(UpstreamUnreached, "the proxy on the way to %s did not lead there. The operator names it in the adapter or in byline.yaml (upstream.proxy); "+
+			"the operator's log has its answer.", host).because(err)
 	case "timeout":
 		r := refuse(UpstreamUnreached, "%s did not answer in time.", host).because(err)
 		r.Status = http.StatusGatewayTimeout

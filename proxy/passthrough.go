@@ -15,6 +15,11 @@ import (
 // its task like everything else (I6).
 func (t *tunnel) passThrough(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 	defer client.Close()
+	if refused := t.enter(); refused != nil {
+		_ = t.c.refuseFront(r, t, t.authority, refused).Write(client)
+		return
+	}
+	defer t.task.tunnels.Add(-1)
 	defer t.c.metrics.tunnelOpen("pass_through")()
 	began, ctx := time.Now(), t.task.Context()
 	open := t.c.taskRecord("tunnel", t.task)
@@ -24,7 +29,11 @@ func (t *tunnel) passThrough(r *http.Request, client net.Conn, _ *goproxy.ProxyC
 		_ = t.c.refuseFront(r, t, t.authority, refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record nothing leaves.").because(err)).Write(client)
 		return
 	}
-	upstream, err := t.c.dialer.Dial(ctx, "tcp", t.authority)
+	dial := t.c.dialer.Dial
+	if t.c.via != nil {
+		dial = t.c.via.Dial
+	}
+	upstream, err := dial(ctx, "tcp", t.authority)
 	if err != nil {
 		_ = t.c.refuseFront(r, t, t.authority, refuse(UpstreamUnreached, "%s could not be reached.", t.authority).because(err)).Write(client)
 		return

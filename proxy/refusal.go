@@ -34,6 +34,7 @@ const (
 	UpstreamTLS        Code = "upstream_tls"         // the application's certificate does not check out
 	RenewNotReplayable Code = "renew_not_replayable" // the session ended under a request that must not be sent twice
 	TooLarge           Code = "too_large"            // a head beyond the limits
+	TooManyTunnels     Code = "too_many_tunnels"     // the task has as many connections as it may have
 )
 
 // about is what every refusal of one code has in common.
@@ -57,6 +58,7 @@ var about = map[Code]struct {
 	UpstreamTLS:        {http.StatusBadGateway, "The application's certificate was not accepted"},
 	RenewNotReplayable: {http.StatusServiceUnavailable, "The session ended; this request was not sent again"},
 	TooLarge:           {http.StatusRequestHeaderFieldsTooLarge, "The request's head is too large"},
+	TooManyTunnels:     {http.StatusTooManyRequests, "The task has too many connections"},
 }
 
 // Refusal is an answer of our own making: RFC 9457 problem details that an

@@ -9,6 +9,7 @@ import (
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/policy"
+	"github.com/byline-proxy/byline/proxy/wire"
 )
 
 // Rules is what an operator edits and can change without a restart: adapters,
@@ -27,6 +28,17 @@ type rules struct {
 	pass          []string
 	refuseOverdue bool
 	upstreams     sync.Map // *adapters.Adapter → *secured
+	dialer        *wire.Dialer
+	via           *wire.Via // for adapters that name no proxy of their own; nil: none
+}
+
+// compile is the rules with what they need of this corridor.
+func (c *Corridor) compile(r Rules) (*rules, error) {
+	set, err := compile(r)
+	if err == nil {
+		set.dialer, set.via = c.dialer, c.via
+	}
+	return set, err
 }
 
 func compile(r Rules) (*rules, error) {

@@ -26,10 +26,11 @@ const endedKept = 24 * time.Hour
 // narrowed against the rules of the day, and its holds.
 type task struct {
 	*identity.Task
-	holds  sync.Map // adapter name → *hold; read per request
-	mu     sync.Mutex
-	narrow atomic.Pointer[narrowed]
-	alerts atomic.Int64 // sightings put on record
+	holds   sync.Map // adapter name → *hold; read per request
+	mu      sync.Mutex
+	narrow  atomic.Pointer[narrowed]
+	alerts  atomic.Int64 // sightings put on record
+	tunnels atomic.Int64 // open, of every kind
 
 	sightings sightings
 }

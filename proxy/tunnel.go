@@ -68,7 +68,7 @@ func (t *tunnel) target(r *rules, a *adapters.Adapter) (*wire.Target, error) {
 	}
 	target, err := r.targetOf(a, t.authority)
 	if err != nil {
-		return nil, refuse(UpstreamTLS, "the TLS settings of adapter %s cannot be used; the operator's log says why.", a.Name()).because(err)
+		return nil, refuse(UpstreamTLS, "the upstream settings of adapter %s cannot be used; the operator's log says why.", a.Name()).because(err)
 	}
 	t.upstream.Store(&upstream{a, target})
 	return target, nil
@@ -155,8 +155,14 @@ func ended(err error) *Refusal {
 
 // apart intercepts on a goroutine of its own: the front's buffers and its deep
 // stack would otherwise be held for as long as the tunnel is open.
-func (t *tunnel) apart(_ *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
+func (t *tunnel) apart(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
+	if refused := t.enter(); refused != nil {
+		defer client.Close()
+		_ = t.c.refuseFront(r, t, t.authority, refused).Write(client)
+		return
+	}
 	go func() {
+		defer t.task.tunnels.Add(-1)
 		defer func() { // one agent's input never ends the process
 			if p := recover(); p != nil {
 				_ = client.Close()
@@ -165,6 +171,19 @@ func (t *tunnel) apart(_ *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 		}()
 		t.intercept(client)
 	}()
+}
+
+// enter counts the tunnel in, unless its task has as many as it may have. Whoever
+// gets nil counts it out again.
+func (t *tunnel) enter() *Refusal {
+	most := int64(t.c.opt.Wire.MaxTunnels)
+	if t.task.tunnels.Add(1) <= most {
+		return nil
+	}
+	t.task.tunnels.Add(-1)
+	r := refuse(TooManyTunnels, "this task has %d connections open, which is as many as a task may have. Close some, or use those that are open for more than one request.", most)
+	r.Retry = 1
+	return r
 }
 
 // intercept terminates the agent's TLS with a leaf for the tunnel's host and
@@ -263,10 +282,14 @@ func (c *Corridor) absolute(r *http.Request, _ *goproxy.ProxyCtx) (*http.Request
 		return r, answerHTTP(r, t.malformed(r.Context(), &wire.Malformed{Code: string(AmbiguousRequest),
 			Status: http.StatusBadRequest, Detail: "a WebSocket is carried in a tunnel alone: open one with CONNECT"}))
 	}
+	if refused := t.enter(); refused != nil {
+		return r, c.refuseFront(r, t, r.URL.Host, refused)
+	}
 	ctx, stop, cancel := frontContext(r, t.task)
 	resp := t.exchange(ctx, in)
 	done := resp.Done
 	resp.Done = func(sent, received int64, err error) {
+		t.task.tunnels.Add(-1)
 		stop()
 		cancel(nil)
 		if done != nil {

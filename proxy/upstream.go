@@ -33,15 +33,20 @@ func (r *rules) targetOf(a *adapters.Adapter, authority string) (*wire.Target, e
 			t.Addr = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 		}
 	}
-	var err error
-	t.TLS, err = r.tlsOf(a)
-	return t, err
+	s, err := r.securedOf(a)
+	if err != nil {
+		return nil, err
+	}
+	t.TLS, t.Via = s.config, s.via
+	return t, nil
 }
 
-// secured is an adapter's TLS towards the SaaS, made from files as they were.
+// secured is how an adapter's requests get to the SaaS, made from files as they
+// were.
 type secured struct {
-	config *tls.Config
-	files  [3]stamp
+	config *tls.Config // nil: what the system trusts
+	via    *wire.Via   // nil: straight
+	files  stamps
 }
 
 // stamp tells one state of a file from another; zero: there is none.
@@ -49,8 +54,10 @@ type stamp struct {
 	size, modified int64
 }
 
-func stampsOf(up adapters.Upstream) (all [3]stamp) {
-	for i, path := range [...]string{up.CA, up.ClientCert, up.ClientKey} {
+type stamps [4]stamp
+
+func stampsOf(up adapters.Upstream) (all stamps) {
+	for i, path := range [len(all)]string{up.CA, up.ClientCert, up.ClientKey, up.ProxyAuth} {
 		if path == "" || strings.Contains(path, "-----BEGIN") {
 			continue
 		}
@@ -61,27 +68,40 @@ func stampsOf(up adapters.Upstream) (all [3]stamp) {
 	return all
 }
 
-// tlsOf is one tls.Config for all tunnels to an adapter's hosts, for as long as
-// its files stay as they are: connections to the SaaS are shared by those who
-// share it.
-func (r *rules) tlsOf(a *adapters.Adapter) (*tls.Config, error) {
+// securedOf is one for all tunnels to an adapter's hosts, for as long as its files
+// stay as they are: connections to the SaaS are shared by those who share it.
+func (r *rules) securedOf(a *adapters.Adapter) (*secured, error) {
 	up := a.Upstream()
 	now := stampsOf(up)
 	if s, ok := r.upstreams.Load(a); ok && s.(*secured).files == now {
-		return s.(*secured).config, nil
+		return s.(*secured), nil
 	}
-	c, err := upstreamTLS(up)
-	if err != nil {
+	made := &secured{files: now}
+	var err error
+	if made.config, err = upstreamTLS(up); err != nil {
 		return nil, err
 	}
-	made := &secured{c, now}
+	if made.via, err = r.viaOf(up); err != nil {
+		return nil, fmt.Errorf("upstream.%w", err)
+	}
 	if was, loaded := r.upstreams.LoadOrStore(a, made); loaded {
 		if was.(*secured).files == now {
-			return was.(*secured).config, nil
+			return was.(*secured), nil
 		}
 		r.upstreams.Store(a, made)
 	}
-	return c, nil
+	return made, nil
+}
+
+// viaOf is the adapter's own proxy, or the one for all.
+func (r *rules) viaOf(up adapters.Upstream) (*wire.Via, error) {
+	switch up.Proxy {
+	case "":
+		return r.via, nil
+	case "direct":
+		return nil, nil
+	}
+	return wire.NewVia(wire.ViaConfig{Proxy: up.Proxy, ProxyAuth: up.ProxyAuth, ProxyNames: up.ProxyNames}, r.dialer)
 }
 
 // upstreamTLS is nil when the system's authorities and no client certificate

@@ -19,6 +19,7 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/sinks"
 	"github.com/byline-proxy/byline/proxy/vault"
+	"github.com/byline-proxy/byline/proxy/wire"
 )
 
 // prepared is everything a server is started from, read and checked. Reading it
@@ -46,6 +47,9 @@ func prepare(cfg *configs.Config) (*prepared, problems) {
 	found.of(cfg, "audit.key_file", err, "restore it from a copy: records signed with another key do not continue this log")
 	if _, err := admin.ReadToken(cfg.Control.TokenFile); !errors.Is(err, fs.ErrNotExist) {
 		found.of(cfg, "control.token_file", err, "") // one that is not there is made
+	}
+	if _, err := wire.NewVia(cfg.Upstream, nil); err != nil {
+		found.add("upstream.%v", err)
 	}
 	if cfg.TLS.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(cfg.TLS.Cert, cfg.TLS.Key)

@@ -15,6 +15,7 @@ import (
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy"
 	"github.com/byline-proxy/byline/proxy/policy"
+	"github.com/byline-proxy/byline/proxy/wire"
 )
 
 // problems are lines to show, each naming what it is about.
@@ -139,6 +140,10 @@ func checkUpstream(a *adapters.Adapter, found *problems) {
 			err = errors.New("holds no certificate in PEM form")
 		}
 		wrong("upstream.ca", err)
+	}
+	if up.Proxy != "direct" {
+		_, err := wire.NewVia(wire.ViaConfig{Proxy: up.Proxy, ProxyAuth: up.ProxyAuth}, nil)
+		wrong("upstream.proxy", err)
 	}
 	if up.ClientCert != "" {
 		_, err := tls.LoadX509KeyPair(up.ClientCert, up.ClientKey)

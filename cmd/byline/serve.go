@@ -177,7 +177,7 @@ func (r *running) open(p *prepared) error {
 	r.corridor, err = proxy.Open(proxy.Options{
 		Sinks:    feeds,
 		Instance: cfg.Instance, Log: r.log, Rules: p.rules, Vault: p.vault, Sealer: p.sealer, State: store,
-		Authority: authority, AuditKey: p.auditKey, Audit: cfg.Audit.Config, Wire: cfg.Wire, Lease: cfg.Lease,
+		Authority: authority, AuditKey: p.auditKey, Audit: cfg.Audit.Config, Wire: cfg.Wire, Via: cfg.Upstream, Lease: cfg.Lease,
 		Identity: cfg.Task, Guard: prefixes(cfg.Guard.Allow), FrontTLS: p.frontTLS,
 	})
 	if err != nil {

@@ -22,7 +22,8 @@ type Config struct {
 	AnswerStall time.Duration `yaml:"answer_stall"`
 	// DialTimeout bounds the DNS lookup and the TCP connection. Default 10s.
 	DialTimeout time.Duration `yaml:"dial_timeout"`
-	// TLSTimeout bounds the handshake with the SaaS. Default 10s.
+	// TLSTimeout bounds the handshake with the SaaS, and an agent's with Byline.
+	// Default 10s.
 	TLSTimeout time.Duration `yaml:"tls_timeout"`
 	// ResponseHead is how long the SaaS may take to begin its answer once the
 	// request is sent. Default 60s. Too short, and slow reports fail after the
@@ -43,6 +44,9 @@ type Config struct {
 	// MaxStreams is how many requests an agent may have open on one HTTP/2
 	// connection. Default 250.
 	MaxStreams int `yaml:"max_streams"`
+	// MaxTunnels is how many connections a task may have open to the proxy. Default
+	// 1024. Beyond that one more is refused; other tasks are not concerned.
+	MaxTunnels int `yaml:"max_tunnels"`
 	// MaxConns is how many connections one lease may have to one authority.
 	// Default 1024. Below the agent's concurrency, requests wait for each other.
 	MaxConns int `yaml:"max_conns"`
@@ -72,7 +76,7 @@ func (c *Config) SetDefaults() {
 		field *int
 		value int
 	}{
-		{&c.MaxHeadBytes, 64 << 10}, {&c.MaxFields, 200}, {&c.MaxStreams, 250}, {&c.MaxConns, 1024},
+		{&c.MaxHeadBytes, 64 << 10}, {&c.MaxFields, 200}, {&c.MaxStreams, 250}, {&c.MaxTunnels, 1024}, {&c.MaxConns, 1024},
 		{&c.KeepBody, 64 << 10}, {&c.DrainBytes, 256 << 10},
 	} {
 		if *n.field == 0 {
@@ -104,6 +108,7 @@ func (c *Config) Check() []error {
 		value, min int
 	}{
 		{"max_head_bytes", c.MaxHeadBytes, 4096}, {"max_fields", c.MaxFields, 8}, {"max_streams", c.MaxStreams, 1},
+		{"max_tunnels", c.MaxTunnels, 1},
 		{"max_conns", c.MaxConns, 1}, {"keep_body", c.KeepBody, 1}, {"drain_bytes", c.DrainBytes, 1},
 	} {
 		if n.value < n.min {

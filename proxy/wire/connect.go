@@ -46,11 +46,15 @@ func (h *host) connect(ctx context.Context, c *tls.Config) (net.Conn, error) {
 	defer cancel()
 	defer context.AfterFunc(p.ctx, cancel)()
 	dctx, stop := context.WithTimeout(ctx, p.cfg.DialTimeout)
-	raw, err := p.dial(dctx, "tcp", h.addr)
+	dial := p.dial
+	if h.key.via != nil {
+		dial = h.key.via.Dial
+	}
+	raw, err := dial(dctx, "tcp", h.addr)
 	var e *Error
 	switch {
 	case err == nil:
-	case errors.As(err, &e) && e.Stage == "address":
+	case errors.As(err, &e) && (e.Stage == "address" || e.Stage == "proxy"):
 		err = e
 	default:
 		err = &Error{Stage: stageOf(dctx, err, "dial"), Err: err}

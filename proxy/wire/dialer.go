@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 )
 
 // Dialer dials the SaaS, and nothing that only this machine or its network can
@@ -22,37 +23,146 @@ type Dialer struct {
 	Connect func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// Dial resolves addr (host:port), drops every address that is not public and
-// not allowed, and dials exactly those that are left, one after the other. The
-// error is an *Error: stage address means that none was left.
+// Dial dials exactly the addresses of addr (host:port) that Resolve gives, side by
+// side with a small lead for each over the next (RFC 8305 section 5); the first
+// connection wins. The error is an *Error: stage address means that none may be
+// dialled.
 func (d *Dialer) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(addr)
+	found, port, err := d.Resolve(ctx, network, addr)
 	if err != nil {
-		return nil, &Error{Stage: "address", Err: err}
-	}
-	found, err := d.resolve(ctx, network, host)
-	if err != nil {
-		return nil, &Error{Stage: stageOf(ctx, err, "dial"), Err: err}
+		return nil, err
 	}
 	connect := d.Connect
 	if connect == nil {
 		connect = new(net.Dialer).DialContext
 	}
-	err = &Error{Stage: "address", Err: fmt.Errorf("%s has no address that may be dialled", host)}
-	for _, a := range found {
-		if !d.may(a) {
-			continue
+	if len(found) == 1 {
+		conn, err := connect(ctx, "tcp", net.JoinHostPort(found[0].String(), port))
+		if err != nil {
+			return nil, &Error{Stage: stageOf(ctx, err, "dial"), Err: err}
 		}
-		conn, derr := connect(ctx, "tcp", net.JoinHostPort(a.String(), port))
-		if derr == nil {
-			return conn, nil
-		}
-		err = &Error{Stage: stageOf(ctx, derr, "dial"), Err: derr}
-		if ctx.Err() != nil {
-			break
+		return conn, nil
+	}
+	r := &race{connect: connect, port: port, left: found, done: make(chan arrival, len(found))}
+	return r.run(ctx)
+}
+
+// Resolve gives what may be dialled of addr (host:port), in the order in which to
+// try: families take turns (RFC 8305 section 4). There is at least one address if
+// err is nil.
+func (d *Dialer) Resolve(ctx context.Context, network, addr string) (found []netip.Addr, port string, err error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, "", &Error{Stage: "address", Err: err}
+	}
+	all, err := d.resolve(ctx, network, host)
+	if err != nil {
+		return nil, "", &Error{Stage: stageOf(ctx, err, "dial"), Err: err}
+	}
+	for _, a := range all {
+		if d.may(a) {
+			found = append(found, a)
 		}
 	}
-	return nil, err
+	if len(found) == 0 {
+		return nil, "", &Error{Stage: "address", Err: fmt.Errorf("%s has no address that may be dialled", host)}
+	}
+	return inTurns(found), port, nil
+}
+
+// inTurns keeps the order within each family and begins with the first's.
+func inTurns(all []netip.Addr) []netip.Addr {
+	var first, second []netip.Addr
+	for _, a := range all {
+		if a.Unmap().Is4() == all[0].Unmap().Is4() {
+			first = append(first, a)
+		} else {
+			second = append(second, a)
+		}
+	}
+	out := make([]netip.Addr, 0, len(all))
+	for i := range max(len(first), len(second)) {
+		if i < len(first) {
+			out = append(out, first[i])
+		}
+		if i < len(second) {
+			out = append(out, second[i])
+		}
+	}
+	return out
+}
+
+// lead is how long one attempt may take before the next begins beside it: the
+// Connection Attempt Delay of RFC 8305 section 8.
+const lead = 250 * time.Millisecond
+
+// race dials several addresses of one name.
+type race struct {
+	connect func(ctx context.Context, network, addr string) (net.Conn, error)
+	port    string
+	left    []netip.Addr
+	running int
+	done    chan arrival
+}
+
+type arrival struct {
+	conn net.Conn
+	err  error
+}
+
+func (r *race) run(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		if n := r.running; n > 0 {
+			go r.sendHome(n)
+		}
+	}()
+	next := time.NewTimer(lead)
+	defer next.Stop()
+	r.start(ctx)
+	var why error
+	for {
+		select {
+		case a := <-r.done:
+			r.running--
+			if a.err == nil {
+				return a.conn, nil
+			}
+			why = a.err
+			if ctx.Err() != nil || len(r.left) == 0 && r.running == 0 {
+				return nil, &Error{Stage: stageOf(ctx, why, "dial"), Err: why}
+			}
+		case <-next.C:
+		}
+		if r.start(ctx) {
+			next.Reset(lead)
+		}
+	}
+}
+
+// start begins the next attempt, if there is one.
+func (r *race) start(ctx context.Context) bool {
+	if len(r.left) == 0 {
+		return false
+	}
+	addr := net.JoinHostPort(r.left[0].String(), r.port)
+	r.left = r.left[1:]
+	r.running++
+	go func() {
+		conn, err := r.connect(ctx, "tcp", addr)
+		r.done <- arrival{conn, err}
+	}()
+	return true
+}
+
+// sendHome closes what comes in behind the winner.
+func (r *race) sendHome(n int) {
+	for range n {
+		if a := <-r.done; a.err == nil {
+			_ = a.conn.Close()
+		}
+	}
 }
 
 func (d *Dialer) resolve(ctx context.Context, network, host string) ([]netip.Addr, error) {
@@ -71,52 +181,6 @@ func (d *Dialer) resolve(ctx context.Context, network, host string) ([]netip.Add
 	}
 	return net.DefaultResolver.LookupNetIP(ctx, family, host)
 }
-
-// may judges the address in the form in which the kernel will take it.
-func (d *Dialer) may(a netip.Addr) bool {
-	if !a.IsValid() || a.Zone() != "" {
-		return false
-	}
-	mapped := a.Is4In6()
-	a = a.Unmap()
-	for _, p := range d.Allow {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return !mapped && public(a)
-}
-
-// public is false for what the IANA special-purpose registries do not call
-// globally reachable, and for transition addresses, which carry another address
-// that a gateway would reach for us.
-func public(a netip.Addr) bool {
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
-		return false
-	}
-	for _, p := range special {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return a.Is4() || globalUnicast.Contains(a)
-}
-
-var globalUnicast = netip.MustParsePrefix("2000::/3") // RFC 4291 section 2.4: all that is assigned
-
-var special = func() (all []netip.Prefix) {
-	for _, p := range []string{
-		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-		"192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16",
-		"192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-		"168.63.129.16/32", // the host of an Azure machine, with its metadata
-		"2001::/23",        // protocol assignments: Teredo (RFC 4380), ORCHID, benchmarks
-		"2001:db8::/32", "2002::/16", "3fff::/20", "2620:4f:8000::/48",
-	} {
-		all = append(all, netip.MustParsePrefix(p))
-	}
-	return all
-}()
 
 // stageOf tells a timeout and a cancelled exchange from another failure.
 func stageOf(ctx context.Context, err error, otherwise string) string {

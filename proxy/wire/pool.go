@@ -26,6 +26,8 @@ type Target struct {
 	// Protocol is "h1", "h2", or "" for what the agent speaks, as far as the
 	// SaaS does too.
 	Protocol string
+	// Via is the proxy to go through; nil for none.
+	Via *Via
 }
 
 // Pool keeps connections to the SaaS and makes round trips over them. There is
@@ -36,7 +38,6 @@ type Pool struct {
 	dial   func(ctx context.Context, network, addr string) (net.Conn, error)
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	tlsIDs tls.ClientSessionCache
 
 	hosts sync.Map // hostKey → *host
 	mu    sync.Mutex
@@ -48,13 +49,14 @@ type Pool struct {
 type hostKey struct {
 	scheme, authority, addr string
 	tls                     *tls.Config
+	via                     *Via
 }
 
 // NewPool makes a Pool. dial gets host:port and must only dial what may be
 // dialled; what is zero in cfg gets its default.
 func NewPool(cfg Config, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *Pool {
 	cfg.SetDefaults()
-	p := &Pool{cfg: cfg, dial: dial, live: map[net.Conn]struct{}{}, tlsIDs: tls.NewLRUClientSessionCache(64)}
+	p := &Pool{cfg: cfg, dial: dial, live: map[net.Conn]struct{}{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
@@ -182,7 +184,7 @@ type host struct {
 }
 
 func (p *Pool) host(t *Target) (*host, error) {
-	key := hostKey{t.Scheme, t.Authority, t.Addr, t.TLS}
+	key := hostKey{t.Scheme, t.Authority, t.Addr, t.TLS, t.Via}
 	if h, ok := p.hosts.Load(key); ok {
 		return h.(*host), nil
 	}
@@ -192,7 +194,10 @@ func (p *Pool) host(t *Target) (*host, error) {
 	}
 	h := &host{pool: p, key: key, addr: addr, slots: make(chan struct{}, p.cfg.MaxConns)}
 	if t.Scheme == "https" {
-		h.tls1, h.tls2 = p.tlsFor(t, name, "http/1.1"), p.tlsFor(t, name, "h2", "http/1.1")
+		// Sessions are kept here and no further: one that was made under other
+		// authorities, or in another lease, is not taken up again.
+		cache := tls.NewLRUClientSessionCache(8)
+		h.tls1, h.tls2 = tlsFor(t, name, cache, "http/1.1"), tlsFor(t, name, cache, "h2", "http/1.1")
 		if t.Protocol == "h2" {
 			h.tls2.NextProtos = []string{"h2"}
 		}
@@ -205,7 +210,7 @@ func (p *Pool) host(t *Target) (*host, error) {
 	return was.(*host), nil
 }
 
-func (p *Pool) tlsFor(t *Target, name string, protocols ...string) *tls.Config {
+func tlsFor(t *Target, name string, cache tls.ClientSessionCache, protocols ...string) *tls.Config {
 	c := &tls.Config{}
 	if t.TLS != nil {
 		c = t.TLS.Clone()
@@ -214,10 +219,7 @@ func (p *Pool) tlsFor(t *Target, name string, protocols ...string) *tls.Config {
 	if c.MinVersion < tls.VersionTLS12 {
 		c.MinVersion = tls.VersionTLS12
 	}
-	if c.ClientSessionCache == nil {
-		c.ClientSessionCache = p.tlsIDs
-	}
-	c.ServerName, c.NextProtos = name, protocols
+	c.ClientSessionCache, c.ServerName, c.NextProtos = cache, name, protocols
 	return c
 }
 

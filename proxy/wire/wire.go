@@ -125,7 +125,7 @@ func tooLarge(status int, detail string) *Malformed {
 
 // Error is why an exchange with the SaaS, or a dial, failed.
 type Error struct {
-	// Stage is dial, address, tls, write, head, body, timeout or canceled.
+	// Stage is dial, address, proxy, tls, write, head, body, timeout or canceled.
 	// address: the name resolves only to what Byline does not dial.
 	Stage string
 	// Sent is true if some byte of the request may have reached the SaaS: it
