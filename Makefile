@@ -48,4 +48,9 @@ bench: ## what Byline costs beside a tunnel and other proxies, into bench/RESULT
 	@if [ -x bench/install.sh ]; then bench/install.sh; fi
 	$(GO) run ./bench/cmd/bench $(BENCHFLAGS)
 
-.PHONY: help build demo deps test short vet lint fuzz bench
+AUDIT_RECORDS ?= 1000000
+bench-audit: ## how fast records become durable, are verified and proved; figures in bench/AUDIT.md (a few minutes)
+	AUDIT_RECORDS=$(AUDIT_RECORDS) $(GO) test ./proxy/audit -run '^$$' -bench 'Durable|WaitAt10k|DiskAlone|Open' -benchtime 3s -count 5 -timeout 20m
+	AUDIT_RECORDS=$(AUDIT_RECORDS) $(GO) test ./proxy/audit -run '^$$' -bench 'Verify$$|ProveAt100M' -benchtime 3x -timeout 30m
+
+.PHONY: help build demo deps test short vet lint fuzz bench bench-audit

@@ -82,22 +82,3 @@ func BenchmarkFingerprint(b *testing.B) {
 		Fingerprint([]byte("0123456789abcdef0123456789abcdef"), "a session cookie's value of some length")
 	}
 }
-
-func BenchmarkVerify(b *testing.B) {
-	dir := b.TempDir()
-	l := openLog(b, Config{Dir: dir})
-	for n := range 5000 {
-		l.Append(intent(n))
-	}
-	l.Close()
-	b.SetBytes(l.Stats().Bytes)
-	for b.Loop() {
-		mustVerifyOnly(b, dir)
-	}
-}
-
-func mustVerifyOnly(b *testing.B, dir string) {
-	if _, err := Verify(dir, testPub, nil); err != nil {
-		b.Fatal(err)
-	}
-}
