@@ -5,6 +5,7 @@ package load
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -27,8 +28,8 @@ type Access struct {
 	Direct string
 	// Authorization is the value of Proxy-Authorization; empty sends none.
 	Authorization string
-	// Host is the origin's name; agents ask for its port 443.
-	Host string
+	// Host is the origin's name; agents ask for Port there, 443 when it is empty.
+	Host, Port string
 	// Roots is what the agent trusts.
 	Roots *x509.CertPool
 	// Protocol is what the agent offers in ALPN and then speaks: http/1.1 or h2.
@@ -113,10 +114,18 @@ func (a *Access) shake(ctx context.Context, raw net.Conn) (*Tunnel, error) {
 	return t, nil
 }
 
+// authority is what the agent's requests name: without the port of https.
+func (a *Access) authority() string {
+	if a.Port == "" {
+		return a.Host
+	}
+	return net.JoinHostPort(a.Host, a.Port)
+}
+
 // connect asks for the tunnel. The answer is read byte by byte up to its end:
 // what follows belongs to TLS.
 func (a *Access) connect(c net.Conn) error {
-	authority := a.Host + ":443"
+	authority := net.JoinHostPort(a.Host, cmp.Or(a.Port, "443"))
 	head := "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n"
 	if a.Authorization != "" {
 		head += "Proxy-Authorization: " + a.Authorization + "\r\n"

@@ -23,7 +23,7 @@ type h1 struct {
 }
 
 func newH1(c *tls.Conn, in *bufio.Reader, a *Access) *h1 {
-	fields := "Host: " + a.Host + "\r\nUser-Agent: " + userAgent + "\r\nAccept: text/html\r\nAccept-Language: en\r\n"
+	fields := "Host: " + a.authority() + "\r\nUser-Agent: " + userAgent + "\r\nAccept: text/html\r\nAccept-Language: en\r\n"
 	if a.Cookies != "" {
 		fields += "Cookie: " + a.Cookies + "\r\n"
 	}

@@ -31,7 +31,7 @@ func newH2(c *tls.Conn, in *bufio.Reader, a *Access) (*h2, error) {
 	h.frames.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	h.frames.SetReuseFrames()
 	h.pack = hpack.NewEncoder(&h.block)
-	for _, f := range [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", a.Host}, {":path", "/page/42"},
+	for _, f := range [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", a.authority()}, {":path", "/page/42"},
 		{"user-agent", userAgent}, {"accept", "text/html"}, {"accept-language", "en"}, {"cookie", a.Cookies}} {
 		if f[1] != "" {
 			h.fields = append(h.fields, hpack.HeaderField{Name: f[0], Value: f[1]})

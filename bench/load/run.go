@@ -14,7 +14,8 @@ import (
 type Slice struct {
 	// Agents has one function per agent; a call does one unit of work.
 	Agents []func() error
-	// Warm is how many units each agent does before anything is measured.
+	// Warm is how many units each agent does before anything is measured, or as
+	// many as it can in as long as the slice is then.
 	Warm int
 	// For is when the loop ends; units under way are finished and counted.
 	For time.Duration
@@ -36,7 +37,8 @@ type Result struct {
 // exchange is no exchange, and a figure that has some in it says nothing.
 func (s Slice) Run(ctx context.Context) (Result, error) {
 	if err := s.each(ctx, func(_ int, unit func() error) error {
-		for range s.Warm {
+		until := time.Now().Add(max(s.For, time.Second))
+		for i := 0; i < s.Warm && (i == 0 || time.Now().Before(until)); i++ {
 			if err := unit(); err != nil {
 				return err
 			}

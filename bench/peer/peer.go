@@ -31,6 +31,9 @@ type Peer struct {
 	// SpeaksH2 says that agents may speak HTTP/2 through it.
 	SpeaksH2 bool
 
+	// RealPorts says that agents must name the port that the origin listens on.
+	RealPorts bool
+
 	process        *process
 	authorizations []string
 	control        *http.Client // Byline's control API
@@ -61,8 +64,13 @@ func (s *Site) Start(ctx context.Context, name string) (*Peer, error) {
 	if err := os.WriteFile(trust, []byte(s.Origin.Ready.Roots), 0o600); err != nil {
 		return nil, err
 	}
-	if name == Byline {
+	switch name {
+	case Byline:
 		return s.startByline(ctx, trust)
+	case Squid:
+		return s.startSquid(ctx, trust)
+	case Mitmproxy:
+		return s.startMitmproxy(ctx, trust)
 	}
 	c, err := startChild(ctx, s.Core, s.Exe, name, "-trust", trust,
 		"-to", origin.HostH1+"="+s.Origin.Ready.Addr, "-to", origin.HostH2+"="+s.Origin.Ready.AddrH2)

@@ -42,6 +42,8 @@ var describe = map[string]string{
 	peer.GoproxyRaised:  "stock goproxy intercepting, idle connections raised",
 	peer.Fasthttp:       "bare interception on fasthttp, both sides: nothing decided, changed or recorded",
 	peer.Wire:           "bare interception on Byline's own wire: the same without the walk",
+	peer.Squid:          "Debian's squid-openssl, ssl-bump for everything, no cache, no log",
+	peer.Mitmproxy:      "Debian's mitmproxy (mitmdump), big bodies streamed",
 	peer.Byline:         "Byline, the whole walk, records durable",
 }
 

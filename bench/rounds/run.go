@@ -89,7 +89,10 @@ func Run(ctx context.Context, s *peer.Site, o Options, progress func(what string
 		return out, err
 	}
 	for _, n := range o.Idle {
-		for _, name := range o.Peers {
+		for _, name := range out.Peers {
+			if n > o.IdleOthers && name != peer.Byline {
+				continue // thousands of tunnels take other peers minutes to open
+			}
 			progress(fmt.Sprintf("%d idle, %s", n, name))
 			out.Idle = append(out.Idle, idle(ctx, s, name, n))
 		}
@@ -115,6 +118,11 @@ func (out *Outcome) rounds(ctx context.Context, s *peer.Site, o Options, progres
 	}()
 	for _, name := range o.Peers {
 		p, err := s.Start(ctx, name)
+		if err != nil && name != peer.Byline && name != peer.Tunnel && ctx.Err() == nil {
+			out.skip(name, err)
+			progress(name + " is left out: " + err.Error())
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -144,6 +152,13 @@ func (out *Outcome) rounds(ctx context.Context, s *peer.Site, o Options, progres
 		}
 	}
 	return nil
+}
+
+// skip leaves a peer out that could not be started.
+func (out *Outcome) skip(name string, err error) {
+	out.Peers = slices.DeleteFunc(slices.Clone(out.Peers), func(p string) bool { return p == name })
+	out.Rows = slices.DeleteFunc(out.Rows, func(r *Row) bool { return r.Peer == name })
+	out.Notes = append(out.Notes, fmt.Sprintf("`%s` was left out: %v", name, err))
 }
 
 // profile does the first work through Byline once more, under perf, which

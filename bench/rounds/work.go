@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"slices"
 	"time"
 
@@ -40,13 +41,14 @@ type Work struct {
 
 // Options bound a run.
 type Options struct {
-	Rounds   int           // how often everything is measured
-	Length   time.Duration // of one slice
-	BigBytes int64         // of one body down or up
-	Agents   int           // that work at the same time
-	Idle     []int         // how many tunnels are held open without work; empty: that part is left out
-	Works    []string      // keys; empty: all
-	Peers    []string      // names
+	Rounds     int           // how often everything is measured
+	Length     time.Duration // of one slice
+	BigBytes   int64         // of one body down or up
+	Agents     int           // that work at the same time
+	Idle       []int         // how many tunnels are held open without work; empty: that part is left out
+	IdleOthers int           // the most that peers other than Byline are asked to hold
+	Works      []string      // keys; empty: all
+	Peers      []string      // names
 }
 
 // Works lists the works in the order in which they are done.
@@ -146,6 +148,10 @@ func open(ctx context.Context, a *load.Access) (*load.Tunnel, func(), error) {
 
 // newAccess is how agent i gets through a peer.
 func newAccess(s *peer.Site, p *peer.Peer, i int) *load.Access {
-	return &load.Access{Proxy: p.Addr, Authorization: p.Authorization(i), Host: origin.HostH1, Roots: p.Roots,
+	port := ""
+	if p.RealPorts {
+		_, port, _ = net.SplitHostPort(s.Origin.Ready.Addr) // the works that name the other host are not for such a peer
+	}
+	return &load.Access{Port: port, Proxy: p.Addr, Authorization: p.Authorization(i), Host: origin.HostH1, Roots: p.Roots,
 		Protocol: "http/1.1", Cookies: "theme=dark; " + origin.CookieName + "=" + s.Origin.Ready.Borrowed}
 }

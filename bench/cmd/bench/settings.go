@@ -52,9 +52,9 @@ func parse(args []string, w io.Writer) (*settings, error) {
 	big := f.Int64("big", 1<<30, "bytes of one body down or up; figures are always for one GiB")
 	agents := f.Int("agents", 32, "that work at the same time")
 	tasks := f.Int("tasks", 0, "that Byline's agents have between them, one account each; 0: one for each agent")
-	idle := f.String("idle", "1000", "numbers of idle tunnels, by commas; empty: none")
+	idle := f.String("idle", "1000,10000", "numbers of idle tunnels, by commas, beyond 1000 for byline alone; empty: none")
 	works := f.String("works", "", "some of small,fresh,resumed,down,up,h2,h2-h2; empty: all")
-	peers := f.String("peers", strings.Join([]string{peer.Tunnel, peer.TunnelBuffered, peer.Byline, peer.Wire, peer.Fasthttp, peer.GoproxyRaised, peer.Goproxy}, ","), "proxies to compare")
+	peers := f.String("peers", strings.Join([]string{peer.Tunnel, peer.TunnelBuffered, peer.Byline, peer.Wire, peer.Fasthttp, peer.GoproxyRaised, peer.Goproxy, peer.Squid, peer.Mitmproxy}, ","), "proxies to compare")
 	f.IntVar(&s.setup.ProxyCore, "proxy-core", min(1, runtime.NumCPU()-1), "core of the proxy; -1: any")
 	f.IntVar(&s.setup.LoadCore, "load-core", 0, "core of generator and origin; -1: any")
 	f.StringVar(&s.byline, "byline", "", "byline binary; empty: build ./cmd/byline")
@@ -66,7 +66,7 @@ func parse(args []string, w io.Writer) (*settings, error) {
 	}
 	if *quick {
 		*rounds, *length, *big = 2, 400*time.Millisecond, 32<<20
-		if *idle == "1000" {
+		if *idle == "1000,10000" {
 			*idle = "200"
 		}
 	}
@@ -89,7 +89,7 @@ func parse(args []string, w io.Writer) (*settings, error) {
 
 // choose fills the run's options and checks them.
 func (s *settings) choose(works, peers, idle string) error {
-	s.options = rounds.Options{Rounds: s.setup.Rounds, Length: s.setup.Length, BigBytes: s.setup.BigBytes, Agents: s.setup.Agents,
+	s.options = rounds.Options{Rounds: s.setup.Rounds, Length: s.setup.Length, BigBytes: s.setup.BigBytes, Agents: s.setup.Agents, IdleOthers: 1000,
 		Works: list(works), Peers: list(peers)}
 	for _, n := range list(idle) {
 		count, err := strconv.Atoi(n)
@@ -98,7 +98,7 @@ func (s *settings) choose(works, peers, idle string) error {
 		}
 		s.options.Idle = append(s.options.Idle, count)
 	}
-	known := []string{peer.Tunnel, peer.TunnelBuffered, peer.Byline, peer.Goproxy, peer.GoproxyRaised, peer.Fasthttp, peer.Wire}
+	known := []string{peer.Tunnel, peer.TunnelBuffered, peer.Byline, peer.Goproxy, peer.GoproxyRaised, peer.Fasthttp, peer.Wire, peer.Squid, peer.Mitmproxy}
 	for _, p := range s.options.Peers {
 		if !slices.Contains(known, p) {
 			return fmt.Errorf("--peers: there is no %q; there are %s", p, strings.Join(known, ", "))
