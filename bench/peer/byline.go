@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -28,6 +29,18 @@ type Tuning struct {
 	Config map[string]any
 	// Adapters are more adapters, by file name; Policies are *.cedar files.
 	Adapters, Policies map[string]string
+	// Actions is how many actions the adapter of the application has that are
+	// tried before those that agents ask for.
+	Actions int
+}
+
+// Fillers are n actions of an adapter that nobody asks for.
+func Fillers(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "  - {name: part.read%d, match: {method: [GET, HEAD], path: \"/part%d/{id}\"}, resource: \"part/{id}\"}\n", i, i)
+	}
+	return b.String()
 }
 
 // startByline starts a real `byline serve` with everything switched on: made by
@@ -126,7 +139,7 @@ func (h *house) adapters(trust string) map[string]string {
 	all := map[string]string{}
 	for _, a := range []struct{ name, host, addr, protocol string }{
 		{"bench", origin.HostH1, ready.Addr, "h1"}, {"bench2", origin.HostH2, ready.AddrH2, "auto"}} {
-		all[a.name+".yaml"] = fmt.Sprintf(adapterText, a.name, a.host, a.addr, trust, a.protocol, origin.CookieName)
+		all[a.name+".yaml"] = fmt.Sprintf(adapterText, a.name, a.host, a.addr, trust, a.protocol, origin.CookieName, Fillers(h.site.Tuning.Actions))
 	}
 	for name, text := range h.site.Tuning.Adapters {
 		all[name] = text
@@ -149,7 +162,7 @@ login:
   logout: {steps: [{get: /logout}]}
 pin: [User-Agent]
 actions:
-  - {name: page.read, match: {method: [GET, HEAD], path: "/page/{id}"}, resource: "page/{id}"}
+%[7]s  - {name: page.read, match: {method: [GET, HEAD], path: "/page/{id}"}, resource: "page/{id}"}
   - {name: file.get, match: {method: GET, path: /down, query: {bytes: "{n}"}}, resource: file}
   - {name: file.put, match: {method: POST, path: /up}, resource: file}
   - {name: account.manage, privileged: true, match: {path: "/account/**"}}

@@ -56,6 +56,9 @@ func (r *Run) Write(w io.Writer) error {
 		p.work(work)
 	}
 	p.idle()
+	p.recorded()
+	p.latency()
+	p.growth()
 	p.whereItGoes()
 	p.method()
 	_, err := io.WriteString(w, p.String())
@@ -103,7 +106,15 @@ func (p *page) ratio(work, name string) measure.Series {
 	if row == nil || base == nil {
 		return nil
 	}
-	return row.CPU(p.yard).Over(base.CPU(p.yard))
+	var out measure.Series
+	for _, s := range row.Samples {
+		for _, b := range base.Samples {
+			if s.Round == b.Round && b.CPU > 0 {
+				out = append(out, s.CPU/s.Yard/(b.CPU/b.Yard))
+			}
+		}
+	}
+	return out
 }
 
 func (p *page) summary() {
@@ -174,7 +185,8 @@ func (p *page) work(w rounds.Work) {
 	}
 	p.table(t)
 	p.printf("%s", strings.Join(failed, ""))
-	p.printf("%s\n", verdict(w.Budget, p.ratio(w.Key, peer.Byline).Median()))
+	p.picture(w.Title, w.Key+".svg")
+	p.printf("%s\n\n", verdict(w.Budget, p.ratio(w.Key, peer.Byline).Median(), "× the tunnel"))
 }
 
 // limit says what kept a closed loop from going faster.
@@ -192,12 +204,12 @@ func limit(busy, other float64) string {
 }
 
 // verdict compares Byline's ratio with its budget.
-func verdict(budget, got float64) string {
+func verdict(budget, got float64, unit string) string {
 	switch {
 	case budget == 0 || math.IsNaN(got):
 		return ""
 	case got <= budget:
-		return fmt.Sprintf("Budget %s ×: **kept**, %s ×.\n", figure(budget), figure(got))
+		return fmt.Sprintf("Budget %s: **kept**, %s %s.", figure(budget), figure(got), unit)
 	}
-	return fmt.Sprintf("Budget %s ×: **missed**, %s × is %s over it.\n", figure(budget), figure(got), part(got/budget-1))
+	return fmt.Sprintf("Budget %s: **missed**, %s %s are %s over it.", figure(budget), figure(got), unit, part(got/budget-1))
 }

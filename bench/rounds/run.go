@@ -25,11 +25,13 @@ type Row struct {
 
 // Outcome is all that a run found.
 type Outcome struct {
-	Works []Work   `json:"works"`
-	Peers []string `json:"peers"`
-	Rows  []*Row   `json:"rows"`
-	Idle  []Idle   `json:"idle,omitempty"`
-	Notes []string `json:"notes,omitempty"` // what peers left to be said at their end
+	Works   []Work    `json:"works"`
+	Peers   []string  `json:"peers"`
+	Rows    []*Row    `json:"rows"`
+	Idle    []Idle    `json:"idle,omitempty"`
+	Latency []Latency `json:"latency,omitempty"`
+	Growth  []Curve   `json:"growth,omitempty"`
+	Notes   []string  `json:"notes,omitempty"` // what peers left to be said at their end
 	// Profile is where Byline's time goes with the first work; without one
 	// NoProfile says why.
 	Profile   *profile.Profile `json:"profile,omitempty"`
@@ -90,14 +92,36 @@ func Run(ctx context.Context, s *peer.Site, o Options, progress func(what string
 	}
 	for _, n := range o.Idle {
 		for _, name := range out.Peers {
-			if n > o.IdleOthers && name != peer.Byline {
+			if name != peer.Byline && (n > o.IdleOthers || !o.holds(name)) {
 				continue // thousands of tunnels take other peers minutes to open
 			}
 			progress(fmt.Sprintf("%d idle, %s", n, name))
 			out.Idle = append(out.Idle, idle(ctx, s, name, n))
 		}
 	}
+	if err := out.further(ctx, s, o, progress); err != nil {
+		return out, err
+	}
 	return out, ctx.Err()
+}
+
+// further is what Byline does alone: latency at a rate, and how its cost grows.
+func (out *Outcome) further(ctx context.Context, s *peer.Site, o Options, progress func(string)) error {
+	row := out.Row("small", peer.Byline)
+	if row == nil || len(row.Samples) == 0 {
+		return nil
+	}
+	if o.Latency > 0 {
+		capacity := row.Series(func(s Sample) float64 { return s.Rate }).Median()
+		out.Latency = Latencies(ctx, s, o.Agents, capacity/2, o.Latency, progress)
+	}
+	if o.Growth > 0 {
+		var err error
+		if out.Growth, err = Growth(ctx, s, o.Growth, out.Yard(), progress); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Steps is how often Run calls progress.
@@ -106,8 +130,33 @@ func Steps(o Options) int {
 	if err != nil {
 		return 0
 	}
-	return 1 + len(o.Peers)*(o.Rounds*len(works)+len(o.Idle))
+	n := 1
+	for _, p := range o.Peers {
+		rounds := o.Rounds
+		if o.guest(p) {
+			rounds = (rounds + 1) / 2
+		}
+		n += rounds * len(works)
+		for _, tunnels := range o.Idle {
+			if p == peer.Byline || tunnels <= o.IdleOthers && o.holds(p) {
+				n++
+			}
+		}
+	}
+	if o.Latency > 0 {
+		n += 6
+	}
+	if o.Growth > 0 {
+		n += GrowthSteps()
+	}
+	return n
 }
+
+// guest: it is measured in every other round, with bodies of a quarter.
+func (o *Options) guest(name string) bool { return slices.Contains(o.Guests, name) }
+
+// holds: it is asked to hold idle tunnels.
+func (o *Options) holds(name string) bool { return !slices.Contains(o.NotIdle, name) }
 
 func (out *Outcome) rounds(ctx context.Context, s *peer.Site, o Options, progress func(string)) error {
 	var running []*peer.Peer
@@ -128,12 +177,24 @@ func (out *Outcome) rounds(ctx context.Context, s *peer.Site, o Options, progres
 		}
 		running = append(running, p)
 	}
+	lighter := o
+	lighter.BigBytes = max(1, o.BigBytes/4)
+	forGuests, err := Works(lighter)
+	if err != nil {
+		return err
+	}
 	for round := range o.Rounds {
-		for _, w := range out.Works {
+		for k, w := range out.Works {
 			for i := range running {
 				p := running[(i+round)%len(running)] // nobody is always first
+				w := w
+				if o.guest(p.Name) {
+					if w = forGuests[k]; round%2 == 1 {
+						continue
+					}
+				}
 				progress(fmt.Sprintf("round %d, %s, %s", round+1, w.Key, p.Name))
-				out.Row(w.Key, p.Name).add(ctx, s, p, w)
+				out.Row(w.Key, p.Name).add(ctx, s, p, w, round)
 				if err := ctx.Err(); err != nil {
 					return err
 				}
@@ -190,7 +251,7 @@ func (out *Outcome) profile(ctx context.Context, s *peer.Site, running []*peer.P
 	out.Profile = got.p
 }
 
-func (r *Row) add(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) {
+func (r *Row) add(ctx context.Context, s *peer.Site, p *peer.Peer, w Work, round int) {
 	if w.H2 && !p.SpeaksH2 {
 		r.Skipped = "speaks no HTTP/2 towards agents"
 	}
@@ -202,5 +263,6 @@ func (r *Row) add(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) {
 		r.Failed = err.Error()
 		return
 	}
+	sample.Round = round
 	r.Samples = append(r.Samples, sample)
 }

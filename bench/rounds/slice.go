@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/byline-proxy/byline/bench/load"
@@ -18,6 +19,7 @@ const yardTurns = 10_000
 
 // Sample is what one slice showed.
 type Sample struct {
+	Round     int     `json:"round"`      // from 0
 	CPU       float64 `json:"cpu"`        // of the proxy, in the work's unit, as measured
 	Yard      float64 `json:"yard"`       // CPU seconds of the fixed job just before
 	Units     int64   `json:"units"`      // done in the slice
@@ -39,7 +41,7 @@ type Sample struct {
 
 // slice does one work through one peer.
 func slice(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (sample Sample, err error) {
-	ctx, cancel := context.WithTimeout(ctx, w.length+30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 3*w.length+30*time.Second+time.Duration(w.agents)*5*time.Millisecond)
 	defer cancel()
 	yard, err := measure.Yardstick(s.Core, yardTurns)
 	if err != nil {
@@ -95,25 +97,38 @@ func resumed(agents []*load.Access) float64 {
 
 func micro(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// enter brings all agents of a work to the point where their first unit begins.
+// enter brings all agents of a work to the point where their first unit
+// begins, sixteen at a time.
 func enter(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (agents []*load.Access, units []func() error, leave func(), err error) {
-	var leaves []func()
+	agents, units = make([]*load.Access, w.agents), make([]func() error, w.agents)
+	leaves := make([]func(), w.agents)
 	leave = func() {
 		for _, l := range leaves {
-			l()
+			if l != nil {
+				l()
+			}
 		}
 	}
-	for i := range w.agents {
-		a := newAccess(s, p, i)
-		if w.access != nil {
-			w.access(p, a)
-		}
-		unit, l, err := w.enter(ctx, a)
-		if err != nil {
-			leave()
-			return nil, nil, nil, errors.Join(p.Err(), fmt.Errorf("agent %d: %w", i+1, err))
-		}
-		agents, units, leaves = append(agents, a), append(units, unit), append(leaves, l)
+	errs := make([]error, 16)
+	var all sync.WaitGroup
+	for lane := range errs {
+		all.Go(func() {
+			for i := lane; i < w.agents && errs[lane] == nil; i += len(errs) {
+				agents[i] = newAccess(s, p, i)
+				if w.access != nil {
+					w.access(p, agents[i])
+				}
+				var err error
+				if units[i], leaves[i], err = w.enter(ctx, agents[i]); err != nil {
+					errs[lane] = fmt.Errorf("agent %d: %w", i+1, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		leave()
+		return nil, nil, nil, errors.Join(p.Err(), err)
 	}
 	return agents, units, leave, nil
 }

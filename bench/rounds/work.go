@@ -47,6 +47,10 @@ type Options struct {
 	Agents     int           // that work at the same time
 	Idle       []int         // how many tunnels are held open without work; empty: that part is left out
 	IdleOthers int           // the most that peers other than Byline are asked to hold
+	Guests     []string      // peers that are measured in every other round, with bodies of a quarter
+	NotIdle    []string      // peers that are asked to hold no idle tunnels
+	Latency    time.Duration // of one open loop; 0: that part is left out
+	Growth     time.Duration // of one slice of a growth curve; 0: likewise
 	Works      []string      // keys; empty: all
 	Peers      []string      // names
 }

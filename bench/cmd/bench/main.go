@@ -79,11 +79,14 @@ func bench(ctx context.Context, s *settings) error {
 	site := &peer.Site{Exe: exe, BylineExe: s.byline, Dir: dir, Core: s.setup.ProxyCore, Tasks: s.setup.Tasks, Origin: o}
 	run.Outcome, err = rounds.Run(ctx, site, s.options, progress(rounds.Steps(s.options)))
 	fmt.Fprintln(os.Stderr)
-	if err != nil {
-		return err
+	if run.Outcome == nil || len(run.Outcome.Rows) == 0 || len(run.Outcome.Rows[0].Samples) == 0 {
+		return err // nothing was measured
 	}
 	run.Took = time.Since(began)
-	return errors.Join(save(run, s), failures(run.Outcome))
+	if err != nil {
+		run.Outcome.Notes = append(run.Outcome.Notes, "The run was cut short: "+err.Error())
+	}
+	return errors.Join(err, save(run, s), failures(run.Outcome))
 }
 
 // progress draws a bar on a terminal; elsewhere each step is a line.
@@ -154,6 +157,15 @@ func save(run *report.Run, s *settings) error {
 	}
 	if err := os.WriteFile(s.results, []byte(page.String()), 0o644); err != nil {
 		return err
+	}
+	pictures := filepath.Join(filepath.Dir(s.results), report.PlotDir)
+	if err := os.MkdirAll(pictures, 0o755); err != nil {
+		return err
+	}
+	for name, svg := range run.Plots() {
+		if err := os.WriteFile(filepath.Join(pictures, name), []byte(svg), 0o644); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintln(os.Stderr, "written:", s.results)
 	return nil

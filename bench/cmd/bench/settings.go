@@ -48,13 +48,15 @@ func parse(args []string, w io.Writer) (*settings, error) {
 	}
 	quick := f.Bool("quick", false, "small and short: shows that everything works; the page goes to the --out folder")
 	rounds := f.Int("rounds", 5, "how often everything is measured")
-	length := f.Duration("length", 2*time.Second, "of one slice")
+	length := f.Duration("length", time.Second, "of one slice")
 	big := f.Int64("big", 1<<30, "bytes of one body down or up; figures are always for one GiB")
 	agents := f.Int("agents", 32, "that work at the same time")
 	tasks := f.Int("tasks", 0, "that Byline's agents have between them, one account each; 0: one for each agent")
 	idle := f.String("idle", "1000,10000", "numbers of idle tunnels, by commas, beyond 1000 for byline alone; empty: none")
 	works := f.String("works", "", "some of small,fresh,resumed,down,up,h2,h2-h2; empty: all")
-	peers := f.String("peers", strings.Join([]string{peer.Tunnel, peer.TunnelBuffered, peer.Byline, peer.Wire, peer.Fasthttp, peer.GoproxyRaised, peer.Goproxy, peer.Squid, peer.Mitmproxy}, ","), "proxies to compare")
+	peers := f.String("peers", strings.Join([]string{peer.Tunnel, peer.Byline, peer.Wire, peer.Fasthttp, peer.GoproxyRaised, peer.Goproxy, peer.Squid, peer.Mitmproxy}, ","), "proxies to compare")
+	latency := f.Duration("latency", 4*time.Second, "of one open loop at half of Byline's capacity; 0: none")
+	growth := f.Duration("growth", 500*time.Millisecond, "of one slice of the curves that show how Byline's cost grows; 0: none")
 	f.IntVar(&s.setup.ProxyCore, "proxy-core", min(1, runtime.NumCPU()-1), "core of the proxy; -1: any")
 	f.IntVar(&s.setup.LoadCore, "load-core", 0, "core of generator and origin; -1: any")
 	f.StringVar(&s.byline, "byline", "", "byline binary; empty: build ./cmd/byline")
@@ -66,6 +68,7 @@ func parse(args []string, w io.Writer) (*settings, error) {
 	}
 	if *quick {
 		*rounds, *length, *big = 2, 400*time.Millisecond, 32<<20
+		*latency, *growth = *latency/4, 0
 		if *idle == "1000,10000" {
 			*idle = "200"
 		}
@@ -80,6 +83,7 @@ func parse(args []string, w io.Writer) (*settings, error) {
 		}
 	}
 	s.setup.Rounds, s.setup.Length, s.setup.BigBytes, s.setup.Agents, s.setup.Tasks, s.setup.Quick = *rounds, *length, *big, *agents, *tasks, *quick
+	s.options.Latency, s.options.Growth = *latency, *growth
 	err := s.choose(*works, *peers, *idle)
 	if err != nil {
 		fmt.Fprintln(w, "bench:", err)
@@ -89,8 +93,11 @@ func parse(args []string, w io.Writer) (*settings, error) {
 
 // choose fills the run's options and checks them.
 func (s *settings) choose(works, peers, idle string) error {
-	s.options = rounds.Options{Rounds: s.setup.Rounds, Length: s.setup.Length, BigBytes: s.setup.BigBytes, Agents: s.setup.Agents, IdleOthers: 1000,
-		Works: list(works), Peers: list(peers)}
+	o := &s.options
+	o.Rounds, o.Length, o.BigBytes, o.Agents, o.IdleOthers = s.setup.Rounds, s.setup.Length, s.setup.BigBytes, s.setup.Agents, 1000
+	o.Works, o.Peers = list(works), list(peers)
+	o.Guests = []string{peer.Goproxy, peer.GoproxyRaised, peer.Squid, peer.Mitmproxy, peer.TunnelBuffered}
+	o.NotIdle = []string{peer.Goproxy, peer.Mitmproxy, peer.TunnelBuffered, peer.Fasthttp}
 	for _, n := range list(idle) {
 		count, err := strconv.Atoi(n)
 		if err != nil || count < 1 {
