@@ -19,6 +19,7 @@ deps: ## install what the tests need (Debian packages, playwright-core)
 	@if [ -x cmd/byline/e2e/install.sh ]; then cmd/byline/e2e/install.sh; fi
 
 test: deps ## every test, with the race detector, the real applications included
+	$(GO) test -run Allocations ./proxy
 	$(GO) test -race -timeout 14m $(PKGS)
 
 short: ## the quick tests only

@@ -178,3 +178,35 @@ func TestTunnelsOfATaskShareConnections(t *testing.T) {
 		t.Errorf("%d TLS handshakes with the application for %d requests and a login", c.Handshakes, c.ByAccount)
 	}
 }
+
+// TestHotPathAllocations guards the way of a small request through the real
+// loops of both wires, agent to application, with every step of the walk and
+// its durable records. It counts what the agent and the application of the test
+// allocate too. Counts do not depend on how busy a machine is; times do.
+func TestHotPathAllocations(t *testing.T) {
+	if raced {
+		t.Skip("the race detector makes pools forget; make test counts without it as well")
+	}
+	for _, c := range []struct {
+		protocol string
+		most     float64
+	}{{"http/1.1", 40}, {"h2", 115}} {
+		t.Run(c.protocol, func(t *testing.T) {
+			_, _, access := corridorOver(t, 1)
+			tunnel, err := access(0, c.protocol).Open(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tunnel.Close()
+			got := testing.AllocsPerRun(500, func() {
+				if err := tunnel.Small(); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if got > c.most {
+				t.Errorf("a small request allocates %v times, at most %v were", got, c.most)
+			}
+			t.Logf("%v allocations", got)
+		})
+	}
+}

@@ -72,7 +72,7 @@ func (s *Site) Start(ctx context.Context, name string) (*Peer, error) {
 	case Mitmproxy:
 		return s.startMitmproxy(ctx, trust)
 	}
-	c, err := startChild(ctx, s.Core, s.Exe, name, "-trust", trust,
+	c, err := startChild(ctx, s.Core, s.Exe, nil, name, "-trust", trust,
 		"-to", origin.HostH1+"="+s.Origin.Ready.Addr, "-to", origin.HostH2+"="+s.Origin.Ready.AddrH2)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -69,8 +70,9 @@ type child struct {
 	out   *bufio.Reader
 }
 
-func startChild(ctx context.Context, core int, exe, kind string, flags ...string) (*child, error) {
-	cmd := exec.Command(exe, append([]string{ChildWord, kind}, flags...)...)
+// startChild runs exe's child command; before is what leads to it.
+func startChild(ctx context.Context, core int, exe string, before []string, kind string, flags ...string) (*child, error) {
+	cmd := exec.Command(exe, slices.Concat(before, []string{ChildWord, kind}, flags)...)
 	cmd.Stderr = os.Stderr
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -106,9 +108,10 @@ func (c *child) hear(v any) error {
 // Origin is the application as a process of its own.
 type Origin struct{ *child }
 
-// StartOrigin starts it from the bench binary exe.
-func StartOrigin(ctx context.Context, core int, exe string) (*Origin, error) {
-	c, err := startChild(ctx, core, exe, "origin")
+// StartOrigin starts it from a binary whose command ChildWord, below the
+// commands in before, is RunChild.
+func StartOrigin(ctx context.Context, core int, exe string, before ...string) (*Origin, error) {
+	c, err := startChild(ctx, core, exe, before, "origin")
 	return &Origin{c}, err
 }
 

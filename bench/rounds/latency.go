@@ -89,11 +89,16 @@ func latency(ctx context.Context, s *peer.Site, name string, agents int, rate fl
 		return l, err
 	}
 	defer p.Stop()
-	return openLoop(ctx, &site, p, agents, rate, length)
+	return OpenLoop(ctx, &site, p, agents, rate, length)
 }
 
-// openLoop loads one running peer at a rate.
-func openLoop(ctx context.Context, s *peer.Site, p *peer.Peer, agents int, rate float64, length time.Duration) (l Latency, err error) {
+// Closed loads one running peer with as many small requests as it takes.
+func Closed(ctx context.Context, s *peer.Site, p *peer.Peer, agents int, length time.Duration) (Sample, error) {
+	return slice(ctx, s, p, Work{scale: 1e6, amount: 1, agents: agents, warm: max(2, 640/agents), length: length, enter: kept})
+}
+
+// OpenLoop loads one running peer with small requests at a rate.
+func OpenLoop(ctx context.Context, s *peer.Site, p *peer.Peer, agents int, rate float64, length time.Duration) (l Latency, err error) {
 	w := Work{agents: agents, enter: kept}
 	_, units, leave, err := enter(ctx, s, p, w)
 	if err != nil {

@@ -91,6 +91,7 @@ func tree() *cobra.Command {
 		reconcileCommand(),
 		evidenceCommand(),
 		demoCommand(),
+		benchCommand(),
 		versionCommand(),
 	)
 	return root

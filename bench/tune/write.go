@@ -1,0 +1,179 @@
+package tune
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/byline-proxy/byline/bench/report"
+)
+
+// load is how busy a processor may be on average, so that bursts find room.
+const load = 0.6
+
+// Capacity is one row of the table: what so many agents need.
+type Capacity struct {
+	Agents int
+	RPS    float64
+	Cores  float64
+	Memory float64 // bytes
+}
+
+// Capacities says what agents of the goal's kind need, by what was measured
+// for the best settings: CPU time a request, memory an agent.
+func (r *Result) Capacities() (all []Capacity) {
+	each := r.Goal.RPS / float64(r.Goal.Agents)
+	perAgent := max(0, r.Best.Memory-r.Best.Base) / float64(r.Goal.Agents)
+	for _, n := range []int{1, 10, 100, 1000, 10000, 100000} {
+		rps := each * float64(n)
+		all = append(all, Capacity{n, rps, rps * r.Best.CPU / 1e6 / load, r.Best.Base + perAgent*float64(n)})
+	}
+	return all
+}
+
+// WriteYAML writes what differs from Byline's defaults, each setting with what
+// it bought. Variables of the environment cannot be set in byline.yaml: they
+// stand in its first lines.
+func (r *Result) WriteYAML(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Found by byline bench tune on %s: %s, %d cores, disk %v a durable write.\n", r.When.UTC().Format("2006-01-02 15:04 UTC"), r.Machine.CPU, r.Machine.Cores, r.Machine.Sync)
+	fmt.Fprintf(&b, "# Goal: %.0f requests a second from %d agents, p99 below %v: %s.\n", r.Goal.RPS, r.Goal.Agents, r.Goal.P99, r.met())
+	fmt.Fprintf(&b, "# Defaults: %s. These: %s.\n", r.First.words(), r.Best.words())
+	fmt.Fprintf(&b, "# Merge the sections into byline.yaml, then: byline check.\n#\n# What agents of this kind need, at %.0f %% of each core:\n#   agents  requests/s   cores  memory MiB\n", 100*load)
+	for _, c := range r.Capacities() {
+		fmt.Fprintf(&b, "# %8d %11.0f %7s %11.0f\n", c.Agents, c.RPS, cores(c.Cores), c.Memory/(1<<20))
+	}
+	if len(r.Env) > 0 {
+		fmt.Fprintf(&b, "#\n# Environment of byline serve (in a unit: Environment=):\n")
+		for _, e := range r.Env {
+			fmt.Fprintf(&b, "#   %s\n", e)
+		}
+	}
+	for _, g := range r.Bought {
+		if !strings.Contains(g.Setting, ".") {
+			fmt.Fprintf(&b, "#   %s %s: %s\n", g.Setting, g.Value, g.words())
+		}
+	}
+	if len(r.Changed) == 0 {
+		fmt.Fprintf(&b, "#\n# No key of byline.yaml bought more than %.0f %%: the defaults stand.\n{}\n", 100*worth)
+	}
+	for _, section := range slices.Sorted(maps.Keys(r.Changed)) {
+		fmt.Fprintf(&b, "\n%s:\n", section)
+		inner := r.Changed[section].(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(inner)) {
+			for _, g := range r.Bought {
+				if g.Setting == section+"."+key {
+					fmt.Fprintf(&b, "  # %s\n  # bought: %s\n", g.Why, g.words())
+				}
+			}
+			fmt.Fprintf(&b, "  %s: %v\n", key, inner[key])
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (r *Result) met() string {
+	if r.Met() {
+		return "met"
+	}
+	return fmt.Sprintf("NOT met, %.0f a second at a p99 of %s ms was the best", r.Best.Reached, ms(r.Best.P99))
+}
+
+func (t Trial) words() string {
+	return fmt.Sprintf("%.1f µs of CPU a request, p50 %s ms, p99 %s ms, at most %.0f a second", t.CPU, ms(t.P50), ms(t.P99), t.Most)
+}
+
+func (g Gain) words() string {
+	return fmt.Sprintf("CPU a request %+.0f %%, p99 %+.0f %%", 100*g.CPU, 100*g.P99)
+}
+
+func ms(us float64) string { return fmt.Sprintf("%.2f", us/1e3) }
+
+func cores(v float64) string {
+	if v < 0.1 {
+		return "< 0.1"
+	}
+	return fmt.Sprintf("%.1f", math.Ceil(v*10)/10)
+}
+
+// WriteHTML writes the whole search as one page that needs no other file.
+func (r *Result) WriteHTML(w io.Writer) error {
+	return pageOf.Execute(w, map[string]any{"R": r, "Met": r.met(), "Capacities": r.Capacities(), "Load": 100 * load, "Worth": 100 * worth,
+		"Pictures": r.pictures()})
+}
+
+// pictures shows every setting that was tried, beside the defaults.
+func (r *Result) pictures() (all []template.HTML) {
+	for _, of := range []struct {
+		title, unit string
+		value       func(Trial) float64
+		budget      float64
+	}{
+		{"CPU time of a small request", "µs", func(t Trial) float64 { return t.CPU }, 0},
+		{"p99 at the goal's rate", "ms", func(t Trial) float64 { return t.P99 / 1e3 }, float64(r.Goal.P99.Microseconds()) / 1e3},
+		{"Most requests a second, closed loop", "a second", func(t Trial) float64 { return t.Most }, 0},
+		{"Memory under load", "MiB", func(t Trial) float64 { return t.Memory / (1 << 20) }, 0},
+	} {
+		bars := []report.Bar{{Name: "defaults", Value: of.value(r.First)}}
+		for _, t := range r.Trials {
+			if t.Failed == "" {
+				bars = append(bars, report.Bar{Name: short(t), Value: of.value(t), Mark: t.Kept})
+			}
+		}
+		bars = append(bars, report.Bar{Name: "all that was kept", Value: of.value(r.Best), Mark: true})
+		all = append(all, template.HTML(report.Bars(of.title, of.unit, bars, of.budget))) // our own SVG, its texts escaped
+	}
+	var line report.Line
+	for _, c := range r.Capacities() {
+		line.X, line.Y = append(line.X, float64(c.Agents)), append(line.Y, c.Cores)
+	}
+	line.Name = "cores"
+	return append(all, template.HTML(report.Plot{Title: "Cores for agents of this kind", X: "agents", Y: "cores", LogX: true, Lines: []report.Line{line}}.SVG()))
+}
+
+func short(t Trial) string {
+	_, key, ok := strings.Cut(t.Setting, ".")
+	if !ok {
+		key = strings.Split(t.Setting, ",")[0]
+	}
+	text := strings.NewReplacer("GOGC=", "", "GOMEMLIMIT=", "").Replace(t.Value)
+	return key + " " + text
+}
+
+var pageOf = template.Must(template.New("page").Funcs(template.FuncMap{
+	"ms":  ms,
+	"mib": func(v float64) string { return fmt.Sprintf("%.0f", v/(1<<20)) },
+	"n":   func(v float64) string { return fmt.Sprintf("%.0f", v) },
+	"us":  func(v float64) string { return fmt.Sprintf("%.1f", v) }, "cores": cores,
+	"gain": func(g Gain) string { return g.words() },
+}).Parse(`<!DOCTYPE html>
+<html lang="en"><meta charset="utf-8"><title>Byline: capacity</title>
+<style>body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222;background:#fff}
+table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .8em;border-bottom:1px solid #ddd;text-align:right}td:first-child,th:first-child,td.t{text-align:left}
+tr.kept td{font-weight:bold}svg{max-width:100%;height:auto;margin:.5em 0}</style>
+<h1>Capacity of Byline on this machine</h1>
+<p>Goal: {{n .R.Goal.RPS}} requests a second from {{.R.Goal.Agents}} agents with a p99 below {{.R.Goal.P99}}: <b>{{.Met}}</b>.</p>
+<p>{{.R.Machine.CPU}}, {{.R.Machine.Cores}} cores, {{.R.Machine.Kernel}}, {{.R.Machine.Go}}; a durable write of 4 KiB takes {{.R.Machine.Sync}} on {{.R.Machine.Disk}}.
+{{.R.When.UTC.Format "2006-01-02 15:04 UTC"}}. The application answers at once from this machine: what a real one takes comes on top.</p>
+<h2>What agents of this kind need</h2>
+<table><tr><th>agents<th>requests a second<th>cores at {{n .Load}} %<th>memory MiB</tr>
+{{range .Capacities}}<tr><td>{{.Agents}}<td>{{n .RPS}}<td>{{cores .Cores}}<td>{{mib .Memory}}</tr>
+{{end}}</table>
+<h2>What was kept</h2>
+{{if .R.Bought}}<table><tr><th>setting<th>value<th>bought<th>what it does</tr>
+{{range .R.Bought}}<tr><td>{{.Setting}}<td class="t">{{.Value}}<td class="t">{{gain .}}<td class="t">{{.Why}}</tr>
+{{end}}</table>{{else}}<p>Nothing bought more than {{n .Worth}} %: the defaults stand.</p>{{end}}
+<h2>Everything that was tried</h2>
+<table><tr><th>setting<th>value<th>µs a request<th>p50 ms<th>p99 ms<th>most a second<th>MiB<th>records a group</tr>
+<tr><td>defaults<td><td>{{us .R.First.CPU}}<td>{{ms .R.First.P50}}<td>{{ms .R.First.P99}}<td>{{n .R.First.Most}}<td>{{mib .R.First.Memory}}<td>{{n .R.First.Group}}</tr>
+{{range .R.Trials}}{{if .Failed}}<tr><td>{{.Setting}}<td class="t">{{.Value}}<td class="t" colspan="6">failed: {{.Failed}}</tr>
+{{else}}<tr{{if .Kept}} class="kept"{{end}}><td>{{.Setting}}<td class="t">{{.Value}}<td>{{us .CPU}}<td>{{ms .P50}}<td>{{ms .P99}}<td>{{n .Most}}<td>{{mib .Memory}}<td>{{n .Group}}</tr>
+{{end}}{{end}}<tr class="kept"><td>all that was kept<td><td>{{us .R.Best.CPU}}<td>{{ms .R.Best.P50}}<td>{{ms .R.Best.P99}}<td>{{n .R.Best.Most}}<td>{{mib .R.Best.Memory}}<td>{{n .R.Best.Group}}</tr></table>
+{{range .Pictures}}{{.}}
+{{end}}</html>
+`))
