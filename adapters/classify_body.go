@@ -38,7 +38,7 @@ func (r *reading) readForm() bool {
 }
 
 func (r *reading) parseForm() (ok bool) {
-	if r.q.Truncated {
+	if r.q.Truncated || r.coded && len(r.q.Body) > 0 {
 		return false // a later field of the same name would win in some applications
 	}
 	if len(r.q.Body) == 0 {
@@ -106,7 +106,7 @@ func (r *reading) readJSON() bool {
 }
 
 func (r *reading) parseJSON() (ok bool) {
-	if r.q.Truncated {
+	if r.q.Truncated || r.coded && len(r.q.Body) > 0 {
 		return false
 	}
 	if len(r.q.Body) == 0 {

@@ -15,6 +15,7 @@ type reading struct {
 	method      string // after an override
 	path        string // decoded
 	bodyUnknown bool
+	coded       bool   // the body is in a content coding: an application that undoes it reads other fields than stand there
 	pairs       []pair // parameters of the query
 	inline      [16]pair
 	form        []pair
@@ -64,8 +65,12 @@ func (r *reading) init(x *rules, q Query) bool {
 		return false
 	}
 	if x.foldPaths {
-		r.path = strings.ToLower(r.path)
+		if r.path = strings.ToLower(r.path); !plainOnWindows(r.path) {
+			return false
+		}
 	}
+	coding := r.headerValue("Content-Encoding")
+	r.coded = coding.state == doubtful || coding.text != "" && !strings.EqualFold(coding.text, "identity")
 	if r.pairs, ok = x.parsePairs(r.inline[:0], q.RawQuery, x.semicolon); ok && len(x.rewrites) > 0 {
 		x.apply(r)
 	}
@@ -97,6 +102,20 @@ func decodePath(raw string) (string, bool) {
 		}
 	}
 	return path, true
+}
+
+// plainOnWindows refuses what its file system takes for something else: dots and blanks at the end of a segment, which it
+// drops, and what follows a colon.
+func plainOnWindows(path string) bool {
+	if strings.IndexByte(path, ':') >= 0 {
+		return false
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if n := len(segment); n > 0 && (segment[n-1] == '.' || segment[n-1] == ' ') {
+			return false
+		}
+	}
+	return true
 }
 
 // clearText is valid UTF-8 without control and invisible format characters, which applications drop in different ways.

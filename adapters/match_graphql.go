@@ -112,7 +112,7 @@ func (r *reading) parseGraphQL() bool {
 	if len(r.q.Body) == 0 && !r.q.Truncated {
 		return inQuery && r.graphqlInQuery()
 	}
-	if inQuery || r.q.Truncated {
+	if inQuery || r.q.Truncated || r.coded {
 		return false
 	}
 	if media, ok := r.mediaType(); ok && media == "application/graphql" {

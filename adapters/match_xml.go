@@ -34,7 +34,7 @@ func (r *reading) readXML() bool {
 }
 
 func (r *reading) parseXML() bool {
-	if r.xmlRoot = (&xmlNode{}); r.q.Truncated {
+	if r.xmlRoot = (&xmlNode{}); r.q.Truncated || r.coded && len(r.q.Body) > 0 {
 		return false
 	}
 	if len(r.q.Body) == 0 {

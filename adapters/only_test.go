@@ -85,6 +85,31 @@ func TestI7Only(t *testing.T) {
 	}
 }
 
+func TestI7CodedBodiesAndWindowsPaths(t *testing.T) {
+	a := loadActions(t, "paths: {fold: true}\n", `name: edit, match: {method: POST, path: "/Page.aspx", form: {do: ["", save]}}`,
+		`name: call, match: {method: POST, path: /rpc, json: {do: save}}`, `name: admin, privileged: true, match: {path: "/Admin/**"}`, `name: other, match: {path: "/{x}/{y}"}`)
+	for _, c := range []struct{ path, ctype, coding, body, want string }{
+		{"/page.ASPX", formType, "", "do=save", "edit"},
+		{"/page.aspx", formType, "gzip", "do=save", "refused"},
+		{"/page.aspx", formType, "identity", "do=save", "edit"},
+		{"/page.aspx", formType, "gzip", "", "edit"},
+		{"/rpc", "application/json", "br", `{"do": "save"}`, "refused"},
+		{"/page.aspx.", formType, "", "do=save", "refused"},
+		{"/page.aspx::$DATA", formType, "", "do=save", "refused"},
+		{"/ADMIN/x", formType, "", "", "admin"},
+		{"/admin%20/x", formType, "", "", "refused"},
+		{"/admin./x", formType, "", "", "refused"},
+	} {
+		q := Query{Method: "POST", Path: c.path, ContentType: c.ctype, Body: []byte(c.body)}
+		if c.coding != "" {
+			q.Fields = []Field{{Name: "content-encoding", Value: c.coding}}
+		}
+		if got := strings.TrimSuffix(verdictOf(a, q), " !"); got != c.want {
+			t.Errorf("%s %q %q: %s, want %s", c.path, c.coding, c.body, got, c.want)
+		}
+	}
+}
+
 func multipartBody(name, value string) string {
 	return "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n--b--\r\n"
 }
