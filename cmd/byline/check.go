@@ -15,7 +15,7 @@ func checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "ok: %s, %s of hosts passed through\n", counted(len(p.rules.Adapters.All()), "adapter"), counted(len(p.rules.PassThrough), "pattern"))
+			fmt.Fprintf(c.OutOrStdout(), "ok: %s, %s passed through\n", counted(len(p.rules.Adapters.All()), "adapter"), counted(len(p.rules.PassThrough), "host"))
 			return nil
 		}}
 }

@@ -204,7 +204,9 @@ func commandsIn(text string) []string {
 // understood is nil for a command line whose command and flags there are.
 func understood(line string) error {
 	words := splitWords(line)
-	c, rest, err := tree().Find(words[1:])
+	root := tree()
+	root.InitDefaultCompletionCmd() // as cobra does when it runs
+	c, rest, err := root.Find(words[1:])
 	if err != nil {
 		return err
 	}
