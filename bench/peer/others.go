@@ -188,8 +188,7 @@ func (s *Site) startOther(ctx context.Context, name string, cmd *exec.Cmd, port 
 	if err != nil {
 		return nil, err
 	}
-	p := &Peer{Name: name, Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), process: proc, Intercepts: true, after: after,
-		SpeaksH2: name == Mitmproxy}
+	p := &Peer{Name: name, Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), process: proc, Intercepts: true, after: after}
 	for range 300 {
 		c, err := net.DialTimeout("tcp", p.Addr, time.Second)
 		if err == nil {

@@ -161,7 +161,7 @@ func (p *page) work(w rounds.Work) {
 			continue
 		}
 		if row.Failed != "" {
-			failed = append(failed, fmt.Sprintf("- `%s` failed: %s\n", name, strings.ReplaceAll(row.Failed, "\n", "; ")))
+			failed = append(failed, fmt.Sprintf("- `%s` failed: %s\n", name, brief(row.Failed)))
 		}
 		if row.Skipped != "" {
 			failed = append(failed, fmt.Sprintf("- `%s` %s\n", name, row.Skipped))

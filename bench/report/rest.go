@@ -18,7 +18,7 @@ func (p *page) idle() {
 	t := NewTable("proxy", "tunnels", "KB each", "MiB still held after closing twice", "KB each more when opened again")
 	for _, i := range p.Outcome.Idle {
 		if i.Failed != "" {
-			t.Add(i.Peer, fmt.Sprint(i.Tunnels), "failed: "+i.Failed)
+			t.Add(i.Peer, fmt.Sprint(i.Tunnels), "failed: "+brief(i.Failed))
 			continue
 		}
 		t.Add(i.Peer, fmt.Sprint(i.Tunnels), figure(i.Each/1e3), figure(i.Left/(1<<20)), figure(i.Again/1e3))
@@ -44,7 +44,7 @@ func (p *page) latency() {
 	t := NewTable("proxy", "p50 ms", "+", "p99 ms", "+", "p99.9 ms", "+", "rate reached", "proxy's core", "records a group", "µs a sync")
 	for _, l := range all {
 		if l.Failed != "" {
-			t.Add(l.Peer, "failed: "+l.Failed)
+			t.Add(l.Peer, "failed: "+brief(l.Failed))
 			continue
 		}
 		cells := []string{l.Peer}
@@ -99,7 +99,7 @@ func (p *page) growth() {
 		for _, pt := range c.Points {
 			columns = append(columns, fmt.Sprint(pt.Size))
 			if pt.Failed != "" {
-				cells = append(cells, "failed: "+pt.Failed)
+				cells = append(cells, "failed: "+brief(pt.Failed))
 				continue
 			}
 			cells = append(cells, figure(pt.CPU))

@@ -90,3 +90,12 @@ func part(v float64) string {
 	}
 	return fmt.Sprintf("%.0f %%", 100*v)
 }
+
+// brief is an error in a cell: its first line, and not more than fits there.
+func brief(text string) string {
+	text, _, _ = strings.Cut(text, "\n")
+	if r := []rune(text); len(r) > 160 {
+		return string(r[:160]) + "…"
+	}
+	return text
+}

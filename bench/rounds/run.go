@@ -253,7 +253,7 @@ func (out *Outcome) profile(ctx context.Context, s *peer.Site, running []*peer.P
 
 func (r *Row) add(ctx context.Context, s *peer.Site, p *peer.Peer, w Work, round int) {
 	if w.H2 && !p.SpeaksH2 {
-		r.Skipped = "speaks no HTTP/2 towards agents"
+		r.Skipped = "is not asked for HTTP/2 towards agents"
 	}
 	if r.Failed != "" || r.Skipped != "" {
 		return

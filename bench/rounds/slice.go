@@ -41,7 +41,7 @@ type Sample struct {
 
 // slice does one work through one peer.
 func slice(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (sample Sample, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*w.length+30*time.Second+time.Duration(w.agents)*5*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, 3*w.length+30*time.Second+time.Duration(w.agents)*12*time.Millisecond)
 	defer cancel()
 	yard, err := measure.Yardstick(s.Core, yardTurns)
 	if err != nil {

@@ -58,6 +58,9 @@ func (r *Result) WriteYAML(w io.Writer) error {
 			fmt.Fprintf(&b, "#   %s %s: %s\n", g.Setting, g.Value, g.words())
 		}
 	}
+	if len(r.Left) > 0 {
+		fmt.Fprintf(&b, "#\n# Not tried, for the time was over: %s.\n", strings.Join(r.Left, ", "))
+	}
 	if len(r.Changed) == 0 {
 		fmt.Fprintf(&b, "#\n# No key of byline.yaml bought more than %.0f %%: the defaults stand.\n{}\n", 100*worth)
 	}
@@ -168,6 +171,7 @@ tr.kept td{font-weight:bold}svg{max-width:100%;height:auto;margin:.5em 0}</style
 {{if .R.Bought}}<table><tr><th>setting<th>value<th>bought<th>what it does</tr>
 {{range .R.Bought}}<tr><td>{{.Setting}}<td class="t">{{.Value}}<td class="t">{{gain .}}<td class="t">{{.Why}}</tr>
 {{end}}</table>{{else}}<p>Nothing bought more than {{n .Worth}} %: the defaults stand.</p>{{end}}
+{{if .R.Left}}<p>Not tried, for the time was over: {{range $i, $l := .R.Left}}{{if $i}}, {{end}}{{$l}}{{end}}.</p>{{end}}
 <h2>Everything that was tried</h2>
 <table><tr><th>setting<th>value<th>µs a request<th>p50 ms<th>p99 ms<th>most a second<th>MiB<th>records a group</tr>
 <tr><td>defaults<td><td>{{us .R.First.CPU}}<td>{{ms .R.First.P50}}<td>{{ms .R.First.P99}}<td>{{n .R.First.Most}}<td>{{mib .R.First.Memory}}<td>{{n .R.First.Group}}</tr>

@@ -171,17 +171,31 @@ func save(run *report.Run, s *settings) error {
 	return nil
 }
 
-// failures is what went wrong in single works.
+// failures is what went wrong in single works with Byline or with the base of
+// every ratio. What another peer fails at stands on the page.
 func failures(o *rounds.Outcome) error {
 	var errs []error
+	ours := func(name string) bool { return name == peer.Byline || name == peer.Tunnel }
 	for _, r := range o.Rows {
-		if r.Failed != "" {
+		if r.Failed != "" && ours(r.Peer) {
 			errs = append(errs, fmt.Errorf("%s through %s: %s", r.Work, r.Peer, r.Failed))
 		}
 	}
 	for _, i := range o.Idle {
-		if i.Failed != "" {
+		if i.Failed != "" && ours(i.Peer) {
 			errs = append(errs, fmt.Errorf("%d idle tunnels through %s: %s", i.Tunnels, i.Peer, i.Failed))
+		}
+	}
+	for _, l := range o.Latency {
+		if l.Failed != "" {
+			errs = append(errs, fmt.Errorf("latency of %s: %s", l.Peer, l.Failed))
+		}
+	}
+	for _, c := range o.Growth {
+		for _, p := range c.Points {
+			if p.Failed != "" {
+				errs = append(errs, fmt.Errorf("%d %s: %s", p.Size, c.What, p.Failed))
+			}
 		}
 	}
 	return errors.Join(errs...)
