@@ -25,6 +25,9 @@ func (d *draft) check(own bool) {
 	d.checkLogin()
 	d.checkActions()
 	d.checkLog()
+	if h := s.Count.Header; h != "" && (!headerName(h) || looksCredential(strings.ToLower(h)) || sameName(h, "cookie") || sameName(h, "host")) {
+		d.at("count.header", "a name of its own, for example X-Byline-Count", "%q cannot carry the count", h)
+	}
 	for _, list := range []struct {
 		key   string
 		names []string

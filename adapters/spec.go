@@ -33,6 +33,9 @@ type Spec struct {
 	// Pin lists request headers that are kept the same for a whole upstream session: the value of the first agent
 	// request of the session goes out with every later one, the login included.
 	Pin []string `yaml:"pin" json:"pin,omitempty" eg:"[User-Agent, Accept-Language]"`
+	// Count numbers the requests of a lease in a header that the application logs: whoever compares its log with the record
+	// sees that neither leaves one out.
+	Count CountSpec `yaml:"count" json:"count,omitzero" eg:"{header: X-Byline-Count}"`
 	// Paths says how the application reads paths, where that is not as they are written.
 	Paths PathSpec `yaml:"paths" json:"paths,omitzero" eg:"{fold: true}"`
 	// MethodOverride says where the application takes the method of a POST from, if there: actions are matched on that one.
@@ -93,6 +96,13 @@ type CookieSpec struct {
 	// Person lists held cookies whose value begins with the name of whoever is logged in, up to a |: it is put on record
 	// beside the fingerprint of a borrowed session.
 	Person []string `yaml:"person" json:"person,omitempty" eg:"[\"*UserName\"]"`
+}
+
+// CountSpec says where the number of a request goes.
+type CountSpec struct {
+	// Header carries the number, from 1 for each lease and start of the server, and the id of the intent on record:
+	// 17 r_01jd7v3w8yq2m4n6p8r0s2t4v6. What an agent sends under this name is replaced.
+	Header string `yaml:"header" json:"header,omitempty" eg:"X-Byline-Count"`
 }
 
 // HeaderSpec changes the built-in list of credential headers. Names are not case-sensitive.

@@ -34,6 +34,7 @@ type exchange struct {
 	session  *adapters.Session
 	veil     adapters.Veil  // over what comes back of the session
 	messages *wire.Messages // of a WebSocket, else nil
+	count    int64          // of the request on its lease, where the adapter asks for it
 	intent   string         // id of the durable intent record; empty until step 5
 }
 
@@ -131,6 +132,7 @@ func (x *exchange) strip() {
 func (x *exchange) inject() {
 	x.out.Fields = readable(x.out.Fields)
 	x.out.Fields = x.adapter.Inject(x.out.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.publicScheme() == "https", x.began)
+	x.out.Fields = x.adapter.Count(x.out.Fields, x.count, x.intent)
 	x.veil = x.session.Veil()
 	x.out.Query = x.adapter.InjectQuery(x.out.Query, x.session)
 	x.out.HasQuery = x.out.HasQuery || x.out.Query != ""

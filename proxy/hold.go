@@ -18,6 +18,7 @@ type hold struct {
 	last  atomic.Pointer[adapters.Session] // the newest session, also one that has ended: a logout may still need it
 	dirty atomic.Bool                      // the jar changed since it was last sealed into the store
 	at    atomic.Pointer[place]
+	count atomic.Int64 // requests that were given a number, see adapters.Adapter.Count
 }
 
 // place is where and how a lease's sessions are made and ended, under one set

@@ -54,7 +54,12 @@ func effect(d policy.Decision) string {
 
 // intend puts the intent on record and returns once it is durable (I3).
 func (x *exchange) intend(ctx context.Context) error {
-	ticket := x.c.append(x.record("intent"))
+	r := x.record("intent")
+	if x.adapter.Counts() {
+		x.count = x.hold.count.Add(1)
+		r.Count = x.count
+	}
+	ticket := x.c.append(r)
 	if err := ticket.Wait(ctx); err != nil {
 		if ctx.Err() != nil && x.tunnel.task.Active() != nil {
 			return ended(x.tunnel.task.Active())
