@@ -66,7 +66,7 @@ func StartRequestTracker(t testing.TB, public string) *App {
 }
 
 const rtConfig = `Set($rtname, 'HOST'); Set($Organization, 'HOST');
-Set($WebPath, ''); Set($WebBaseURL, 'PUBLIC'); Set($WebDomain, 'HOST'); Set($WebPort, PORT);
+Set($WebPath, ''); Set($WebBaseURL, 'PUBLIC'); Set($WebDomain, 'HOST'); Set($WebPort, PORT); Set($CanonicalizeRedirectURLs, 1);
 Set($DatabaseType, 'SQLite'); Set($DatabaseName, 'DIR/rtdb'); Set($DatabaseUser, ''); Set($DatabasePassword, '');
 Set($LogToFile, undef); Set($LogToSyslog, undef); Set($LogToSTDERR, 'warning'); Set($Timezone, 'UTC');
 Set(%WebSessionProperties, Directory => 'DIR/sessions', LockDirectory => 'DIR/sessions', Transaction => 1);

@@ -1,9 +1,53 @@
-// Opens the wiki as a person would, edits a page through the real form, and
-// looks at it. Prints one JSON object.
+// Opens an application as a person would, changes something by its own forms,
+// and looks at it. Prints one JSON object.
 const { chromium } = require('playwright-core');
-const { BASE: base, TITLE: title, TEXT: text, COOKIES: cookies, SHOTS: shots, HTTPS_PROXY, BYLINE_BROWSER_HOME: HOME, BROWSER: executablePath } = process.env;
+const { APP, BASE: base, TITLE: title, TEXT: text, COOKIES: cookies, SHOTS: shots, HTTPS_PROXY, BYLINE_BROWSER_HOME: HOME, BROWSER: executablePath } = process.env;
 
-(async () => {
+// work is what is done at each application. It returns what the last page
+// shows, and whom it takes the browser's owner for.
+const work = {
+  async mediawiki(page, shot) {
+    await page.goto(`${base}/index.php?title=Main_Page`, { waitUntil: 'networkidle' });
+    await shot('main-page');
+    const user = await page.evaluate(() => mw.config.get('wgUserName'));
+    await page.goto(`${base}/index.php?title=${encodeURIComponent(title)}&action=edit`, { waitUntil: 'networkidle' });
+    await page.fill('#wpTextbox1', text);
+    await page.fill('#wpSummary', text);
+    await shot('edit-form');
+    await Promise.all([page.waitForURL((u) => !u.search.includes('action=')), page.click('#wpSave')]);
+    await page.waitForLoadState('networkidle');
+    return { user, shown: await page.textContent('#pt-userpage'), body: await page.textContent('#mw-content-text') };
+  },
+  async requesttracker(page, shot) {
+    await page.goto(`${base}/`, { waitUntil: 'networkidle' });
+    await shot('home');
+    const user = await page.textContent('#preferences .current-user');
+    await page.click('text=Create new ticket');
+    await page.fill('input[name=Subject] >> visible=true', title);
+    await shot('new-ticket');
+    await page.click('input[name=SubmitTicket] >> visible=true');
+    await page.waitForURL((u) => u.pathname === '/Ticket/Display.html');
+    await page.waitForLoadState('networkidle');
+    return { user, shown: await page.textContent('#preferences .current-user'), body: await page.textContent('#header') };
+  },
+  async wordpress(page, shot) {
+    await page.goto(`${base}/wp-admin/`, { waitUntil: 'networkidle' });
+    await shot('dashboard');
+    const user = await page.textContent('#wp-admin-bar-my-account .display-name');
+    await page.goto(`${base}/wp-admin/post-new.php`, { waitUntil: 'networkidle' });
+    await page.click('button[aria-label="Close dialog"]');
+    await page.fill('h1.wp-block-post-title', title);
+    await shot('editor');
+    await page.click('button.editor-post-publish-panel__toggle');
+    await page.click('button.editor-post-publish-button');
+    await page.waitForSelector('text=is now live');
+    await shot('published');
+    await page.goto(`${base}/`, { waitUntil: 'networkidle' });
+    return { user, shown: await page.textContent('#wp-admin-bar-my-account .display-name'), body: await page.textContent('body') };
+  },
+};
+
+async function main() {
   const at = new URL(HTTPS_PROXY);
   const browser = await chromium.launch({
     executablePath,
@@ -16,30 +60,28 @@ const { BASE: base, TITLE: title, TEXT: text, COOKIES: cookies, SHOTS: shots, HT
   const context = await browser.newContext({ viewport: { width: 1100, height: 800 } });
   await context.addCookies(JSON.parse(cookies).map(({ name, value }) => ({ name, value, url: base })));
   const page = await context.newPage();
+  page.setDefaultTimeout(90000);
   const said = { failed: [], wrong: [] };
   page.on('response', (r) => {
-    if (r.status() >= 400) said.failed.push(`${r.status()} ${r.request().method()} ${r.url()} ${(r.request().postData() || "").slice(0, 300)}`);
+    if (r.status() >= 400) said.failed.push(`${r.status()} ${r.request().method()} ${r.url()} ${(r.request().postData() || '').slice(0, 300)}`);
   });
   page.on('requestfailed', (r) => {
     const why = r.failure().errorText;
     if (why !== 'net::ERR_ABORTED') said.failed.push(`${why} ${r.url()}`); // the browser itself drops what a page that it leaves was waiting for
   });
   page.on('pageerror', (e) => said.wrong.push(String(e)));
-
-  await page.goto(`${base}/index.php?title=Main_Page`, { waitUntil: 'networkidle' });
-  await page.screenshot({ path: `${shots}/chromium-main-page.png` });
-  said.user = await page.evaluate(() => mw.config.get('wgUserName'));
-  await page.goto(`${base}/index.php?title=${encodeURIComponent(title)}&action=edit`, { waitUntil: 'networkidle' });
-  await page.fill('#wpTextbox1', text);
-  await page.fill('#wpSummary', text);
-  await page.screenshot({ path: `${shots}/chromium-edit-form.png` });
-  await Promise.all([page.waitForURL((u) => !u.search.includes('action=')), page.click('#wpSave')]);
-  await page.waitForLoadState('networkidle');
-  await page.screenshot({ path: `${shots}/chromium-saved.png` });
-  said.body = await page.textContent('#mw-content-text');
-  said.shown = await page.textContent('#pt-userpage');
+  const shot = (name) => page.screenshot({ path: `${shots}/chromium-${APP}-${name}.png` });
+  try {
+    Object.assign(said, await work[APP](page, shot));
+    await shot('done');
+  } catch (e) {
+    await shot('stuck');
+    throw new Error(`${e} at ${page.url()} ${said.failed.join('\n')}`);
+  }
   said.protocols = await page.evaluate(() => [...new Set(performance.getEntries().filter((e) => e.nextHopProtocol).map((e) => e.nextHopProtocol))]);
   said.cookies = await context.cookies();
   await browser.close();
   console.log(JSON.stringify(said));
-})().catch((e) => { console.error(e); process.exit(1); });
+}
+
+main().catch((e) => { console.error(e); process.exit(1); });
