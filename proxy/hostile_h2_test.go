@@ -107,10 +107,10 @@ func (f *frames) take(frame http2.Frame) {
 	case *http2.GoAwayFrame:
 		f.gone = frame.ErrCode != http2.ErrCodeNo
 	case *http2.RSTStreamFrame:
-		g.close = true
-		if frame.ErrCode != http2.ErrCodeNo {
+		if frame.ErrCode != http2.ErrCodeNo && !g.close { // behind a whole answer it says nothing
 			g.verdict, g.header = verdict{}, nil
 		}
+		g.close = true
 	case *http2.MetaHeadersFrame:
 		for _, hf := range frame.Fields {
 			g.field(hf)

@@ -238,6 +238,12 @@ func problemOf(t *testing.T, h http.Header, body string) string {
 	return string(p.Code)
 }
 
+// ours is false for what the library says by itself to a malformed request of
+// HTTP/2: a reset, or a 400 without a code.
+func (g got) ours() bool {
+	return g.verdict != verdict{} && g.verdict != verdict{status: http.StatusBadRequest}
+}
+
 // TestI2I10HostileInput runs the table: nothing borrowed reaches the
 // application, and what reaches it is what the table says and nothing else.
 func TestI2I10HostileInput(t *testing.T) {
@@ -283,7 +289,7 @@ func (h *hostileHouse) check(t *testing.T, c hostileCase, kind string) {
 	verdicts := make([]verdict, len(answers))
 	for i := range answers {
 		verdicts[i] = answers[i].verdict
-		if kind == "h2" && verdicts[i] == (verdict{}) && len(want) == 1 && want[0].status == http.StatusBadRequest {
+		if kind == "h2" && len(want) == 1 && want[0].status == http.StatusBadRequest && !answers[i].ours() {
 			verdicts[i] = want[0]
 		}
 	}
