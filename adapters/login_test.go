@@ -201,7 +201,8 @@ func TestI1LoginFailuresNameNoSecret(t *testing.T) {
 
 func TestEnded(t *testing.T) {
 	a := small(func(s *Spec) {
-		s.Login.Ended = []Condition{{Redirect: "*Special:UserLogin*"}, {Deletes: "*UserID"}, {Status: Ints{401}}, {Status: Ints{200}, ContentType: "text/html", Body: "id=login"}}
+		s.Login.Ended = []Condition{{Redirect: "*Special:UserLogin*"}, {Deletes: "*UserID"}, {Status: Ints{401}}, {Status: Ints{200}, ContentType: "text/html", Body: "id=login"},
+			{Status: Ints{200}, CSS: "form#signin"}, {Status: Ints{403}, JSON: map[string]string{"error.code": "session_*"}}, {Header: "X-Login-State: anonymous"}}
 	})
 	set := func(cookies ...string) (fields []Field) {
 		for _, c := range cookies {
@@ -218,15 +219,21 @@ func TestEnded(t *testing.T) {
 	}{
 		{302, []Field{{Name: "location", Value: "/index.php?title=Special%3AUserLogin&x=1"}}, "", false, true},
 		{302, []Field{{Name: "Location", Value: "/home"}}, "", false, false},
-		{200, set("wikiUserID=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/"), "", false, true},
-		{200, set("wikiUserID=; path=/"), "", false, true},
-		{200, set("wikiUserID=7; path=/"), "", false, false},
-		{200, set("wikiUserID=deleted; Max-Age=0; path=/", "wikiUserID=7; path=/"), "", false, false},
-		{200, set("other=deleted; Max-Age=0; path=/"), "", false, false},
+		{200, set("wikiUserID=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/"), "", true, true},
+		{200, set("wikiUserID=; path=/"), "", true, true},
+		{200, set("wikiUserID=7; path=/"), "", true, false},
+		{200, set("wikiUserID=deleted; Max-Age=0; path=/", "wikiUserID=7; path=/"), "", true, false},
+		{200, set("other=deleted; Max-Age=0; path=/"), "", true, false},
 		{401, nil, "", false, true},
 		{200, html, "<form id=login>", true, true},
 		{200, html, "<p>", true, false},
-		{200, nil, "<form id=login>", false, false},
+		{200, nil, "<form id=login>", true, false},
+		{200, nil, "<form id=signin>", true, true},
+		{200, []Field{{Name: "Content-Type", Value: "text/event-stream"}}, "", false, false},
+		{403, nil, `{"error": {"code": "session_gone"}}`, true, true},
+		{403, nil, `{"error": {"code": "forbidden"}}`, true, false},
+		{403, nil, `{"error": {"code": "session_gone"}`, true, false},
+		{204, []Field{{Name: "x-login-state", Value: "anonymous"}}, "", false, true},
 	} {
 		if got := a.EndedNeedsBody(c.status, c.fields); got != c.needs {
 			t.Errorf("%d %v needs a body: %v", c.status, c.fields, got)

@@ -254,7 +254,8 @@ type Take struct {
 	Optional bool `yaml:"optional" json:"optional,omitempty" eg:"true"`
 }
 
-// Condition is a statement about an answer: every key that is given must hold. The zero value says nothing.
+// Condition is a statement about an answer: every key that is given must hold. The zero value says nothing. What ended says
+// about a body never holds for a stream (text/event-stream and its kin), whose beginning is not waited for.
 type Condition struct {
 	// Status lists the status codes that fit; one number may stand without brackets.
 	Status Ints `yaml:"status" json:"status,omitempty" eg:"[302, 303]"`

@@ -75,7 +75,7 @@ func showAdapter(w io.Writer, a *adapters.Adapter) error {
 	s := a.Spec()
 	rows := [][]string{{"extends", s.Extends}, {"hosts", strings.Join(s.Hosts, ", ")}, {"upstream", s.Upstream.URL},
 		{"because", s.Interim.Reason}, {"owner", s.Interim.Owner}, {"review by", reviewText(s.Interim, a.Overdue(time.Now()))},
-		{"login", s.Login.Kind + ": " + loginText(&s.Login)}, {"logout", stepsText(s.Login.Logout.Steps)}, {"pinned", strings.Join(s.Pin, ", ")},
+		{"login", s.Login.Kind + ": " + loginText(&s.Login)}, {"login also at", strings.Join(s.Login.Hosts, ", ")}, {"logout", stepsText(s.Login.Logout.Steps)}, {"pinned", strings.Join(s.Pin, ", ")},
 		{"cookies held", strings.Join(s.Cookies.Hold, ", ") + " and all that are not passed"}, {"cookies passed", strings.Join(s.Cookies.Pass, ", ")}, {"cookies shared", strings.Join(s.Cookies.Share, ", ")},
 		{"headers stripped", strings.Join(s.Headers.Strip, ", ")}, {"headers passed", strings.Join(s.Headers.Pass, ", ")},
 		{"query stripped", strings.Join(s.Query.Strip, ", ")}, {"digest", a.Digest()}}
@@ -120,6 +120,8 @@ func loginText(l *adapters.LoginSpec) string {
 		return l.Header
 	case l.TokenURL != "":
 		return "POST " + l.TokenURL
+	case l.Kind == "query":
+		return "the parameters " + strings.Join(slices.Sorted(maps.Keys(l.Query)), ", ")
 	}
 	return "Authorization"
 }
