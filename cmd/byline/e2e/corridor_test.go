@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -169,5 +170,51 @@ func TestI7RefusedRequestsDoNotReachTheApplication(t *testing.T) {
 				t.Errorf("%d refusals are on record, want %d", refused, want)
 			}
 		})
+	}
+}
+
+// One task may work at several applications; what each of them gave it goes to
+// no other, and all of it ends with the task.
+func TestI6OneTaskAtThreeApplications(t *testing.T) {
+	h := house.New(t, "")
+	spec := house.Spec{}
+	running := map[string]*apps.App{}
+	for name, j := range jobs {
+		running[name] = j.app(t)
+		h.Serves(running[name], "")
+		h.Account(running[name], "Agent-01")
+		spec.Allow = append(spec.Allow, j.allow...)
+	}
+	h.Start()
+	task := h.Task(spec)
+	var wait sync.WaitGroup
+	for name, j := range jobs {
+		agent := h.Agent(task, running[name], house.Lend(t, running[name]))
+		wait.Go(func() {
+			for range 3 {
+				if a := agent.Get(j.read); a.Err != nil || a.Status != 200 || !strings.Contains(a.Body, j.shows) {
+					t.Errorf("%s: status %d, code %q, %v", name, a.Status, a.Code, a.Err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	sessions := map[string]string{}
+	for name := range jobs {
+		sessions[name] = theSession(t, running[name])
+	}
+	h.End(task)
+	for name, j := range jobs {
+		if _, page := running[name].Replay(sessions[name], j.read); strings.Contains(page, j.shows) {
+			t.Errorf("%s: the session outlived the task", name)
+		}
+		for other := range jobs {
+			if all := strings.Join(running[other].Cookies(), "\n"); other != name && strings.Contains(all, sessions[name]) {
+				t.Errorf("%s was sent the session at %s", other, name)
+			}
+		}
+	}
+	if n := checkedIn(h, task.ID); n != len(jobs) {
+		t.Errorf("%d accounts were checked in, want %d", n, len(jobs))
 	}
 }

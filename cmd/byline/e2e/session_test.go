@@ -149,50 +149,70 @@ func trickle(q *http.Request) time.Duration {
 	return 0
 }
 
-// A stream that is open when its task ends is cut within a second, towards the
-// agent and towards the application.
+// A stream that is open when its task ends or expires is cut within a second,
+// towards the agent and towards the application.
 func TestI6AStreamIsCutWithinASecond(t *testing.T) {
 	app := house.Wiki(t)
 	h := house.New(t, "")
 	h.Serves(app, "")
 	h.Account(app, "Agent-01")
 	h.Start()
-	for name, agentOf := range map[string]func(*house.Agent) *house.Agent{"h1": func(g *house.Agent) *house.Agent { return g }, "h2": (*house.Agent).H2} {
+	for name, c := range map[string]struct {
+		h2, expires bool
+	}{"ended h1": {}, "ended h2": {h2: true}, "expired h1": {expires: true}, "expired h2": {true, true}} {
 		t.Run(name, func(t *testing.T) {
-			task := h.Task(house.Spec{Allow: []string{"mediawiki:*"}})
-			agent := agentOf(h.Agent(task, app, nil))
+			app.Forget()
+			spec := house.Spec{Allow: []string{"mediawiki:*"}}
+			if c.expires {
+				spec.For = "6s"
+			}
+			task := h.Task(spec)
+			agent := h.Agent(task, app, nil)
+			if c.h2 {
+				agent = agent.H2()
+			}
 			app.Slow(trickle)
-			open, err := agent.Open(t.Context(), "GET", bigFile, nil)
-			if err != nil {
-				t.Fatal(err)
+			ended := stream(t, agent)
+			over := task.Expires
+			if !c.expires {
+				h.End(task)
+				over = time.Now()
 			}
-			defer open.Body.Close()
-			if _, err := open.Body.Read(make([]byte, 1)); err != nil {
-				t.Fatal(err)
-			}
-			ended := make(chan error, 1)
-			go func() {
-				for b := make([]byte, 4096); ; {
-					if _, err := open.Body.Read(b); err != nil {
-						ended <- err
-						return
-					}
-				}
-			}()
-			h.End(task)
 			select {
 			case err := <-ended:
 				if err.Error() == "EOF" {
 					t.Error("the cut stream looks whole to the agent")
 				}
-			case <-time.After(time.Second):
+			case <-time.After(time.Until(over) + time.Second):
 				t.Error("the stream went on for a second after its task")
 			}
 			house.Eventually(t, "the application notices", func() bool {
 				return slices.ContainsFunc(app.Seen(), func(s apps.Seen) bool { return s.URI == bigFile && s.Aborted })
 			})
-			app.Forget()
 			agent.Get("/index.php").Refused(t, "task_ended")
 		})
 	}
+}
+
+// stream begins a download and tells how it ended.
+func stream(t *testing.T, agent *house.Agent) <-chan error {
+	t.Helper()
+	open, err := agent.Open(t.Context(), "GET", bigFile, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open.Body.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		defer open.Body.Close()
+		for b := make([]byte, 4096); ; {
+			if _, err := open.Body.Read(b); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	return ended
 }

@@ -120,6 +120,13 @@ func (a *App) Replay(cookie, path string) (status int, page string) {
 	return status, page
 }
 
+// BeforeForget is called with what is forgotten from now on; nil ends it.
+func (a *App) BeforeForget(look func([]Seen)) {
+	a.recorder.mu.Lock()
+	defer a.recorder.mu.Unlock()
+	a.recorder.look = look
+}
+
 // Forget empties the record.
 func (a *App) Forget() { a.recorder.forget() }
 

@@ -45,6 +45,7 @@ type recorder struct {
 	seen     []*Seen
 	sessions map[string]string // value of each cookie that the application ever set → its name
 	slow     func(*http.Request) time.Duration
+	look     func([]Seen) // at what is about to be forgotten
 }
 
 func record(upstream string, public *url.URL) (*recorder, error) {
@@ -133,9 +134,14 @@ func (r *recorder) all() []Seen {
 }
 
 func (r *recorder) forget() {
+	all := r.all()
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	look := r.look
 	r.seen = nil
+	r.mu.Unlock()
+	if look != nil {
+		look(all)
+	}
 }
 
 func (r *recorder) close() { r.server.Close() }

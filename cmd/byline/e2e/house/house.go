@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long anything may take before the test gives up.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // House is one installation of byline: a folder with configuration and state,
 // and the server's process while it runs.
@@ -104,6 +104,12 @@ upstream: {url: "%s"}
 		}
 	}
 	h.apps = append(h.apps, a)
+	a.BeforeForget(func(all []apps.Seen) {
+		h.marks.mu.Lock()
+		defer h.marks.mu.Unlock()
+		searchRequests(h.t, a, all, newIndex(h.marks.borrowed, h.marks.tokens))
+	})
+	h.t.Cleanup(func() { a.BeforeForget(nil) })
 }
 
 // Account puts a compensating account of that name into the vault. The shared

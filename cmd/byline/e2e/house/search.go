@@ -40,10 +40,15 @@ func (h *House) Search(t testing.TB) {
 	}
 	borrowed := newIndex(h.marks.borrowed, h.marks.tokens)
 	for _, a := range h.apps {
-		for _, s := range a.Seen() {
-			if what := borrowed.find(written(s)); what != "" {
-				t.Errorf("I2: %s was sent %s in %s %.60s", a.Name, what, s.Method, s.URI)
-			}
+		searchRequests(t, a, a.Seen(), borrowed)
+	}
+}
+
+func searchRequests(t testing.TB, a *apps.App, all []apps.Seen, borrowed *index) {
+	t.Helper()
+	for _, s := range all {
+		if what := borrowed.find(written(s)); what != "" {
+			t.Errorf("I2: %s was sent %s in %s %.60s", a.Name, what, s.Method, s.URI)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/byline-proxy/byline/proxy/audit"
 )
@@ -20,6 +21,7 @@ type Spec struct {
 // Task is one that was made.
 type Task struct {
 	ID, Token, Grant, State, Why string
+	Expires                      time.Time
 	Spec                         `json:"-"`
 }
 
