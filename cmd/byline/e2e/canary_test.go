@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/byline-proxy/byline/cmd/byline/e2e/apps"
 	"github.com/byline-proxy/byline/cmd/byline/e2e/house"
 )
@@ -125,29 +127,29 @@ func TestI1NothingLeavesACoreFile(t *testing.T) {
 	for _, args := range [][]string{{"vault", "put", "parrot", "agent-02"}} {
 		c := exec.Command("/bin/sh", append([]string{"-c", `ulimit -S -c "$(ulimit -H -c)"; exec "$@"`, "sh"}, h.Command(args...).Args...)...)
 		c.Dir, c.Env = h.Dir, append(os.Environ(), "GOTRACEBACK=crash")
-		in, err := c.StdinPipe()
+		from, in, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
 		}
+		c.Stdin = from
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
 		secret := house.Password()
 		h.Secret("what byline vault put reads", secret)
 		fmt.Fprintf(in, "password=%s\n", secret)
-		house.Eventually(t, "it reads", func() bool { return waitsForInput(c.Process.Pid) })
+		house.Eventually(t, "it has read the secret", func() bool {
+			left, err := unix.IoctlGetInt(int(from.Fd()), unix.TIOCINQ)
+			return err == nil && left == 0
+		})
 		_ = c.Process.Signal(syscall.SIGABRT)
 		_ = c.Wait()
+		from.Close()
+		in.Close()
 	}
 	cores, _ := filepath.Glob(filepath.Join(h.Dir, "core*"))
 	if len(cores) > 0 {
 		t.Errorf("core files were left: %v", cores)
 	}
 	p.marked(h)
-}
-
-// waitsForInput: the process has read all that there was.
-func waitsForInput(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	return err == nil && strings.HasPrefix(string(b), "byline")
 }

@@ -38,7 +38,7 @@ var jobs = map[string]job{
 			{"login page, in another spelling", "GET", "/index.php?title=special:user_login", nil, "login_by_agent"},
 			{"login by API", "POST", "/api.php", url.Values{"action": {"login"}, "lgname": {"x"}, "lgpassword": {"y"}}, "login_by_agent"},
 			{"password page", "GET", "/index.php?title=Special:ChangeCredentials", nil, "out_of_scope"},
-			{"password page, posted", "POST", "/index.php", url.Values{"title": {"Special:ChangePassword"}, "wpPassword": {"x"}}, "out_of_scope"},
+			{"password page, posted", "POST", "/index.php", url.Values{"title": {"Special:ChangePassword"}, "wpPassword": {"x"}}, "login_by_agent"},
 			{"bot passwords", "GET", "/index.php?title=Special:BotPasswords", nil, "out_of_scope"},
 			{"logout", "GET", "/index.php?title=Special:UserLogout", nil, "out_of_scope"},
 			{"unnamed action", "GET", "/index.php?title=Sandbox&action=rollback", nil, "action_unclassified"},
@@ -68,7 +68,8 @@ var jobs = map[string]job{
 			{"password page", "GET", "/wp-admin/profile.php", nil, "out_of_scope"},
 			{"application passwords", "POST", "/wp-json/wp/v2/users/me/application-passwords", url.Values{"name": {"mine"}}, "out_of_scope"},
 			{"unnamed path", "GET", "/wp-admin/tools.php", nil, "action_unclassified"},
-			{"REST on another page", "GET", "/index.php?rest_route=/wp/v2/users", nil, "action_unclassified"},
+			{"REST of users on another page", "GET", "/index.php?rest_route=/wp/v2/users", nil, "out_of_scope"},
+			{"REST on another page", "GET", "/index.php?rest_route=/wp/v2/nonsense", nil, "action_unclassified"},
 		},
 	},
 }
