@@ -8,16 +8,11 @@ import (
 	"time"
 )
 
-const chunk = 1 << 20 // a segment is filled with zeros so far ahead
-
-var zeros [chunk]byte
-
 // state is where the log stands after some line. The writer keeps the one that
 // is on stable storage and works on a copy.
 type state struct {
 	segment     uint64 // first seq of the segment
 	off         int64  // end of the last line in it
-	filled      int64  // its size: lines and then zeros
 	seq         uint64 // of the next line
 	head        hash   // leaf hash of the last line
 	tree        tree
@@ -82,12 +77,6 @@ func (w *writer) putCheckpoint(st *state, us int64, r *Record) {
 func (w *writer) write(st *state) (syncing time.Duration, err error) {
 	lines := w.out[1:]
 	end := st.off + int64(len(lines))
-	for st.filled < end {
-		if _, err := w.file.WriteAt(zeros[:], st.filled); err != nil {
-			return 0, fmt.Errorf("extend %s: %w", segmentName(st.segment), err)
-		}
-		st.filled += chunk
-	}
 	if _, err := w.file.WriteAt(lines, st.off); err != nil {
 		return 0, fmt.Errorf("write %s: %w", segmentName(st.segment), err)
 	}
@@ -107,11 +96,11 @@ func (w *writer) next(st *state, another *signer) error {
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	w.file = f
+	w.file = w.pad(f, w.path(st.seq), 0)
 	if err := w.cfg.disk.syncDir(w.cfg.Dir); err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	st.segment, st.off, st.filled = st.seq, 0, 0
+	st.segment, st.off = st.seq, 0
 	if st.seq == 0 {
 		return nil
 	}

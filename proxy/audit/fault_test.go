@@ -143,13 +143,16 @@ var faults = []struct {
 // was acknowledged is there, what was refused is not, and it goes on by itself.
 func TestFaults(t *testing.T) {
 	for _, f := range faults {
-		for _, segmentBytes := range []int64{4096, 1 << 20} {
+		for _, segmentBytes := range []int64{4096, 1 << 20, 64 << 20} {
 			if segmentBytes > 4096 && !f.steady {
 				continue
 			}
 			name := f.name
-			if segmentBytes == 4096 {
+			switch segmentBytes {
+			case 4096:
 				name += ", segment ends"
+			case 64 << 20:
+				name += ", filled ahead"
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -102,9 +102,9 @@ func (w *writer) load(s segment) (*walker, int64, error) {
 	if err := errors.Join(f.Truncate(in.off), f.Sync()); err != nil {
 		return nil, 0, errors.Join(fmt.Errorf("cut %s: %w", segmentName(s.first), err), f.Close())
 	}
-	w.file = f
+	w.file = w.pad(f, s.path, in.off)
 	w.tasks = walk.tasks
-	w.st = state{segment: s.first, off: in.off, filled: in.off, seq: walk.seq, head: walk.head, tree: walk.tree,
+	w.st = state{segment: s.first, off: in.off, seq: walk.seq, head: walk.head, tree: walk.tree,
 		lastUS: walk.lastUS, unsealed: walk.unsealed > 0, ended: walk.ended}
 	return walk, cut, nil
 }
