@@ -30,10 +30,10 @@ func benchCommand() *cobra.Command {
 // benchChild is the application that a server under test works with: the same
 // binary as a process of its own.
 func benchChild() *cobra.Command {
-	return &cobra.Command{Use: peer.ChildWord, Hidden: true, DisableFlagParsing: true,
+	return &cobra.Command{Use: peer.ChildWord, Short: "Be the application of a search", Example: "  byline bench child origin", Hidden: true, DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := peer.RunChild(args, os.Stdin, os.Stdout); err != nil {
-				return failed("bench", err, "")
+				return failed("bench", err, "byline bench tune starts this by itself")
 			}
 			return nil
 		}}
@@ -65,7 +65,7 @@ func benchTune() *cobra.Command {
 			return failed("bench", err, "nothing was found out, so nothing was written")
 		}
 		if err := errors.Join(err, writeTuned(r, out)); err != nil {
-			return failed("bench", err, "")
+			return failed("bench", err, "--out names the folder that is written to")
 		}
 		fmt.Fprintf(c.OutOrStdout(), "written  %s\n         %s\n", filepath.Join(out, "tuned.yaml"), filepath.Join(out, "tuned.html"))
 		if !r.Met() {

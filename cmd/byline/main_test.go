@@ -69,5 +69,5 @@ var examples = map[string][]string{
 	"byline task show":   {"t_1"}, "byline task end": {"t_1"},
 	"byline vault put": {"wiki/agent-01"}, "byline vault rm": {"wiki/agent-01"},
 	"byline explain":    {"--allow", "wiki:page.read", "https://wiki.acme.example/"},
-	"byline audit show": {"r_1"},
+	"byline audit show": {"r_1"}, "byline bench tune": {"--agents", "0"},
 }
