@@ -51,6 +51,12 @@ func TestI7ClassifyLibrary(t *testing.T) {
 		{"wordpress", "POST", "/index.php", "rest_route=/wp/v2/posts/3x", formType, "title=x", "refused"},
 		{"wordpress", "POST", "/index.php", "", formType, "rest_route=/wp/v2/users/me", "account.manage account !"},
 		{"wordpress", "POST", "/index.php", "rest_route=/wp/v2/posts", formType, "rest_route=/WP/V2/USERS/me", "account.manage account !"},
+		{"wordpress", "GET", "/2026/11/25/hello-world/", "", "", "", "site.read site"},
+		{"wordpress", "GET", "/sample-page/", "", "", "", "site.read site"},
+		{"wordpress", "GET", "/sample-page/", "rest_route=/wp/v2/users", "", "", "refused"},
+		{"wordpress", "GET", "/wp-login.php/", "", "", "", "login"},
+		{"wordpress", "GET", "/wp-cron.php/", "", "", "", "admin admin !"},
+		{"wordpress", "POST", "/sample-page/", "", formType, "a=b", "refused"},
 		{"wordpress", "GET", "/wp-json/WP/v2/Users/me", "", "", "", "account.manage account !"},
 	}
 	for _, c := range cases {

@@ -91,7 +91,7 @@ var keysOf = map[string][]string{
 	"wordpress": {
 		"GET /wp-login.php", "POST /wp-login.php log=a&pwd=b", "GET /wp-login.php?action=lostpassword", "GET /wp-login.php?action=rp&key=x&login=a", "GET /wp-login.php?action=register", "GET /wp-login.php?action=logout",
 		"POST /xmlrpc.php", "GET /wp-signup.php", "GET /wp-activate.php?key=x", "GET /wp-admin/profile.php", "POST /wp-admin/profile.php pass1=x", "GET /wp-admin/user-new.php", "GET /wp-admin/user-edit.php?user_id=1",
-		"GET /wp-admin/users.php", "GET /wp-admin/authorize-application.php?app_name=x", "POST /wp-json/wp/v2/users", "POST /wp-json/wp/v2/users/me", "POST /wp-json/wp/v2/users/1/application-passwords", "GET /index.php?rest_route=/wp/v2/users/me",
+		"GET /wp-admin/users.php", "GET /wp-admin/authorize-application.php?app_name=x", "POST /wp-json/wp/v2/users", "POST /wp-json/wp/v2/users/me", "POST /wp-json/wp/v2/users/1/application-passwords", "POST /index.php?rest_route=/wp/v2/users/me password=x",
 		"POST /?rest_route=/WP/v2/Users", "POST /index.php rest_route=/wp/v2/users&username=a", "POST /wp-json/batch/v1", "POST /wp-admin/admin-ajax.php action=add-user", "POST /wp-admin/admin-ajax.php action=generate-password",
 		"POST /wp-admin/admin-ajax.php action=destroy-sessions", "POST /wp-admin/options.php", "GET /wp-admin/plugin-install.php", "GET /wp-admin/theme-editor.php", "POST /wp-admin/update.php", "GET /wp-admin/network/users.php",
 		"POST /wp-admin/admin-ajax.php action=send-password-reset", "GET /wp-admin/export.php", "GET /wp-admin/setup-config.php", "POST /wp-json/wp/v2/settings", "GET /wp-admin/export-personal-data.php", "GET /wp-admin/site-health.php",
