@@ -158,13 +158,13 @@ class Log:
     def take(self, line, first):
         r = record(line)
         need(r["seq"] == self.seq, "seq is %d, want %d" % (r["seq"], self.seq))
+        need(("checkpoint" in r) == (r["kind"] in ("checkpoint", "cosigned")), "a checkpoint stands on another kind of record")
         need(r["prev"] == self.head.hex(), "prev is not the hash of the line before")
         need(r["time"] >= self.time, "time is before that of the line before")
         starts = r["kind"] == "checkpoint" and r.get("code") in ("segment", "key")
         need(starts == (first and self.seq > 0), "a segment begins with a checkpoint that says so, and no other line does")
         self.count(r, starts)
-        if r["kind"] == "checkpoint":
-            self.check(r, line)
+        if r["kind"] == "checkpoint": self.check(r, line)
         if r["kind"] == "cosigned":
             need(checkpoint(r.get("checkpoint", ""))[1] < self.seq and self.ours(r["checkpoint"]), "not a checkpoint of this log")
         for k in self.kept:

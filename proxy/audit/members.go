@@ -69,4 +69,4 @@ func at(key string) int {
 	panic("no member " + key)
 }
 
-var atTask, atIntent, atCode = at(`,"task":`), at(`,"intent":`), at(`,"code":`)
+var atTask, atIntent, atCode, atCheckpoint = at(`,"task":`), at(`,"intent":`), at(`,"code":`), at(`,"checkpoint":`)

@@ -19,6 +19,7 @@ type view struct {
 	us             int64
 	id, kind, task []byte
 	intent, code   []byte
+	signed         bool // there is a member checkpoint
 }
 
 var (
@@ -68,6 +69,7 @@ func scan(line []byte, v *view, raw *values) error {
 		if raw != nil {
 			raw[m] = value
 		}
+		v.signed = v.signed || m == atCheckpoint
 		if to := v.wants(m); to != nil {
 			*to = value[1 : len(value)-1]
 		}

@@ -57,6 +57,8 @@ func (w *walker) take(p *parsed) error {
 		return errors.New("prev is not the hash of the line before: one of the two was changed")
 	case p.us < w.lastUS:
 		return errors.New("time is before that of the line before")
+	case p.signed != (string(p.kind) == KindCheckpoint || string(p.kind) == KindCosigned):
+		return errors.New("a checkpoint stands on checkpoint and cosigned records, and on no other")
 	}
 	if err := w.tasks.take(p); err != nil {
 		return err
