@@ -252,3 +252,31 @@ func FuzzGuard(f *testing.F) {
 		}
 	})
 }
+
+// FuzzAnswerHead: an answer's head that we accept, net/http reads in the same
+// way: the same status, the same framing, the same fields.
+func FuzzAnswerHead(f *testing.F) {
+	f.Add("200 OK", "Content-Length", "3", "Set-Cookie", "a=b; Path=/")
+	f.Add("304", "ETag", "x", "Connection", "close, ETag")
+	f.Add("206 Partial Content", "Transfer-Encoding", "chunked", "Content-Length", "3")
+	f.Add("200 \xff", "Transfer-Encoding", "gzip, chunked", "X", "\t y")
+	f.Fuzz(func(t *testing.T, status, n1, v1, n2, v2 string) {
+		s := "HTTP/1.1 " + status + "\r\n" + n1 + ": " + v1 + "\r\n" + n2 + ": " + v2 + "\r\n\r\n"
+		var m answerHead
+		if parseAnswerHead(s, &m, 20) != nil || m.status < 200 || !bodyAllowed(m.status) {
+			return
+		}
+		r, err := http.ReadResponse(bufio.NewReader(strings.NewReader(s)), nil)
+		if err != nil {
+			t.Fatalf("net/http refuses what we accept: %v\n%q", err, s)
+		}
+		if r.StatusCode != m.status || m.chunked != slices.Equal(r.TransferEncoding, []string{"chunked"}) || !m.chunked && r.ContentLength != m.length {
+			t.Fatalf("net/http reads %d, %d bytes %v; we %d, %d bytes\n%q", r.StatusCode, r.ContentLength, r.TransferEncoding, m.status, m.length, s)
+		}
+		for _, fl := range m.fields {
+			if !slices.Contains(r.Header[http.CanonicalHeaderKey(fl.Name)], fl.Value) {
+				t.Fatalf("net/http does not see %q: %v\n%q", fl, r.Header, s)
+			}
+		}
+	})
+}
