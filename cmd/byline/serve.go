@@ -69,7 +69,11 @@ func serve(ctx context.Context, p *prepared, file string, logTo io.Writer) error
 	}
 	if err := r.open(p); err != nil {
 		r.stopListening()
-		return failed("serve", err, cmp.Or(hintOf(err), "byline check looks at all files; a second server must not share the data directory"))
+		hint := cmp.Or(hintOf(err), "byline check looks at all files; a second server must not share the data directory")
+		if errors.Is(err, syscall.ENOSPC) {
+			hint = "free some space where the error says; what is on record stays as it is"
+		}
+		return failed("serve", err, hint)
 	}
 	r.start()
 	r.log.Info().Str("listen", r.agents.Addr().String()).Str("control", r.operator[0].Addr().String()).Str("socket", p.cfg.Control.Socket).

@@ -72,7 +72,7 @@ func TestI3AFullDiskRefusesTrafficAndRecoversByItself(t *testing.T) {
 	_ = t.TempDir() // so that the folder of all outlives the disk in it
 	disk := new(smallDisk)
 	t.Cleanup(disk.unmount)
-	k := openLedger(t, "", "agent-01", "agent-02")
+	k := openLedger(t, "audit: {segment_bytes: 1000000}", "agent-01", "agent-02")
 	disk.mount(t, filepath.Join(k.Dir, "data", "audit"))
 	k.Start()
 	works, ends := k.load.create(), k.load.create()
@@ -159,7 +159,7 @@ func (k *killed) killFull(t *testing.T, disk *smallDisk) {
 	k.fillUp(t, k.long[0])
 	k.Kill()
 	k.readDead(t)
-	if r := k.Byline("serve"); r.Code != 1 || !strings.Contains(r.Err, "no space left") {
+	if r := k.Byline("serve"); r.Code != 1 || !strings.Contains(r.Err, "no space left") || !strings.Contains(r.Err, "hint: free some space") {
 		t.Errorf("a start on a full disk: %s", r)
 	}
 	disk.empty(t)

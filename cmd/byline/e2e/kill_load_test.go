@@ -30,12 +30,13 @@ type load struct {
 	roots *x509.CertPool
 	next  atomic.Int64 // number of the last marker
 
-	mu      sync.Mutex
-	records map[string]string // marker → the record that the answer named
-	refused map[string]int    // code → how often
-	broken  int               // requests without an answer
-	ended   map[string]bool   // tasks that the operator was told are over
-	made    map[string]bool   // tasks that the operator was told are there
+	mu        sync.Mutex
+	records   map[string]string // marker → the record that the answer named
+	refused   map[string]int    // code → how often
+	protocols map[string]int    // of answers
+	broken    int               // requests without an answer
+	ended     map[string]bool   // tasks that the operator was told are over
+	made      map[string]bool   // tasks that the operator was told are there
 }
 
 func newLoad(t *testing.T, h *house.House) *load {
@@ -44,7 +45,7 @@ func newLoad(t *testing.T, h *house.House) *load {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &load{house: h, roots: x509.NewCertPool(), records: map[string]string{}, refused: map[string]int{}, ended: map[string]bool{}, made: map[string]bool{}}
+	l := &load{house: h, roots: x509.NewCertPool(), records: map[string]string{}, refused: map[string]int{}, protocols: map[string]int{}, ended: map[string]bool{}, made: map[string]bool{}}
 	if !l.roots.AppendCertsFromPEM(pem) {
 		t.Fatal("root.crt holds no certificate")
 	}
@@ -60,7 +61,10 @@ type agent struct {
 
 func (l *load) agent(task, token string) *agent {
 	proxy := &url.URL{Scheme: "http", Host: l.house.Listen, User: url.UserPassword(task, token)}
-	tr := &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: l.roots}, MaxIdleConnsPerHost: 8}
+	l.mu.Lock()
+	two := len(l.made)%2 == 0 // every other one speaks HTTP/2
+	l.mu.Unlock()
+	tr := &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: l.roots}, MaxIdleConnsPerHost: 8, ForceAttemptHTTP2: two}
 	return &agent{l, task, &http.Client{Transport: tr, Timeout: 20 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
@@ -93,6 +97,7 @@ func (a *agent) send(r *rand.Rand) int {
 	if resp.StatusCode == http.StatusOK && record != "" {
 		a.records[marker] = record
 	}
+	a.protocols[resp.Proto]++
 	switch {
 	case err != nil:
 		a.broken++
