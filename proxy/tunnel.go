@@ -74,8 +74,9 @@ func (t *tunnel) target(r *rules, a *adapters.Adapter) (*wire.Target, error) {
 	return target, nil
 }
 
-// front is step 0 of the walk: goproxy parses CONNECT and absolute-form, and we
-// authenticate, refuse, or take the connection over.
+// front is step 0 of the walk: goproxy takes CONNECT, and we authenticate, refuse,
+// or take the connection over. Requests in absolute form go straight to the walk:
+// goproxy would end an answer that breaks off as if it were whole.
 func (c *Corridor) front() http.Handler {
 	p := goproxy.NewProxyHttpServer()
 	p.Logger = silent{}
@@ -84,8 +85,13 @@ func (c *Corridor) front() http.Handler {
 	}}
 	p.NonproxyHandler = http.HandlerFunc(c.notAProxyRequest)
 	p.OnRequest().HandleConnectFunc(c.connect)
-	p.OnRequest().DoFunc(c.absolute)
-	return p
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect && r.URL.IsAbs() {
+			c.absolute(w, r)
+			return
+		}
+		p.ServeHTTP(w, r)
+	})
 }
 
 type silent struct{}
@@ -269,34 +275,29 @@ func (t *tunnel) malformed(_ context.Context, m *wire.Malformed) *wire.Response 
 }
 
 // absolute answers a plain-HTTP request in absolute form with the same walk.
-func (c *Corridor) absolute(r *http.Request, _ *goproxy.ProxyCtx) (*http.Request, *http.Response) {
+func (c *Corridor) absolute(w http.ResponseWriter, r *http.Request) {
 	t, _, err := c.open(r, r.URL.Host, "http")
-	if err != nil {
-		return r, c.refuseFront(r, t, r.URL.Host, err)
-	}
-	in, bad := wire.FromHTTP(r)
-	if bad != nil {
-		return r, answerHTTP(r, t.malformed(r.Context(), bad))
-	}
-	if in.Upgrade != "" { // the connection is the parser's, and it may have read ahead
-		return r, answerHTTP(r, t.malformed(r.Context(), &wire.Malformed{Code: string(AmbiguousRequest),
-			Status: http.StatusBadRequest, Detail: "a WebSocket is carried in a tunnel alone: open one with CONNECT"}))
-	}
-	if refused := t.enter(); refused != nil {
-		return r, c.refuseFront(r, t, r.URL.Host, refused)
-	}
-	ctx, stop, cancel := frontContext(r, t.task)
-	resp := t.exchange(ctx, in)
-	done := resp.Done
-	resp.Done = func(sent, received int64, err error) {
-		t.task.tunnels.Add(-1)
-		stop()
-		cancel(nil)
-		if done != nil {
-			done(sent, received, err)
+	if err == nil {
+		if refused := t.enter(); refused != nil {
+			err = refused
 		}
 	}
-	return r, answerHTTP(r, resp)
+	if err != nil {
+		writeHTTP(w, c.refuseFront(r, t, r.URL.Host, err))
+		return
+	}
+	defer t.task.tunnels.Add(-1)
+	ctx, stop, cancel := frontContext(r, t.task)
+	defer cancel(nil)
+	defer stop()
+	walk := func(_ context.Context, in *wire.Request) *wire.Response {
+		if in.Upgrade != "" { // the connection is the parser's, and it may have read ahead
+			return t.malformed(ctx, &wire.Malformed{Code: string(AmbiguousRequest), Status: http.StatusBadRequest,
+				Detail: "a WebSocket is carried in a tunnel alone: open one with CONNECT"})
+		}
+		return t.exchange(ctx, in)
+	}
+	c.wire.Carry(w, r, "http", wire.Door{Walk: walk, Malformed: t.malformed})
 }
 
 // agentConn is the key of an agent's connection in a request's context.
@@ -331,60 +332,13 @@ func (c *Corridor) notAProxyRequest(w http.ResponseWriter, r *http.Request) {
 	t := &tunnel{c: c}
 	resp := c.refuseFront(r, t, r.Host, refuse(AmbiguousRequest,
 		"this is a proxy. Name it in HTTPS_PROXY and HTTP_PROXY and ask for the whole URL; the control API listens elsewhere."))
+	writeHTTP(w, resp)
+}
+
+func writeHTTP(w http.ResponseWriter, resp *http.Response) {
 	for k, v := range resp.Header {
 		w.Header()[k] = v
 	}
 	w.WriteHeader(resp.StatusCode)
 	_, _ = io.Copy(w, resp.Body)
-}
-
-// answerHTTP turns an answer of the walk into net/http's form. Done follows
-// the last byte read or the close, whichever is first.
-func answerHTTP(r *http.Request, resp *wire.Response) *http.Response {
-	h := http.Header{}
-	for _, f := range resp.Fields {
-		h.Add(f.Name, f.Value)
-	}
-	body := &countedBody{rc: resp.Body, done: resp.Done}
-	if resp.Body == nil {
-		body.rc = http.NoBody
-	}
-	return &http.Response{
-		Status: http.StatusText(resp.Status), StatusCode: resp.Status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: h, Request: r, ContentLength: resp.Length, Body: body,
-	}
-}
-
-var errNotTaken = errors.New("the agent did not take the answer's whole body")
-
-// countedBody tells the walk how the relay ended.
-type countedBody struct {
-	rc    io.ReadCloser
-	sent  int64
-	whole bool // io.EOF was reached
-	err   error
-	done  func(sent, received int64, err error)
-}
-
-func (b *countedBody) Read(p []byte) (int, error) {
-	n, err := b.rc.Read(p)
-	b.sent += int64(n)
-	if err == io.EOF {
-		b.whole = true
-	} else if err != nil {
-		b.err = err
-	}
-	return n, err
-}
-
-func (b *countedBody) Close() error {
-	err := b.rc.Close()
-	if b.err == nil && !b.whole {
-		b.err = errNotTaken
-	}
-	if b.done != nil {
-		b.done(b.sent, 0, b.err)
-		b.done = nil
-	}
-	return err
 }

@@ -33,7 +33,7 @@ func TestClosedTunnelsLeaveNothing(t *testing.T) {
 		const tunnels = 100
 		visit(tunnels)
 		after, _ := settled(w.t, goroutines+8)
-		if each := (after - before) / tunnels; each > 1<<10 {
+		if each := (after - before) / tunnels; each > 4<<10 {
 			w.t.Errorf("%d bytes are left of each closed tunnel", each)
 		}
 	})

@@ -84,6 +84,14 @@ func (s *Server) serveH2(ctx context.Context, conn net.Conn, scheme string, door
 	return nil
 }
 
+// Carry answers one request that net/http has parsed from HTTP/1.1, in the way of
+// streams: what comes is passed on as it comes, and an answer that breaks off
+// ends the connection (it panics with http.ErrAbortHandler, as a Handler may).
+// A WebSocket cannot be opened here, so door.Walk must refuse it.
+func (s *Server) Carry(w http.ResponseWriter, r *http.Request, scheme string, door Door) {
+	(&h2{s: s, door: door, w: w, r: r, scheme: scheme}).serve()
+}
+
 // h2 is one stream of an agent.
 type h2 struct {
 	s       *Server
@@ -108,7 +116,7 @@ func (x *h2) serve() {
 	}
 	in.Scheme, in.Interim = x.scheme, x
 	if in.Body != nil {
-		in.Expect = awaitsContinue(x.r.Body)
+		in.Expect = awaitsContinue(x.r.Body) || strings.EqualFold(x.r.Header.Get("Expect"), "100-continue")
 		x.body = newStreamBody(in.Body, ctl, x.s.cfg.BodyStall)
 		defer x.body.wait.end()
 		in.Body = x.body
