@@ -234,7 +234,13 @@ type taken struct {
 	net.Conn
 	tunnel *tunnel
 	first  *bufio.Reader // nil once its bytes were read
+	cork   wire.Cork
 }
+
+func (t *taken) Write(p []byte) (int, error) { return t.cork.Write(t.Conn, p) }
+
+// Corks is for large bodies.
+func (t *taken) Corks() (*wire.Cork, net.Conn) { return &t.cork, t.Conn }
 
 func (t *taken) Read(p []byte) (int, error) {
 	if t.first == nil {

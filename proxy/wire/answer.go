@@ -167,6 +167,12 @@ func (c *h1) send(b []byte) error {
 func (c *h1) sendCounted(d *delivery, head []byte, buf *buffer) error {
 	left := d.resp.Length
 	whole := left <= int64(cap(buf)-len(head))
+	var g gather
+	var source waiting
+	if body, ok := d.resp.Body.(interface{ waiting() waiting }); ok && !whole {
+		g, source = gatherOn(c.conn), body.waiting()
+		defer g.after(false) //nolint:errcheck // after an error alone: what had come goes out before the connection is cut
+	}
 	for at := len(head); left > 0 || at > 0; at = 0 {
 		if at >= len(buf) { // a head that large goes first
 			if err := c.send(head); err != nil {
@@ -187,9 +193,16 @@ func (c *h1) sendCounted(d *delivery, head []byte, buf *buffer) error {
 		left -= int64(n)
 		d.sent += int64(n)
 		if at+n > 0 {
+			more := err == nil && left > 0 && g.cork != nil && source.record()
+			g.before(more)
 			if werr := c.send(buf[:at+n]); werr != nil {
 				return werr
 			}
+			if werr := g.after(more); werr != nil {
+				return werr
+			}
+		} else if werr := g.after(false); werr != nil {
+			return werr
 		}
 		if err != nil && left > 0 {
 			if err == io.EOF || err == io.ErrUnexpectedEOF {

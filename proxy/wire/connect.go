@@ -22,9 +22,15 @@ type upconn struct {
 // tracked takes itself off its pool's list when it is closed.
 type tracked struct {
 	net.Conn
+	cork Cork
 	pool *Pool
 	once sync.Once
 }
+
+func (t *tracked) Write(p []byte) (int, error) { return t.cork.Write(t.Conn, p) }
+
+// Corks is for large bodies.
+func (t *tracked) Corks() (*Cork, net.Conn) { return &t.cork, t.Conn }
 
 func (t *tracked) Close() error {
 	t.once.Do(func() {

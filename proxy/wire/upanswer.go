@@ -212,6 +212,9 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// waiting is where more of the body arrives.
+func (s *stream) waiting() waiting { return waitingOn(s.x.u.Conn) }
+
 // Close may be called at any time, also beside a Read, which it ends. A body
 // that was not read to its end costs the connection.
 func (s *stream) Close() error {

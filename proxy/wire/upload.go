@@ -118,11 +118,22 @@ func (u *upload) run(buf *buffer) {
 }
 
 func (u *upload) counted(buf *buffer) error {
+	var g gather
+	var source waiting
+	if b, ok := u.x.out.Body.(*body); ok && u.x.out.Length > int64(len(buf)) {
+		g, source = gatherOn(u.x.u.Conn), waitingOn(b.src.conn)
+		defer g.after(false) //nolint:errcheck // after an error alone
+	}
 	for left := u.x.out.Length; left > 0; {
 		n, err := u.x.out.Body.Read(buf[:min(int64(len(buf)), left)])
 		left -= int64(n)
 		if n > 0 {
+			more := err == nil && left > 0 && g.cork != nil && source.record()
+			g.before(more)
 			if werr := u.x.write(buf[:n]); werr != nil {
+				return werr
+			}
+			if werr := g.after(more); werr != nil {
 				return werr
 			}
 		}
