@@ -39,7 +39,7 @@ const (
 	marginTop, marginBottom                = 36, 48
 	fieldWidth, fieldHeight                = plotWidth - marginLeft - marginRight, plotHeight - marginTop - marginBottom
 	ink, grid, font, paper                 = "#444", "#ccc", "font-family='sans-serif' font-size='12'", "#fff"
-	barHeight, barGap, barLabel, barFigure = 18, 8, 150, 60
+	barHeight, barGap, barLabel, barFigure = 18, 8, 170, 60
 )
 
 var colours = []string{"#0b6bcb", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#be123c"}

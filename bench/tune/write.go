@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/byline-proxy/byline/bench/report"
@@ -107,7 +108,7 @@ func cores(v float64) string {
 // WriteHTML writes the whole search as one page that needs no other file.
 func (r *Result) WriteHTML(w io.Writer) error {
 	return pageOf.Execute(w, map[string]any{"R": r, "Met": r.met(), "Capacities": r.Capacities(), "Load": 100 * load, "Worth": 100 * worth,
-		"Pictures": r.pictures()})
+		"Pictures": r.pictures(), "Sync": float64(r.Machine.Sync.Nanoseconds()) / 1e3})
 }
 
 // pictures shows every setting that was tried, beside the defaults.
@@ -145,6 +146,9 @@ func short(t Trial) string {
 		key = strings.Split(t.Setting, ",")[0]
 	}
 	text := strings.NewReplacer("GOGC=", "", "GOMEMLIMIT=", "").Replace(t.Value)
+	if n, err := strconv.Atoi(t.Value); err == nil && n >= 1<<20 {
+		text = fmt.Sprintf("%d MiB", n>>20)
+	}
 	return key + " " + text
 }
 
@@ -161,7 +165,7 @@ table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .8em;border-bott
 tr.kept td{font-weight:bold}svg{max-width:100%;height:auto;margin:.5em 0}</style>
 <h1>Capacity of Byline on this machine</h1>
 <p>Goal: {{n .R.Goal.RPS}} requests a second from {{.R.Goal.Agents}} agents with a p99 below {{.R.Goal.P99}}: <b>{{.Met}}</b>.</p>
-<p>{{.R.Machine.CPU}}, {{.R.Machine.Cores}} cores, {{.R.Machine.Kernel}}, {{.R.Machine.Go}}; a durable write of 4 KiB takes {{.R.Machine.Sync}} on {{.R.Machine.Disk}}.
+<p>{{.R.Machine.CPU}}, {{.R.Machine.Cores}} cores, {{.R.Machine.Kernel}}, {{.R.Machine.Go}}; a durable write of 4 KiB takes {{us .Sync}} µs on {{.R.Machine.Disk}}.
 {{.R.When.UTC.Format "2006-01-02 15:04 UTC"}}. The application answers at once from this machine: what a real one takes comes on top.</p>
 <h2>What agents of this kind need</h2>
 <table><tr><th>agents<th>requests a second<th>cores at {{n .Load}} %<th>memory MiB</tr>

@@ -155,6 +155,9 @@ func save(run *report.Run, s *settings) error {
 	if err := run.Write(&page); err != nil {
 		return err
 	}
+	if err := os.MkdirAll(filepath.Dir(s.results), 0o755); err != nil {
+		return err
+	}
 	if err := os.WriteFile(s.results, []byte(page.String()), 0o644); err != nil {
 		return err
 	}
