@@ -70,6 +70,7 @@ func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, 
 		return nil, failed("reconcile", err, "")
 	}
 	defer client.CloseIdleConnections()
+	p.From, p.To = p.From.Add(-reports.Margin), p.To.Add(reports.Margin)
 	var entries []adapters.LogEntry
 	for i := range log.Read {
 		more, err := readPages(ctx, client, "https://"+host, &log, &log.Read[i], p)

@@ -55,6 +55,10 @@ type Reconciliation struct {
 	Others          int                 `json:"others"`           // entries of users that are no accounts of ours
 }
 
+// Margin is how much of an application's history is needed before and after a
+// period: its clock may be so far from ours.
+const Margin = maxSkew
+
 // The clocks may be this far apart before the estimate.
 const maxSkew = 10 * time.Minute
 
@@ -80,17 +84,15 @@ func Reconcile(records Records, p Period, a *adapters.Adapter, users map[string]
 	}
 	own := entries[:0:0]
 	for _, e := range entries {
-		if p.Holds(e.Time) {
-			if j.ours[plain(e.User)] {
-				own = append(own, e)
-			} else {
-				j.out.Others++
-			}
+		if j.ours[plain(e.User)] {
+			own = append(own, e)
+		} else if p.Holds(e.Time) {
+			j.out.Others++
 		}
 	}
 	slices.SortStableFunc(own, func(x, y adapters.LogEntry) int { return x.Time.Compare(y.Time) })
 	j.estimate(own)
-	j.match(own)
+	j.match(own, p)
 	j.leftOver(p)
 	return j.out, nil
 }
@@ -203,7 +205,10 @@ func densest(sorted []time.Duration, width time.Duration) (best []time.Duration)
 
 // match gives each entry, in order of time, the request that ends first among
 // those it may come from: that leaves most to the entries that follow.
-func (j *join) match(entries []adapters.LogEntry) {
+//
+// Entries from around the period take part, so that clocks and whole seconds
+// hide nothing at its ends; what is reported lies in it by our clock.
+func (j *join) match(entries []adapters.LogEntry, p Period) {
 	for i := range entries {
 		e := &entries[i]
 		found := j.candidates(e, j.out.Skew.Ahead, j.out.Tolerance)
@@ -211,12 +216,15 @@ func (j *join) match(entries []adapters.LogEntry) {
 		if best == nil && e.Many {
 			best = choose(found, func(*Act) bool { return true })
 		}
-		if best == nil {
+		switch {
+		case best == nil && p.Holds(e.Time.Add(-j.out.Skew.Ahead)):
 			j.out.ApplicationOnly = append(j.out.ApplicationOnly, *e)
-			continue
+		case best != nil:
+			best.matched = true
+			if p.Holds(best.Began) {
+				j.out.Matched = append(j.out.Matched, Match{Entry: *e, Act: best})
+			}
 		}
-		best.matched = true
-		j.out.Matched = append(j.out.Matched, Match{Entry: *e, Act: best})
 	}
 }
 

@@ -154,7 +154,7 @@ func TestMain(m *testing.M) {
 	t := &victim{}
 	p := newPlace(t, "victim", "www-data")
 	addr := "127.0.0.1:" + freePort(t)
-	p.start(t, listening("tcp", addr), "php", "-S", addr, "-t", p.dir)
+	p.start(t, listening("tcp", addr), "php", "-d", "opcache.lockfile_path="+p.dir, "-S", addr, "-t", p.dir)
 	os.Stdout.WriteString(addr + " " + p.dir + "\n")
 	select {}
 }
