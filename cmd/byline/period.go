@@ -43,6 +43,7 @@ func (f *recordFlags) open(c *cobra.Command) (reports.Records, reports.Period, e
 	if !p.To.IsZero() && p.To.Before(p.From) {
 		return nil, p, fmt.Errorf("--until %s lies before --since %s", f.until, f.since)
 	}
+	warnOverdue(c)
 	if f.dir == "" {
 		cfg, err := settings(c)
 		if err != nil {
