@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -48,12 +49,20 @@ func prompt(ask io.Writer, in *os.File, names []string) (map[string]string, erro
 	if len(names) == 0 {
 		names = []string{"username", "password", "totp_seed"}
 	}
+	before, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = unix.IoctlSetTermios(int(in.Fd()), unix.TCSETS, before) }()
 	secret := map[string]string{}
 	for _, n := range names {
+		shown := n == "username" || n == "client_id"
+		if err := echo(in, *before, shown); err != nil { // before the question: an answer that is pasted at once is not shown either
+			return nil, err
+		}
 		fmt.Fprintf(ask, "%s: ", n)
 		var value string
-		var err error
-		if n == "username" || n == "client_id" {
+		if shown {
 			value, err = typedLine(in)
 		} else {
 			var b []byte
@@ -69,6 +78,14 @@ func prompt(ask io.Writer, in *os.File, names []string) (map[string]string, erro
 		}
 	}
 	return secret, nil
+}
+
+// echo says whether the terminal shows what is typed.
+func echo(in *os.File, t unix.Termios, on bool) error {
+	if t.Lflag &^= unix.ECHO; on {
+		t.Lflag |= unix.ECHO
+	}
+	return unix.IoctlSetTermios(int(in.Fd()), unix.TCSETS, &t)
 }
 
 // typedLine reads no further than the line, for the next field is read
