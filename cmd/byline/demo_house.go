@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -156,12 +157,21 @@ func (h *demoHouse) serve(ctx context.Context) error {
 	h.server = h.command(context.WithoutCancel(ctx), "serve")
 	h.server.Stdout, h.server.Stderr = log, log
 	h.server.SysProcAttr.Setpgid = true // ^C is for the demonstration, which stops the server
-	if err := h.server.Start(); err != nil {
+	h.ended = make(chan error, 1)
+	started := make(chan error)
+	go func(server *exec.Cmd) {
+		runtime.LockOSThread() // the kernel kills the server when the thread that started it ends, so this one waits
+		defer runtime.UnlockOSThread()
+		err := server.Start()
+		started <- err
+		if err == nil {
+			h.ended <- server.Wait()
+		}
+	}(h.server)
+	if err := <-started; err != nil {
 		h.server = nil
 		return err
 	}
-	h.ended = make(chan error, 1)
-	go func(server *exec.Cmd) { h.ended <- server.Wait() }(h.server)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
