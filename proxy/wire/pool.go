@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"sync"
@@ -39,7 +40,8 @@ type Pool struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 
-	hosts sync.Map // hostKey → *host
+	hosts sync.Map     // hostKey → *host
+	turn  atomic.Int64 // counts round trips, so that hosts can be told by their last
 	mu    sync.Mutex
 	live  map[net.Conn]struct{} // every open connection, so that Close can cut it
 	shut  bool
@@ -173,8 +175,9 @@ type host struct {
 	tls1  *tls.Config // offers http/1.1; nil without TLS
 	tls2  *tls.Config // offers h2 and http/1.1
 	slots chan struct{}
-	only1 atomic.Bool // the SaaS chose http/1.1 when it was offered both
-	only2 atomic.Bool // the SaaS refused http/1.1
+	only1 atomic.Bool  // the SaaS chose http/1.1 when it was offered both
+	only2 atomic.Bool  // the SaaS refused http/1.1
+	last  atomic.Int64 // the pool's turn when it was last asked for
 	h2    *http.Transport
 
 	mu    sync.Mutex
@@ -183,10 +186,17 @@ type host struct {
 	ended bool
 }
 
+// maxHosts is how many authorities a Pool keeps connections and TLS sessions for.
+// An adapter can name hosts without a number (*.acme.example), and an agent asks
+// for as many.
+const maxHosts = 64
+
 func (p *Pool) host(t *Target) (*host, error) {
 	key := hostKey{t.Scheme, t.Authority, t.Addr, t.TLS, t.Via}
-	if h, ok := p.hosts.Load(key); ok {
-		return h.(*host), nil
+	if found, ok := p.hosts.Load(key); ok {
+		h := found.(*host)
+		h.last.Store(p.turn.Add(1))
+		return h, nil
 	}
 	name, addr, err := whereTo(t)
 	if err != nil {
@@ -203,11 +213,38 @@ func (p *Pool) host(t *Target) (*host, error) {
 		}
 	}
 	h.h2 = h.newH2()
+	h.last.Store(p.turn.Add(1))
 	was, loaded := p.hosts.LoadOrStore(key, h)
-	if !loaded && p.ctx.Err() != nil {
+	switch {
+	case loaded:
+	case p.ctx.Err() != nil:
 		h.end()
+	default:
+		p.forget()
 	}
 	return was.(*host), nil
+}
+
+// forget lets hosts go beyond maxHosts, those first that were asked for longest
+// ago. What is under way there goes on, and its connections end with it.
+func (p *Pool) forget() {
+	for {
+		n, last := 0, int64(math.MaxInt64)
+		var oldest *host
+		p.hosts.Range(func(_, it any) bool {
+			h := it.(*host)
+			if at := h.last.Load(); at < last {
+				oldest, last = h, at
+			}
+			n++
+			return true
+		})
+		if n <= maxHosts {
+			return
+		}
+		p.hosts.CompareAndDelete(oldest.key, oldest)
+		oldest.end()
+	}
 }
 
 func tlsFor(t *Target, name string, cache tls.ClientSessionCache, protocols ...string) *tls.Config {
