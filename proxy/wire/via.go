@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -71,6 +72,7 @@ type Via struct {
 	proxy  *url.URL
 	auth   *proxy.Auth // nil without credentials
 	names  bool
+	roots  *x509.CertPool // for https; nil: what the system trusts
 }
 
 // NewVia reads the credentials; nil when c names no proxy.
@@ -163,7 +165,7 @@ func (v *Via) open(ctx context.Context, goal string) (net.Conn, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { cut(conn) })
 	if v.proxy.Scheme == "https" {
-		conn = tls.Client(conn, &tls.Config{ServerName: v.proxy.Hostname(), MinVersion: tls.VersionTLS12})
+		conn = tls.Client(conn, &tls.Config{ServerName: v.proxy.Hostname(), MinVersion: tls.VersionTLS12, RootCAs: v.roots})
 	}
 	if err = v.connect(ctx, conn, goal); !stop() && err == nil {
 		err = context.Cause(ctx)

@@ -3,6 +3,8 @@ package wire
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -16,7 +18,7 @@ import (
 	"time"
 )
 
-// aProxy is an HTTP or SOCKS5 proxy that wants credentials. asked gets what it
+// aProxy is an HTTP proxy, with or without TLS, or a SOCKS5 proxy, that wants credentials. asked gets what it
 // was asked for; everything leads to the address to.
 func aProxy(t *testing.T, kind, user, password, to string) (addr string, asked chan string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -37,6 +39,9 @@ func aProxy(t *testing.T, kind, user, password, to string) (addr string, asked c
 				serve = asSOCKS
 			}
 			_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+			if kind == "https" {
+				conn = tls.Server(conn, &tls.Config{Certificates: agentsTLS().TLS.Certificates})
+			}
 			if goal, ok := serve(conn, user, password); ok {
 				asked <- goal
 				if up, err := net.Dial("tcp", to); err == nil {
@@ -103,6 +108,11 @@ func asSOCKS(conn net.Conn, user, password string) (string, bool) {
 	return net.JoinHostPort(host, fmt.Sprint(int(port[0])<<8|int(port[1]))), true
 }
 
+// trusted are the authorities of the tests' certificates.
+func trusted() *x509.CertPool {
+	return agentsTLS().Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+}
+
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 
 func TestTheGuardHoldsBehindAProxy(t *testing.T) {
@@ -126,7 +136,7 @@ func TestTheGuardHoldsBehindAProxy(t *testing.T) {
 	if err := os.WriteFile(auth, []byte("byline:"+secret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{"http", "socks5"} {
+	for _, kind := range []string{"http", "https", "socks5"} {
 		for _, c := range []struct {
 			name, addr  string
 			names       bool
@@ -149,6 +159,7 @@ func TestTheGuardHoldsBehindAProxy(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				via.roots = trusted()
 				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 				defer cancel()
 				conn, err := via.Dial(ctx, "tcp", c.addr)
@@ -202,5 +213,49 @@ func TestAProxyIsNamedWithoutCredentials(t *testing.T) {
 		if (len(problems) > 0) != (want != "") || want != "" && !strings.Contains(problems[0].Error(), want) || strings.Contains(fmt.Sprint(problems), "canary") {
 			t.Errorf("%q: %v, want %q", proxy, problems, want)
 		}
+	}
+}
+
+// TestAProxyOverTLSIsVerified: credentials go to nobody whose certificate the
+// system does not trust, or that is for another name.
+func TestAProxyOverTLSIsVerified(t *testing.T) {
+	auth := t.TempDir() + "/auth"
+	if err := os.WriteFile(auth, []byte("byline:canary-proxy-password\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, host string
+		roots      *x509.CertPool
+		fine       bool
+	}{
+		{"trusted", "127.0.0.1", trusted(), true},
+		{"of an authority that nobody trusts", "127.0.0.1", x509.NewCertPool(), false},
+		{"for another name", "127.0.0.2", trusted(), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			addr, asked := aProxy(t, "https", "byline", "canary-proxy-password", "127.0.0.1:9")
+			_, port, _ := net.SplitHostPort(addr)
+			d := &Dialer{Connect: func(ctx context.Context, network, _ string) (net.Conn, error) { return plain(ctx, network, addr) }, Allow: loopback}
+			via, err := NewVia(ViaConfig{Proxy: "https://" + net.JoinHostPort(c.host, port), ProxyAuth: auth}, d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			via.roots = c.roots
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			conn, err := via.Dial(ctx, "tcp", "192.0.43.9:443")
+			var e *Error
+			switch {
+			case c.fine && err != nil:
+				t.Error(err)
+			case !c.fine && (!errors.As(err, &e) || e.Stage != "proxy" || !strings.Contains(err.Error(), "certificate")):
+				t.Errorf("%v", err)
+			case !c.fine && len(asked) > 0:
+				t.Errorf("it was asked for %s", <-asked)
+			}
+			if conn != nil {
+				conn.Close()
+			}
+		})
 	}
 }
