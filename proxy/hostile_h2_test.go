@@ -24,7 +24,8 @@ type frames struct {
 	enc     *hpack.Encoder
 	block   bytes.Buffer
 	answers map[uint32]*got
-	gone    bool // GOAWAY or the connection's end
+	gone    bool              // GOAWAY or the connection's end
+	saw     func(http2.Frame) // may be nil
 }
 
 // pair is one field of a header block, as it is.
@@ -93,6 +94,9 @@ func (f *frames) until(done func() bool) {
 }
 
 func (f *frames) take(frame http2.Frame) {
+	if f.saw != nil {
+		f.saw(frame)
+	}
 	id := frame.Header().StreamID
 	g := f.answers[id]
 	if g == nil {
