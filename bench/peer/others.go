@@ -130,8 +130,10 @@ func chownAll(dir, name string) error {
 	})
 }
 
-// startMitmproxy runs mitmdump with one small script that says where the
-// origin is.
+// startMitmproxy runs mitmdump with one small script that resolves the origin's
+// names; agents name its real port. A script that gives a connection another
+// address is no way: mitmproxy then takes none of them up again, opens one for
+// each request, and waits for ever when an agent has five.
 func (s *Site) startMitmproxy(ctx context.Context, trust string) (*Peer, error) {
 	exe, err := exec.LookPath("mitmdump")
 	if err != nil {
@@ -146,8 +148,7 @@ func (s *Site) startMitmproxy(ctx context.Context, trust string) (*Peer, error) 
 		return nil, err
 	}
 	script := filepath.Join(dir, "where.py")
-	ready := &s.Origin.Ready
-	if err := os.WriteFile(script, fmt.Appendf(nil, mitmScript, origin.HostH1, pythonAddr(ready.Addr), origin.HostH2, pythonAddr(ready.AddrH2)), 0o600); err != nil {
+	if err := os.WriteFile(script, fmt.Appendf(nil, mitmScript, origin.HostH1, origin.HostH2), 0o600); err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(exe, "--quiet", "--listen-host", "127.0.0.1", "--listen-port", strconv.Itoa(port), "--set", "confdir="+dir,
@@ -157,6 +158,7 @@ func (s *Site) startMitmproxy(ctx context.Context, trust string) (*Peer, error) 
 	if err != nil {
 		return nil, err
 	}
+	p.RealPorts = true
 	root, err := os.ReadFile(filepath.Join(dir, "mitmproxy-ca-cert.pem"))
 	if err == nil {
 		p.Roots, err = pool(string(root))
@@ -168,19 +170,15 @@ func (s *Site) startMitmproxy(ctx context.Context, trust string) (*Peer, error) 
 	return p, nil
 }
 
-const mitmScript = `WHERE = {"%s": %s, "%s": %s}
+const mitmScript = `import socket
 
-def server_connect(data):
-    name = data.server.address[0]
-    if name in WHERE:
-        data.server.sni = name
-        data.server.address = WHERE[name]
+system = socket.getaddrinfo
+
+def lookup(host, *more, **named):
+    return system("127.0.0.1" if host in (%q, %q) else host, *more, **named)
+
+socket.getaddrinfo = lookup
 `
-
-func pythonAddr(addr string) string {
-	host, port, _ := net.SplitHostPort(addr)
-	return fmt.Sprintf("(%q, %s)", host, port)
-}
 
 // startOther starts a foreign program and waits until its port answers.
 func (s *Site) startOther(ctx context.Context, name string, cmd *exec.Cmd, port int, roots string, after func()) (*Peer, error) {

@@ -2,7 +2,9 @@ package peer
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -66,6 +68,48 @@ func TestPeersCarryEverything(t *testing.T) {
 			}
 			if used, err := measure.ProcessCPU(p.PID()); err != nil || used == 0 {
 				t.Errorf("CPU time %v, %v", used, err)
+			}
+		})
+	}
+}
+
+func TestInstalledProxiesKeepAnAgentsConnection(t *testing.T) {
+	s := site(t)
+	for _, name := range []string{Squid, Mitmproxy} {
+		t.Run(name, func(t *testing.T) {
+			p, err := s.Start(t.Context(), name)
+			if errors.Is(err, ErrMissing) {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Stop()
+			before, err := s.Origin.Counts()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, port, _ := net.SplitHostPort(s.Origin.Ready.Addr)
+			a := &load.Access{Proxy: p.Addr, Host: origin.HostH1, Port: port, Roots: p.Roots, Protocol: "http/1.1",
+				Cookies: origin.CookieName + "=" + s.Origin.Ready.Borrowed}
+			tunnel, err := a.Open(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tunnel.Close()
+			for i := range 12 {
+				stop := time.AfterFunc(30*time.Second, tunnel.Cut)
+				if err := tunnel.Small(); err != nil {
+					t.Fatalf("page %d: %v", i+1, err)
+				}
+				stop.Stop()
+			}
+			after, err := s.Origin.Counts()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := after.Minus(before); n.ByPerson != 12 || n.Handshakes != 1 {
+				t.Errorf("the origin counted %+v", n)
 			}
 		})
 	}
