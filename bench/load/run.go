@@ -15,7 +15,7 @@ type Slice struct {
 	// Agents has one function per agent; a call does one unit of work.
 	Agents []func() error
 	// Warm is how many units each agent does before anything is measured, or as
-	// many as it can in as long as the slice is then.
+	// many as it can in as long as the slice is then. Agents begin step by step.
 	Warm int
 	// For is when the loop ends; units under way are finished and counted.
 	For time.Duration
@@ -36,16 +36,8 @@ type Result struct {
 // Run does the slice. It fails with the first error of any unit: a refused
 // exchange is no exchange, and a figure that has some in it says nothing.
 func (s Slice) Run(ctx context.Context) (Result, error) {
-	if err := s.each(ctx, func(_ int, unit func() error) error {
-		until := time.Now().Add(max(s.For, time.Second))
-		for i := 0; i < s.Warm && (i == 0 || time.Now().Before(until)); i++ {
-			if err := unit(); err != nil {
-				return err
-			}
-		}
-		return nil
-	}); err != nil {
-		return Result{}, fmt.Errorf("warming up: %w", err)
+	if err := s.warm(ctx); err != nil {
+		return Result{}, err
 	}
 	if err := s.Begin(); err != nil {
 		return Result{}, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/byline-proxy/byline/bench/load"
@@ -41,7 +42,7 @@ type Sample struct {
 
 // slice does one work through one peer.
 func slice(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (sample Sample, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*w.length+30*time.Second+time.Duration(w.agents)*12*time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, 3*w.length+patience(w.agents))
 	defer cancel()
 	yard, err := measure.Yardstick(s.Core, yardTurns)
 	if err != nil {
@@ -87,6 +88,12 @@ func slice(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (sample Samp
 	}, nil
 }
 
+// patience is how long opening tunnels and warming up may take, on a machine
+// that others use too.
+func patience(agents int) time.Duration {
+	return 30*time.Second + time.Duration(agents)*20*time.Millisecond
+}
+
 func resumed(agents []*load.Access) float64 {
 	opened, again := int64(0), int64(0)
 	for _, a := range agents {
@@ -111,6 +118,7 @@ func enter(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (agents []*l
 	}
 	errs := make([]error, 16)
 	var all sync.WaitGroup
+	var entered atomic.Int64
 	for lane := range errs {
 		all.Go(func() {
 			for i := lane; i < w.agents && errs[lane] == nil; i += len(errs) {
@@ -121,6 +129,8 @@ func enter(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (agents []*l
 				var err error
 				if units[i], leaves[i], err = w.enter(ctx, agents[i]); err != nil {
 					errs[lane] = fmt.Errorf("agent %d: %w", i+1, err)
+				} else {
+					entered.Add(1)
 				}
 			}
 		})
@@ -128,7 +138,7 @@ func enter(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (agents []*l
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
 		leave()
-		return nil, nil, nil, errors.Join(p.Err(), err)
+		return nil, nil, nil, errors.Join(p.Err(), fmt.Errorf("opening tunnels, %d of %d agents had one: %w", entered.Load(), w.agents, err))
 	}
 	return agents, units, leave, nil
 }
