@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/byline-proxy/byline/bench/origin"
@@ -58,11 +59,22 @@ type Site struct {
 	Tuning Tuning
 }
 
-// Start starts one peer by its name. The caller calls Stop.
+// Start starts one peer by its name. A name like before=/path/byline is another
+// build of Byline. The caller calls Stop.
 func (s *Site) Start(ctx context.Context, name string) (*Peer, error) {
 	trust := filepath.Join(s.Dir, "origin.pem")
 	if err := os.WriteFile(trust, []byte(s.Origin.Ready.Roots), 0o600); err != nil {
 		return nil, err
+	}
+	if _, exe, other := strings.Cut(name, "="); other {
+		build := *s
+		build.BylineExe = exe
+		p, err := build.startByline(ctx, trust)
+		if err != nil {
+			return nil, err
+		}
+		p.Name = name
+		return p, nil
 	}
 	switch name {
 	case Byline:

@@ -54,7 +54,7 @@ func parse(args []string, w io.Writer) (*settings, error) {
 	tasks := f.Int("tasks", 0, "that Byline's agents have between them, one account each; 0: one for each agent")
 	idle := f.String("idle", "1000,10000", "numbers of idle tunnels, by commas, beyond 1000 for byline alone; empty: none")
 	works := f.String("works", "", "some of small,fresh,resumed,down,up,h2,h2-h2; empty: all")
-	peers := f.String("peers", strings.Join([]string{peer.Tunnel, peer.Byline, peer.Wire, peer.Fasthttp, peer.GoproxyRaised, peer.Goproxy, peer.Squid, peer.Mitmproxy}, ","), "proxies to compare")
+	peers := f.String("peers", strings.Join([]string{peer.Tunnel, peer.Byline, peer.Wire, peer.Fasthttp, peer.GoproxyRaised, peer.Goproxy, peer.Squid, peer.Mitmproxy}, ","), "proxies to compare; before=/path/byline is another build of Byline")
 	latency := f.Duration("latency", 4*time.Second, "of one open loop at half of Byline's capacity; 0: none")
 	growth := f.Duration("growth", 500*time.Millisecond, "of one slice of the curves that show how Byline's cost grows; 0: none")
 	f.IntVar(&s.setup.ProxyCore, "proxy-core", min(1, runtime.NumCPU()-1), "core of the proxy; -1: any")
@@ -107,6 +107,9 @@ func (s *settings) choose(works, peers, idle string) error {
 	}
 	known := []string{peer.Tunnel, peer.TunnelBuffered, peer.Byline, peer.Goproxy, peer.GoproxyRaised, peer.Fasthttp, peer.Wire, peer.Squid, peer.Mitmproxy}
 	for _, p := range s.options.Peers {
+		if label, exe, other := strings.Cut(p, "="); other && label != "" && exe != "" && !slices.Contains(known, label) {
+			continue
+		}
 		if !slices.Contains(known, p) {
 			return fmt.Errorf("--peers: there is no %q; there are %s", p, strings.Join(known, ", "))
 		}
