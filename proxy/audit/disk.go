@@ -27,10 +27,6 @@ type file interface {
 
 type osDisk struct{}
 
-type osFile struct{ *os.File }
-
-func (f osFile) Sync() error { return syncData(f.File) }
-
 func (osDisk) create(path string) (file, error) {
 	return asFile(os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600))
 }
@@ -41,7 +37,7 @@ func asFile(f *os.File, err error) (file, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return newOSFile(f), nil
 }
 
 func (osDisk) remove(path string) error { return os.Remove(path) }

@@ -4,4 +4,7 @@ package audit
 
 import "os"
 
-func syncData(f *os.File) error { return f.Sync() }
+// osFile is a file of the system.
+type osFile struct{ *os.File }
+
+func newOSFile(f *os.File) osFile { return osFile{f} }
