@@ -67,7 +67,7 @@ func (l *Log) Behind() error {
 	return l.sealed.err
 }
 
-// behindSegments keeps the tiles: after each checkpoint it reads what came, writes
+// behindSegments keeps the tiles: after each checkpoint it takes what came, writes
 // full and partial tiles, and publishes the checkpoint.
 func (l *Log) behindSegments() {
 	s := l.sealed
@@ -121,7 +121,7 @@ func (l *Log) tile(t *tiler, patience func() error) *tiler {
 		}
 	}
 	if err == nil {
-		err = t.advance(&upto, func(int64, int64) error { return patience() })
+		err = t.follow(&l.w.fresh, upto, func(int64, int64) error { return patience() })
 	}
 	l.sealed.failed(err)
 	if err != nil {

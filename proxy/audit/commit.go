@@ -33,6 +33,10 @@ type writer struct {
 	st       state  // durable
 	tasks    counts // of st and what is being committed; after a failure it is read again
 	out      []byte // out[0] is spare, so that each line has a byte before it
+	leaves   []hash // of the lines in out
+	sealed   uint64 // seq of the newest checkpoint in out
+	note     string // and its signed note; "": there is none
+	fresh    fresh
 	own      []byte
 	cosigned *atomic.Pointer[string] // a note that goes on record with the next records; nil: there are no witnesses
 }
@@ -40,6 +44,12 @@ type writer struct {
 func segmentName(first uint64) string { return fmt.Sprintf("seg-%020d.jsonl", first) }
 
 func (w *writer) path(first uint64) string { return filepath.Join(w.cfg.Dir, segmentName(first)) }
+
+// begin empties out.
+func (w *writer) begin() {
+	w.out = append(w.out[:0], 0)
+	w.leaves, w.note = w.leaves[:0], ""
+}
 
 // put adds one line to out and to st.
 func (w *writer) put(st *state, us int64, taskSeq uint64, body []byte) {
@@ -51,6 +61,7 @@ func (w *writer) put(st *state, us int64, taskSeq uint64, body []byte) {
 	st.head = leafHash(w.out[start-1:])
 	w.out[start-1] = before
 	st.tree.add(st.head)
+	w.leaves = append(w.leaves, st.head)
 	w.out = append(w.out, '\n')
 	st.seq++
 	st.lastUS = us
@@ -68,6 +79,7 @@ func (w *writer) putOwn(st *state, us int64, r *Record) {
 }
 
 func (w *writer) putCheckpoint(st *state, us int64, r *Record) {
+	w.sealed, w.note = st.seq, r.Checkpoint
 	w.putOwn(st, us, r)
 	st.unsealed, st.ended = false, r.Code == sealClose
 	st.checkpoints++
@@ -86,6 +98,7 @@ func (w *writer) write(st *state) (syncing time.Duration, err error) {
 	}
 	st.off = end
 	w.st = *st
+	w.fresh.add(st.seq-uint64(len(w.leaves)), w.leaves, w.sealed, w.note)
 	return time.Since(began), nil
 }
 
@@ -135,7 +148,7 @@ func (w *writer) trim() error {
 // commit makes g durable, with a checkpoint behind it unless seal is "".
 func (w *writer) commit(g *group, seal string) (st state, syncing time.Duration, err error) {
 	st = w.st
-	w.out = append(w.out[:0], 0)
+	w.begin()
 	if st.off >= w.cfg.SegmentBytes {
 		if err := w.trim(); err != nil {
 			return st, 0, err

@@ -23,7 +23,7 @@ func Export(dir, out string, progress func(done, total int64)) (Checkpoint, erro
 		if err := at.position(c.Size + 1); err != nil {
 			return Checkpoint{}, fmt.Errorf("audit: export: %w", err)
 		}
-		upto = &mark{at.segment, at.off}
+		upto = &mark{at.segment, at.off, c.Size + 1}
 	}
 	if err := t.advance(upto, heard(progress)); err != nil {
 		return Checkpoint{}, fmt.Errorf("audit: export: %w", err)

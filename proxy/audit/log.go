@@ -179,7 +179,7 @@ func Open(cfg Config, key ed25519.PrivateKey, instance string) (*Log, error) {
 	}
 	l.witnessing = startWitnessing(cfg, files, func(r *Record) { l.Append(r) })
 	w.cosigned = &l.witnessing.cosigned
-	l.sealed.set(mark{w.st.segment, w.st.off})
+	l.sealed.set(mark{w.st.segment, w.st.off, w.st.seq})
 	go l.run()
 	go l.behindSegments()
 	return l, nil

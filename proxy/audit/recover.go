@@ -150,7 +150,7 @@ func (w *writer) repair(detail string) (*state, error) {
 		return nil, err
 	}
 	st := w.st
-	w.out = append(w.out[:0], 0)
+	w.begin()
 	if err := w.next(&st, nil); err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func (w *writer) changeKey(key ed25519.PrivateKey) error {
 	}
 	st := w.st
 	if st.seq > 0 {
-		w.out = append(w.out[:0], 0)
+		w.begin()
 		if err := w.trim(); err != nil {
 			return err
 		}

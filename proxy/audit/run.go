@@ -115,7 +115,7 @@ func (l *Log) commit(g *group, seal string) error {
 // checkpointed tells who works behind the segments that a checkpoint is durable.
 func (l *Log) checkpointed(st *state) {
 	if l.checkpoints.Swap(st.checkpoints) != st.checkpoints {
-		l.sealed.set(mark{st.segment, st.off})
+		l.sealed.set(mark{st.segment, st.off, st.seq})
 	}
 }
 

@@ -113,10 +113,42 @@ func segmentOf(segs []segment, seq uint64) int {
 	return i
 }
 
-// mark is a place in the segments.
+// mark is a place in the segments, between two lines.
 type mark struct {
 	segment uint64
 	off     int64
+	seq     uint64 // of the line behind it
+}
+
+// follow is advance with the hashes that the log's committer has made; what it
+// has no longer is read.
+func (t *tiler) follow(f *fresh, upto mark, progress func(done, total int64) error) error {
+	all, err := f.take(t.edge.size, upto.seq, t.takeLeaves)
+	if err != nil {
+		return err
+	}
+	if !all {
+		return t.advance(&upto, progress)
+	}
+	t.segment, t.off = upto.segment, upto.off
+	return t.publish()
+}
+
+// takeLeaves is take for many lines, without their text.
+func (t *tiler) takeLeaves(leaves []hash, sealed uint64, note string) error {
+	for i := range leaves {
+		if note != "" && t.edge.size == sealed {
+			t.note, t.at = note, t.edge.clone()
+		}
+		if err := t.edge.add(leaves[i], t.full); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tiler) full(level int, n uint64, hashes []hash) error {
+	return t.files.write(level, n, tileWidth, flat(hashes))
 }
 
 // advance takes every whole line up to the mark (nil: to the end of the log,
@@ -216,9 +248,7 @@ func (t *tiler) take(prefixed []byte) error {
 			t.bundle = t.bundle[:0]
 		}
 	}
-	return t.edge.add(leafHash(prefixed), func(level int, n uint64, hashes []hash) error {
-		return t.files.write(level, n, tileWidth, flat(hashes))
-	})
+	return t.edge.add(leafHash(prefixed), t.full)
 }
 
 func flat(hashes []hash) []byte {
