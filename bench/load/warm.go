@@ -100,7 +100,7 @@ func (s Slice) warm(ctx context.Context) error {
 		if s.Warm == 0 {
 			return nil
 		}
-		return w.agent(ctx, i, unit, s.Warm, max(s.For, time.Second))
+		return w.agent(ctx, i, unit, s.Warm, max(s.For, 500*time.Millisecond))
 	})
 	if err != nil {
 		return fmt.Errorf("warming up, %d of %d agents had begun: %w", w.begun.Load(), len(s.Agents), err)

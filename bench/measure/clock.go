@@ -1,11 +1,7 @@
 package measure
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
-	"os"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,25 +26,4 @@ func ThreadCPU() time.Duration {
 		return 0 // cannot happen: the clock exists since Linux 2.6.12
 	}
 	return time.Duration(ts.Nano())
-}
-
-// Resident is the physical memory of a process in bytes (VmRSS).
-func Resident(pid int) (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, fmt.Errorf("resident memory: %w", err)
-	}
-	return residentIn(text)
-}
-
-func residentIn(status []byte) (int64, error) {
-	lines := bufio.NewScanner(bytes.NewReader(status))
-	for lines.Scan() {
-		f := bytes.Fields(lines.Bytes())
-		if len(f) == 3 && string(f[0]) == "VmRSS:" && string(f[2]) == "kB" {
-			kb, err := strconv.ParseInt(string(f[1]), 10, 64)
-			return kb << 10, err
-		}
-	}
-	return 0, fmt.Errorf("resident memory: no VmRSS line; the process has ended")
 }

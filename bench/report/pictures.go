@@ -66,7 +66,7 @@ func (p *page) latencyPlot() string {
 	var lines []Line
 	for _, l := range p.Outcome.Latency {
 		if l.Failed == "" {
-			lines = append(lines, Line{l.Peer, []float64{50, 99, 99.9}, []float64{l.P50 / 1e3, l.P99 / 1e3, l.P999 / 1e3}})
+			lines = append(lines, Line{l.Peer, []float64{50, 99, 99.9}, []float64{l.P50.Median() / 1e3, l.P99.Median() / 1e3, l.P999.Median() / 1e3}})
 		}
 	}
 	return Plot{Title: "Latency at half of Byline's capacity, open loop", X: "percentile", Y: "ms", Lines: lines}.SVG()
@@ -76,7 +76,7 @@ func growthPlot(c rounds.Curve) string {
 	l := Line{Name: "byline"}
 	for _, pt := range c.Points {
 		if pt.Failed == "" {
-			l.X, l.Y = append(l.X, float64(pt.Size)), append(l.Y, pt.CPU)
+			l.X, l.Y = append(l.X, float64(pt.Size)), append(l.Y, pt.CPU.Median())
 		}
 	}
 	return Plot{Title: "Cost of a small request", X: c.What, Y: "µs of CPU", LogX: true, Lines: []Line{l}}.SVG()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,7 @@ func (r *Run) Write(w io.Writer) error {
 	for _, work := range r.Outcome.Works {
 		p.work(work)
 	}
+	p.streams()
 	p.idle()
 	p.recorded()
 	p.latency()
@@ -98,6 +100,37 @@ func (p *page) head() {
 		t.Add(row[0], row[1])
 	}
 	p.table(t)
+	p.printf("**How to read it.** Each figure is the median of its rounds. **±** is half of the way from the smallest round to the largest, in parts of the median. "+
+		"**Floor** is the least of all rounds, as measured: what a neighbour on the machine adds is not in it, so that it helps to judge a noisy run; **× floors** is the floor over the tunnel's. "+
+		"Budgets are compared with medians. **%s** marks a figure whose ± is over %s: believe its size, not its digits.\n\n", noisy, part(tooWide))
+}
+
+// A spread beyond tooWide is marked as noisy.
+const (
+	tooWide = 0.25
+	noisy   = "≈"
+)
+
+// spread is a cell for ±.
+func spread(s measure.Series) string {
+	if s.Spread() > tooWide {
+		return noisy + " " + part(s.Spread())
+	}
+	return part(s.Spread())
+}
+
+// floor is the least of all rounds.
+func floor(s measure.Series) float64 { return s.Quantile(0) }
+
+func measured(s rounds.Sample) float64 { return s.CPU }
+
+// floors is how many times the tunnel's floor a peer's is.
+func (p *page) floors(work, name string) float64 {
+	row, base := p.Outcome.Row(work, name), p.Outcome.Row(work, peer.Tunnel)
+	if row == nil || base == nil {
+		return math.NaN()
+	}
+	return floor(row.Series(measured)) / floor(base.Series(measured))
 }
 
 // ratio is how many times the tunnel a row costs, round by round.
@@ -118,7 +151,7 @@ func (p *page) ratio(work, name string) measure.Series {
 }
 
 func (p *page) summary() {
-	p.printf("## In one look\n\n× the tunnel of the same run, medians of %d rounds.\n\n", p.Setup.Rounds)
+	p.printf("## In one look\n\nProcessor time, × the tunnel of the same round; medians of %d rounds, %s: ± over %s.\n\n", p.Setup.Rounds, noisy, part(tooWide))
 	columns := []string{"proxy"}
 	for _, w := range p.Outcome.Works {
 		columns = append(columns, w.Key)
@@ -127,9 +160,21 @@ func (p *page) summary() {
 	for _, name := range p.Outcome.Peers {
 		cells := []string{name}
 		for _, w := range p.Outcome.Works {
-			cells = append(cells, figure(p.ratio(w.Key, name).Median()))
+			times := p.ratio(w.Key, name)
+			cell := figure(times.Median())
+			if times.Spread() > tooWide {
+				cell = noisy + " " + cell
+			}
+			cells = append(cells, cell)
 		}
 		t.Add(cells...)
+	}
+	if p.Outcome.Row(p.Outcome.Works[0].Key, peer.Byline) != nil {
+		floors := []string{"*byline, × floors*"}
+		for _, w := range p.Outcome.Works {
+			floors = append(floors, figure(p.floors(w.Key, peer.Byline)))
+		}
+		t.Add(floors...)
 	}
 	budget := []string{"*budget for byline*"}
 	for _, w := range p.Outcome.Works {
@@ -149,7 +194,10 @@ func (p *page) summary() {
 
 func (p *page) work(w rounds.Work) {
 	p.printf("## %s (`%s`)\n\n", w.Title, w.Key)
-	columns := []string{"proxy", w.Unit, "±", "× tunnel", "±", "a second", "p50 ms", "p99 ms", "proxy's core", "other core", "limit"}
+	columns := []string{"proxy", w.Unit, "±", "floor", "× tunnel", "±", "× floors", "a second", "p50 ms", "p99 ms", "proxy's core", "other core", "limit"}
+	if w.Body { // one body has no percentiles
+		columns = slices.Replace(columns, 7, 10, "GiB a second")
+	}
 	if w.Opens {
 		columns = append(columns, "resumed")
 	}
@@ -174,19 +222,40 @@ func (p *page) work(w rounds.Work) {
 		cpu, times := row.CPU(p.yard), p.ratio(w.Key, name)
 		busy := median(func(s rounds.Sample) float64 { return s.Busy })
 		other := median(func(s rounds.Sample) float64 { return s.LoadBusy })
-		cells := []string{name, figure(cpu.Median()), part(cpu.Spread()), figure(times.Median()), part(times.Spread()),
-			figure(median(func(s rounds.Sample) float64 { return s.Rate })),
-			figure(median(func(s rounds.Sample) float64 { return s.P50 }) / 1e3), figure(median(func(s rounds.Sample) float64 { return s.P99 }) / 1e3),
-			part(busy), part(other), limit(busy, other)}
+		cells := []string{name, figure(cpu.Median()), spread(cpu), figure(floor(row.Series(measured))), figure(times.Median()), spread(times), figure(p.floors(w.Key, name)),
+			figure(median(func(s rounds.Sample) float64 { return s.Rate }))}
+		if !w.Body {
+			cells = append(cells, figure(median(func(s rounds.Sample) float64 { return s.P50 })/1e3), figure(median(func(s rounds.Sample) float64 { return s.P99 })/1e3))
+		}
+		cells = append(cells, part(busy), part(other), limit(busy, other))
 		if w.Opens {
 			cells = append(cells, part(median(func(s rounds.Sample) float64 { return s.Resumed })))
 		}
 		t.Add(cells...)
 	}
 	p.table(t)
-	p.printf("%s", strings.Join(failed, ""))
+	if len(failed) > 0 {
+		p.printf("%s\n", strings.Join(failed, ""))
+	}
 	p.picture(w.Title, w.Key+".svg")
-	p.printf("%s\n\n", verdict(w.Budget, p.ratio(w.Key, peer.Byline).Median(), "× the tunnel"))
+	times := p.ratio(w.Key, peer.Byline)
+	if text := verdict(w.Budget, times.Median(), "× the tunnel"); text != "" {
+		p.printf("%s%s\n\n", text, doubt(w.Budget, times))
+	}
+}
+
+// doubt says when single rounds do not agree with the verdict on their median.
+func doubt(budget float64, rounds measure.Series) string {
+	within := 0
+	for _, v := range rounds {
+		if v <= budget {
+			within++
+		}
+	}
+	if within == 0 || within == len(rounds) {
+		return ""
+	}
+	return fmt.Sprintf(" %d of %d rounds were within it, from %s to %s.", within, len(rounds), figure(floor(rounds)), figure(rounds.Quantile(1)))
 }
 
 // limit says what kept a closed loop from going faster.
@@ -200,7 +269,7 @@ func limit(busy, other float64) string {
 	case other >= full:
 		return "generator and origin"
 	}
-	return "waiting: disk, wake-ups"
+	return "neither core: waiting"
 }
 
 // verdict compares Byline's ratio with its budget.
@@ -211,5 +280,5 @@ func verdict(budget, got float64, unit string) string {
 	case got <= budget:
 		return fmt.Sprintf("Budget %s: **kept**, %s %s.", figure(budget), figure(got), unit)
 	}
-	return fmt.Sprintf("Budget %s: **missed**, %s %s are %s over it.", figure(budget), figure(got), unit, part(got/budget-1))
+	return fmt.Sprintf("Budget %s: **missed**, %s %s is %s over it.", figure(budget), figure(got), unit, part(got/budget-1))
 }

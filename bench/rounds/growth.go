@@ -18,25 +18,26 @@ type Curve struct {
 
 // Point is one size.
 type Point struct {
-	Size   int     `json:"size"`
-	CPU    float64 `json:"cpu_us"` // of the proxy for a small request, normalised
-	Failed string  `json:"failed,omitempty"`
+	Size   int            `json:"size"`
+	CPU    measure.Series `json:"cpu_us"` // of the proxy for a small request, normalised, once a round
+	Failed string         `json:"failed,omitempty"`
 }
+
+// growthRounds is how often each point is measured.
+const growthRounds = 3
 
 // fillers is how many actions an adapter has before the one that is asked for.
 const fillers = 197
 
-// growths are the curves: how a site differs at a size, and how many agents work.
-func growths() []struct {
+// growth is one curve: how a site differs at a size, and how many agents work.
+type growth struct {
 	what  string
 	sizes []int
 	shape func(s *peer.Site, size int) (agents int)
-} {
-	return []struct {
-		what  string
-		sizes []int
-		shape func(s *peer.Site, size int) (agents int)
-	}{
+}
+
+func growths() []growth {
+	return []growth{
 		{"agents at work at once, in 32 tasks", []int{1, 10, 100, 1000, 10000}, func(s *peer.Site, n int) int {
 			s.Tasks = min(n, 32)
 			if n > 1000 { // thousands of connections to the application are opened at once, on a machine that others may use too
@@ -90,57 +91,66 @@ func morePolicies(n int) string {
 // GrowthSteps is how often Growth calls progress.
 func GrowthSteps() (n int) {
 	for _, g := range growths() {
-		n += len(g.sizes)
+		for _, size := range g.sizes {
+			n += roundsAt(size)
+		}
 	}
 	return n
 }
 
-// Growth measures all curves, each point on a fresh server. A point that fails
-// is noted; the error is for what ends the run.
+// roundsAt: opening ten thousand tunnels takes longer than measuring them.
+func roundsAt(size int) int {
+	if size > 1000 {
+		return 1
+	}
+	return growthRounds
+}
+
+// Growth measures all curves, each point on a fresh server, the points of a
+// curve in turn. A point that fails is noted; the error is for what ends the run.
 func Growth(ctx context.Context, s *peer.Site, length time.Duration, yard float64, progress func(string)) ([]Curve, error) {
 	var out []Curve
 	for _, g := range growths() {
-		c := Curve{What: g.what}
-		for _, size := range g.sizes {
-			progress(fmt.Sprintf("%d %s", size, g.what))
-			site := *s
-			agents := g.shape(&site, size)
-			point := Point{Size: size}
-			var err error
-			if point.CPU, err = costAt(ctx, &site, agents, length, yard); err != nil {
-				point.Failed = err.Error()
-			}
-			c.Points = append(c.Points, point)
-			if ctx.Err() != nil {
-				return append(out, c), ctx.Err()
-			}
+		out = append(out, g.measure(ctx, s, length, yard, progress))
+		if ctx.Err() != nil {
+			return out, ctx.Err()
 		}
-		out = append(out, c)
 	}
 	return out, nil
 }
 
-// costAt is the CPU time of a small request, the median of three short slices.
-func costAt(ctx context.Context, s *peer.Site, agents int, length time.Duration, yard float64) (float64, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute+patience(agents))
-	defer cancel()
-	p, err := s.Start(ctx, peer.Byline)
-	if err != nil {
-		return 0, err
-	}
-	defer p.Stop()
-	length = max(length, time.Duration(agents)*500*time.Microsecond) // everybody has a turn or two
-	w := Work{scale: 1e6, amount: 1, agents: agents, warm: max(2, 640/agents), length: length, enter: kept}
-	var all measure.Series
-	for range 3 {
-		sample, err := slice(ctx, s, p, w)
-		if err != nil {
-			return 0, err
+func (g growth) measure(ctx context.Context, s *peer.Site, length time.Duration, yard float64, progress func(string)) Curve {
+	c := Curve{What: g.what, Points: make([]Point, len(g.sizes))}
+	sites, peers, agents := make([]peer.Site, len(g.sizes)), make([]*peer.Peer, len(g.sizes)), make([]int, len(g.sizes))
+	for i, size := range g.sizes {
+		c.Points[i].Size, sites[i] = size, *s
+		agents[i] = g.shape(&sites[i], size)
+		var err error
+		if peers[i], err = sites[i].Start(ctx, peer.Byline); err != nil {
+			c.Points[i].Failed = err.Error()
+			continue
 		}
-		all = append(all, sample.CPU*yard/sample.Yard)
-		if agents > 1000 {
-			break // opening ten thousand tunnels takes longer than measuring them
+		defer peers[i].Stop()
+	}
+	for round := range growthRounds {
+		for i := range c.Points {
+			point := &c.Points[i]
+			if round >= roundsAt(point.Size) {
+				continue
+			}
+			progress(fmt.Sprintf("%d %s", point.Size, g.what))
+			if point.Failed != "" || ctx.Err() != nil {
+				continue
+			}
+			lasts := max(length, time.Duration(agents[i])*500*time.Microsecond) // everybody has a turn or two
+			w := Work{scale: 1e6, amount: 1, agents: agents[i], warm: max(2, 640/agents[i]), length: lasts, enter: kept}
+			sample, err := slice(ctx, &sites[i], peers[i], w)
+			if err != nil {
+				point.Failed = err.Error()
+				continue
+			}
+			point.CPU = append(point.CPU, sample.CPU*yard/sample.Yard)
 		}
 	}
-	return all.Median(), nil
+	return c
 }

@@ -31,42 +31,55 @@ type Idle struct {
 	Failed string  `json:"failed,omitempty"`
 }
 
-// idle measures a fresh process of the peer.
-func idle(ctx context.Context, s *peer.Site, name string, n int) Idle {
-	out := Idle{Peer: name, Tunnels: n}
-	fail := func(err error) Idle {
-		out.Failed = err.Error()
-		return out
+// idle measures a fresh process of each peer, all at the same time: it is
+// memory that counts here, which no neighbour takes away.
+func idle(ctx context.Context, s *peer.Site, names []string, n int) []Idle {
+	out := make([]Idle, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		out[i] = Idle{Peer: name, Tunnels: n}
+		p, err := s.Start(ctx, name)
+		if err != nil {
+			out[i].Failed = err.Error()
+			continue
+		}
+		all.Go(func() {
+			defer p.Stop()
+			if err := out[i].measure(ctx, s, p); err != nil {
+				out[i].Failed = err.Error()
+			}
+		})
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(n)*10*time.Millisecond)
+	all.Wait()
+	return out
+}
+
+func (out *Idle) measure(ctx context.Context, s *peer.Site, p *peer.Peer) error {
+	n := out.Tunnels
+	ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(n)*40*time.Millisecond)
 	defer cancel()
-	p, err := s.Start(ctx, name)
-	if err != nil {
-		return fail(err)
-	}
-	defer p.Stop()
 	var at [5]float64 // warm, first filled, first closed, again filled, again closed
 	for i, count := range []int{16, n, 0, n, 0} {
 		tunnels, err := fill(ctx, s, p, count)
 		if err != nil {
-			return fail(errors.Join(p.Err(), err))
+			return errors.Join(p.Err(), err)
 		}
 		if i == 0 { // the warm-up is closed before it is read
 			drain(tunnels)
 			tunnels = nil
 		}
 		if err := rest(ctx); err != nil {
-			return fail(err)
+			return err
 		}
 		resident, err := measure.Resident(p.PID())
 		if err != nil {
-			return fail(err)
+			return err
 		}
 		at[i] = float64(resident)
 		drain(tunnels)
 	}
 	out.Each, out.Left, out.Again = (at[1]-at[0])/float64(n), at[4]-at[0], (at[3]-at[1])/float64(n)
-	return out
+	return nil
 }
 
 func rest(ctx context.Context) error {

@@ -13,83 +13,97 @@ import (
 	"github.com/byline-proxy/byline/bench/peer"
 )
 
-// Latency is what agents wait for small pages in an open loop at one rate.
+// Latency is what agents wait for small pages in an open loop at one rate: a
+// figure for each round, so that medians can be shown with their spread.
 type Latency struct {
-	Peer string  `json:"peer"` // with what differs from its defaults
-	Rate float64 `json:"rate"` // asked for, a second
-	// Done is the rate that was reached.
-	Done float64 `json:"done"`
-	// Medians over the rounds, in microseconds.
-	P50  float64 `json:"p50_us"`
-	P99  float64 `json:"p99_us"`
-	P999 float64 `json:"p999_us"`
-	Busy float64 `json:"busy"` // part of its core that the proxy used
-	// Group is how many records one wait for the disk made durable, SyncUS how
-	// long it took.
-	Group  float64 `json:"group,omitempty"`
-	SyncUS float64 `json:"sync_us,omitempty"`
-	Failed string  `json:"failed,omitempty"`
+	Peer   string         `json:"peer"` // with what differs from its defaults
+	Rate   float64        `json:"rate"` // asked for, a second
+	Done   measure.Series `json:"done"` // the rate that was reached
+	P50    measure.Series `json:"p50_us"`
+	P99    measure.Series `json:"p99_us"`
+	P999   measure.Series `json:"p999_us"`
+	CPU    measure.Series `json:"cpu_us"`            // of the proxy for a request
+	Busy   measure.Series `json:"busy"`              // part of its core that the proxy used
+	Groups measure.Series `json:"groups,omitempty"`  // waits for the disk, a second
+	Group  measure.Series `json:"group,omitempty"`   // records that one of them made durable
+	SyncUS measure.Series `json:"sync_us,omitempty"` // how long one of them took
+	Failed string         `json:"failed,omitempty"`
 }
 
 // InMemory is Byline with its records where no disk is waited for: what the
 // wait for the disk costs is the difference.
 const InMemory = peer.Byline + ", records in memory"
 
+const latencyRounds = 5
+
+// LatencySteps is how often Latencies calls progress.
+const LatencySteps = 3 * latencyRounds
+
 // Latencies measures the tunnel, Byline, and Byline without a disk under its
-// records, one after the other in each of two rounds, at the same rate.
+// records, one after the other in each round, at the same rate.
 func Latencies(ctx context.Context, s *peer.Site, agents int, rate float64, length time.Duration, progress func(string)) []Latency {
-	const rounds = 2
-	names := []string{peer.Tunnel, peer.Byline, InMemory}
-	var out []Latency
-	var series = make([]struct{ p50, p99, p999, busy, done, group, sync measure.Series }, len(names))
-	failed := make([]error, len(names))
-	for range rounds {
-		for i, name := range names {
-			progress(fmt.Sprintf("latency at %.0f a second, %s", rate, name))
-			l, err := latency(ctx, s, name, agents, rate, length)
-			if err != nil {
-				failed[i] = err
-				continue
-			}
-			of := &series[i]
-			of.p50, of.p99, of.p999 = append(of.p50, l.P50), append(of.p99, l.P99), append(of.p999, l.P999)
-			of.busy, of.done, of.group, of.sync = append(of.busy, l.Busy), append(of.done, l.Done), append(of.group, l.Group), append(of.sync, l.SyncUS)
+	out := []Latency{{Peer: peer.Tunnel, Rate: rate}, {Peer: peer.Byline, Rate: rate}, {Peer: InMemory, Rate: rate}}
+	peers := make([]*peer.Peer, len(out))
+	for i := range out {
+		p, stop, err := startFor(ctx, s, out[i].Peer)
+		if err != nil {
+			out[i].Failed = err.Error()
+			continue
 		}
+		defer stop()
+		peers[i] = p
 	}
-	for i, name := range names {
-		of := &series[i]
-		l := Latency{Peer: name, Rate: rate}
-		if len(of.p50) > 0 {
-			l.P50, l.P99, l.P999 = of.p50.Median(), of.p99.Median(), of.p999.Median()
-			l.Busy, l.Done, l.Group, l.SyncUS = of.busy.Median(), of.done.Median(), of.group.Median(), of.sync.Median()
-		} else if failed[i] != nil {
-			l.Failed = failed[i].Error()
+	for round := range latencyRounds {
+		for k := range out {
+			i := (k + round) % len(out) // nobody is always first
+			progress(fmt.Sprintf("latency at %.0f a second, %s", rate, out[i].Peer))
+			if out[i].Failed == "" {
+				out[i].add(ctx, s, peers[i], agents, length)
+			}
 		}
-		out = append(out, l)
 	}
 	return out
 }
 
-func latency(ctx context.Context, s *peer.Site, name string, agents int, rate float64, length time.Duration) (l Latency, err error) {
+// startFor starts one of the peers whose latency is measured.
+func startFor(ctx context.Context, s *peer.Site, name string) (*peer.Peer, func(), error) {
+	if name != InMemory {
+		p, err := s.Start(ctx, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		return p, p.Stop, nil
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "byline-bench-")
+	if err != nil {
+		return nil, nil, err
+	}
+	site := *s
+	site.Tuning.Config = map[string]any{"audit": map[string]any{"dir": filepath.Join(dir, "audit")}}
+	p, err := site.Start(ctx, peer.Byline)
+	if err != nil {
+		os.RemoveAll(dir)
+		return nil, nil, err
+	}
+	return p, func() {
+		p.Stop()
+		os.RemoveAll(dir)
+	}, nil
+}
+
+func (l *Latency) add(ctx context.Context, s *peer.Site, p *peer.Peer, agents int, length time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, length+time.Minute)
 	defer cancel()
-	site := *s
-	start := name
-	if name == InMemory {
-		start = peer.Byline
-		dir, err := os.MkdirTemp("/dev/shm", "byline-bench-")
-		if err != nil {
-			return l, err
-		}
-		defer os.RemoveAll(dir)
-		site.Tuning.Config = map[string]any{"audit": map[string]any{"dir": filepath.Join(dir, "audit")}}
-	}
-	p, err := site.Start(ctx, start)
+	at, err := OpenLoop(ctx, s, p, agents, l.Rate, length)
 	if err != nil {
-		return l, err
+		l.Failed = err.Error()
+		return
 	}
-	defer p.Stop()
-	return OpenLoop(ctx, &site, p, agents, rate, length)
+	l.Done, l.P50, l.P99, l.P999 = append(l.Done, at.Done), append(l.P50, at.P50), append(l.P99, at.P99), append(l.P999, at.P999)
+	l.CPU, l.Busy = append(l.CPU, at.Busy/at.Done*1e6), append(l.Busy, at.Busy)
+	if at.Groups > 0 {
+		l.Groups, l.Group, l.SyncUS = append(l.Groups, at.Groups), append(l.Group, at.Group), append(l.SyncUS, at.SyncUS)
+	}
 }
 
 // Closed loads one running peer with as many small requests as it takes.
@@ -97,8 +111,18 @@ func Closed(ctx context.Context, s *peer.Site, p *peer.Peer, agents int, length 
 	return slice(ctx, s, p, Work{scale: 1e6, amount: 1, agents: agents, warm: max(2, 640/agents), length: length, enter: kept})
 }
 
+// Waited is what one open loop showed.
+type Waited struct {
+	Done           float64 // the rate that was reached, a second
+	P50, P99, P999 float64 // microseconds
+	Busy           float64 // part of its core that the proxy used
+	Groups         float64 // waits for the disk, a second
+	Group          float64 // records that one of them made durable
+	SyncUS         float64 // how long one of them took
+}
+
 // OpenLoop loads one running peer with small requests at a rate.
-func OpenLoop(ctx context.Context, s *peer.Site, p *peer.Peer, agents int, rate float64, length time.Duration) (l Latency, err error) {
+func OpenLoop(ctx context.Context, s *peer.Site, p *peer.Peer, agents int, rate float64, length time.Duration) (l Waited, err error) {
 	w := Work{agents: agents, enter: kept}
 	_, units, leave, err := enter(ctx, s, p, w)
 	if err != nil {
@@ -124,8 +148,9 @@ func OpenLoop(ctx context.Context, s *peer.Site, p *peer.Peer, agents int, rate 
 		return l, errors.Join(p.Err(), err)
 	}
 	recorded := after.Minus(before)
-	return Latency{Peer: p.Name, Rate: rate, Done: float64(r.Units) / r.Elapsed.Seconds(),
+	wall := r.Elapsed.Seconds()
+	return Waited{Done: float64(r.Units) / wall,
 		P50: micro(r.Latency.Quantile(0.5)), P99: micro(r.Latency.Quantile(0.99)), P999: micro(r.Latency.Quantile(0.999)),
-		Busy:  (to.proxy - from.proxy).Seconds() / r.Elapsed.Seconds(),
-		Group: recorded.Records / max(1, recorded.Groups), SyncUS: recorded.Sync * 1e6 / max(1, recorded.Groups)}, nil
+		Busy:   (to.proxy - from.proxy).Seconds() / wall,
+		Groups: recorded.Groups / wall, Group: recorded.Records / max(1, recorded.Groups), SyncUS: recorded.Sync * 1e6 / max(1, recorded.Groups)}, nil
 }

@@ -28,6 +28,7 @@ type Outcome struct {
 	Works   []Work    `json:"works"`
 	Peers   []string  `json:"peers"`
 	Rows    []*Row    `json:"rows"`
+	Streams []Stream  `json:"streams,omitempty"`
 	Idle    []Idle    `json:"idle,omitempty"`
 	Latency []Latency `json:"latency,omitempty"`
 	Growth  []Curve   `json:"growth,omitempty"`
@@ -49,14 +50,17 @@ func (o *Outcome) Row(work, name string) *Row {
 }
 
 // Yard is the fixed job's median over the run, in CPU seconds.
-func (o *Outcome) Yard() float64 {
+func (o *Outcome) Yard() float64 { return o.Yards().Median() }
+
+// Yards is the fixed job before each slice.
+func (o *Outcome) Yards() measure.Series {
 	var all measure.Series
 	for _, r := range o.Rows {
 		for _, s := range r.Samples {
 			all = append(all, s.Yard)
 		}
 	}
-	return all.Median()
+	return all
 }
 
 // Series takes one figure of each sample.
@@ -90,14 +94,21 @@ func Run(ctx context.Context, s *peer.Site, o Options, progress func(what string
 	if err := out.rounds(ctx, s, o, progress); err != nil {
 		return out, err
 	}
-	for _, n := range o.Idle {
-		for _, name := range out.Peers {
-			if name != peer.Byline && (n > o.IdleOthers || !o.holds(name)) {
-				continue // thousands of tunnels take other peers minutes to open
-			}
-			progress(fmt.Sprintf("%d idle, %s", n, name))
-			out.Idle = append(out.Idle, idle(ctx, s, name, n))
+	if o.Stream > 0 && slices.Contains(out.Peers, peer.Byline) {
+		for _, way := range []string{"down", "up"} {
+			progress("one large body " + way)
+			out.Streams = append(out.Streams, stream(ctx, s, way, o))
 		}
+	}
+	for _, n := range o.Idle {
+		progress(fmt.Sprintf("%d idle tunnels", n))
+		var names []string
+		for _, name := range out.Peers {
+			if name == peer.Byline || n <= o.IdleOthers && o.holds(name) { // thousands of tunnels take other peers minutes to open
+				names = append(names, name)
+			}
+		}
+		out.Idle = append(out.Idle, idle(ctx, s, names, n)...)
 	}
 	if err := out.further(ctx, s, o, progress); err != nil {
 		return out, err
@@ -130,21 +141,12 @@ func Steps(o Options) int {
 	if err != nil {
 		return 0
 	}
-	n := 1
-	for _, p := range o.Peers {
-		rounds := o.Rounds
-		if o.guest(p) {
-			rounds = (rounds + 1) / 2
-		}
-		n += rounds * len(works)
-		for _, tunnels := range o.Idle {
-			if p == peer.Byline || tunnels <= o.IdleOthers && o.holds(p) {
-				n++
-			}
-		}
+	n := 1 + o.Rounds*len(works)*len(o.Peers) + len(o.Idle)
+	if o.Stream > 0 && slices.Contains(o.Peers, peer.Byline) {
+		n += 2
 	}
 	if o.Latency > 0 {
-		n += 6
+		n += LatencySteps
 	}
 	if o.Growth > 0 {
 		n += GrowthSteps()
@@ -152,7 +154,7 @@ func Steps(o Options) int {
 	return n
 }
 
-// guest: it is measured in every other round, with bodies of a quarter.
+// guest: its slices are half as long, its bodies an eighth.
 func (o *Options) guest(name string) bool { return slices.Contains(o.Guests, name) }
 
 // holds: it is asked to hold idle tunnels.
@@ -178,7 +180,7 @@ func (out *Outcome) rounds(ctx context.Context, s *peer.Site, o Options, progres
 		running = append(running, p)
 	}
 	lighter := o
-	lighter.BigBytes = max(1, o.BigBytes/4)
+	lighter.Length, lighter.BigBytes = o.Length/2, max(1, o.BigBytes/8)
 	forGuests, err := Works(lighter)
 	if err != nil {
 		return err
@@ -189,9 +191,7 @@ func (out *Outcome) rounds(ctx context.Context, s *peer.Site, o Options, progres
 				p := running[(i+round)%len(running)] // nobody is always first
 				w := w
 				if o.guest(p.Name) {
-					if w = forGuests[k]; round%2 == 1 {
-						continue
-					}
+					w = forGuests[k]
 				}
 				progress(fmt.Sprintf("round %d, %s, %s", round+1, w.Key, p.Name))
 				out.Row(w.Key, p.Name).add(ctx, s, p, w, round)

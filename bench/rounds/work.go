@@ -25,9 +25,11 @@ type Work struct {
 	// Budget is how many times the tunnel Byline may cost; 0: none is set.
 	Budget float64 `json:"budget,omitempty"`
 
-	// Opens says that each unit opens a connection, H2 that agents speak HTTP/2.
+	// Opens says that each unit opens a connection, H2 that agents speak HTTP/2,
+	// Body that a slice is one large body.
 	Opens bool `json:"opens,omitempty"`
 	H2    bool `json:"h2,omitempty"`
+	Body  bool `json:"body,omitempty"`
 
 	scale  float64 // from seconds to Unit
 	amount float64 // how many of what Unit counts are done by one call
@@ -45,9 +47,10 @@ type Options struct {
 	Length     time.Duration // of one slice
 	BigBytes   int64         // of one body down or up
 	Agents     int           // that work at the same time
+	Stream     int64         // bytes of one body down and one up through Byline, with its memory watched; 0: none
 	Idle       []int         // how many tunnels are held open without work; empty: that part is left out
 	IdleOthers int           // the most that peers other than Byline are asked to hold
-	Guests     []string      // peers that are measured in every other round, with bodies of a quarter
+	Guests     []string      // peers whose slices are half as long and whose bodies an eighth
 	NotIdle    []string      // peers that are asked to hold no idle tunnels
 	Latency    time.Duration // of one open loop; 0: that part is left out
 	Growth     time.Duration // of one slice of a growth curve; 0: likewise
@@ -59,7 +62,7 @@ type Options struct {
 func Works(o Options) ([]Work, error) {
 	small := Work{Unit: "µs a request", scale: 1e6, amount: 1, agents: o.Agents, warm: 40, length: o.Length, enter: kept}
 	fresh := Work{Unit: "µs a connection", Opens: true, scale: 1e6, amount: 1, agents: o.Agents, warm: 3, length: o.Length, enter: anew}
-	big := Work{Unit: "s a GiB", scale: 1, amount: float64(o.BigBytes) / (1 << 30), agents: 1, length: time.Minute, most: 1}
+	big := Work{Unit: "s a GiB", Body: true, scale: 1, amount: float64(o.BigBytes) / (1 << 30), agents: 1, length: time.Minute, most: 1}
 	all := []Work{
 		small.as("small", 1.5, "Small request: kept-alive HTTP/1.1, 1 KiB of HTML back"),
 		fresh.as("fresh", 1.7, "New connection: CONNECT, full handshake, one small request"),

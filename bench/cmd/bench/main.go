@@ -184,6 +184,11 @@ func failures(o *rounds.Outcome) error {
 			errs = append(errs, fmt.Errorf("%s through %s: %s", r.Work, r.Peer, r.Failed))
 		}
 	}
+	for _, s := range o.Streams {
+		if s.Failed != "" {
+			errs = append(errs, fmt.Errorf("%d bytes %s: %s", s.Bytes, s.Way, s.Failed))
+		}
+	}
 	for _, i := range o.Idle {
 		if i.Failed != "" && ours(i.Peer) {
 			errs = append(errs, fmt.Errorf("%d idle tunnels through %s: %s", i.Tunnels, i.Peer, i.Failed))

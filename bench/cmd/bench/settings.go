@@ -55,7 +55,8 @@ func parse(args []string, w io.Writer) (*settings, error) {
 	idle := f.String("idle", "1000,10000", "numbers of idle tunnels, by commas, beyond 1000 for byline alone; empty: none")
 	works := f.String("works", "", "some of small,fresh,resumed,down,up,h2,h2-h2; empty: all")
 	peers := f.String("peers", strings.Join([]string{peer.Tunnel, peer.Byline, peer.Wire, peer.Fasthttp, peer.GoproxyRaised, peer.Goproxy, peer.Squid, peer.Mitmproxy}, ","), "proxies to compare; before=/path/byline is another build of Byline")
-	latency := f.Duration("latency", 4*time.Second, "of one open loop at half of Byline's capacity; 0: none")
+	stream := f.Int64("stream", 10<<30, "bytes of one body down and one up through Byline, with its memory watched; 0: none")
+	latency := f.Duration("latency", 2*time.Second, "of one open loop at half of Byline's capacity, five for each proxy; 0: none")
 	growth := f.Duration("growth", 500*time.Millisecond, "of one slice of the curves that show how Byline's cost grows; 0: none")
 	f.IntVar(&s.setup.ProxyCore, "proxy-core", min(1, runtime.NumCPU()-1), "core of the proxy; -1: any")
 	f.IntVar(&s.setup.LoadCore, "load-core", 0, "core of generator and origin; -1: any")
@@ -69,6 +70,7 @@ func parse(args []string, w io.Writer) (*settings, error) {
 	if *quick {
 		*rounds, *length, *big = 2, 400*time.Millisecond, 32<<20
 		*latency, *growth = *latency/4, 0
+		*stream = min(*stream, 256<<20)
 		if *idle == "1000,10000" {
 			*idle = "200"
 		}
@@ -83,7 +85,7 @@ func parse(args []string, w io.Writer) (*settings, error) {
 		}
 	}
 	s.setup.Rounds, s.setup.Length, s.setup.BigBytes, s.setup.Agents, s.setup.Tasks, s.setup.Quick = *rounds, *length, *big, *agents, *tasks, *quick
-	s.options.Latency, s.options.Growth = *latency, *growth
+	s.options.Latency, s.options.Growth, s.options.Stream = *latency, *growth, *stream
 	err := s.choose(*works, *peers, *idle)
 	if err != nil {
 		fmt.Fprintln(w, "bench:", err)
@@ -96,7 +98,7 @@ func (s *settings) choose(works, peers, idle string) error {
 	o := &s.options
 	o.Rounds, o.Length, o.BigBytes, o.Agents, o.IdleOthers = s.setup.Rounds, s.setup.Length, s.setup.BigBytes, s.setup.Agents, 1000
 	o.Works, o.Peers = list(works), list(peers)
-	o.Guests = []string{peer.Goproxy, peer.GoproxyRaised, peer.Squid, peer.Mitmproxy, peer.TunnelBuffered}
+	o.Guests = []string{peer.Wire, peer.Fasthttp, peer.Goproxy, peer.GoproxyRaised, peer.Squid, peer.Mitmproxy, peer.TunnelBuffered}
 	o.NotIdle = []string{peer.Goproxy, peer.Mitmproxy, peer.TunnelBuffered, peer.Fasthttp}
 	for _, n := range list(idle) {
 		count, err := strconv.Atoi(n)
@@ -117,8 +119,8 @@ func (s *settings) choose(works, peers, idle string) error {
 	if !s.has(peer.Tunnel) {
 		return errors.New("--peers: tunnel must be among them, it is the base of every ratio")
 	}
-	if s.setup.Rounds < 1 || s.setup.Length <= 0 || s.setup.BigBytes < 1 || s.setup.Agents < 1 || s.setup.Tasks < 0 {
-		return errors.New("--rounds, --length, --big and --agents must be positive")
+	if s.setup.Rounds < 1 || s.setup.Length <= 0 || s.setup.BigBytes < 1 || s.setup.Agents < 1 || s.setup.Tasks < 0 || o.Stream < 0 {
+		return errors.New("--rounds, --length, --big and --agents must be positive, --stream and --tasks at least 0")
 	}
 	_, err := rounds.Works(s.options)
 	return err
