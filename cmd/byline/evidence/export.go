@@ -63,10 +63,12 @@ type File struct {
 }
 
 func (e *Export) start() time.Time {
-	if e.Figures.Period.From.IsZero() {
-		return e.Report.From.UTC()
+	for _, t := range []time.Time{e.Figures.Period.From, e.Report.From} {
+		if !t.IsZero() {
+			return t.UTC()
+		}
 	}
-	return e.Figures.Period.From.UTC()
+	return e.Made.UTC() // nothing is on record
 }
 
 func (e *Export) end() time.Time {

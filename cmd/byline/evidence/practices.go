@@ -137,7 +137,7 @@ func auditAndAccountability() []Practice {
 			`{{n .ClockBack "clock correction"}}`, "records.jsonl: clock", "Synchronizing the host's clock is the host's; byline reconcile states the application's skew."},
 		{sp800171, "3.3.8", "Protect audit information and audit logging tools from unauthorized access, modification, and deletion", Supports,
 			"Records are hash-chained, the leaves of a Merkle tree, and sealed by signed checkpoints; a change, a gap, a reordering and a cut tail are found offline with the public key alone.",
-			`{{n .Checkpoints "checkpoint"}} in the period`, "proofs.jsonl, checkpoints.txt, keys; byline audit verify", "Reading the log is protected by file permissions. A log that was rewritten by the holder of the key shows against kept or witnessed checkpoints only."},
+			`{{n .Checkpoints "checkpoint"}} in the period`, "proofs, checkpoints.txt, keys/audit.key.pub; byline audit verify", "Reading the log is protected by file permissions. A log that was rewritten by the holder of the key shows against kept or witnessed checkpoints only."},
 		{sp800171, "3.3.9", "Limit management of audit logging functionality to a subset of privileged users", Partly,
 			"The record is configured by file alone; the control API has no verb that changes or deletes a record.", "", "", "Who may write configuration and keys is set by the host's permissions."},
 	}
