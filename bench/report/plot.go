@@ -14,6 +14,7 @@ type Plot struct {
 	Title  string
 	X, Y   string // what the axes count
 	LogX   bool   // sizes that grow tenfold
+	LogY   bool   // likewise; values must be positive
 	Lines  []Line
 	Budget float64 // a dashed line across; 0: none
 }
@@ -60,8 +61,14 @@ func (p Plot) SVG() string {
 		return marginLeft + (v-low)/(high-low)*fieldWidth
 	}
 	y := func(v float64) float64 { return marginTop + fieldHeight - v/top*fieldHeight }
-	step := niceStep(top)
-	for v := 0.0; v <= top+step/1e6; v += step {
+	ticks := p.ticksY(top)
+	if p.LogY {
+		least, most := math.Log10(ticks[0]), math.Log10(ticks[len(ticks)-1])
+		y = func(v float64) float64 {
+			return marginTop + fieldHeight - (max(math.Log10(v), least)-least)/(most-least)*fieldHeight
+		}
+	}
+	for _, v := range ticks {
 		fmt.Fprintf(&s, "<line x1='%d' x2='%d' y1='%.1f' y2='%.1f' stroke='%s'/><text x='%d' y='%.1f' text-anchor='end' fill='%s'>%s</text>\n",
 			marginLeft, marginLeft+fieldWidth, y(v), y(v), grid, marginLeft-6, y(v)+4, ink, tick(v))
 	}
@@ -112,6 +119,28 @@ func (p Plot) top() float64 {
 	return math.Ceil(top*1.05/niceStep(top)) * niceStep(top)
 }
 
+// ticksY are steps from 0, or powers of ten around all values.
+func (p Plot) ticksY(top float64) (all []float64) {
+	if !p.LogY {
+		step := niceStep(top)
+		for v := 0.0; v <= top+step/1e6; v += step {
+			all = append(all, v)
+		}
+		return all
+	}
+	least, most := math.Inf(1), top
+	for _, l := range p.Lines {
+		for _, v := range l.Y {
+			least = min(least, v)
+		}
+	}
+	from := math.Floor(math.Log10(max(min(least, most/10), 1e-3)))
+	for power := from; power == from || math.Pow(10, power-1) < most; power++ {
+		all = append(all, math.Pow(10, power))
+	}
+	return all
+}
+
 func (p Plot) ticksX() (all []float64) {
 	for _, l := range p.Lines {
 		all = append(all, l.X...)
@@ -145,7 +174,7 @@ func tick(v float64) string {
 	case v == math.Trunc(v):
 		return fmt.Sprintf("%.0f", v)
 	}
-	return strings.TrimRight(fmt.Sprintf("%.2f", v), "0")
+	return strings.TrimRight(fmt.Sprintf("%.3f", v), "0")
 }
 
 // Bars draws one bar for each value, with its spread, and a dashed line at budget.

@@ -25,9 +25,11 @@ func TestPictures(t *testing.T) {
 	for name, svg := range map[string]string{
 		"lines": Plot{Title: "a < b & c", X: "agents", Y: "µs", LogX: true, Budget: 30, Lines: []Line{
 			{"byline", []float64{1, 10, 1000}, []float64{20, 21, 22}}, {"one point", []float64{10}, []float64{5}}}}.SVG(),
-		"nothing": Plot{}.SVG(),
-		"bars":    Bars("×", "× tunnel", []Bar{{Name: "tunnel", Value: 1}, {Name: "by<line", Value: 1.4, Low: 1.3, High: 1.6, Mark: true}}, 1.5),
-		"no bars": Bars("", "", nil, 0),
+		"logarithms":   Plot{LogX: true, LogY: true, Lines: []Line{{"cores", []float64{1, 10, 1000}, []float64{0.004, 0.04, 4}}}}.SVG(),
+		"no logarithm": Plot{LogY: true, Lines: []Line{{"cores", []float64{1, 10}, []float64{0, 0}}}}.SVG(),
+		"nothing":      Plot{}.SVG(),
+		"bars":         Bars("×", "× tunnel", []Bar{{Name: "tunnel", Value: 1}, {Name: "by<line", Value: 1.4, Low: 1.3, High: 1.6, Mark: true}}, 1.5),
+		"no bars":      Bars("", "", nil, 0),
 	} {
 		wellFormed(t, svg)
 		if strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {

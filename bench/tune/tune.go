@@ -7,11 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strings"
 	"time"
 
 	"github.com/byline-proxy/byline/bench/measure"
 	"github.com/byline-proxy/byline/bench/peer"
-	"github.com/byline-proxy/byline/bench/rounds"
 )
 
 // Goal is what an operator wants to serve.
@@ -33,25 +34,8 @@ func (g Goal) Check() error {
 	add(g.RPS <= 0, "--target-rps must be positive")
 	add(g.Agents < 1 || g.Agents > 10000, "--agents must be from 1 to 10000")
 	add(g.P99 <= 0, "--p99 must be positive")
-	add(g.For < 30*time.Second, "--for must be at least 30s: each of some twenty trials starts a server")
+	add(g.For < 30*time.Second, "--for must be at least 30s: each of some twenty trials starts a server, and few of them have a place in less")
 	return errors.Join(errs...)
-}
-
-// Trial is one set of settings, measured.
-type Trial struct {
-	Setting string  `json:"setting"` // what differs from the best so far
-	Value   string  `json:"value"`
-	CPU     float64 `json:"cpu_us"` // of the proxy for a small request at the goal's rate, normalised
-	P50     float64 `json:"p50_us"`
-	P99     float64 `json:"p99_us"`
-	Most    float64 `json:"most"`    // requests a second that a closed loop reached
-	Memory  float64 `json:"memory"`  // bytes resident under load
-	Base    float64 `json:"base"`    // bytes resident before the first agent
-	Reached float64 `json:"reached"` // the rate that the open loop reached
-	Group   float64 `json:"group"`   // records in one wait for the disk
-	Kept    bool    `json:"kept"`    // it is the best of its setting
-	Default bool    `json:"default"` // the value that Byline has by itself
-	Failed  string  `json:"failed,omitempty"`
 }
 
 // Result is all that a search found.
@@ -60,9 +44,10 @@ type Result struct {
 	Machine measure.Machine `json:"machine"`
 	When    time.Time       `json:"when"`
 	Trials  []Trial         `json:"trials"`
-	First   Trial           `json:"first"` // the defaults
-	Best    Trial           `json:"best"`  // everything that was kept
-	Env     []string        `json:"env"`   // of the process, beside Changed
+	First   Trial           `json:"first"`           // the defaults
+	Again   *Trial          `json:"again,omitempty"` // the defaults at the end; nil when there was no time
+	Best    Trial           `json:"best"`            // everything that was kept
+	Env     []string        `json:"env"`             // of the process, beside Changed
 	Changed map[string]any  `json:"changed"`
 	Bought  []Gain          `json:"bought"`
 	Left    []string        `json:"left"` // what there was no time to try
@@ -72,6 +57,7 @@ type Result struct {
 type Gain struct {
 	Setting, Value string
 	CPU, P99       float64 // part of before, negative is less
+	CPUBy, P99By   float64 // what the two trials waver by together, likewise
 	Why            string
 }
 
@@ -85,17 +71,21 @@ func meets(g Goal, t Trial) bool {
 // worth is the least gain that is kept: less is within what trials waver by.
 const worth = 0.04
 
-// Run searches within the goal's time. progress is told what is tried, and
-// which part of all trials is done. What was found before ctx ends or a trial
-// fails is in the result.
+// Run searches within the goal's time: no trial begins that would not be over
+// by then, and what is under way at the end is cut off. progress is told what is
+// tried, and how many of all trials are done. What was found before ctx ends or
+// a trial fails is in the result.
 func Run(ctx context.Context, s *peer.Site, g Goal, progress func(done, all int, what string)) (*Result, error) {
 	r := &Result{Goal: g, When: time.Now(), Changed: map[string]any{}}
+	parent := ctx
+	ctx, cancel := context.WithDeadline(ctx, r.When.Add(g.For))
+	defer cancel()
 	var err error
 	if r.Machine, err = measure.ThisMachine(s.Dir); err != nil {
 		return nil, err
 	}
 	knobs := knobsFor(r.Machine.Cores)
-	all := 2 // the defaults at the start, and the best once more
+	all := 1 + closing // the defaults at the start
 	for _, k := range knobs {
 		all += len(k.values)
 	}
@@ -105,29 +95,35 @@ func Run(ctx context.Context, s *peer.Site, g Goal, progress func(done, all int,
 	}
 	done := 0
 	try := func(k knob, v value) Trial {
-		progress(done, all, k.name+" "+v.text)
+		progress(done, all, strings.TrimSpace(k.name+" "+v.text))
+		began := time.Now()
 		t := search.try(ctx, k, v)
+		search.longest = max(search.longest, time.Since(began))
 		done++
 		return t
 	}
-	r.First = try(knob{name: "defaults"}, value{})
+	r.First = try(knob{name: defaults}, value{})
 	// Starting a server, its accounts and its agents takes its part of each trial.
-	if over := time.Since(r.When) - search.each; over > 0 {
+	if over := search.longest - search.each; over > 0 {
 		search.each = max(search.each-over, time.Second)
 	}
 	if r.First.Failed != "" {
 		return r, fmt.Errorf("with the defaults: %s", r.First.Failed)
 	}
+	search.longest = 0 // the first one had longer slices
 	best := r.First
 	for _, k := range knobs {
 		before, at := best, -1
 		for i, v := range k.values {
-			if ctx.Err() != nil || time.Since(r.When) > g.For*9/10 {
+			if time.Now().Add((closing+1)*search.expected()).After(r.When.Add(g.For)) || ctx.Err() != nil {
 				r.Left = append(r.Left, k.name+" "+v.text)
-				done++
 				continue
 			}
 			t := try(k, v)
+			if ctx.Err() != nil {
+				r.Left = append(r.Left, k.name+" "+v.text) // it was cut off
+				continue
+			}
 			r.Trials = append(r.Trials, t)
 			if better(g, t, best) {
 				best, at = t, len(r.Trials)-1
@@ -136,95 +132,63 @@ func Run(ctx context.Context, s *peer.Site, g Goal, progress func(done, all int,
 		}
 		if at >= 0 {
 			r.Trials[at].Kept = true
-			r.Bought = append(r.Bought, Gain{k.name, r.Trials[at].Value, best.CPU/before.CPU - 1, best.P99/before.P99 - 1, k.why})
+			r.Bought = append(r.Bought, gain(k, r.Trials[at], before))
 		}
 	}
-	if ctx.Err() == nil {
-		progress(done, all, "the best once more")
-		if t := search.try(ctx, knob{name: "the best"}, value{}); t.Failed == "" {
-			best = t
-		}
-	}
-	r.Best = best
+	all = done + closing // what is left out will not come
+	r.Best, r.Env, r.Changed = best, nil, nil
 	r.Env, r.Changed = search.chosen()
-	progress(all, all, "done")
-	return r, ctx.Err()
+	if t := try(knob{name: "what was kept, once more"}, value{}); t.Failed == "" {
+		r.Best = t
+	}
+	search.set = map[string]value{}
+	if t := try(knob{name: "the defaults, once more"}, value{}); t.Failed == "" {
+		r.Again = &t
+	}
+	progress(done, all, "done")
+	return r, parent.Err()
+}
+
+// closing is how many trials come after the search: what was kept, and the
+// defaults, once more, so that what the machine itself did meanwhile is seen.
+const closing = 2
+
+const defaults = "defaults"
+
+// expected is how long the next trial will take.
+func (s *search) expected() time.Duration {
+	if s.longest > 0 {
+		return s.longest
+	}
+	return s.each
+}
+
+func gain(k knob, t, before Trial) Gain {
+	return Gain{Setting: k.name, Value: t.Value, Why: k.why, CPU: t.CPU/before.CPU - 1, CPUBy: t.CPUBy + before.CPUBy,
+		P99: t.P99/before.P99 - 1, P99By: t.P99By + before.P99By}
+}
+
+// Wavered is by how much the defaults cost more or less at the end of the
+// search than at its start: gains below it may be the machine's.
+func (r *Result) Wavered() float64 {
+	if r.Again == nil {
+		return 0
+	}
+	return math.Abs(r.Again.CPU/r.First.CPU - 1)
 }
 
 // better: meeting the goal comes first, then the cost. Where nothing meets it,
-// what is nearer in latency without costing more.
+// what is nearer in latency without costing more. A difference within what the
+// slices of the two waver by is none.
 func better(g Goal, t, best Trial) bool {
+	least, late := max(worth, (t.CPUBy+best.CPUBy)/2), max(2*worth, (t.P99By+best.P99By)/2)
 	switch {
 	case t.Failed != "" || t.Reached < 0.97*min(g.RPS, best.Reached):
 		return false
 	case meets(g, t) != meets(g, best):
 		return meets(g, t)
 	case meets(g, t):
-		return t.CPU < best.CPU*(1-worth)
+		return t.CPU < best.CPU*(1-least)
 	}
-	return t.P99 < best.P99*(1-2*worth) && t.CPU < best.CPU*(1+worth)
-}
-
-const yardTurns = 10_000
-
-// search is one run of Run.
-type search struct {
-	site *peer.Site
-	goal Goal
-	each time.Duration
-	yard time.Duration
-	set  map[string]value // by knob, what was kept so far
-}
-
-// try measures one value on top of what was kept.
-func (s *search) try(ctx context.Context, k knob, v value) Trial {
-	t := Trial{Setting: k.name, Value: v.text}
-	site := *s.site
-	site.Tuning = peer.Tuning{Config: map[string]any{}}
-	for name, kept := range s.set {
-		if name != k.name {
-			kept.apply(&site)
-		}
-	}
-	v.apply(&site)
-	site.Tasks = min(s.goal.Agents, 200)
-	if err := s.measure(ctx, &site, &t); err != nil {
-		t.Failed = err.Error()
-	}
-	return t
-}
-
-func (s *search) measure(ctx context.Context, site *peer.Site, t *Trial) error {
-	ctx, cancel := context.WithTimeout(ctx, s.each+time.Minute)
-	defer cancel()
-	p, err := site.Start(ctx, peer.Byline)
-	if err != nil {
-		return err
-	}
-	defer p.Stop()
-	base, err := measure.Resident(p.PID())
-	if err != nil {
-		return err
-	}
-	length := max(s.each*2/5, 500*time.Millisecond)
-	closed, err := rounds.Closed(ctx, site, p, s.goal.Agents, length)
-	if err != nil {
-		return err
-	}
-	yard, err := measure.Yardstick(max(0, site.Core), yardTurns)
-	if err != nil {
-		return err
-	}
-	open, err := rounds.OpenLoop(ctx, site, p, s.goal.Agents, min(s.goal.RPS, 0.8*closed.Rate), length)
-	if err != nil {
-		return err
-	}
-	resident, err := measure.Resident(p.PID())
-	if err != nil {
-		return err
-	}
-	t.Most, t.P50, t.P99, t.Reached, t.Group = closed.Rate, open.P50, open.P99, open.Done, open.Group
-	t.CPU = open.Busy / open.Done * 1e6 * s.yard.Seconds() / yard.Seconds()
-	t.Memory, t.Base = float64(resident), float64(base)
-	return nil
+	return t.P99 < best.P99*(1-late) && t.CPU < best.CPU*(1+worth)
 }

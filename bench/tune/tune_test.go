@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/byline-proxy/byline/configs"
 )
 
 func result() *Result {
@@ -13,9 +15,10 @@ func result() *Result {
 		First:   Trial{CPU: 40, P50: 500, P99: 30000, Most: 9000, Reached: 1000, Memory: 80 << 20, Base: 30 << 20},
 		Best:    Trial{CPU: 30, P50: 400, P99: 10000, Most: 12000, Reached: 1000, Memory: 80 << 20, Base: 30 << 20},
 		Trials:  []Trial{{Setting: "audit.commit_every", Value: "1ms", CPU: 30, P99: 10000, Kept: true}, {Setting: "GOMAXPROCS", Value: "1", Failed: "it <ended>"}},
+		Again:   &Trial{CPU: 44, P50: 500, P99: 30000, Most: 9000, Reached: 1000, Memory: 80 << 20, Base: 30 << 20},
 		Env:     []string{"GOGC=200"},
 		Changed: map[string]any{"audit": map[string]any{"commit_every": "1ms"}, "wire": map[string]any{"max_conns": 64}},
-		Bought:  []Gain{{"GOGC, GOMEMLIMIT", "GOGC=200", -0.1, 0, "garbage"}, {"audit.commit_every", "1ms", -0.25, -0.66, "groups"}}}
+		Bought:  []Gain{{Setting: "GOGC, GOMEMLIMIT", Value: "GOGC=200", CPU: -0.1, Why: "garbage"}, {Setting: "audit.commit_every", Value: "1ms", CPU: -0.25, CPUBy: 0.05, P99: -0.66, P99By: 0.1, Why: "groups"}}}
 }
 
 func TestTheFileIsYAMLThatSaysWhatItBought(t *testing.T) {
@@ -24,16 +27,36 @@ func TestTheFileIsYAMLThatSaysWhatItBought(t *testing.T) {
 		if err := r.WriteYAML(&b); err != nil {
 			t.Fatal(err)
 		}
-		var back map[string]map[string]any
+		var back map[string]any
 		if err := yaml.Unmarshal([]byte(b.String()), &back); err != nil {
 			t.Fatalf("%v in\n%s", err, b.String())
 		}
-		if len(back) != len(r.Changed) {
+		if len(back) != len(r.Changed)+1 {
 			t.Errorf("%v came back from\n%s", back, b.String())
 		}
-		if len(r.Changed) > 0 && (back["audit"]["commit_every"] != "1ms" || !strings.Contains(b.String(), "bought: CPU a request -25 %, p99 -66 %") ||
-			!strings.Contains(b.String(), "#   GOGC=200") || !strings.Contains(b.String(), ": met.")) {
+		if len(r.Changed) > 0 && (back["audit"].(map[string]any)["commit_every"] != "1ms" || !strings.Contains(b.String(), "bought: CPU a request -25 % (± 5), p99 -66 % (± 10)") ||
+			!strings.Contains(b.String(), "the machine itself changed by 10 % meanwhile") || !strings.Contains(b.String(), "#   GOGC=200") || !strings.Contains(b.String(), ": met.")) {
 			t.Error(b.String())
+		}
+	}
+}
+
+// Whatever is kept, a server starts with it.
+func TestEveryValueIsOneThatTheConfigurationTakes(t *testing.T) {
+	for _, k := range knobsFor(8) {
+		for _, v := range k.values {
+			r := result()
+			r.Changed = map[string]any{}
+			if v.path != "" {
+				put(r.Changed, v.path, v.to)
+			}
+			var b strings.Builder
+			if err := r.WriteYAML(&b); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := configs.Parse("tuned.yaml", []byte(b.String())); err != nil {
+				t.Errorf("%s %s: %v", k.name, v.text, err)
+			}
 		}
 	}
 }
@@ -70,6 +93,7 @@ func TestBetterMeetsTheGoalFirst(t *testing.T) {
 	}{
 		{"meets it, though dearer", fast, slow, true},
 		{"cheaper, but misses it", slow, fast, false},
+		{"cheaper by less than both waver", Trial{CPU: 16, CPUBy: 0.5, P99: 5000, Reached: 1000}, fast, false},
 		{"within the noise", Trial{CPU: 19.5, P99: 5000, Reached: 1000}, fast, false},
 		{"cheaper by a tenth", Trial{CPU: 18, P99: 5000, Reached: 1000}, fast, true},
 		{"cheaper at a lower rate", Trial{CPU: 10, P99: 5000, Reached: 500}, fast, false},

@@ -100,21 +100,27 @@ func search(ctx context.Context, goal tune.Goal, out string, log io.Writer) (*tu
 	}
 	defer o.Stop()
 	site := &peer.Site{Exe: exe, BylineExe: exe, Dir: dir, Core: -1, Origin: o}
-	return tune.Run(ctx, site, goal, bar(log))
+	return tune.Run(ctx, site, goal, bar(log, goal.For))
 }
 
-// bar shows how far the search is; what is no terminal gets a line for each trial.
-func bar(w io.Writer) func(done, all int, what string) {
+// bar shows how far the search is, in trials and in time; what is no terminal
+// gets a line for each trial.
+func bar(w io.Writer, limit time.Duration) func(done, all int, what string) {
+	began := time.Now()
+	spent := func() time.Duration { return time.Since(began).Round(time.Second) }
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return func(done, all int, what string) { fmt.Fprintf(w, "%d/%d %s\n", done, all, what) }
+		return func(done, all int, what string) {
+			fmt.Fprintf(w, "%d/%d done, %s of %v: %s\n", done, all, spent(), limit, what)
+		}
 	}
 	var b *progressbar.ProgressBar
 	return func(done, all int, what string) {
 		if b == nil {
 			b = progressbar.NewOptions(all, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(20), progressbar.OptionShowCount(), progressbar.OptionFullWidth())
 		}
-		b.Describe(fmt.Sprintf("%-32s", what))
+		b.ChangeMax(all) // fewer than planned when the time is short
+		b.Describe(fmt.Sprintf("%s of %v, %-32s", spent(), limit, what))
 		_ = b.Set(done) // a bar that cannot be drawn is no reason to stop
 		if done == all {
 			fmt.Fprintln(w)
