@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha1"
 	"encoding/base64"
@@ -15,135 +14,28 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"golang.org/x/net/http2"
+
+	"github.com/byline-proxy/byline/cmd/byline/e2e/socket"
 )
-
-// overStream lets a library that knows the upgrade of HTTP/1.1 accept an extended
-// CONNECT (RFC 8441): what it writes and reads is the stream's.
-type overStream struct {
-	http.ResponseWriter
-	r *http.Request
-}
-
-func (o *overStream) WriteHeader(status int) {
-	if status == http.StatusSwitchingProtocols {
-		o.Header().Del("Connection")
-		o.Header().Del("Upgrade")
-		status = http.StatusOK
-	}
-	o.ResponseWriter.WriteHeader(status)
-	o.ResponseWriter.(http.Flusher).Flush()
-}
-
-func (o *overStream) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c := &streamConn{r: o.r.Body, w: o.ResponseWriter}
-	return c, bufio.NewReadWriter(bufio.NewReader(c), bufio.NewWriter(c)), nil
-}
-
-// streamConn is a stream in the form of a connection, without deadlines.
-type streamConn struct {
-	net.Conn
-	r io.ReadCloser
-	w io.Writer
-}
-
-func (c *streamConn) Read(p []byte) (int, error)  { return c.r.Read(p) }
-func (c *streamConn) Close() error                { return c.r.Close() }
-func (c *streamConn) SetDeadline(time.Time) error { return nil }
-func (c *streamConn) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	if f, ok := c.w.(http.Flusher); ok {
-		f.Flush()
-	}
-	return n, err
-}
 
 // accept is the SaaS's side of a WebSocket over either protocol.
 func accept(t *testing.T, w http.ResponseWriter, r *http.Request) *websocket.Conn {
-	if r.ProtoMajor == 2 {
-		if r.Method != http.MethodConnect || r.Header.Get(":protocol") != "websocket" || r.Header.Get("Sec-WebSocket-Key") != "" {
-			t.Errorf("no extended CONNECT: %s %v", r.Method, r.Header)
-		}
-		r = r.Clone(r.Context())
-		r.Method = http.MethodGet
-		for k, v := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="} {
-			r.Header.Set(k, v)
-		}
-		w = &overStream{w, r}
-	}
-	if r.Header.Get("Sec-WebSocket-Version") != "13" {
-		t.Errorf("the version did not arrive: %v", r.Header)
-	}
-	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"chat"}, InsecureSkipVerify: true, CompressionMode: websocket.CompressionContextTakeover})
+	c, err := socket.Accept(w, r)
 	if err != nil {
 		t.Errorf("accept: %v", err)
 		return nil
 	}
-	c.SetReadLimit(4 << 20)
 	return c
-}
-
-// connector is an agent that opens its WebSocket by extended CONNECT: a transport
-// that turns the upgrade of a library into one.
-type connector struct{ w *wires }
-
-func (c connector) RoundTrip(r *http.Request) (*http.Response, error) {
-	cc, err := (&http2.Transport{}).NewClientConn(c.w.secured())
-	if err != nil {
-		return nil, err
-	}
-	key := r.Header.Get("Sec-WebSocket-Key")
-	r = r.Clone(context.WithoutCancel(r.Context())) // the library's ends with the handshake
-	for _, name := range []string{"Connection", "Upgrade", "Sec-WebSocket-Key"} {
-		r.Header.Del(name)
-	}
-	body, up := io.Pipe()
-	r.Method, r.Body, r.ContentLength = http.MethodConnect, body, -1
-	r.Header[":protocol"] = []string{"websocket"}
-	resp, err := cc.RoundTrip(r)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return resp, err
-	}
-	if resp.Header.Get("Sec-WebSocket-Accept") != "" {
-		c.w.t.Error("an extended CONNECT was answered with an accepted key")
-	}
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	resp.StatusCode = http.StatusSwitchingProtocols
-	resp.Header.Set("Connection", "Upgrade")
-	resp.Header.Set("Upgrade", "websocket")
-	resp.Header.Set("Sec-WebSocket-Accept", base64.StdEncoding.EncodeToString(sum[:]))
-	down := resp.Body
-	resp.Body = struct {
-		io.ReadCloser
-		io.Writer
-	}{struct {
-		io.Reader
-		io.Closer
-	}{down, closers{up, down}}, up}
-	return resp, nil
-}
-
-type closers []io.Closer
-
-func (all closers) Close() (err error) {
-	for _, c := range all {
-		err = c.Close()
-	}
-	return err
 }
 
 // dial opens a WebSocket as an agent does that has borrowed a session.
 func (w *wires) dial(path string) (*websocket.Conn, *http.Response, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	client := w.agent
+	way := w.agent.Transport
 	if w.from == "h2" {
-		client = &http.Client{Transport: connector{w}}
+		way = socket.Connector{Secured: func() net.Conn { return w.secured() }}
 	}
-	c, resp, err := websocket.Dial(ctx, "https://example.com"+path, &websocket.DialOptions{HTTPClient: client, Subprotocols: []string{"chat"},
-		CompressionMode: websocket.CompressionContextTakeover, HTTPHeader: http.Header{"Cookie": {"sid=" + canaryHuman}, "X-Api-Key": {canaryHuman}}})
+	c, resp, err := socket.Dial("https://example.com"+path, way, http.Header{"Cookie": {"sid=" + canaryHuman}, "X-Api-Key": {canaryHuman}})
 	if c != nil {
-		c.SetReadLimit(4 << 20)
 		w.t.Cleanup(func() { c.CloseNow() })
 	}
 	return c, resp, err
