@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -62,7 +61,7 @@ func (h *House) Roots() *x509.CertPool {
 func newAgent(t testing.TB, proxy *url.URL, roots *x509.CertPool, s *seen) *Agent {
 	transport := &http.Transport{
 		Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		DisableCompression: true, MaxIdleConnsPerHost: 64,
+		DisableCompression: true, MaxIdleConnsPerHost: 64, ExpectContinueTimeout: patience,
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, a *http.Response) error {
 			s.head(a)
 			if a.StatusCode == http.StatusOK {
@@ -108,6 +107,19 @@ func (g *Agent) H2() *Agent {
 	return &own
 }
 
+// Unkept is the same agent, but one whose answers are not kept and may take as
+// long as they do: for bodies of gigabytes.
+func (g *Agent) Unkept() *Agent {
+	own, client := *g, *g.http
+	client.Timeout = 0
+	own.http, own.seen = &client, nil
+	return &own
+}
+
+// Transport carries the agent's requests through the proxy, for libraries that
+// bring their own.
+func (g *Agent) Transport() *http.Transport { return g.http.Transport.(*http.Transport) }
+
 // refusedTunnel is the answer to a CONNECT that was refused.
 type refusedTunnel struct{ answer Answer }
 
@@ -145,9 +157,19 @@ func (g *Agent) send(ctx context.Context, method, path, kind string, body io.Rea
 	if err != nil {
 		return nil, err
 	}
-	maps.Copy(q.Header, g.Header)
 	if kind != "" {
 		q.Header.Set("Content-Type", kind)
+	}
+	return g.Send(q)
+}
+
+// Send sends a request of the test's own making, with what the agent always
+// sends where it has none of that name, and leaves the body to the caller.
+func (g *Agent) Send(q *http.Request) (*http.Response, error) {
+	for name, values := range g.Header {
+		if _, ok := q.Header[name]; !ok {
+			q.Header[name] = values
+		}
 	}
 	if q.Header.Get("Referer") == "" {
 		q.Header.Set("Referer", g.Base+"/")
@@ -159,10 +181,15 @@ func (g *Agent) send(ctx context.Context, method, path, kind string, body io.Rea
 	if err != nil {
 		return nil, err
 	}
-	g.seen.head(a)
-	a.Body = &kept{a.Body, g.seen, 0}
+	if g.seen != nil {
+		g.seen.head(a)
+		a.Body = &kept{a.Body, g.seen, 0}
+	}
 	return a, nil
 }
+
+// Read reads an answer to its end.
+func (g *Agent) Read(a *http.Response, err error) Answer { return g.answer(a, err) }
 
 func read(a *http.Response, s *seen) Answer {
 	defer a.Body.Close()

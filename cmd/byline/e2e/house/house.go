@@ -25,6 +25,9 @@ type House struct {
 	Config string // byline.yaml
 	Listen string // where agents reach the proxy, host:port
 
+	Env    []string // what the server has in its environment on top
+	Before []string // a command that starts the server when it is given its arguments
+
 	t      testing.TB
 	server *process
 	marks  marks
@@ -35,7 +38,7 @@ type House struct {
 }
 
 // New founds a house with byline init. more is YAML for byline.yaml on top of
-// data_dir, listen, control and guard. The server is not started. When the test
+// data_dir, listen and control, and of guard unless it has one. The server is not started. When the test
 // ends, the server is stopped and everything is searched for secrets.
 func New(t testing.TB, more string) *House {
 	t.Helper()
@@ -62,7 +65,10 @@ func (h *House) Configure(more string) {
 			control, _, _ = strings.Cut(rest, "}")
 		}
 	}
-	h.Write("byline.yaml", fmt.Sprintf("data_dir: data\nlisten: %s\ncontrol: {listen: %s}\nguard: {allow: [127.0.0.0/8]}\n%s\n", h.Listen, control, more))
+	if !strings.Contains(more, "guard:") {
+		more = "guard: {allow: [127.0.0.0/8]}\n" + more
+	}
+	h.Write("byline.yaml", fmt.Sprintf("data_dir: data\nlisten: %q\ncontrol: {listen: %s}\n%s\n", h.Listen, control, more))
 }
 
 // Write puts a file into the house's folder in one step, as an editor would.
@@ -200,8 +206,9 @@ func (h *House) Start() {
 		h.t.Fatal(err)
 	}
 	defer log.Close()
-	c := exec.Command("/bin/sh", "-c", `ulimit -S -c "$(ulimit -H -c)"; exec "$@"`, "sh", Binary(h.t), "serve", "--config", h.Config)
-	c.Dir, c.Env, c.Stdout, c.Stderr = h.Dir, environ(), log, log
+	args := append([]string{"-c", `ulimit -S -c "$(ulimit -H -c)"; exec "$@"`, "sh"}, h.Before...)
+	c := exec.Command("/bin/sh", append(args, Binary(h.t), "serve", "--config", h.Config)...)
+	c.Dir, c.Env, c.Stdout, c.Stderr = h.Dir, append(environ(), h.Env...), log, log
 	if h.server, err = startProcess(c); err != nil {
 		h.t.Fatal(err)
 	}
