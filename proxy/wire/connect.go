@@ -60,7 +60,7 @@ func (h *host) connect(ctx context.Context, c *tls.Config) (net.Conn, error) {
 	var e *Error
 	switch {
 	case err == nil:
-	case errors.As(err, &e) && (e.Stage == "address" || e.Stage == "proxy"):
+	case errors.As(err, &e): // which has its stage
 		err = e
 	default:
 		err = &Error{Stage: stageOf(dctx, err, "dial"), Err: err}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -118,5 +119,22 @@ func TestOnlyOneConnectionStaysOfARace(t *testing.T) {
 	_ = loser.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if _, err := loser.Read(make([]byte, 1)); err == nil || isTimeout(err) {
 		t.Errorf("the other connection stays open: %v", err)
+	}
+}
+
+// TestWhatADialFailedOfIsNotForgotten on its way through a pool, even where the
+// socket's timer was faster than the context's.
+func TestWhatADialFailedOfIsNotForgotten(t *testing.T) {
+	slow := &Dialer{Allow: loopback, Connect: func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
+	}}
+	p := NewPool(Config{}, slow.Dial)
+	defer p.Close()
+	for _, protocol := range []string{"h1", "h2"} {
+		_, err := p.RoundTrip(context.Background(), &Target{Scheme: "https", Authority: "127.0.0.1", Protocol: protocol}, &Request{Head: Head{Method: "GET", Path: "/"}})
+		var e *Error
+		if !errors.As(err, &e) || e.Stage != "timeout" || e.Sent {
+			t.Errorf("%s: %v", protocol, err)
+		}
 	}
 }
