@@ -112,23 +112,35 @@ func (p *promise) concerns(from, to string) bool {
 	return (p.from == "" || p.from == from) && (p.to == "" || p.to == to)
 }
 
-// keeps tries each promise in every cell at once.
+// keeps tries one promise after the other, each in every cell at once.
 func (m *matrix) keeps(promises ...promise) {
 	for _, p := range promises {
-		m.t.Run(p.name, func(t *testing.T) {
-			for _, from := range protocols {
-				for _, to := range protocols {
-					if !p.concerns(from, to) {
-						continue
-					}
-					t.Run(from+" to "+to, func(t *testing.T) {
-						t.Parallel()
-						p.test(m.cell(t, m.task, from, p.at+to))
-					})
-				}
-			}
-		})
+		m.t.Run(p.name, func(t *testing.T) { m.keep(t, p) })
 	}
+}
+
+// keepsAtOnce is for promises that are mostly waits: they wait together.
+func (m *matrix) keepsAtOnce(promises ...promise) {
+	var all sync.WaitGroup
+	for _, p := range promises {
+		all.Go(func() { m.t.Run(p.name, func(t *testing.T) { m.keep(t, p) }) })
+	}
+	all.Wait()
+}
+
+// keep does not use t.Parallel, which runs no more tests than there are processors.
+func (m *matrix) keep(t *testing.T, p promise) {
+	var cells sync.WaitGroup
+	for _, from := range protocols {
+		for _, to := range protocols {
+			if p.concerns(from, to) {
+				cells.Go(func() {
+					t.Run(from+" to "+to, func(t *testing.T) { p.test(m.cell(t, m.task, from, p.at+to)) })
+				})
+			}
+		}
+	}
+	cells.Wait()
 }
 
 // cell is an agent that speaks one protocol at an address that speaks one, and a
@@ -174,6 +186,7 @@ func (c *cell) alone() *cell {
 	c.t.Helper()
 	adapter := strings.TrimSuffix(c.host, ".acme.test")
 	task := c.Task(house.Spec{Allow: []string{adapter + ":*"}})
+	c.t.Cleanup(func() { c.Byline("task", "end", task.ID) }) // if the test has not ended it
 	return c.matrix.cell(c.t, task, c.from, adapter)
 }
 
