@@ -1,16 +1,17 @@
 package wires
 
 import (
-	"errors"
+	"bufio"
+	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
+
+	"github.com/byline-proxy/byline/proxy/audit"
 )
 
 // mostGrowth is how many bytes the server may hold at any moment beyond what it
@@ -35,80 +36,119 @@ const textSize = 64 << 20
 // TestBodiesOfGigabytesTakeTheMemoryOfASmallOne looks at the server's process: at
 // what it holds before, and at the most that it ever held.
 func TestBodiesOfGigabytesTakeTheMemoryOfASmallOne(t *testing.T) {
-	m := open(t, "", 1)
-	var cells []*cell
-	for _, b := range bigBodies {
-		c := m.cell(t, m.task, b.from, b.to)
-		c.answers(bulk)
-		c.download("application/octet-stream", 1<<20) // connections and buffers are there
-		cells = append(cells, c)
+	m := found(t, "")
+	b := startBulk(t, m)
+	m.begin()
+	for _, k := range bigBodies {
+		b.moves(t, k.from, k.to, "warm", "application/octet-stream", 1<<20) // connections and buffers are there
 	}
 	before := m.memory(t, "VmRSS")
-	for i, b := range bigBodies {
+	for _, k := range bigBodies {
 		if testing.Short() {
-			b.size = min(b.size, 16<<20)
+			k.size = min(k.size, 16<<20)
 		}
-		t.Run(b.from+" to "+b.to, func(t *testing.T) {
-			cells[i].t = t
-			cells[i].download("application/octet-stream", b.size)
-			cells[i].upload(b.size)
-			cells[i].download("text/plain", min(b.size, textSize))
+		t.Run(k.from+" to "+k.to, func(t *testing.T) {
+			b.moves(t, k.from, k.to, "down", "application/octet-stream", k.size)
+			b.moves(t, k.from, k.to, "up", "application/octet-stream", k.size)
+			b.moves(t, k.from, k.to, "text", "text/plain", min(k.size, textSize))
 			most := m.memory(t, "VmHWM")
-			t.Logf("%d MiB each way: %d MiB before, %d MiB at the most", b.size>>20, before>>20, most>>20)
+			t.Logf("%d MiB each way: %d MiB before, %d MiB at the most", k.size>>20, before>>20, most>>20)
 			if most-before > mostGrowth {
 				t.Errorf("the server grew by %d MiB", (most-before)>>20)
 			}
 		})
 	}
+	b.areOnRecord(t)
 }
 
-// bulk takes what it is given, and gives as many bytes as are asked for.
-func bulk(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodPost {
-		n, err := drain(r.Body)
-		fmt.Fprint(w, n, " ", err)
-		return
+// bulk is the program of that name: both ends of the bodies.
+type bulk struct {
+	m    *matrix
+	jobs *json.Encoder
+	done *json.Decoder
+	want map[string]int64 // path → bytes that its outcome is to name
+}
+
+// startBulk builds it without the race detector and has it serve an application.
+func startBulk(t *testing.T, m *matrix) *bulk {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "bulk")
+	build := exec.Command("go", "build", "-o", path, "./bulk")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
-	n, _ := strconv.ParseInt(r.URL.Query().Get("n"), 10, 64)
-	w.Header().Set("Content-Type", r.URL.Query().Get("type"))
-	if r.URL.Query().Get("type") != "text/plain" {
-		w.Header().Set("Content-Length", fmt.Sprint(n))
+	run := exec.Command(path)
+	run.Stderr = os.Stderr
+	in, err := run.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for piece := make([]byte, 256<<10); n > 0; n -= int64(len(piece)) {
-		piece = piece[:min(n, int64(len(piece)))]
-		if _, err := w.Write(piece); err != nil {
-			return
+	out, err := run.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); _ = run.Wait() })
+	b := &bulk{m, json.NewEncoder(in), json.NewDecoder(bufio.NewReader(out)), map[string]int64{}}
+	cert, key := m.origin.issuer.save(t)
+	const user = "agent-01"
+	password := m.origin.enrol(user)
+	var at struct{ H1, H2 string }
+	b.ask(t, map[string]any{"Cert": cert, "Key": key, "User": user, "Password": password}, &at)
+	for to, addr := range map[string]string{"h1": at.H1, "h2": at.H2} {
+		m.adapter(to, to, "https://"+addr, m.trusting(), 0)
+		m.Put(to, user, map[string]string{"username": user, "password": password})
+	}
+	return b
+}
+
+func (b *bulk) ask(t *testing.T, job map[string]any, answer any) {
+	t.Helper()
+	if err := b.jobs.Encode(job); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.done.Decode(answer); err != nil {
+		t.Fatalf("bulk ended: %v", err)
+	}
+}
+
+// moves wants a body to arrive whole; what "up" or anything else.
+func (b *bulk) moves(t *testing.T, from, to, what, kind string, size int64) {
+	t.Helper()
+	path := fmt.Sprintf("/%s/%s-%s", what, from, to)
+	var moved struct {
+		Bytes int64
+		Error string
+	}
+	b.ask(t, map[string]any{"Proxy": fmt.Sprintf("http://%s:%s@%s", b.m.task.ID, b.m.task.Token, b.m.Listen), "Roots": filepath.Join(b.m.Dir, "data", "certs", "root.crt"),
+		"URL": "https://" + to + ".acme.test" + path, "Lent": b.m.lent.String(), "HTTP2": from == "h2", "Up": what == "up", "Type": kind, "Size": size}, &moved)
+	if moved.Bytes != size || moved.Error != "" {
+		t.Errorf("%s as %s: %d of %d bytes arrived; %s", path, kind, moved.Bytes, size, moved.Error)
+	}
+	b.want[path] = size
+}
+
+// areOnRecord wants an intent and an outcome for each body, with its bytes.
+func (b *bulk) areOnRecord(t *testing.T) {
+	t.Helper()
+	var found map[string]audit.Record
+	b.m.Until("all bodies are on record", func() bool {
+		found = map[string]audit.Record{}
+		for _, r := range b.m.Records() {
+			if r.Kind == "outcome" && r.Intent != "" && r.Path != "" {
+				found[r.Path] = r
+			}
 		}
-	}
-}
-
-// drain reads to the end, with as few calls as it can.
-func drain(r io.Reader) (n int64, err error) {
-	for piece := make([]byte, 256<<10); ; {
-		got, err := r.Read(piece)
-		n += int64(got)
-		if errors.Is(err, io.EOF) {
-			return n, nil
+		return len(found) == len(b.want)
+	})
+	for path, size := range b.want {
+		r := found[path]
+		if n := max(r.BytesUp, r.BytesDown); r.Status != 200 || n != size {
+			t.Errorf("%s is on record with status %d and %d bytes, want %d", path, r.Status, n, size)
 		}
-		if err != nil {
-			return n, err
-		}
-	}
-}
-
-func (c *cell) download(kind string, size int64) {
-	c.t.Helper()
-	a := c.doAs(c.agent.Unkept(), c.request("GET", fmt.Sprintf("/down?n=%d&type=%s", size, kind), nil))
-	if n, err := drain(a.Body); n != size || err != nil {
-		c.t.Errorf("down as %s: %d bytes of %d, %v", kind, n, size, err)
-	}
-}
-
-func (c *cell) upload(size int64) {
-	c.t.Helper()
-	a := c.doAs(c.agent.Unkept(), c.request("POST", "/up", io.LimitReader(zeros{new(atomic.Int64)}, size)))
-	if b, err := io.ReadAll(a.Body); string(b) != fmt.Sprint(size, " <nil>") || err != nil {
-		c.t.Errorf("up: %q %v", b, err)
 	}
 }
 
