@@ -33,8 +33,6 @@ type House struct {
 	marks  marks
 	seen   seen
 	apps   []*apps.App
-
-	unsearched bool // what the next command prints is not searched for secrets
 }
 
 // New founds a house with byline init. more is YAML for byline.yaml on top of
@@ -263,6 +261,11 @@ func tail(s string) string { return s[max(0, len(s)-4000):] }
 func (h *House) JSON(v any, args ...string) {
 	h.t.Helper()
 	r := h.Byline(append(args, "--json")...)
+	h.parse(v, r, args)
+}
+
+func (h *House) parse(v any, r Result, args []string) {
+	h.t.Helper()
 	if r.Code != 0 {
 		h.t.Fatalf("byline %s: %s", strings.Join(args, " "), r)
 	}

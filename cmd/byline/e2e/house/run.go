@@ -35,6 +35,13 @@ const runsFor = 3 * time.Minute
 // for secrets when the test ends.
 func (h *House) Finish(c *exec.Cmd) Result {
 	h.t.Helper()
+	r := h.finish(c)
+	h.seen.said("byline "+c.Args[1], r.Out+r.Err)
+	return r
+}
+
+func (h *House) finish(c *exec.Cmd) Result {
+	h.t.Helper()
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
 	p, err := startProcess(c)
@@ -48,9 +55,5 @@ func (h *House) Finish(c *exec.Cmd) Result {
 		<-p.done
 		h.t.Fatalf("byline %s did not end:\n%s%s", c.Args[1], out.Bytes(), errs.Bytes())
 	}
-	r := Result{out.String(), errs.String(), c.ProcessState.ExitCode()}
-	if !h.unsearched {
-		h.seen.said("byline "+c.Args[1], r.Out+r.Err)
-	}
-	return r
+	return Result{out.String(), errs.String(), c.ProcessState.ExitCode()}
 }

@@ -43,13 +43,13 @@ func (s Spec) args() []string {
 }
 
 // Task makes a task with byline task create. The token is not searched for in
-// what the command printed, but everywhere else.
+// what the command printed, but everywhere else. It may be called by many
+// goroutines.
 func (h *House) Task(s Spec) *Task {
 	h.t.Helper()
 	var t Task
-	h.unsearched = true
-	h.JSON(&t, append([]string{"task", "create"}, s.args()...)...)
-	h.unsearched = false
+	args := append([]string{"task", "create"}, s.args()...)
+	h.parse(&t, h.finish(h.Command(append(args, "--json")...)), args)
 	if t.ID == "" || t.Token == "" {
 		h.t.Fatalf("byline task create printed no task")
 	}
