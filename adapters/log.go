@@ -30,8 +30,9 @@ func (a *Adapter) HasLog() bool { return a.spec.Log.Entry.Time != "" }
 func (a *Adapter) Log() LogSpec { return a.spec.Log }
 
 // Path is the target of the request for one page of entries; next is "" for the
-// first page and what Page returned after that.
-func (r *LogRead) Path(from, to time.Time, next string) (string, error) {
+// first page and what Page returned after that. item is one of those that Each
+// lists: its fields are percent-encoded, so that none of them leaves its place.
+func (r *LogRead) Path(from, to time.Time, item map[string]string, next string) (string, error) {
 	path, err := expand(r.Get, func(name string) (string, error) {
 		switch name {
 		case "from":
@@ -39,16 +40,46 @@ func (r *LogRead) Path(from, to time.Time, next string) (string, error) {
 		case "to":
 			return to.UTC().Format(r.layout()), nil
 		}
-		return "", fmt.Errorf("there is no ${%s} here, only ${from} and ${to}", name)
+		switch value := item[name]; {
+		case r.Each.Get == "":
+			return "", fmt.Errorf("there is no ${%s} here, only ${from} and ${to}", name)
+		case value == "":
+			return "", fmt.Errorf("an item of each has no %s", name)
+		default:
+			return strings.ReplaceAll(url.QueryEscape(value), "+", "%20"), nil
+		}
 	})
-	if err != nil || next == "" {
-		return path, err
+	return r.Next.page(path, next), err
+}
+
+// Sample is a path like those of [LogRead.Path], to find the action that names
+// them.
+func (r *LogRead) Sample(from, to time.Time) (string, error) {
+	item := map[string]string{}
+	if _, err := expand(r.Get, func(name string) (string, error) { item[name] = "1"; return "", nil }); err != nil {
+		return "", err
+	}
+	return r.Path(from, to, item, "")
+}
+
+// Path is the target of the request for one page of the list, as in [LogRead.Path].
+func (e *LogEach) Path(next string) string { return e.Next.page(e.Get, next) }
+
+// Page reads one page of the list, as [LogRead.Page] does.
+func (e *LogEach) Page(body []byte, page int) (items []map[string]string, next string, err error) {
+	return readPage(body, page, e.Items, &e.Next)
+}
+
+// page is path with what asks for one more page.
+func (n *LogNext) page(path, next string) string {
+	if next == "" {
+		return path
 	}
 	separator := "?"
 	if strings.Contains(path, "?") {
 		separator = "&"
 	}
-	return path + separator + url.QueryEscape(r.Next.Param) + "=" + url.QueryEscape(next), nil
+	return path + separator + url.QueryEscape(n.Param) + "=" + url.QueryEscape(next)
 }
 
 // layout is a layout of package time; RFC 3339 unless the adapter says otherwise.
@@ -62,15 +93,19 @@ func (r *LogRead) layout() string {
 // Page reads one page: its items as flat maps of dotted names to texts, and
 // what asks for the next page; "" after the last. page counts from 1.
 func (r *LogRead) Page(body []byte, page int) (items []map[string]string, next string, err error) {
+	return readPage(body, page, r.Items, &r.Next)
+}
+
+func readPage(body []byte, page int, pointer string, following *LogNext) (items []map[string]string, next string, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	var answer any
 	if err := decoder.Decode(&answer); err != nil {
 		return nil, "", errors.New("the answer is not JSON")
 	}
-	list, ok := at(answer, r.Items).([]any)
+	list, ok := at(answer, pointer).([]any)
 	if !ok {
-		return nil, "", fmt.Errorf("the answer has no array at %q", r.Items)
+		return nil, "", fmt.Errorf("the answer has no array at %q", pointer)
 	}
 	for _, item := range list {
 		flat := map[string]string{}
@@ -78,11 +113,11 @@ func (r *LogRead) Page(body []byte, page int) (items []map[string]string, next s
 		items = append(items, flat)
 	}
 	switch {
-	case r.Next.JSON != "":
+	case following.JSON != "":
 		flat := map[string]string{}
-		flatten(at(answer, r.Next.JSON), "next", flat)
+		flatten(at(answer, following.JSON), "next", flat)
 		next = flat["next"]
-	case r.Next.Param != "" && len(list) > 0:
+	case following.Param != "" && len(list) > 0:
 		next = strconv.Itoa(page + 1)
 	}
 	return items, next, nil
@@ -150,12 +185,18 @@ func Flatten(line []byte) (map[string]string, error) {
 
 // Interpret turns an item into an entry. False: none of the kinds is about it.
 func (l *LogSpec) Interpret(item map[string]string) (e LogEntry, ours bool, err error) {
-	i := slices.IndexFunc(l.Kinds, func(k LogKind) bool { return k.about(item) })
+	var bound map[string]string
+	i := slices.IndexFunc(l.Kinds, func(k LogKind) (about bool) { bound, about = k.about(item); return about })
 	if i < 0 {
 		return e, false, nil
 	}
 	k := &l.Kinds[i]
-	get := func(name string) (string, error) { return item[name], nil } // an absent field is empty
+	get := func(name string) (string, error) { // an absent field is empty
+		if v, ok := bound[name]; ok {
+			return v, nil
+		}
+		return item[name], nil
+	}
 	for _, f := range []struct {
 		into     *string
 		template string
@@ -179,18 +220,39 @@ func fieldTemplate(s string) string {
 	return "${" + s + "}"
 }
 
-func (k *LogKind) about(item map[string]string) bool {
+// about says whether the kind is about the item, and what its patterns bind.
+func (k *LogKind) about(item map[string]string) (bound map[string]string, ok bool) {
 	for name, patterns := range k.When {
-		if !slices.ContainsFunc(patterns, func(p string) bool {
-			if p == "" {
-				return item[name] == ""
-			}
-			return glob(p, item[name], nil)
-		}) {
-			return false
+		if !slices.ContainsFunc(patterns, func(p string) bool { return fits(p, item[name], &bound) }) {
+			return nil, false
 		}
 	}
+	return bound, true
+}
+
+func fits(text, value string, bound *map[string]string) bool {
+	if text == "" || !strings.Contains(text, "{") {
+		return glob(text, value, nil)
+	}
+	var vars slots
+	var values [maxSlots]string
+	p, err := compilePattern(text, &vars, false)
+	if err != nil || len(vars) > maxSlots || !p.match(value, &values) { // checkLogPattern has said so
+		return false
+	}
+	if *bound == nil {
+		*bound = map[string]string{}
+	}
+	for i, name := range vars {
+		(*bound)[name] = values[i]
+	}
 	return true
+}
+
+// Before says whether an item is older than a time.
+func (l *LogSpec) Before(item map[string]string, when time.Time) (bool, error) {
+	t, err := l.parseTime(item[l.Entry.Time])
+	return t.Before(when), err
 }
 
 // timeLayouts are those that applications write when the adapter names none.

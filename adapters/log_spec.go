@@ -16,7 +16,11 @@ type LogSpec struct {
 
 // LogRead is one request for a part of the history, in JSON.
 type LogRead struct {
-	// Get is the path with its query; ${from} and ${to} are the ends of the period.
+	// Each asks for a list first, where the application keeps a history for each of many things; the history of every one of
+	// them is then read.
+	Each LogEach `yaml:"each" json:"each,omitzero" eg:"{get: \"/api/projects?limit=50\", next: {param: page}}"`
+	// Get is the path with its query; ${from} and ${to} are the ends of the period, and any other name is a field of the
+	// item of each, percent-encoded.
 	Get string `yaml:"get" json:"get" need:"yes" eg:"/api/history?since=${from|query}"`
 	// Items is a dotted pointer to the array of items; without it the answer is the array.
 	Items string `yaml:"items" json:"items,omitempty" eg:"query.recentchanges"`
@@ -24,6 +28,19 @@ type LogRead struct {
 	Next LogNext `yaml:"next" json:"next" eg:"{json: continue.rccontinue, param: rccontinue}"`
 	// Time is how ${from} and ${to} are written, as a layout of Go's package time. Default RFC 3339.
 	Time string `yaml:"time" json:"time,omitempty" eg:"2006-01-02 15:04:05"`
+	// NewestFirst says that the history begins with its latest item: it is read up to the first page that ends before the
+	// period, for applications that cannot be asked for a period.
+	NewestFirst bool `yaml:"newest_first" json:"newest_first,omitempty" eg:"true"`
+}
+
+// LogEach is one request for the list of what has a history, in JSON. The zero value: there is one history.
+type LogEach struct {
+	// Get is the path with its query.
+	Get string `yaml:"get" json:"get" need:"yes" eg:"/api/projects?limit=50"`
+	// Items is a dotted pointer to the array of items; without it the answer is the array.
+	Items string `yaml:"items" json:"items,omitempty" eg:"projects"`
+	// Next says how the next page is asked for.
+	Next LogNext `yaml:"next" json:"next" eg:"{param: page}"`
 }
 
 // LogNext asks for the page after. The zero value: there is one page.
@@ -50,11 +67,12 @@ type LogFields struct {
 
 // LogKind is one kind of entry.
 type LogKind struct {
-	// When maps fields to patterns with *; every one must fit. "" means absent or empty.
+	// When maps fields to patterns as in match; every one must fit. "" means absent or empty. What {var} binds is there for
+	// resource.
 	When map[string]Strings `yaml:"when" json:"when,omitempty" eg:"{type: [edit, new]}"`
 	// Actions are the actions of this adapter of which one must have caused it.
 	Actions Strings `yaml:"actions" json:"actions" need:"yes" eg:"[page.edit]"`
-	// Resource is what it was done to, as the action names it: a template of fields.
+	// Resource is what it was done to, as the action names it: a template of fields and of what when binds.
 	Resource string `yaml:"resource" json:"resource,omitempty" eg:"page/${title}"`
 	// Many says that one request may cause several such entries.
 	Many bool `yaml:"many" json:"many,omitempty" eg:"true"`
@@ -82,13 +100,38 @@ func (d *draft) checkLog() {
 				d.at(fmt.Sprintf("log.kinds[%d].actions", i), "name an action of this adapter", "log.kinds[%d]: there is no action %q", i, a)
 			}
 		}
+		for field, patterns := range k.When {
+			for _, text := range patterns {
+				if err := checkLogPattern(text); err != nil {
+					d.at(fmt.Sprintf("log.kinds[%d].when.%s", i, field), "", "log.kinds[%d].when: %v", i, err)
+				}
+			}
+		}
 	}
 	for i, r := range l.Read {
-		if len(r.Get) == 0 || r.Get[0] != '/' {
-			d.at(fmt.Sprintf("log.read[%d].get", i), "for example get: /api/history?since=${from|query}", "log.read[%d].get must be a path", i)
-		}
-		if r.Next.JSON != "" && r.Next.Param == "" {
-			d.at(fmt.Sprintf("log.read[%d].next", i), "", "log.read[%d].next: json needs param", i)
+		d.checkLogRead(fmt.Sprintf("log.read[%d]", i), r.Get, r.Next)
+		if r.Each != (LogEach{}) {
+			d.checkLogRead(fmt.Sprintf("log.read[%d].each", i), r.Each.Get, r.Each.Next)
 		}
 	}
+}
+
+func (d *draft) checkLogRead(at, get string, next LogNext) {
+	if get == "" || get[0] != '/' {
+		d.at(at+".get", "for example get: /api/history?since=${from|query}", "%s.get must be a path", at)
+	}
+	if next.JSON != "" && next.Param == "" {
+		d.at(at+".next", "", "%s.next: json needs param", at)
+	}
+}
+
+func checkLogPattern(text string) error {
+	var vars slots
+	if _, err := compilePattern(text, &vars, false); err != nil {
+		return err
+	}
+	if len(vars) > maxSlots {
+		return fmt.Errorf("pattern %q has more than %d variables", text, maxSlots)
+	}
+	return nil
 }

@@ -71,9 +71,10 @@ func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, 
 	}
 	defer client.CloseIdleConnections()
 	p.From, p.To = p.From.Add(-reports.Margin), p.To.Add(reports.Margin)
+	reading := &reading{ctx, client, "https://" + host, &log, p}
 	var entries []adapters.LogEntry
 	for i := range log.Read {
-		more, err := readPages(ctx, client, "https://"+host, &log, &log.Read[i], p)
+		more, err := reading.history(&log.Read[i])
 		if err != nil {
 			return nil, failed("reconcile", err, "byline explain shows what the adapter makes of the request")
 		}
@@ -85,16 +86,23 @@ func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, 
 // readScope is what the adapter calls its own requests for the history.
 func readScope(a *adapters.Adapter, log *adapters.LogSpec, p reports.Period) (scope []identity.ScopeEntry, err error) {
 	for i := range log.Read {
-		target, err := log.Read[i].Path(p.From, p.To, "")
+		r := &log.Read[i]
+		target, err := r.Sample(p.From, p.To)
 		if err != nil {
 			return nil, err
 		}
-		path, query, _ := strings.Cut(target, "?")
-		action, ok := a.Classify(adapters.Query{Method: http.MethodGet, Path: path, RawQuery: query})
-		if !ok || action.Login {
-			return nil, fmt.Errorf("no action of the adapter is GET %s", path)
+		targets := []string{target}
+		if r.Each.Get != "" {
+			targets = append(targets, r.Each.Path(""))
 		}
-		scope = append(scope, identity.ScopeEntry{Adapter: a.Name(), Actions: []string{action.Name}})
+		for _, target := range targets {
+			path, query, _ := strings.Cut(target, "?")
+			action, ok := a.Classify(adapters.Query{Method: http.MethodGet, Path: path, RawQuery: query})
+			if !ok || action.Login {
+				return nil, fmt.Errorf("no action of the adapter is GET %s", path)
+			}
+			scope = append(scope, identity.ScopeEntry{Adapter: a.Name(), Actions: []string{action.Name}})
+		}
 	}
 	return scope, nil
 }
@@ -121,35 +129,86 @@ func throughProxy(cfg *configs.Config, task *taskView) (*http.Client, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
 }
 
-func readPages(ctx context.Context, client *http.Client, at string, log *adapters.LogSpec, r *adapters.LogRead, p reports.Period) (entries []adapters.LogEntry, err error) {
-	next := ""
-	for page := 1; page <= maxPages; page++ {
-		target, err := r.Path(p.From, p.To, next)
+// reading is an application's history while it is read.
+type reading struct {
+	ctx    context.Context
+	client *http.Client
+	at     string // scheme and host
+	log    *adapters.LogSpec
+	p      reports.Period // with its margins
+}
+
+// history is what one of the adapter's requests gives, over all of its pages,
+// and over all things that have a history of their own.
+func (h *reading) history(r *adapters.LogRead) ([]adapters.LogEntry, error) {
+	if r.Each.Get == "" {
+		return h.one(r, nil)
+	}
+	var all []map[string]string
+	err := h.pages(func(next string) (string, error) { return r.Each.Path(next), nil }, r.Each.Page, func(items []map[string]string) (bool, error) {
+		all = append(all, items...)
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var entries []adapters.LogEntry
+	for _, item := range all {
+		more, err := h.one(r, item)
 		if err != nil {
 			return nil, err
 		}
-		body, err := readPage(ctx, client, at+target)
-		if err != nil {
-			return nil, err
-		}
-		var items []map[string]string
-		if items, next, err = r.Page(body, page); err != nil {
-			return nil, err
-		}
+		entries = append(entries, more...)
+	}
+	return entries, nil
+}
+
+// one is the history of one item. An entry that stands on two pages, because
+// others came while they were read, counts once.
+func (h *reading) one(r *adapters.LogRead, item map[string]string) (entries []adapters.LogEntry, err error) {
+	seen := map[string]bool{}
+	path := func(next string) (string, error) { return r.Path(h.p.From, h.p.To, item, next) }
+	err = h.pages(path, r.Page, func(items []map[string]string) (more bool, err error) {
 		for _, item := range items {
-			e, ours, err := log.Interpret(item)
+			e, ours, err := h.log.Interpret(item)
 			if err != nil {
-				return nil, err
+				return false, err
 			}
-			if ours {
+			if ours && (e.ID == "" || !seen[e.ID]) {
+				seen[e.ID] = true
 				entries = append(entries, e)
 			}
 		}
-		if next == "" {
-			return entries, nil
+		if r.NewestFirst && len(items) > 0 {
+			over, err := h.log.Before(items[len(items)-1], h.p.From)
+			return !over, err
+		}
+		return true, nil
+	})
+	return entries, err
+}
+
+// pages asks for page after page, until there is none or take wants no more.
+func (h *reading) pages(path func(next string) (string, error), read func([]byte, int) ([]map[string]string, string, error), take func([]map[string]string) (bool, error)) error {
+	next := ""
+	for page := 1; page <= maxPages; page++ {
+		target, err := path(next)
+		if err != nil {
+			return err
+		}
+		body, err := readPage(h.ctx, h.client, h.at+target)
+		if err != nil {
+			return err
+		}
+		var items []map[string]string
+		if items, next, err = read(body, page); err != nil {
+			return err
+		}
+		if more, err := take(items); err != nil || !more || next == "" {
+			return err
 		}
 	}
-	return nil, fmt.Errorf("the history has more than %d pages; name a shorter period", maxPages)
+	return fmt.Errorf("the history has more than %d pages; name a shorter period", maxPages)
 }
 
 func readPage(ctx context.Context, client *http.Client, target string) ([]byte, error) {
