@@ -9,39 +9,29 @@ import (
 // event is what sinks need to know of a record. The room of the record is
 // another one: a line's JSON is all that is shared.
 type event struct {
-	Seq        uint64 `json:"seq"`
-	Time       time.Time
-	ID         string `json:"id"`
-	Kind       string `json:"kind"`
-	Instance   string `json:"instance"`
-	Agent      string `json:"agent"`
-	Sponsor    string `json:"sponsor"`
-	Task       string `json:"task"`
-	Grant      string `json:"grant"`
-	Adapter    string `json:"adapter"`
-	Policy     string `json:"policy_digest"`
-	Action     string `json:"action"`
-	Resource   string `json:"resource"`
-	Privileged bool   `json:"privileged"`
-	Method     string `json:"method"`
-	Host       string `json:"host"`
-	Path       string `json:"path"`
-	Stripped   []struct {
-		In          string `json:"in"`
-		Name        string `json:"name"`
-		Fingerprint string `json:"fingerprint"`
-		Person      string `json:"person"`
-	} `json:"stripped"`
-	Account  string `json:"account"`
-	Lease    string `json:"lease"`
+	Seq      uint64 `json:"seq"`
+	Time     time.Time
+	ID       string   `json:"id"`
+	Kind     string   `json:"kind"`
+	Instance string   `json:"instance"`
+	Agent    string   `json:"agent"`
+	Sponsor  string   `json:"sponsor"`
+	Task     string   `json:"task"`
+	Grant    string   `json:"grant"`
+	Scope    []string `json:"scope"`
+	Adapter  string   `json:"adapter"`
+	Action   string   `json:"action"`
+	Resource string   `json:"resource"`
+	Method   string   `json:"method"`
+	Host     string   `json:"host"`
+	Path     string   `json:"path"`
+	Account  string   `json:"account"`
+	Lease    string   `json:"lease"`
 	Decision struct {
-		Effect   string   `json:"effect"`
-		Policies []string `json:"policies"`
+		Effect string `json:"effect"`
 	} `json:"decision"`
 	Intent     string `json:"intent"`
 	Status     int    `json:"status"`
-	BytesUp    int64  `json:"bytes_up"`
-	BytesDown  int64  `json:"bytes_down"`
 	DurationUS int64  `json:"duration_us"`
 	Code       string `json:"code"`
 	Detail     string `json:"detail"`
@@ -66,7 +56,11 @@ func formatted(format string, lines [][]byte) ([][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if out[i], err = json.Marshal(e.ocsf()); err != nil {
+		mapped, err := e.ocsf(line)
+		if err != nil {
+			return nil, err
+		}
+		if out[i], err = json.Marshal(mapped); err != nil {
 			return nil, err
 		}
 	}

@@ -3,7 +3,6 @@ package sinks
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -135,51 +134,6 @@ func TestOTLPTellsWhatACollectorReads(t *testing.T) {
 	answer = []byte{0xff}
 	if err := s.Deliver(context.Background(), lines(5)); err == nil {
 		t.Error("an answer that is no OTLP was taken for success")
-	}
-}
-
-// TestOCSFSaysWhatASIEMMustBeTold holds the attributes that OCSF requires of
-// each class.
-func TestOCSFSaysWhatASIEMMustBeTold(t *testing.T) {
-	for _, c := range []struct {
-		record          string
-		class, activity float64
-		status          string
-		has             string
-	}{
-		{`{"kind":"intent","action":"page.edit","method":"POST","host":"w:443","adapter":"wiki"}`, 6003, 1, "Success", "api"},
-		{`{"kind":"intent","action":"page.read","method":"GET","host":"w:443","adapter":"wiki"}`, 6003, 2, "Success", "http_request"},
-		{`{"kind":"outcome","action":"page.read","method":"GET","status":500,"duration_us":2500}`, 6003, 2, "Failure", "http_response"},
-		{`{"kind":"refusal","code":"out_of_scope","method":"DELETE","status":403}`, 6003, 4, "Failure", "src_endpoint"},
-		{`{"kind":"login","account":"agent-01","adapter":"wiki"}`, 3002, 1, "Success", "user"},
-		{`{"kind":"logout","account":"agent-01"}`, 3002, 2, "Success", "user"},
-		{`{"kind":"task","detail":"created until"}`, 3003, 1, "Success", "user"},
-		{`{"kind":"task","detail":"ended: done"}`, 3003, 99, "Success", "user"},
-		{`{"kind":"alert","code":"borrowed_seen","detail":"x"}`, 2004, 1, "Success", "finding_info"},
-		{`{"kind":"lease","account":"agent-01"}`, 3004, 99, "Success", "entity"},
-		{`{"kind":"recovery"}`, 1008, 99, "Failure", "log_name"},
-		{`{"kind":"checkpoint","instance":"eu-1"}`, 1008, 99, "Success", "log_name"},
-		{`{"kind":"something new"}`, 1008, 99, "Success", "log_name"},
-	} {
-		out, err := formatted("ocsf", [][]byte{[]byte(c.record)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var e map[string]any
-		if err := json.Unmarshal(out[0], &e); err != nil {
-			t.Fatal(err)
-		}
-		if e["class_uid"] != c.class || e["activity_id"] != c.activity || e["type_uid"] != c.class*100+c.activity || e["category_uid"] != float64(int(c.class)/1000) || e["status"] != c.status || e[c.has] == nil {
-			t.Errorf("%s: %s", c.record, out[0])
-		}
-		for _, name := range []string{"time", "severity_id", "metadata", "category_name", "class_name", "activity_name", "type_name", "message", "actor"} {
-			if e[name] == nil || e[name] == "" {
-				t.Errorf("%s: %s is missing", c.record, name)
-			}
-		}
-	}
-	if _, err := formatted("ocsf", [][]byte{[]byte("{")}); err == nil {
-		t.Error("what is no record was mapped")
 	}
 }
 
