@@ -30,6 +30,9 @@ type writer struct {
 	signer   *signer
 	pub      PublicKey
 	file     file
+	prepared bool   // file was a spare
+	worth    int64  // from this length of file on a spare is made
+	spare    *spare // nil: none is made or being made
 	st       state  // durable
 	tasks    counts // of st and what is being committed; after a failure it is read again
 	out      []byte // out[0] is spare, so that each line has a byte before it
@@ -105,11 +108,9 @@ func (w *writer) write(st *state) (syncing time.Duration, err error) {
 // next starts the segment whose first line is st.seq, with a checkpoint; with
 // one that announces another key, if another is given.
 func (w *writer) next(st *state, another *signer) error {
-	f, err := w.cfg.disk.create(w.path(st.seq))
-	if err != nil {
+	if err := w.newSegment(w.path(st.seq)); err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	w.file = w.pad(f, w.path(st.seq), 0)
 	if err := w.cfg.disk.syncDir(w.cfg.Dir); err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
@@ -149,7 +150,7 @@ func (w *writer) trim() error {
 func (w *writer) commit(g *group, seal string) (st state, syncing time.Duration, err error) {
 	st = w.st
 	w.begin()
-	if st.off >= w.cfg.SegmentBytes {
+	if st.off >= w.cfg.SegmentBytes || w.turns(&st) {
 		if err := w.trim(); err != nil {
 			return st, 0, err
 		}
@@ -178,10 +179,14 @@ func (w *writer) commit(g *group, seal string) (st state, syncing time.Duration,
 	if len(w.out) == 1 {
 		return st, 0, nil
 	}
-	if syncing, err = w.write(&st); err == nil && note != nil {
+	if syncing, err = w.write(&st); err != nil {
+		return st, syncing, err
+	}
+	if note != nil {
 		w.cosigned.CompareAndSwap(note, nil)
 	}
-	return st, syncing, err
+	w.prepare(st.off)
+	return st, syncing, nil
 }
 
 // takeCosigned puts what witnesses signed on record, before the records of g. It

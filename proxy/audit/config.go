@@ -13,7 +13,8 @@ type Config struct {
 	// processes must not share it. Required.
 	Dir string `yaml:"dir"`
 	// SegmentBytes is the size at which a new segment is started, in bytes.
-	// Default 64 MiB. Opening reads one segment, so large ones start slowly.
+	// Default 64 MiB. Opening reads one segment, so large ones start slowly. The
+	// next one's file is filled with zeros ahead, where there is room.
 	SegmentBytes int64 `yaml:"segment_bytes"`
 	// CheckpointEvery is the time between checkpoints while records arrive.
 	// Default 10s. Records after the last checkpoint are not yet sealed:

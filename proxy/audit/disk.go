@@ -13,6 +13,7 @@ type disk interface {
 	create(path string) (file, error) // empty, also if there was one
 	open(path string) (file, error)   // must exist
 	remove(path string) error
+	rename(from, to string) error
 	syncDir(dir string) error
 }
 
@@ -39,6 +40,8 @@ func asFile(f *os.File, err error) (file, error) {
 	}
 	return newOSFile(f), nil
 }
+
+func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
 
 func (osDisk) remove(path string) error { return os.Remove(path) }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // osFile is a file of the system. Its ring makes it durable without a blocked
@@ -44,4 +46,13 @@ func (f *osFile) Close() error {
 		f.ring = nil
 	}
 	return errors.Join(err, f.File.Close())
+}
+
+// freeBytes is what the file system of dir has left for this user.
+func freeBytes(dir string) (free uint64, known bool) {
+	var fs unix.Statfs_t
+	if unix.Statfs(dir, &fs) != nil {
+		return 0, false
+	}
+	return fs.Bavail * uint64(fs.Bsize), true
 }

@@ -8,3 +8,6 @@ import "os"
 type osFile struct{ *os.File }
 
 func newOSFile(f *os.File) osFile { return osFile{f} }
+
+// freeBytes does not know.
+func freeBytes(string) (uint64, bool) { return 0, false }

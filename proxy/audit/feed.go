@@ -187,8 +187,7 @@ func (f *Feed) line(want uint64) ([]byte, error) {
 			return line, nil
 		}
 		f.leave()
-		var half *torn
-		if !errors.Is(err, io.EOF) && !errors.As(err, &half) {
+		if !errors.Is(err, io.EOF) {
 			return nil, err
 		}
 		if try > 1 {
@@ -218,7 +217,7 @@ func (f *Feed) enter(seq uint64, anew bool) error {
 		f.path, f.off, f.seq = segs[i].path, 0, segs[i].first
 	}
 	f.base = f.off
-	f.in = newLines(io.NewSectionReader(f.file, f.base, 1<<62-f.base))
+	f.in = wholeLines(io.NewSectionReader(f.file, f.base, 1<<62-f.base))
 	return nil
 }
 

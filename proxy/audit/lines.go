@@ -37,10 +37,20 @@ type lines struct {
 	buf []byte // 0x00 and the line
 	off int64  // of the next line
 	n   int    // lines read
+
+	whole bool // whole lines alone matter: what follows them is io.EOF, without a look at it
 }
 
 func newLines(r io.Reader) *lines {
 	return &lines{r: bufio.NewReaderSize(r, 256<<10), buf: make([]byte, 1, 4096)}
+}
+
+// wholeLines is newLines for who reads a log that others write, and lets torn
+// tails be: segments are filled with zeros far ahead.
+func wholeLines(r io.Reader) *lines {
+	l := newLines(r)
+	l.whole = true
+	return l
 }
 
 // next returns the next line without newline and with a 0x00 in front, valid
@@ -76,12 +86,17 @@ func (l *lines) next() ([]byte, error) {
 
 // tail says what the rest is, beginning with what is in buf.
 func (l *lines) tail() error {
+	if l.whole {
+		return io.EOF
+	}
 	last, at := int64(0), int64(0)
 	part := l.buf[1:]
 	block := make([]byte, 64<<10)
 	for {
-		if n := len(bytes.TrimRight(part, "\x00")); n > 0 {
-			last = at + int64(n)
+		if !bytes.Equal(part, zeros[:min(len(part), len(zeros))]) {
+			if n := len(bytes.TrimRight(part, "\x00")); n > 0 {
+				last = at + int64(n)
+			}
 		}
 		at += int64(len(part))
 		n, err := l.r.Read(block)

@@ -102,12 +102,11 @@ func (t *tailing) read(path string) error {
 	if path != t.path {
 		t.path, t.off = path, 0
 	}
-	in := newLines(io.NewSectionReader(f, t.off, 1<<62))
+	in := wholeLines(io.NewSectionReader(f, t.off, 1<<62))
 	began := t.off
 	for t.ctx.Err() == nil {
 		line, err := in.next()
-		var half *torn
-		if errors.Is(err, io.EOF) || errors.As(err, &half) {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -142,11 +141,10 @@ func eachLine(path string, do func(line []byte) error) error {
 		return err
 	}
 	defer f.Close()
-	in := newLines(f)
+	in := wholeLines(f)
 	for {
 		line, err := in.next()
-		var half *torn
-		if errors.Is(err, io.EOF) || errors.As(err, &half) {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

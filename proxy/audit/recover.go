@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -29,6 +31,9 @@ func (n *notice) record() *Record {
 // or was closed.
 func openWriter(cfg Config, key ed25519.PrivateKey, instance string) (*writer, *notice, error) {
 	w := &writer{cfg: cfg, instance: instance, origin: Origin(instance), pub: PublicKey{Key: key.Public().(ed25519.PublicKey)}}
+	if err := cfg.disk.remove(filepath.Join(cfg.Dir, spareName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
 	cut := int64(0)
 	for {
 		segs, err := segments(cfg.Dir)
@@ -102,7 +107,7 @@ func (w *writer) load(s segment) (*walker, int64, error) {
 	if err := errors.Join(f.Truncate(in.off), f.Sync()); err != nil {
 		return nil, 0, errors.Join(fmt.Errorf("cut %s: %w", segmentName(s.first), err), f.Close())
 	}
-	w.file = w.pad(f, s.path, in.off)
+	w.begun(f, in.off, false)
 	w.tasks = walk.tasks
 	w.st = state{segment: s.first, off: in.off, seq: walk.seq, head: walk.head, tree: walk.tree,
 		lastUS: walk.lastUS, unsealed: walk.unsealed > 0, ended: walk.ended}
@@ -141,6 +146,7 @@ func replay(walk *walker, in *lines, s segment) (cut int64, err error) {
 // pages and call them clean), so it is cut, never synced again. It starts a new
 // segment that says what happened.
 func (w *writer) repair(detail string) (*state, error) {
+	w.dropSpare() // its space may be what is needed
 	if w.file != nil {
 		w.file.Close() // its errors are the ones being repaired
 		w.file = nil

@@ -200,6 +200,7 @@ func (l *Log) finish() error {
 		l.mu.Unlock()
 		return errors.Join(fmt.Errorf("audit: close: %w", err), l.giveUp())
 	}
+	l.w.dropSpare()
 	if err := l.w.trim(); err != nil {
 		return errors.Join(fmt.Errorf("audit: close: %w", err), l.lock.Close())
 	}
@@ -207,6 +208,7 @@ func (l *Log) finish() error {
 }
 
 func (l *Log) giveUp() error {
+	l.w.dropSpare()
 	var err error
 	if l.w.file != nil {
 		err = l.w.file.Close()

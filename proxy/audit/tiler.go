@@ -93,7 +93,7 @@ func (t *tiler) position(seq uint64) error {
 		return err
 	}
 	defer f.Close()
-	in := newLines(f)
+	in := wholeLines(f)
 	for n := segs[i].first; n < seq; n++ {
 		if _, err := in.next(); err != nil { // the log is shorter than its tiles: it was put back or is another one
 			t.edge, t.bundle, t.segment = edge{}, nil, 0
@@ -200,11 +200,10 @@ func (t *tiler) read(path string, end int64, progress func(off int64) error) err
 		return err
 	}
 	defer f.Close()
-	in, began := newLines(io.NewSectionReader(f, t.off, max(0, end-t.off))), t.off
+	in, began := wholeLines(io.NewSectionReader(f, t.off, max(0, end-t.off))), t.off
 	for {
 		line, err := in.next()
-		var half *torn
-		if errors.Is(err, io.EOF) || errors.As(err, &half) {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err == nil {

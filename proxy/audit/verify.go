@@ -197,7 +197,7 @@ func (v *verification) progress(in int64) {
 
 func (v *verification) report(err error) (Report, error) {
 	r := v.Report
-	r.Last, r.Unsealed, r.Closed = v.last, v.unsealed, v.ended && v.Unfinished == 0
+	r.Last, r.Unsealed, r.Closed = v.last, v.unsealed, v.ended && v.Unfinished == 0 && r.Bad == nil
 	for _, k := range v.keys {
 		r.Keys = append(r.Keys, k.String())
 	}
