@@ -21,6 +21,9 @@ type LogEntry struct {
 	Actions  []string  `json:"actions"` // one of these would have caused it
 	Resource string    `json:"resource"`
 	Many     bool      `json:"many,omitempty"` // one request may cause several such entries
+
+	// Also are other names that the actions may have for the resource.
+	Also []string `json:"also,omitempty"`
 }
 
 // HasLog says whether the adapter tells how to read the application's history.
@@ -200,9 +203,20 @@ func (l *LogSpec) Interpret(item map[string]string) (e LogEntry, ours bool, err 
 	for _, f := range []struct {
 		into     *string
 		template string
-	}{{&e.ID, fieldTemplate(l.Entry.ID)}, {&e.User, fieldTemplate(l.Entry.User)}, {&e.Resource, k.Resource}} {
+	}{{&e.ID, fieldTemplate(l.Entry.ID)}, {&e.User, fieldTemplate(l.Entry.User)}} {
 		if *f.into, err = expand(f.template, get); err != nil {
 			return e, false, err
+		}
+	}
+	for i, template := range k.Resource {
+		resource, err := expand(template, get)
+		if err != nil {
+			return e, false, err
+		}
+		if i == 0 {
+			e.Resource = resource
+		} else {
+			e.Also = append(e.Also, resource)
 		}
 	}
 	if e.Time, err = l.parseTime(item[l.Entry.Time]); err != nil {

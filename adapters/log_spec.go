@@ -72,8 +72,9 @@ type LogKind struct {
 	When map[string]Strings `yaml:"when" json:"when,omitempty" eg:"{type: [edit, new]}"`
 	// Actions are the actions of this adapter of which one must have caused it.
 	Actions Strings `yaml:"actions" json:"actions" need:"yes" eg:"[page.edit]"`
-	// Resource is what it was done to, as the action names it: a template of fields and of what when binds.
-	Resource string `yaml:"resource" json:"resource,omitempty" eg:"page/${title}"`
+	// Resource is what it was done to, as the action names it: a template of fields and of what when binds. A list where
+	// its actions name it in several ways: one of them must fit.
+	Resource Strings `yaml:"resource" json:"resource,omitempty" eg:"page/${title}"`
 	// Many says that one request may cause several such entries.
 	Many bool `yaml:"many" json:"many,omitempty" eg:"true"`
 }

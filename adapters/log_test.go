@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ log:
       next: {param: page}
   entry: {time: created, user: actor, id: id}
   kinds:
-    - {when: {type: comment, content: "{n:digits}|*"}, actions: [issue.comment], resource: "issue/${repo|lower}/${n}"}
+    - {when: {type: comment, content: "{n:digits}|*"}, actions: [issue.comment], resource: ["issue/${repo|lower}/${n}", "repo/${repo|lower}"]}
     - {when: {type: comment}, actions: [issue.comment]}
 `
 
@@ -65,7 +66,7 @@ func TestAnEntryIsAboutWhatItsPatternsBind(t *testing.T) {
 	log := set.ByName("forge").Log()
 	for content, want := range map[string]string{"7|hello|there": "issue/app/7", "07|hello": "", "hello": "", "": ""} {
 		e, ours, err := log.Interpret(map[string]string{"created": "2026-01-02T03:04:05Z", "actor": "agent-01", "id": "1", "type": "comment", "repo": "App", "content": content})
-		if err != nil || !ours || e.Resource != want {
+		if err != nil || !ours || e.Resource != want || want != "" && !slices.Equal(e.Also, []string{"repo/app"}) {
 			t.Errorf("%q: %+v, %v, %v, want %q", content, e, ours, err, want)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -164,7 +165,8 @@ func (h *reading) history(r *adapters.LogRead) ([]adapters.LogEntry, error) {
 }
 
 // one is the history of one item. An entry that stands on two pages, because
-// others came while they were read, counts once.
+// others came while they were read, counts once. Entries of one second keep the
+// order in which they came about.
 func (h *reading) one(r *adapters.LogRead, item map[string]string) (entries []adapters.LogEntry, err error) {
 	seen := map[string]bool{}
 	path := func(next string) (string, error) { return r.Path(h.p.From, h.p.To, item, next) }
@@ -185,6 +187,9 @@ func (h *reading) one(r *adapters.LogRead, item map[string]string) (entries []ad
 		}
 		return true, nil
 	})
+	if r.NewestFirst {
+		slices.Reverse(entries)
+	}
 	return entries, err
 }
 

@@ -151,7 +151,7 @@ func (j *join) candidates(e *adapters.LogEntry, ahead, within time.Duration) (fo
 		all := j.acts[plain(e.User)+"\x00"+action] // in the order of Began
 		from, _ := slices.BinarySearchFunc(all, at.Add(within), func(a *Act, t time.Time) int { return a.Began.Compare(t) })
 		for i := from - 1; i >= 0 && at.Sub(all[i].Began) < maxSkew+within+time.Hour; i-- {
-			if a := all[i]; !at.After(a.Ended.Add(within)) && sameResource(e.Resource, a.Resource) {
+			if a := all[i]; !at.After(a.Ended.Add(within)) && sameResource(e, a.Resource) {
 				found = append(found, a)
 			}
 		}
@@ -267,4 +267,7 @@ func plain(s string) string {
 }
 
 // sameResource: an entry that names none may be about any.
-func sameResource(entry, act string) bool { return entry == "" || plain(entry) == plain(act) }
+func sameResource(e *adapters.LogEntry, act string) bool {
+	return e.Resource == "" || plain(e.Resource) == plain(act) ||
+		slices.ContainsFunc(e.Also, func(other string) bool { return plain(other) == plain(act) })
+}
