@@ -62,7 +62,7 @@ func (m *marks) borrow(c *http.Cookie) {
 // that is a list (WordPress: name|expiry|token|MAC). Cookies that hold words
 // are none.
 func parts(c *http.Cookie) (out []string) {
-	if c.Name == "wordpress_test_cookie" || strings.HasPrefix(c.Name, "wp-settings-") || strings.HasSuffix(c.Name, "UserName") {
+	if c.Name == "wordpress_test_cookie" || c.Name == "redirect_to" || c.Name == "gitea_flash" || strings.HasPrefix(c.Name, "wp-settings-") || strings.HasSuffix(c.Name, "UserName") {
 		return nil
 	}
 	out = append(out, c.Value)

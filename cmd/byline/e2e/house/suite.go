@@ -98,10 +98,15 @@ func Tracker(t testing.TB) *apps.App { t.Helper(); return tracker.get(t) }
 // Blog is WordPress at https://blog.acme.test.
 func Blog(t testing.TB) *apps.App { t.Helper(); return blog.get(t) }
 
+// Forge is Gitea at https://gitea.acme.test, where one was built: see
+// [apps.StartGitea].
+func Forge(t testing.TB) *apps.App { t.Helper(); return forge.get(t) }
+
 var (
 	wiki    = shared{start: apps.StartMediaWiki, public: "https://wiki.acme.test"}
 	tracker = shared{start: apps.StartRequestTracker, public: "https://rt.acme.test"}
 	blog    = shared{start: apps.StartWordPress, public: "https://blog.acme.test"}
+	forge   = shared{start: apps.StartGitea, public: "https://gitea.acme.test"}
 )
 
 // shared is an application that is started at first use. Its requests are
