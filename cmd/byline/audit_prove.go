@@ -17,7 +17,7 @@ func auditProve() *cobra.Command {
 			"the record, its inclusion proof, and the signed checkpoint with what witnesses signed (C2SP tlog-proof, so other tools\n" +
 			"read it, too). With --from it shows instead that the log's checkpoint goes on from an older one, named by its size:\n" +
 			"nothing before it was changed or dropped. A record can be proved once a checkpoint covers it.",
-		Example: "  byline audit prove r_01jd7v3w8yq2m4n6p8r0s2t4v6 > record.proof\n  byline audit verify --key audit.key.pub record.proof\n" +
+		Example: "  byline audit prove r_01jd7v3w8yq2m4n6p8r0s2t4v6 > record.tlog-proof\n  byline audit verify --key audit.key.pub record.tlog-proof\n" +
 			"  byline audit prove --from 1200 > since-1200.proof"}
 	c.Flags().Uint64Var(&from, "from", 0, "size of the older checkpoint, for a consistency proof")
 	c.Flags().Uint64Var(&to, "to", 0, "size of the newer checkpoint (default: the newest published)")

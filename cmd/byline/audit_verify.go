@@ -26,7 +26,7 @@ func auditVerify() *cobra.Command {
 			"(--kept) also shows that the end of the log was cut off or that the log was put back from an older copy.\n" +
 			"A file that byline audit prove wrote is checked the same way, with the public keys alone.",
 		Example: "  byline audit verify\n  byline audit verify --key audit.key.pub /mnt/evidence/audit\n  byline audit verify --kept last-week.checkpoint --json\n" +
-			"  byline audit verify --key audit.key.pub --witness witness.pub --quorum 1 record.proof"}
+			"  byline audit verify --key audit.key.pub --witness witness.pub --quorum 1 record.tlog-proof"}
 	var keys trustFlags
 	keys.add(c)
 	asJSON := jsonFlag(c)

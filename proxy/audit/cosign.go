@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 )
 
 const (
@@ -27,12 +28,12 @@ type WitnessKey struct {
 // ParseWitnessKey reads name+hash+base64 with key type 4.
 func ParseWitnessKey(vkey string) (WitnessKey, error) {
 	parts := strings.SplitN(strings.TrimSpace(vkey), "+", 3)
-	if len(parts) != 3 || parts[0] == "" || strings.ContainsAny(parts[0], " \t\n") {
+	if len(parts) != 3 || parts[0] == "" || strings.ContainsFunc(parts[0], unicode.IsSpace) {
 		return WitnessKey{}, errors.New("not a witness's verifier key (name+hash+base64)")
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(parts[2])
 	if err != nil || len(b) != 1+ed25519.PublicKeySize || b[0] != cosigner {
-		return WitnessKey{}, errors.New("not a witness's verifier key: not of type 4, cosignature/v1 with Ed25519")
+		return WitnessKey{}, errors.New("not a witness's verifier key: not of type 4, cosignature/v1 with Ed25519, the only one that is known here")
 	}
 	k := WitnessKey{parts[0], ed25519.PublicKey(b[1:])}
 	if parts[1] != hex.EncodeToString(k.hash()) {

@@ -17,13 +17,15 @@ var (
 	errForked = errors.New("what it signed before is not the beginning of this log: it was rewritten, or is another one")
 	errLies   = errors.New("its answer is no signature of this checkpoint by its key")
 	errSlow   = errors.New("it did not answer properly")
+	errUnkept = errors.New("it does not know this log; give its operator the log's public key, whose name is the origin")
+	errNoKey  = errors.New("it knows this log by another key; give its operator the one that signs now")
 )
 
 const (
 	witnessAnswer  = 10 * time.Second // for one request
 	witnessRetry   = 5 * time.Second  // after a failure, doubled up to the next
 	witnessRests   = 5 * time.Minute
-	maxCosignature = 16 << 10 // bytes
+	maxCosignature = 128 << 10 // bytes: 16 signatures of other kinds, which are longer, may stand beside ours
 )
 
 // witness speaks C2SP tlog-witness with one of them. One goroutine uses it.
@@ -61,7 +63,9 @@ func (w *witness) cosign(ctx context.Context, signed string, c Checkpoint, files
 		case http.StatusConflict:
 			size, err := strconv.ParseUint(strings.TrimSuffix(body, "\n"), 10, 63)
 			switch {
-			case err != nil, size == w.known && size <= c.Size:
+			case w.known == c.Size && c.Size > 0 && (err != nil || size == c.Size): // its root for that size is another
+				return "", fmt.Errorf("%w (of the same %d records)", errForked, c.Size)
+			case err != nil, size == w.known:
 				return "", fmt.Errorf("%w: conflict, without a size that explains it", errLies)
 			case size > c.Size:
 				return "", fmt.Errorf("%w: %d records, here are %d", errAhead, size, c.Size)
@@ -69,6 +73,10 @@ func (w *witness) cosign(ctx context.Context, signed string, c Checkpoint, files
 			w.known = size
 		case http.StatusUnprocessableEntity:
 			return "", fmt.Errorf("%w (%d records)", errForked, w.known)
+		case http.StatusNotFound:
+			return "", errUnkept
+		case http.StatusForbidden:
+			return "", errNoKey
 		default:
 			return "", fmt.Errorf("%w: status %d", errSlow, status)
 		}

@@ -260,10 +260,16 @@ func TestLyingWitnessIsFound(t *testing.T) {
 		"no size":              {answer(409, fixed("many\n")), "witness_lies"},
 		"the same size":        {answer(409, fixed("0\n")), "witness_lies"},
 		"a fork":               {answer(422, fixed("")), "forked"},
+		"a fork of one size":   {answer(409, func(text string) string { return strings.Split(text, "\n")[1] + "\n" }), "forked"},
+		"an unknown log":       {answer(404, fixed("")), "witness_refuses"},
+		"an unknown key":       {answer(403, fixed("")), "witness_refuses"},
 		"broken":               {answer(500, fixed("oops")), ""},
 		"elsewhere":            {answer(302, fixed("")), ""},
 		"cut off":              {func(w http.ResponseWriter, _ string) { panic(http.ErrAbortHandler) }, ""},
 		"a line of each other": {answer(200, func(text string) string { return "— other.example AAAA\n" + signAs(liarKey, text) }), "signs"},
+		"sixteen long ones before it": {answer(200, func(text string) string {
+			return strings.Repeat("— other.example "+strings.Repeat("AAAA", 1250)+"\n", 16) + signAs(liarKey, text)
+		}), "signs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -356,6 +362,20 @@ func TestTorchwoodReadsTheExport(t *testing.T) {
 	want := append(bytes.Join(lines[:c.Size], []byte("\n")), '\n')
 	if int(c.Size) != len(lines)-1 || !bytes.Equal(got, want) {
 		t.Errorf("%d entries of %d bytes, want %d lines of %d", bytes.Count(got, []byte("\n")), len(got), c.Size, len(want))
+	}
+}
+
+// TestWhatTheOperatorCanMendIsSaid: a witness that was never told of the log, or
+// not of its new key, is not a slow one.
+func TestWhatTheOperatorCanMendIsSaid(t *testing.T) {
+	c := Checkpoint{Origin: Origin("test-1"), Size: 1}
+	for status, want := range map[int]string{404: "give its operator the log's public key", 403: "by another key", 500: "status 500"} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		defer srv.Close()
+		w := witness{url: srv.URL, key: liar(), http: srv.Client()}
+		if _, err := w.cosign(t.Context(), "", c, tileFiles{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d: %v", status, err)
+		}
 	}
 }
 

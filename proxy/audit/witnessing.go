@@ -181,6 +181,8 @@ func alertCode(err error) string {
 		return "forked"
 	case errors.Is(err, errLies):
 		return "witness_lies"
+	case errors.Is(err, errUnkept), errors.Is(err, errNoKey):
+		return "witness_refuses"
 	}
 	return ""
 }

@@ -159,7 +159,7 @@ func TestTheFolderVerifiesByItself(t *testing.T) {
 			t.Errorf("%v: %s", err, line)
 		}
 	}
-	proofs, err := filepath.Glob(filepath.Join(dir, "proofs", "*.proof"))
+	proofs, err := filepath.Glob(filepath.Join(dir, "proofs", "*.tlog-proof"))
 	if err != nil || len(proofs) < 9 {
 		t.Errorf("%d proofs, %v", len(proofs), err)
 	}
@@ -168,7 +168,7 @@ func TestTheFolderVerifiesByItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if proven, err := audit.VerifyBundle(text, audit.Trust{Keys: []audit.PublicKey{key}}); err != nil || filepath.Base(p) != proven.Record.ID+".proof" {
+		if proven, err := audit.VerifyBundle(text, audit.Trust{Keys: []audit.PublicKey{key}}); err != nil || filepath.Base(p) != proven.Record.ID+".tlog-proof" {
 			t.Errorf("%s: %v", p, err)
 		}
 	}
@@ -205,7 +205,7 @@ func TestTheFolderVerifiesByItself(t *testing.T) {
 // TestTooManyRecordsProveThoseOfNote: a task and an alert, not each request.
 func TestTooManyRecordsProveThoseOfNote(t *testing.T) {
 	dir, _ := written(t, func(e *Export) { e.Proofs = 3 })
-	proofs, _ := filepath.Glob(filepath.Join(dir, "proofs", "*.proof"))
+	proofs, _ := filepath.Glob(filepath.Join(dir, "proofs", "*.tlog-proof"))
 	if len(proofs) != 4 { // the task's beginning and end, the alert, the privileged request
 		t.Errorf("%d proofs: %v", len(proofs), proofs)
 	}

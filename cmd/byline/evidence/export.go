@@ -166,7 +166,7 @@ func (e *Export) prove(w *folder, records reports.Records) {
 		}
 	}
 	unsealed, err := audit.ProveEach(e.Log, wanted, e.Figures.Last, e.Progress, func(r *audit.Record, b *audit.Bundle) error {
-		name := filepath.Join("proofs", r.ID+".proof")
+		name := filepath.Join("proofs", r.ID+".tlog-proof")
 		if _, err := os.Stat(filepath.Join(w.dir, name)); err == nil {
 			return nil // of the tiles that proved to be damaged
 		}
@@ -209,7 +209,7 @@ func (e *Export) practices() (all []mapped) {
 
 func (e *Export) readme() string {
 	log := "The log itself is not in this folder. Each record in proofs is checked by itself:\n\n" +
-		"    byline audit verify --key keys/audit.key.pub proofs/RECORD.proof\n\n" +
+		"    byline audit verify --key keys/audit.key.pub proofs/RECORD.tlog-proof\n\n" +
 		"Compare keys/audit.key.pub with a copy that you were given earlier by another way.\n"
 	if e.WholeLog {
 		log = "Verify it offline, with any copy of byline, or with docs/verify.py of its source, which shares no code with it:\n\n" +
