@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -18,6 +19,7 @@ type Run struct {
 	When    time.Time       `json:"when"`
 	Took    time.Duration   `json:"took"`
 	Command string          `json:"command"`
+	Build   string          `json:"build,omitempty"` // how Byline was built
 	Machine measure.Machine `json:"machine"`
 	Setup   Setup           `json:"setup"`
 	Outcome *rounds.Outcome `json:"outcome"`
@@ -92,6 +94,7 @@ func (p *page) head() {
 		{"kernel, Go", m.Kernel + ", " + m.Go},
 		{"disk under the records", fmt.Sprintf("%s, a durable 4 KiB write takes %v", m.Disk, m.Sync.Round(time.Microsecond))},
 		{"commit", m.Commit},
+		{"Byline's build", p.Build},
 		{"command", "`" + p.Command + "`"},
 		{"when", p.When.UTC().Format("2006-01-02 15:04 UTC") + ", took " + p.Took.Round(time.Second).String()},
 		{"cores", fmt.Sprintf("proxy alone on core %d, generator and origin on core %d", p.Setup.ProxyCore, p.Setup.LoadCore)},
@@ -187,7 +190,7 @@ func (p *page) summary() {
 	t.Add(budget...)
 	p.table(t)
 	for _, name := range p.Outcome.Peers {
-		p.printf("- `%s`: %s\n", name, describe[name])
+		p.printf("- `%s`: %s\n", name, cmp.Or(describe[name], "another build of Byline"))
 	}
 	p.printf("\n")
 }

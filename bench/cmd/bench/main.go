@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"debug/buildinfo"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -61,6 +62,9 @@ func bench(ctx context.Context, s *settings) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if s.has(peer.Byline) {
+		run.Build = built(s.byline)
+	}
 	if run.Machine, err = measure.ThisMachine(dir); err != nil {
 		return err
 	}
@@ -116,6 +120,24 @@ func settle(core int) error {
 	return measure.Confine(core)
 }
 
+// byProfile is what make build optimises by, too; make pgo writes it.
+const byProfile = "bench/byline.pgo"
+
+// built says how a binary was made.
+func built(exe string) string {
+	found, err := buildinfo.ReadFile(exe)
+	if err != nil {
+		return "unknown"
+	}
+	how := found.GoVersion
+	for _, s := range found.Settings {
+		if s.Key == "-pgo" || s.Key == "CGO_ENABLED" {
+			how += ", " + s.Key + "=" + filepath.Base(s.Value)
+		}
+	}
+	return how
+}
+
 // workplace makes the folder that peers write in, and Byline's binary unless
 // one was named.
 func (s *settings) workplace(ctx context.Context) (string, error) {
@@ -133,7 +155,7 @@ func (s *settings) workplace(ctx context.Context) (string, error) {
 		return dir, nil
 	}
 	s.byline = filepath.Join(dir, "byline")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", s.byline, "./cmd/byline")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-pgo="+byProfile, "-o", s.byline, "./cmd/byline")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		os.RemoveAll(dir)
