@@ -31,7 +31,8 @@ func newOTLP(c *Config, t *tls.Config, secret []string) Sink {
 }
 
 // Deliver posts the lines as one request. Log records that the collector says
-// it rejected are an error: the batch comes again.
+// it rejected are an error: the batch comes again. OTLP has a client drop them,
+// as it does after a 4xx; a record may be late, and never left out.
 func (s *otlpSink) Deliver(ctx context.Context, lines [][]byte) error {
 	bodies, err := formatted(s.format, lines)
 	if err != nil {
@@ -49,7 +50,7 @@ func (s *otlpSink) Deliver(ctx context.Context, lines [][]byte) error {
 			scope = &logs.ScopeLogs{Scope: &common.InstrumentationScope{Name: "byline/audit"}}
 			byInstance[e.Instance] = scope
 			request.ResourceLogs = append(request.ResourceLogs, &logs.ResourceLogs{ScopeLogs: []*logs.ScopeLogs{scope},
-				Resource: &resource.Resource{Attributes: attributes("service.name", "byline", "service.instance.id", e.Instance)}})
+				Resource: &resource.Resource{Attributes: attributes("service.name", "byline", "service.version", asText(product()["version"]), "service.instance.id", e.Instance)}})
 		}
 		scope.LogRecords = append(scope.LogRecords, e.otlp(bodies[i]))
 	}
@@ -123,13 +124,38 @@ func (e *event) otlp(body []byte) *logs.LogRecord {
 	if _, level := e.verdict(); level > severityInfo {
 		severity, text = logs.SeverityNumber_SEVERITY_NUMBER_WARN, "WARN"
 	}
+	at := endpoint(e.Host)
+	all := attributes("byline.record", e.ID, "byline.agent", e.Agent, "byline.sponsor", e.Sponsor, "byline.task", e.Task,
+		"byline.adapter", e.Adapter, "byline.action", e.Action, "byline.resource", e.Resource, "byline.account", e.Account, "byline.code", e.Code,
+		"server.address", first(asText(at["hostname"]), asText(at["ip"])), "url.path", e.Path)
+	all = append(all, number("byline.seq", int64(e.Seq)))
+	if port, ok := at["port"].(uint64); ok {
+		all = append(all, number("server.port", int64(port)))
+	}
+	if e.Method != "" {
+		all = append(all, e.method()...)
+	}
+	if e.Status > 0 {
+		all = append(all, number("http.response.status_code", int64(e.Status)))
+	}
 	return &logs.LogRecord{TimeUnixNano: uint64(e.Time.UnixNano()), ObservedTimeUnixNano: uint64(e.Time.UnixNano()), SeverityNumber: severity, SeverityText: text,
-		EventName: "byline." + e.Kind, Body: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: string(body)}},
-		Attributes: attributes("byline.record", e.ID, "byline.seq", fmt.Sprint(e.Seq), "byline.agent", e.Agent, "byline.sponsor", e.Sponsor, "byline.task", e.Task,
-			"byline.adapter", e.Adapter, "byline.action", e.Action, "byline.resource", e.Resource, "byline.account", e.Account, "byline.code", e.Code)}
+		EventName: "byline." + first(e.Kind, "record"), Body: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: string(body)}}, Attributes: all}
 }
 
-// attributes are pairs of key and value; empty values are left out.
+// method has few values, as the conventions for HTTP want it: another method
+// than the usual ones is _OTHER, and beside it as it was.
+func (e *event) method() []*common.KeyValue {
+	if ocsfMethods[e.Method] || e.Method == "PATCH" {
+		return attributes("http.request.method", e.Method)
+	}
+	return attributes("http.request.method", "_OTHER", "http.request.method_original", e.Method)
+}
+
+func number(key string, n int64) *common.KeyValue {
+	return &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_IntValue{IntValue: n}}}
+}
+
+// attributes are pairs of key and text; empty text is left out.
 func attributes(pairs ...string) (all []*common.KeyValue) {
 	for i := 0; i < len(pairs); i += 2 {
 		if pairs[i+1] != "" {

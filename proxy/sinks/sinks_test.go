@@ -11,10 +11,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
+	common "go.opentelemetry.io/proto/otlp/common/v1"
 	logs "go.opentelemetry.io/proto/otlp/logs/v1"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -126,6 +130,19 @@ func TestOTLPTellsWhatACollectorReads(t *testing.T) {
 		records[1].TimeUnixNano != uint64(time.Date(2026, 11, 25, 8, 0, 0, 1000, time.UTC).UnixNano()) {
 		t.Errorf("%v", records)
 	}
+	for _, c := range []struct {
+		record string
+		want   string
+	}{
+		{string(lines(2)[1]), `INFO 9 byline.account=agent-01 byline.action=page.edit byline.adapter=wiki byline.agent=agent/triage byline.record=r_1 byline.resource=page/"A"] byline.seq=1 byline.sponsor=alice@acme.example byline.task=t_1 ` +
+			`http.request.method=POST server.address=wiki.acme.example server.port=443 url.path=/index.php`},
+		{`{"kind":"outcome","method":"PROPFIND","host":"[::1]:8443","status":404}`, `WARN 13 byline.seq=0 http.request.method=_OTHER http.request.method_original=PROPFIND http.response.status_code=404 server.address=::1 server.port=8443`},
+		{`{"kind":"task","code":"ended","detail":"ended: done"}`, `INFO 9 byline.code=ended byline.seq=0`},
+	} {
+		if got := told(t, c.record); got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
 	partial := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 2)
 	answer = protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), partial)
 	if err := s.Deliver(context.Background(), lines(5)); err == nil || !strings.Contains(err.Error(), "rejected 2 of 5") {
@@ -134,6 +151,56 @@ func TestOTLPTellsWhatACollectorReads(t *testing.T) {
 	answer = []byte{0xff}
 	if err := s.Deliver(context.Background(), lines(5)); err == nil {
 		t.Error("an answer that is no OTLP was taken for success")
+	}
+}
+
+// told is what an OTLP log record says: severity, then attributes in order.
+func told(t *testing.T, record string) string {
+	t.Helper()
+	e, err := parse([]byte(record))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := e.otlp(nil)
+	var all []string
+	for _, a := range r.Attributes {
+		v := a.Value.GetStringValue()
+		if n, ok := a.Value.Value.(*common.AnyValue_IntValue); ok {
+			v = fmt.Sprint(n.IntValue)
+		}
+		all = append(all, a.Key+"="+v)
+	}
+	slices.Sort(all)
+	return fmt.Sprintf("%s %d %s", r.SeverityText, r.SeverityNumber, strings.Join(all, " "))
+}
+
+// rfc5424 is the grammar of section 6, with its limits on length.
+var rfc5424 = regexp.MustCompile(`^<(\d{1,3})>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,6}Z [!-~]{1,255} [!-~]{1,48} [!-~]{1,128} [!-~]{1,32} ` +
+	`\[[!#-<>-\\^-~]{1,32}(?: [!#-<>-\\^-~]{1,32}="(?:[^"\\\]]|\\["\\\]])*")*\] `)
+
+// TestSyslogKeepsToTheGrammar: whatever a record holds, the head of the message
+// stays within RFC 5424, so that no value can pass for another field.
+func TestSyslogKeepsToTheGrammar(t *testing.T) {
+	long := strings.Repeat("x", 400)
+	for name, c := range map[string]struct{ self, record, pri string }{
+		"usual":            {"proxy-1", string(lines(1)[0]), "110"},
+		"a warning":        {"proxy-1", `{"kind":"alert","code":"borrowed_seen"}`, "108"},
+		"nothing":          {"", `{}`, "110"},
+		"long":             {long, `{"kind":"` + long + `","agent":"` + long + `"}`, "110"},
+		"quotes and ends":  {"a b", `{"kind":"in tent","agent":"a\"b]c\\d\\","sponsor":"]\"","id":"\\"}`, "110"},
+		"other characters": {"hôte", `{"kind":"é\u0000\n","agent":"é\n\u0000","code":"\ud800"}`, "109"},
+	} {
+		e, err := parse([]byte(c.record))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := (&syslogSink{self: c.self}).message(e, []byte(c.record))
+		m := rfc5424.FindSubmatch(got)
+		if m == nil || !utf8.Valid(got) || !strings.HasSuffix(string(got), "] "+c.record) {
+			t.Errorf("%s: %q", name, got)
+		} else if string(m[1]) != c.pri {
+			t.Errorf("%s: priority %s, want %s", name, m[1], c.pri)
+		}
 	}
 }
 

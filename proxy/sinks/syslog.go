@@ -83,7 +83,9 @@ const (
 )
 
 // message is one RFC 5424 message. The private enterprise number in the name of
-// the structured data is that of the RFC's own examples.
+// the structured data is that of the RFC's own examples. The body has no byte
+// order mark, which section 6.4 wants before UTF-8, because RFC 8259 section 8.1
+// forbids it before JSON: by the grammar it is MSG-ANY.
 func (s *syslogSink) message(e *event, body []byte) []byte {
 	level := levelInfo
 	if _, severity := e.verdict(); severity > severityInfo {
