@@ -111,7 +111,7 @@ func (f *frames) take(frame http2.Frame) {
 	case *http2.GoAwayFrame:
 		f.gone = frame.ErrCode != http2.ErrCodeNo
 	case *http2.RSTStreamFrame:
-		if frame.ErrCode != http2.ErrCodeNo && !g.close { // behind a whole answer it says nothing
+		if g.reset = frame.ErrCode; frame.ErrCode != http2.ErrCodeNo && !g.close { // behind a whole answer it says nothing
 			g.verdict, g.header = verdict{}, nil
 		}
 		g.close = true

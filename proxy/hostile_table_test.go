@@ -38,9 +38,7 @@ import (
 // The verdict is the answers in order: a status, for a refusal its code, and
 // "cut" when the origin sees the beginning of a request that then breaks off. What follows is what the origin must see, byte for byte: whole requests,
 // without their last empty line if they have no body. "=h2>" replaces the
-// verdict for HTTP/2. There a 400 may also be the library's own, without a code, or
-// a stream that the agent loses: RFC 9113 section 8.1.1 has both for what is
-// malformed.
+// verdict for HTTP/2.
 //
 // A head whose first line begins with ":" is HTTP/2 alone; every other case
 // that runs on h2 is translated: pseudo-header fields for the request line and

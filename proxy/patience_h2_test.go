@@ -181,26 +181,73 @@ func TestI10TroubleUpstreamInHTTP2(t *testing.T) {
 	}
 }
 
-// TestI10ASlowHeadInHTTP2 drips the frames of one header block: the time that a
-// connection may lie idle is all it gets.
+// TestI10ASlowHeadInHTTP2 drips one header block, its frames or a frame's bytes:
+// the time for a head is all it gets, and then an answer.
 func TestI10ASlowHeadInHTTP2(t *testing.T) {
 	w := impatient()
-	w.IdleTimeout = 500 * time.Millisecond
+	w.IdleTimeout = time.Minute
 	h := openHostile(t, w)
-	f := h.frames(t)
-	if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: f.encode(floodFields)}); err != nil {
-		t.Fatal(err)
+	for _, c := range []struct {
+		name string
+		drip func(f *frames, n int) error
+		want verdict
+	}{
+		{"frames without a byte", func(f *frames, n int) error { return f.WriteContinuation(1, false, nil) }, verdict{408, "ambiguous_request"}},
+		{"frames with a field", func(f *frames, n int) error {
+			return f.WriteContinuation(1, false, []byte{0, 1, 'x', 1, 'y'})
+		}, verdict{408, "ambiguous_request"}},
+		{"a frame's bytes", func(f *frames, n int) error {
+			head := []byte{0, 64, 0, 9, 0, 0, 0, 0, 1} // CONTINUATION of 16 KiB
+			_, err := f.conn.Write(append(head, make([]byte, 1<<14)...)[n : n+1])
+			return err
+		}, verdict{408, "ambiguous_request"}},
+		{"nothing more", func(*frames, int) error { return nil }, verdict{408, "ambiguous_request"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := h.settled(t)
+			defer f.conn.Close()
+			if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: f.encode(floodFields)}); err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				for n := 0; c.drip(f, n) == nil && n < 300; n++ {
+					time.Sleep(20 * time.Millisecond)
+				}
+			}()
+			f.until(func() bool { return f.answers[1] != nil && f.answers[1].close })
+			g := f.answers[1]
+			if g == nil || g.status != c.want.status || problemOf(t, g.header, g.body) != c.want.code {
+				t.Errorf("%+v, want %v", g, c.want)
+			}
+			if f.until(func() bool { return false }); !f.gone {
+				t.Error("the connection goes on")
+			}
+		})
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_, _ = io.Copy(io.Discard, f.conn)
-	}()
-	go func() {
-		for f.WriteContinuation(1, false, nil) == nil {
-			time.Sleep(20 * time.Millisecond)
+	t.Run("a frame of no stream", func(t *testing.T) {
+		f := h.settled(t)
+		defer f.conn.Close()
+		if _, err := f.conn.Write([]byte{0, 0, 8, 6, 0, 0, 0, 0, 0, 1}); err != nil { // one byte of a PING
+			t.Fatal(err)
 		}
-	}()
-	within(t, "the connection's end", ended)
+		if f.until(func() bool { return false }); !f.gone {
+			t.Error("the connection goes on")
+		}
+	})
 	h.fine(t)
+}
+
+// settled is frames once settings were exchanged: nothing is written any more but
+// what the test writes.
+func (h *hostileHouse) settled(t *testing.T) *frames {
+	t.Helper()
+	f := h.frames(t)
+	theirs, ours := false, false
+	f.saw = func(frame http2.Frame) {
+		if s, ok := frame.(*http2.SettingsFrame); ok {
+			theirs, ours = theirs || !s.IsAck(), ours || s.IsAck()
+		}
+	}
+	f.until(func() bool { return theirs && ours })
+	return f
 }

@@ -10,14 +10,11 @@ import (
 	"strings"
 )
 
-// FromHTTP is a request that net/http parsed, from HTTP/2 or in absolute form,
-// in neutral form and under the checks that HTTP/1.1 gets. r must not be changed
-// while the Request is used.
+// FromHTTP is a request in absolute form that net/http parsed from HTTP/1.1, in
+// neutral form and under the checks that all of HTTP/1.1 gets. r must not be
+// changed while the Request is used.
 func FromHTTP(r *http.Request) (*Request, *Malformed) {
 	in := &Request{Head: Head{Proto: "HTTP/1.1", Method: r.Method, Scheme: "http", Length: r.ContentLength}}
-	if r.ProtoMajor == 2 {
-		in.Proto, in.Scheme = "HTTP/2.0", "https"
-	}
 	if !isToken(r.Method) || len(r.Method) > 32 {
 		return nil, ambiguous("the method is not a token")
 	}
@@ -47,18 +44,8 @@ func FromHTTP(r *http.Request) (*Request, *Malformed) {
 }
 
 func (in *Request) targetOf(r *http.Request) *Malformed {
-	if protocol := r.Header.Get(":protocol"); protocol != "" {
-		if protocol != "websocket" || r.Method != http.MethodConnect { // RFC 8441 section 4
-			return ambiguous("only an upgrade to websocket is carried")
-		}
-		in.Method, in.Upgrade, in.Length = http.MethodGet, "websocket", 0
-	}
-	target := r.RequestURI
-	if r.ProtoMajor == 2 && target != "" && target[0] != '/' && target != "*" {
-		return ambiguous("the target is not a path")
-	}
 	scheme := in.Scheme
-	named, bad := parseTarget(target, &in.Head, absoluteForm)
+	named, bad := parseTarget(r.RequestURI, &in.Head, absoluteForm)
 	if bad != nil {
 		return bad
 	}
@@ -79,11 +66,8 @@ func (in *Request) fieldsOf(r *http.Request) *Malformed {
 	}
 	all := make([]Field, 0, n)
 	for name, values := range r.Header {
-		if name == ":protocol" {
-			continue
-		}
 		for _, v := range values {
-			all = append(all, Field{Name: name, Value: v})
+			all = append(all, Field{Name: spelled(name), Value: v})
 		}
 	}
 	// net/http keeps no order among names; a settled one keeps records and tests stable.
@@ -95,7 +79,7 @@ func (in *Request) fieldsOf(r *http.Request) *Malformed {
 			return bad
 		}
 		if f.Value != trimSpace(f.Value) {
-			return ambiguous("a field's value has white space around it (RFC 9113 section 8.2.1)")
+			return ambiguous("a field's value has white space around it")
 		}
 		switch m := meaningOf(f.Name); m {
 		case endToEnd:
@@ -118,19 +102,14 @@ func (in *Request) fieldsOf(r *http.Request) *Malformed {
 	return nil
 }
 
-// hop judges a field of this hop alone. RFC 9113 section 8.2.2 has none of them
-// in HTTP/2 but TE, and that with one value only.
+// hop judges a field of this hop alone.
 func (in *Request) hop(r *http.Request, m meaning, f Field) *Malformed {
-	two := r.ProtoMajor == 2
 	switch m {
 	case isHost:
 		if !sameAuthority(strings.ToLower(f.Value), in.Authority, in.Scheme) {
-			return ambiguous(":authority and Host do not agree")
+			return ambiguous("the target names another host than Host does")
 		}
 	case isTE:
-		if two && !strings.EqualFold(f.Value, "trailers") {
-			return ambiguous("TE is not trailers (RFC 9113 section 8.2.2)")
-		}
 		in.TakesTrailers = in.TakesTrailers || strings.EqualFold(f.Value, "trailers")
 	case isContentLength:
 		var n int64
@@ -142,20 +121,14 @@ func (in *Request) hop(r *http.Request, m meaning, f Field) *Malformed {
 			return &Malformed{Code: "ambiguous_request", Status: 417, Detail: "Expect is not exactly 100-continue"}
 		}
 	case isProxyAuthorization:
-		if !two {
-			in.ProxyAuthorization = f.Value
-		}
+		in.ProxyAuthorization = f.Value
 	case isH2Settings:
 		return ambiguous("HTTP2-Settings: an upgrade to h2c is not offered")
 	case isUpgrade:
-		if two || !strings.EqualFold(f.Value, "websocket") {
+		if !strings.EqualFold(f.Value, "websocket") {
 			return ambiguous("only an upgrade to websocket is carried (h2c is not)")
 		}
 		in.Upgrade = "websocket"
-	default:
-		if two && !strings.EqualFold(f.Name, "trailer") && m != isProxyAuthorization {
-			return ambiguous("a field of one HTTP/1.1 hop has no place in HTTP/2 (RFC 9113 section 8.2.2)")
-		}
 	}
 	return nil
 }

@@ -16,9 +16,9 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// FuzzFromHTTP: one request, said in HTTP/2 and in HTTP/1.1, is judged alike and
+// FuzzHeadOf2: one request, said in HTTP/2 and in HTTP/1.1, is judged alike and
 // read alike, as far as both can say it.
-func FuzzFromHTTP(f *testing.F) {
+func FuzzHeadOf2(f *testing.F) {
 	f.Add("GET", "/a?b", "a.example", "X-Name", "value", int64(0))
 	f.Add("POST", "/a%2fb", "a.example:8443", "Content-Type", "text/plain", int64(3))
 	f.Add("GET", "/", "u@a", "Cookie", "a=b", int64(0))
@@ -36,23 +36,21 @@ func FuzzFromHTTP(f *testing.F) {
 			return // the protocols have different words here
 		}
 		value, host = trimSpace(value), trimSpace(host)
-		r := &http.Request{Method: method, RequestURI: target, Host: host, ProtoMajor: 2, ContentLength: length,
-			Header: http.Header{name: {value}}}
+		lower := strings.ToLower(name)
+		fields := []hpack.HeaderField{{Name: ":method", Value: method}, {Name: ":scheme", Value: "https"}, {Name: ":authority", Value: host},
+			{Name: ":path", Value: target}, {Name: lower, Value: value}}
 		raw := method + " " + target + " HTTP/1.1\r\nHost: " + host + "\r\n" + name + ": " + value + "\r\n"
 		switch {
 		case length > 0:
-			r.Body = io.NopCloser(strings.NewReader(""))
+			fields = append(fields, hpack.HeaderField{Name: "content-length", Value: itoa(length)})
 			raw += "Content-Length: " + itoa(length) + "\r\n"
 		case length < 0:
-			r.Body = io.NopCloser(strings.NewReader(""))
 			raw += "Transfer-Encoding: chunked\r\n"
 		}
-		in, bad2 := FromHTTP(r)
+		in := headOf2(fields, length != 0)
+		bad2 := in.bad
 		var m message
 		bad1 := parseHead(raw+"\r\n", &m, 0, 10)
-		if length > 999_999_999_999_999_999 && bad1 != nil { // a length of 19 digits is not taken on HTTP/1.1
-			return
-		}
 		if (bad1 == nil) != (bad2 == nil) {
 			t.Fatalf("HTTP/1.1: %v\nHTTP/2: %v\n%q", bad1, bad2, raw)
 		}
@@ -60,7 +58,7 @@ func FuzzFromHTTP(f *testing.F) {
 			return
 		}
 		if in.Method != m.Method || in.Path != m.Path || in.Query != m.Query || in.HasQuery != m.HasQuery || in.Authority != m.Authority ||
-			in.Length != m.Length || len(in.Fields) != 1 || len(m.Fields) != 1 || in.Fields[0] != m.Fields[0] {
+			in.Length != m.Length || len(in.Fields) != 1 || len(m.Fields) != 1 || in.Fields[0].Value != m.Fields[0].Value || !strings.EqualFold(in.Fields[0].Name, m.Fields[0].Name) {
 			t.Fatalf("HTTP/1.1 %+v\nHTTP/2 %+v", m.Head, in.Head)
 		}
 	})

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log"
@@ -44,8 +45,8 @@ func (s *Server) setUpH2() {
 // says no in its own words, or with a reset: what is less gets our answer.
 const headSlack = 4
 
-// fromH2 is FromHTTP within the bounds of a head.
-func (s *Server) fromH2(r *http.Request) (*Request, *Malformed) {
+// within is FromHTTP within the bounds of a head.
+func (s *Server) within(r *http.Request) (*Request, *Malformed) {
 	n, size := 0, len(r.Method)+len(r.RequestURI)+len(r.Host)
 	for name, values := range r.Header {
 		for _, v := range values {
@@ -74,9 +75,23 @@ func (panics) Write(line []byte) (int, error) {
 }
 
 func (s *Server) serveH2(ctx context.Context, conn net.Conn, scheme string, door Door) error {
+	c := s.newAgent2(ctx, conn, door)
+	conn = c
+	if _, ok := c.Conn.(*tls.Conn); ok {
+		conn = secured2{c}
+	}
 	s.h2.ServeConn(conn, &http2.ServeConnOpts{Context: ctx, BaseConfig: s.web,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			(&h2{s: s, door: door, w: w, r: r, scheme: scheme}).serve()
+			head := c.take(r.RequestURI)
+			if head == nil { // the stream is over already
+				panic(http.ErrAbortHandler)
+			}
+			x := &h2{s: s, door: door, w: w, r: r, scheme: scheme, method: head.Method, conn: c, stream: head.stream}
+			x.serve(head.request(r, func() {
+				c.mu.Lock()
+				c.breaks(head.stream)
+				c.mu.Unlock()
+			}))
 		})})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -87,9 +102,15 @@ func (s *Server) serveH2(ctx context.Context, conn net.Conn, scheme string, door
 // Carry answers one request that net/http has parsed from HTTP/1.1, in the way of
 // streams: what comes is passed on as it comes, and an answer that breaks off
 // ends the connection (it panics with http.ErrAbortHandler, as a Handler may).
-// A WebSocket cannot be opened here, so door.Walk must refuse it.
+// The connection is under Guard; a WebSocket takes it over. r's context is the
+// exchange's.
 func (s *Server) Carry(w http.ResponseWriter, r *http.Request, scheme string, door Door) {
-	(&h2{s: s, door: door, w: w, r: r, scheme: scheme}).serve()
+	x := &h2{s: s, door: door, w: w, r: r, scheme: scheme, method: r.Method}
+	in, bad := s.within(r)
+	if bad == nil && in.Body != nil {
+		in.Expect = awaitsContinue(r.Body) || strings.EqualFold(r.Header.Get("Expect"), "100-continue")
+	}
+	x.serve(in, bad)
 }
 
 // h2 is one stream of an agent.
@@ -99,24 +120,25 @@ type h2 struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	scheme  string
+	method  string
+	conn    *agent2 // nil for what another parser took (Carry)
+	stream  uint32
 	body    *streamBody
 	joined  int64    // bytes from the agent after a switch
 	writing patience // of one write
 }
 
-func (x *h2) serve() {
+func (x *h2) serve(in *Request, bad *Malformed) {
 	ctl := http.NewResponseController(x.w)
 	x.writing = patience{d: x.s.cfg.BodyStall, set: ctl.SetWriteDeadline}
 	defer x.writing.end()
 	ctx := x.r.Context()
-	in, bad := x.s.fromH2(x.r)
 	if bad != nil {
 		x.answer(x.door.Malformed(ctx, bad))
 		return
 	}
 	in.Scheme, in.Interim = x.scheme, x
 	if in.Body != nil {
-		in.Expect = awaitsContinue(x.r.Body) || strings.EqualFold(x.r.Header.Get("Expect"), "100-continue")
 		x.body = newStreamBody(in.Body, ctl, x.s.cfg.BodyStall)
 		defer x.body.wait.end()
 		in.Body = x.body
@@ -130,12 +152,19 @@ func (x *h2) answer(resp *Response) {
 	if resp == nil {
 		panic(http.ErrAbortHandler)
 	}
+	if resp.Switched != nil && x.conn == nil {
+		x.takeOver(resp)
+		return
+	}
 	var sent int64
 	err := errors.New("wire: the exchange was abandoned")
 	defer func() { closeAnswer(resp, sent, x.received(), err) }()
 	if resp.Switched != nil {
-		sent, x.joined, err = x.join(resp)
-	} else if err = x.head(resp); err == nil && resp.Body != nil && x.r.Method != http.MethodHead && bodyAllowed(resp.Status) {
+		var halved bool
+		if sent, x.joined, halved, err = x.join(resp); halved {
+			panic(http.ErrAbortHandler)
+		}
+	} else if err = x.head(resp); err == nil && resp.Body != nil && x.method != http.MethodHead && bodyAllowed(resp.Status) {
 		sent, err = x.relay(resp)
 	}
 	if err != nil {

@@ -77,3 +77,45 @@ func awaitsContinue(body io.Reader) bool {
 	f := v.Elem().FieldByName("needsContinue")
 	return f.IsValid() && f.Kind() == reflect.Bool && f.Bool()
 }
+
+// exact is a body whose length was declared. Its last bytes are given once it is
+// known that no more come: a body that is longer or shorter than it said is
+// refused before it is whole anywhere else (RFC 9113 section 8.1.1).
+type exact struct {
+	body  io.Reader
+	left  int64
+	wrong func() // called if it is
+}
+
+func (e *exact) malformed(detail string) (int, error) {
+	e.wrong()
+	return 0, ambiguous(detail)
+}
+
+func (e *exact) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if int64(len(p)) > e.left {
+		p = p[:e.left]
+	}
+	n, err := 0, error(nil)
+	if len(p) > 0 {
+		n, err = e.body.Read(p)
+		e.left -= int64(n)
+	}
+	if err == nil && e.left == 0 {
+		var one [1]byte
+		var m int
+		if m, err = e.body.Read(one[:]); m > 0 {
+			return e.malformed("the body is longer than its Content-Length")
+		}
+	}
+	switch {
+	case err == io.EOF && e.left > 0:
+		return e.malformed("the body is shorter than its Content-Length")
+	case err != nil && err != io.EOF && e.left == 0:
+		return 0, err
+	}
+	return n, err
+}

@@ -89,12 +89,12 @@ func (s *splicing) copy(to io.Writer, from io.Reader, see *frames) (n int64, err
 			t.Reset(s.linger)
 		}
 		if m > 0 {
+			see.pass(buf[:m]) // first: whoever reads the closing frame may hang up before Write returns
 			w, werr := to.Write(buf[:m])
 			n += int64(w)
 			if werr != nil {
 				return n, werr
 			}
-			see.pass(buf[:m])
 		}
 		switch {
 		case err == io.EOF:
@@ -128,6 +128,34 @@ func (c *h1) join(resp *Response) (err error) {
 	c.src.disarm()
 	sent, received, err = splice(h1side{c}, asSide(resp.Switched), c.s.cfg.BodyStall, resp.Messages)
 	return endedBy(c.ctx, err)
+}
+
+// takeOver carries a WebSocket on a connection of another parser's (Carry), which
+// lies under a guard: that holds back what the agent sent behind its handshake until
+// it sees the 101, so the parser has read none of it.
+func (x *h2) takeOver(resp *Response) {
+	conn, buf, err := http.NewResponseController(x.w).Hijack()
+	if err == nil && buf.Reader.Buffered() > 0 {
+		err = errors.New("wire: bytes before the switch")
+		_ = conn.Close()
+	}
+	it := &served{conn: conn}
+	if err == nil && !x.s.enter(it) {
+		err = ErrServerClosed
+		_ = conn.Close()
+	}
+	if err != nil {
+		_ = resp.Switched.Close()
+		closeAnswer(resp, 0, 0, err)
+		return
+	}
+	defer x.s.leave(it)
+	defer conn.Close()
+	ctx, cancel := context.WithCancelCause(x.r.Context())
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cut(conn) })()
+	_ = conn.SetDeadline(time.Time{}) // the parser's
+	_ = newH1(ctx, cancel, x.s, conn, x.scheme, x.door).join(resp)
 }
 
 // endedBy prefers the reason for which a connection was cut to how that looked
@@ -177,59 +205,63 @@ func (p plainSide) CloseWrite() error { return p.Close() }
 func (p plainSide) cut()              { _ = p.Close() }
 
 // join carries a WebSocket in an extended CONNECT (RFC 8441): the answer is 200
-// and the stream's data are the connection.
-func (x *h2) join(resp *Response) (sent, received int64, err error) {
+// and the stream's data are the connection. halved: END_STREAM was sent already, and
+// the library must not send another.
+func (x *h2) join(resp *Response) (sent, received int64, halved bool, err error) {
 	defer resp.Switched.Close()
 	resp.Status, resp.Length = http.StatusOK, -1
 	resp.Fields = withoutListed(resp.Fields, "Sec-WebSocket-Accept") // section 5: there is no key to accept
 	if err := x.head(resp); err != nil {
-		return 0, 0, err
+		return 0, 0, false, err
 	}
-	s := &h2side{w: x.w, ctl: http.NewResponseController(x.w), in: newStreamBody(x.r.Body, http.NewResponseController(x.w), 0)}
-	s.out = &x.writing
+	x.conn.openHalf(x.stream)
+	s := &h2side{x: x, ctl: http.NewResponseController(x.w), in: newStreamBody(x.r.Body, http.NewResponseController(x.w), 0)}
 	if err := s.ctl.Flush(); err != nil {
-		return 0, 0, err
+		x.conn.closeHalf(x.stream)
+		return 0, 0, false, err
 	}
 	sent, received, err = splice(s, asSide(resp.Switched), x.s.cfg.BodyStall, resp.Messages)
 	s.in.wait.end()
-	return sent, received, endedBy(x.r.Context(), err)
+	return sent, received, x.conn.closeHalf(x.stream), endedBy(x.r.Context(), err)
 }
 
-// h2side is an agent's stream. It cannot end its own direction and go on reading:
-// when the SaaS has said all, the stream ends.
+// h2side is an agent's stream.
 type h2side struct {
-	w    http.ResponseWriter
+	x    *h2
 	ctl  *http.ResponseController
 	in   *streamBody
-	out  *patience
-	done atomic.Bool
+	sent int64
+	over atomic.Bool // the agent has ended its direction
 }
 
 func (s *h2side) Read(p []byte) (int, error) {
 	n, err := s.in.r.Read(p)
-	if err != nil && s.done.Load() {
-		err = io.EOF
+	if err == io.EOF {
+		s.over.Store(true)
 	}
 	return n, err
 }
 
 func (s *h2side) Write(p []byte) (int, error) {
-	s.out.start()
-	defer s.out.stop()
-	n, err := s.w.Write(p)
+	s.x.writing.start()
+	defer s.x.writing.stop()
+	n, err := s.x.w.Write(p)
 	if err == nil {
 		err = s.ctl.Flush()
 	}
+	s.sent += int64(n)
 	return n, err
 }
 
+// CloseWrite leaves the end to the library if it is the stream's.
 func (s *h2side) CloseWrite() error {
-	s.done.Store(true)
-	s.in.wait.late()
-	return nil
+	if s.over.Load() {
+		return nil
+	}
+	return s.x.conn.endHalf(s.x.stream, s.sent)
 }
 
 func (s *h2side) cut() {
 	s.in.wait.late()
-	s.out.late()
+	s.x.writing.late()
 }
