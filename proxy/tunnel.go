@@ -296,14 +296,7 @@ func (c *Corridor) absolute(w http.ResponseWriter, r *http.Request) {
 	ctx, stop, cancel := frontContext(r, t.task)
 	defer cancel(nil)
 	defer stop()
-	walk := func(_ context.Context, in *wire.Request) *wire.Response {
-		if in.Upgrade != "" { // the connection is the parser's, and it may have read ahead
-			return t.malformed(ctx, &wire.Malformed{Code: string(AmbiguousRequest), Status: http.StatusBadRequest,
-				Detail: "a WebSocket is carried in a tunnel alone: open one with CONNECT"})
-		}
-		return t.exchange(ctx, in)
-	}
-	c.wire.Carry(w, r, "http", wire.Door{Walk: walk, Malformed: t.malformed})
+	c.wire.Carry(w, r.WithContext(ctx), "http", t.door())
 }
 
 // agentConn is the key of an agent's connection in a request's context.

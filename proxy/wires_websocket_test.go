@@ -184,6 +184,12 @@ func TestAWebSocketsEndReachesTheOtherSide(t *testing.T) {
 	})
 }
 
+// acceptKey is the answer to the key of a handshake (RFC 6455 section 4.2.2).
+func acceptKey(r *http.Request) string {
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
 // TestTheSwitchIsOneWrite: one record of TLS holds the whole 101, and what the
 // SaaS says at once follows it.
 func TestTheSwitchIsOneWrite(t *testing.T) {
@@ -194,9 +200,7 @@ func TestTheSwitchIsOneWrite(t *testing.T) {
 			return
 		}
 		defer conn.Close()
-		sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Accept: %s\r\n\r\n\x81\x02hi",
-			base64.StdEncoding.EncodeToString(sum[:]))
+		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Accept: %s\r\n\r\n\x81\x02hi", acceptKey(r))
 		_, _ = io.Copy(conn, conn)
 	}, nil)
 	conn := w.secured()
