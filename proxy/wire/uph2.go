@@ -71,6 +71,7 @@ func (h *host) overH2(ctx context.Context, out *Request) (*Response, error) {
 		return nil, &Error{Stage: "write", Err: err}
 	}
 	got, err := h.h2.RoundTrip(req)
+	x.answered.Store(true)
 	x.hints.end()
 	if err != nil {
 		err = x.fail("head", err) // before end, which cancels too
@@ -119,6 +120,38 @@ type h2exchange struct {
 	sent   atomic.Bool
 	broken atomic.Pointer[agentError]
 	hints  hints
+
+	heard    atomic.Int32 // nothing, interim or something; only where there is a body
+	answered atomic.Bool  // the library has given an answer or an error
+}
+
+// What the SaaS has said so far.
+const (
+	nothing   = iota
+	interim   // and perhaps an answer, which the library does not tell of
+	something // the answer, or what comes ahead of it
+)
+
+// errStreamOver: the SaaS ended the stream, or the connection, before it had
+// answered or taken the whole body.
+var errStreamOver = errors.New("the SaaS ended the exchange before the request was whole")
+
+// afterInterim is how long the library may take to give an answer that it has.
+const afterInterim = time.Second
+
+// over ends an exchange that the library would only end once the agent has sent
+// more, for it waits for the body's Read.
+func (x *h2exchange) over() {
+	switch x.heard.Load() {
+	case nothing:
+		x.cancel(errStreamOver)
+	case interim:
+		time.AfterFunc(afterInterim, func() {
+			if !x.answered.Load() {
+				x.cancel(errStreamOver)
+			}
+		})
+	}
 }
 
 // request is out in net/http's form. Opaque carries the path as it is.
@@ -149,7 +182,7 @@ func (x *h2exchange) request(out *Request) (*http.Request, error) {
 			req.Trailer = announcedHeader(out.Announced)
 		}
 	}
-	return req.WithContext(x.traced()), nil
+	return req.WithContext(x.traced(out.Body != nil)), nil
 }
 
 // announcedHeader has the names that are to come behind the body, with no values
@@ -176,6 +209,8 @@ func (x *h2exchange) fail(stage string, err error) error {
 		return &Error{Stage: "tls", Err: errNotH2}
 	case errors.As(err, &own):
 		return own
+	case context.Cause(x.ctx) == errStreamOver:
+		return &Error{Stage: stage, Sent: true, Err: errStreamOver}
 	case x.ctx.Err() != nil:
 		return &Error{Stage: stageOf(x.ctx, x.ctx.Err(), "canceled"), Sent: sent, Err: context.Cause(x.ctx)}
 	case x.broken.Load() != nil:
@@ -191,10 +226,13 @@ type h2upload struct {
 	x      *h2exchange
 	out    *Request
 	req    *http.Request
+	reads  atomic.Bool // a Read is under way, which may have to wait for the agent
 	closed atomic.Bool // the SaaS does not want it: it must not be asked for any more
 }
 
 func (u *h2upload) Read(p []byte) (int, error) {
+	u.reads.Store(true)
+	defer u.reads.Store(false)
 	if u.closed.Load() {
 		return 0, errBodyOver
 	}
@@ -212,8 +250,13 @@ func (u *h2upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close is how the library says that it wants no more: there is an answer, or the
+// stream is over.
 func (u *h2upload) Close() error {
 	u.closed.Store(true)
+	if u.reads.Load() {
+		u.x.over()
+	}
 	return nil
 }
 

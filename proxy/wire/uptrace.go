@@ -11,11 +11,21 @@ import (
 
 // traced is the exchange's ctx with what the library tells on the way: that the
 // request was given a connection, from when on the SaaS may have seen some of it,
-// and interim answers.
-func (x *h2exchange) traced() context.Context {
+// interim answers, and, where there is a body, that something was answered.
+func (x *h2exchange) traced(body bool) context.Context {
 	t := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.sent.Store(true) }}
 	if x.hints.to != nil {
 		t.Got1xxResponse = x.hints.take
+	}
+	if body {
+		t.GotFirstResponseByte = func() { x.heard.Store(something) }
+		t.Got1xxResponse = func(status int, header textproto.MIMEHeader) error { // which comes behind it
+			x.heard.Store(interim)
+			if x.hints.to == nil {
+				return nil
+			}
+			return x.hints.take(status, header)
+		}
 	}
 	return httptrace.WithClientTrace(x.ctx, t)
 }
