@@ -19,6 +19,7 @@ func TestSockets(t *testing.T) {
 	m := open(t, "", 5) // of which each cell takes one for a task that it ends
 	m.keeps(
 		promise{name: "I2 it opens with our session, and its messages are counted", test: echoed},
+		promise{name: "the switch comes in one piece", from: "h1", test: switchesAtOnce},
 		promise{name: "a refusal is passed on", test: refusedSocket},
 		promise{name: "its end reaches the other side", test: socketEnds},
 		promise{name: "I6 it ends within a second of its task", test: socketEndsWithTask},
@@ -114,6 +115,22 @@ func (c *cell) outcome(a *http.Response) (o audit.Record) {
 		return story.Outcome != nil
 	})
 	return o
+}
+
+// switchesAtOnce: one record of TLS holds the whole 101, for agents that read no
+// further before they switch.
+func switchesAtOnce(c *cell) {
+	c.ends("/socket", "?") // it ends without a farewell
+	c.accepts(func(ctx context.Context, w *websocket.Conn, _ string) { _, _, _ = w.Read(ctx) })
+	conn := c.secured()
+	c.raw(conn, "GET", "/socket", "Connection: keep-alive, Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
+	b := make([]byte, 4096)
+	n, err := conn.Read(b)
+	head := string(b[:n])
+	if err != nil || !strings.HasPrefix(head, "HTTP/1.1 101 ") || !strings.HasSuffix(head, "\r\n\r\n") || !strings.Contains(head, "\r\nUpgrade: websocket\r\n") {
+		c.t.Errorf("%q %v", head, err)
+	}
+	conn.Close()
 }
 
 func refusedSocket(c *cell) {

@@ -15,7 +15,7 @@ import (
 )
 
 func TestStreams(t *testing.T) {
-	m := open(t, "", 1)
+	m := open(t, "", 3) // of which each cell takes one for a task that it ends
 	m.keeps(
 		promise{name: "events come as they are sent", test: events},
 		promise{name: "a long poll waits", test: longPoll},
@@ -23,9 +23,11 @@ func TestStreams(t *testing.T) {
 		promise{name: "a slow application holds the agent up", test: slowApplication},
 		promise{name: "an agent that leaves is gone for the application", test: agentLeaves},
 		promise{name: "an answer that breaks off breaks off for the agent", test: answerBreaksOff},
+		promise{name: "an application that leaves is gone for the agent", test: applicationLeaves},
 		promise{name: "question and answer take turns, and either may end first", test: bothDirections},
 		promise{name: "an answer may come before the end of the body", test: earlyAnswer},
 		promise{name: "a half-close is no farewell", from: "h1", test: halfClose},
+		promise{name: "I6 a stream ends within a second of its task", test: streamEndsWithTask},
 	)
 }
 
@@ -216,6 +218,35 @@ func answerBreaksOff(c *cell) {
 	}
 }
 
+// pausing is a body that says something and then nothing more, until ctx ends.
+func pausing(ctx context.Context) io.Reader {
+	body, up := io.Pipe()
+	context.AfterFunc(ctx, func() { up.CloseWithError(ctx.Err()) }) // else the library waits for it
+	go up.Write([]byte("some"))
+	return body
+}
+
+// applicationLeaves in the middle of what the agent sends, which is not sent again.
+func applicationLeaves(c *cell) {
+	var arrived atomic.Int64
+	c.answers(func(w http.ResponseWriter, r *http.Request) {
+		arrived.Add(1)
+		_, _ = io.ReadFull(r.Body, make([]byte, 4))
+		if c.to == "h2" {
+			panic(http.ErrAbortHandler)
+		}
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil { // else the library waits for the rest
+			conn.Close()
+		}
+	})
+	c.ends("/up", "upstream_unreachable")
+	ctx := given(c.t)
+	a := c.agent.Read(c.agent.Send(c.request("POST", "/up", pausing(ctx)).WithContext(ctx))).Refused(c.t, "upstream_unreachable")
+	if a.Status != http.StatusBadGateway || arrived.Load() != 1 {
+		c.t.Errorf("status %d, and the request arrived %d times", a.Status, arrived.Load())
+	}
+}
+
 // bothDirections within one exchange; then the agent ends its own and the
 // application has the last word.
 func bothDirections(c *cell) {
@@ -300,4 +331,35 @@ func halfClose(c *cell) {
 	time.Sleep(300 * time.Millisecond) // it is watched by now
 	conn.Close()
 	within(c.t, "the end at the origin", left)
+}
+
+func streamEndsWithTask(c *cell) {
+	c = c.alone()
+	gone := make(chan struct{}, 1)
+	c.answers(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "data: first\n\n")
+		flush(w)
+		<-r.Context().Done()
+		gone <- struct{}{}
+	})
+	c.ends("/events", "task_ended")
+	a := c.get("/events")
+	if _, err := io.ReadFull(a.Body, make([]byte, len("data: first\n\n"))); err != nil {
+		c.t.Fatal(err)
+	}
+	read := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, a.Body)
+		read <- err
+	}()
+	c.End(c.task)
+	over := time.Now()
+	if within(c.t, "the agent's end", read) == nil {
+		c.t.Error("the stream looks whole to the agent")
+	}
+	within(c.t, "the origin's end", gone)
+	if d := time.Since(over); d > time.Second { // I6 is a promise about time
+		c.t.Errorf("it took %v", d)
+	}
 }
