@@ -17,22 +17,23 @@ func (p *page) idle() {
 		return
 	}
 	p.printf("## Idle tunnels\n\nResident memory of a fresh process; each tunnel carried one request. Budget for byline: 36 KB each, all of it back after they close.\n\n")
-	t := NewTable("proxy", "tunnels", "KB each", "MiB more than before any, after closing them twice", "KB each more when opened again")
+	t := NewTable("proxy", "tunnels", "KB each", "given back", "MiB still held", "KB each more when opened again")
 	for _, i := range p.Outcome.Idle {
 		if i.Failed != "" {
 			t.Add(i.Peer, fmt.Sprint(i.Tunnels), "failed: "+brief(i.Failed))
 			continue
 		}
-		t.Add(i.Peer, fmt.Sprint(i.Tunnels), figure(i.Each/1e3), figure(i.Left/(1<<20)), figure(i.Again/1e3))
+		t.Add(i.Peer, fmt.Sprint(i.Tunnels), figure(i.Each/1e3), part(i.Back()), figure(i.Left/(1<<20)), figure(i.Again/1e3))
 	}
 	p.table(t)
 	p.picture("idle tunnels", "idle.svg")
 	for _, i := range p.Outcome.Idle {
 		if i.Peer == peer.Byline && i.Failed == "" {
-			p.printf("%s\n\n", verdict(idleBudget, i.Each/1e3, fmt.Sprintf("KB at %d tunnels", i.Tunnels)))
+			p.printf("%s Three seconds after they were closed for the second time %s of it was given back, and opened again they took %s KB each more.\n\n",
+				verdict(idleBudget, i.Each/1e3, fmt.Sprintf("KB at %d tunnels", i.Tunnels)), part(i.Back()), figure(i.Again/1e3))
 		}
 	}
-	p.printf("Byline gives memory back in quiet moments; Go by itself returns it to the system over minutes, so what is held seconds after closing is no leak by itself; what a second filling takes on top is.\n\n")
+	p.printf("Byline gives memory back in quiet moments, once it is worth it. Go by itself returns memory to the system over minutes, so what is held seconds after closing is no leak by itself: what a second filling takes on top is.\n\n")
 }
 
 // streamBudget is how much Byline may grow by while one body goes through.

@@ -31,27 +31,28 @@ type Idle struct {
 	Failed string  `json:"failed,omitempty"`
 }
 
-// idle measures a fresh process of each peer, all at the same time: it is
-// memory that counts here, which no neighbour takes away.
-func idle(ctx context.Context, s *peer.Site, names []string, n int) []Idle {
-	out := make([]Idle, len(names))
-	var all sync.WaitGroup
-	for i, name := range names {
-		out[i] = Idle{Peer: name, Tunnels: n}
-		p, err := s.Start(ctx, name)
+// Back is the part of what the tunnels took that was given back to the system
+// some seconds after they were closed.
+func (i Idle) Back() float64 { return 1 - i.Left/(i.Each*float64(i.Tunnels)) }
+
+// idle measures a fresh process for each of all, at the same time: it is memory
+// that counts here, which no neighbour takes away.
+func idle(ctx context.Context, s *peer.Site, all []Idle) {
+	var running sync.WaitGroup
+	for i := range all {
+		p, err := s.Start(ctx, all[i].Peer)
 		if err != nil {
-			out[i].Failed = err.Error()
+			all[i].Failed = err.Error()
 			continue
 		}
-		all.Go(func() {
+		running.Go(func() {
 			defer p.Stop()
-			if err := out[i].measure(ctx, s, p); err != nil {
-				out[i].Failed = err.Error()
+			if err := all[i].measure(ctx, s, p); err != nil {
+				all[i].Failed = err.Error()
 			}
 		})
 	}
-	all.Wait()
-	return out
+	running.Wait()
 }
 
 func (out *Idle) measure(ctx context.Context, s *peer.Site, p *peer.Peer) error {

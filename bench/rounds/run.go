@@ -101,14 +101,15 @@ func Run(ctx context.Context, s *peer.Site, o Options, progress func(what string
 		}
 	}
 	for _, n := range o.Idle {
-		progress(fmt.Sprintf("%d idle tunnels", n))
-		var names []string
 		for _, name := range out.Peers {
 			if name == peer.Byline || n <= o.IdleOthers && o.holds(name) { // thousands of tunnels take other peers minutes to open
-				names = append(names, name)
+				out.Idle = append(out.Idle, Idle{Peer: name, Tunnels: n})
 			}
 		}
-		out.Idle = append(out.Idle, idle(ctx, s, names, n)...)
+	}
+	if len(out.Idle) > 0 {
+		progress("idle tunnels")
+		idle(ctx, s, out.Idle)
 	}
 	if err := out.further(ctx, s, o, progress); err != nil {
 		return out, err
@@ -141,7 +142,7 @@ func Steps(o Options) int {
 	if err != nil {
 		return 0
 	}
-	n := 1 + o.Rounds*len(works)*len(o.Peers) + len(o.Idle)
+	n := 1 + o.Rounds*len(works)*len(o.Peers) + min(1, len(o.Idle))
 	if o.Stream > 0 && slices.Contains(o.Peers, peer.Byline) {
 		n += 2
 	}
