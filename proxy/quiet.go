@@ -10,7 +10,7 @@ const (
 	quietAfter = time.Second
 	quietBelow = 4 << 20  // bytes allocated in that time: next to nothing is going on
 	worthwhile = 16 << 20 // bytes that became garbage since memory was last given back
-	aTunnel    = 16 << 10 // bytes that a tunnel leaves behind when it is closed
+	aTunnel    = 24 << 10 // bytes that a tunnel leaves behind when it is closed
 )
 
 // giveBackMemory returns memory to the system in quiet moments. Go by itself keeps
