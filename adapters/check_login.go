@@ -58,8 +58,8 @@ func (d *draft) checkLogin() {
 			d.at("login", "header: X-Auth-Token, value: \"${token}\"", "login kind \"header\" needs header and value")
 		}
 	case "query":
-		if len(l.Query) == 0 {
-			d.at("login", "query: {api_key: \"${token}\"}", "login kind \"query\" needs query")
+		if len(l.Query)+len(l.JSON) == 0 {
+			d.at("login", "query: {api_key: \"${token}\"}", "login kind \"query\" needs query or json")
 		}
 	case "digest":
 		if len(l.Steps) > 1 || len(l.Steps) == 1 && l.Steps[0].Get == "" {
@@ -77,6 +77,7 @@ func (d *draft) checkLogin() {
 	for name, value := range l.Query {
 		d.checkTemplate("login.query."+name, value, taken)
 	}
+	d.checkMembers(taken)
 	for i, h := range l.Hosts {
 		if wrong := checkHost(h); wrong != "" || strings.HasPrefix(h, "*") {
 			d.at(fmt.Sprintf("login.hosts[%d]", i), "an exact host", "host %q of the login: %s", h, orText(wrong, "no pattern may stand here"))

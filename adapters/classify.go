@@ -14,6 +14,7 @@ type Query struct {
 type Action struct {
 	Name, Resource string
 	Privileged     bool // only its exact name grants it
+	Safe           bool // it changes nothing, although its method may
 	Login          bool // a login page or the login request of the recipe: refused to agents whatever the policy says
 }
 
@@ -59,7 +60,9 @@ func (a *Adapter) NeedsBody(q Query) bool {
 	if !r.init(a.rules, q) {
 		return false
 	}
-	r.bodyUnknown = true
+	if r.bodyUnknown = true; a.PutsJSON() {
+		return true
+	}
 	if v := r.override(); v != matches {
 		return v == needsBody
 	}
@@ -77,6 +80,17 @@ func (a *Adapter) NeedsBody(q Query) bool {
 
 // match tries the cheap conditions first; the body comes last.
 func (rule *rule) match(r *reading, bound *[maxSlots]string) verdict {
+	v := rule.matchAll(r, bound)
+	for i := range rule.where {
+		w := &rule.where[i]
+		if value := bound[w.slot]; v == matches && value != "" && !w.fits.MatchString(value) {
+			return differs
+		}
+	}
+	return v
+}
+
+func (rule *rule) matchAll(r *reading, bound *[maxSlots]string) verdict {
 	if !rule.methodFits(r.method) || !rule.pathFits(r, bound) {
 		return differs
 	}
@@ -99,7 +113,7 @@ func (rule *rule) match(r *reading, bound *[maxSlots]string) verdict {
 }
 
 func (rule *rule) matchBody(r *reading, bound *[maxSlots]string) verdict {
-	if len(rule.form)+len(rule.param)+len(rule.json)+len(rule.xml) > 0 || rule.graphql != nil {
+	if len(rule.form)+len(rule.param)+len(rule.json)+len(rule.keys)+len(rule.xml) > 0 || rule.graphql != nil {
 		if r.bodyUnknown {
 			return needsBody // whatever the query says: a field of the same name in the body changes the verdict
 		}
@@ -132,7 +146,7 @@ func (rule *rule) matchFields(r *reading, bound *[maxSlots]string) verdict {
 			return v
 		}
 	}
-	if len(rule.json) > 0 {
+	if len(rule.json)+len(rule.keys) > 0 {
 		if !r.readJSON() {
 			return unsure
 		}
@@ -144,6 +158,9 @@ func (rule *rule) matchFields(r *reading, bound *[maxSlots]string) verdict {
 				if v := rule.json[i].fits(jsonAt(call, rule.json[i].key), bound); v != matches {
 					return v
 				}
+			}
+			if !rule.keysFit(call) {
+				return differs
 			}
 		}
 	}

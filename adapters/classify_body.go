@@ -74,7 +74,7 @@ func (r *reading) parseMultipart() bool {
 		}
 		name := p.FormName()
 		if !r.x.declared[name] {
-			if r.x.folded[loose(name)] || len(r.form) == maxPairs {
+			if r.x.mistakes(name) || len(r.form) == maxPairs {
 				return false
 			}
 			r.form = append(r.form, pair{key: name})
@@ -88,10 +88,10 @@ func (r *reading) parseMultipart() bool {
 	}
 }
 
-// isJSON reports a JSON media type.
+// isJSON reports a JSON media type; the last two are those of JSON-RPC over HTTP.
 func (r *reading) isJSON() bool {
 	media, ok := r.mediaType()
-	return ok && (media == "application/json" || strings.HasSuffix(media, "+json"))
+	return ok && (media == "application/json" || strings.HasSuffix(media, "+json") || media == "application/json-rpc" || media == "application/jsonrequest")
 }
 
 // readJSON parses the body as JSON, once; an object key that comes twice makes it unreadable. No body is no value.

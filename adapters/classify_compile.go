@@ -2,19 +2,21 @@ package adapters
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
 
 // rules is an adapter's actions, indexed by method and by literal path or first segment.
 type rules struct {
-	methods   map[string]*table // methods that some action names
-	any       *table            // every other method
-	declared  map[string]bool   // query, form and param names that some action decides by
-	folded    map[string]bool   // the same as loose applications may spell them; see loose
+	methods   map[string]*table     // methods that some action names
+	any       *table                // every other method
+	declared  map[string]bool       // query, form and param names that some action decides by
+	folded    map[string][][]string // the same as loose applications may spell them: see loose, and within by key for nested ones
 	semicolon bool
 	foldPaths bool
 	override  OverrideSpec
+	all       []*rule // in order
 	rewrites  []rewrite
 }
 
@@ -35,10 +37,24 @@ type rule struct {
 	graphql       *graphqlRule // nil: none
 	batch         bool
 	contentTypes  []pattern
+	where         []limit
+	keys          []keysAt
 	only          *allowance // nil: any further parameter may come
 	resource      []part
 	plainResource string
 	vars          slots
+}
+
+// limit is what a variable must look like.
+type limit struct {
+	slot int
+	fits *regexp.Regexp
+}
+
+// keysAt is which keys an object in a JSON body may have.
+type keysAt struct {
+	path []string
+	may  []pattern
 }
 
 // cond is one parameter and the patterns it may have.
@@ -57,15 +73,29 @@ type pathPattern struct {
 }
 
 func (d *draft) compile() *rules {
-	all := d.loginRules()
+	var own []*rule
 	for i := range d.spec.Actions {
 		key := fmt.Sprintf("actions[%d]", i)
 		rule, errs := compileRule(d.spec.Actions[i], d.spec.Paths.Fold)
 		for _, e := range errs {
 			d.at(key+e.key, "", "%s", e.err)
 		}
-		all = append(all, rule)
+		if param := d.spec.MethodOverride.Param; rule.only != nil && param != "" {
+			rule.only.query[param], rule.only.form[param] = true, true // it has been judged as the method
+		}
+		own = append(own, rule)
 	}
+	x := d.indexed(own)
+	if len(d.found) > 0 {
+		return nil // nobody will ask it
+	}
+	login := d.loginRules(x)
+	d.checkHidden(login)
+	return d.indexed(append(login, own...))
+}
+
+// indexed is the rules with what the adapter says of paths and methods.
+func (d *draft) indexed(all []*rule) *rules {
 	x := indexRules(all, d.spec.Query.Semicolon)
 	x.foldPaths, x.override = d.spec.Paths.Fold, d.spec.MethodOverride
 	if x.override.Param != "" {
@@ -87,7 +117,7 @@ func compileRule(spec ActionSpec, foldPaths bool) (*rule, []keyedError) {
 			errs = append(errs, keyedError{key, err})
 		}
 	}
-	r := &rule{names: Action{Name: spec.Name, Privileged: spec.Privileged, Login: spec.Login}, methods: spec.Match.Method, batch: spec.Match.Batch}
+	r := &rule{names: Action{Name: spec.Name, Privileged: spec.Privileged, Safe: spec.Safe, Login: spec.Login}, methods: spec.Match.Method, batch: spec.Match.Batch}
 	var arguments []cond
 	for _, text := range spec.Match.Path {
 		if foldPaths {
@@ -126,6 +156,28 @@ func compileRule(spec ActionSpec, foldPaths bool) (*rule, []keyedError) {
 		p, err := compilePattern(text, &slots{}, true)
 		bad(".match.content_type", err)
 		r.contentTypes = append(r.contentTypes, p)
+	}
+	for _, pointer := range sortedKeys(spec.Match.Keys) {
+		k := keysAt{}
+		if pointer != "" {
+			k.path = strings.Split(pointer, ".")
+		}
+		for _, text := range spec.Match.Keys[pointer] {
+			p, err := compilePattern(text, &slots{}, false)
+			bad(".match.keys."+pointer, err)
+			k.may = append(k.may, p)
+		}
+		r.keys = append(r.keys, k)
+	}
+	for _, name := range sortedNames(spec.Match.Where) {
+		l := limit{slot: slices.Index(r.vars, name)}
+		if l.fits, err = regexp.Compile(`\A(?:` + spec.Match.Where[name] + `)\z`); err != nil {
+			err = fmt.Errorf("where: %q is no RE2 expression: %w", spec.Match.Where[name], err)
+		} else if l.slot < 0 {
+			err = fmt.Errorf("where names {%s}, which nothing else in match binds", name)
+		}
+		bad(".match.where."+name, err)
+		r.where = append(r.where, l)
 	}
 	if len(r.vars) > maxSlots {
 		bad(".match", fmt.Errorf("match binds %d variables; at most %d", len(r.vars), maxSlots))
@@ -172,7 +224,7 @@ func compilePath(text string, vars *slots, fold bool) (p pathPattern, err error)
 }
 
 func indexRules(all []*rule, semicolon bool) *rules {
-	x := &rules{methods: map[string]*table{}, declared: map[string]bool{}, folded: map[string]bool{}, semicolon: semicolon}
+	x := &rules{all: all, methods: map[string]*table{}, declared: map[string]bool{}, folded: map[string][][]string{}, semicolon: semicolon}
 	named := map[string]bool{}
 	for _, r := range all {
 		for _, m := range r.methods {
@@ -195,9 +247,6 @@ func indexRules(all []*rule, semicolon bool) *rules {
 	x.any = tableOf(all, "")
 	return x
 }
-
-// declare notes that some action decides by the parameter.
-func (x *rules) declare(name string) { x.declared[name], x.folded[loose(name)] = true, true }
 
 func tableOf(all []*rule, method string) *table {
 	t := &table{exact: map[string][]*rule{}, first: map[string][]*rule{}}

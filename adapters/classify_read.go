@@ -165,7 +165,7 @@ func (x *rules) parsePairs(dst []pair, raw string, semicolon bool) ([]pair, bool
 			return nil, false
 		}
 		if !x.declared[name] {
-			if x.folded[loose(name)] || !decodes(value) || isOverride(name) {
+			if x.mistakes(name) || !decodes(value) || isOverride(name) {
 				return nil, false
 			}
 			dst = append(dst, pair{key: name})

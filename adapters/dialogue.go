@@ -173,7 +173,7 @@ func (d *Dialogue) finish() {
 	s.jar.replace(slices.DeleteFunc(slices.Clone(s.jar.cookies()), func(c heldCookie) bool {
 		return cookieName(c.Name) && d.a.passesCookie(c.Name)
 	}))
-	for _, f := range slices.Concat(s.headers, s.query) {
+	for _, f := range slices.Concat(s.headers, s.query, s.members) {
 		if f.Value == s.username {
 			continue // pages show it everywhere
 		}

@@ -33,7 +33,7 @@ func (h Hidden) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Borrowed is a credential that the agent carried and that stays behind.
 type Borrowed struct {
-	In, Name string // In: header, cookie or query
+	In, Name string // In: header, cookie, query or body
 	Value    Hidden
 	// Session says that the adapter knows it for a credential, by its name or by
 	// its value. Everything else that is not known to be harmless stays behind too.

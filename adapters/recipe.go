@@ -242,7 +242,7 @@ func (d *Dialogue) headerValue(name, text string) (string, error) {
 	return v, nil
 }
 
-// sessionQuery fills in login.query.
+// sessionQuery fills in login.query and login.json.
 func (d *Dialogue) sessionQuery() error {
 	for _, name := range slices.Sorted(maps.Keys(d.a.spec.Login.Query)) {
 		v, err := d.expand(d.a.spec.Login.Query[name])
@@ -250,6 +250,13 @@ func (d *Dialogue) sessionQuery() error {
 			return fmt.Errorf("query %s: %w", name, err)
 		}
 		d.session.query = append(d.session.query, Field{Name: name, Value: v})
+	}
+	for _, pointer := range sortedNames(d.a.spec.Login.JSON) {
+		v, err := d.expand(d.a.spec.Login.JSON[pointer])
+		if err != nil {
+			return fmt.Errorf("json %s: %w", pointer, err)
+		}
+		d.session.members = append(d.session.members, Field{Name: pointer, Value: v})
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type sessionState struct {
 	scheme, authority string // where the login took place
 	headers           []Field
 	query             []Field          // parameters of every request
+	members           []Field          // of every JSON body: dotted pointer and value
 	digest            *digestChallenge // of kind digest; nil: none
 	pins              []pinned
 	until             time.Time         // when the SaaS said that it ends; zero: it did not
@@ -71,6 +72,7 @@ type sessionDoc struct {
 	Authority string            `json:"authority"`
 	Headers   []Field           `json:"headers,omitempty"`
 	Query     []Field           `json:"query,omitempty"`
+	Members   []Field           `json:"members,omitempty"`
 	Digest    *digestChallenge  `json:"digest,omitempty"`
 	Until     time.Time         `json:"until,omitzero"`
 	Pins      []pinned          `json:"pins,omitempty"`
@@ -97,7 +99,7 @@ func (s *Session) Marshal() ([]byte, error) {
 		counted.Count += counted.count.Load() + storedAhead
 		digest = &counted
 	}
-	return json.Marshal(sessionDoc{Version: 1, Scheme: s.scheme, Authority: s.authority, Headers: s.headers, Query: s.query, Digest: digest, Until: s.until, Pins: s.pins,
+	return json.Marshal(sessionDoc{Version: 1, Scheme: s.scheme, Authority: s.authority, Headers: s.headers, Query: s.query, Members: s.members, Digest: digest, Until: s.until, Pins: s.pins,
 		Taken: s.taken, Secrets: s.secrets, Username: s.username, Cookies: s.jar.cookies(), Rotated: rotated})
 }
 
@@ -110,7 +112,7 @@ func (a *Adapter) Restore(text []byte) (*Session, error) {
 	if doc.Version != 1 || doc.Authority == "" {
 		return nil, fmt.Errorf("the stored session has version %d: this program reads 1", doc.Version)
 	}
-	s := &Session{&sessionState{scheme: doc.Scheme, authority: doc.Authority, headers: doc.Headers, query: doc.Query, digest: doc.Digest, until: doc.Until, pins: doc.Pins, taken: doc.Taken,
+	s := &Session{&sessionState{scheme: doc.Scheme, authority: doc.Authority, headers: doc.Headers, query: doc.Query, members: doc.Members, digest: doc.Digest, until: doc.Until, pins: doc.Pins, taken: doc.Taken,
 		secrets: doc.Secrets, username: doc.Username, rotated: doc.Rotated}}
 	if s.digest != nil {
 		if s.digest.hash() == nil {

@@ -170,8 +170,12 @@ type LoginSpec struct {
 	// Headers are set on every request from what the steps took: name to template (kinds form and json).
 	Headers map[string]string `yaml:"headers" json:"headers,omitempty" eg:"{Authorization: \"Bearer ${token}\"}"`
 	// Query are parameters that are set on every request: name to template. What an agent sends under these names is
-	// removed. Kind query has nothing else.
+	// removed. Kind query has nothing else but json.
 	Query map[string]string `yaml:"query" json:"query,omitempty" eg:"{api_key: \"${token}\"}"`
+	// JSON are members that are set in every JSON body, and in every call of a batch: dotted pointer to template. What an
+	// agent sends there is replaced, and put on record as borrowed; a body without the parent of the member is refused.
+	// For applications that take the session from the body, as JSON-RPC often does (kinds form, json and query).
+	JSON map[string]string `yaml:"json" json:"json,omitempty" eg:"{auth: \"${token}\"}"`
 	// TokenURL is the token endpoint of kind oauth2: an absolute URL, or a path at the adapter's host.
 	TokenURL string `yaml:"token_url" json:"token_url,omitempty" eg:"/oauth/token"`
 	// GrantType is client_credentials (the default), password or refresh_token.
@@ -288,6 +292,9 @@ type ActionSpec struct {
 	Privileged bool `yaml:"privileged" json:"privileged,omitempty" eg:"true"`
 	// Login marks a page on which a person would log in: agents are always refused it.
 	Login bool `yaml:"login" json:"login,omitempty" eg:"true"`
+	// Safe says that the request changes nothing, although its method may (RFC 9110 section 9.2.1), as a query sent by
+	// POST: it is sent again when it met the end of the session. Say it of nothing that writes.
+	Safe bool `yaml:"safe" json:"safe,omitempty" eg:"true"`
 	// Match says which requests this is.
 	Match MatchSpec `yaml:"match" json:"match" need:"yes" eg:"{method: [GET, HEAD], path: \"/view/{page}\"}"`
 	// Resource is what it is done to: a template over the variables that match binds. Where the application has several
@@ -332,12 +339,20 @@ type MatchSpec struct {
 	Batch bool `yaml:"batch" json:"batch,omitempty" eg:"true"`
 	// ContentType is one pattern or a list on the request's media type.
 	ContentType Strings `yaml:"content_type" json:"content_type,omitempty" eg:"application/json"`
-	// Only lists every parameter that the request may have besides those named above: names, or patterns with * and
+	// Only lists every parameter that the request may have besides those named above and that of method_override: names, or patterns with * and
 	// with {var} that something above binds. It covers the query, the fields of an urlencoded or multipart body and
 	// the keys at the top of a JSON body. A request with any other parameter is not this action, so that reading
 	// cannot be turned into writing by one parameter more; [] allows none. A body of another type, or one that is cut
 	// off, cannot be told and is refused.
 	Only Strings `yaml:"only" json:"only,omitzero" def:"any parameter" eg:"[page, \"Show*\", \"{id}-RefersTo\"]"`
+	// Where maps variables to RE2 expressions that the whole value must fit; else the request is not this action. Where the
+	// application takes many spellings for one thing, admit the one that it writes itself: a policy about a resource then
+	// means it, whatever an agent writes.
+	Where map[string]string `yaml:"where" json:"where,omitempty" eg:"{page: \"[a-z0-9_]+(:[a-z0-9_]+)*\"}"`
+	// Keys maps dotted pointers to objects in a JSON body to all the keys that the object may have: only for what lies
+	// further in. {"params": [hostid, status]} is a call that changes nothing else. "" is the whole body, and what is absent
+	// has no keys; a list or a plain value in its place does not fit.
+	Keys map[string]Strings `yaml:"keys" json:"keys,omitempty" eg:"{params: [hostid, status]}"`
 	// Fold compares values of query, form, param and json without regard to case. Names keep their case.
 	Fold bool `yaml:"fold" json:"fold,omitempty" eg:"true"`
 }

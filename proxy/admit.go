@@ -242,6 +242,31 @@ func (x *exchange) outBody() io.Reader {
 	return io.MultiReader(newReplay(x.body), x.in.Body)
 }
 
+// stripBody finds what the agent carried of a person's in a body that is to carry the session.
+func (x *exchange) stripBody(q adapters.Query) error {
+	if !x.adapter.PutsJSON() || x.in.Body == nil {
+		return nil
+	}
+	var err error
+	if x.inBody, err = x.adapter.StripJSON(q); err == nil {
+		return nil
+	}
+	if q.Truncated {
+		return refuse(AmbiguousRequest, "the session at %s travels in the body, and this body is longer than %d bytes. Send less at once.", x.tunnel.host, peekLimit)
+	}
+	return refuse(AmbiguousRequest, "the session at %s travels in the JSON body. Send one JSON object, or a list of them, as application/json "+
+		"in UTF-8, with no name twice and with whatever the session's place lies in.", x.tunnel.host).because(err)
+}
+
+// injectBody puts the session into the body, where the adapter says so.
+func (x *exchange) injectBody() {
+	if !x.adapter.PutsJSON() || x.body == nil || !x.kept {
+		return
+	}
+	body := x.adapter.PutJSON(x.body, x.session)
+	x.out.Body, x.out.Length = newReplay(body), int64(len(body))
+}
+
 // value is the first field of that name, compared as HTTP does.
 func value(fields []wire.Field, name string) string {
 	for i := range fields {

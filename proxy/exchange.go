@@ -28,7 +28,8 @@ type exchange struct {
 	decision policy.Decision
 	cookies  []adapters.Cookie // the agent's harmless ones
 	borrowed []adapters.Borrowed
-	late     lateBorrowed // what came behind the body
+	inBody   []adapters.Borrowed // the part of it that stood in the body
+	late     lateBorrowed        // what came behind the body
 	hold     *hold
 	target   *wire.Target
 	session  *adapters.Session
@@ -86,6 +87,9 @@ func (x *exchange) decide() error {
 	h := &x.in.Head
 	q := x.query()
 	q.Body, q.Truncated = x.body, x.body != nil && !x.kept
+	if err := x.stripBody(q); err != nil {
+		return err
+	}
 	action, ok := x.adapter.Classify(q)
 	if !ok {
 		return x.unclassified()
@@ -118,7 +122,7 @@ func (x *exchange) strip() {
 	var fromQuery []adapters.Borrowed
 	x.out.Query, fromQuery = x.adapter.StripQuery(in.Query)
 	x.out.HasQuery = in.HasQuery && (x.out.Query != "" || in.Query == "")
-	x.borrowed = append(x.borrowed, fromQuery...)
+	x.borrowed = append(append(x.borrowed, fromQuery...), x.inBody...)
 	x.out.Body = x.outBody()
 	if x.out.Interim, x.out.Trailers = nil, nil; x.in.Interim != nil {
 		x.out.Interim = x
@@ -136,5 +140,6 @@ func (x *exchange) inject() {
 	x.veil = x.session.Veil()
 	x.out.Query = x.adapter.InjectQuery(x.out.Query, x.session)
 	x.out.HasQuery = x.out.HasQuery || x.out.Query != ""
+	x.injectBody()
 	x.out.Fields = x.adapter.Sign(x.out.Fields, x.session, x.out.Method, x.out.Path, x.out.Query, x.out.HasQuery)
 }

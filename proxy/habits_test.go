@@ -9,6 +9,7 @@ import (
 	"net/http/httputil"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -172,7 +173,7 @@ func reads(target string) func(*testing.T, *visit) {
 }
 
 func TestHabits(t *testing.T) {
-	all := append(loginHabits, append(headerHabits, bodyHabits...)...)
+	all := slices.Concat(loginHabits, headerHabits, bodyHabits, otherHabits)
 	seen := map[string]bool{}
 	for _, h := range all {
 		seen[h.example+".yaml"] = true

@@ -1,0 +1,121 @@
+package adapters
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// loadMembers is an adapter whose session travels in JSON bodies, and a session of it.
+func loadMembers(t testing.TB, members map[string]string, session ...Field) (*Adapter, *Session) {
+	t.Helper()
+	a := small(func(s *Spec) { s.Login.JSON = members })
+	return a, &Session{&sessionState{members: session}}
+}
+
+func TestI2ABorrowedSessionInTheBodyIsReplaced(t *testing.T) {
+	auth := map[string]string{"auth": "${token}"}
+	deep := map[string]string{"params.args.1": "${password}"}
+	for _, c := range []struct {
+		members          map[string]string
+		ctype, body      string
+		left, out, wrong string
+	}{
+		{auth, "application/json-rpc", `{"method":"a","auth":"alice's","id":1.0}`, "auth", `{"method":"a","auth":"ours","id":1.0}`, ""},
+		{auth, "application/json", `{"method": "a"}`, "", `{"method":"a","auth":"ours"}`, ""},
+		{auth, "application/json", `{}`, "", `{"auth":"ours"}`, ""},
+		{auth, "application/json", `{"auth":null}`, "", `{"auth":"ours"}`, ""},
+		{auth, "application/json", `{"auth":{"of":"alice"}}`, "auth", `{"auth":"ours"}`, ""},
+		{auth, "application/json", `[{"id":1,"auth":"x"},{"id":2}]`, "auth", `[{"id":1,"auth":"ours"},{"id":2,"auth":"ours"}]`, ""},
+		{auth, "application/json", `{"params":{"auth":"a page's own"},"n":12345678901234567890}`, "", `{"params":{"auth":"a page's own"},"n":12345678901234567890,"auth":"ours"}`, ""},
+		{auth, "application/x-www-form-urlencoded", `auth=x`, "", `auth=x`, ""},
+		{auth, "", ``, "", ``, ""},
+		{deep, "application/json", `{"params":{"args":["db","alice's",{"<": 1}]}}`, "params.args.1", `{"params":{"args":["db","ours",{"<": 1}]}}`, ""},
+		// There must be one place for it, whoever reads.
+		{auth, "application/json", `{"auth":"x","auth":"y"}`, "", "", "twice"},
+		{auth, "application/json", `{"auth":"x","Auth":"y"}`, "", "", "twice but for case"},
+		{auth, "application/json", `{"AUTH":"x"}`, "", "", "another spelling"},
+		{auth, "application/json", `[]`, "", "", "no call"},
+		{auth, "application/json", `[1]`, "", "", "no object"},
+		{auth, "application/json", `"auth"`, "", "", "no object"},
+		{auth, "application/json", `{"auth":"x"`, "", "", "cut off"},
+		{auth, "application/json", `{"auth":"x"} {}`, "", "", "two values"},
+		{auth, "text/plain", `{"auth":"x"}`, "", "", "JSON under another type"},
+		{auth, "", "\ufeff {\"auth\":\"x\"}", "", "", "JSON without a type"},
+		{auth, "application/json", `{"\u0061uth":"x","auth":"y"}`, "", "", "twice, once escaped"},
+		{deep, "application/json", `{"params":{"args":["db"]}}`, "", "", "no place"},
+		{deep, "application/json", `{"method":"a"}`, "", "", "no parent"},
+	} {
+		a, s := loadMembers(t, c.members, Field{Name: sortedNames(c.members)[0], Value: "ours"})
+		left, err := a.StripJSON(Query{Method: "POST", Path: "/rpc", ContentType: c.ctype, Body: []byte(c.body)})
+		if (err != nil) != (c.wrong != "") {
+			t.Errorf("%s: %v, want it refused: %q", c.body, err, c.wrong)
+		}
+		if err != nil {
+			continue
+		}
+		var names []string
+		for _, b := range left {
+			names = append(names, b.Name)
+		}
+		out := a.PutJSON([]byte(c.body), s)
+		if got := strings.Join(names, " "); got != c.left || string(out) != c.out {
+			t.Errorf("%s: left %q, out %s", c.body, got, out)
+		}
+	}
+	a, _ := loadMembers(t, auth)
+	if _, err := a.StripJSON(Query{ContentType: "application/json", Body: []byte(`{`), Truncated: true}); err == nil {
+		t.Error("a body that is cut off has no place for a session")
+	}
+}
+
+func TestASessionInTheBodyIsStoredAndMasked(t *testing.T) {
+	a := loadLogin(t, "\n  kind: query\n  json: {auth: \"${token}\"}")
+	d := a.Login(alice, nil)
+	if step, err := d.Next(nil); step != nil || err != nil {
+		t.Fatal(step, err)
+	}
+	text, err := d.Session().Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := a.Restore(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := a.PutJSON([]byte(`{}`), s); string(out) != `{"auth":"tok-123456789"}` {
+		t.Errorf("out %s", out)
+	}
+	echo := []byte("your token is tok-123456789")
+	if s.Mask().InPlace(echo); strings.Contains(string(echo), "tok-") {
+		t.Errorf("I1: %s", echo)
+	}
+}
+
+func FuzzPutJSON(f *testing.F) {
+	f.Add(`{"a":{"auth":1}}`, "auth")
+	f.Add(`[{"params":["x"]}]`, "params.0")
+	f.Add(`{"auth":"x","Auth":"y"}`, "auth")
+	f.Fuzz(func(t *testing.T, body, pointer string) {
+		if !utf8.ValidString(pointer) {
+			return // adapter check refuses it
+		}
+		a, s := loadMembers(t, map[string]string{pointer: "x"}, Field{Name: pointer, Value: "ours"})
+		q := Query{ContentType: "application/json", Body: []byte(body)}
+		if _, err := a.StripJSON(q); err != nil || body == "" {
+			return
+		}
+		var v any
+		out := a.PutJSON([]byte(body), s)
+		if err := json.Unmarshal(out, &v); err != nil {
+			t.Fatalf("%q became %q: %v", body, out, err)
+		}
+		if list, ok := v.([]any); ok {
+			v = list[0]
+		}
+		if got := jsonAt(v, pointer); got.text != "ours" {
+			t.Fatalf("%q became %q, which holds %q", body, out, got.text)
+		}
+	})
+}

@@ -1,0 +1,149 @@
+package adapters
+
+import (
+	"strings"
+	"testing"
+)
+
+// What PHP and Rails read as a part of issue is apart from its other parts, and from nothing else.
+func TestI7NestedNamesAreApart(t *testing.T) {
+	a := loadActions(t, "method_override: {param: _method}\n",
+		`name: move, privileged: true, match: {method: PATCH, path: /issue, form: {"issue[project]": "*"}}`,
+		`name: edit, match: {method: PATCH, path: /issue, only: [token, "issue[*"]}`,
+		`name: save, match: {method: POST, path: /page, form: {"do[save]": "*", do: ""}}`,
+		`name: show, match: {method: POST, path: /page, form: {do: ["", show], "do[save]": ""}}`)
+	for _, c := range []struct{ path, body, want string }{
+		{"/issue", "issue[notes]=x&issue[custom][7]=y&token=t", "edit"},
+		{"/issue", "issue[notes]=x&issue[notes]=y", "edit"}, // a hidden field and its checkbox
+		{"/issue", "issue[notes]=x&issue[project]=2", "move !"},
+		{"/issue", "issue%5Bnotes%5D=x&issue%5Bproject%5D=2", "move !"},
+		{"/issue", "issue[notes]=x&issue[project][]=2", "refused"},
+		{"/issue", "issue[notes]=x&issue[project][x]=2", "refused"},
+		{"/issue", "issue[notes]=x&issue[Project]=2", "refused"},
+		{"/issue", "issue[notes]=x&issue[project(1i)]=2", "refused"},
+		{"/issue", "issue[notes]=x&issue[ project ]=2", "refused"},
+		{"/issue", "issue[notes]=x&Issue[project]=2", "refused"},
+		{"/issue", "issue[notes]=x&+issue[project]=2", "refused"},
+		{"/issue", "issue[notes]=x&issue[]=2", "refused"},
+		{"/issue", "issue[notes]=x&issue=2", "refused"},
+		{"/issue", "issue[notes]=x&issue[project=2", "refused"},
+		{"/issue", "issue[notes]=x&issue[project]]=2", "refused"},
+		{"/issue", "issue[notes]=x&issue[[project]=2", "refused"},
+		{"/issue", "issue[notes]=x&issue[notes]project]=2", "refused"},
+		{"/issue", "issue[notes]=x&issue[project%00]=2", "refused"},
+		{"/page", "do[save]=1", "save"},
+		{"/page", "do=show", "show"},
+		{"/page", "do[save]=1&do=show", "refused"},
+		{"/page", "do[delete]=1", "refused"},
+		{"/page", "do[save]=1&do[delete]=1", "refused"},
+	} {
+		q := Query{Method: "POST", Path: c.path, ContentType: formType, Body: []byte(c.body)}
+		if strings.HasPrefix(c.path, "/issue") {
+			q.Body = append(q.Body, "&_method=patch"...)
+		}
+		if got := verdictOf(a, q); got != c.want {
+			t.Errorf("%s: %s, want %s", c.body, got, c.want)
+		}
+	}
+}
+
+func TestI7Where(t *testing.T) {
+	a := loadActions(t, "",
+		`name: read, match: {method: GET, path: ["/wiki/{page...}", /wiki], query: {id: ["{page}", ""]}, where: {page: "[a-z0-9_]+(:[a-z0-9_]+)*"}}, resource: "page/{page}"`,
+		`name: odd, privileged: true, match: {method: GET, path: "/wiki/{page...}"}, resource: odd`)
+	for target, want := range map[string]string{
+		"/wiki?id=start": "read page/start", "/wiki?id=a:b": "read page/a:b", "/wiki?id=Start": "refused", "/wiki?id=:start": "refused",
+		"/wiki?id=start%0a": "refused", "/wiki?id=st%C3%A4rt": "refused", "/wiki/start": "read page/start", "/wiki/Start": "odd odd !", "/wiki": "read page/",
+	} {
+		path, query, _ := strings.Cut(target, "?")
+		if got := verdictOf(a, Query{Method: "GET", Path: path, RawQuery: query}); got != want {
+			t.Errorf("%s: %s, want %s", target, got, want)
+		}
+	}
+}
+
+func TestI7Keys(t *testing.T) {
+	a := loadActions(t, "",
+		`name: enable, match: {method: POST, path: /rpc, json: {method: host.update, params.hostid: "{id}"}, keys: {params: [hostid, status], params.tags: []}, only: [id]}, resource: "host/{id}"`,
+		`name: note, match: {method: POST, path: /note, batch: true, keys: {"": [note, "x_*"]}}`)
+	for _, c := range []struct{ path, body, want string }{
+		{"/rpc", `{"method":"host.update","params":{"hostid":7,"status":0},"id":1}`, "enable host/7"},
+		{"/rpc", `{"method":"host.update","params":{"hostid":7,"status":0,"name":"x"}}`, "refused"},
+		{"/rpc", `{"method":"host.update","params":{"hostid":7,"tags":[]}}`, "refused"},
+		{"/rpc", `{"method":"host.update","params":[{"hostid":7}]}`, "refused"},
+		{"/note", `{"note":"a","x_1":2}`, "note"},
+		{"/note", `[{"note":"a"},{"note":"b"}]`, "note"},
+		{"/note", `[{"note":"a"},{"role":"b"}]`, "refused"},
+		{"/note", `{"role":"admin"}`, "refused"},
+		{"/note", `["note"]`, "refused"},
+		{"/note", ``, "note"},
+	} {
+		if got := verdictOf(a, Query{Method: "POST", Path: c.path, ContentType: "application/json", Body: []byte(c.body)}); got != c.want {
+			t.Errorf("%s: %s, want %s", c.body, got, c.want)
+		}
+	}
+}
+
+func TestNearSaysWhatIsInTheWay(t *testing.T) {
+	a := loadActions(t, "",
+		`name: admin, privileged: true, match: {path: /doc, param: {do: admin}}`,
+		`name: save, match: {method: POST, path: /doc, query: {id: "{id:digits}"}, form: {do: save}, only: [text]}`,
+		`name: call, match: {method: POST, path: /rpc, content_type: application/json, json: {method: get}, keys: {params: [id]}}`)
+	for _, c := range []struct{ method, target, ctype, body, want string }{
+		{"GET", "/nowhere", "", "", "no action has this path"},
+		{"GET", "/doc?id=7", "", "", "admin: param do does not fit"},
+		{"POST", "/doc?id=7", formType, "do=save&text=x&rights=all", "save: only does not list the field rights"},
+		{"POST", "/doc?id=x", formType, "do=save", "admin: param do does not fit"},
+		{"POST", "/doc?id=7", formType, "do=save&do=admin", "admin: param do comes twice or cannot be read as one value, so no action after it is tried"},
+		{"POST", "/doc?id=7", formType, "do[x]=save", "admin: the body cannot be read without doubt: do[x] may be taken for a parameter that an action decides by, so no action after it is tried"},
+		{"GET", "/doc?do[]=x", "", "", "the path or the query can be read in two ways: do[] may be taken for a parameter that an action decides by"},
+		{"POST", "/rpc", "application/json", `{"method":"get","params":{"id":1,"secret":2}}`, "call: keys of params do not fit"},
+		{"POST", "/rpc", "application/json", `{"method":"get"`, "call: the body cannot be read without doubt, so no action after it is tried"},
+		{"GET", "/rpc", "", "", "call: the method is GET"},
+	} {
+		path, query, _ := strings.Cut(c.target, "?")
+		q := Query{Method: c.method, Path: path, RawQuery: query, ContentType: c.ctype, Body: []byte(c.body)}
+		if got := a.Near(q); got[0] != c.want {
+			t.Errorf("%s %s %s: %q", c.method, c.target, c.body, got)
+		}
+	}
+}
+
+const oneDoor = `name: rpc
+hosts: [rpc.example]
+interim: {reason: test, owner: o@rpc.example, review_by: 2030-01-01}
+login:
+  kind: json
+  steps: [{post: /rpc, json: {method: user.login, params: {user: "${username}", password: "${password}"}}, take: {token: {json: result}}}]
+  success: {status: 200, not_body: error}
+  json: {auth: "${token}"}
+actions:
+`
+
+// Where one path takes every call, the adapter says which of them is a login; what it does not say stays refused.
+func TestI2ALoginAmongTheCallsOfOnePath(t *testing.T) {
+	const login = "  - {name: login, login: true, match: {method: POST, path: /rpc, json: {method: \"user.log*\"}}}\n"
+	const read = "  - {name: read, safe: true, match: {method: POST, path: /rpc, json: {method: host.get}}, resource: hosts}\n"
+	set, err := Load([]Source{{Name: "rpc.yaml", Text: []byte(oneDoor + login + read)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[string]string{
+		`{"method":"host.get"}`: "read hosts", `{"method":"user.login"}`: "login", `{"method":"user.logout"}`: "login", `{"method":"user.get"}`: "refused",
+		`{"method":"user\u002elogin"}`: "login", `[{"method":"user.login"}]`: "refused", `{"Method":"user.login"}`: "refused", ``: "refused",
+	} {
+		q := Query{Method: "POST", Path: "/rpc", ContentType: "application/json", Body: []byte(body)}
+		if got := verdictOf(set.ByName("rpc"), q); got != want {
+			t.Errorf("%s: %s, want %s", body, got, want)
+		}
+		if act, ok := set.ByName("rpc").Classify(q); ok && act.Safe != (act.Name == "read") {
+			t.Errorf("%s is safe: %v", body, act.Safe)
+		}
+	}
+	for _, actions := range []string{read, read + strings.Replace(login, "user.log*", "user.other", 1)} {
+		_, err := Load([]Source{{Name: "rpc.yaml", Text: []byte(oneDoor + actions)}})
+		if err == nil || !strings.Contains(err.Error(), `action "read" can never be reached: the login posts to the same path`) {
+			t.Errorf("a login that no action names hides what is behind it: %v", err)
+		}
+	}
+}
