@@ -34,6 +34,7 @@ type Explanation struct {
 	Query      string     `json:"query,omitempty"`
 	Code       Code       `json:"code,omitempty"` // of the refusal
 	Why        string     `json:"why,omitempty"`
+	Near       []string   `json:"near,omitempty"` // actions that it nearly is, and what is in the way
 }
 
 // Stripped is one borrowed credential that would stay behind.
@@ -84,6 +85,11 @@ func (x *exchange) explanation(err error) Explanation {
 	if err != nil {
 		r := asRefusal(err)
 		e.Code, e.Why = r.Code, r.Detail
+		if r.Code == ActionUnclassified {
+			q := x.query()
+			q.Body, q.Truncated = x.body, x.body != nil && !x.kept
+			e.Near = x.adapter.Near(q)
+		}
 		return e
 	}
 	x.strip()

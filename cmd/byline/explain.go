@@ -44,6 +44,7 @@ type explanation struct {
 	Query string   `json:"query"`
 	Code  string   `json:"code"`
 	Why   string   `json:"why"`
+	Near  []string `json:"near"`
 }
 
 func explainCommand() *cobra.Command {
@@ -156,6 +157,9 @@ func showExplanation(w io.Writer, q *question, answer []byte) error {
 	}
 	if e.Why != "" {
 		rows = append(rows, []string{"why", e.Why})
+	}
+	for _, n := range e.Near {
+		rows = append(rows, []string{"not", n})
 	}
 	kept := rows[:0]
 	for _, r := range rows {
