@@ -216,7 +216,7 @@ func (e *Export) readme() string {
 			"    byline audit verify --key keys/audit.key.pub log\n    python3 verify.py --key keys/audit.key.pub log\n\n" +
 			"Compare keys/audit.key.pub with a copy that you were given earlier by another way.\n"
 	}
-	return fmt.Sprintf("Evidence of Byline %s, instance %s\n%s\nmade %s\n\nRead report.html first. assessment-results.json is for tools that read OSCAL.\n%s\nSHA256SUMS lists every file: sha256sum -c SHA256SUMS\n",
+	return fmt.Sprintf("Evidence of Byline %s, instance %s\n%s\nmade %s\n\nRead report.html first. assessment-results.json is for tools that read OSCAL; the\nassessment plan that it refers to is the assessing organization's, and is not in this folder.\n%s\nSHA256SUMS lists every file: sha256sum -c SHA256SUMS\n",
 		e.Version, e.Instance, e.Figures.Period, e.Made.UTC().Format(time.RFC3339), log)
 }
 

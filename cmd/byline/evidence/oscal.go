@@ -43,9 +43,10 @@ func (e *Export) oscal(files []File) (map[string]assessmentResults, error) {
 		[]selection{{reviewedControls}}}
 	ar := assessmentResults{UUID: id("assessment-results"), Results: []result{r}, ImportAP: href{"#" + id("plan"), "The assessment plan is the assessing organization's; this reference stands in for it."},
 		Metadata: metadata{"Evidence of the forward proxy Byline", now, e.end().Format("2006.01.02"), oscalVersion}}
-	ar.BackMatter.Resources = append(ar.BackMatter.Resources, resource{UUID: id("plan"), Title: "Assessment plan", Description: "To be supplied by the assessor; it is not in this folder."})
+	ar.BackMatter.Resources = append(ar.BackMatter.Resources, resource{UUID: id("plan"), Title: "Assessment plan", Description: "To be supplied by the assessor; it is not in this folder, whose README.txt says so.",
+		Props: []property{{Name: "type", Value: "plan"}}, Links: []rlink{{Href: "README.txt", Media: "text/plain"}}})
 	for _, f := range listed(files) {
-		ar.BackMatter.Resources = append(ar.BackMatter.Resources, resource{UUID: id("file", f.Name), Title: f.Title,
+		ar.BackMatter.Resources = append(ar.BackMatter.Resources, resource{UUID: id("file", f.Name), Title: f.Title, Props: []property{{Name: "type", Value: "evidence"}},
 			Links: []rlink{{Href: f.Name, Media: f.Media, Hashes: []hashValue{{"SHA-256", f.SHA256}}}}})
 	}
 	return map[string]assessmentResults{"assessment-results": ar}, nil

@@ -132,10 +132,11 @@ type (
 		Resources []resource `json:"resources"`
 	}
 	resource struct {
-		UUID        string  `json:"uuid"`
-		Title       string  `json:"title"`
-		Description string  `json:"description,omitempty"`
-		Links       []rlink `json:"rlinks,omitempty"`
+		UUID        string     `json:"uuid"`
+		Title       string     `json:"title"`
+		Description string     `json:"description,omitempty"`
+		Props       []property `json:"props"`
+		Links       []rlink    `json:"rlinks"`
 	}
 	rlink struct {
 		Href   string      `json:"href"`
