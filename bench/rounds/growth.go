@@ -107,11 +107,12 @@ func roundsAt(size int) int {
 }
 
 // Growth measures all curves, each point on a fresh server, the points of a
-// curve in turn. A point that fails is noted; the error is for what ends the run.
-func Growth(ctx context.Context, s *peer.Site, length time.Duration, yard float64, progress func(string)) ([]Curve, error) {
+// curve in turn; once each when it is later than hurry. A point that fails is
+// noted; the error is for what ends the run.
+func Growth(ctx context.Context, s *peer.Site, length time.Duration, yard float64, hurry time.Time, progress func(string)) ([]Curve, error) {
 	var out []Curve
 	for _, g := range growths() {
-		out = append(out, g.measure(ctx, s, length, yard, progress))
+		out = append(out, g.measure(ctx, s, length, yard, hurry, progress))
 		if ctx.Err() != nil {
 			return out, ctx.Err()
 		}
@@ -119,7 +120,7 @@ func Growth(ctx context.Context, s *peer.Site, length time.Duration, yard float6
 	return out, nil
 }
 
-func (g growth) measure(ctx context.Context, s *peer.Site, length time.Duration, yard float64, progress func(string)) Curve {
+func (g growth) measure(ctx context.Context, s *peer.Site, length time.Duration, yard float64, hurry time.Time, progress func(string)) Curve {
 	c := Curve{What: g.what, Points: make([]Point, len(g.sizes))}
 	sites, peers, agents := make([]peer.Site, len(g.sizes)), make([]*peer.Peer, len(g.sizes)), make([]int, len(g.sizes))
 	for i, size := range g.sizes {
@@ -139,7 +140,8 @@ func (g growth) measure(ctx context.Context, s *peer.Site, length time.Duration,
 				continue
 			}
 			progress(fmt.Sprintf("%d %s", point.Size, g.what))
-			if point.Failed != "" || ctx.Err() != nil {
+			late := round > 0 && !hurry.IsZero() && time.Now().After(hurry)
+			if point.Failed != "" || ctx.Err() != nil || late {
 				continue
 			}
 			lasts := max(length, time.Duration(agents[i])*500*time.Microsecond) // everybody has a turn or two

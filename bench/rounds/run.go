@@ -129,7 +129,7 @@ func (out *Outcome) further(ctx context.Context, s *peer.Site, o Options, progre
 	}
 	if o.Growth > 0 {
 		var err error
-		if out.Growth, err = Growth(ctx, s, o.Growth, out.Yard(), progress); err != nil {
+		if out.Growth, err = Growth(ctx, s, o.Growth, out.Yard(), o.Hurry, progress); err != nil {
 			return err
 		}
 	}

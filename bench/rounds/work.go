@@ -54,6 +54,7 @@ type Options struct {
 	NotIdle    []string      // peers that are asked to hold no idle tunnels
 	Latency    time.Duration // of one open loop; 0: that part is left out
 	Growth     time.Duration // of one slice of a growth curve; 0: likewise
+	Hurry      time.Time     // after it the curves' points are measured once each; zero: never
 	Works      []string      // keys; empty: all
 	Peers      []string      // names
 }
