@@ -35,6 +35,7 @@ func (d *draft) inherit(library map[string]*draft) {
 	d.spec.Headers.Strip = slices.Concat(d.spec.Headers.Strip, p.Headers.Strip)
 	d.spec.Headers.Pass = slices.Concat(d.spec.Headers.Pass, p.Headers.Pass)
 	d.spec.Query.Strip = slices.Concat(d.spec.Query.Strip, p.Query.Strip)
+	d.spec.Query.Pass = slices.Concat(d.spec.Query.Pass, p.Query.Pass)
 	d.spec.Query.Semicolon = d.spec.Query.Semicolon || p.Query.Semicolon
 	d.spec.Actions = slices.Concat(d.spec.Actions, p.Actions)
 }

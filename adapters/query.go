@@ -2,6 +2,7 @@ package adapters
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -70,7 +71,7 @@ func (a *Adapter) badParam(key string) (string, bool) {
 		}
 		lower = append(lower, c)
 	}
-	if credentialParams[string(lower)] {
+	if credentialParams[string(lower)] && !slices.Contains(a.spec.Query.Pass, key) {
 		return key, true
 	}
 	for own := range a.spec.Login.Query {

@@ -117,6 +117,9 @@ type HeaderSpec struct {
 type QuerySpec struct {
 	// Strip lists parameters (patterns, not case-sensitive) to remove from every request.
 	Strip []string `yaml:"strip" json:"strip,omitempty" eg:"[access_token, \"*apikey\"]"`
+	// Pass lists parameters of the built-in list that may pass after all, as an anti-forgery token that is called sid.
+	// Strip wins over it, and so does login.query.
+	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[sid]"`
 	// Semicolon says that the application separates parameters by ; as well as by &. Without it a query with a bare ;
 	// is refused where a parameter decides the action, for applications disagree about it.
 	Semicolon bool `yaml:"semicolon" json:"semicolon,omitempty" eg:"true"`

@@ -87,6 +87,21 @@ func TestI2StripQuery(t *testing.T) {
 	}
 }
 
+func TestI2QueryPassIsExactAndLoses(t *testing.T) {
+	a := small(func(s *Spec) {
+		s.Query = QuerySpec{Pass: []string{"sid", "auth", "key"}, Strip: []string{"ke*"}}
+		s.Login.Query = map[string]string{"auth": "${token}"}
+	})
+	for in, want := range map[string]string{
+		"sid=1&a=2": "sid=1&a=2", "s%69d=1": "s%69d=1", "SID=1&a=2": "a=2", "sid[]=1&a=2": "a=2", "+sid=1&a=2": "a=2", "sid%00=1&a=2": "a=2",
+		"auth=1&a=2": "a=2", "key=1&a=2": "a=2", "session=1&sid=2": "sid=2",
+	} {
+		if out, _ := a.StripQuery(in); out != want {
+			t.Errorf("%s: %s, want %s", in, out, want)
+		}
+	}
+}
+
 func TestI2Referer(t *testing.T) {
 	for _, c := range []struct{ in, out string }{
 		{"https://app.example/a?b=1", "https://app.example/a?b=1"}, {"https://app.example/a?sid=1&b=1", "https://app.example/a?b=1"},

@@ -118,7 +118,8 @@ func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Respon
 	if over {
 		closeBody(resp)
 		x.hold.lease.Invalidate(x.session)
-		return nil, refuse(LoginFailed, "%s ended the new session at once. The operator should check the account %s.", x.tunnel.host, x.hold.lease.Account())
+		return nil, refuse(LoginFailed, "%s ended the new session at once. The operator should check the account %s, and whether login.ended in the adapter %s also "+
+			"holds for this page when somebody is logged in.", x.tunnel.host, x.hold.lease.Account(), x.adapter.Name())
 	}
 	return resp, nil
 }
