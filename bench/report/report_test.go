@@ -89,13 +89,14 @@ func TestTheRecordIsShownOnItsOwn(t *testing.T) {
 }
 
 func TestACurveRisesOnlyWhenItsRoundsAgree(t *testing.T) {
-	p := func(v ...float64) rounds.Point { return rounds.Point{CPU: v} }
+	p := func(v ...float64) rounds.Point { return rounds.Point{Size: int(v[0]), CPU: v} }
 	for want, points := range map[string][]rounds.Point{
 		"":                             {p(1)},
 		"It is flat within a quarter.": {p(100), p(190), p(120)},
-		"It **rises** by 50 % from the first point to the last.":                                                  {p(90, 100, 110), p(140, 150, 160)},
-		"It **rises** by 50 % from the first point to the last. Their rounds overlap, so that this may be noise.": {p(90, 100, 145), p(140, 150, 160)},
-		"It falls by 50 % from the first point to the last.":                                                      {p(100), p(50)},
+		"It **rises** by 50 % from the first point to the last.":                                                          {p(90, 100, 110), p(140, 150, 160)},
+		"It **rises** by 50 % from the first point to the last. Their rounds overlap, so that this may be noise.":         {p(90, 100, 145), p(140, 150, 160)},
+		"It falls by 40 % from the first point to the last. From the cheapest point, 100, to the last it rises by 200 %.": {p(500), p(100), p(300)},
+		"It falls by 50 % from the first point to the last.":                                                              {p(100), p(50)},
 	} {
 		if got := grows(points); got != want {
 			t.Errorf("%v: %q, want %q", points, got, want)

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/byline-proxy/byline/bench/measure"
@@ -154,7 +156,7 @@ func (p *page) growth() {
 	if len(p.Outcome.Growth) == 0 {
 		return
 	}
-	p.printf("## Cost as work grows\n\nµs of Byline's CPU time for a small request, each point on a fresh server, the points of a curve in turn.\n\n")
+	p.printf("## Cost as work grows\n\nµs of Byline's CPU time for a small request, each point on a fresh server, the points of a curve in turn. The floor is normalised here like the rest.\n\n")
 	for i, c := range p.Outcome.Growth {
 		columns, cells, wide, least := []string{c.What}, []string{"µs a request"}, []string{"±"}, []string{"floor"}
 		var some []rounds.Point
@@ -200,12 +202,23 @@ func grows(points []rounds.Point) string {
 	case change < -0.2:
 		said = fmt.Sprintf("It falls by %s from the first point to the last.", part(-change))
 	default:
-		return said
+		return said + fromCheapest(points)
 	}
 	if !apart {
 		said += " Their rounds overlap, so that this may be noise."
 	}
-	return said
+	return said + fromCheapest(points)
+}
+
+// fromCheapest says what a curve that begins with a fall does after it.
+func fromCheapest(points []rounds.Point) string {
+	last := points[len(points)-1]
+	cheapest := slices.MinFunc(points, func(a, b rounds.Point) int { return cmp.Compare(a.CPU.Median(), b.CPU.Median()) })
+	more := last.CPU.Median()/cheapest.CPU.Median() - 1
+	if cheapest.Size == points[0].Size || more <= 0.25 {
+		return ""
+	}
+	return fmt.Sprintf(" From the cheapest point, %d, to the last it rises by %s.", cheapest.Size, part(more))
 }
 
 func (p *page) whereItGoes() {
