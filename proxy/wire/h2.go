@@ -108,7 +108,7 @@ func (s *Server) Carry(w http.ResponseWriter, r *http.Request, scheme string, do
 	x := &h2{s: s, door: door, w: w, r: r, scheme: scheme, method: r.Method}
 	in, bad := s.within(r)
 	if bad == nil && in.Body != nil {
-		in.Expect = awaitsContinue(r.Body) || strings.EqualFold(r.Header.Get("Expect"), "100-continue")
+		in.Expect = strings.EqualFold(r.Header.Get("Expect"), "100-continue")
 	}
 	x.serve(in, bad)
 }

@@ -3,7 +3,6 @@ package wire
 import (
 	"io"
 	"net/http"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,19 +62,6 @@ func (b *streamBody) Read(p []byte) (int, error) {
 	b.wait.stop()
 	b.n.Add(int64(n))
 	return n, err
-}
-
-// awaitsContinue says whether an agent holds its body back until it gets 100
-// Continue. The library takes Expect out of the header and keeps what it was in
-// the body; where it does not, the first read says 100 all the same, only without
-// having asked the SaaS.
-func awaitsContinue(body io.Reader) bool {
-	v := reflect.ValueOf(body)
-	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
-		return false
-	}
-	f := v.Elem().FieldByName("needsContinue")
-	return f.IsValid() && f.Kind() == reflect.Bool && f.Bool()
 }
 
 // exact is a body whose length was declared. Its last bytes are given once it is
