@@ -113,7 +113,7 @@ func TestI10MalformedHTTP2CannotFillTheRecord(t *testing.T) {
 	f := h.settled(t)
 	defer f.conn.Close()
 	go func() {
-		for id := uint32(1); id < 2000 && f.request(id, goodFields[:3], nil) == nil; id += 2 {
+		for id := uint32(1); id < 2000 && f.request(id, goodFields[:3], []byte("x")) == nil; id += 2 {
 		}
 	}()
 	f.until(func() bool { return false })

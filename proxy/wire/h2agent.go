@@ -265,8 +265,12 @@ func (c *agent2) lastWords(h frame2, bad *Malformed) {
 	c.hand(h, &head2{bad: bad}, nil)
 }
 
-// end waits for the answers to what was malformed, and ends the connection.
+// end waits for the answers to what was malformed, and ends the connection. What the
+// agent still sends is read and dropped until the library closes it: closing with
+// unread bytes would reset the connection, and the agent might lose the answers.
 func (c *agent2) end() {
+	_ = c.Conn.SetReadDeadline(time.Now().Add(lastAnswer + 2*time.Second)) // the library closes a second after its GOAWAY
+	go io.Copy(io.Discard, c.Conn)                                         //nolint:errcheck // until the end or the deadline
 	late := time.NewTimer(lastAnswer)
 	defer late.Stop()
 	c.mu.Lock()
