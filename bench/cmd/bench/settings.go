@@ -31,7 +31,7 @@ type settings struct {
 const usage = `Usage: go run ./bench/cmd/bench [flags]
 
   go run ./bench/cmd/bench                      everything, under ten minutes
-  go run ./bench/cmd/bench --quick              everything once, under two minutes
+  go run ./bench/cmd/bench --quick              everything but the curves, in about two minutes
   go run ./bench/cmd/bench --works small,fresh --peers tunnel,byline
 
 Flags:
