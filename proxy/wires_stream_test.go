@@ -6,10 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"runtime"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,83 +18,6 @@ func (z zeros) Read(p []byte) (int, error) {
 	clear(p)
 	z.n.Add(int64(len(p)))
 	return len(p), nil
-}
-
-// memory is what the process holds, in bytes. Agent and SaaS are in it too.
-func memory(t *testing.T) int64 {
-	if raced { // its shadow grows with every byte that was ever touched
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapInuse + m.StackInuse)
-	}
-	b, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		t.Skip("no /proc/self/statm")
-	}
-	pages, err := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pages * int64(os.Getpagesize())
-}
-
-// TestBodiesOfAnySizeTakeConstantMemory sends zeros up, then down: counted bytes,
-// and text in chunks, which is masked on its way.
-func TestBodiesOfAnySizeTakeConstantMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("moves gigabytes")
-	}
-	overWires(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
-			n, err := io.Copy(io.Discard, r.Body)
-			fmt.Fprint(w, n, " ", err)
-			return
-		}
-		n, _ := strconv.ParseInt(r.URL.Query().Get("n"), 10, 64)
-		kind := r.URL.Query().Get("type")
-		w.Header().Set("Content-Type", kind)
-		if kind == "application/octet-stream" {
-			w.Header().Set("Content-Length", fmt.Sprint(n))
-		}
-		_, _ = io.CopyN(w, zeros{new(atomic.Int64)}, n)
-	}, func(w *wires) {
-		size := int64(192 << 20)
-		if w.from == "h1" && w.to == "h1" && !raced {
-			size = 2 << 30
-		}
-		_, _ = io.Copy(io.Discard, w.get("/?n=1000000&type=text/plain").Body) // connections and buffers are there
-		before, most := memory(w.t), int64(0)
-		stop := make(chan struct{})
-		stopped := make(chan struct{})
-		go func() {
-			defer close(stopped)
-			for tick := time.NewTicker(20 * time.Millisecond); ; {
-				select {
-				case <-tick.C:
-					most = max(most, memory(w.t))
-				case <-stop:
-					tick.Stop()
-					return
-				}
-			}
-		}()
-		r := w.request(http.MethodPost, "/up")
-		r.Body, r.ContentLength = io.NopCloser(io.LimitReader(zeros{new(atomic.Int64)}, size)), -1
-		if b, err := io.ReadAll(w.do(r).Body); string(b) != fmt.Sprint(size, " <nil>") || err != nil {
-			w.t.Errorf("up: %q %v", b, err)
-		}
-		for kind, size := range map[string]int64{"application/octet-stream": size, "text/plain": min(size, 256<<20)} {
-			n, err := io.Copy(io.Discard, w.get(fmt.Sprintf("/?n=%d&type=%s", size, kind)).Body)
-			if n != size || err != nil {
-				w.t.Errorf("down as %s: %d bytes, %v", kind, n, err)
-			}
-		}
-		close(stop)
-		<-stopped
-		if grown := most - before; grown > 64<<20 {
-			w.t.Errorf("memory grew by %d MiB", grown>>20)
-		}
-	})
 }
 
 func TestEventsComeAsTheyAreSent(t *testing.T) {

@@ -159,11 +159,12 @@ func (v *Via) open(ctx context.Context, goal string) (net.Conn, error) {
 		}
 		return d.(proxy.ContextDialer).DialContext(ctx, "tcp", goal)
 	}
-	conn, err := v.dialer.Dial(ctx, "tcp", v.proxy.Host)
+	raw, err := v.dialer.Dial(ctx, "tcp", v.proxy.Host)
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { cut(conn) })
+	stop := context.AfterFunc(ctx, func() { cut(raw) })
+	conn := raw
 	if v.proxy.Scheme == "https" {
 		conn = tls.Client(conn, &tls.Config{ServerName: v.proxy.Hostname(), MinVersion: tls.VersionTLS12, RootCAs: v.roots})
 	}
