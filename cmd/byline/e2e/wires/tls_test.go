@@ -4,10 +4,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 )
 
 func TestTLS(t *testing.T) {
@@ -80,31 +80,41 @@ func chooses(c *cell) {
 }
 
 func agentResumes(c *cell) {
-	config := c.tls()
-	config.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+	c.answers(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
+	way := c.agent.Transport().Clone()
+	way.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(4)
 	for i := range 3 {
-		conn := tls.Client(c.tunnel(), config)
-		if err := conn.Handshake(); err != nil {
+		r := c.request("GET", "/page", nil)
+		r.AddCookie(c.lent)
+		a, err := way.RoundTrip(r)
+		if err != nil {
 			c.t.Fatal(err)
 		}
-		if got := conn.ConnectionState().DidResume; got != (i > 0) {
+		if b, err := io.ReadAll(a.Body); string(b) != "hello" || err != nil {
+			c.t.Errorf("%q %v", b, err)
+		}
+		a.Body.Close()
+		if got := a.TLS.DidResume; got != (i > 0) {
 			c.t.Errorf("tunnel %d resumes: %v", i, got)
 		}
-		_ = conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-		_, _ = conn.Read(make([]byte, 1)) // the ticket comes behind the handshake
-		conn.Close()
+		way.CloseIdleConnections()
 	}
 }
 
-// weResume: the origin ends each connection after an answer, and must see the
-// last one resumed.
+// weResume: the origin ends each connection after an answer. Agents share what the
+// lease keeps for the next, so one of them may find it taken.
 func weResume(c *cell) {
 	c.answers(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close") // which the library says by GOAWAY in HTTP/2
 		fmt.Fprint(w, "resumed: ", r.TLS.DidResume)
 	})
-	for range 3 {
-		c.agent.Read(c.agent.Send(c.request("GET", "/page", nil))).Want(c.t, 200, "resumed: ")
+	resumed := 0
+	for range 5 {
+		if c.agent.Read(c.agent.Send(c.request("GET", "/page", nil))).Want(c.t, 200, "resumed: ").Body == "resumed: true" {
+			resumed++
+		}
 	}
-	c.agent.Read(c.agent.Send(c.request("GET", "/page", nil))).Want(c.t, 200, "resumed: true")
+	if resumed < 2 {
+		c.t.Errorf("%d of 5 connections were resumed", resumed)
+	}
 }
