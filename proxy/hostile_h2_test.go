@@ -25,6 +25,7 @@ type frames struct {
 	block   bytes.Buffer
 	answers map[uint32]*got
 	gone    bool              // GOAWAY or the connection's end
+	reason  string            // of a GOAWAY
 	saw     func(http2.Frame) // may be nil
 }
 
@@ -110,6 +111,7 @@ func (f *frames) take(frame http2.Frame) {
 		}
 	case *http2.GoAwayFrame:
 		f.gone = frame.ErrCode != http2.ErrCodeNo
+		f.reason = string(frame.DebugData())
 	case *http2.RSTStreamFrame:
 		if g.reset = frame.ErrCode; frame.ErrCode != http2.ErrCodeNo && !g.close { // behind a whole answer it says nothing
 			g.verdict, g.header = verdict{}, nil

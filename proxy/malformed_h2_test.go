@@ -78,6 +78,9 @@ func TestI7I10MalformedHTTP2IsOnRecord(t *testing.T) {
 				if f.until(func() bool { return false }); !f.gone {
 					t.Error("the connection goes on")
 				}
+				if !strings.HasPrefix(f.reason, "ambiguous_request: ") || !strings.Contains(f.reason, "record r_") {
+					t.Errorf("the agent is told %q", f.reason)
+				}
 				return
 			}
 			f.until(func() bool { return f.answers[1] != nil && f.answers[1].reset != 0 })
@@ -126,8 +129,8 @@ func TestI10MalformedHTTP2CannotFillTheRecord(t *testing.T) {
 		}
 	}
 	h.fine(t)
-	if n := len(h.recordsOf(t, "refusal")); n != 16 || answers != 16 || !f.gone {
-		t.Errorf("%d records, %d answers, connection ended: %v", n, answers, f.gone)
+	if n := len(h.recordsOf(t, "refusal")); n != 16 || answers != 16 || !f.gone || !strings.HasPrefix(f.reason, "ambiguous_request: ") {
+		t.Errorf("%d records, %d answers, connection ended: %v (%s)", n, answers, f.gone, f.reason)
 	}
 }
 

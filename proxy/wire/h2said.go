@@ -11,13 +11,19 @@ import (
 // puts on record what it refuses.
 func (c *agent2) Write(p []byte) (int, error) {
 	c.wmu.Lock()
-	var refused []http2.ErrCode
+	defer c.wmu.Unlock()
 	var mixed []byte // nil while nothing is put in between
 	whole := p
 	for rest := p; len(rest) > 0; {
 		f, code, more, ok := c.said.next(rest)
-		if rest = more; ok && c.sees(f, code) {
-			refused = append(refused, code)
+		rest = more
+		var record string
+		if ok && c.sees(f, code) {
+			record = c.note(ambiguous(fmt.Sprintf("a frame of HTTP/2 is malformed or out of place (%v, RFC 9113 section 7)", code)))
+		}
+		if at := len(whole) - len(rest) - frameHead - 8; ok && f.kind == http2.FrameGoAway && f.length == 8 && blames(code) && at >= 0 {
+			mixed = appendReason(append(mixed, whole[:at]...), whole[at:at+frameHead+8], record)
+			whole = rest
 		}
 		if len(c.between) > 0 && c.said.between() {
 			mixed = append(append(mixed, whole[:len(whole)-len(rest)]...), c.between...)
@@ -28,10 +34,6 @@ func (c *agent2) Write(p []byte) (int, error) {
 		whole = append(mixed, whole...)
 	}
 	n, err := c.Conn.Write(whole)
-	c.wmu.Unlock()
-	for _, code := range refused {
-		c.note(ambiguous(fmt.Sprintf("a frame of HTTP/2 is malformed or out of place (%v, RFC 9113 section 7)", code)))
-	}
 	if mixed != nil && err == nil {
 		n = len(p)
 	}
@@ -155,8 +157,25 @@ func blames(code http2.ErrCode) bool {
 }
 
 // note puts on record what cannot be answered.
-func (c *agent2) note(bad *Malformed) {
-	if resp := c.door.Malformed(c.ctx, bad); resp != nil {
-		closeAnswer(resp, 0, 0, fmt.Errorf("%w: %w", errMalformed, bad))
+func (c *agent2) note(bad *Malformed) (record string) {
+	resp := c.door.Malformed(c.ctx, bad)
+	if resp == nil {
+		return ""
 	}
+	closeAnswer(resp, 0, 0, fmt.Errorf("%w: %w", errMalformed, bad))
+	return first(resp.Fields, "Byline-Record")
+}
+
+// appendReason writes a GOAWAY of the library's with a reason for whoever reads the
+// agent's errors: its debug data (RFC 9113 section 6.8).
+func appendReason(b, frame []byte, record string) []byte {
+	why := "ambiguous_request: a frame of HTTP/2 is malformed or out of place"
+	if record != "" {
+		why += ", record " + record
+	} else {
+		why = "ambiguous_request: what this connection brought was malformed; its answers say how"
+	}
+	f := headOfFrame(frame)
+	f.length += len(why)
+	return append(append(appendFrameHead(b, f), frame[frameHead:]...), why...)
 }
