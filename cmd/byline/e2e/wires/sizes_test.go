@@ -26,12 +26,12 @@ var bigBodies = []struct {
 }{
 	{"h1", "h1", 2 << 30},
 	{"h2", "h2", 2 << 30},
-	{"h1", "h2", 128 << 20},
-	{"h2", "h1", 128 << 20},
+	{"h1", "h2", 64 << 20},
+	{"h2", "h1", 64 << 20},
 }
 
 // textSize is how many bytes of text are read for secrets on their way.
-const textSize = 64 << 20
+const textSize = 32 << 20
 
 // TestBodiesOfGigabytesTakeTheMemoryOfASmallOne looks at the server's process: at
 // what it holds before, and at the most that it ever held.

@@ -30,6 +30,9 @@ const impatient = `wire:
 `
 
 func TestTimeouts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: it waits for seconds")
+	}
 	m := found(t, impatient)
 	mute := accepting(t)
 	for _, to := range protocols {
