@@ -78,7 +78,8 @@ func (a *Adapter) NeedsBody(q Query) bool {
 	return false
 }
 
-// match tries the cheap conditions first; the body comes last.
+// match tries the cheap conditions first; the body comes last. One condition that certainly does not hold is enough for
+// differs, whatever is in doubt beside it.
 func (rule *rule) match(r *reading, bound *[maxSlots]string) verdict {
 	v := rule.matchAll(r, bound)
 	for i := range rule.where {
@@ -99,17 +100,25 @@ func (rule *rule) matchAll(r *reading, bound *[maxSlots]string) verdict {
 			return v
 		}
 	}
+	doubt := false
 	for i := range rule.header {
-		if v := rule.header[i].fits(r.headerValue(rule.header[i].key), bound); v != matches {
-			return v
+		if v := rule.header[i].fits(r.headerValue(rule.header[i].key), bound); v == differs {
+			return differs
+		} else if v == unsure {
+			doubt = true
 		}
 	}
 	for i := range rule.query {
-		if v := rule.query[i].fits(r.queryValue(rule.query[i].key), bound); v != matches {
-			return v
+		if v := rule.query[i].fits(r.queryValue(rule.query[i].key), bound); v == differs {
+			return differs
+		} else if v == unsure {
+			doubt = true
 		}
 	}
-	return rule.matchBody(r, bound)
+	if v := rule.matchBody(r, bound); v != matches || !doubt {
+		return v
+	}
+	return unsure
 }
 
 func (rule *rule) matchBody(r *reading, bound *[maxSlots]string) verdict {
@@ -136,15 +145,23 @@ func (rule *rule) matchFields(r *reading, bound *[maxSlots]string) verdict {
 	if len(rule.form)+len(rule.param) > 0 && !r.readForm() {
 		return unsure
 	}
+	doubt := false
 	for i := range rule.form {
-		if v := rule.form[i].fits(r.formValue(rule.form[i].key), bound); v != matches {
-			return v
+		if v := rule.form[i].fits(r.formValue(rule.form[i].key), bound); v == differs {
+			return differs
+		} else if v == unsure {
+			doubt = true
 		}
 	}
 	for i := range rule.param {
-		if v := rule.param[i].fits(r.paramValue(rule.param[i].key), bound); v != matches {
-			return v
+		if v := rule.param[i].fits(r.paramValue(rule.param[i].key), bound); v == differs {
+			return differs
+		} else if v == unsure {
+			doubt = true
 		}
+	}
+	if doubt {
+		return unsure
 	}
 	if len(rule.json)+len(rule.keys) > 0 {
 		if !r.readJSON() {

@@ -89,16 +89,20 @@ func (rule *rule) misfit(r *reading, bound *[maxSlots]string, m *misfit) {
 			c := &group.conds[i]
 			switch c.fits(group.value(c.key), bound) {
 			case unsure:
-				m.why, m.unclear = fmt.Sprintf("%s %s comes twice or cannot be read as one value", group.place, c.key), true
-				return
+				if !m.unclear {
+					m.why, m.unclear = fmt.Sprintf("%s %s comes twice or cannot be read as one value", group.place, c.key), true
+				}
 			case differs:
-				m.why = fmt.Sprintf("%s %s does not fit", group.place, c.key)
+				m.why, m.unclear = fmt.Sprintf("%s %s does not fit", group.place, c.key), false
 				return
+			default:
+				m.held++
 			}
-			m.held++
 		}
 	}
-	m.why = rule.misfitBehind(r, bound)
+	if !m.unclear {
+		m.why = rule.misfitBehind(r, bound)
+	}
 }
 
 // misfitBehind looks at what is judged behind the single values.

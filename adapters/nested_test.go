@@ -84,6 +84,20 @@ func TestI7Keys(t *testing.T) {
 	}
 }
 
+// A rule that certainly does not hold keeps nobody from the next one.
+func TestI7DoubtBesideWhatCertainlyDiffers(t *testing.T) {
+	a := loadActions(t, "",
+		`name: login, login: true, match: {method: POST, path: /doc, param: {id: start, do: login}}`,
+		`name: edit, match: {method: POST, path: /doc, query: {id: "{id}"}, form: {id: "{id}"}}, resource: "doc/{id}"`)
+	for body, want := range map[string]string{
+		"id=7": "edit doc/7", "id=7&do=edit": "edit doc/7", "id=7&do=login": "refused", "id=8": "refused", "id=7&do=edit&do=login": "refused",
+	} {
+		if got := verdictOf(a, Query{Method: "POST", Path: "/doc", RawQuery: "id=7", ContentType: formType, Body: []byte(body)}); got != want {
+			t.Errorf("%s: %s, want %s", body, got, want)
+		}
+	}
+}
+
 func TestNearSaysWhatIsInTheWay(t *testing.T) {
 	a := loadActions(t, "",
 		`name: admin, privileged: true, match: {path: /doc, param: {do: admin}}`,
