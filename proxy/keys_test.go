@@ -60,6 +60,13 @@ func TestI7NoWildcardGrantsAPrivilegedActionOfAShippedAdapter(t *testing.T) {
 // keysOf are the requests by which an account is taken over, kept or given away: logins, passwords, tokens, second factors,
 // invitations, rights. A space stands between method, target and form.
 var keysOf = map[string][]string{
+	"dokuwiki": {
+		"GET /doku.php?do=login", "POST /doku.php?do=login u=a&p=b", "GET /doku.php?id=start&u=a&p=b", "POST /doku.php id=start&u=a&p=b&r=1", "GET /lib/exe/fetch.php?media=a.png&u=a&p=b", "POST /lib/exe/ajax.php call=lock&id=a&u=x",
+		"GET /doku.php?do=LOGIN", "GET /doku.php?do[login]=1", "GET /doku.php?do=register", "POST /doku.php do=register&login=a", "GET /doku.php?do=resendpwd&pwauth=x", "GET /index.php?do=login", "GET /?do=login", "GET /doku.php?do=logout&sectok=x",
+		"GET /doku.php?do=profile", "POST /doku.php do=profile&newpass=x", "POST /doku.php do[profile]=1&newpass=x", "POST /doku.php id=start&do=profile_delete", "GET /doku.php?do=subscribe", "GET /doku.php?do=admin&page=usermanager",
+		"POST /doku.php id=start&do=admin&page=usermanager&fn[add]=1", "POST /doku.php?do=admin&page=acl cmd[save]=1", "GET /doku.php?id=start&do=admin&page=extension", "GET /doku.php?do=a-d-m-i-n", "POST /doku.php?id=start&do=edit id=start&do[admin]=1",
+		"POST /lib/exe/xmlrpc.php", "GET /install.php", "POST /lib/exe/ajax.php call=plugin_acl", "GET /lib/plugins/config/admin.php", "POST /lib/exe/mediamanager.php", "GET /lib/exe/mediamanager.php?delete=a.png&sectok=x",
+	},
 	"gitea": {
 		"GET /user/login", "POST /user/login user_name=a&password=b", "POST /user/login/openid openid=x", "GET /user/sign_up", "POST /user/link_account_signin user_name=a", "POST /user/two_factor passcode=1", "POST /user/two_factor/scratch token=x",
 		"POST /user/webauthn/assertion", "GET /user/webauthn/passkey/assertion", "GET /user/oauth2/github", "GET /user/forgot_password", "POST /user/recover_account password=x", "GET /user/activate?code=x", "POST /user/activate_email", "GET /user/logout",
@@ -100,7 +107,8 @@ var keysOf = map[string][]string{
 
 // ordinary is one request of each that a wildcard does grant: without it the test below would pass on a grant of nothing.
 var ordinary = map[string]string{
-	"gitea": "GET /acme/app/issues/7", "mediawiki": "POST /index.php?title=Sandbox&action=submit wpTextbox1=x", "requesttracker": "GET /Ticket/Display.html?id=1", "wordpress": "GET /wp-json/wp/v2/posts/1",
+	"dokuwiki": "POST /doku.php?id=start&do=edit id=start&wikitext=x&do[save]=1",
+	"gitea":    "GET /acme/app/issues/7", "mediawiki": "POST /index.php?title=Sandbox&action=submit wpTextbox1=x", "requesttracker": "GET /Ticket/Display.html?id=1", "wordpress": "GET /wp-json/wp/v2/posts/1",
 }
 
 func TestI7TheKeysOfAnAccountAreGrantedByNameOnly(t *testing.T) {

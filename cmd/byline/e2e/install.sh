@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 packages="php-cli php-sqlite3 php-mbstring php-xml php-intl php-curl mediawiki
 request-tracker5 rt5-db-sqlite rt5-standalone wordpress mariadb-server php-mysql
 chromium nodejs git curl wget python3-requests python3-httpx python3-h2 libnss3-tools
-redis-server rsyslog rsyslog-gnutls"
+redis-server rsyslog rsyslog-gnutls dokuwiki"
 
 die() { echo "install.sh: $*" >&2; exit 1; }
 

@@ -45,7 +45,7 @@ func checkRecord(t *testing.T, a *App, cookies []*http.Cookie, title, comment st
 	t.Helper()
 	found := false
 	for _, c := range a.History() {
-		found = found || c.User == "Bob" && c.Title == title && c.Comment == comment && time.Since(c.Time).Abs() < time.Minute
+		found = found || strings.EqualFold(c.User, "Bob") && c.Title == title && c.Comment == comment && time.Since(c.Time).Abs() < time.Minute
 	}
 	if !found {
 		t.Errorf("no change of %q by Bob in %+v", title, a.History())

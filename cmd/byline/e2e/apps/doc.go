@@ -1,5 +1,5 @@
-// Package apps starts real applications for tests: MediaWiki, Request Tracker
-// and WordPress, as Debian ships them, on free loopback ports and in folders
+// Package apps starts real applications for tests: MediaWiki, Request Tracker,
+// WordPress and DokuWiki, as Debian ships them, on free loopback ports and in folders
 // of their own. It installs nothing and leaves /etc alone; ../install.sh
 // installs the packages.
 //
