@@ -280,6 +280,7 @@ func (c *agent2) end() {
 		select {
 		case <-c.answered:
 		case <-late.C:
+		case <-c.ctx.Done():
 		}
 	}
 	c.give(fault(c.standIn[:0]))
