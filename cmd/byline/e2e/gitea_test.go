@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/byline-proxy/byline/cmd/byline/e2e/apps"
 	"github.com/byline-proxy/byline/cmd/byline/e2e/house"
@@ -147,17 +149,19 @@ func TestGiteaKnowsTheAccountWhateverTheAgentSpeaks(t *testing.T) {
 	if n, err := stream.Body.Read(first); err != nil || strings.Contains(string(first[:n]), "close") {
 		t.Errorf("the stream begins with %q, %v", first[:n], err)
 	}
-	h.End(task)
 	ended := make(chan error, 1)
 	go func() {
-		_, err := stream.Body.Read(first)
-		for err == nil {
-			_, err = stream.Body.Read(first)
-		}
+		_, err := io.Copy(io.Discard, stream.Body)
 		ended <- err
 	}()
-	if err := <-ended; err == nil {
-		t.Error("the stream outlived its task")
+	h.End(task)
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("the cut stream looks whole to the agent")
+		}
+	case <-time.After(time.Second):
+		t.Error("the stream went on for a second after its task")
 	}
 	stream.Body.Close()
 	for _, c := range app.History() {

@@ -47,7 +47,7 @@ func StartGitea(t testing.TB, public string) *App {
 	p := newPlace(t, "gitea", "www-data")
 	port := freePort(t)
 	g := &gitea{p: p, program: program, at: "http://127.0.0.1:" + port, admin: Login{"root", "Adm1n-of-the-forge"}}
-	config := strings.NewReplacer("DIR", p.dir, "PUBLIC", strings.TrimSuffix(public, "/"), "PORT", port, "STATIC", filepath.Dir(program)).Replace(giteaConfig)
+	config := strings.NewReplacer("{dir}", p.dir, "{public}", strings.TrimSuffix(public, "/"), "{port}", port, "{built}", filepath.Dir(program)).Replace(giteaConfig)
 	if err := p.write("app.ini", config, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -63,24 +63,24 @@ func StartGitea(t testing.TB, public string) *App {
 
 const giteaConfig = `APP_NAME = Forge
 RUN_MODE = prod
-WORK_PATH = DIR
+WORK_PATH = {dir}
 [server]
 HTTP_ADDR = 127.0.0.1
-HTTP_PORT = PORT
-ROOT_URL = PUBLIC/
-STATIC_ROOT_PATH = STATIC
-APP_DATA_PATH = DIR/data
+HTTP_PORT = {port}
+ROOT_URL = {public}/
+STATIC_ROOT_PATH = {built}
+APP_DATA_PATH = {dir}/data
 DISABLE_SSH = true
 OFFLINE_MODE = true
 [database]
 DB_TYPE = sqlite3
-PATH = DIR/gitea.db
+PATH = {dir}/gitea.db
 SQLITE_JOURNAL_MODE = WAL
 [repository]
-ROOT = DIR/repositories
+ROOT = {dir}/repositories
 [session]
 PROVIDER = file
-PROVIDER_CONFIG = DIR/sessions
+PROVIDER_CONFIG = {dir}/sessions
 [security]
 INSTALL_LOCK = true
 SECRET_KEY = for-tests-only
