@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -165,8 +164,7 @@ func (h *reading) history(r *adapters.LogRead) ([]adapters.LogEntry, error) {
 }
 
 // one is the history of one item. An entry that stands on two pages, because
-// others came while they were read, counts once. Entries of one second keep the
-// order in which they came about.
+// others came while they were read, counts once.
 func (h *reading) one(r *adapters.LogRead, item map[string]string) (entries []adapters.LogEntry, err error) {
 	seen := map[string]bool{}
 	path := func(next string) (string, error) { return r.Path(h.p.From, h.p.To, item, next) }
@@ -187,9 +185,6 @@ func (h *reading) one(r *adapters.LogRead, item map[string]string) (entries []ad
 		}
 		return true, nil
 	})
-	if r.NewestFirst {
-		slices.Reverse(entries)
-	}
 	return entries, err
 }
 

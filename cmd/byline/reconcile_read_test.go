@@ -81,7 +81,7 @@ func TestHistoriesOfManyThingsAreReadAsFarAsThePeriodGoes(t *testing.T) {
 	for _, e := range entries {
 		got = append(got, e.ID+" "+e.Resource)
 	}
-	want := []string{"a-10 repo/a", "a60 repo/a", "a70 repo/a", "a80 repo/a", "a90 repo/a", "c50 repo/c"}
+	want := []string{"a90 repo/a", "a80 repo/a", "a70 repo/a", "a60 repo/a", "a-10 repo/a", "c50 repo/c"}
 	if !slices.Equal(got, want) {
 		t.Errorf("read %q, want %q", got, want)
 	}

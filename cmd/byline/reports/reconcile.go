@@ -204,11 +204,22 @@ func densest(sorted []time.Duration, width time.Duration) (best []time.Duration)
 }
 
 // match gives each entry, in order of time, the request that ends first among
-// those it may come from: that leaves most to the entries that follow.
+// those it may come from: that leaves most to the entries that follow. Entries
+// that share a request with others choose last, for they take nothing from
+// anybody.
 //
 // Entries from around the period take part, so that clocks and whole seconds
 // hide nothing at its ends; what is reported lies in it by our clock.
 func (j *join) match(entries []adapters.LogEntry, p Period) {
+	slices.SortStableFunc(entries, func(x, y adapters.LogEntry) int {
+		switch {
+		case x.Many == y.Many:
+			return 0
+		case y.Many:
+			return -1
+		}
+		return 1
+	})
 	for i := range entries {
 		e := &entries[i]
 		found := j.candidates(e, j.out.Skew.Ahead, j.out.Tolerance)
@@ -226,6 +237,8 @@ func (j *join) match(entries []adapters.LogEntry, p Period) {
 			}
 		}
 	}
+	slices.SortStableFunc(j.out.Matched, func(x, y Match) int { return x.Entry.Time.Compare(y.Entry.Time) })
+	slices.SortStableFunc(j.out.ApplicationOnly, func(x, y adapters.LogEntry) int { return x.Time.Compare(y.Time) })
 }
 
 // choose prefers requests that can have changed something, then those that

@@ -23,6 +23,7 @@ log:
   kinds:
     - {when: {what: edit}, actions: [page.edit], resource: "page/${page}"}
     - {when: {what: [move, "move-*"]}, actions: [page.move], many: true}
+    - {when: {what: touch}, actions: [page.edit], many: true}
 `
 
 func logged(t *testing.T) *adapters.Adapter {
@@ -101,6 +102,24 @@ func TestReconcileFindsWhatHappenedOutside(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An entry that may share its request leaves it to the one that may not, in
+// whatever order the application lists them.
+func TestReconcileLetsEntriesShareARequestLast(t *testing.T) {
+	a := logged(t)
+	for _, order := range [][]string{{"touch", "edit"}, {"edit", "touch"}} {
+		var s story
+		at := s.deed("POST", "page.edit", "page/A", 302)
+		var entries []adapters.LogEntry
+		for _, what := range order {
+			entries = append(entries, entry(t, a, at, "agent-01", what, "A"))
+		}
+		got, err := Reconcile(s.all(), Period{}, a, nil, entries)
+		if err != nil || len(got.Matched) != 2 || len(got.ApplicationOnly) != 0 {
+			t.Errorf("%v: %d matched, outside Byline: %+v, %v", order, len(got.Matched), got.ApplicationOnly, err)
+		}
 	}
 }
 
