@@ -31,6 +31,7 @@ var logged = map[string]deeds{
 		d.post(t, "/api.php", url.Values{"action": {"edit"}, "title": {fmt.Sprint("Planted ", n)}, "text": {"by hand"}, "token": {wikiToken(d.get(t, tokenPath))}, "format": {"json"}})
 	}, allow: []string{"mediawiki:api.query", "mediawiki:page.edit,page.move@page/Sandbox*"}},
 	"requesttracker": {app: house.Tracker, each: 100, agent: changeTracker, direct: func(t *testing.T, d *direct, n int) {
+		house.Eventually(t, "somebody has made ticket 1", func() bool { return len(d.app.History()) > 0 })
 		d.post(t, "/Ticket/Update.html", url.Values{"id": {"1"}, "UpdateType": {"private"}, "UpdateContent": {fmt.Sprint("planted ", n)}, "Action": {"Comment"}, "SubmitTicket": {"Update"}})
 	}, allow: []string{"requesttracker:ticket.create,ticket.comment,ticket.reply,ticket.update,log.read"}},
 }
