@@ -232,6 +232,10 @@ func applicationLeaves(c *cell) {
 	c.answers(func(w http.ResponseWriter, r *http.Request) {
 		arrived.Add(1)
 		_, _ = io.ReadFull(r.Body, make([]byte, 4))
+		if strings.HasSuffix(r.URL.Path, "/hinted") {
+			w.Header().Set("Link", "</style.css>")
+			w.WriteHeader(http.StatusEarlyHints)
+		}
 		if c.to == "h2" {
 			panic(http.ErrAbortHandler)
 		}
@@ -239,11 +243,14 @@ func applicationLeaves(c *cell) {
 			conn.Close()
 		}
 	})
-	c.ends("/up", "upstream_unreachable")
-	ctx := given(c.t)
-	a := c.agent.Read(c.agent.Send(c.request("POST", "/up", pausing(ctx)).WithContext(ctx))).Refused(c.t, "upstream_unreachable")
-	if a.Status != http.StatusBadGateway || arrived.Load() != 1 {
-		c.t.Errorf("status %d, and the request arrived %d times", a.Status, arrived.Load())
+	for _, path := range []string{"/up", "/hinted"} {
+		arrived.Store(0)
+		c.ends(path, "upstream_unreachable")
+		ctx := given(c.t)
+		a := c.agent.Read(c.agent.Send(c.request("POST", path, pausing(ctx)).WithContext(ctx))).Refused(c.t, "upstream_unreachable")
+		if a.Status != http.StatusBadGateway || arrived.Load() != 1 {
+			c.t.Errorf("%s: status %d, and the request arrived %d times", path, a.Status, arrived.Load())
+		}
 	}
 }
 
