@@ -139,6 +139,11 @@ func TestGiteaKnowsTheAccountWhateverTheAgentSpeaks(t *testing.T) {
 	agent.JSON("PATCH", "/api/v1/repos/acme/app/issues/1", `{"body":"it drips"}`).Want(t, 201, "")
 	agent.Get("/acme/app/raw/branch/main/README.md").Want(t, 200, "app")
 
+	// A page that is for everybody says nothing of a session that is gone, but offers to sign in.
+	app.KillSessions()
+	agent.Get("/explore/repos").Want(t, 200, "<strong>Agent-01</strong>")
+	agent.Get("/user/settings").Refused(t, "out_of_scope")
+
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	stream, err := agent.Open(ctx, "GET", "/user/events", nil)
@@ -169,8 +174,8 @@ func TestGiteaKnowsTheAccountWhateverTheAgentSpeaks(t *testing.T) {
 			t.Errorf("Gitea says: %+v", c)
 		}
 	}
-	if n := h.Logins("gitea"); n != 1 {
-		t.Errorf("%d logins, want 1", n)
+	if n := h.Logins("gitea"); n != 2 {
+		t.Errorf("%d logins, want 2", n)
 	}
 }
 
