@@ -15,6 +15,7 @@ type reading struct {
 	method      string // after an override
 	path        string // decoded
 	bodyUnknown bool
+	unnamed     bool   // Near keeps the names that only the request has to itself
 	coded       bool   // the body is in a content coding: an application that undoes it reads other fields than stand there
 	pairs       []pair // parameters of the query
 	inline      [16]pair

@@ -21,11 +21,12 @@ type misfit struct {
 }
 
 // Near says of a request that Classify does not name which actions come nearest to it and what keeps each from being it:
-// first what cannot be told, then those of which most holds. It holds names of parameters, never their values. q.Body is the whole body.
-func (a *Adapter) Near(q Query) (why []string) {
-	var r reading
+// first what cannot be told, then those of which most holds. It holds no values, and names that are the request's alone
+// only where names says so: they may be anything. q.Body is the whole body.
+func (a *Adapter) Near(q Query, names bool) (why []string) {
+	r := reading{unnamed: !names}
 	if !r.init(a.rules, q) {
-		return []string{"the path or the query can be read in two ways" + a.rules.mistaken(q.RawQuery)}
+		return []string{"the path or the query can be read in two ways" + r.mistaken(q.RawQuery)}
 	}
 	if r.override() != matches {
 		return []string{"the method that stands for POST can be read in two ways, or the form that may hold it cannot be read" + r.mistakenField()}
@@ -130,13 +131,13 @@ func (rule *rule) extra(r *reading, bound *[maxSlots]string) string {
 	}
 	for _, p := range r.pairs {
 		if !rule.only.allows(rule.only.query, p.key, bound) {
-			return "the parameter " + p.key
+			return "the parameter " + r.name(p.key)
 		}
 	}
 	if top, ok := r.json.(map[string]any); ok {
 		for _, name := range slices.Sorted(keysOfMap(top)) {
 			if !rule.only.allows(rule.only.json, name, bound) {
-				return "the key " + name
+				return "the key " + r.name(name)
 			}
 		}
 		return ""
@@ -144,7 +145,7 @@ func (rule *rule) extra(r *reading, bound *[maxSlots]string) string {
 	if !r.isJSON() && r.readForm() {
 		for _, p := range r.form {
 			if !rule.only.allows(rule.only.form, p.key, bound) {
-				return "the field " + p.key
+				return "the field " + r.name(p.key)
 			}
 		}
 	}
@@ -162,20 +163,29 @@ func keysOfMap(m map[string]any) func(func(string) bool) {
 }
 
 // mistaken names a parameter that could be taken for another, as an end of a sentence.
-func (x *rules) mistaken(raw string) string {
+func (r *reading) mistaken(raw string) string {
+	x := r.x
 	values, _ := url.ParseQuery(raw) // what does not decode is not there
 	for name := range values {
 		if !x.declared[name] && x.mistakes(name) {
-			return ": " + name + " may be taken for a parameter that an action decides by"
+			return ": " + r.name(name) + " may be taken for a parameter that an action decides by"
 		}
 	}
 	return ""
 }
 
+// name is one that the request chose.
+func (r *reading) name(s string) string {
+	if r.unnamed {
+		return "…"
+	}
+	return s
+}
+
 func (r *reading) mistakenField() string {
 	_, params, err := mime.ParseMediaType(r.q.ContentType)
 	if err != nil || params["boundary"] == "" {
-		return r.x.mistaken(string(r.q.Body))
+		return r.mistaken(string(r.q.Body))
 	}
 	names := url.Values{}
 	parts := multipart.NewReader(strings.NewReader(string(r.q.Body)), params["boundary"])
@@ -183,5 +193,5 @@ func (r *reading) mistakenField() string {
 		names.Set(p.FormName(), "")
 		_, _ = io.Copy(io.Discard, p)
 	}
-	return r.x.mistaken(names.Encode())
+	return r.mistaken(names.Encode())
 }

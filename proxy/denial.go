@@ -12,6 +12,13 @@ func (x *exchange) unclassified() *Refusal {
 		"The adapter's owner (%s) can name it.", x.adapter.Name(), x.in.Method, x.in.Path, x.grant().Allows(), x.adapter.Interim().Owner)
 }
 
+// near says which actions an unnamed request nearly is, and what is in the way.
+func (x *exchange) near(names bool) []string {
+	q := x.query()
+	q.Body, q.Truncated = x.body, x.body != nil && !x.kept
+	return x.adapter.Near(q, names)
+}
+
 // denied tells an agent what it asked for, what it may do instead, and who can
 // widen that.
 func (x *exchange) denied() *Refusal {

@@ -86,9 +86,7 @@ func (x *exchange) explanation(err error) Explanation {
 		r := asRefusal(err)
 		e.Code, e.Why = r.Code, r.Detail
 		if r.Code == ActionUnclassified {
-			q := x.query()
-			q.Body, q.Truncated = x.body, x.body != nil && !x.kept
-			e.Near = x.adapter.Near(q)
+			e.Near = x.near(true)
 		}
 		return e
 	}

@@ -104,6 +104,16 @@ func nestedApp(s *saas) http.Handler {
 	})
 }
 
+// Whoever writes an adapter is told what was in the way, and nothing that the agent made up.
+func TestI1TheLogSaysWhyNoActionFits(t *testing.T) {
+	h := habit{example: "nestedfields", app: nestedApp}
+	h.drive = func(_ *testing.T, v *visit) {
+		v.refused(ActionUnclassified, "POST", "/issues/7?canary-name=canary-value", "_method=patch&canary-name=1", "Content-Type", form)
+	}
+	h.says = `"near":["issue.edit: only does not list the parameter …"`
+	h.run(t)
+}
+
 func driveNested(t *testing.T, v *visit) {
 	reads("/issues/7")(t, v)
 	edit := "_method=patch&authenticity_token=t&issue%5Bis_private%5D=0&issue%5Bis_private%5D=1&issue%5Bnotes%5D=seen"

@@ -98,6 +98,7 @@ type habit struct {
 	app     func(s *saas) http.Handler
 	away    func(s *saas, home string) http.Handler // a second host; nil: none
 	logsOut bool                                    // ending the task ends the session at the application
+	says    string                                  // the operator's log does; empty: whatever it likes
 	drive   func(t *testing.T, v *visit)
 }
 
@@ -239,5 +240,7 @@ func (h *habit) run(t *testing.T) {
 	}
 	if log := house.log.String(); strings.Contains(log, "canary-") {
 		t.Errorf("I1: the operator's log holds a secret: %s", log)
+	} else if !strings.Contains(log, h.says) {
+		t.Errorf("the operator's log does not say %s: %s", h.says, log)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/policy"
 	"github.com/byline-proxy/byline/proxy/wire"
@@ -118,6 +120,9 @@ func (x *exchange) outcomeOnly(r *audit.Record) {
 // refuse answers with a refusal and puts it on record.
 func (x *exchange) refuse(r *Refusal) *wire.Response {
 	x.c.logRefusal(x.tunnel, r)
+	if log := x.c.opt.Log; r.Code == ActionUnclassified && log.GetLevel() <= zerolog.DebugLevel {
+		log.Debug().Str("adapter", x.adapter.Name()).Str("method", x.in.Method).Str("path", x.in.Path).Strs("near", x.near(false)).Msg("no action")
+	}
 	if x.intent == "" {
 		return r.response(x.outcome(r.status(), r.Code, 0, 0))
 	}
