@@ -44,7 +44,7 @@ func (c *agent2) Write(p []byte) (int, error) {
 // malformed as a frame.
 func (c *agent2) sees(f frame2, code http2.ErrCode) (refuses bool) {
 	ends := f.kind == http2.FrameRSTStream || (f.kind == http2.FrameData || f.kind == http2.FrameHeaders) && f.flags.Has(http2.FlagDataEndStream)
-	if f.kind == http2.FrameData && len(c.halves) > 0 {
+	if (f.kind == http2.FrameData || f.kind == http2.FrameHeaders) && len(c.halves) > 0 {
 		c.ahead(f)
 	}
 	if !ends && f.kind != http2.FrameGoAway {
@@ -80,9 +80,10 @@ func (c *agent2) sees(f frame2, code http2.ErrCode) (refuses bool) {
 // half is a stream on which we end our direction while the library goes on: a
 // handler of its can only end both.
 type half struct {
-	went int64 // bytes of data
-	end  int64 // after how many our direction ends; -1: not yet
-	out  bool  // END_STREAM is on its way
+	begun bool  // its head has gone out, which the library may keep for a while
+	went  int64 // bytes of data
+	end   int64 // after how many our direction ends; -1: not yet
+	out   bool  // END_STREAM is on its way
 }
 
 // openHalf lets a stream be ended by endHalf.
@@ -95,8 +96,8 @@ func (c *agent2) openHalf(stream uint32) {
 	c.halves[stream] = &half{end: -1}
 }
 
-// endHalf sends END_STREAM behind so many bytes of data, at once or as soon as
-// they have gone out.
+// endHalf sends END_STREAM behind the head and so many bytes of data, at once or as
+// soon as they have gone out.
 func (c *agent2) endHalf(stream uint32, after int64) error {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
@@ -104,7 +105,7 @@ func (c *agent2) endHalf(stream uint32, after int64) error {
 	if h == nil {
 		return nil
 	}
-	if h.end = after; h.went < after {
+	if h.end = after; !h.begun || h.went < after {
 		return nil
 	}
 	h.out = true
@@ -128,13 +129,15 @@ func (c *agent2) closeHalf(stream uint32) (out bool) {
 	return h != nil && h.out
 }
 
-// ahead counts a frame of data; wmu is held.
+// ahead counts a frame of a joined stream's head or data; wmu is held.
 func (c *agent2) ahead(f frame2) {
 	h := c.halves[f.stream]
 	if h == nil {
 		return
 	}
-	h.went += int64(f.length)
+	if h.begun = true; f.kind == http2.FrameData {
+		h.went += int64(f.length)
+	}
 	if h.end >= 0 && h.went >= h.end && !h.out {
 		h.out = true
 		c.between = appendEnd(c.between, f.stream)
