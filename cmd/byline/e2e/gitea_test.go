@@ -129,7 +129,7 @@ func TestGiteaKnowsTheAccountWhateverTheAgentSpeaks(t *testing.T) {
 	h.Serves(app, "")
 	h.Account(app, "Agent-01")
 	h.Start()
-	task := h.Task(house.Spec{Allow: []string{"gitea:*"}})
+	task := h.Task(house.Spec{Allow: []string{"gitea:*", "gitea:account.read"}})
 	agent := h.Agent(task, app, house.Lend(t, app))
 
 	asABrowser(agent, "cross-site").Post("/acme/app/issues/1/comments", url.Values{"content": {"forged"}}).Want(t, 403, "cross-origin")
@@ -239,7 +239,7 @@ func TestI5TwoTasksAreTwoAccountsAtGitea(t *testing.T) {
 	h.Account(app, "Agent-01")
 	h.Account(app, "Agent-02")
 	h.Start()
-	spec := house.Spec{Allow: []string{"gitea:user.read"}}
+	spec := house.Spec{Allow: []string{"gitea:account.read"}}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	users := map[string][]string{}
