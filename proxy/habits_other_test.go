@@ -12,7 +12,8 @@ import (
 // otherHabits are those of applications that were met after the first four.
 var otherHabits = []habit{
 	{example: "sessioninbody", app: bodySessionApp, logsOut: true, drive: driveBodySession},
-	{example: "nestedfields", app: nestedApp, drive: driveNested},
+	{example: "nestedfields", app: nestedApp, logsOut: true, drive: driveNested},
+	{example: "webdav", app: basicApp, drive: driveWebDAV},
 }
 
 type rpcCall struct {
@@ -127,4 +128,17 @@ func driveNested(t *testing.T, v *visit) {
 	v.refused(ActionUnclassified, "POST", "/wiki?id=start", "id=other&do%5Bsave%5D=1", "Content-Type", form)
 	v.refused(ActionUnclassified, "POST", "/wiki?id=start", "id=start&do%5Bsave%5D=1&do%5Bdelete%5D=1", "Content-Type", form)
 	v.refused(ActionUnclassified, "POST", "/wiki?id=Start", "id=Start&do%5Bsave%5D=1", "Content-Type", form)
+}
+
+func driveWebDAV(_ *testing.T, v *visit) {
+	v.want(200, "of agent-01", "PROPFIND", "/a/work/", "<propfind/>", "Content-Type", "application/xml", "Depth", "1")
+	v.want(200, "of agent-01", "PUT", "/a/work/1.ics", "BEGIN:VCALENDAR", "Content-Type", "text/calendar")
+	v.want(200, "of agent-01", "MOVE", "/a/work/1.ics", "", "Destination", "https://example.com/a/work/2.ics")
+	v.want(200, "of agent-01", "MOVE", "/a/work/1.ics", "", "Destination", "/a/work/2.ics")
+	for _, to := range []string{"/a/home/2.ics", "/a/work/../home/2.ics", "/a/work/x/2.ics", "/a/work/%2e%2e%2fhome%2f2.ics", "/a/work/2.ics?x=.ics",
+		"https://example.com/b/work/2.ics", "https://other.example/a/work/2.ics", "//other.example/a/work/2.ics", ""} {
+		v.refused(ActionUnclassified, "MOVE", "/a/work/1.ics", "", "Destination", to)
+	}
+	v.refused(OutOfScope, "DELETE", "/a/work/", "")
+	v.refused(ActionUnclassified, "PROPPATCH", "/a/work/", "<x/>", "Content-Type", "application/xml")
 }
