@@ -287,7 +287,7 @@ func changeByte(dir, id, from, to string) error {
 func (s *story) end(took time.Duration) {
 	s.section("What next")
 	s.say("byline init                    write a configuration and make the keys, here\n" +
-		"byline adapter list --library  applications that are known already: MediaWiki, Request Tracker, WordPress\n" +
+		"byline adapter list --library  applications that are known already: MediaWiki, Request Tracker, WordPress, Gitea, DokuWiki\n" +
 		"README.md                      the quick start for your own application\n" +
 		"docs/threat-model.md           what Byline does not protect against")
 	s.write(s.paint(faint, fmt.Sprintf("\n   %.1f s. Everything above was real: three programs, TLS, the disk. Nothing is left of it.\n", took.Seconds())))
