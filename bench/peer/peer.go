@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -62,8 +63,8 @@ type Site struct {
 // Start starts one peer by its name. A name like before=/path/byline is another
 // build of Byline. The caller calls Stop.
 func (s *Site) Start(ctx context.Context, name string) (*Peer, error) {
-	trust := filepath.Join(s.Dir, "origin.pem")
-	if err := os.WriteFile(trust, []byte(s.Origin.Ready.Roots), 0o600); err != nil {
+	trust, err := s.trust()
+	if err != nil {
 		return nil, err
 	}
 	if _, exe, other := strings.Cut(name, "="); other {
@@ -97,6 +98,21 @@ func (s *Site) Start(ctx context.Context, name string) (*Peer, error) {
 	}
 	p.Roots, err = pool(roots)
 	return p, err
+}
+
+// trust is the file with the application's authority. It appears whole: peers
+// that run already may read it now.
+func (s *Site) trust() (string, error) {
+	path := filepath.Join(s.Dir, "origin.pem")
+	f, err := os.CreateTemp(s.Dir, "origin-*.pem")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.WriteString(s.Origin.Ready.Roots)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return "", err
+	}
+	return path, os.Rename(f.Name(), path)
 }
 
 func pool(pem string) (*x509.CertPool, error) {

@@ -7,7 +7,7 @@ import (
 
 const (
 	spareName  = "next.zeros"
-	spareStep  = 256 << 10 // zeros are written and synced so many at a time
+	spareStep  = 64 << 10  // zeros are written and synced so many at a time: lines that wait behind a step wait little
 	spareWorth = 256 << 10 // lines after which a log is busy enough for a spare
 	spareRoom  = 4         // so many times its size must be free
 )
