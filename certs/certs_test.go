@@ -62,7 +62,7 @@ func TestInitWritesARootOnce(t *testing.T) {
 	}
 }
 
-func TestTheIssuingAuthorityIsConstrained(t *testing.T) {
+func TestI9TheIssuingAuthorityIsConstrained(t *testing.T) {
 	a := newAuthority(t, hosts...)
 	c := a.issuing.Load().cert
 	if !c.PermittedDNSDomainsCritical || !c.MaxPathLenZero || c.MaxPathLen != 0 {

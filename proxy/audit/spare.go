@@ -15,8 +15,7 @@ const (
 // spare is a file full of durable zeros that becomes the next segment. What is
 // written over zeros that the disk has already changes no metadata, so making it
 // durable takes a third of the time. It is a file of its own because zeros that
-// are written to the lines' file are part of the lines' next sync: each MiB of
-// them held up a few dozen requests for milliseconds.
+// are written to the lines' file are part of the lines' next sync.
 type spare struct {
 	disk disk
 	path string

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,7 +38,8 @@ func (s talker) UnaryCall(ctx context.Context, r *pb.SimpleRequest) (*pb.SimpleR
 	if code := r.GetResponseStatus().GetCode(); code != 0 {
 		return nil, status.Error(codes.Code(code), "no: "+session)
 	}
-	return &pb.SimpleResponse{Payload: payload(int(r.GetResponseSize()))}, nil
+	in, _ := metadata.FromIncomingContext(ctx)
+	return &pb.SimpleResponse{Payload: payload(int(r.GetResponseSize())), Username: strings.Join(in.Get("x-name"), ",")}, nil
 }
 
 // FullDuplexCall answers each message before the next comes.
@@ -92,7 +94,7 @@ func speaksGRPC(c *cell) {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(func() { conn.Close() })
-	ctx := metadata.AppendToOutgoingContext(given(c.t), "cookie", "sid="+c.lent.Value, "x-api-key", c.lent.Value)
+	ctx := metadata.AppendToOutgoingContext(given(c.t), "cookie", "sid="+c.lent.Value, "x-api-key", c.lent.Value, "x-name", "agent")
 	client := pb.NewTestServiceClient(conn)
 	c.calls(ctx, client)
 	c.talks(ctx, client)
@@ -102,7 +104,7 @@ func speaksGRPC(c *cell) {
 func (c *cell) calls(ctx context.Context, client pb.TestServiceClient) {
 	var behind metadata.MD
 	got, err := client.UnaryCall(ctx, &pb.SimpleRequest{Payload: payload(100 << 10), ResponseSize: 200 << 10}, grpc.Trailer(&behind))
-	if err != nil || len(got.GetPayload().GetBody()) != 200<<10 || fmt.Sprint(behind["x-sum"]) != "[42]" {
+	if err != nil || len(got.GetPayload().GetBody()) != 200<<10 || got.GetUsername() != "agent" || fmt.Sprint(behind["x-sum"]) != "[42]" {
 		c.t.Errorf("unary: %v, %d bytes, trailer %v", err, len(got.GetPayload().GetBody()), behind)
 	}
 	length := len("Cnry-") + 26
