@@ -31,6 +31,7 @@ var malformed2 = []struct {
 	{"a pseudo-header field of answers", asks(with(goodFields, pair{":status", "200"})), verdict{400, "ambiguous_request"}},
 	{"connection", asks(with(goodFields, pair{"connection", "close"})), verdict{400, "ambiguous_request"}},
 	{"te of another kind", asks(with(goodFields, pair{"te", "gzip"})), verdict{400, "ambiguous_request"}},
+	{"white space behind a value", asks(with(goodFields, pair{"cookie", "sid=1; "})), verdict{400, "ambiguous_request"}},
 	{"two lengths", asks(with(goodFields, pair{"content-length", "0"}, pair{"content-length", "1"})), verdict{400, "ambiguous_request"}},
 	{"a length without a body", asks(with(goodFields, pair{"content-length", "3"})), verdict{400, "ambiguous_request"}},
 	{"CONNECT", asks([]pair{{":method", "CONNECT"}, {":authority", "example.com:443"}}), verdict{400, "ambiguous_request"}},

@@ -139,6 +139,20 @@ func checkField(name, value string) *Malformed {
 	return nil
 }
 
+// checkAround refuses white space around a value (RFC 9113 section 8.2.1; RFC 9110
+// section 5.5 has a parser of HTTP/1.1 take it off). name passed checkField; it is
+// told when it is short, for a cookie that was put together with one "; " too many
+// is found sooner so.
+func checkAround(name, value string) *Malformed {
+	if value == trimSpace(value) {
+		return nil
+	}
+	if len(name) > 40 {
+		name = "a field"
+	}
+	return ambiguous("the value of " + name + " begins or ends with white space (RFC 9113 section 8.2.1)")
+}
+
 // forbiddenInTrailer are names that frame, route, authenticate or describe a
 // message: too late in its trailer (RFC 9110 section 6.5.1).
 func forbiddenInTrailer(name string) bool {

@@ -78,8 +78,8 @@ func (in *Request) fieldsOf(r *http.Request) *Malformed {
 		if bad := checkField(f.Name, f.Value); bad != nil {
 			return bad
 		}
-		if f.Value != trimSpace(f.Value) {
-			return ambiguous("a field's value has white space around it")
+		if bad := checkAround(f.Name, f.Value); bad != nil {
+			return bad
 		}
 		switch m := meaningOf(f.Name); m {
 		case endToEnd:

@@ -137,10 +137,10 @@ func checkField2(name, value string) *Malformed {
 	if strings.HasPrefix(name, ":") {
 		return ambiguous("a pseudo-header field stands behind others (RFC 9113 section 8.3)")
 	}
-	if value != trimSpace(value) {
-		return ambiguous("a field's value has white space around it (RFC 9113 section 8.2.1)")
+	if bad := checkField(name, value); bad != nil {
+		return bad
 	}
-	return checkField(name, value)
+	return checkAround(name, value)
 }
 
 // hop judges a field of one hop: HTTP/2 has next to none (RFC 9113 section 8.2.2).
