@@ -49,7 +49,10 @@ func jsonFlag(c *cobra.Command) *bool { return c.Flags().Bool("json", false, "wr
 // when is a time as a person asks for it: how far from now.
 func when(t, now time.Time) string {
 	d := t.Sub(now).Round(time.Second)
-	if d < 0 {
+	switch {
+	case d == 0:
+		return "now"
+	case d < 0:
 		return short(-d) + " ago"
 	}
 	return "in " + short(d)
