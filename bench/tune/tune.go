@@ -179,9 +179,9 @@ func (r *Result) Wavered() float64 {
 
 // better: meeting the goal comes first, then the cost. Where nothing meets it,
 // what is nearer in latency without costing more. A difference within what the
-// slices of the two waver by is none.
+// slices of the two waver by together, which is the ± of a [Gain], is none.
 func better(g Goal, t, best Trial) bool {
-	least, late := max(worth, (t.CPUBy+best.CPUBy)/2), max(2*worth, (t.P99By+best.P99By)/2)
+	least, late := max(worth, t.CPUBy+best.CPUBy), max(2*worth, t.P99By+best.P99By)
 	switch {
 	case t.Failed != "" || t.Reached < 0.97*min(g.RPS, best.Reached):
 		return false

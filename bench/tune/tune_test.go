@@ -94,6 +94,8 @@ func TestBetterMeetsTheGoalFirst(t *testing.T) {
 		{"meets it, though dearer", fast, slow, true},
 		{"cheaper, but misses it", slow, fast, false},
 		{"cheaper by less than both waver", Trial{CPU: 16, CPUBy: 0.5, P99: 5000, Reached: 1000}, fast, false},
+		{"cheaper by less than the ± that is printed", Trial{CPU: 16.4, CPUBy: 0.21, P99: 5000, Reached: 1000}, Trial{CPU: 20, CPUBy: 0.12, P99: 5000, Reached: 1000}, false},
+		{"cheaper by more", Trial{CPU: 12, CPUBy: 0.21, P99: 5000, Reached: 1000}, Trial{CPU: 20, CPUBy: 0.12, P99: 5000, Reached: 1000}, true},
 		{"within the noise", Trial{CPU: 19.5, P99: 5000, Reached: 1000}, fast, false},
 		{"cheaper by a tenth", Trial{CPU: 18, P99: 5000, Reached: 1000}, fast, true},
 		{"cheaper at a lower rate", Trial{CPU: 10, P99: 5000, Reached: 500}, fast, false},
