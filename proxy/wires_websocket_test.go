@@ -15,12 +15,12 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/byline-proxy/byline/cmd/byline/e2e/socket"
+	"github.com/byline-proxy/byline/cmd/byline/e2e/websockettest"
 )
 
 // accept is the SaaS's side of a WebSocket over either protocol.
 func accept(t *testing.T, w http.ResponseWriter, r *http.Request) *websocket.Conn {
-	c, err := socket.Accept(w, r)
+	c, err := websockettest.Accept(w, r)
 	if err != nil {
 		t.Errorf("accept: %v", err)
 		return nil
@@ -32,9 +32,9 @@ func accept(t *testing.T, w http.ResponseWriter, r *http.Request) *websocket.Con
 func (w *wires) dial(path string) (*websocket.Conn, *http.Response, error) {
 	way := w.agent.Transport
 	if w.from == "h2" {
-		way = socket.Connector{Secured: func() net.Conn { return w.secured() }}
+		way = websockettest.Connector{Secured: func() net.Conn { return w.secured() }}
 	}
-	c, resp, err := socket.Dial("https://example.com"+path, way, http.Header{"Cookie": {"sid=" + canaryHuman}, "X-Api-Key": {canaryHuman}})
+	c, resp, err := websockettest.Dial("https://example.com"+path, way, http.Header{"Cookie": {"sid=" + canaryHuman}, "X-Api-Key": {canaryHuman}})
 	if c != nil {
 		w.t.Cleanup(func() { c.CloseNow() })
 	}

@@ -16,7 +16,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/byline-proxy/byline/cmd/byline/e2e/house"
+	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 )
 
 const gitBackend = "/usr/lib/git-core/git-http-backend"
@@ -110,16 +110,16 @@ func (f *gitHost) pushes(t *testing.T) string {
 // password in git's configuration. The pushed file is larger than what git
 // sends in one piece.
 func TestGitPushesUnderTheAccount(t *testing.T) {
-	passwords := map[string]string{"alice": house.Password(), "agent-01": house.Password()}
+	passwords := map[string]string{"alice": testenv.Password(), "agent-01": testenv.Password()}
 	f := newGitHost(t, passwords)
-	h := house.New(t, "")
+	h := testenv.New(t, "")
 	h.Write("adapters.d/git.yaml", fmt.Sprintf(gitAdapter, f.URL))
 	h.Put("git", "agent-01", map[string]string{"username": "agent-01", "password": passwords["agent-01"]})
 	h.Start()
 	lent := base64.StdEncoding.EncodeToString([]byte("alice:" + passwords["alice"]))
-	git := func(allow string, script string) house.Result {
+	git := func(allow string, script string) testenv.Result {
 		t.Helper()
-		return h.Finish(h.Run(house.Spec{Allow: []string{allow}}, t.TempDir(), []string{"HOME=" + t.TempDir(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_COUNT=3",
+		return h.Finish(h.Run(testenv.Spec{Allow: []string{allow}}, t.TempDir(), []string{"HOME=" + t.TempDir(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_COUNT=3",
 			"GIT_CONFIG_KEY_0=http.extraHeader", "GIT_CONFIG_VALUE_0=Authorization: Basic " + lent,
 			"GIT_CONFIG_KEY_1=user.name", "GIT_CONFIG_VALUE_1=Alice", "GIT_CONFIG_KEY_2=user.email", "GIT_CONFIG_VALUE_2=alice@acme.test"}, "sh", "-ec", script))
 	}
@@ -146,9 +146,9 @@ head -c 3000000 /dev/urandom >large; git add large; git commit -q -m large; git 
 }
 
 // checkRuns wants every task of the house to be over.
-func checkRuns(t *testing.T, h *house.House) {
+func checkRuns(t *testing.T, h *testenv.Env) {
 	t.Helper()
-	var tasks []house.Task
+	var tasks []testenv.Task
 	h.JSON(&tasks, "task", "list")
 	for _, task := range tasks {
 		if task.State != "ended" {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/byline-proxy/byline/cmd/byline/e2e/apps"
-	"github.com/byline-proxy/byline/cmd/byline/e2e/house"
+	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 )
 
 // TestDokuWiki is an application whose adapter was written from the language's
@@ -22,18 +22,18 @@ func TestDokuWiki(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := house.New(t, "")
+	h := testenv.New(t, "")
 	h.Serves(app, "")
 	account := h.Account(app, "Agent-01")
 	h.Start()
-	task := h.Task(house.Spec{Allow: []string{"dokuwiki:page.*@page/sandbox"}})
+	task := h.Task(testenv.Spec{Allow: []string{"dokuwiki:page.*@page/sandbox"}})
 	agent := h.Agent(task, app, lent)
 
 	form := agent.Get("/doku.php?id=sandbox&do=edit").Want(t, 200, "agent-01")
 	_, editor, _ := strings.Cut(form.Body, `id="dw__editform"`)
 	fields := url.Values{"id": {"sandbox"}, "rev": {"0"}, "date": {""}, "prefix": {"."}, "suffix": {""}, "wikitext": {"by an agent"}, "summary": {"INC-7"}, "do[save]": {"1"}}
 	for _, name := range []string{"sectok", "changecheck"} {
-		fields.Set(name, html.UnescapeString(house.Field(editor, name)))
+		fields.Set(name, html.UnescapeString(testenv.Field(editor, name)))
 	}
 	agent.Post("/doku.php?id=sandbox&do=edit", fields).Want(t, 302, "")
 	agent.Get("/doku.php?id=sandbox").Want(t, 200, "by an agent")

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/cmd/byline/e2e/apps"
-	"github.com/byline-proxy/byline/cmd/byline/e2e/house"
+	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 )
 
 // Where a Gitea was built, it is one of the applications that all tests of this
@@ -29,7 +29,7 @@ func init() {
 }
 
 var giteaJob = job{
-	app: house.Forge, allow: []string{"gitea:home.read,issue.read,issue.list,issue.create,issue.comment"}, write: writeIssue,
+	app: testenv.Forge, allow: []string{"gitea:home.read,issue.read,issue.list,issue.create,issue.comment"}, write: writeIssue,
 	read: "/issues", shows: "Agent-",
 	refusals: []refusal{
 		{"login page", "GET", "/user/login", nil, "login_by_agent"},
@@ -63,7 +63,7 @@ var giteaInBrowser = struct {
 }{"The coffee machine drips", []string{"gitea:home.read,static.read,events.read,issue.read,issue.list,issue.create,repo.read,preview"}, false}
 
 // asABrowser is an agent that sends what browsers do with a form of the same site.
-func asABrowser(g *house.Agent, site string) *house.Agent {
+func asABrowser(g *testenv.Agent, site string) *testenv.Agent {
 	own := *g
 	own.Header = g.Header.Clone()
 	own.Header.Set("Sec-Fetch-Site", site)
@@ -78,7 +78,7 @@ func asABrowser(g *house.Agent, site string) *house.Agent {
 var issueNumber = regexp.MustCompile(`/acme/app/issues/(\d+)`)
 
 // writeIssue makes an issue as a browser does, and comments on it as curl does.
-func writeIssue(t testing.TB, g *house.Agent, subject, text string) (title, action, resource string) {
+func writeIssue(t testing.TB, g *testenv.Agent, subject, text string) (title, action, resource string) {
 	t.Helper()
 	g.Get("/acme/app/issues/new").Want(t, 200, `name="title"`)
 	made := asABrowser(g, "same-origin").Post("/acme/app/issues/new", url.Values{"title": {subject}, "content": {"made: " + text}}).Want(t, 200, "redirect")
@@ -91,13 +91,13 @@ func writeIssue(t testing.TB, g *house.Agent, subject, text string) (title, acti
 	return "acme/app#" + n[1], "issue.comment", "issue/acme/app/" + n[1]
 }
 
-var giteaDeeds = deeds{app: house.Forge, each: 60, agent: changeForge, direct: func(t *testing.T, d *direct, n int) {
+var giteaDeeds = deeds{app: testenv.Forge, each: 60, agent: changeForge, direct: func(t *testing.T, d *direct, n int) {
 	d.post(t, "/acme/app/issues/1/comments", url.Values{"content": {fmt.Sprint("planted ", n)}})
 }, allow: []string{"gitea:issue.create,issue.comment,issue.close,issue.edit,file.edit"}}
 
 // changeForge makes issues, comments on them and closes them, by pages and by
 // the API. One of the agents also commits.
-func changeForge(t *testing.T, g *house.Agent, who string, n int) (acts int) {
+func changeForge(t *testing.T, g *testenv.Agent, who string, n int) (acts int) {
 	at := ""
 	for i := range n {
 		switch i % 5 {
@@ -124,13 +124,13 @@ func changeForge(t *testing.T, g *house.Agent, who string, n int) (acts int) {
 // TestGiteaKnowsTheAccountWhateverTheAgentSpeaks goes by pages, by the API and
 // by a stream, and tries a page of another site.
 func TestGiteaKnowsTheAccountWhateverTheAgentSpeaks(t *testing.T) {
-	app := house.Forge(t)
-	h := house.New(t, "")
+	app := testenv.Forge(t)
+	h := testenv.New(t, "")
 	h.Serves(app, "")
 	h.Account(app, "Agent-01")
 	h.Start()
-	task := h.Task(house.Spec{Allow: []string{"gitea:*", "gitea:account.read"}})
-	agent := h.Agent(task, app, house.Lend(t, app))
+	task := h.Task(testenv.Spec{Allow: []string{"gitea:*", "gitea:account.read"}})
+	agent := h.Agent(task, app, testenv.Lend(t, app))
 
 	asABrowser(agent, "cross-site").Post("/acme/app/issues/1/comments", url.Values{"content": {"forged"}}).Want(t, 403, "cross-origin")
 	agent.Get("/api/v1/user").Want(t, 200, `"login":"Agent-01"`)
@@ -182,22 +182,22 @@ func TestGiteaKnowsTheAccountWhateverTheAgentSpeaks(t *testing.T) {
 // TestGitAndGiteaUnderTheAccount clones and pushes with alice's password in
 // git's configuration and in the address.
 func TestGitAndGiteaUnderTheAccount(t *testing.T) {
-	app := house.Forge(t)
-	h := house.New(t, "")
+	app := testenv.Forge(t)
+	h := testenv.New(t, "")
 	h.Serves(app, "")
 	h.Account(app, "Agent-01")
 	h.Start()
-	password := house.Password()
+	password := testenv.Password()
 	h.Lent([]*http.Cookie{{Name: "password", Value: password}})
 	lent := base64.StdEncoding.EncodeToString([]byte("Alice:" + password))
 	h.Lent([]*http.Cookie{{Name: "password in Basic", Value: lent}})
-	git := func(allow, script string) house.Result {
+	git := func(allow, script string) testenv.Result {
 		t.Helper()
-		return h.Finish(h.Run(house.Spec{Allow: []string{allow}}, t.TempDir(), []string{"HOME=" + t.TempDir(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_COUNT=3",
+		return h.Finish(h.Run(testenv.Spec{Allow: []string{allow}}, t.TempDir(), []string{"HOME=" + t.TempDir(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_COUNT=3",
 			"GIT_CONFIG_KEY_0=http.extraHeader", "GIT_CONFIG_VALUE_0=Authorization: Basic " + lent,
 			"GIT_CONFIG_KEY_1=user.name", "GIT_CONFIG_VALUE_1=Alice", "GIT_CONFIG_KEY_2=user.email", "GIT_CONFIG_VALUE_2=alice@acme.test", "PASSWORD=" + password}, "sh", "-ec", script))
 	}
-	branch := "agent-" + strings.ToLower(house.Password()[5:13])
+	branch := "agent-" + strings.ToLower(testenv.Password()[5:13])
 	change := `git clone -q "https://Alice:$PASSWORD@gitea.acme.test/acme/app.git" work 2>&1; cd work; git checkout -q -b ` + branch + `
 head -c 3000000 /dev/urandom >large; git add large; git commit -q -m large; git push -q origin ` + branch + ` 2>&1; git ls-remote origin`
 	if r := git("gitea:repo.read,repo.push@repo/acme/app", change); r.Code != 0 || !strings.Contains(r.Out, "refs/heads/"+branch) {
@@ -233,19 +233,19 @@ head -c 3000000 /dev/urandom >large; git add large; git commit -q -m large; git 
 // TestI5TwoTasksAreTwoAccountsAtGitea has two tasks at work at once; a third
 // finds no account.
 func TestI5TwoTasksAreTwoAccountsAtGitea(t *testing.T) {
-	app := house.Forge(t)
-	h := house.New(t, "lease: {wait: 1s}")
+	app := testenv.Forge(t)
+	h := testenv.New(t, "lease: {wait: 1s}")
 	h.Serves(app, "")
 	h.Account(app, "Agent-01")
 	h.Account(app, "Agent-02")
 	h.Start()
-	spec := house.Spec{Allow: []string{"gitea:account.read"}}
+	spec := testenv.Spec{Allow: []string{"gitea:account.read"}}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	users := map[string][]string{}
-	tasks := []*house.Task{h.Task(spec), h.Task(spec)}
+	tasks := []*testenv.Task{h.Task(spec), h.Task(spec)}
 	for _, task := range tasks {
-		agent := h.Agent(task, app, house.Lend(t, app))
+		agent := h.Agent(task, app, testenv.Lend(t, app))
 		for range 8 {
 			wait.Go(func() {
 				for _, name := range []string{"Agent-01", "Agent-02"} {

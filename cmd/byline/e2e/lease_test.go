@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/byline-proxy/byline/cmd/byline/e2e/house"
+	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 )
 
 const askWho = "/api.php?action=query&meta=userinfo&format=json"
 
 // whoIs is the user that the wiki takes the agent for; "" when it was refused.
-func whoIs(t *testing.T, a house.Answer) string {
+func whoIs(t *testing.T, a testenv.Answer) string {
 	t.Helper()
 	if a.Code == "lease_unavailable" {
 		return ""
@@ -28,17 +28,17 @@ func whoIs(t *testing.T, a house.Answer) string {
 }
 
 func TestI5TwoTasksNeverShareAnAccount(t *testing.T) {
-	app := house.Wiki(t)
-	h := house.New(t, "lease: {wait: 2s}")
+	app := testenv.Wiki(t)
+	h := testenv.New(t, "lease: {wait: 2s}")
 	h.Serves(app, "")
 	const accounts = 3
 	for n := range accounts {
 		h.Account(app, fmt.Sprintf("Agent-%02d", n+1))
 	}
 	h.Start()
-	spec := house.Spec{Allow: []string{"mediawiki:api.query"}}
+	spec := testenv.Spec{Allow: []string{"mediawiki:api.query"}}
 
-	var tasks []*house.Task
+	var tasks []*testenv.Task
 	users := map[string]bool{}
 	for range accounts {
 		tasks = append(tasks, h.Task(spec))
@@ -73,12 +73,12 @@ func TestI5TwoTasksNeverShareAnAccount(t *testing.T) {
 
 // crowd has more tasks than accounts work at the same time, each with several
 // requests at once, and end as soon as each was answered.
-func crowd(t *testing.T, h *house.House, size int) {
+func crowd(t *testing.T, h *testenv.Env, size int) {
 	t.Helper()
-	app := house.Wiki(t)
+	app := testenv.Wiki(t)
 	var wait sync.WaitGroup
 	for range size {
-		task := h.Task(house.Spec{Allow: []string{"mediawiki:api.query"}})
+		task := h.Task(testenv.Spec{Allow: []string{"mediawiki:api.query"}})
 		agent := h.Agent(task, app, nil)
 		wait.Go(func() {
 			var all sync.WaitGroup
@@ -107,7 +107,7 @@ func crowd(t *testing.T, h *house.House, size int) {
 
 // checkLeases reads the record: an account is checked out to one task until
 // that checks it in, and every request under it is that task's.
-func checkLeases(t *testing.T, h *house.House) {
+func checkLeases(t *testing.T, h *testenv.Env) {
 	t.Helper()
 	holder := map[string]string{}
 	leases := map[string]string{}

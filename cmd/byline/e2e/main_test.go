@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/byline-proxy/byline/cmd/byline/e2e/house"
+	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 )
 
-func TestMain(m *testing.M) { os.Exit(house.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/cmd/byline/e2e/apps"
-	"github.com/byline-proxy/byline/cmd/byline/e2e/house"
+	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 	"github.com/byline-proxy/byline/cmd/byline/reports"
 )
 
@@ -22,16 +22,16 @@ type deeds struct {
 	app    func(testing.TB) *apps.App
 	allow  []string
 	each   int // for each of two agents
-	agent  func(t *testing.T, g *house.Agent, who string, n int) (acts int)
+	agent  func(t *testing.T, g *testenv.Agent, who string, n int) (acts int)
 	direct func(t *testing.T, d *direct, n int)
 }
 
 var logged = map[string]deeds{
-	"mediawiki": {app: house.Wiki, each: 150, agent: changeWiki, direct: func(t *testing.T, d *direct, n int) {
+	"mediawiki": {app: testenv.Wiki, each: 150, agent: changeWiki, direct: func(t *testing.T, d *direct, n int) {
 		d.post(t, "/api.php", url.Values{"action": {"edit"}, "title": {fmt.Sprint("Planted ", n)}, "text": {"by hand"}, "token": {wikiToken(d.get(t, tokenPath))}, "format": {"json"}})
 	}, allow: []string{"mediawiki:api.query", "mediawiki:page.edit,page.move@page/Sandbox*"}},
-	"requesttracker": {app: house.Tracker, each: 100, agent: changeTracker, direct: func(t *testing.T, d *direct, n int) {
-		house.Eventually(t, "somebody has made ticket 1", func() bool { return len(d.app.History()) > 0 })
+	"requesttracker": {app: testenv.Tracker, each: 100, agent: changeTracker, direct: func(t *testing.T, d *direct, n int) {
+		testenv.Eventually(t, "somebody has made ticket 1", func() bool { return len(d.app.History()) > 0 })
 		d.post(t, "/Ticket/Update.html", url.Values{"id": {"1"}, "UpdateType": {"private"}, "UpdateContent": {fmt.Sprint("planted ", n)}, "Action": {"Comment"}, "SubmitTicket": {"Update"}})
 	}, allow: []string{"requesttracker:ticket.create,ticket.comment,ticket.reply,ticket.update,log.read"}},
 }
@@ -47,7 +47,7 @@ func wikiToken(page string) string {
 }
 
 // changeWiki edits and moves pages in turn.
-func changeWiki(t *testing.T, g *house.Agent, who string, n int) (acts int) {
+func changeWiki(t *testing.T, g *testenv.Agent, who string, n int) (acts int) {
 	token := wikiToken(g.Get(tokenPath).Want(t, 200, "csrftoken").Body)
 	for i := range n {
 		page := fmt.Sprintf("Sandbox/%s %d", who, i%20)
@@ -64,7 +64,7 @@ func changeWiki(t *testing.T, g *house.Agent, who string, n int) (acts int) {
 }
 
 // changeTracker makes tickets and comments on, answers and changes them.
-func changeTracker(t *testing.T, g *house.Agent, who string, n int) (acts int) {
+func changeTracker(t *testing.T, g *testenv.Agent, who string, n int) (acts int) {
 	ticket := ""
 	for i := range n {
 		switch i % 5 {
@@ -125,7 +125,7 @@ func TestReconcileFindsEveryDeedAndEveryPlantedLogin(t *testing.T) {
 	for name, d := range logged {
 		t.Run(name, func(t *testing.T) {
 			app := d.app(t)
-			h := house.New(t, "")
+			h := testenv.New(t, "")
 			h.Serves(app, "")
 			logins := []apps.Login{h.Account(app, "Agent-01"), h.Account(app, "Agent-02")}
 			h.Start()
@@ -163,11 +163,11 @@ func TestReconcileFindsEveryDeedAndEveryPlantedLogin(t *testing.T) {
 
 // carryOut lets two agents work side by side, and plants what somebody else does
 // meanwhile.
-func (d *deeds) carryOut(t *testing.T, h *house.House, app *apps.App, logins []apps.Login) (acts, planted int) {
+func (d *deeds) carryOut(t *testing.T, h *testenv.Env, app *apps.App, logins []apps.Login) (acts, planted int) {
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	for i := range logins {
-		task := h.Task(house.Spec{Agent: fmt.Sprint("spiffe://acme.test/agent/", i), Sponsor: "alice@acme.test", Purpose: "INC-9", Allow: d.allow})
+		task := h.Task(testenv.Spec{Agent: fmt.Sprint("spiffe://acme.test/agent/", i), Sponsor: "alice@acme.test", Purpose: "INC-9", Allow: d.allow})
 		agent := h.Agent(task, app, nil)
 		wait.Go(func() {
 			n := d.agent(t, agent, fmt.Sprint("worker", i), d.each)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/byline-proxy/byline/cmd/byline/e2e/house"
+	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
@@ -30,17 +30,17 @@ const (
 )
 
 // ground is a running house with an agent in a task, and an open connection.
-func ground(t *testing.T, more string) (*house.House, *house.Agent) {
+func ground(t *testing.T, more string) (*testenv.Env, *testenv.Agent) {
 	t.Helper()
-	app := house.Wiki(t)
-	h := house.New(t, more)
+	app := testenv.Wiki(t)
+	h := testenv.New(t, more)
 	h.Serves(app, "")
 	h.Account(app, "Agent-01")
 	h.Start()
-	return h, h.Agent(h.Task(house.Spec{Allow: []string{"mediawiki:page.*,page.delete"}}), app, nil)
+	return h, h.Agent(h.Task(testenv.Spec{Allow: []string{"mediawiki:page.*,page.delete"}}), app, nil)
 }
 
-func lastRecord(h *house.House, id string) (found audit.Record) {
+func lastRecord(h *testenv.Env, id string) (found audit.Record) {
 	for _, r := range h.Records() {
 		if r.ID == id {
 			found = r
@@ -100,7 +100,7 @@ const secretAction = `actions:
 // stays in force.
 func TestABadSetIsKeptOutAsAWhole(t *testing.T) {
 	h, agent := ground(t, "")
-	app := house.Wiki(t)
+	app := testenv.Wiki(t)
 	good := func() {
 		agent.Get(readPage).Want(t, 404, "")
 		agent.Get(otherPage).Want(t, 404, "")
@@ -160,7 +160,7 @@ func TestAReloadSaysWhatWaitsForARestart(t *testing.T) {
 	agent.Get(readPage).Want(t, 404, "")
 	h.Reload(func() { h.Remove("adapters.d/mediawiki.yaml") })
 	agent.Get(readPage).Refused(t, "host_not_adapted")
-	h.Reload(func() { h.Serves(house.Wiki(t), "") })
+	h.Reload(func() { h.Serves(testenv.Wiki(t), "") })
 	agent.Get(readPage).Want(t, 404, "")
 }
 
@@ -168,7 +168,7 @@ func TestAReloadSaysWhatWaitsForARestart(t *testing.T) {
 // there are: the pause after failed logins is for what would fail again.
 func TestAMendedLoginIsUsedAtOnce(t *testing.T) {
 	h, agent := ground(t, "lease: {backoff_min: 10m, backoff_max: 10m}")
-	app := house.Wiki(t)
+	app := testenv.Wiki(t)
 	h.Reload(func() {
 		h.Serves(app, `login: {kind: form, steps: [{post: "/index.php?title=Special:UserLogin", form: {wpName: "${username}", wpPassword: "${password}"}}], success: {status: [302], cookie: "*UserID"}}`)
 	})
@@ -177,7 +177,7 @@ func TestAMendedLoginIsUsedAtOnce(t *testing.T) {
 	agent.Get(readPage).Want(t, 404, "")
 
 	right := h.Account(app, "Agent-01")
-	h.Put("mediawiki", "agent-01", map[string]string{"username": right.User, "password": house.Password()})
+	h.Put("mediawiki", "agent-01", map[string]string{"username": right.User, "password": testenv.Password()})
 	app.KillSessions()
 	agent.Get(readPage).Refused(t, "login_failed")
 	if n := h.Logins("mediawiki"); n != 3 {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/byline-proxy/byline/cmd/byline/e2e/house"
+	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 )
 
 // Task, lease and session survive the server, whether it was asked to go or
@@ -18,12 +18,12 @@ func TestATaskSurvivesARestart(t *testing.T) {
 	for name, j := range jobs {
 		t.Run(name, func(t *testing.T) {
 			app := j.app(t)
-			h := house.New(t, "lease: {ttl: 3s}")
+			h := testenv.New(t, "lease: {ttl: 3s}")
 			h.Serves(app, "")
 			h.Account(app, "Agent-01")
 			h.Account(app, "Agent-02")
 			h.Start()
-			task := h.Task(house.Spec{Allow: j.allow})
+			task := h.Task(testenv.Spec{Allow: j.allow})
 			agent := h.Agent(task, app, nil)
 			agent.Get(j.read).Want(t, 200, j.shows)
 			session := theSession(t, app)
@@ -64,13 +64,13 @@ func TestATaskSurvivesARestart(t *testing.T) {
 // A task whose time is over while no server runs leaves nothing behind: its
 // session is ended and its account is free as soon as one does.
 func TestI6AKillLeavesNoLeaseAndNoSession(t *testing.T) {
-	app := house.Wiki(t)
-	h := house.New(t, "lease: {ttl: 2s, wait: 5s}")
+	app := testenv.Wiki(t)
+	h := testenv.New(t, "lease: {ttl: 2s, wait: 5s}")
 	h.Serves(app, "")
 	h.Account(app, "Agent-01")
 	h.Start()
 	allow := []string{"mediawiki:api.query"}
-	task := h.Task(house.Spec{Allow: allow, For: "2s"})
+	task := h.Task(testenv.Spec{Allow: allow, For: "2s"})
 	agent := h.Agent(task, app, nil)
 	agent.Get(askWho).Want(t, 200, "Agent-01")
 	session := theSession(t, app)
@@ -87,12 +87,12 @@ func TestI6AKillLeavesNoLeaseAndNoSession(t *testing.T) {
 	agent.Get(askWho).Refused(t, "task_ended")
 
 	// A task that lives on gives its account back when it ends.
-	second := h.Task(house.Spec{Allow: allow})
+	second := h.Task(testenv.Spec{Allow: allow})
 	h.Agent(second, app, nil).Get(askWho).Want(t, 200, "Agent-01")
 	h.Kill()
 	h.Start()
-	third := h.Agent(h.Task(house.Spec{Allow: allow}), app, nil)
-	got := make(chan house.Answer, 1)
+	third := h.Agent(h.Task(testenv.Spec{Allow: allow}), app, nil)
+	got := make(chan testenv.Answer, 1)
 	go func() { got <- third.Get(askWho) }()
 	h.End(second)
 	(<-got).Want(t, 200, "Agent-01")
@@ -100,13 +100,13 @@ func TestI6AKillLeavesNoLeaseAndNoSession(t *testing.T) {
 
 // SIGTERM lets an answer under way end, and admits nothing new.
 func TestSIGTERMLetsADownloadEnd(t *testing.T) {
-	app := house.Wiki(t)
-	h := house.New(t, "drain: 15s")
+	app := testenv.Wiki(t)
+	h := testenv.New(t, "drain: 15s")
 	h.Serves(app, "")
 	h.Account(app, "Agent-01")
 	h.Start()
-	task := h.Task(house.Spec{Allow: []string{"mediawiki:*"}})
-	for proto, agent := range map[string]*house.Agent{"h1": h.Agent(task, app, nil), "h2": h.Agent(task, app, nil).H2()} {
+	task := h.Task(testenv.Spec{Allow: []string{"mediawiki:*"}})
+	for proto, agent := range map[string]*testenv.Agent{"h1": h.Agent(task, app, nil), "h2": h.Agent(task, app, nil).H2()} {
 		t.Run(proto, func(t *testing.T) {
 			app.Slow(func(q *http.Request) time.Duration { return trickle(q) / 10 })
 			open, err := agent.Open(t.Context(), "GET", bigFile, nil)
