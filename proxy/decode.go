@@ -7,62 +7,11 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/wire"
 )
-
-// readable asks the SaaS for text that can be read, and so masked: no content
-// coding. Where the agent says that it awaits no text, its own choice goes out, as
-// far as we could read it if a text came after all. docs/decisions/compression.md
-// has the reasons.
-func readable(fields []wire.Field) []wire.Field {
-	at := slices.IndexFunc(fields, func(f wire.Field) bool { return strings.EqualFold(f.Name, "Accept-Encoding") })
-	switch {
-	case at < 0:
-		return append(fields, wire.Field{Name: "Accept-Encoding", Value: "identity"})
-	case awaitsNoText(fields):
-		fields[at].Value = decodable(fields[at].Value)
-	default:
-		fields[at].Value = "identity"
-	}
-	return fields
-}
-
-// awaitsNoText goes by what a browser says of its request, and by Accept when it
-// names nothing that could be text.
-func awaitsNoText(fields []wire.Field) bool {
-	switch value(fields, "Sec-Fetch-Dest") {
-	case "image", "audio", "video", "font":
-		return true
-	}
-	accept := value(fields, "Accept")
-	for kind := range strings.SplitSeq(accept, ",") {
-		media, _, _ := strings.Cut(kind, ";")
-		if adapters.Maskable(media) {
-			return false
-		}
-	}
-	return accept != ""
-}
-
-// decodable keeps of an Accept-Encoding what decode can undo.
-func decodable(accept string) string {
-	var kept []string
-	for member := range strings.SplitSeq(accept, ",") {
-		coding, _, _ := strings.Cut(member, ";")
-		switch strings.ToLower(strings.TrimSpace(coding)) {
-		case "gzip", "x-gzip", "deflate", "identity":
-			kept = append(kept, strings.TrimSpace(member))
-		}
-	}
-	if len(kept) == 0 {
-		return "identity"
-	}
-	return strings.Join(kept, ", ")
-}
 
 // errCoding: a text came in a coding that cannot be undone.
 var errCoding = errors.New("the content coding cannot be undone")

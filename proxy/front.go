@@ -1,6 +1,17 @@
 package proxy
 
-import "net"
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/elazarl/goproxy"
+)
 
 // guardedListener puts the strict reader in front of net/http's parser, so that
 // what the front is lenient about never reaches it.
@@ -18,4 +29,151 @@ func (g guardedListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	return g.c.wire.Guard(conn, (&tunnel{c: g.c}).malformed), nil
+}
+
+// front is step 0 of the walk: goproxy takes CONNECT, and we authenticate, refuse,
+// or take the connection over. Requests in absolute form go straight to the walk:
+// goproxy would end an answer that breaks off as if it were whole.
+func (c *Corridor) front() http.Handler {
+	p := goproxy.NewProxyHttpServer()
+	p.Logger = silent{}
+	p.Tr = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("the front never dials") // every request is answered by our own walk
+	}}
+	p.NonproxyHandler = http.HandlerFunc(c.notAProxyRequest)
+	p.OnRequest().HandleConnectFunc(c.connect)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect && r.URL.IsAbs() {
+			c.absolute(w, r)
+			return
+		}
+		p.ServeHTTP(w, r)
+	})
+}
+
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+
+// connect decides about a CONNECT before anything is taken over.
+func (c *Corridor) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
+	t, pass, err := c.open(ctx.Req, host, "https")
+	if err != nil {
+		ctx.Resp = c.refuseFront(ctx.Req, t, host, err)
+		return goproxy.RejectConnect, host
+	}
+	ctx.Req.Header.Del("Proxy-Authorization")
+	hijack := t.apart
+	if pass {
+		hijack = t.passThrough
+	}
+	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: hijack}, host
+}
+
+// open authenticates the agent and finds what the host is to us. The tunnel
+// comes back, as far as it is known, with an error too: the refusal is on
+// record under the task.
+func (c *Corridor) open(r *http.Request, host, scheme string) (t *tunnel, pass bool, err error) {
+	t = &tunnel{c: c, authority: canonicalAuthority(host, scheme)}
+	t.host, _ = splitAuthority(t.authority)
+	if t.task, err = c.authenticate(r.Header.Get("Proxy-Authorization")); err != nil {
+		return t, false, err
+	}
+	if t.authority == "" {
+		return t, false, refuse(AmbiguousRequest, "the target is not host:port.")
+	}
+	set := c.rules.Load()
+	if set.adapters.ByHost(t.authority) != nil {
+		return t, false, nil
+	}
+	if set.passThrough(t.authority) && scheme == "https" {
+		return t, true, nil
+	}
+	return t, false, hostNotAdapted(t.authority)
+}
+
+func (c *Corridor) authenticate(credentials string) (*task, error) {
+	it, err := c.identities.Authenticate(credentials)
+	switch {
+	case err == nil:
+		if t := c.task(it.ID()); t != nil {
+			return t, nil
+		}
+		return nil, refuse(TaskEnded, "the task is over. Ask its sponsor or the operator for a new one.")
+	case errors.Is(err, identity.ErrEnded):
+		return nil, refuse(TaskEnded, "the task is over. Ask its sponsor or the operator for a new one.").because(err)
+	case errors.Is(err, identity.ErrNoCredentials):
+		return nil, refuse(AuthRequired, "name your task by proxy credentials: HTTPS_PROXY=http://TASK-ID:TASK-TOKEN@this-proxy, or start the agent with byline run.")
+	}
+	return nil, refuse(AuthRequired, "no task goes with these proxy credentials. The operator makes one with byline task create.").because(err)
+}
+
+func hostNotAdapted(authority string) *Refusal {
+	return refuse(HostNotAdapted, "no adapter names %s, so nothing may go there. A security engineer can write one (byline adapter check explains how).", authority)
+}
+
+func ended(err error) *Refusal {
+	return refuse(TaskEnded, "%v. Ask its sponsor or the operator for a new task.", err)
+}
+
+// absolute answers a plain-HTTP request in absolute form with the same walk.
+func (c *Corridor) absolute(w http.ResponseWriter, r *http.Request) {
+	t, _, err := c.open(r, r.URL.Host, "http")
+	if err == nil {
+		if refused := t.enter(); refused != nil {
+			err = refused
+		}
+	}
+	if err != nil {
+		writeHTTP(w, c.refuseFront(r, t, r.URL.Host, err))
+		return
+	}
+	defer t.task.tunnels.Add(-1)
+	ctx, stop, cancel := frontContext(r, t.task)
+	defer cancel(nil)
+	defer stop()
+	c.wire.Carry(w, r.WithContext(ctx), "http", t.door())
+}
+
+// agentConn is the key of an agent's connection in a request's context.
+type agentConn struct{}
+
+// frontContext ends with the task and with the connection, and then says what
+// was wrong with what the agent sent, if that was it.
+func frontContext(r *http.Request, t *task) (ctx context.Context, stop func(), cancel context.CancelCauseFunc) {
+	ctx, cancel = context.WithCancelCause(context.WithoutCancel(r.Context()))
+	task := context.AfterFunc(t.Context(), func() { cancel(context.Cause(t.Context())) })
+	gone := context.AfterFunc(r.Context(), func() {
+		conn, _ := r.Context().Value(agentConn{}).(net.Conn)
+		if bad := wire.FaultOf(conn); bad != nil {
+			cancel(bad)
+			return
+		}
+		cancel(context.Cause(r.Context()))
+	})
+	return ctx, func() { task(); gone() }, cancel
+}
+
+// refuseFront refuses before there is a tunnel. The refusal is on record.
+func (c *Corridor) refuseFront(r *http.Request, t *tunnel, host string, err error) *http.Response {
+	x := &exchange{c: c, rules: c.rules.Load(), tunnel: t, began: time.Now(),
+		in: &wire.Request{Head: wire.Head{Method: r.Method, Authority: host, Path: r.URL.Path}}}
+	why := asRefusal(err)
+	c.logRefusal(t, why)
+	return why.http(r, x.outcome(why.status(), why.Code, 0, 0))
+}
+
+func (c *Corridor) notAProxyRequest(w http.ResponseWriter, r *http.Request) {
+	t := &tunnel{c: c}
+	resp := c.refuseFront(r, t, r.Host, refuse(AmbiguousRequest,
+		"this is a proxy. Name it in HTTPS_PROXY and HTTP_PROXY and ask for the whole URL; the control API listens elsewhere."))
+	writeHTTP(w, resp)
+}
+
+func writeHTTP(w http.ResponseWriter, resp *http.Response) {
+	for k, v := range resp.Header {
+		w.Header()[k] = v
+	}
+	w.WriteHeader(resp.StatusCode)
+	_, _ = io.Copy(w, resp.Body)
 }

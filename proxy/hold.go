@@ -1,12 +1,10 @@
 package proxy
 
 import (
-	"context"
 	"sync/atomic"
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/lease"
-	"github.com/byline-proxy/byline/proxy/vault"
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
@@ -65,27 +63,3 @@ func (h *hold) noteChange(s *adapters.Session) {
 		h.dirty.Store(true)
 	}
 }
-
-// attempt is what the last failed login of an account was made of.
-type attempt struct {
-	digest string // the adapter's
-	secret vault.Secret
-}
-
-// mended reports whether the account's secret or the adapter is another one
-// than when its login last failed: then waiting is for nothing.
-func (c *Corridor) mended(ctx context.Context, h *hold) bool {
-	p := h.under(c.rules.Load())
-	v, ok := c.failed.Load(accountKey(p, h))
-	if !ok {
-		return false
-	}
-	failed := v.(attempt)
-	if failed.digest != p.adapter.Digest() {
-		return true
-	}
-	s, err := c.vault.Secret(ctx, p.adapter.Name(), h.lease.Account())
-	return err == nil && !s.Equal(failed.secret)
-}
-
-func accountKey(p *place, h *hold) string { return p.adapter.Name() + "/" + h.lease.Account() }

@@ -38,3 +38,34 @@ func (c *Corridor) giveBackMemory() {
 		last = now
 	}
 }
+
+// watchExpiry ends tasks whose time is over, and forgets those that ended long
+// ago.
+func (c *Corridor) watchExpiry() {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.stop:
+			return
+		case it := <-c.identities.Expired():
+			if t := c.task(it.ID()); t != nil {
+				c.ends.Go(func() { c.finish(t, "its time was over") })
+			}
+		case now := <-tick.C:
+			c.forgetOld(now)
+		}
+	}
+}
+
+func (c *Corridor) forgetOld(now time.Time) {
+	c.tasks.Range(func(id, v any) bool {
+		t := v.(*task)
+		if at, _, over := t.Ended(); over && now.Sub(at) > endedKept {
+			c.identities.Forget(t.Task)
+			c.tasks.Delete(id)
+			_ = c.state.DropTask(t.ID())
+		}
+		return true
+	})
+}

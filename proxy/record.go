@@ -6,11 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/policy"
-	"github.com/byline-proxy/byline/proxy/wire"
 )
 
 // records are used again: two are filled for every exchange, and the log keeps
@@ -52,114 +49,6 @@ func effect(d policy.Decision) string {
 		return "permit"
 	}
 	return "deny"
-}
-
-// intend puts the intent on record and returns once it is durable (I3).
-func (x *exchange) intend(ctx context.Context) error {
-	r := x.record("intent")
-	if x.adapter.Counts() {
-		x.count = x.hold.count.Add(1)
-		r.Count = x.count
-	}
-	ticket := x.c.append(r)
-	if err := ticket.Wait(ctx); err != nil {
-		if ctx.Err() != nil && x.tunnel.task.Active() != nil {
-			return ended(x.tunnel.task.Active())
-		}
-		r := refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record no request leaves. Try again later.").because(err)
-		r.Retry = 5
-		return r
-	}
-	x.intent = ticket.ID()
-	if err := x.tunnel.task.Active(); err != nil {
-		return ended(err) // the task ended while the record was being written
-	}
-	if !x.hold.lease.Valid() {
-		return refuse(LeaseUnavailable, "the lease on the account was lost. Try again.")
-	}
-	return nil
-}
-
-// outcome closes the exchange on record. It does not wait: an intent without
-// an outcome is itself evidence of a crash.
-func (x *exchange) outcome(status int, code Code, sent, received int64) string {
-	var r *audit.Record
-	if x.intent == "" {
-		if x.adapter != nil && x.out.Method == "" {
-			x.strip() // a request that was refused before that may carry a person's session too
-		}
-		r = x.record("refusal")
-	} else {
-		r = records.Get().(*audit.Record)
-		x.c.name(r, "outcome", x.tunnel.task)
-		r.Intent, r.Adapter, r.AdapterDigest, r.PolicyDigest = x.intent, x.adapter.Name(), x.adapter.Digest(), x.rules.policy.Digest()
-		r.Action, r.Resource = x.action.Name, x.action.Resource
-		r.Method, r.Host, r.Path = x.in.Method, x.tunnel.authority, x.in.Path
-		r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
-		r.Account, r.Lease = x.hold.lease.Account(), x.hold.lease.ID()
-		x.outcomeOnly(r)
-	}
-	r.Status, r.Code, r.BytesDown, r.BytesUp = status, string(code), sent, received
-	took := time.Since(x.began)
-	r.DurationUS = took.Microseconds()
-	x.c.metrics.exchange(r.Adapter, string(code), status, took)
-	return x.c.append(r).ID()
-}
-
-// outcomeOnly adds what shows only while bytes flow: credentials behind a body,
-// and the messages of a WebSocket.
-func (x *exchange) outcomeOnly(r *audit.Record) {
-	for _, b := range x.late.take() {
-		r.Stripped = append(r.Stripped, x.sighted(b))
-	}
-	if x.messages != nil {
-		r.MessagesUp, r.MessagesDown = x.messages.Up.Load(), x.messages.Down.Load()
-	}
-}
-
-// refuse answers with a refusal and puts it on record.
-func (x *exchange) refuse(r *Refusal) *wire.Response {
-	x.c.logRefusal(x.tunnel, r)
-	if log := x.c.opt.Log; r.Code == ActionUnclassified && log.GetLevel() <= zerolog.DebugLevel {
-		log.Debug().Str("adapter", x.adapter.Name()).Str("method", x.in.Method).Str("path", x.in.Path).Strs("near", x.near(false)).Msg("no action")
-	}
-	if x.intent == "" {
-		return r.response(x.outcome(r.status(), r.Code, 0, 0))
-	}
-	resp := r.response(x.intent)
-	resp.Done = func(sent, received int64, _ error) { x.outcome(r.status(), r.Code, sent, received) }
-	return resp
-}
-
-// relay hands the answer to the wire, which streams it; the outcome follows
-// the last byte, or the break.
-func (x *exchange) relay(resp *wire.Response) *wire.Response {
-	resp.Fields = append(resp.Fields, wire.Field{Name: "Byline-Record", Value: x.intent})
-	status := resp.Status
-	if resp.Switched != nil {
-		x.messages = new(wire.Messages)
-		resp.Messages = x.messages
-	}
-	resp.Done = func(sent, received int64, err error) {
-		var code Code
-		if err != nil {
-			code = x.brokeOff(err)
-		}
-		x.outcome(status, code, sent, received)
-	}
-	return resp
-}
-
-// brokeOff names why a relay did not reach its end.
-func (x *exchange) brokeOff(err error) Code {
-	if x.tunnel.task.Active() != nil {
-		return TaskEnded
-	}
-	var e *wire.Error
-	if errors.As(err, &e) {
-		return UpstreamUnreached
-	}
-	return "agent_gone"
 }
 
 // taskRecord is a record that carries who acts: agent, sponsor, task, grant.
@@ -213,4 +102,12 @@ func (c *Corridor) untilRecorded(do func(context.Context) error) {
 			}
 		}
 	}()
+}
+
+// leaseRecord is a record about an account rather than a request.
+func (c *Corridor) leaseRecord(kind string, t *task, h *hold, p *place) *auditRecord {
+	r := c.taskRecord(kind, t)
+	r.Adapter, r.AdapterDigest, r.Host = p.adapter.Name(), p.adapter.Digest(), p.home.Authority
+	r.Account, r.Lease = h.lease.Account(), h.lease.ID()
+	return r
 }

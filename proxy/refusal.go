@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/rs/zerolog"
 )
 
 // Code is the stable name of a refusal. Users script against codes, so one is
@@ -181,4 +182,32 @@ func (r *Refusal) http(req *http.Request, record string) *http.Response {
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h, Request: req, Close: true,
 		Body: io.NopCloser(bytes.NewReader(b)), ContentLength: int64(len(b)),
 	}
+}
+
+func (c *Corridor) logRefusal(t *tunnel, r *Refusal) {
+	e := c.opt.Log.Debug()
+	if r.Cause != nil {
+		e = c.opt.Log.Warn().Err(r.Cause)
+	}
+	if t != nil && t.task != nil {
+		e = e.Str("task", t.task.ID())
+	}
+	if t != nil {
+		e = e.Str("host", t.authority)
+	}
+	e.Str("code", string(r.Code)).Msg("refused")
+}
+
+// refuse answers with a refusal and puts it on record.
+func (x *exchange) refuse(r *Refusal) *wire.Response {
+	x.c.logRefusal(x.tunnel, r)
+	if log := x.c.opt.Log; r.Code == ActionUnclassified && log.GetLevel() <= zerolog.DebugLevel {
+		log.Debug().Str("adapter", x.adapter.Name()).Str("method", x.in.Method).Str("path", x.in.Path).Strs("near", x.near(false)).Msg("no action")
+	}
+	if x.intent == "" {
+		return r.response(x.outcome(r.status(), r.Code, 0, 0))
+	}
+	resp := r.response(x.intent)
+	resp.Done = func(sent, received int64, _ error) { x.outcome(r.status(), r.Code, sent, received) }
+	return resp
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/adapters"
-	"github.com/byline-proxy/byline/proxy/wire"
 )
 
 // sealed is a session as the store keeps it, encrypted: whose it was, and what
@@ -91,48 +90,4 @@ func (c *Corridor) sealAll() {
 		})
 		return true
 	})
-}
-
-// watchExpiry ends tasks whose time is over, and forgets those that ended long
-// ago.
-func (c *Corridor) watchExpiry() {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	for {
-		select {
-		case <-c.stop:
-			return
-		case it := <-c.identities.Expired():
-			if t := c.task(it.ID()); t != nil {
-				c.ends.Go(func() { c.finish(t, "its time was over") })
-			}
-		case now := <-tick.C:
-			c.forgetOld(now)
-		}
-	}
-}
-
-func (c *Corridor) forgetOld(now time.Time) {
-	c.tasks.Range(func(id, v any) bool {
-		t := v.(*task)
-		if at, _, over := t.Ended(); over && now.Sub(at) > endedKept {
-			c.identities.Forget(t.Task)
-			c.tasks.Delete(id)
-			_ = c.state.DropTask(t.ID())
-		}
-		return true
-	})
-}
-
-// stepRequest is one request of a login or logout recipe.
-func stepRequest(step *adapters.Step, target *wire.Target) *wire.Request {
-	path, query, has := cutQuery(step.Path)
-	r := &wire.Request{Head: wire.Head{
-		Proto: "HTTP/1.1", Method: step.Method, Scheme: target.Scheme, Authority: target.Authority,
-		Path: path, Query: query, HasQuery: has, Fields: readable(step.Fields), Length: int64(len(step.Body)),
-	}}
-	if len(step.Body) > 0 {
-		r.Body = newReplay(step.Body)
-	}
-	return r
 }

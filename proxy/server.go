@@ -216,19 +216,5 @@ func (c *Corridor) liveTasks() float64 {
 	return float64(n)
 }
 
-func (c *Corridor) logRefusal(t *tunnel, r *Refusal) {
-	e := c.opt.Log.Debug()
-	if r.Cause != nil {
-		e = c.opt.Log.Warn().Err(r.Cause)
-	}
-	if t != nil && t.task != nil {
-		e = e.Str("task", t.task.ID())
-	}
-	if t != nil {
-		e = e.Str("host", t.authority)
-	}
-	e.Str("code", string(r.Code)).Msg("refused")
-}
-
 // ChangeAuditKey lets another key sign the record, see [audit.Log.ChangeKey].
 func (c *Corridor) ChangeAuditKey(key ed25519.PrivateKey) error { return c.log.ChangeKey(key) }

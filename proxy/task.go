@@ -15,7 +15,6 @@ import (
 	"github.com/byline-proxy/byline/proxy/lease"
 	"github.com/byline-proxy/byline/proxy/policy"
 	"github.com/byline-proxy/byline/proxy/state"
-	"github.com/byline-proxy/byline/proxy/wire"
 )
 
 // Ended tasks stay listed for this long, so that an operator who asks what a
@@ -168,28 +167,4 @@ func (c *Corridor) giveBack(ctx context.Context, t *task, l *lease.Lease[*adapte
 		c.opt.Log.Warn().Str("lease", l.ID()).Err(err).Msg("lease not released")
 	}
 	return nil
-}
-
-// logOut ends a session at the SaaS by the adapter's recipe, on record before
-// and after.
-func (c *Corridor) logOut(ctx context.Context, t *task, h *hold, p *place, s *adapters.Session) error {
-	d := p.adapter.Logout(s)
-	if d == nil {
-		return nil
-	}
-	fresh := &hold{lease: h.lease, pool: wire.NewPool(c.opt.Wire, c.dialer.Dial)}
-	defer fresh.pool.Close()
-	ticket := c.log.Append(c.leaseRecord("logout", t, fresh, p))
-	if err := ticket.Wait(ctx); err != nil {
-		return err
-	}
-	err := c.converse(ctx, fresh, p, d)
-	end := c.leaseRecord("outcome", t, fresh, p)
-	end.Intent = ticket.ID()
-	if err != nil {
-		end.Detail = "logout failed: " + err.Error()
-		c.opt.Log.Warn().Str("adapter", p.adapter.Name()).Str("account", h.lease.Account()).Err(err).Msg("logout failed")
-	}
-	c.log.Append(end)
-	return err
 }

@@ -1,43 +1,25 @@
 package proxy
 
 import (
-	"sync"
-
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// lateBorrowed are credentials that an agent put behind its body. The intent was
-// on record by then, so the outcome names them. The upstream side of the wire
-// adds, whoever records the outcome takes.
-type lateBorrowed struct {
-	mu  sync.Mutex
-	all []adapters.Borrowed
-}
-
-func (l *lateBorrowed) take() []adapters.Borrowed {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all
-}
-
-// outTrailers are the agent's trailer fields under the rules of its header (I2).
-func (x *exchange) outTrailers() []wire.Field {
-	in := x.in.Trailers()
-	if len(in) == 0 {
+// shield keeps the session on this side: held cookies go to the jar, and what
+// was injected and comes back is masked, at its own length, so that lengths,
+// ETags and offsets stay true.
+func (x *exchange) shield(resp *wire.Response) error {
+	resp.Fields = x.adapter.Shield(make([]wire.Field, 0, len(resp.Fields)+1), x.veil, resp.Fields, x.tunnel.host, x.in.Path, x.began)
+	resp.Fields = x.adapter.Share(resp.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.began)
+	x.hold.noteChange(x.session)
+	x.shieldTrailers(resp)
+	if resp.Body == nil || !adapters.Maskable(value(resp.Fields, "Content-Type")) {
 		return nil
 	}
-	kept, cookies, left := x.adapter.Strip(nil, in)
-	for _, c := range cookies { // none may come behind a body
-		left = append(left, adapters.Borrowed{In: "cookie", Name: c.Name, Value: adapters.Hide(c.Value)})
+	if x.veil.Masks() {
+		resp.Body = &joined{Reader: x.veil.Reader(resp.Body), Closer: resp.Body}
 	}
-	for i := range left {
-		left[i].In = "trailer"
-	}
-	x.late.mu.Lock()
-	defer x.late.mu.Unlock()
-	x.late.all = left
-	return kept
+	return nil
 }
 
 // Interim passes an interim answer on to the agent, behind the same shield as the

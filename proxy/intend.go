@@ -1,0 +1,29 @@
+package proxy
+
+import "context"
+
+// intend puts the intent on record and returns once it is durable (I3).
+func (x *exchange) intend(ctx context.Context) error {
+	r := x.record("intent")
+	if x.adapter.Counts() {
+		x.count = x.hold.count.Add(1)
+		r.Count = x.count
+	}
+	ticket := x.c.append(r)
+	if err := ticket.Wait(ctx); err != nil {
+		if ctx.Err() != nil && x.tunnel.task.Active() != nil {
+			return ended(x.tunnel.task.Active())
+		}
+		r := refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record no request leaves. Try again later.").because(err)
+		r.Retry = 5
+		return r
+	}
+	x.intent = ticket.ID()
+	if err := x.tunnel.task.Active(); err != nil {
+		return ended(err) // the task ended while the record was being written
+	}
+	if !x.hold.lease.Valid() {
+		return refuse(LeaseUnavailable, "the lease on the account was lost. Try again.")
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package proxy
+
+import "strings"
+
+// ambiguousPath tells why two readers could take a raw path for different
+// resources, or "" when they could not. A SaaS, its front server and we each
+// decode and resolve paths in our own way, so whatever those ways can disagree
+// about is not carried (RFC 3986 sections 5.2.4 and 6.2.2).
+func ambiguousPath(p string) string {
+	if p == "*" {
+		return ""
+	}
+	if !strings.HasPrefix(p, "/") {
+		return "does not begin with a slash"
+	}
+	for i := 0; i < len(p); i++ {
+		switch c := p[i]; {
+		case c <= ' ' || c == 0x7f:
+			return "holds a control byte or a space"
+		case c >= 0x80:
+			return "holds bytes outside ASCII that are not percent-encoded"
+		case c == '\\' || c == '#' || c == '?':
+			return "holds a backslash, a fragment or a second question mark"
+		case c == ';':
+			return "holds a path parameter (;)"
+		case c == '/':
+			if why := ambiguousSegment(p[i+1:]); why != "" {
+				return why
+			}
+		case c == '%':
+			if why := ambiguousEscape(p[i:]); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
+}
+
+// ambiguousSegment looks at what follows a slash.
+func ambiguousSegment(rest string) string {
+	if strings.HasPrefix(rest, "/") {
+		return "holds an empty segment (//)"
+	}
+	end := strings.IndexByte(rest, '/')
+	if end < 0 {
+		end = len(rest)
+	}
+	if s := rest[:end]; s == "." || s == ".." {
+		return "holds a dot segment"
+	}
+	return ""
+}
+
+// ambiguousEscape looks at a percent sign: what it hides must not be a byte
+// that gives a path its structure, nor a percent sign that hides another.
+func ambiguousEscape(s string) string {
+	if len(s) < 3 || !isHex(s[1]) || !isHex(s[2]) {
+		return "holds a percent sign that encodes nothing"
+	}
+	switch unhex(s[1])<<4 | unhex(s[2]) {
+	case '/', '\\':
+		return "hides a slash or a backslash behind percent-encoding"
+	case '.':
+		return "hides a dot behind percent-encoding"
+	case ';', '?', '#':
+		return "hides a delimiter behind percent-encoding"
+	case '%':
+		return "is percent-encoded twice"
+	}
+	c := unhex(s[1])<<4 | unhex(s[2])
+	if c < 0x20 || c == 0x7f {
+		return "hides a control byte behind percent-encoding"
+	}
+	if c >= 0xc0 && overlong(c, s[3:]) {
+		return "hides a byte behind UTF-8 that is longer than it must be"
+	}
+	return ""
+}
+
+// overlong: lead and the escape behind it begin an encoding of a character that
+// a shorter one has (RFC 3629 section 10). Lax decoders make a dot or a slash of
+// it; a lone byte of Latin-1 is none.
+func overlong(lead byte, rest string) bool {
+	if len(rest) < 3 || rest[0] != '%' || !isHex(rest[1]) || !isHex(rest[2]) {
+		return false
+	}
+	next := unhex(rest[1])<<4 | unhex(rest[2])
+	switch lead {
+	case 0xc0, 0xc1:
+		return next >= 0x80 && next < 0xc0
+	case 0xe0:
+		return next >= 0x80 && next < 0xa0
+	case 0xf0:
+		return next >= 0x80 && next < 0x90
+	}
+	return false
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c <= '9':
+		return c - '0'
+	case c >= 'a':
+		return c - 'a' + 10
+	}
+	return c - 'A' + 10
+}
+
+// canonicalAuthority is host:port with the scheme's port filled in, lower
+// case, without a trailing dot: one spelling for one place. "" when there is
+// none.
+func canonicalAuthority(authority, scheme string) string {
+	host, port := splitAuthority(authority)
+	if host == "" {
+		return ""
+	}
+	if port == "" {
+		port = "443"
+		if scheme == "http" {
+			port = "80"
+		}
+	}
+	return host + ":" + port
+}
+
+// splitAuthority splits host[:port] and [v6][:port]; the host comes back in
+// lower case, v6 with its brackets, and without a trailing dot.
+func splitAuthority(a string) (host, port string) {
+	host = a
+	if i := strings.LastIndexByte(a, ':'); i >= 0 && !strings.HasSuffix(a, "]") {
+		host, port = a[:i], a[i+1:]
+	}
+	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+		return "", "" // a bare IPv6 address cannot be told from a port
+	}
+	return strings.ToLower(strings.TrimSuffix(host, ".")), port
+}
