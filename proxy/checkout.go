@@ -77,7 +77,7 @@ func (x *exchange) noSession(err error) error {
 }
 
 // holdFor is the task's hold at the adapter, checked out at first use.
-func (c *Corridor) holdFor(ctx context.Context, t *task, p *place) (*hold, error) {
+func (c *Server) holdFor(ctx context.Context, t *task, p *place) (*hold, error) {
 	a := p.adapter
 	if h, ok := t.holds.Load(a.Name()); ok && h.(*hold).lease.Valid() {
 		return h.(*hold), nil
@@ -103,7 +103,7 @@ func (c *Corridor) holdFor(ctx context.Context, t *task, p *place) (*hold, error
 
 // keepHold records the lease and gives it connections of its own. Two requests
 // may get here with the same lease: the first one in wins.
-func (c *Corridor) keepHold(t *task, p *place, l *lease.Lease[*adapters.Session]) (*hold, error) {
+func (c *Server) keepHold(t *task, p *place, l *lease.Lease[*adapters.Session]) (*hold, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if old, ok := t.holds.Load(p.adapter.Name()); ok {

@@ -52,7 +52,7 @@ type LeaseView struct {
 }
 
 // Control is the control API over this corridor.
-func (c *Corridor) Control(cfg admin.Config) http.Handler {
+func (c *Server) Control(cfg admin.Config) http.Handler {
 	return admin.New(cfg, admin.Verbs{
 		CreateTask: c.controlCreate,
 		Tasks: func(context.Context) (any, error) {
@@ -93,7 +93,7 @@ func (c *Corridor) Control(cfg admin.Config) http.Handler {
 	})
 }
 
-func (c *Corridor) controlCreate(ctx context.Context, body []byte) (any, error) {
+func (c *Server) controlCreate(ctx context.Context, body []byte) (any, error) {
 	var spec identity.Spec
 	if err := strictJSON(body, &spec); err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ type controlQuestion struct {
 	Body    string                `json:"body"`
 }
 
-func (c *Corridor) controlExplain(ctx context.Context, body []byte) (any, error) {
+func (c *Server) controlExplain(ctx context.Context, body []byte) (any, error) {
 	var q controlQuestion
 	if err := strictJSON(body, &q); err != nil {
 		return nil, err
@@ -172,7 +172,7 @@ type Signed struct {
 }
 
 // SignReview returns once the sign-off is durable.
-func (c *Corridor) SignReview(ctx context.Context, s SignOff) (Signed, error) {
+func (c *Server) SignReview(ctx context.Context, s SignOff) (Signed, error) {
 	switch {
 	case strings.TrimSpace(s.Sponsor) == "" || len(s.Sponsor) > 256:
 		return Signed{}, errors.New("sponsor: must name who signs off")
@@ -192,7 +192,7 @@ func (c *Corridor) SignReview(ctx context.Context, s SignOff) (Signed, error) {
 	return Signed{Record: ticket.ID()}, ticket.Wait(ctx)
 }
 
-func (c *Corridor) controlSignReview(ctx context.Context, body []byte) (any, error) {
+func (c *Server) controlSignReview(ctx context.Context, body []byte) (any, error) {
 	var s SignOff
 	if err := strictJSON(body, &s); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 // way. It belongs to one goroutine until the relay begins; from then on only
 // the wire's Done touches it.
 type exchange struct {
-	c      *Corridor
+	c      *Server
 	rules  *rules  // captured once: a reload never changes a walk half way
 	tunnel *tunnel // fixed at CONNECT
 	began  time.Time

@@ -45,7 +45,7 @@ type Stripped struct {
 
 // Explain walks a request as far as the checkout and sends nothing, records
 // nothing, leases nothing.
-func (c *Corridor) Explain(_ context.Context, q Question) (Explanation, error) {
+func (c *Server) Explain(_ context.Context, q Question) (Explanation, error) {
 	t := c.task(q.Task)
 	if q.Task == "" {
 		it, err := identity.Trial(q.Agent, q.Scope)

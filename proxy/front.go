@@ -17,10 +17,10 @@ import (
 // what the front is lenient about never reaches it.
 type guardedListener struct {
 	net.Listener
-	c *Corridor
+	c *Server
 }
 
-func (c *Corridor) guarded(ln net.Listener) net.Listener { return guardedListener{ln, c} }
+func (c *Server) guarded(ln net.Listener) net.Listener { return guardedListener{ln, c} }
 
 // Accept returns the next connection behind a guard of its own.
 func (g guardedListener) Accept() (net.Conn, error) {
@@ -34,7 +34,7 @@ func (g guardedListener) Accept() (net.Conn, error) {
 // front is step 0 of the walk: goproxy takes CONNECT, and we authenticate, refuse,
 // or take the connection over. Requests in absolute form go straight to the walk:
 // goproxy would end an answer that breaks off as if it were whole.
-func (c *Corridor) front() http.Handler {
+func (c *Server) front() http.Handler {
 	p := goproxy.NewProxyHttpServer()
 	p.Logger = silent{}
 	p.Tr = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
@@ -56,7 +56,7 @@ type silent struct{}
 func (silent) Printf(string, ...any) {}
 
 // connect decides about a CONNECT before anything is taken over.
-func (c *Corridor) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
+func (c *Server) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 	t, pass, err := c.open(ctx.Req, host, "https")
 	if err != nil {
 		ctx.Resp = c.refuseFront(ctx.Req, t, host, err)
@@ -73,7 +73,7 @@ func (c *Corridor) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.Connect
 // open authenticates the agent and finds what the host is to us. The tunnel
 // comes back, as far as it is known, with an error too: the refusal is on
 // record under the task.
-func (c *Corridor) open(r *http.Request, host, scheme string) (t *tunnel, pass bool, err error) {
+func (c *Server) open(r *http.Request, host, scheme string) (t *tunnel, pass bool, err error) {
 	t = &tunnel{c: c, authority: canonicalAuthority(host, scheme)}
 	t.host, _ = splitAuthority(t.authority)
 	if t.task, err = c.authenticate(r.Header.Get("Proxy-Authorization")); err != nil {
@@ -92,7 +92,7 @@ func (c *Corridor) open(r *http.Request, host, scheme string) (t *tunnel, pass b
 	return t, false, hostNotAdapted(t.authority)
 }
 
-func (c *Corridor) authenticate(credentials string) (*task, error) {
+func (c *Server) authenticate(credentials string) (*task, error) {
 	it, err := c.identities.Authenticate(credentials)
 	switch {
 	case err == nil:
@@ -117,7 +117,7 @@ func ended(err error) *Refusal {
 }
 
 // absolute answers a plain-HTTP request in absolute form with the same walk.
-func (c *Corridor) absolute(w http.ResponseWriter, r *http.Request) {
+func (c *Server) absolute(w http.ResponseWriter, r *http.Request) {
 	t, _, err := c.open(r, r.URL.Host, "http")
 	if err == nil {
 		if refused := t.enter(); refused != nil {
@@ -155,7 +155,7 @@ func frontContext(r *http.Request, t *task) (ctx context.Context, stop func(), c
 }
 
 // refuseFront refuses before there is a tunnel. The refusal is on record.
-func (c *Corridor) refuseFront(r *http.Request, t *tunnel, host string, err error) *http.Response {
+func (c *Server) refuseFront(r *http.Request, t *tunnel, host string, err error) *http.Response {
 	x := &exchange{c: c, rules: c.rules.Load(), tunnel: t, began: time.Now(),
 		in: &wire.Request{Head: wire.Head{Method: r.Method, Authority: host, Path: r.URL.Path}}}
 	why := asRefusal(err)
@@ -163,7 +163,7 @@ func (c *Corridor) refuseFront(r *http.Request, t *tunnel, host string, err erro
 	return why.http(r, x.outcome(why.status(), why.Code, 0, 0))
 }
 
-func (c *Corridor) notAProxyRequest(w http.ResponseWriter, r *http.Request) {
+func (c *Server) notAProxyRequest(w http.ResponseWriter, r *http.Request) {
 	t := &tunnel{c: c}
 	resp := c.refuseFront(r, t, r.Host, refuse(AmbiguousRequest,
 		"this is a proxy. Name it in HTTPS_PROXY and HTTP_PROXY and ask for the whole URL; the control API listens elsewhere."))

@@ -46,7 +46,7 @@ actions:
 
 // corridorOver is a whole corridor with durable records over the bench's
 // application, and agents that reach it.
-func corridorOver(t testing.TB, tasks int) (c *Corridor, o *origin.Origin, access func(i int, protocol string) *load.Access) {
+func corridorOver(t testing.TB, tasks int) (c *Server, o *origin.Origin, access func(i int, protocol string) *load.Access) {
 	t.Helper()
 	o, err := origin.Start()
 	if err != nil {

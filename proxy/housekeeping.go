@@ -17,7 +17,7 @@ const (
 // what a busy minute took for minutes more, and lets garbage lie as long as
 // nobody allocates: thousands of tunnels that only wait, or that were closed,
 // would hold twice what they need.
-func (c *Corridor) giveBackMemory() {
+func (c *Server) giveBackMemory() {
 	tick := time.NewTicker(quietAfter)
 	defer tick.Stop()
 	sample := []goruntime.Sample{{Name: "/gc/heap/allocs:bytes"}}
@@ -41,7 +41,7 @@ func (c *Corridor) giveBackMemory() {
 
 // watchExpiry ends tasks whose time is over, and forgets those that ended long
 // ago.
-func (c *Corridor) watchExpiry() {
+func (c *Server) watchExpiry() {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
@@ -58,7 +58,7 @@ func (c *Corridor) watchExpiry() {
 	}
 }
 
-func (c *Corridor) forgetOld(now time.Time) {
+func (c *Server) forgetOld(now time.Time) {
 	c.tasks.Range(func(id, v any) bool {
 		t := v.(*task)
 		if at, _, over := t.Ended(); over && now.Sub(at) > endedKept {

@@ -19,7 +19,7 @@ const loginTimeout = 45 * time.Second
 // takeTurn is the one login that everybody else waits for. It does not end
 // with the request that happened to come first. Only what the SaaS saw counts
 // as a failed login of the account.
-func (c *Corridor) takeTurn(turn *lease.Turn[*adapters.Session], t *task, h *hold, pins []wire.Field) (*adapters.Session, error) {
+func (c *Server) takeTurn(turn *lease.Turn[*adapters.Session], t *task, h *hold, pins []wire.Field) (*adapters.Session, error) {
 	defer turn.Abandon() // after Done this is nothing
 	p := h.under(c.rules.Load())
 	if s := c.restoreSession(t, h, p); s != nil {
@@ -55,7 +55,7 @@ func (c *Corridor) takeTurn(turn *lease.Turn[*adapters.Session], t *task, h *hol
 
 // logIn walks the adapter's recipe, whose beginning is on record, and records
 // how it ended.
-func (c *Corridor) logIn(ctx context.Context, t *task, h *hold, p *place, d *adapters.Dialogue, intent string) (*adapters.Session, error) {
+func (c *Server) logIn(ctx context.Context, t *task, h *hold, p *place, d *adapters.Dialogue, intent string) (*adapters.Session, error) {
 	began := time.Now()
 	err := c.converse(ctx, h, p, d)
 	end := c.leaseRecord("outcome", t, h, p)
@@ -77,7 +77,7 @@ func (c *Corridor) logIn(ctx context.Context, t *task, h *hold, p *place, d *ada
 }
 
 // converse sends what the dialogue asks for until it has what it wants.
-func (c *Corridor) converse(ctx context.Context, h *hold, p *place, d *adapters.Dialogue) error {
+func (c *Server) converse(ctx context.Context, h *hold, p *place, d *adapters.Dialogue) error {
 	var last *adapters.Reply
 	for {
 		step, err := d.Next(last)
@@ -93,7 +93,7 @@ func (c *Corridor) converse(ctx context.Context, h *hold, p *place, d *adapters.
 // maxReply bounds what a login page may weigh.
 const maxReply = 4 << 20
 
-func (c *Corridor) send(ctx context.Context, h *hold, p *place, step *adapters.Step) (*adapters.Reply, error) {
+func (c *Server) send(ctx context.Context, h *hold, p *place, step *adapters.Step) (*adapters.Reply, error) {
 	if err := waitUntil(ctx, step.NotBefore); err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func stepRequest(step *adapters.Step, target *wire.Target) *wire.Request {
 
 // logOut ends a session at the SaaS by the adapter's recipe, on record before
 // and after.
-func (c *Corridor) logOut(ctx context.Context, t *task, h *hold, p *place, s *adapters.Session) error {
+func (c *Server) logOut(ctx context.Context, t *task, h *hold, p *place, s *adapters.Session) error {
 	d := p.adapter.Logout(s)
 	if d == nil {
 		return nil
@@ -183,7 +183,7 @@ type attempt struct {
 
 // mended reports whether the account's secret or the adapter is another one
 // than when its login last failed: then waiting is for nothing.
-func (c *Corridor) mended(ctx context.Context, h *hold) bool {
+func (c *Server) mended(ctx context.Context, h *hold) bool {
 	p := h.under(c.rules.Load())
 	v, ok := c.failed.Load(accountKey(p, h))
 	if !ok {

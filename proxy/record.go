@@ -15,7 +15,7 @@ import (
 var records = sync.Pool{New: func() any { return new(audit.Record) }}
 
 // append hands r over and forgets it.
-func (c *Corridor) append(r *audit.Record) audit.Ticket {
+func (c *Server) append(r *audit.Record) audit.Ticket {
 	t := c.log.Append(r)
 	clear(r.Stripped)
 	*r = audit.Record{Stripped: r.Stripped[:0]}
@@ -52,13 +52,13 @@ func effect(d policy.Decision) string {
 }
 
 // taskRecord is a record that carries who acts: agent, sponsor, task, grant.
-func (c *Corridor) taskRecord(kind string, t *task) *audit.Record {
+func (c *Server) taskRecord(kind string, t *task) *audit.Record {
 	r := new(audit.Record)
 	c.name(r, kind, t)
 	return r
 }
 
-func (c *Corridor) name(r *audit.Record, kind string, t *task) {
+func (c *Server) name(r *audit.Record, kind string, t *task) {
 	r.Kind = kind
 	if t != nil {
 		p := t.Principal()
@@ -68,7 +68,7 @@ func (c *Corridor) name(r *audit.Record, kind string, t *task) {
 
 // note puts a lifecycle record (task, lease, login, logout, reload) on record
 // and waits until it is durable.
-func (c *Corridor) note(ctx context.Context, r *audit.Record) error {
+func (c *Server) note(ctx context.Context, r *audit.Record) error {
 	return c.log.Append(r).Wait(ctx)
 }
 
@@ -79,7 +79,7 @@ const recordAgain = time.Second
 // just now. It does it once before it returns; while that fails because of the
 // record, it goes on in the background until it is done or the corridor closes:
 // what is left then, the next start takes up from the store.
-func (c *Corridor) untilRecorded(do func(context.Context) error) {
+func (c *Server) untilRecorded(do func(context.Context) error) {
 	try := func() (done bool) {
 		ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
 		defer cancel()
@@ -105,7 +105,7 @@ func (c *Corridor) untilRecorded(do func(context.Context) error) {
 }
 
 // leaseRecord is a record about an account rather than a request.
-func (c *Corridor) leaseRecord(kind string, t *task, h *hold, p *place) *auditRecord {
+func (c *Server) leaseRecord(kind string, t *task, h *hold, p *place) *auditRecord {
 	r := c.taskRecord(kind, t)
 	r.Adapter, r.AdapterDigest, r.Host = p.adapter.Name(), p.adapter.Digest(), p.home.Authority
 	r.Account, r.Lease = h.lease.Account(), h.lease.ID()

@@ -184,7 +184,7 @@ func (r *Refusal) http(req *http.Request, record string) *http.Response {
 	}
 }
 
-func (c *Corridor) logRefusal(t *tunnel, r *Refusal) {
+func (c *Server) logRefusal(t *tunnel, r *Refusal) {
 	e := c.opt.Log.Debug()
 	if r.Cause != nil {
 		e = c.opt.Log.Warn().Err(r.Cause)

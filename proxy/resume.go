@@ -14,7 +14,7 @@ import (
 // takeBack restores what an earlier run left in the store: living tasks go on
 // with the accounts they held; for all others the session is logged out and the
 // account checked in, so that no crash holds a lease for ever.
-func (c *Corridor) takeBack() error {
+func (c *Server) takeBack() error {
 	stored, err := c.state.Tasks()
 	if err != nil {
 		return fmt.Errorf("stored tasks: %w", err)
@@ -40,7 +40,7 @@ func (c *Corridor) takeBack() error {
 
 // takeBackLease checks the account out again for the task that held it. If that
 // task is over, this is only to end what it left behind.
-func (c *Corridor) takeBackLease(l state.Lease) {
+func (c *Server) takeBackLease(l state.Lease) {
 	t := c.task(l.Task)
 	if t == nil {
 		t = &task{Task: identity.Orphan(l.Task)}
@@ -69,7 +69,7 @@ func (c *Corridor) takeBackLease(l state.Lease) {
 
 // adopt gives a lease that came from the store its connections, and ends it if
 // its task is over.
-func (c *Corridor) adopt(t *task, a *adapters.Adapter, stored state.Lease, h *hold, session *adapters.Session) error {
+func (c *Server) adopt(t *task, a *adapters.Adapter, stored state.Lease, h *hold, session *adapters.Session) error {
 	l, err := c.desk.Checkout(context.Background(), stored.Task, stored.Adapter, []string{stored.Account})
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ type rules struct {
 }
 
 // compile is the rules with what they need of this corridor.
-func (c *Corridor) compile(r Rules) (*rules, error) {
+func (c *Server) compile(r Rules) (*rules, error) {
 	set, err := compile(r)
 	if err == nil {
 		set.dialer, set.via = c.dialer, c.via

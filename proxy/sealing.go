@@ -21,7 +21,7 @@ const sealPurpose = "upstream session"
 
 // sealSession keeps a session for the next start, so that a restart neither
 // logs in again nor leaves a session at the SaaS that nobody can end.
-func (c *Corridor) sealSession(t *task, h *hold, p *place, s *adapters.Session) {
+func (c *Server) sealSession(t *task, h *hold, p *place, s *adapters.Session) {
 	b, err := s.Marshal()
 	if err == nil {
 		b, err = json.Marshal(sealed{Task: t.ID(), Home: p.home.Authority, Scheme: p.scheme, Session: b})
@@ -38,7 +38,7 @@ func (c *Corridor) sealSession(t *task, h *hold, p *place, s *adapters.Session) 
 }
 
 // restoreSession takes up the session that the same task left in the store.
-func (c *Corridor) restoreSession(t *task, h *hold, p *place) *adapters.Session {
+func (c *Server) restoreSession(t *task, h *hold, p *place) *adapters.Session {
 	if h.last.Load() != nil {
 		return nil // this process has had one: it ended
 	}
@@ -49,7 +49,7 @@ func (c *Corridor) restoreSession(t *task, h *hold, p *place) *adapters.Session 
 	return s
 }
 
-func (c *Corridor) unseal(a *adapters.Adapter, account string) (kept sealed, s *adapters.Session, err error) {
+func (c *Server) unseal(a *adapters.Adapter, account string) (kept sealed, s *adapters.Session, err error) {
 	b, err := c.state.Session(a.Name(), account)
 	if err != nil {
 		return kept, nil, err
@@ -65,7 +65,7 @@ func (c *Corridor) unseal(a *adapters.Adapter, account string) (kept sealed, s *
 }
 
 // watchSessions keeps the stored sessions up with cookies that rotate.
-func (c *Corridor) watchSessions() {
+func (c *Server) watchSessions() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -78,7 +78,7 @@ func (c *Corridor) watchSessions() {
 	}
 }
 
-func (c *Corridor) sealAll() {
+func (c *Server) sealAll() {
 	c.tasks.Range(func(_, v any) bool {
 		t := v.(*task)
 		t.holds.Range(func(_, v any) bool {

@@ -57,8 +57,8 @@ type Vault interface {
 	vault.Lister
 }
 
-// Corridor is a running proxy. All of its methods may be called concurrently.
-type Corridor struct {
+// Server is a running proxy. All of its methods may be called concurrently.
+type Server struct {
 	opt        Options
 	rules      atomic.Pointer[rules]
 	log        *audit.Log
@@ -84,12 +84,12 @@ type Corridor struct {
 // Open starts the rooms and takes back what an earlier run left: tasks that are
 // still alive keep their accounts and sessions, the others are logged out and
 // checked in. The corridor answers nothing before Serve.
-func Open(opt Options) (*Corridor, error) {
+func Open(opt Options) (*Server, error) {
 	opt.Wire.SetDefaults()
 	if opt.HandshakeTimeout == 0 {
 		opt.HandshakeTimeout = opt.Wire.TLSTimeout
 	}
-	c := &Corridor{opt: opt, state: opt.State, vault: opt.Vault, stop: make(chan struct{}),
+	c := &Server{opt: opt, state: opt.State, vault: opt.Vault, stop: make(chan struct{}),
 		dialer: &wire.Dialer{Allow: opt.Guard}, wire: wire.NewServer(opt.Wire), printKey: opt.Sealer.Derive("fingerprint")}
 	var err error
 	if c.via, err = wire.NewVia(opt.Via, c.dialer); err != nil {
@@ -133,7 +133,7 @@ func Open(opt Options) (*Corridor, error) {
 }
 
 // Serve answers agents on ln until Close. It returns nil after Close.
-func (c *Corridor) Serve(ln net.Listener) error {
+func (c *Server) Serve(ln net.Listener) error {
 	if c.opt.FrontTLS != nil {
 		ln = tls.NewListener(ln, c.opt.FrontTLS)
 	}
@@ -147,7 +147,7 @@ func (c *Corridor) Serve(ln net.Listener) error {
 // Close stops taking requests, lets those under way finish until ctx is done,
 // then cuts them, and closes the rooms; the audit log ends with a checkpoint.
 // Tasks and leases stay as they are for the next start.
-func (c *Corridor) Close(ctx context.Context) error {
+func (c *Server) Close(ctx context.Context) error {
 	select {
 	case <-c.stop:
 		return nil
@@ -173,7 +173,7 @@ func (c *Corridor) Close(ctx context.Context) error {
 
 // Reload puts a new set of rules in force for every exchange that starts after
 // it returns. On error the old set stays.
-func (c *Corridor) Reload(r Rules) error {
+func (c *Server) Reload(r Rules) error {
 	set, err := c.compile(r)
 	if err == nil {
 		err = c.opt.Authority.Permit(set.names())
@@ -193,7 +193,7 @@ func (c *Corridor) Reload(r Rules) error {
 }
 
 // Ready is nil while requests can be carried; otherwise it says why not.
-func (c *Corridor) Ready() error {
+func (c *Server) Ready() error {
 	select {
 	case <-c.stop:
 		return errors.New("shutting down")
@@ -203,9 +203,9 @@ func (c *Corridor) Ready() error {
 }
 
 // Metrics serves the Prometheus text format.
-func (c *Corridor) Metrics() http.Handler { return c.metrics.http() }
+func (c *Server) Metrics() http.Handler { return c.metrics.http() }
 
-func (c *Corridor) liveTasks() float64 {
+func (c *Server) liveTasks() float64 {
 	n := 0
 	c.tasks.Range(func(_, t any) bool {
 		if t.(*task).Active() == nil {
@@ -217,4 +217,4 @@ func (c *Corridor) liveTasks() float64 {
 }
 
 // ChangeAuditKey lets another key sign the record, see [audit.Log.ChangeKey].
-func (c *Corridor) ChangeAuditKey(key ed25519.PrivateKey) error { return c.log.ChangeKey(key) }
+func (c *Server) ChangeAuditKey(key ed25519.PrivateKey) error { return c.log.ChangeKey(key) }

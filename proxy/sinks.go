@@ -15,7 +15,7 @@ import (
 const feedsEnd = 3 * time.Second
 
 // feed brings the record to every sink, each at its own pace.
-func (c *Corridor) feed(sinks map[string]audit.Sink) error {
+func (c *Server) feed(sinks map[string]audit.Sink) error {
 	for name, sink := range sinks {
 		f, err := c.log.Feed(name, sink, func(err error) {
 			c.opt.Log.Warn().Err(err).Msg("records not delivered; they are kept and come again")
@@ -31,7 +31,7 @@ func (c *Corridor) feed(sinks map[string]audit.Sink) error {
 
 // endFeeds lets each sink catch up to the last record for a moment, and stops
 // its feed.
-func (c *Corridor) endFeeds(last audit.Ticket) {
+func (c *Server) endFeeds(last audit.Ticket) {
 	ctx, cancel := context.WithTimeout(context.Background(), feedsEnd)
 	defer cancel()
 	_ = last.Wait(ctx) // a log that cannot record has nothing more to hand on

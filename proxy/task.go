@@ -52,7 +52,7 @@ func (x *exchange) grant() *policy.Grant {
 	return n.grant
 }
 
-func (c *Corridor) task(id string) *task {
+func (c *Server) task(id string) *task {
 	if t, ok := c.tasks.Load(id); ok {
 		return t.(*task)
 	}
@@ -61,7 +61,7 @@ func (c *Corridor) task(id string) *task {
 
 // CreateTask makes a task that can be used as soon as it returns, and that
 // survives a restart. The token is shown this once.
-func (c *Corridor) CreateTask(ctx context.Context, spec identity.Spec) (*identity.Task, identity.Token, error) {
+func (c *Server) CreateTask(ctx context.Context, spec identity.Spec) (*identity.Task, identity.Token, error) {
 	limits := c.opt.Identity
 	limits.SetDefaults()
 	if problems := append(spec.Check(limits), c.rules.Load().checkScope(spec)...); len(problems) > 0 {
@@ -105,7 +105,7 @@ func scopeLines(scope []identity.ScopeEntry) (lines []string) {
 // EndTask ends a task: its exchanges, streams and tunnels are cut before this
 // returns, its sessions are logged out and its accounts checked in. Ending a
 // task that has ended is no error.
-func (c *Corridor) EndTask(id, why string) (*identity.Task, error) {
+func (c *Server) EndTask(id, why string) (*identity.Task, error) {
 	t := c.task(id)
 	if t == nil {
 		return nil, ErrNoTask
@@ -122,7 +122,7 @@ var ErrNoTask = errors.New("no such task")
 
 // finish gives back all that a task held. Its context is already cancelled, so
 // nothing of it moves any more.
-func (c *Corridor) finish(t *task, why string) {
+func (c *Server) finish(t *task, why string) {
 	_ = c.state.PutTask(state.Task{ID: t.ID(), Doc: t.Doc(), Expires: t.Expires().Add(endedKept)})
 	r := c.taskRecord("task", t)
 	r.Code, r.Detail = "ended", "ended: "+why
@@ -146,7 +146,7 @@ func (c *Corridor) finish(t *task, why string) {
 // giveBack logs the session out at the SaaS and frees the account. An account
 // whose logout failed is freed too: the session was never the agent's to use.
 // One whose logout cannot be put on record stays taken, and the error says so.
-func (c *Corridor) giveBack(ctx context.Context, t *task, l *lease.Lease[*adapters.Session], h *hold) error {
+func (c *Server) giveBack(ctx context.Context, t *task, l *lease.Lease[*adapters.Session], h *hold) error {
 	if h != nil {
 		p := h.under(c.rules.Load())
 		s := h.last.Load()

@@ -19,7 +19,7 @@ import (
 // tunnel is what was settled when an agent's connection was taken over. It is
 // fixed from then on; each request is an exchange of its own.
 type tunnel struct {
-	c         *Corridor
+	c         *Server
 	task      *task
 	authority string // host:port, one spelling; every request must name it
 	host      string // the same without the port

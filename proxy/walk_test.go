@@ -130,7 +130,7 @@ actions:
 
 // house is a whole corridor over a legacy application, as a test drives it.
 type house struct {
-	*Corridor
+	*Server
 	app   *legacy
 	dir   string
 	addr  string
@@ -212,7 +212,7 @@ func openWith(t testing.TB, dir string, rules Rules, change func(*Options)) *hou
 	if change != nil {
 		change(&opt)
 	}
-	if h.Corridor, err = Open(opt); err != nil {
+	if h.Server, err = Open(opt); err != nil {
 		t.Fatal(err)
 	}
 	h.roots.AppendCertsFromPEM(authority.RootPEM())

@@ -45,7 +45,7 @@ func serveCommand() *cobra.Command {
 
 // running is a server with everything that it must let go of, in order.
 type running struct {
-	corridor *proxy.Corridor
+	corridor *proxy.Server
 	control  *http.Server
 	log      zerolog.Logger
 	agents   net.Listener
