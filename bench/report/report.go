@@ -9,20 +9,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/byline-proxy/byline/bench/compare"
 	"github.com/byline-proxy/byline/bench/measure"
 	"github.com/byline-proxy/byline/bench/peer"
-	"github.com/byline-proxy/byline/bench/rounds"
 )
 
 // Run is everything that RESULTS.md is written from.
 type Run struct {
-	When    time.Time       `json:"when"`
-	Took    time.Duration   `json:"took"`
-	Command string          `json:"command"`
-	Build   string          `json:"build,omitempty"` // how Byline was built
-	Machine measure.Machine `json:"machine"`
-	Setup   Setup           `json:"setup"`
-	Outcome *rounds.Outcome `json:"outcome"`
+	When    time.Time        `json:"when"`
+	Took    time.Duration    `json:"took"`
+	Command string           `json:"command"`
+	Build   string           `json:"build,omitempty"` // how Byline was built
+	Machine measure.Machine  `json:"machine"`
+	Setup   Setup            `json:"setup"`
+	Outcome *compare.Outcome `json:"outcome"`
 }
 
 // Setup is how the run was bounded.
@@ -125,7 +125,7 @@ func spread(s measure.Series) string {
 // floor is the least of all rounds.
 func floor(s measure.Series) float64 { return s.Quantile(0) }
 
-func measured(s rounds.Sample) float64 { return s.CPU }
+func measured(s compare.Sample) float64 { return s.CPU }
 
 // floors is how many times the tunnel's floor a peer's is.
 func (p *page) floors(work, name string) float64 {
@@ -195,7 +195,7 @@ func (p *page) summary() {
 	p.printf("\n")
 }
 
-func (p *page) work(w rounds.Work) {
+func (p *page) work(w compare.Work) {
 	p.printf("## %s (`%s`)\n\n", w.Title, w.Key)
 	columns := []string{"proxy", w.Unit, "±", "floor", "× tunnel", "±", "× floors", "a second", "p50 ms", "p99 ms", "proxy's core", "other core", "limit"}
 	if w.Body { // one body has no percentiles
@@ -221,18 +221,18 @@ func (p *page) work(w rounds.Work) {
 			t.Add(name, "–")
 			continue
 		}
-		median := func(of func(rounds.Sample) float64) float64 { return row.Series(of).Median() }
+		median := func(of func(compare.Sample) float64) float64 { return row.Series(of).Median() }
 		cpu, times := row.CPU(p.yard), p.ratio(w.Key, name)
-		busy := median(func(s rounds.Sample) float64 { return s.Busy })
-		other := median(func(s rounds.Sample) float64 { return s.LoadBusy })
+		busy := median(func(s compare.Sample) float64 { return s.Busy })
+		other := median(func(s compare.Sample) float64 { return s.LoadBusy })
 		cells := []string{name, figure(cpu.Median()), spread(cpu), figure(floor(row.Series(measured))), figure(times.Median()), spread(times), figure(p.floors(w.Key, name)),
-			figure(median(func(s rounds.Sample) float64 { return s.Rate }))}
+			figure(median(func(s compare.Sample) float64 { return s.Rate }))}
 		if !w.Body {
-			cells = append(cells, figure(median(func(s rounds.Sample) float64 { return s.P50 })/1e3), figure(median(func(s rounds.Sample) float64 { return s.P99 })/1e3))
+			cells = append(cells, figure(median(func(s compare.Sample) float64 { return s.P50 })/1e3), figure(median(func(s compare.Sample) float64 { return s.P99 })/1e3))
 		}
 		cells = append(cells, part(busy), part(other), limit(busy, other))
 		if w.Opens {
-			cells = append(cells, part(median(func(s rounds.Sample) float64 { return s.Resumed })))
+			cells = append(cells, part(median(func(s compare.Sample) float64 { return s.Resumed })))
 		}
 		t.Add(cells...)
 	}

@@ -4,24 +4,24 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/byline-proxy/byline/bench/compare"
 	"github.com/byline-proxy/byline/bench/measure"
 	"github.com/byline-proxy/byline/bench/peer"
-	"github.com/byline-proxy/byline/bench/rounds"
 )
 
 // run is small and made up: the tunnel costs 10 in each of three rounds.
 func run(t *testing.T, byline ...float64) *Run {
 	t.Helper()
-	works, err := rounds.Works(rounds.Options{Works: []string{"small"}})
+	works, err := compare.Works(compare.Options{Works: []string{"small"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tunnel, own := &rounds.Row{Work: "small", Peer: peer.Tunnel}, &rounds.Row{Work: "small", Peer: peer.Byline}
+	tunnel, own := &compare.Row{Work: "small", Peer: peer.Tunnel}, &compare.Row{Work: "small", Peer: peer.Byline}
 	for i, cpu := range byline {
-		tunnel.Samples = append(tunnel.Samples, rounds.Sample{Round: i, CPU: 10, Yard: 1, Units: 1})
-		own.Samples = append(own.Samples, rounds.Sample{Round: i, CPU: cpu, Yard: 1, Units: 1, Records: 2, Groups: 1})
+		tunnel.Samples = append(tunnel.Samples, compare.Sample{Round: i, CPU: 10, Yard: 1, Units: 1})
+		own.Samples = append(own.Samples, compare.Sample{Round: i, CPU: cpu, Yard: 1, Units: 1, Records: 2, Groups: 1})
 	}
-	return &Run{Outcome: &rounds.Outcome{Works: works, Peers: []string{peer.Tunnel, peer.Byline}, Rows: []*rounds.Row{tunnel, own}}}
+	return &Run{Outcome: &compare.Outcome{Works: works, Peers: []string{peer.Tunnel, peer.Byline}, Rows: []*compare.Row{tunnel, own}}}
 }
 
 func text(t *testing.T, r *Run) string {
@@ -62,7 +62,7 @@ func TestTheVerdictIsTheMediansAndDoubtIsSaid(t *testing.T) {
 
 func TestALargeBodyIsHeldToItsBudget(t *testing.T) {
 	r := run(t, 12)
-	r.Outcome.Streams = []rounds.Stream{{Way: "down", Bytes: 10 << 30, Before: 30 << 20, Peak: 37 << 20, After: 30 << 20, Seconds: 20, CPU: 1.8},
+	r.Outcome.Streams = []compare.Stream{{Way: "down", Bytes: 10 << 30, Before: 30 << 20, Peak: 37 << 20, After: 30 << 20, Seconds: 20, CPU: 1.8},
 		{Way: "up", Bytes: 10 << 30, Before: 30 << 20, Peak: 94 << 20, After: 80 << 20, Seconds: 20, CPU: 1.8}, {Way: "up", Bytes: 1 << 30, Failed: "it ended\nbadly"}}
 	got := text(t, r)
 	for _, want := range []string{"| down | 10.0 | 20.0 | 1.80 | 30.0 | 37.0 | 7.00 | 30.0 |",
@@ -75,11 +75,11 @@ func TestALargeBodyIsHeldToItsBudget(t *testing.T) {
 
 func TestTheRecordIsShownOnItsOwn(t *testing.T) {
 	r := run(t, 12)
-	of := func(name string, p50, p99, p999, cpu, sync float64) rounds.Latency {
+	of := func(name string, p50, p99, p999, cpu, sync float64) compare.Latency {
 		s := func(v float64) measure.Series { return measure.Series{v, v, v} }
-		return rounds.Latency{Peer: name, Rate: 3000, Done: s(3000), P50: s(p50), P99: s(p99), P999: s(p999), CPU: s(cpu), Busy: s(0.5), Groups: s(1000), Group: s(3), SyncUS: s(sync)}
+		return compare.Latency{Peer: name, Rate: 3000, Done: s(3000), P50: s(p50), P99: s(p99), P999: s(p999), CPU: s(cpu), Busy: s(0.5), Groups: s(1000), Group: s(3), SyncUS: s(sync)}
 	}
-	r.Outcome.Latency = []rounds.Latency{of(peer.Tunnel, 200, 500, 2000, 30, 0), of(peer.Byline, 700, 9000, 12500, 200, 250), of(rounds.InMemory, 400, 2000, 3500, 150, 2)}
+	r.Outcome.Latency = []compare.Latency{of(peer.Tunnel, 200, 500, 2000, 30, 0), of(peer.Byline, 700, 9000, 12500, 200, 250), of(compare.InMemory, 400, 2000, 3500, 150, 2)}
 	got := text(t, r)
 	for _, want := range []string{"| *the wait for the disk* | | | 248 | 0.30 | 7.00 | 9.00 | 50.0 |", "Medians of 3 rounds"} {
 		if !strings.Contains(got, want) {
@@ -89,8 +89,8 @@ func TestTheRecordIsShownOnItsOwn(t *testing.T) {
 }
 
 func TestACurveRisesOnlyWhenItsRoundsAgree(t *testing.T) {
-	p := func(v ...float64) rounds.Point { return rounds.Point{Size: int(v[0]), CPU: v} }
-	for want, points := range map[string][]rounds.Point{
+	p := func(v ...float64) compare.Point { return compare.Point{Size: int(v[0]), CPU: v} }
+	for want, points := range map[string][]compare.Point{
 		"":                             {p(1)},
 		"It is flat within a quarter.": {p(100), p(190), p(120)},
 		"It **rises** by 50 % from the first point to the last.":                                                          {p(90, 100, 110), p(140, 150, 160)},

@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/byline-proxy/byline/bench/compare"
 	"github.com/byline-proxy/byline/bench/measure"
 	"github.com/byline-proxy/byline/bench/peer"
-	"github.com/byline-proxy/byline/bench/rounds"
 )
 
 // Trial is one set of settings, measured on a server of its own: medians over
@@ -74,7 +74,7 @@ func (s *search) measure(ctx context.Context, site *peer.Site, t *Trial) error {
 		return err
 	}
 	length := max(s.each/(turns+1), 300*time.Millisecond)
-	closed, err := rounds.Closed(ctx, site, p, s.goal.Agents, length)
+	closed, err := compare.Closed(ctx, site, p, s.goal.Agents, length)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (s *search) measure(ctx context.Context, site *peer.Site, t *Trial) error {
 		if err != nil {
 			return err
 		}
-		open, err := rounds.OpenLoop(ctx, site, p, s.goal.Agents, rate, length)
+		open, err := compare.OpenLoop(ctx, site, p, s.goal.Agents, rate, length)
 		if err != nil {
 			return err
 		}

@@ -21,10 +21,10 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"github.com/byline-proxy/byline/bench/compare"
 	"github.com/byline-proxy/byline/bench/measure"
 	"github.com/byline-proxy/byline/bench/peer"
 	"github.com/byline-proxy/byline/bench/report"
-	"github.com/byline-proxy/byline/bench/rounds"
 )
 
 func main() {
@@ -85,7 +85,7 @@ func bench(ctx context.Context, s *settings) error {
 	}
 	defer o.Stop()
 	site := &peer.Site{Exe: exe, BylineExe: s.byline, Dir: dir, Core: s.setup.ProxyCore, Tasks: s.setup.Tasks, Origin: o}
-	run.Outcome, err = rounds.Run(ctx, site, s.options, progress(rounds.Steps(s.options)))
+	run.Outcome, err = compare.Run(ctx, site, s.options, progress(compare.Steps(s.options)))
 	fmt.Fprintln(os.Stderr)
 	if run.Outcome == nil || len(run.Outcome.Rows) == 0 || len(run.Outcome.Rows[0].Samples) == 0 {
 		return err // nothing was measured
@@ -202,7 +202,7 @@ func save(run *report.Run, s *settings) error {
 
 // failures is what went wrong in single works with Byline or with the base of
 // every ratio. What another peer fails at stands on the page.
-func failures(o *rounds.Outcome) error {
+func failures(o *compare.Outcome) error {
 	var errs []error
 	ours := func(name string) bool { return name == peer.Byline || name == peer.Tunnel }
 	for _, r := range o.Rows {

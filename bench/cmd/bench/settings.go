@@ -12,15 +12,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/byline-proxy/byline/bench/compare"
 	"github.com/byline-proxy/byline/bench/peer"
 	"github.com/byline-proxy/byline/bench/report"
-	"github.com/byline-proxy/byline/bench/rounds"
 )
 
 // settings are the command line.
 type settings struct {
 	setup   report.Setup
-	options rounds.Options
+	options compare.Options
 	byline  string // binary; empty: build one
 	out     string // folder for what is not committed
 	results string // the page
@@ -122,7 +122,7 @@ func (s *settings) choose(works, peers, idle string) error {
 	if s.setup.Rounds < 1 || s.setup.Length <= 0 || s.setup.BigBytes < 1 || s.setup.Agents < 1 || s.setup.Tasks < 0 || o.Stream < 0 {
 		return errors.New("--rounds, --length, --big and --agents must be positive, --stream and --tasks at least 0")
 	}
-	_, err := rounds.Works(s.options)
+	_, err := compare.Works(s.options)
 	return err
 }
 

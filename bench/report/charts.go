@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/byline-proxy/byline/bench/compare"
 	"github.com/byline-proxy/byline/bench/peer"
-	"github.com/byline-proxy/byline/bench/rounds"
 )
 
 // PlotDir is where the pictures lie, beside the page.
@@ -34,7 +34,7 @@ func growthFile(i int) string { return fmt.Sprintf("growth-%d.svg", i+1) }
 
 func (p *page) picture(title, file string) { p.printf("![%s](%s/%s)\n\n", title, PlotDir, file) }
 
-func (p *page) bars(w rounds.Work) string {
+func (p *page) bars(w compare.Work) string {
 	var bars []Bar
 	for _, name := range p.Outcome.Peers {
 		s := p.ratio(w.Key, name)
@@ -72,7 +72,7 @@ func (p *page) latencyPlot() string {
 	return Plot{Title: "Latency at half of Byline's capacity, open loop", X: "percentile", Y: "ms", Lines: lines}.SVG()
 }
 
-func growthPlot(c rounds.Curve) string {
+func growthPlot(c compare.Curve) string {
 	l := Line{Name: "byline"}
 	for _, pt := range c.Points {
 		if pt.Failed == "" {

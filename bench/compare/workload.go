@@ -1,6 +1,6 @@
-// Package rounds runs the comparison: in every round each work is done through
+// Package compare runs the comparison: in every round each work is done through
 // each proxy in turn, so that what disturbs the machine disturbs all of them.
-package rounds
+package compare
 
 import (
 	"context"

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/byline-proxy/byline/bench/compare"
 	"github.com/byline-proxy/byline/bench/measure"
 	"github.com/byline-proxy/byline/bench/peer"
-	"github.com/byline-proxy/byline/bench/rounds"
 )
 
 // idleBudget is what an idle intercepted tunnel may hold, in KB.
@@ -100,8 +100,8 @@ func (p *page) latency() {
 
 // onItsOwn is what the durable record costs at that rate: Byline with a disk
 // under its records less Byline without.
-func (p *page) onItsOwn(all []rounds.Latency) {
-	find := func(name string) *rounds.Latency {
+func (p *page) onItsOwn(all []compare.Latency) {
+	find := func(name string) *compare.Latency {
 		for i := range all {
 			if all[i].Peer == name && all[i].Failed == "" && len(all[i].P50) > 0 {
 				return &all[i]
@@ -109,13 +109,13 @@ func (p *page) onItsOwn(all []rounds.Latency) {
 		}
 		return nil
 	}
-	disk, memory := find(peer.Byline), find(rounds.InMemory)
+	disk, memory := find(peer.Byline), find(compare.InMemory)
 	if disk == nil || memory == nil {
 		return
 	}
 	p.printf("### The durable record on its own\n\nThe same walk, the same records and the same chain, with the disk under the records and without one to wait for.\n\n")
 	t := NewTable("records", "groups a second", "records a group", "µs a sync", "p50 ms", "p99 ms", "p99.9 ms", "µs of CPU a request")
-	for _, l := range []*rounds.Latency{disk, memory} {
+	for _, l := range []*compare.Latency{disk, memory} {
 		where := "on the disk"
 		if l == memory {
 			where = "in memory"
@@ -140,9 +140,9 @@ func (p *page) recorded() {
 		if row == nil || len(row.Samples) == 0 {
 			continue
 		}
-		group := row.Series(func(s rounds.Sample) float64 { return s.Records / max(1, s.Groups) })
-		each := row.Series(func(s rounds.Sample) float64 { return s.Records / float64(s.Units) * s.Rate })
-		t.Add(w.Key, figure(each.Median()), figure(group.Median()), figure(row.Series(func(s rounds.Sample) float64 { return s.SyncUS }).Median()))
+		group := row.Series(func(s compare.Sample) float64 { return s.Records / max(1, s.Groups) })
+		each := row.Series(func(s compare.Sample) float64 { return s.Records / float64(s.Units) * s.Rate })
+		t.Add(w.Key, figure(each.Median()), figure(group.Median()), figure(row.Series(func(s compare.Sample) float64 { return s.SyncUS }).Median()))
 		n++
 	}
 	if n > 0 {
@@ -159,7 +159,7 @@ func (p *page) growth() {
 	p.printf("## Cost as work grows\n\nµs of Byline's CPU time for a small request, each point on a fresh server, the points of a curve in turn. The floor is normalised here like the rest.\n\n")
 	for i, c := range p.Outcome.Growth {
 		columns, cells, wide, least := []string{c.What}, []string{"µs a request"}, []string{"±"}, []string{"floor"}
-		var some []rounds.Point
+		var some []compare.Point
 		for _, pt := range c.Points {
 			columns = append(columns, fmt.Sprint(pt.Size))
 			if pt.Failed != "" {
@@ -188,7 +188,7 @@ func (p *page) growth() {
 
 // grows says what a curve does from its first point to its last, and whether
 // the rounds of the two agree on it.
-func grows(points []rounds.Point) string {
+func grows(points []compare.Point) string {
 	if len(points) < 2 {
 		return ""
 	}
@@ -211,9 +211,9 @@ func grows(points []rounds.Point) string {
 }
 
 // fromCheapest says what a curve that begins with a fall does after it.
-func fromCheapest(points []rounds.Point) string {
+func fromCheapest(points []compare.Point) string {
 	last := points[len(points)-1]
-	cheapest := slices.MinFunc(points, func(a, b rounds.Point) int { return cmp.Compare(a.CPU.Median(), b.CPU.Median()) })
+	cheapest := slices.MinFunc(points, func(a, b compare.Point) int { return cmp.Compare(a.CPU.Median(), b.CPU.Median()) })
 	more := last.CPU.Median()/cheapest.CPU.Median() - 1
 	if cheapest.Size == points[0].Size || more <= 0.25 {
 		return ""
