@@ -2,6 +2,7 @@ package adapters
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"reflect"
 	"slices"
@@ -124,4 +125,34 @@ func headerName(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// checkHost says what is wrong with a host pattern; "" when nothing is.
+func checkHost(pattern string) string {
+	host, port := splitAuthority(pattern)
+	if port != "" && (len(port) > 5 || strings.Trim(port, "0123456789") != "") {
+		return "the port is not a number"
+	}
+	name := strings.TrimPrefix(host, "*.")
+	switch {
+	case name == "":
+		return "it is empty"
+	case strings.Contains(host, "/"):
+		return "it is a URL; write the host only"
+	case strings.Contains(name, "*"):
+		return "* may stand only at the front, as *.suffix"
+	case strings.HasPrefix(name, "["):
+		if net.ParseIP(strings.Trim(name, "[]")) == nil {
+			return "it is not an IPv6 address in brackets"
+		}
+		return ""
+	case host != name && !strings.Contains(name, "."):
+		return "the suffix would cover a whole top-level domain"
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return "it is not a host name"
+		}
+	}
+	return ""
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // builtIn are the variables that every template may use; a secret's other fields are allowed by name as well.
@@ -238,3 +239,20 @@ func (d *draft) checkTake(key, name string, t Take) {
 }
 
 func emptyCondition(c Condition) bool { return reflect.ValueOf(c).IsZero() }
+
+// checkMembers is about login.json.
+func (d *draft) checkMembers(taken map[string]bool) {
+	l := &d.spec.Login
+	if len(l.JSON) > 0 && l.Kind != "form" && l.Kind != "json" && l.Kind != "query" {
+		d.at("login.json", "", "login.json goes with the kinds form, json and query, not with %q", l.Kind)
+	}
+	for pointer, value := range l.JSON {
+		for name := range strings.SplitSeq(pointer, ".") {
+			if name == "" || !utf8.ValidString(name) {
+				d.at("login.json."+pointer, "names joined by dots, as in params.token; a number picks from a list", "%q leads to no member of a JSON body", pointer)
+				break
+			}
+		}
+		d.checkTemplate("login.json."+pointer, value, taken)
+	}
+}

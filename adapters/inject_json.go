@@ -6,42 +6,10 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // errNoRoom is a body that cannot be told to have a place for the session.
 var errNoRoom = errors.New("the session of this application travels in the JSON body, and this body has no one place for it")
-
-// PutsJSON reports whether the session travels in JSON bodies: the caller then needs the whole of every body.
-func (a *Adapter) PutsJSON() bool { return len(a.spec.Login.JSON) > 0 }
-
-// StripJSON looks for what an agent's body holds where the session goes (login.json); PutJSON replaces it. The error,
-// which holds nothing of the body, says that a session could not be put into it without doubt: the caller refuses the
-// request. q.Body is the whole body. Without login.json, and for a body that is no JSON, there is nothing to do.
-func (a *Adapter) StripJSON(q Query) (left []Borrowed, err error) {
-	if !a.PutsJSON() || !looksJSON(&q) {
-		return nil, nil
-	}
-	r := reading{q: q}
-	if q.Truncated || !r.isJSON() || !r.parseJSON() {
-		return nil, errNoRoom
-	}
-	for _, pointer := range sortedNames(a.spec.Login.JSON) {
-		had := func(raw json.RawMessage) {
-			var text string
-			if json.Unmarshal(raw, &text) != nil {
-				text = string(raw)
-			}
-			if text != "" && text != "null" {
-				left = append(left, Borrowed{In: "body", Name: pointer, Value: Hide(text), Session: true})
-			}
-		}
-		if _, err := putEverywhere(q.Body, pointer, []byte(`""`), had); err != nil {
-			return nil, err
-		}
-	}
-	return left, nil
-}
 
 // PutJSON is the body with the session's members in it, in every call of a batch; everything else in it stays as it was
 // written, byte for byte. It is body itself when the session has none, or the body is no JSON. Body is one that
@@ -60,18 +28,6 @@ func (a *Adapter) PutJSON(body []byte, s *Session) []byte {
 		}
 	}
 	return body
-}
-
-// looksJSON goes by the first byte and not by the type alone: an application may not look at the type.
-func looksJSON(q *Query) bool {
-	if r := (&reading{q: *q}); q.Truncated {
-		media, ok := r.mediaType()
-		return !ok || media != "multipart/form-data"
-	} else if r.isJSON() && len(q.Body) > 0 {
-		return true
-	}
-	body := bytes.TrimLeft(bytes.TrimPrefix(q.Body, []byte("\ufeff")), " \t\r\n")
-	return len(body) > 0 && (body[0] == '{' || body[0] == '[')
 }
 
 // putEverywhere puts a member into the one call, or into every call of a batch.
@@ -178,21 +134,4 @@ func rawBytes(in []json.RawMessage) [][]byte {
 		out[i] = in[i]
 	}
 	return out
-}
-
-// checkMembers is about login.json.
-func (d *draft) checkMembers(taken map[string]bool) {
-	l := &d.spec.Login
-	if len(l.JSON) > 0 && l.Kind != "form" && l.Kind != "json" && l.Kind != "query" {
-		d.at("login.json", "", "login.json goes with the kinds form, json and query, not with %q", l.Kind)
-	}
-	for pointer, value := range l.JSON {
-		for name := range strings.SplitSeq(pointer, ".") {
-			if name == "" || !utf8.ValidString(name) {
-				d.at("login.json."+pointer, "names joined by dots, as in params.token; a number picks from a list", "%q leads to no member of a JSON body", pointer)
-				break
-			}
-		}
-		d.checkTemplate("login.json."+pointer, value, taken)
-	}
 }

@@ -107,9 +107,3 @@ func defaultPath(path string) string {
 	}
 	return "/"
 }
-
-// hostOnly drops the port of an authority and lowers the case.
-func hostOnly(authority string) string {
-	host, _ := splitAuthority(authority)
-	return strings.Trim(host, "[]")
-}

@@ -72,16 +72,3 @@ func (digestKind) accept(d *Dialogue, last *Reply) error {
 	d.session.secrets = append(d.session.secrets, best.Proof)
 	return nil
 }
-
-// Sign appends the header that a session makes anew for each request: the answer to a digest challenge. For all other
-// kinds of login it returns dst. path and query are as they go out. Call it after Inject and InjectQuery.
-func (a *Adapter) Sign(dst []Field, s *Session, method, path, query string, hasQuery bool) []Field {
-	if s.digest == nil {
-		return dst
-	}
-	target := path
-	if hasQuery {
-		target += "?" + query
-	}
-	return append(dst, Field{Name: "Authorization", Value: s.digest.answer(method, target)})
-}

@@ -260,12 +260,3 @@ func (d *Dialogue) sessionQuery() error {
 	}
 	return nil
 }
-
-// expand fills in a template. What a filter makes of a secret is a secret, too.
-func (d *Dialogue) expand(text string) (string, error) {
-	return expandNoting(text, d.value, func(name, filtered string) {
-		if _, taken := d.taken[name]; !taken && d.secret != nil && !slices.Contains(plainFields, name) {
-			d.session.secrets = append(d.session.secrets, filtered)
-		}
-	})
-}

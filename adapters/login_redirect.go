@@ -79,18 +79,3 @@ func plainTarget(target string) string {
 	}
 	return b.String()
 }
-
-// serves reports whether the authority is one of the adapter's own hosts.
-func (a *Adapter) serves(authority string) bool {
-	host, port := splitAuthority(authority)
-	for _, pattern := range a.spec.Hosts {
-		name, only := splitAuthority(pattern)
-		if only != "" && only != port {
-			continue
-		}
-		if name == host || strings.HasPrefix(name, "*.") && strings.HasSuffix(host, name[1:]) {
-			return true
-		}
-	}
-	return false
-}

@@ -1,8 +1,6 @@
 package adapters
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -64,66 +62,6 @@ func (s *Session) Over(now time.Time) bool { return !s.until.IsZero() && !now.Be
 
 // Changed reports whether held cookies changed since the last Marshal or Restore.
 func (s *Session) Changed() bool { return s.changed.Load() }
-
-// sessionDoc is a session in JSON. It is secret from end to end: the caller seals it.
-type sessionDoc struct {
-	Version   int               `json:"v"`
-	Scheme    string            `json:"scheme"`
-	Authority string            `json:"authority"`
-	Headers   []Field           `json:"headers,omitempty"`
-	Query     []Field           `json:"query,omitempty"`
-	Members   []Field           `json:"members,omitempty"`
-	Digest    *digestChallenge  `json:"digest,omitempty"`
-	Until     time.Time         `json:"until,omitzero"`
-	Pins      []pinned          `json:"pins,omitempty"`
-	Taken     map[string]string `json:"taken,omitempty"`
-	Secrets   []string          `json:"secrets,omitempty"`
-	Username  string            `json:"username,omitempty"`
-	Cookies   []heldCookie      `json:"cookies,omitempty"`
-	Rotated   []string          `json:"rotated,omitempty"`
-}
-
-// storedAhead is how far a stored digest count runs ahead, for requests that are not stored: a count must never be used
-// twice, gaps are allowed (RFC 7616 section 3.4).
-const storedAhead = 1 << 16
-
-// Marshal is the session as JSON, in the clear: seal it before it is stored. It clears Changed.
-func (s *Session) Marshal() ([]byte, error) {
-	s.changed.Store(false) // before reading: a change from now on counts again
-	s.mu.Lock()
-	rotated := slices.Clone(s.rotated)
-	s.mu.Unlock()
-	digest := s.digest
-	if digest != nil {
-		counted := *digest
-		counted.Count += counted.count.Load() + storedAhead
-		digest = &counted
-	}
-	return json.Marshal(sessionDoc{Version: 1, Scheme: s.scheme, Authority: s.authority, Headers: s.headers, Query: s.query, Members: s.members, Digest: digest, Until: s.until, Pins: s.pins,
-		Taken: s.taken, Secrets: s.secrets, Username: s.username, Cookies: s.jar.cookies(), Rotated: rotated})
-}
-
-// Restore takes up a session that Marshal wrote. The error never holds a part of it.
-func (a *Adapter) Restore(text []byte) (*Session, error) {
-	var doc sessionDoc
-	if err := json.Unmarshal(text, &doc); err != nil {
-		return nil, errors.New("the stored session is not readable")
-	}
-	if doc.Version != 1 || doc.Authority == "" {
-		return nil, fmt.Errorf("the stored session has version %d: this program reads 1", doc.Version)
-	}
-	s := &Session{&sessionState{scheme: doc.Scheme, authority: doc.Authority, headers: doc.Headers, query: doc.Query, members: doc.Members, digest: doc.Digest, until: doc.Until, pins: doc.Pins, taken: doc.Taken,
-		secrets: doc.Secrets, username: doc.Username, rotated: doc.Rotated}}
-	if s.digest != nil {
-		if s.digest.hash() == nil {
-			return nil, errors.New("the stored session has an unknown digest algorithm")
-		}
-		s.digest.count = new(atomic.Uint32)
-	}
-	s.jar.replace(doc.Cookies)
-	a.remask(s)
-	return s, nil
-}
 
 // hold puts cookies into the jar and keeps the values they replace masked. They are masked before they can be read
 // from the jar, and so before one of them can go out.

@@ -5,9 +5,6 @@ import (
 	"io"
 )
 
-// Field is one header field. The rooms share this unnamed type so that values pass between them without import.
-type Field = struct{ Name, Value string }
-
 const redacted = "REDACTED"
 
 // Hidden is a value that no fmt verb, JSON encoder or logger can print. The zero value holds the empty string.
