@@ -46,7 +46,7 @@ actions:
 
 // corridorOver is a whole corridor with durable records over the bench's
 // application, and agents that reach it.
-func corridorOver(t testing.TB, tasks int) (c *Server, o *origin.Origin, access func(i int, protocol string) *load.Access) {
+func corridorOver(t testing.TB, tasks int) (c *Server, o *origin.Origin, access func(i int, protocol string) *load.Agent) {
 	t.Helper()
 	o, err := origin.Start()
 	if err != nil {
@@ -99,11 +99,11 @@ func corridorOver(t testing.TB, tasks int) (c *Server, o *origin.Origin, access 
 	must(err)
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(root)
-	return c, o, func(i int, protocol string) *load.Access {
+	return c, o, func(i int, protocol string) *load.Agent {
 		_, token, err := c.CreateTask(context.Background(), identity.Spec{Agent: fmt.Sprintf("agent-%d", i), Sponsor: "alice@acme.example", Purpose: "test",
 			Scope: []identity.ScopeEntry{{Adapter: "bench", Actions: []string{"page.read", "file.*"}}}})
 		must(err)
-		return &load.Access{Proxy: ln.Addr().String(), Authorization: "Bearer " + token.Reveal(), Host: origin.HostH1, Roots: roots, Protocol: protocol,
+		return &load.Agent{Proxy: ln.Addr().String(), Authorization: "Bearer " + token.Reveal(), Host: origin.HostH1, Roots: roots, Protocol: protocol,
 			Cookies: "theme=dark; " + origin.CookieName + "=" + o.Borrowed}
 	}
 }

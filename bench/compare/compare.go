@@ -80,7 +80,7 @@ func (r *Row) CPU(yard float64) measure.Series {
 // Run starts the peers, does every work through each of them in every round,
 // and then measures idle tunnels. A work that fails through one peer is noted
 // there and left out from then on; the error is for what ends the run.
-func Run(ctx context.Context, s *peer.Site, o Options, progress func(what string)) (*Outcome, error) {
+func Run(ctx context.Context, s *peer.Testbed, o Options, progress func(what string)) (*Outcome, error) {
 	works, err := Works(o)
 	if err != nil {
 		return nil, err
@@ -118,7 +118,7 @@ func Run(ctx context.Context, s *peer.Site, o Options, progress func(what string
 }
 
 // further is what Byline does alone: latency at a rate, and how its cost grows.
-func (out *Outcome) further(ctx context.Context, s *peer.Site, o Options, progress func(string)) error {
+func (out *Outcome) further(ctx context.Context, s *peer.Testbed, o Options, progress func(string)) error {
 	row := out.Row("small", peer.Byline)
 	if row == nil || len(row.Samples) == 0 {
 		return nil
@@ -161,7 +161,7 @@ func (o *Options) guest(name string) bool { return slices.Contains(o.Guests, nam
 // holds: it is asked to hold idle tunnels.
 func (o *Options) holds(name string) bool { return !slices.Contains(o.NotIdle, name) }
 
-func (out *Outcome) rounds(ctx context.Context, s *peer.Site, o Options, progress func(string)) error {
+func (out *Outcome) rounds(ctx context.Context, s *peer.Testbed, o Options, progress func(string)) error {
 	var running []*peer.Peer
 	defer func() {
 		for _, p := range running {
@@ -225,7 +225,7 @@ func (out *Outcome) skip(name string, err error) {
 
 // profile does the first work through Byline once more, under perf, which
 // costs time: the slice counts for nothing else.
-func (out *Outcome) profile(ctx context.Context, s *peer.Site, running []*peer.Peer) {
+func (out *Outcome) profile(ctx context.Context, s *peer.Testbed, running []*peer.Peer) {
 	i := slices.IndexFunc(running, func(p *peer.Peer) bool { return p.Name == peer.Byline })
 	if i < 0 {
 		out.NoProfile = "byline was not among the peers"
@@ -252,7 +252,7 @@ func (out *Outcome) profile(ctx context.Context, s *peer.Site, running []*peer.P
 	out.Profile = got.p
 }
 
-func (r *Row) add(ctx context.Context, s *peer.Site, p *peer.Peer, w Work, round int) {
+func (r *Row) add(ctx context.Context, s *peer.Testbed, p *peer.Peer, w Work, round int) {
 	if w.H2 && !p.SpeaksH2 {
 		r.Skipped = "is not asked for HTTP/2 towards agents"
 	}

@@ -33,28 +33,28 @@ const fillers = 197
 type growth struct {
 	what  string
 	sizes []int
-	shape func(s *peer.Site, size int) (agents int)
+	shape func(s *peer.Testbed, size int) (agents int)
 }
 
 func growths() []growth {
 	return []growth{
-		{"agents at work at once, in 32 tasks", []int{1, 10, 100, 1000, 10000}, func(s *peer.Site, n int) int {
+		{"agents at work at once, in 32 tasks", []int{1, 10, 100, 1000, 10000}, func(s *peer.Testbed, n int) int {
 			s.Tasks = min(n, 32)
 			if n > 1000 { // thousands of connections to the application are opened at once, on a machine that others may use too
 				s.Tuning.Config = map[string]any{"wire": map[string]any{"dial_timeout": "1m", "tls_timeout": "1m"}}
 			}
 			return n
 		}},
-		{"tasks alive, an account each; 32 agents in as many of them", []int{1, 100, 1000}, func(s *peer.Site, n int) int {
+		{"tasks alive, an account each; 32 agents in as many of them", []int{1, 100, 1000}, func(s *peer.Testbed, n int) int {
 			s.Tasks = n
 			return 32
 		}},
-		{"adapters of 200 actions", []int{1, 10, 100}, func(s *peer.Site, n int) int {
+		{"adapters of 200 actions", []int{1, 10, 100}, func(s *peer.Testbed, n int) int {
 			s.Tuning.Actions = fillers
 			s.Tuning.Adapters = moreAdapters(n - 1)
 			return 32
 		}},
-		{"policies that forbid", []int{10, 100, 1000}, func(s *peer.Site, n int) int {
+		{"policies that forbid", []int{10, 100, 1000}, func(s *peer.Testbed, n int) int {
 			s.Tuning.Policies = map[string]string{"grown.cedar": morePolicies(n)}
 			return 32
 		}},
@@ -109,7 +109,7 @@ func roundsAt(size int) int {
 // Growth measures all curves, each point on a fresh server, the points of a
 // curve in turn; once each when it is later than hurry. A point that fails is
 // noted; the error is for what ends the run.
-func Growth(ctx context.Context, s *peer.Site, length time.Duration, yard float64, hurry time.Time, progress func(string)) ([]Curve, error) {
+func Growth(ctx context.Context, s *peer.Testbed, length time.Duration, yard float64, hurry time.Time, progress func(string)) ([]Curve, error) {
 	var out []Curve
 	for _, g := range growths() {
 		out = append(out, g.measure(ctx, s, length, yard, hurry, progress))
@@ -120,9 +120,9 @@ func Growth(ctx context.Context, s *peer.Site, length time.Duration, yard float6
 	return out, nil
 }
 
-func (g growth) measure(ctx context.Context, s *peer.Site, length time.Duration, yard float64, hurry time.Time, progress func(string)) Curve {
+func (g growth) measure(ctx context.Context, s *peer.Testbed, length time.Duration, yard float64, hurry time.Time, progress func(string)) Curve {
 	c := Curve{What: g.what, Points: make([]Point, len(g.sizes))}
-	sites, peers, agents := make([]peer.Site, len(g.sizes)), make([]*peer.Peer, len(g.sizes)), make([]int, len(g.sizes))
+	sites, peers, agents := make([]peer.Testbed, len(g.sizes)), make([]*peer.Peer, len(g.sizes)), make([]int, len(g.sizes))
 	for i, size := range g.sizes {
 		c.Points[i].Size, sites[i] = size, *s
 		agents[i] = g.shape(&sites[i], size)

@@ -37,7 +37,7 @@ func (i Idle) Back() float64 { return 1 - i.Left/(i.Each*float64(i.Tunnels)) }
 
 // idle measures a fresh process for each of all, at the same time: it is memory
 // that counts here, which no neighbour takes away.
-func idle(ctx context.Context, s *peer.Site, all []Idle) {
+func idle(ctx context.Context, s *peer.Testbed, all []Idle) {
 	var running sync.WaitGroup
 	for i := range all {
 		p, err := s.Start(ctx, all[i].Peer)
@@ -55,7 +55,7 @@ func idle(ctx context.Context, s *peer.Site, all []Idle) {
 	running.Wait()
 }
 
-func (out *Idle) measure(ctx context.Context, s *peer.Site, p *peer.Peer) error {
+func (out *Idle) measure(ctx context.Context, s *peer.Testbed, p *peer.Peer) error {
 	n := out.Tunnels
 	ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(n)*40*time.Millisecond)
 	defer cancel()
@@ -93,7 +93,7 @@ func rest(ctx context.Context) error {
 }
 
 // fill opens n tunnels, 16 at a time.
-func fill(ctx context.Context, s *peer.Site, p *peer.Peer, n int) ([]*load.Tunnel, error) {
+func fill(ctx context.Context, s *peer.Testbed, p *peer.Peer, n int) ([]*load.Tunnel, error) {
 	tunnels := make([]*load.Tunnel, n)
 	errs := make([]error, 16)
 	var all sync.WaitGroup

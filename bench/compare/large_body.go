@@ -30,7 +30,7 @@ type Stream struct {
 func (s Stream) Growth() int64 { return s.Peak - s.Before }
 
 // stream sends one body. The agent counts what comes down, the origin what goes up.
-func stream(ctx context.Context, s *peer.Site, key string, o Options) Stream {
+func stream(ctx context.Context, s *peer.Testbed, key string, o Options) Stream {
 	out := Stream{Way: key, Bytes: o.Stream}
 	if err := out.measure(ctx, s, o); err != nil {
 		out.Failed = err.Error()
@@ -38,7 +38,7 @@ func stream(ctx context.Context, s *peer.Site, key string, o Options) Stream {
 	return out
 }
 
-func (out *Stream) measure(ctx context.Context, s *peer.Site, o Options) error {
+func (out *Stream) measure(ctx context.Context, s *peer.Testbed, o Options) error {
 	const slowest = 32 << 20 // bytes a second
 	ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(out.Bytes/slowest)*time.Second)
 	defer cancel()

@@ -41,7 +41,7 @@ const LatencySteps = 3 * latencyRounds
 
 // Latencies measures the tunnel, Byline, and Byline without a disk under its
 // records, one after the other in each round, at the same rate.
-func Latencies(ctx context.Context, s *peer.Site, agents int, rate float64, length time.Duration, progress func(string)) []Latency {
+func Latencies(ctx context.Context, s *peer.Testbed, agents int, rate float64, length time.Duration, progress func(string)) []Latency {
 	out := []Latency{{Peer: peer.Tunnel, Rate: rate}, {Peer: peer.Byline, Rate: rate}, {Peer: InMemory, Rate: rate}}
 	peers := make([]*peer.Peer, len(out))
 	for i := range out {
@@ -66,7 +66,7 @@ func Latencies(ctx context.Context, s *peer.Site, agents int, rate float64, leng
 }
 
 // startFor starts one of the peers whose latency is measured.
-func startFor(ctx context.Context, s *peer.Site, name string) (*peer.Peer, func(), error) {
+func startFor(ctx context.Context, s *peer.Testbed, name string) (*peer.Peer, func(), error) {
 	if name != InMemory {
 		p, err := s.Start(ctx, name)
 		if err != nil {
@@ -91,7 +91,7 @@ func startFor(ctx context.Context, s *peer.Site, name string) (*peer.Peer, func(
 	}, nil
 }
 
-func (l *Latency) add(ctx context.Context, s *peer.Site, p *peer.Peer, agents int, length time.Duration) {
+func (l *Latency) add(ctx context.Context, s *peer.Testbed, p *peer.Peer, agents int, length time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, length+time.Minute)
 	defer cancel()
 	at, err := OpenLoop(ctx, s, p, agents, l.Rate, length)
@@ -107,7 +107,7 @@ func (l *Latency) add(ctx context.Context, s *peer.Site, p *peer.Peer, agents in
 }
 
 // Closed loads one running peer with as many small requests as it takes.
-func Closed(ctx context.Context, s *peer.Site, p *peer.Peer, agents int, length time.Duration) (Sample, error) {
+func Closed(ctx context.Context, s *peer.Testbed, p *peer.Peer, agents int, length time.Duration) (Sample, error) {
 	return slice(ctx, s, p, Work{scale: 1e6, amount: 1, agents: agents, warm: max(2, 640/agents), length: length, enter: kept})
 }
 
@@ -122,7 +122,7 @@ type Waited struct {
 }
 
 // OpenLoop loads one running peer with small requests at a rate.
-func OpenLoop(ctx context.Context, s *peer.Site, p *peer.Peer, agents int, rate float64, length time.Duration) (l Waited, err error) {
+func OpenLoop(ctx context.Context, s *peer.Testbed, p *peer.Peer, agents int, rate float64, length time.Duration) (l Waited, err error) {
 	w := Work{agents: agents, enter: kept}
 	_, units, leave, err := enter(ctx, s, p, w)
 	if err != nil {

@@ -41,7 +41,7 @@ type Sample struct {
 }
 
 // slice does one work through one peer.
-func slice(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (sample Sample, err error) {
+func slice(ctx context.Context, s *peer.Testbed, p *peer.Peer, w Work) (sample Sample, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*w.length+patience(w.agents))
 	defer cancel()
 	yard, err := measure.Yardstick(s.Core, yardTurns)
@@ -94,7 +94,7 @@ func patience(agents int) time.Duration {
 	return 30*time.Second + time.Duration(agents)*20*time.Millisecond
 }
 
-func resumed(agents []*load.Access) float64 {
+func resumed(agents []*load.Agent) float64 {
 	opened, again := int64(0), int64(0)
 	for _, a := range agents {
 		opened, again = opened+a.Opened, again+a.Resumed
@@ -106,8 +106,8 @@ func micro(d time.Duration) float64 { return float64(d) / float64(time.Microseco
 
 // enter brings all agents of a work to the point where their first unit
 // begins, sixteen at a time.
-func enter(ctx context.Context, s *peer.Site, p *peer.Peer, w Work) (agents []*load.Access, units []func() error, leave func(), err error) {
-	agents, units = make([]*load.Access, w.agents), make([]func() error, w.agents)
+func enter(ctx context.Context, s *peer.Testbed, p *peer.Peer, w Work) (agents []*load.Agent, units []func() error, leave func(), err error) {
+	agents, units = make([]*load.Agent, w.agents), make([]func() error, w.agents)
 	leaves := make([]func(), w.agents)
 	leave = func() {
 		for _, l := range leaves {
@@ -149,7 +149,7 @@ type reading struct {
 	seen        origin.Counts
 }
 
-func read(s *peer.Site, p *peer.Peer) (r reading, err error) {
+func read(s *peer.Testbed, p *peer.Peer) (r reading, err error) {
 	if r.seen, err = s.Origin.Counts(); err != nil {
 		return r, err
 	}

@@ -37,8 +37,8 @@ type Work struct {
 	warm   int
 	length time.Duration
 	most   int64
-	enter  func(ctx context.Context, a *load.Access) (unit func() error, leave func(), err error)
-	access func(p *peer.Peer, a *load.Access) // what differs from an HTTP/1.1 agent; nil nothing
+	enter  func(ctx context.Context, a *load.Agent) (unit func() error, leave func(), err error)
+	access func(p *peer.Peer, a *load.Agent) // what differs from an HTTP/1.1 agent; nil nothing
 }
 
 // Options bound a run.
@@ -73,17 +73,17 @@ func Works(o Options) ([]Work, error) {
 		small.as("h2", 1.6, "Small request: HTTP/2 from the agent, HTTP/1.1 upstream where the proxy intercepts"),
 		small.as("h2-h2", 0, "Small request: HTTP/2 on both sides where the proxy intercepts"),
 	}
-	all[2].access = func(_ *peer.Peer, a *load.Access) { a.Tickets = tls.NewLRUClientSessionCache(1) }
+	all[2].access = func(_ *peer.Peer, a *load.Agent) { a.Tickets = tls.NewLRUClientSessionCache(1) }
 	all[3].enter = body(o.BigBytes, (*load.Tunnel).Down)
 	all[4].enter = body(o.BigBytes, (*load.Tunnel).Up)
 	all[5].H2, all[6].H2 = true, true
-	all[5].access = func(p *peer.Peer, a *load.Access) {
+	all[5].access = func(p *peer.Peer, a *load.Agent) {
 		a.Protocol = "h2"
 		if !p.Intercepts {
 			a.Host = origin.HostH2
 		}
 	}
-	all[6].access = func(_ *peer.Peer, a *load.Access) { a.Protocol, a.Host = "h2", origin.HostH2 }
+	all[6].access = func(_ *peer.Peer, a *load.Agent) { a.Protocol, a.Host = "h2", origin.HostH2 }
 	if len(o.Works) == 0 {
 		return all, nil
 	}
@@ -104,7 +104,7 @@ func (w Work) as(key string, budget float64, title string) Work {
 }
 
 // kept opens one tunnel and asks for a page in it again and again.
-func kept(ctx context.Context, a *load.Access) (func() error, func(), error) {
+func kept(ctx context.Context, a *load.Agent) (func() error, func(), error) {
 	t, leave, err := open(ctx, a)
 	if err != nil {
 		return nil, nil, err
@@ -113,7 +113,7 @@ func kept(ctx context.Context, a *load.Access) (func() error, func(), error) {
 }
 
 // anew opens a tunnel for every page.
-func anew(ctx context.Context, a *load.Access) (func() error, func(), error) {
+func anew(ctx context.Context, a *load.Agent) (func() error, func(), error) {
 	return func() error {
 		t, leave, err := open(ctx, a)
 		if err != nil {
@@ -125,8 +125,8 @@ func anew(ctx context.Context, a *load.Access) (func() error, func(), error) {
 }
 
 // body moves n bytes a unit; a small page and 1 MiB before it warm the tunnel.
-func body(n int64, move func(*load.Tunnel, int64) error) func(context.Context, *load.Access) (func() error, func(), error) {
-	return func(ctx context.Context, a *load.Access) (func() error, func(), error) {
+func body(n int64, move func(*load.Tunnel, int64) error) func(context.Context, *load.Agent) (func() error, func(), error) {
+	return func(ctx context.Context, a *load.Agent) (func() error, func(), error) {
 		t, leave, err := open(ctx, a)
 		if err != nil {
 			return nil, nil, err
@@ -142,7 +142,7 @@ func body(n int64, move func(*load.Tunnel, int64) error) func(context.Context, *
 }
 
 // open opens a tunnel that is cut when ctx ends.
-func open(ctx context.Context, a *load.Access) (*load.Tunnel, func(), error) {
+func open(ctx context.Context, a *load.Agent) (*load.Tunnel, func(), error) {
 	t, err := a.Open(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -155,11 +155,11 @@ func open(ctx context.Context, a *load.Access) (*load.Tunnel, func(), error) {
 }
 
 // newAccess is how agent i gets through a peer.
-func newAccess(s *peer.Site, p *peer.Peer, i int) *load.Access {
+func newAccess(s *peer.Testbed, p *peer.Peer, i int) *load.Agent {
 	port := ""
 	if p.RealPorts {
 		_, port, _ = net.SplitHostPort(s.Origin.Ready.Addr) // the works that name the other host are not for such a peer
 	}
-	return &load.Access{Port: port, Proxy: p.Addr, Authorization: p.Authorization(i), Host: origin.HostH1, Roots: p.Roots,
+	return &load.Agent{Port: port, Proxy: p.Addr, Authorization: p.Authorization(i), Host: origin.HostH1, Roots: p.Roots,
 		Protocol: "http/1.1", Cookies: "theme=dark; " + origin.CookieName + "=" + s.Origin.Ready.Borrowed}
 }

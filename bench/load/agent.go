@@ -19,9 +19,9 @@ import (
 // patience bounds each step of opening a tunnel.
 const patience = 15 * time.Second
 
-// Access is how one agent gets to the origin. It may be used by one goroutine
+// Agent is how one agent gets to the origin. It may be used by one goroutine
 // at a time.
-type Access struct {
+type Agent struct {
 	// Proxy is the proxy's address; empty goes straight to Direct.
 	Proxy string
 	// Direct is the origin's address when there is no proxy.
@@ -59,7 +59,7 @@ type Tunnel struct {
 
 // Open dials, asks for the tunnel and shakes hands. When ctx ends, whatever is
 // going on in the tunnel fails.
-func (a *Access) Open(ctx context.Context) (*Tunnel, error) {
+func (a *Agent) Open(ctx context.Context) (*Tunnel, error) {
 	addr := a.Proxy
 	if addr == "" {
 		addr = a.Direct
@@ -77,7 +77,7 @@ func (a *Access) Open(ctx context.Context) (*Tunnel, error) {
 	return t, nil
 }
 
-func (a *Access) shake(ctx context.Context, raw net.Conn) (*Tunnel, error) {
+func (a *Agent) shake(ctx context.Context, raw net.Conn) (*Tunnel, error) {
 	if err := raw.SetDeadline(time.Now().Add(patience)); err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (a *Access) shake(ctx context.Context, raw net.Conn) (*Tunnel, error) {
 }
 
 // authority is what the agent's requests name: without the port of https.
-func (a *Access) authority() string {
+func (a *Agent) authority() string {
 	if a.Port == "" {
 		return a.Host
 	}
@@ -124,7 +124,7 @@ func (a *Access) authority() string {
 
 // connect asks for the tunnel. The answer is read byte by byte up to its end:
 // what follows belongs to TLS.
-func (a *Access) connect(c net.Conn) error {
+func (a *Agent) connect(c net.Conn) error {
 	authority := net.JoinHostPort(a.Host, cmp.Or(a.Port, "443"))
 	head := "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n"
 	if a.Authorization != "" {

@@ -22,7 +22,7 @@ type h1 struct {
 	buffer []byte // made by the first big body
 }
 
-func newH1(c *tls.Conn, in *bufio.Reader, a *Access) *h1 {
+func newH1(c *tls.Conn, in *bufio.Reader, a *Agent) *h1 {
 	fields := "Host: " + a.authority() + "\r\nUser-Agent: " + userAgent + "\r\nAccept: text/html\r\nAccept-Language: en\r\n"
 	if a.Cookies != "" {
 		fields += "Cookie: " + a.Cookies + "\r\n"

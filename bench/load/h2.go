@@ -26,7 +26,7 @@ type h2 struct {
 	owed   uint32 // bytes of the connection's window that were used and not granted again
 }
 
-func newH2(c *tls.Conn, in *bufio.Reader, a *Access) (*h2, error) {
+func newH2(c *tls.Conn, in *bufio.Reader, a *Agent) (*h2, error) {
 	h := &h2{conn: c, frames: http2.NewFramer(c, in), stream: 1}
 	h.frames.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	h.frames.SetReuseFrames()

@@ -13,7 +13,7 @@ import (
 	"github.com/byline-proxy/byline/bench/origin"
 )
 
-func direct(t *testing.T, protocol string) (*origin.Origin, *Access) {
+func direct(t *testing.T, protocol string) (*origin.Origin, *Agent) {
 	t.Helper()
 	o, err := origin.Start()
 	if err != nil {
@@ -22,7 +22,7 @@ func direct(t *testing.T, protocol string) (*origin.Origin, *Access) {
 	t.Cleanup(o.Close)
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(o.RootPEM)
-	a := &Access{Direct: o.Addr, Host: origin.HostH1, Roots: roots, Protocol: protocol, Cookies: "theme=dark; " + origin.CookieName + "=" + o.Borrowed}
+	a := &Agent{Direct: o.Addr, Host: origin.HostH1, Roots: roots, Protocol: protocol, Cookies: "theme=dark; " + origin.CookieName + "=" + o.Borrowed}
 	if protocol == "h2" {
 		a.Direct, a.Host = o.AddrH2, origin.HostH2
 	}

@@ -46,7 +46,7 @@ func Fillers(n int) string {
 // startByline starts a real `byline serve` with everything switched on: made by
 // `byline init` in a folder of its own, durable records on the disk under that
 // folder, an account of the application for each task.
-func (s *Site) startByline(ctx context.Context, trust string) (*Peer, error) {
+func (s *Testbed) startByline(ctx context.Context, trust string) (*Peer, error) {
 	dir, err := os.MkdirTemp(s.Dir, "byline-")
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (s *Site) startByline(ctx context.Context, trust string) (*Peer, error) {
 
 // house is one server's folder.
 type house struct {
-	site                *Site
+	site                *Testbed
 	dir, config, socket string
 }
 

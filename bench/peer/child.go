@@ -19,8 +19,8 @@ import (
 	"github.com/byline-proxy/byline/bench/origin"
 )
 
-// ChildWord is the first argument that makes a bench binary a child.
-const ChildWord = "child"
+// ChildCommand is the first argument that makes a bench binary a child.
+const ChildCommand = "child"
 
 // The kinds of children that are proxies.
 const (

@@ -43,8 +43,8 @@ type Peer struct {
 	finish         func(context.Context) (string, error)
 }
 
-// Site is what every peer of a run has in common.
-type Site struct {
+// Testbed is what every peer of a run has in common.
+type Testbed struct {
 	// Exe is the bench's own binary, BylineExe the one of Byline.
 	Exe, BylineExe string
 	// Dir holds what peers write. Byline's records lie here: it should be on the
@@ -62,7 +62,7 @@ type Site struct {
 
 // Start starts one peer by its name. A name like before=/path/byline is another
 // build of Byline. The caller calls Stop.
-func (s *Site) Start(ctx context.Context, name string) (*Peer, error) {
+func (s *Testbed) Start(ctx context.Context, name string) (*Peer, error) {
 	trust, err := s.trust()
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (s *Site) Start(ctx context.Context, name string) (*Peer, error) {
 
 // trust is the file with the application's authority. It appears whole: peers
 // that run already may read it now.
-func (s *Site) trust() (string, error) {
+func (s *Testbed) trust() (string, error) {
 	path := filepath.Join(s.Dir, "origin.pem")
 	f, err := os.CreateTemp(s.Dir, "origin-*.pem")
 	if err != nil {

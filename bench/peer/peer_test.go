@@ -17,7 +17,7 @@ import (
 
 // The test binary is its own child, as the bench is.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == ChildWord {
+	if len(os.Args) > 1 && os.Args[1] == ChildCommand {
 		if err := RunChild(os.Args[2:], os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func site(t *testing.T) *Site {
+func site(t *testing.T) *Testbed {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -38,7 +38,7 @@ func site(t *testing.T) *Site {
 		t.Fatal(err)
 	}
 	t.Cleanup(o.Stop)
-	return &Site{Exe: exe, Dir: t.TempDir(), Core: -1, Origin: o}
+	return &Testbed{Exe: exe, Dir: t.TempDir(), Core: -1, Origin: o}
 }
 
 func TestPeersCarryEverything(t *testing.T) {
@@ -54,7 +54,7 @@ func TestPeersCarryEverything(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := &load.Access{Proxy: p.Addr, Host: origin.HostH1, Roots: p.Roots, Protocol: "http/1.1",
+			a := &load.Agent{Proxy: p.Addr, Host: origin.HostH1, Roots: p.Roots, Protocol: "http/1.1",
 				Cookies: origin.CookieName + "=" + s.Origin.Ready.Borrowed, Tickets: tls.NewLRUClientSessionCache(1)}
 			for i := range 2 {
 				exchangeAll(t, a, p, i)
@@ -90,7 +90,7 @@ func TestInstalledProxiesKeepAnAgentsConnection(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, port, _ := net.SplitHostPort(s.Origin.Ready.Addr)
-			a := &load.Access{Proxy: p.Addr, Host: origin.HostH1, Port: port, Roots: p.Roots, Protocol: "http/1.1",
+			a := &load.Agent{Proxy: p.Addr, Host: origin.HostH1, Port: port, Roots: p.Roots, Protocol: "http/1.1",
 				Cookies: origin.CookieName + "=" + s.Origin.Ready.Borrowed}
 			tunnel, err := a.Open(t.Context())
 			if err != nil {
@@ -115,7 +115,7 @@ func TestInstalledProxiesKeepAnAgentsConnection(t *testing.T) {
 	}
 }
 
-func exchangeAll(t *testing.T, a *load.Access, p *Peer, i int) {
+func exchangeAll(t *testing.T, a *load.Agent, p *Peer, i int) {
 	t.Helper()
 	tunnel, err := a.Open(t.Context())
 	if err != nil {
@@ -142,7 +142,7 @@ func TestATunnelToNowhereIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Stop()
-	_, err = (&load.Access{Proxy: p.Addr, Host: "elsewhere.test", Protocol: "http/1.1"}).Open(t.Context())
+	_, err = (&load.Agent{Proxy: p.Addr, Host: "elsewhere.test", Protocol: "http/1.1"}).Open(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "502") {
 		t.Error(err)
 	}

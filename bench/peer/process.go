@@ -72,7 +72,7 @@ type child struct {
 
 // startChild runs exe's child command; before is what leads to it.
 func startChild(ctx context.Context, core int, exe string, before []string, kind string, flags ...string) (*child, error) {
-	cmd := exec.Command(exe, slices.Concat(before, []string{ChildWord, kind}, flags)...)
+	cmd := exec.Command(exe, slices.Concat(before, []string{ChildCommand, kind}, flags)...)
 	cmd.Stderr = os.Stderr
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -108,7 +108,7 @@ func (c *child) hear(v any) error {
 // Origin is the application as a process of its own.
 type Origin struct{ *child }
 
-// StartOrigin starts it from a binary whose command ChildWord, below the
+// StartOrigin starts it from a binary whose command ChildCommand, below the
 // commands in before, is RunChild.
 func StartOrigin(ctx context.Context, core int, exe string, before ...string) (*Origin, error) {
 	c, err := startChild(ctx, core, exe, before, "origin")

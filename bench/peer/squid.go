@@ -40,7 +40,7 @@ func freePort() (int, error) {
 // startSquid runs squid as one process that bumps everything, caches nothing
 // and logs nothing. Agents name the origin's real port, since squid resolves
 // names from a file, but no ports.
-func (s *Site) startSquid(ctx context.Context, trust string) (*Peer, error) {
+func (s *Testbed) startSquid(ctx context.Context, trust string) (*Peer, error) {
 	exe, err := exec.LookPath("squid")
 	certgen := "/usr/lib/squid/security_file_certgen"
 	if _, missing := os.Stat(certgen); err != nil || missing != nil {
@@ -134,7 +134,7 @@ func chownAll(dir, name string) error {
 // names; agents name its real port. A script that gives a connection another
 // address is no way: mitmproxy then takes none of them up again, opens one for
 // each request, and waits for ever when an agent has five.
-func (s *Site) startMitmproxy(ctx context.Context, trust string) (*Peer, error) {
+func (s *Testbed) startMitmproxy(ctx context.Context, trust string) (*Peer, error) {
 	exe, err := exec.LookPath("mitmdump")
 	if err != nil {
 		return nil, ErrMissing
@@ -181,7 +181,7 @@ socket.getaddrinfo = lookup
 `
 
 // startOther starts a foreign program and waits until its port answers.
-func (s *Site) startOther(ctx context.Context, name string, cmd *exec.Cmd, port int, roots string, after func()) (*Peer, error) {
+func (s *Testbed) startOther(ctx context.Context, name string, cmd *exec.Cmd, port int, roots string, after func()) (*Peer, error) {
 	proc, err := start(ctx, s.Core, cmd)
 	if err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ type value struct {
 	to   any
 }
 
-func (v value) apply(s *peer.Site) {
+func (v value) apply(s *peer.Testbed) {
 	s.Tuning.Env = append(s.Tuning.Env, v.env...)
 	if v.path != "" {
 		put(s.Tuning.Config, v.path, v.to)

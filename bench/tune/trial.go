@@ -35,7 +35,7 @@ const yardTurns = 10_000
 
 // search is one run of Run.
 type search struct {
-	site    *peer.Site
+	site    *peer.Testbed
 	goal    Goal
 	each    time.Duration // for one trial
 	longest time.Duration // that one took
@@ -61,7 +61,7 @@ func (s *search) try(ctx context.Context, k knob, v value) Trial {
 	return t
 }
 
-func (s *search) measure(ctx context.Context, site *peer.Site, t *Trial) error {
+func (s *search) measure(ctx context.Context, site *peer.Testbed, t *Trial) error {
 	ctx, cancel := context.WithTimeout(ctx, s.each+time.Minute) // the search's own end may come first
 	defer cancel()
 	p, err := site.Start(ctx, peer.Byline)

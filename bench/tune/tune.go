@@ -75,7 +75,7 @@ const worth = 0.04
 // by then, and what is under way at the end is cut off. progress is told what is
 // tried, and how many of all trials are done. What was found before ctx ends or
 // a trial fails is in the result.
-func Run(ctx context.Context, s *peer.Site, g Goal, progress func(done, all int, what string)) (*Result, error) {
+func Run(ctx context.Context, s *peer.Testbed, g Goal, progress func(done, all int, what string)) (*Result, error) {
 	r := &Result{Goal: g, When: time.Now(), Changed: map[string]any{}}
 	parent := ctx
 	ctx, cancel := context.WithDeadline(ctx, r.When.Add(g.For))

@@ -30,7 +30,7 @@ func benchCommand() *cobra.Command {
 // benchChild is the application that a server under test works with: the same
 // binary as a process of its own.
 func benchChild() *cobra.Command {
-	return &cobra.Command{Use: peer.ChildWord, Short: "Be the application of a search", Example: "  byline bench child origin", Hidden: true, DisableFlagParsing: true,
+	return &cobra.Command{Use: peer.ChildCommand, Short: "Be the application of a search", Example: "  byline bench child origin", Hidden: true, DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := peer.RunChild(args, os.Stdin, os.Stdout); err != nil {
 				return failed("bench", err, "byline bench tune starts this by itself")
@@ -99,7 +99,7 @@ func search(ctx context.Context, goal tune.Goal, out string, log io.Writer) (*tu
 		return nil, err
 	}
 	defer o.Stop()
-	site := &peer.Site{Exe: exe, BylineExe: exe, Dir: dir, Core: -1, Origin: o}
+	site := &peer.Testbed{Exe: exe, BylineExe: exe, Dir: dir, Core: -1, Origin: o}
 	return tune.Run(ctx, site, goal, bar(log, goal.For))
 }
 

@@ -28,7 +28,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == peer.ChildWord {
+	if len(os.Args) > 1 && os.Args[1] == peer.ChildCommand {
 		exit(peer.RunChild(os.Args[2:], os.Stdin, os.Stdout))
 	}
 	s, err := parse(os.Args[1:], os.Stderr)
@@ -84,7 +84,7 @@ func bench(ctx context.Context, s *settings) error {
 		return err
 	}
 	defer o.Stop()
-	site := &peer.Site{Exe: exe, BylineExe: s.byline, Dir: dir, Core: s.setup.ProxyCore, Tasks: s.setup.Tasks, Origin: o}
+	site := &peer.Testbed{Exe: exe, BylineExe: s.byline, Dir: dir, Core: s.setup.ProxyCore, Tasks: s.setup.Tasks, Origin: o}
 	run.Outcome, err = compare.Run(ctx, site, s.options, progress(compare.Steps(s.options)))
 	fmt.Fprintln(os.Stderr)
 	if run.Outcome == nil || len(run.Outcome.Rows) == 0 || len(run.Outcome.Rows[0].Samples) == 0 {
