@@ -104,7 +104,7 @@ func reference(t *testing.T) string {
 		}
 	}
 	sections(reflect.TypeFor[Spec](), "")
-	b.WriteString("\n## Examples\n\nEach is driven through the whole proxy against an application that insists on its habit (`proxy/habits_test.go`).\n\n| adapter | what it shows |\n|---|---|\n")
+	b.WriteString("\n## Examples\n\nEach is driven through the whole proxy against an application that insists on its habit (`proxy/example_adapters_test.go`).\n\n| adapter | what it shows |\n|---|---|\n")
 	for _, path := range examples(t) {
 		text, err := os.ReadFile(path)
 		if err != nil {
