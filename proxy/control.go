@@ -11,78 +11,65 @@ import (
 	"github.com/byline-proxy/byline/proxy/admin"
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/identity"
-	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// TaskView is a task as the control API shows it.
-type TaskView struct {
-	ID      string                `json:"id"`
-	Token   string                `json:"token,omitempty"` // in the answer to its creation alone
-	Agent   string                `json:"agent"`
-	Sponsor string                `json:"sponsor"`
-	Purpose string                `json:"purpose"`
-	Grant   string                `json:"grant"`
-	Scope   []identity.ScopeEntry `json:"scope"`
-	Created time.Time             `json:"created"`
-	Expires time.Time             `json:"expires"`
-	State   string                `json:"state"` // active, ended
-	Ended   *time.Time            `json:"ended,omitempty"`
-	Why     string                `json:"why,omitempty"`
-}
-
-func viewOf(t *identity.Task) TaskView {
+// viewOf is a task as the control API shows it, without its token.
+func viewOf(t *identity.Task) admin.Task {
 	p := t.Principal()
-	v := TaskView{ID: p.Task, Agent: p.Agent, Sponsor: p.Sponsor, Purpose: p.Purpose, Grant: p.Grant,
-		Scope: t.Scope(), Created: t.Created(), Expires: t.Expires(), State: "active"}
+	v := admin.Task{ID: p.Task, Agent: p.Agent, Sponsor: p.Sponsor, Purpose: p.Purpose, Grant: p.Grant,
+		Created: t.Created(), Expires: t.Expires(), State: admin.StateActive}
+	for _, e := range t.Scope() {
+		v.Scope = append(v.Scope, admin.ScopeEntry(e))
+	}
 	if at, why, over := t.Ended(); over {
-		v.State, v.Ended, v.Why = "ended", &at, why
+		v.State, v.Ended, v.Why = admin.StateEnded, &at, why
 	} else if t.Active() != nil {
-		v.State = "ended"
+		v.State = admin.StateEnded
 	}
 	return v
 }
 
-// LeaseView is a held account as the control API shows it.
-type LeaseView struct {
-	ID      string `json:"id"`
-	Adapter string `json:"adapter"`
-	Account string `json:"account"`
-	Task    string `json:"task"`
-	Fence   uint64 `json:"fence"`
+// scopeEntries is a scope of the control API as identity knows it.
+func scopeEntries(scope []admin.ScopeEntry) []identity.ScopeEntry {
+	entries := make([]identity.ScopeEntry, 0, len(scope))
+	for _, e := range scope {
+		entries = append(entries, identity.ScopeEntry(e))
+	}
+	return entries
 }
 
 // Control is the control API over this corridor.
 func (c *Server) Control(cfg admin.Config) http.Handler {
 	return admin.New(cfg, admin.Verbs{
 		CreateTask: c.controlCreate,
-		Tasks: func(context.Context) (any, error) {
-			views := []TaskView{}
+		Tasks: func(context.Context) ([]admin.Task, error) {
+			views := []admin.Task{} // never nil: an empty list is []
 			for _, t := range c.identities.List() {
 				views = append(views, viewOf(t))
 			}
 			return views, nil
 		},
-		Task: func(_ context.Context, id string) (any, error) {
+		Task: func(_ context.Context, id string) (admin.Task, error) {
 			t := c.task(id)
 			if t == nil {
-				return nil, noTask(id)
+				return admin.Task{}, noTask(id)
 			}
 			return viewOf(t.Task), nil
 		},
-		EndTask: func(_ context.Context, id string) (any, error) {
+		EndTask: func(_ context.Context, id string) (admin.Task, error) {
 			t, err := c.EndTask(id, "ended by the operator")
 			if errors.Is(err, ErrNoTask) {
-				return nil, noTask(id)
+				return admin.Task{}, noTask(id)
 			}
 			if err != nil {
-				return nil, err
+				return admin.Task{}, err
 			}
 			return viewOf(t), nil
 		},
-		Leases: func(context.Context) (any, error) {
-			views := []LeaseView{}
+		Leases: func(context.Context) ([]admin.Lease, error) {
+			views := []admin.Lease{}
 			for _, l := range c.desk.Leases() {
-				views = append(views, LeaseView{l.ID(), l.Adapter(), l.Account(), l.Task(), l.Fence()})
+				views = append(views, admin.Lease{ID: l.ID(), Adapter: l.Adapter(), Account: l.Account(), Task: l.Task(), Fence: l.Fence()})
 			}
 			return views, nil
 		},
@@ -93,52 +80,27 @@ func (c *Server) Control(cfg admin.Config) http.Handler {
 	})
 }
 
-func (c *Server) controlCreate(ctx context.Context, body []byte) (any, error) {
-	var spec identity.Spec
-	if err := strictJSON(body, &spec); err != nil {
-		return nil, err
-	}
-	t, token, err := c.CreateTask(ctx, spec)
+func (c *Server) controlCreate(ctx context.Context, spec admin.TaskSpec) (admin.Task, error) {
+	t, token, err := c.CreateTask(ctx, identity.Spec{Agent: spec.Agent, Sponsor: spec.Sponsor, Purpose: spec.Purpose,
+		TTL: spec.TTL, Scope: scopeEntries(spec.Scope)})
 	if err != nil {
 		if c.Ready() != nil {
-			return nil, &admin.Problem{Status: http.StatusServiceUnavailable, Code: string(NotRecorded), Detail: err.Error(), Remedy: "see /readyz"}
+			return admin.Task{}, &admin.Problem{Status: http.StatusServiceUnavailable, Code: string(NotRecorded), Detail: err.Error(), Remedy: "see /readyz"}
 		}
-		return nil, &admin.Problem{Status: http.StatusUnprocessableEntity, Code: "bad_task", Detail: err.Error(), Remedy: "mend what is named and send the task again"}
+		return admin.Task{}, &admin.Problem{Status: http.StatusUnprocessableEntity, Code: "bad_task", Detail: err.Error(), Remedy: "mend what is named and send the task again"}
 	}
 	v := viewOf(t)
 	v.Token = token.Reveal()
 	return v, nil
 }
 
-// controlQuestion is the body of POST /v1/explain.
-type controlQuestion struct {
-	Task    string                `json:"task"`
-	Agent   string                `json:"agent"`
-	Scope   []identity.ScopeEntry `json:"scope"`
-	Method  string                `json:"method"`
-	Scheme  string                `json:"scheme"`
-	Host    string                `json:"host"`
-	Target  string                `json:"target"`
-	Headers [][2]string           `json:"headers"`
-	Body    string                `json:"body"`
-}
-
-func (c *Server) controlExplain(ctx context.Context, body []byte) (any, error) {
-	var q controlQuestion
-	if err := strictJSON(body, &q); err != nil {
-		return nil, err
-	}
-	fields := make([]wire.Field, 0, len(q.Headers))
-	for _, h := range q.Headers {
-		fields = append(fields, wire.Field{Name: h[0], Value: h[1]})
-	}
-	e, err := c.Explain(ctx, Question{Task: q.Task, Agent: q.Agent, Scope: q.Scope, Method: q.Method,
-		Scheme: q.Scheme, Host: q.Host, Target: q.Target, Fields: fields, Body: []byte(q.Body)})
+func (c *Server) controlExplain(ctx context.Context, q admin.Question) (admin.Explanation, error) {
+	e, err := c.Explain(ctx, q)
 	if errors.Is(err, ErrNoTask) {
-		return nil, noTask(q.Task)
+		return e, noTask(q.Task)
 	}
 	if err != nil {
-		return nil, &admin.Problem{Status: http.StatusUnprocessableEntity, Code: "bad_question", Detail: err.Error()}
+		return e, &admin.Problem{Status: http.StatusUnprocessableEntity, Code: "bad_question", Detail: err.Error()}
 	}
 	return e, nil
 }
@@ -147,41 +109,17 @@ func noTask(id string) error {
 	return &admin.Problem{Status: http.StatusNotFound, Code: "no_such_task", Detail: fmt.Sprintf("no task has the id %q", id), Remedy: "byline task list shows the ids"}
 }
 
-func strictJSON(body []byte, into any) error {
-	var p *admin.Problem
-	err := admin.Decode(body, into)
-	if errors.As(err, &p) {
-		p.Remedy = "byline task create --help shows the form"
-	}
-	return err
-}
-
-// SignOff is a sponsor's word, put on record, that a least-privilege review was
-// read: the body of POST /v1/reviews.
-type SignOff struct {
-	Sponsor string    `json:"sponsor"` // who signs off
-	From    time.Time `json:"from"`
-	To      time.Time `json:"to"`
-	Digest  string    `json:"digest"` // sha256: of the review's JSON
-	Note    string    `json:"note,omitempty"`
-}
-
-// Signed is the record that holds a sign-off.
-type Signed struct {
-	Record string `json:"record"`
-}
-
 // SignReview returns once the sign-off is durable.
-func (c *Server) SignReview(ctx context.Context, s SignOff) (Signed, error) {
+func (c *Server) SignReview(ctx context.Context, s admin.SignOff) (admin.Signed, error) {
 	switch {
 	case strings.TrimSpace(s.Sponsor) == "" || len(s.Sponsor) > 256:
-		return Signed{}, errors.New("sponsor: must name who signs off")
+		return admin.Signed{}, errors.New("sponsor: must name who signs off")
 	case !strings.HasPrefix(s.Digest, "sha256:") || len(s.Digest) != len("sha256:")+64:
-		return Signed{}, errors.New("digest: must be sha256: and 64 hexadecimal digits")
+		return admin.Signed{}, errors.New("digest: must be sha256: and 64 hexadecimal digits")
 	case s.To.Before(s.From) || s.To.IsZero():
-		return Signed{}, errors.New("to: must not lie before from")
+		return admin.Signed{}, errors.New("to: must not lie before from")
 	case len(s.Note) > 4096:
-		return Signed{}, errors.New("note: is longer than 4096 bytes")
+		return admin.Signed{}, errors.New("note: is longer than 4096 bytes")
 	}
 	r := &audit.Record{Kind: "review", Sponsor: s.Sponsor, Detail: "signed off the review of " + s.From.UTC().Format(time.RFC3339) +
 		" to " + s.To.UTC().Format(time.RFC3339) + ", " + s.Digest}
@@ -189,20 +127,16 @@ func (c *Server) SignReview(ctx context.Context, s SignOff) (Signed, error) {
 		r.Detail += ": " + s.Note
 	}
 	ticket := c.log.Append(r)
-	return Signed{Record: ticket.ID()}, ticket.Wait(ctx)
+	return admin.Signed{Record: ticket.ID()}, ticket.Wait(ctx)
 }
 
-func (c *Server) controlSignReview(ctx context.Context, body []byte) (any, error) {
-	var s SignOff
-	if err := strictJSON(body, &s); err != nil {
-		return nil, err
-	}
+func (c *Server) controlSignReview(ctx context.Context, s admin.SignOff) (admin.Signed, error) {
 	signed, err := c.SignReview(ctx, s)
 	if err != nil {
 		if c.Ready() != nil {
-			return nil, &admin.Problem{Status: http.StatusServiceUnavailable, Code: string(NotRecorded), Detail: err.Error(), Remedy: "see /readyz"}
+			return admin.Signed{}, &admin.Problem{Status: http.StatusServiceUnavailable, Code: string(NotRecorded), Detail: err.Error(), Remedy: "see /readyz"}
 		}
-		return nil, &admin.Problem{Status: http.StatusUnprocessableEntity, Code: "bad_review", Detail: err.Error(), Remedy: "byline review --sign-off sends it in the right form"}
+		return admin.Signed{}, &admin.Problem{Status: http.StatusUnprocessableEntity, Code: "bad_review", Detail: err.Error(), Remedy: "byline review --sign-off sends it in the right form"}
 	}
 	return signed, nil
 }

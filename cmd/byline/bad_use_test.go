@@ -9,6 +9,7 @@ import (
 
 	"github.com/byline-proxy/byline/cmd/byline/demo"
 	"github.com/byline-proxy/byline/configs"
+	"github.com/byline-proxy/byline/proxy/admin"
 )
 
 // TestI10ASecondServerIsTurnedAway starts a second server on the state, the
@@ -138,7 +139,7 @@ func (h *demoHouse) task(t *testing.T) (id, token string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var made taskView
+	var made admin.Task
 	fromJSON(t, out, &made)
 	return made.ID, made.Token
 }

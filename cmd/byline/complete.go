@@ -11,6 +11,7 @@ import (
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/configs"
+	"github.com/byline-proxy/byline/proxy/admin"
 )
 
 // What shells offer while a command is typed. Whatever goes wrong on the way,
@@ -31,13 +32,13 @@ func completeTasks(c *cobra.Command, args []string, _ string) ([]cobra.Completio
 		return nil, noFiles
 	}
 	out, err := server.ask(c.Context(), http.MethodGet, "/v1/tasks", nil)
-	var all []taskView
+	var all []admin.Task
 	if err != nil || json.Unmarshal(out, &all) != nil {
 		return nil, noFiles
 	}
 	var offered []cobra.Completion
 	for _, t := range all {
-		if t.State == "active" {
+		if t.State == admin.StateActive {
 			offered = append(offered, cobra.CompletionWithDesc(clean(t.ID), clean(t.Purpose+" "+t.Agent)))
 		}
 	}

@@ -12,43 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/admin"
 )
 
-// question is the body of POST /v1/explain.
-type question struct {
-	Task    string                `json:"task,omitempty"`
-	Agent   string                `json:"agent,omitempty"`
-	Scope   []identity.ScopeEntry `json:"scope,omitempty"`
-	Method  string                `json:"method"`
-	Scheme  string                `json:"scheme"`
-	Host    string                `json:"host"`
-	Target  string                `json:"target"`
-	Headers [][2]string           `json:"headers,omitempty"`
-	Body    string                `json:"body,omitempty"`
-}
-
-// explanation is what the walk would do with it.
-type explanation struct {
-	Adapter    string   `json:"adapter"`
-	Action     string   `json:"action"`
-	Resource   string   `json:"resource"`
-	Privileged bool     `json:"privileged"`
-	Effect     string   `json:"effect"`
-	Policies   []string `json:"policies"`
-	Stripped   []struct {
-		In   string `json:"in"`
-		Name string `json:"name"`
-	} `json:"stripped"`
-	Sent  []string `json:"sent"`
-	Query string   `json:"query"`
-	Code  string   `json:"code"`
-	Why   string   `json:"why"`
-	Near  []string `json:"near"`
-}
-
 func explainCommand() *cobra.Command {
-	var q question
+	var q admin.Question
 	var spec specFlags
 	var data string
 	var headers []string
@@ -75,7 +43,7 @@ func explainCommand() *cobra.Command {
 		if len(args) == 2 {
 			method = strings.ToUpper(args[0])
 		}
-		if err := q.fill(method, args[len(args)-1], data, headers, spec.allow); err != nil {
+		if err := fillQuestion(&q, method, args[len(args)-1], data, headers, spec.allow); err != nil {
 			return err
 		}
 		server, _, err := reach(c)
@@ -95,7 +63,7 @@ func explainCommand() *cobra.Command {
 	return c
 }
 
-func (q *question) fill(method, target, data string, headers, allow []string) error {
+func fillQuestion(q *admin.Question, method, target, data string, headers, allow []string) error {
 	u, err := url.Parse(target)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return errors.New("the last argument must be a URL like https://wiki.acme.example/page")
@@ -136,8 +104,8 @@ func (q *question) fill(method, target, data string, headers, allow []string) er
 	return nil
 }
 
-func showExplanation(w io.Writer, q *question, answer []byte) error {
-	var e explanation
+func showExplanation(w io.Writer, q *admin.Question, answer []byte) error {
+	var e admin.Explanation
 	if err := json.Unmarshal(answer, &e); err != nil {
 		return failed("explain", err, "")
 	}

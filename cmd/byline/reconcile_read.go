@@ -20,7 +20,7 @@ import (
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/cmd/byline/reports"
 	"github.com/byline-proxy/byline/configs"
-	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/admin"
 )
 
 // Bounds of one reading: an application that never ends its pages must not
@@ -49,7 +49,7 @@ func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, 
 	if err != nil {
 		return nil, err
 	}
-	spec := identity.Spec{Agent: "byline/reconcile", Sponsor: f.sponsor, Purpose: "reconcile " + f.adapter, TTL: "1h"}
+	spec := admin.TaskSpec{Agent: "byline/reconcile", Sponsor: f.sponsor, Purpose: "reconcile " + f.adapter, TTL: "1h"}
 	if spec.Scope, err = readScope(a, &log, p); err != nil {
 		return nil, failed("reconcile", err, "name an action for it in the adapter")
 	}
@@ -58,7 +58,7 @@ func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, 
 	if err != nil {
 		return nil, err
 	}
-	var made taskView
+	var made admin.Task
 	if err := json.Unmarshal(out, &made); err != nil {
 		return nil, failed("reconcile", err, "")
 	}
@@ -84,7 +84,7 @@ func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, 
 }
 
 // readScope is what the adapter calls its own requests for the history.
-func readScope(a *adapters.Adapter, log *adapters.LogSpec, p reports.Period) (scope []identity.ScopeEntry, err error) {
+func readScope(a *adapters.Adapter, log *adapters.LogSpec, p reports.Period) (scope []admin.ScopeEntry, err error) {
 	for i := range log.Read {
 		r := &log.Read[i]
 		target, err := r.Sample(p.From, p.To)
@@ -101,14 +101,14 @@ func readScope(a *adapters.Adapter, log *adapters.LogSpec, p reports.Period) (sc
 			if !ok || action.Login {
 				return nil, fmt.Errorf("no action of the adapter is GET %s", path)
 			}
-			scope = append(scope, identity.ScopeEntry{Adapter: a.Name(), Actions: []string{action.Name}})
+			scope = append(scope, admin.ScopeEntry{Adapter: a.Name(), Actions: []string{action.Name}})
 		}
 	}
 	return scope, nil
 }
 
 // throughProxy is a client that works in a task, as byline run would have it.
-func throughProxy(cfg *configs.Config, task *taskView) (*http.Client, error) {
+func throughProxy(cfg *configs.Config, task *admin.Task) (*http.Client, error) {
 	root, err := os.ReadFile(filepath.Join(cfg.Certs.Dir, "root.crt"))
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/byline-proxy/byline/cmd/byline/reports"
-	"github.com/byline-proxy/byline/proxy"
+	"github.com/byline-proxy/byline/proxy/admin"
 )
 
 func reviewCommand() *cobra.Command {
@@ -71,12 +71,12 @@ func signReview(c *cobra.Command, review *reports.Review, sponsor, note string) 
 	if err != nil {
 		return err
 	}
-	out, err := server.ask(background(c), http.MethodPost, "/v1/reviews", proxy.SignOff{Sponsor: sponsor, From: review.Period.From, To: review.Period.To,
+	out, err := server.ask(background(c), http.MethodPost, "/v1/reviews", admin.SignOff{Sponsor: sponsor, From: review.Period.From, To: review.Period.To,
 		Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(text.Bytes())), Note: note})
 	if err != nil {
 		return err
 	}
-	var signed proxy.Signed
+	var signed admin.Signed
 	if err := json.Unmarshal(out, &signed); err != nil {
 		return failed("review", err, "")
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/byline-proxy/byline/configs"
+	"github.com/byline-proxy/byline/proxy/admin"
 )
 
 // runFlags say how the program is surrounded.
@@ -121,7 +122,7 @@ func runTask(ctx context.Context, server *control, spec []byte, s *surroundings,
 	if err != nil {
 		return 0, err
 	}
-	var made taskView
+	var made admin.Task
 	if err := json.Unmarshal(out, &made); err != nil {
 		return 0, err
 	}

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/admin"
 )
 
 const somePEM = "-----BEGIN CERTIFICATE-----\nroot\n-----END CERTIFICATE-----\n"
@@ -139,7 +139,7 @@ func TestScopeOf(t *testing.T) {
 	if n := len(got[1].Resources); n != 1 {
 		t.Fatalf("a resource was cut into %d", n)
 	}
-	if scopeText([]identity.ScopeEntry{{Adapter: "w", Actions: []string{"a"}, Resources: []string{"x", "y"}}}) != "w:a@x w:a@y" {
+	if scopeText([]admin.ScopeEntry{{Adapter: "w", Actions: []string{"a"}, Resources: []string{"x", "y"}}}) != "w:a@x w:a@y" {
 		t.Fatal("two resources are not two of --allow")
 	}
 	for _, bad := range []string{"", "wiki", "wiki:", ":a", "wiki:a@"} {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/admin"
 )
 
 // specFlags describe a task on the command line; a file may stand in for them.
@@ -59,18 +59,18 @@ func (s *specFlags) spec() ([]byte, error) {
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("%s must be given, or --spec FILE", strings.Join(missing, ", "))
 	}
-	return json.Marshal(identity.Spec{Agent: s.agent, Sponsor: s.sponsor, Purpose: s.purpose, TTL: s.ttl, Scope: scope})
+	return json.Marshal(admin.TaskSpec{Agent: s.agent, Sponsor: s.sponsor, Purpose: s.purpose, TTL: s.ttl, Scope: scope})
 }
 
 // scopeOf reads --allow. Each is one entry of the scope.
-func scopeOf(allow []string) (scope []identity.ScopeEntry, err error) {
+func scopeOf(allow []string) (scope []admin.ScopeEntry, err error) {
 	for _, a := range allow {
 		adapter, rest, ok := strings.Cut(a, ":")
 		actions, resource, limited := strings.Cut(rest, "@")
 		if !ok || adapter == "" || actions == "" || limited && resource == "" {
 			return nil, fmt.Errorf("--allow %q: write it like mediawiki:page.read,page.edit or 'mediawiki:page.edit@page/Sandbox*'", a)
 		}
-		e := identity.ScopeEntry{Adapter: adapter, Actions: strings.Split(actions, ",")}
+		e := admin.ScopeEntry{Adapter: adapter, Actions: strings.Split(actions, ",")}
 		if limited {
 			e.Resources = []string{resource}
 		}

@@ -14,23 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/byline-proxy/byline/configs"
-	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/admin"
 )
-
-// taskView is a task as the control API shows it.
-type taskView struct {
-	ID      string                `json:"id"`
-	Token   string                `json:"token"`
-	Agent   string                `json:"agent"`
-	Sponsor string                `json:"sponsor"`
-	Purpose string                `json:"purpose"`
-	Grant   string                `json:"grant"`
-	Scope   []identity.ScopeEntry `json:"scope"`
-	Created time.Time             `json:"created"`
-	Expires time.Time             `json:"expires"`
-	State   string                `json:"state"`
-	Why     string                `json:"why"`
-}
 
 func taskCommand() *cobra.Command {
 	t := &cobra.Command{Use: "task", Short: "Make, list and end tasks", Example: "  byline task list", Args: cobra.NoArgs,
@@ -96,7 +81,7 @@ func verb(c *cobra.Command, method string, ask func(args []string) (path string,
 }
 
 func showTasks(w io.Writer, answer []byte, _ *configs.Config) error {
-	var all []taskView
+	var all []admin.Task
 	if err := json.Unmarshal(answer, &all); err != nil {
 		return err
 	}
@@ -108,7 +93,7 @@ func showTasks(w io.Writer, answer []byte, _ *configs.Config) error {
 }
 
 func showTask(w io.Writer, answer []byte, cfg *configs.Config) error {
-	var t taskView
+	var t admin.Task
 	if err := json.Unmarshal(answer, &t); err != nil {
 		return err
 	}
@@ -119,7 +104,7 @@ func showTask(w io.Writer, answer []byte, cfg *configs.Config) error {
 	rows := [][]string{{"state", state}, {"agent", t.Agent}, {"sponsor", t.Sponsor}, {"purpose", t.Purpose}, {"grant", t.Grant},
 		{"expires", fmt.Sprintf("%s (%s)", t.Expires.UTC().Format(time.RFC3339), when(t.Expires, time.Now()))}}
 	for _, e := range t.Scope {
-		rows = append(rows, []string{"scope", scopeText([]identity.ScopeEntry{e})})
+		rows = append(rows, []string{"scope", scopeText([]admin.ScopeEntry{e})})
 	}
 	if t.Token != "" {
 		rows = append(rows, []string{"token", t.Token + "  (shown this once)"})
@@ -133,7 +118,7 @@ func showTask(w io.Writer, answer []byte, cfg *configs.Config) error {
 
 // pasted is what a shell needs to work in the task. byline run does the same
 // and more, for programs that it may start.
-func pasted(t *taskView, cfg *configs.Config) string {
+func pasted(t *admin.Task, cfg *configs.Config) string {
 	scheme, host, root := "http", "PROXY-HOST:8080", "byline-root.pem"
 	if cfg != nil {
 		host, root = dialable(cfg.Listen), filepath.Join(cfg.Certs.Dir, "root.crt")
@@ -153,7 +138,7 @@ func quotedForShell(s string) string {
 }
 
 // scopeText is a scope as --allow spells it.
-func scopeText(scope []identity.ScopeEntry) string {
+func scopeText(scope []admin.ScopeEntry) string {
 	var out []string
 	for _, e := range scope {
 		actions := e.Adapter + ":" + strings.Join(e.Actions, ",")

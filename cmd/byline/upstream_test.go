@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/configs"
+	"github.com/byline-proxy/byline/proxy/admin"
 )
 
 // authority is a private one, as an intranet has.
@@ -106,7 +107,7 @@ func TestUpstreamCertificatesAreVerifiedInEveryCase(t *testing.T) {
 	h.reload(t, "INF reloaded")
 	out, err := h.run(t.Context(), "", allow...)
 	must(t, err)
-	var task taskView
+	var task admin.Task
 	fromJSON(t, out, &task)
 	agent := h.agent(t, cfg, &task)
 	for _, c := range cases {
@@ -144,7 +145,7 @@ actions: [{name: page.read, match: {method: GET, path: /page}, resource: page}]
 `
 
 // agent is an HTTP client in a task of the server.
-func (h *demoHouse) agent(t *testing.T, cfg *configs.Config, task *taskView) *http.Client {
+func (h *demoHouse) agent(t *testing.T, cfg *configs.Config, task *admin.Task) *http.Client {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(h.read(t, "data/certs/root.crt")))
@@ -160,7 +161,7 @@ func TestPrivateAddressesAreNotDialled(t *testing.T) {
 	h, cfg := servingAfter(t, replacing("byline.yaml", "allow: [127.0.0.0/8]", "allow: []"))
 	h.app.Log()
 	id, token := h.task(t)
-	res, err := h.agent(t, cfg, &taskView{ID: id, Token: token}).Get("https://tickets.acme.example/tickets/7")
+	res, err := h.agent(t, cfg, &admin.Task{ID: id, Token: token}).Get("https://tickets.acme.example/tickets/7")
 	must(t, err)
 	defer res.Body.Close()
 	var p struct{ Code, Detail string }

@@ -20,13 +20,13 @@ const maxBody = 256 << 10
 // Verbs are what the control API can do. The values returned are written as
 // JSON. A nil verb answers 501. All may be called concurrently.
 type Verbs struct {
-	CreateTask func(ctx context.Context, spec []byte) (any, error)
-	Tasks      func(ctx context.Context) (any, error)
-	Task       func(ctx context.Context, id string) (any, error)
-	EndTask    func(ctx context.Context, id string) (any, error)
-	Leases     func(ctx context.Context) (any, error)
-	SignReview func(ctx context.Context, review []byte) (any, error)
-	Explain    func(ctx context.Context, question []byte) (any, error)
+	CreateTask func(ctx context.Context, spec TaskSpec) (Task, error)
+	Tasks      func(ctx context.Context) ([]Task, error)
+	Task       func(ctx context.Context, id string) (Task, error)
+	EndTask    func(ctx context.Context, id string) (Task, error)
+	Leases     func(ctx context.Context) ([]Lease, error)
+	SignReview func(ctx context.Context, review SignOff) (Signed, error)
+	Explain    func(ctx context.Context, question Question) (Explanation, error)
 	Health     func() error // nil func: always well
 	Ready      func() error // nil func: never ready
 	Metrics    http.Handler
@@ -76,13 +76,13 @@ func New(cfg Config, v Verbs) http.Handler {
 		}
 		v.Metrics.ServeHTTP(w, r)
 	}))
-	mux.Handle("POST /v1/tasks", a.private(a.takes(http.StatusCreated, v.CreateTask)))
-	mux.Handle("POST /v1/explain", a.private(a.takes(http.StatusOK, v.Explain)))
-	mux.Handle("POST /v1/reviews", a.private(a.takes(http.StatusCreated, v.SignReview)))
-	mux.Handle("GET /v1/tasks", a.private(a.lists(v.Tasks)))
-	mux.Handle("GET /v1/leases", a.private(a.lists(v.Leases)))
-	mux.Handle("GET /v1/tasks/{id}", a.private(a.names(v.Task)))
-	mux.Handle("DELETE /v1/tasks/{id}", a.private(a.names(v.EndTask)))
+	mux.Handle("POST /v1/tasks", a.private(takes(a, http.StatusCreated, "byline task create --help shows the form", v.CreateTask)))
+	mux.Handle("POST /v1/explain", a.private(takes(a, http.StatusOK, "byline explain --help shows what it sends: task, or agent and scope; method, scheme, host, target, headers and body", v.Explain)))
+	mux.Handle("POST /v1/reviews", a.private(takes(a, http.StatusCreated, "byline review --sign-off sends it in the right form: sponsor, from, to, digest and note", v.SignReview)))
+	mux.Handle("GET /v1/tasks", a.private(lists(a, v.Tasks)))
+	mux.Handle("GET /v1/leases", a.private(lists(a, v.Leases)))
+	mux.Handle("GET /v1/tasks/{id}", a.private(names(a, v.Task)))
+	mux.Handle("DELETE /v1/tasks/{id}", a.private(names(a, v.EndTask)))
 	mux.Handle("/", a.private(func(w http.ResponseWriter, r *http.Request) {
 		a.answer(w, 0, nil, &Problem{http.StatusNotFound, "not_found", "no such path or method: " + r.Method + " " + r.URL.Path,
 			"the control API has /v1/tasks, /v1/tasks/{id}, /v1/leases, /v1/explain, /v1/reviews, /healthz, /readyz and /metrics"})
@@ -113,7 +113,9 @@ func (a *api) probe(ask func() error) http.HandlerFunc {
 	}
 }
 
-func (a *api) takes(status int, verb func(context.Context, []byte) (any, error)) http.HandlerFunc {
+// takes serves a verb whose argument is the JSON body. form is the remedy for a
+// body that does not have the form of In.
+func takes[In, Out any](a *api, status int, form string, verb func(context.Context, In) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if verb == nil {
 			a.answer(w, 0, nil, errNoVerb)
@@ -128,12 +130,17 @@ func (a *api) takes(status int, verb func(context.Context, []byte) (any, error))
 			a.answer(w, 0, nil, &Problem{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is longer than %d bytes or broke off", maxBody), "send less"})
 			return
 		}
-		out, err := verb(r.Context(), body)
+		var in In
+		if err := decode(body, &in, form); err != nil {
+			a.answer(w, 0, nil, err)
+			return
+		}
+		out, err := verb(r.Context(), in)
 		a.answer(w, status, out, err)
 	}
 }
 
-func (a *api) lists(verb func(context.Context) (any, error)) http.HandlerFunc {
+func lists[Out any](a *api, verb func(context.Context) ([]Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if verb == nil {
 			a.answer(w, 0, nil, errNoVerb)
@@ -144,7 +151,7 @@ func (a *api) lists(verb func(context.Context) (any, error)) http.HandlerFunc {
 	}
 }
 
-func (a *api) names(verb func(context.Context, string) (any, error)) http.HandlerFunc {
+func names[Out any](a *api, verb func(context.Context, string) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if verb == nil {
 			a.answer(w, 0, nil, errNoVerb)

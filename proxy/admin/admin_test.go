@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -14,22 +15,19 @@ import (
 )
 
 func verbs() Verbs {
-	echo := func(_ context.Context, b []byte) (any, error) {
-		var v struct {
-			Agent string `json:"agent"`
-		}
-		return &v, Decode(b, &v)
-	}
-	return Verbs{CreateTask: echo, Explain: echo,
-		Tasks: func(context.Context) (any, error) { return []string{}, nil },
-		Task: func(_ context.Context, id string) (any, error) {
+	return Verbs{
+		CreateTask: func(_ context.Context, s TaskSpec) (Task, error) { return Task{Agent: s.Agent}, nil },
+		Explain:    func(context.Context, Question) (Explanation, error) { return Explanation{}, nil },
+		SignReview: func(context.Context, SignOff) (Signed, error) { return Signed{}, nil },
+		Tasks:      func(context.Context) ([]Task, error) { return []Task{}, nil },
+		Task: func(_ context.Context, id string) (Task, error) {
 			if id == "t_broken" {
-				return nil, errors.New("internal canary")
+				return Task{}, errors.New("internal canary")
 			}
-			return map[string]string{"id": id}, nil
+			return Task{ID: id}, nil
 		},
-		EndTask: func(context.Context, string) (any, error) {
-			return nil, &Problem{404, "not_found", "no such task", "list them"}
+		EndTask: func(context.Context, string) (Task, error) {
+			return Task{}, &Problem{404, "not_found", "no such task", "list them"}
 		},
 		Ready: func() error { return errors.New("disk full") }}
 }
@@ -90,6 +88,32 @@ func TestControlAPI(t *testing.T) {
 				t.Fatalf("a problem has type %q", w.Header().Get("Content-Type"))
 			}
 		})
+	}
+}
+
+// TestAMisspeltKeyIsNamedWithTheRemedyOfItsRequest sends each request that has
+// a body with a key that it does not have.
+func TestAMisspeltKeyIsNamedWithTheRemedyOfItsRequest(t *testing.T) {
+	token := strings.Repeat("k", 32)
+	h := New(Config{Token: Token{token}}, verbs())
+	for path, remedy := range map[string]string{
+		"/v1/tasks":   "byline task create --help",
+		"/v1/explain": "byline explain --help",
+		"/v1/reviews": "byline review --sign-off",
+	} {
+		r := httptest.NewRequest("POST", path, strings.NewReader(`{"misspelt":1}`))
+		r.Host = "127.0.0.1:8081"
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		var p Problem
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+			t.Fatal(err)
+		}
+		if w.Code != 400 || !strings.Contains(p.Detail, "misspelt") || !strings.HasPrefix(p.Remedy, remedy) {
+			t.Errorf("POST %s with an unknown key: got %d %+v, want 400 and a remedy that begins %q", path, w.Code, p, remedy)
+		}
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 	"net/http"
 )
 
-// Decode reads exactly one JSON value into v. An unknown field, a wrong type
-// or anything after the value is a [Problem] that answers 400.
-func Decode(body []byte, v any) error {
+// decode reads exactly one JSON value into v. An unknown field, a wrong type
+// or anything after the value is a [Problem] with the remedy form that answers 400.
+func decode(body []byte, v any, form string) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	err := d.Decode(v)
@@ -20,7 +20,7 @@ func Decode(body []byte, v any) error {
 		}
 	}
 	if err != nil {
-		return &Problem{http.StatusBadRequest, "bad_request", "the body cannot be read: " + err.Error(), "send one JSON object with the documented fields only"}
+		return &Problem{http.StatusBadRequest, "bad_request", "the body cannot be read: " + err.Error(), form}
 	}
 	return nil
 }

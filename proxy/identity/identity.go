@@ -42,11 +42,11 @@ type ScopeEntry struct {
 
 // Spec is what an operator asks for when a task is made.
 type Spec struct {
-	Agent   string       `json:"agent"`
-	Sponsor string       `json:"sponsor"`
-	Purpose string       `json:"purpose"`
-	TTL     string       `json:"ttl,omitempty"` // like 30m; empty: the default
-	Scope   []ScopeEntry `json:"scope"`
+	Agent   string
+	Sponsor string
+	Purpose string
+	TTL     string // like 30m; empty: the default
+	Scope   []ScopeEntry
 }
 
 // Config bounds how long tasks live.
