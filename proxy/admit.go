@@ -13,14 +13,14 @@ func (x *exchange) admit() error {
 	if err := x.tunnel.task.Active(); err != nil {
 		return ended(err)
 	}
-	if !x.tunnel.named(h.Authority, h.Scheme) {
+	if !x.tunnel.hasAuthority(h.Authority, h.Scheme) {
 		return refuse(Misdirected, "this tunnel leads to %s, the request names %q. Open a tunnel to the host that you want.", x.tunnel.authority, h.Authority)
 	}
 	x.adapter = x.tunnel.adapter(x.rules)
 	if x.adapter == nil {
 		return hostNotAdapted(x.tunnel.authority)
 	}
-	if x.rules.refuseOverdue && x.adapter.Overdue(x.began) {
+	if x.rules.refuseOverdue && x.adapter.Overdue(x.started) {
 		return refuse(PolicyDenied, "the adapter %s was due for review on %s and is out of use until its owner %s reviews it.",
 			x.adapter.Name(), x.adapter.Interim().ReviewBy, x.adapter.Interim().Owner)
 	}

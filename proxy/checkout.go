@@ -17,7 +17,7 @@ func (x *exchange) checkout(ctx context.Context) error {
 	if x.target, err = x.tunnel.target(x.rules, x.adapter); err != nil {
 		return err
 	}
-	if x.hold, err = x.c.holdFor(ctx, x.tunnel.task, &place{x.rules, x.adapter, x.target, x.publicScheme()}); err != nil {
+	if x.hold, err = x.server.holdFor(ctx, x.tunnel.task, &site{x.rules, x.adapter, x.target, x.publicScheme()}); err != nil {
 		return err
 	}
 	return x.openSession(ctx)
@@ -36,16 +36,16 @@ func (x *exchange) publicScheme() string {
 // openSession takes the live session, or logs in for everyone who waits.
 func (x *exchange) openSession(ctx context.Context) error {
 	s, turn, err := x.hold.lease.Session(ctx)
-	if _, paused := errors.AsType[*lease.ErrBackoff](err); paused && x.c.mended(ctx, x.hold) {
+	if _, paused := errors.AsType[*lease.ErrBackoff](err); paused && x.server.loginInputsChanged(ctx, x.hold) {
 		x.hold.lease.Retry()
 		s, turn, err = x.hold.lease.Session(ctx)
 	}
-	if s != nil && s.Over(x.began) {
+	if s != nil && s.Over(x.started) {
 		x.hold.lease.Invalidate(s)
 		s, turn, err = x.hold.lease.Session(ctx)
 	}
 	if turn != nil {
-		s, err = x.c.takeTurn(turn, x.tunnel.task, x.hold, x.pins())
+		s, err = x.server.establishSession(turn, x.tunnel.task, x.hold, x.pins())
 	}
 	if err != nil {
 		return x.noSession(err)
@@ -77,7 +77,7 @@ func (x *exchange) noSession(err error) error {
 }
 
 // holdFor is the task's hold at the adapter, checked out at first use.
-func (c *Server) holdFor(ctx context.Context, t *task, p *place) (*hold, error) {
+func (c *Server) holdFor(ctx context.Context, t *task, p *site) (*hold, error) {
 	a := p.adapter
 	if h, ok := t.holds.Load(a.Name()); ok && h.(*hold).lease.Valid() {
 		return h.(*hold), nil
@@ -103,7 +103,7 @@ func (c *Server) holdFor(ctx context.Context, t *task, p *place) (*hold, error) 
 
 // keepHold records the lease and gives it connections of its own. Two requests
 // may get here with the same lease: the first one in wins.
-func (c *Server) keepHold(t *task, p *place, l *lease.Lease[*adapters.Session]) (*hold, error) {
+func (c *Server) keepHold(t *task, p *site, l *lease.Lease[*adapters.Session]) (*hold, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if old, ok := t.holds.Load(p.adapter.Name()); ok {

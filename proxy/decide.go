@@ -18,7 +18,7 @@ func (x *exchange) decide() error {
 	}
 	h := &x.in.Head
 	q := x.query()
-	q.Body, q.Truncated = x.body, x.body != nil && !x.kept
+	q.Body, q.Truncated = x.body, x.body != nil && !x.bodyComplete
 	if err := x.stripBody(q); err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (x *exchange) decide() error {
 	}
 	x.decision = x.grant().Decide(policy.Request{
 		Adapter: x.adapter.Name(), Action: action.Name, Resource: action.Resource, Privileged: action.Privileged,
-		Method: h.Method, Host: x.tunnel.host, Path: h.Path, Now: x.began,
+		Method: h.Method, Host: x.tunnel.host, Path: h.Path, Now: x.started,
 	})
 	if x.decision.Effect != policy.Permit {
 		return x.denied()
@@ -56,7 +56,7 @@ func (x *exchange) query() adapters.Query {
 func (x *exchange) peek() error {
 	h := &x.in.Head
 	if x.in.Body == nil {
-		x.kept = true
+		x.bodyComplete = true
 		return nil
 	}
 	if !x.adapter.NeedsBody(x.query()) {
@@ -76,7 +76,7 @@ func (x *exchange) peek() error {
 		}
 		return refuse(AmbiguousRequest, "the body broke off before the action could be named. Send it whole.").because(err)
 	}
-	if x.kept = len(x.body) <= peekLimit; int64(len(x.body)) < h.Length {
+	if x.bodyComplete = len(x.body) <= peekLimit; int64(len(x.body)) < h.Length {
 		return refuse(AmbiguousRequest, "the body is shorter than its Content-Length. Send it whole.")
 	}
 	return nil
@@ -114,7 +114,7 @@ func (x *exchange) stripBody(q adapters.Query) error {
 
 // unclassified refuses a request that the adapter has no name for.
 func (x *exchange) unclassified() *Refusal {
-	if x.body != nil && !x.kept {
+	if x.body != nil && !x.bodyComplete {
 		return refuse(ActionUnclassified, "the adapter %s names what %s %s does by its body, which is longer than the %d MiB that are read for it. This task allows: %s. "+
 			"Send it in parts, or ask the adapter's owner (%s).", x.adapter.Name(), x.in.Method, x.in.Path, peekLimit>>20, x.grant().Allows(), x.adapter.Interim().Owner)
 	}
@@ -125,7 +125,7 @@ func (x *exchange) unclassified() *Refusal {
 // near says which actions an unnamed request nearly is, and what is in the way.
 func (x *exchange) near(names bool) []string {
 	q := x.query()
-	q.Body, q.Truncated = x.body, x.body != nil && !x.kept
+	q.Body, q.Truncated = x.body, x.body != nil && !x.bodyComplete
 	return x.adapter.Near(q, names)
 }
 

@@ -13,35 +13,35 @@ import (
 // way. It belongs to one goroutine until the relay begins; from then on only
 // the wire's Done touches it.
 type exchange struct {
-	c      *Server
-	rules  *rules  // captured once: a reload never changes a walk half way
-	tunnel *tunnel // fixed at CONNECT
-	began  time.Time
+	server  *Server
+	rules   *rules  // captured once: a reload never changes a walk half way
+	tunnel  *tunnel // fixed at CONNECT
+	started time.Time
 
-	in      *wire.Request     // sealed: never edited
-	out     wire.Request      // built from what was understood
-	adapter *adapters.Adapter // nil until admitted
-	body    []byte            // what was peeked of the body; the whole of it when kept is true
-	kept    bool
+	in           *wire.Request     // sealed: never edited
+	out          wire.Request      // built from what was understood
+	adapter      *adapters.Adapter // nil until admitted
+	body         []byte            // what was peeked of the body; the whole of it when kept is true
+	bodyComplete bool
 
-	action   adapters.Action
-	decision policy.Decision
-	cookies  []adapters.Cookie // the agent's harmless ones
-	borrowed []adapters.Borrowed
-	inBody   []adapters.Borrowed // the part of it that stood in the body
-	late     lateBorrowed        // what came behind the body
-	hold     *hold
-	target   *wire.Target
-	session  *adapters.Session
-	veil     adapters.Veil  // over what comes back of the session
-	messages *wire.Messages // of a WebSocket, else nil
-	count    int64          // of the request on its lease, where the adapter asks for it
-	intent   string         // id of the durable intent record; empty until step 5
+	action          adapters.Action
+	decision        policy.Decision
+	cookies         []adapters.Cookie // the agent's harmless ones
+	borrowed        []adapters.Borrowed
+	inBody          []adapters.Borrowed // the part of it that stood in the body
+	trailerBorrowed lateBorrowed        // what came behind the body
+	hold            *hold
+	target          *wire.Target
+	session         *adapters.Session
+	masker          adapters.Veil  // over what comes back of the session
+	messages        *wire.Messages // of a WebSocket, else nil
+	count           int64          // of the request on its lease, where the adapter asks for it
+	intent          string         // id of the durable intent record; empty until step 5
 }
 
 // exchange answers one request of a tunnel. It is the wire's Door.Walk.
 func (t *tunnel) exchange(ctx context.Context, in *wire.Request) *wire.Response {
-	x := &exchange{c: t.c, rules: t.c.rules.Load(), tunnel: t, in: in, began: time.Now()}
+	x := &exchange{server: t.server, rules: t.server.rules.Load(), tunnel: t, in: in, started: time.Now()}
 	resp, err := x.walk(ctx)
 	if err != nil {
 		return x.refuse(asRefusal(err))

@@ -26,13 +26,13 @@ func (c *Server) Explain(_ context.Context, q admin.Question) (admin.Explanation
 	if q.Scheme == "" {
 		q.Scheme = "https"
 	}
-	tun := &tunnel{c: c, task: t, authority: canonicalAuthority(q.Host, q.Scheme)}
+	tun := &tunnel{server: c, task: t, authority: canonicalAuthority(q.Host, q.Scheme)}
 	tun.host, _ = splitAuthority(tun.authority)
 	fields := make([]wire.Field, 0, len(q.Headers))
 	for _, h := range q.Headers {
 		fields = append(fields, wire.Field{Name: h[0], Value: h[1]})
 	}
-	x := &exchange{c: c, rules: c.rules.Load(), tunnel: tun, began: time.Now(), in: &wire.Request{Head: wire.Head{
+	x := &exchange{server: c, rules: c.rules.Load(), tunnel: tun, started: time.Now(), in: &wire.Request{Head: wire.Head{
 		Proto: "HTTP/1.1", Method: q.Method, Scheme: q.Scheme, Authority: q.Host, Fields: fields,
 	}}}
 	x.in.Path, x.in.Query, x.in.HasQuery = cutQuery(q.Target)

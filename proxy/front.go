@@ -17,7 +17,7 @@ import (
 // what the front is lenient about never reaches it.
 type guardedListener struct {
 	net.Listener
-	c *Server
+	server *Server
 }
 
 func (c *Server) guarded(ln net.Listener) net.Listener { return guardedListener{ln, c} }
@@ -28,7 +28,7 @@ func (g guardedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.c.wire.Guard(conn, (&tunnel{c: g.c}).malformed), nil
+	return g.server.wire.Guard(conn, (&tunnel{server: g.server}).malformed), nil
 }
 
 // front is step 0 of the walk: goproxy takes CONNECT, and we authenticate, refuse,
@@ -57,24 +57,24 @@ func (silent) Printf(string, ...any) {}
 
 // connect decides about a CONNECT before anything is taken over.
 func (c *Server) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
-	t, pass, err := c.open(ctx.Req, host, "https")
+	t, pass, err := c.openTunnel(ctx.Req, host, "https")
 	if err != nil {
 		ctx.Resp = c.refuseFront(ctx.Req, t, host, err)
 		return goproxy.RejectConnect, host
 	}
 	ctx.Req.Header.Del("Proxy-Authorization")
-	hijack := t.apart
+	hijack := t.interceptInBackground
 	if pass {
 		hijack = t.passThrough
 	}
 	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: hijack}, host
 }
 
-// open authenticates the agent and finds what the host is to us. The tunnel
+// openTunnel authenticates the agent and finds what the host is to us. The tunnel
 // comes back, as far as it is known, with an error too: the refusal is on
 // record under the task.
-func (c *Server) open(r *http.Request, host, scheme string) (t *tunnel, pass bool, err error) {
-	t = &tunnel{c: c, authority: canonicalAuthority(host, scheme)}
+func (c *Server) openTunnel(r *http.Request, host, scheme string) (t *tunnel, pass bool, err error) {
+	t = &tunnel{server: c, authority: canonicalAuthority(host, scheme)}
 	t.host, _ = splitAuthority(t.authority)
 	if t.task, err = c.authenticate(r.Header.Get("Proxy-Authorization")); err != nil {
 		return t, false, err
@@ -118,9 +118,9 @@ func ended(err error) *Refusal {
 
 // absolute answers a plain-HTTP request in absolute form with the same walk.
 func (c *Server) absolute(w http.ResponseWriter, r *http.Request) {
-	t, _, err := c.open(r, r.URL.Host, "http")
+	t, _, err := c.openTunnel(r, r.URL.Host, "http")
 	if err == nil {
-		if refused := t.enter(); refused != nil {
+		if refused := t.acquireSlot(); refused != nil {
 			err = refused
 		}
 	}
@@ -156,7 +156,7 @@ func frontContext(r *http.Request, t *task) (ctx context.Context, stop func(), c
 
 // refuseFront refuses before there is a tunnel. The refusal is on record.
 func (c *Server) refuseFront(r *http.Request, t *tunnel, host string, err error) *http.Response {
-	x := &exchange{c: c, rules: c.rules.Load(), tunnel: t, began: time.Now(),
+	x := &exchange{server: c, rules: c.rules.Load(), tunnel: t, started: time.Now(),
 		in: &wire.Request{Head: wire.Head{Method: r.Method, Authority: host, Path: r.URL.Path}}}
 	why := asRefusal(err)
 	c.logRefusal(t, why)
@@ -164,7 +164,7 @@ func (c *Server) refuseFront(r *http.Request, t *tunnel, host string, err error)
 }
 
 func (c *Server) notAProxyRequest(w http.ResponseWriter, r *http.Request) {
-	t := &tunnel{c: c}
+	t := &tunnel{server: c}
 	resp := c.refuseFront(r, t, r.Host, refuse(AmbiguousRequest,
 		"this is a proxy. Name it in HTTPS_PROXY and HTTP_PROXY and ask for the whole URL; the control API listens elsewhere."))
 	writeHTTP(w, resp)

@@ -15,29 +15,29 @@ type hold struct {
 	pool  *wire.Pool
 	last  atomic.Pointer[adapters.Session] // the newest session, also one that has ended: a logout may still need it
 	dirty atomic.Bool                      // the jar changed since it was last sealed into the store
-	at    atomic.Pointer[place]
+	at    atomic.Pointer[site]
 	count atomic.Int64 // requests that were given a number, see adapters.Adapter.Count
 }
 
-// place is where and how a lease's sessions are made and ended, under one set
+// site is where and how a lease's sessions are made and ended, under one set
 // of rules.
-type place struct {
+type site struct {
 	rules   *rules
 	adapter *adapters.Adapter
 	home    *wire.Target // where the login and the logout happen
 	scheme  string       // by which the agent first named the SaaS, or better; see publicScheme
 }
 
-func newHold(p *place) *hold {
+func newHold(p *site) *hold {
 	h := &hold{}
 	h.at.Store(p)
 	return h
 }
 
-// under is the hold's place under the rules in force: a recipe that an operator
+// siteUnder is the hold's place siteUnder the rules in force: a recipe that an operator
 // has mended is used by the tasks that there are. An adapter that is gone, or
 // cannot be used, leaves it as it was.
-func (h *hold) under(r *rules) *place {
+func (h *hold) siteUnder(r *rules) *site {
 	p := h.at.Load()
 	if p.rules == r {
 		return p
@@ -50,7 +50,7 @@ func (h *hold) under(r *rules) *place {
 	if err != nil {
 		return p
 	}
-	next := &place{rules: r, adapter: a, home: home, scheme: p.scheme}
+	next := &site{rules: r, adapter: a, home: home, scheme: p.scheme}
 	if home.Scheme == "https" {
 		next.scheme = "https"
 	}

@@ -13,11 +13,11 @@ const (
 	aTunnel    = 24 << 10 // bytes that a tunnel leaves behind when it is closed
 )
 
-// giveBackMemory returns memory to the system in quiet moments. Go by itself keeps
+// returnMemory returns memory to the system in quiet moments. Go by itself keeps
 // what a busy minute took for minutes more, and lets garbage lie as long as
 // nobody allocates: thousands of tunnels that only wait, or that were closed,
 // would hold twice what they need.
-func (c *Server) giveBackMemory() {
+func (c *Server) returnMemory() {
 	tick := time.NewTicker(quietAfter)
 	defer tick.Stop()
 	sample := []goruntime.Sample{{Name: "/gc/heap/allocs:bytes"}}
@@ -50,7 +50,7 @@ func (c *Server) watchExpiry() {
 			return
 		case it := <-c.identities.Expired():
 			if t := c.task(it.ID()); t != nil {
-				c.ends.Go(func() { c.finish(t, "its time was over") })
+				c.ends.Go(func() { c.finishTask(t, "its time was over") })
 			}
 		case now := <-tick.C:
 			c.forgetOld(now)

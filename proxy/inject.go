@@ -11,9 +11,9 @@ import (
 // inject puts the session on. out.Fields is never logged after this.
 func (x *exchange) inject() {
 	x.out.Fields = readable(x.out.Fields)
-	x.out.Fields = x.adapter.Inject(x.out.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.publicScheme() == "https", x.began)
+	x.out.Fields = x.adapter.Inject(x.out.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.publicScheme() == "https", x.started)
 	x.out.Fields = x.adapter.Count(x.out.Fields, x.count, x.intent)
-	x.veil = x.session.Veil()
+	x.masker = x.session.Veil()
 	x.out.Query = x.adapter.InjectQuery(x.out.Query, x.session)
 	x.out.HasQuery = x.out.HasQuery || x.out.Query != ""
 	x.injectBody()
@@ -22,7 +22,7 @@ func (x *exchange) inject() {
 
 // injectBody puts the session into the body, where the adapter says so.
 func (x *exchange) injectBody() {
-	if !x.adapter.PutsJSON() || x.body == nil || !x.kept {
+	if !x.adapter.PutsJSON() || x.body == nil || !x.bodyComplete {
 		return
 	}
 	body := x.adapter.PutJSON(x.body, x.session)

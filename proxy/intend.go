@@ -9,7 +9,7 @@ func (x *exchange) intend(ctx context.Context) error {
 		x.count = x.hold.count.Add(1)
 		r.Count = x.count
 	}
-	ticket := x.c.append(r)
+	ticket := x.server.append(r)
 	if err := ticket.Wait(ctx); err != nil {
 		if ctx.Err() != nil && x.tunnel.task.Active() != nil {
 			return ended(x.tunnel.task.Active())

@@ -16,12 +16,12 @@ import (
 // A login, all its steps together, has this long.
 const loginTimeout = 45 * time.Second
 
-// takeTurn is the one login that everybody else waits for. It does not end
+// establishSession is the one login that everybody else waits for. It does not end
 // with the request that happened to come first. Only what the SaaS saw counts
 // as a failed login of the account.
-func (c *Server) takeTurn(turn *lease.Turn[*adapters.Session], t *task, h *hold, pins []wire.Field) (*adapters.Session, error) {
+func (c *Server) establishSession(turn *lease.Turn[*adapters.Session], t *task, h *hold, pins []wire.Field) (*adapters.Session, error) {
 	defer turn.Abandon() // after Done this is nothing
-	p := h.under(c.rules.Load())
+	p := h.siteUnder(c.rules.Load())
 	if s := c.restoreSession(t, h, p); s != nil {
 		h.last.Store(s)
 		turn.Done(s, nil)
@@ -55,9 +55,9 @@ func (c *Server) takeTurn(turn *lease.Turn[*adapters.Session], t *task, h *hold,
 
 // logIn walks the adapter's recipe, whose beginning is on record, and records
 // how it ended.
-func (c *Server) logIn(ctx context.Context, t *task, h *hold, p *place, d *adapters.Dialogue, intent string) (*adapters.Session, error) {
+func (c *Server) logIn(ctx context.Context, t *task, h *hold, p *site, d *adapters.Dialogue, intent string) (*adapters.Session, error) {
 	began := time.Now()
-	err := c.converse(ctx, h, p, d)
+	err := c.runDialogue(ctx, h, p, d)
 	end := c.leaseRecord("outcome", t, h, p)
 	end.Intent, end.DurationUS = intent, time.Since(began).Microseconds()
 	if err != nil {
@@ -76,15 +76,15 @@ func (c *Server) logIn(ctx context.Context, t *task, h *hold, p *place, d *adapt
 	return s, nil
 }
 
-// converse sends what the dialogue asks for until it has what it wants.
-func (c *Server) converse(ctx context.Context, h *hold, p *place, d *adapters.Dialogue) error {
+// runDialogue sends what the dialogue asks for until it has what it wants.
+func (c *Server) runDialogue(ctx context.Context, h *hold, p *site, d *adapters.Dialogue) error {
 	var last *adapters.Reply
 	for {
 		step, err := d.Next(last)
 		if err != nil || step == nil {
 			return err
 		}
-		if last, err = c.send(ctx, h, p, step); err != nil {
+		if last, err = c.sendStep(ctx, h, p, step); err != nil {
 			return err
 		}
 	}
@@ -93,7 +93,7 @@ func (c *Server) converse(ctx context.Context, h *hold, p *place, d *adapters.Di
 // maxReply bounds what a login page may weigh.
 const maxReply = 4 << 20
 
-func (c *Server) send(ctx context.Context, h *hold, p *place, step *adapters.Step) (*adapters.Reply, error) {
+func (c *Server) sendStep(ctx context.Context, h *hold, p *site, step *adapters.Step) (*adapters.Reply, error) {
 	if err := waitUntil(ctx, step.NotBefore); err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func stepRequest(step *adapters.Step, target *wire.Target) *wire.Request {
 
 // logOut ends a session at the SaaS by the adapter's recipe, on record before
 // and after.
-func (c *Server) logOut(ctx context.Context, t *task, h *hold, p *place, s *adapters.Session) error {
+func (c *Server) logOut(ctx context.Context, t *task, h *hold, p *site, s *adapters.Session) error {
 	d := p.adapter.Logout(s)
 	if d == nil {
 		return nil
@@ -164,7 +164,7 @@ func (c *Server) logOut(ctx context.Context, t *task, h *hold, p *place, s *adap
 	if err := ticket.Wait(ctx); err != nil {
 		return err
 	}
-	err := c.converse(ctx, fresh, p, d)
+	err := c.runDialogue(ctx, fresh, p, d)
 	end := c.leaseRecord("outcome", t, fresh, p)
 	end.Intent = ticket.ID()
 	if err != nil {
@@ -181,10 +181,10 @@ type attempt struct {
 	secret vault.Secret
 }
 
-// mended reports whether the account's secret or the adapter is another one
+// loginInputsChanged reports whether the account's secret or the adapter is another one
 // than when its login last failed: then waiting is for nothing.
-func (c *Server) mended(ctx context.Context, h *hold) bool {
-	p := h.under(c.rules.Load())
+func (c *Server) loginInputsChanged(ctx context.Context, h *hold) bool {
+	p := h.siteUnder(c.rules.Load())
 	v, ok := c.failed.Load(accountKey(p, h))
 	if !ok {
 		return false
@@ -197,4 +197,4 @@ func (c *Server) mended(ctx context.Context, h *hold) bool {
 	return err == nil && !s.Equal(failed.secret)
 }
 
-func accountKey(p *place, h *hold) string { return p.adapter.Name() + "/" + h.lease.Account() }
+func accountKey(p *site, h *hold) string { return p.adapter.Name() + "/" + h.lease.Account() }

@@ -15,27 +15,27 @@ import (
 // its task like everything else (I6).
 func (t *tunnel) passThrough(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 	defer client.Close()
-	if refused := t.enter(); refused != nil {
-		_ = t.c.refuseFront(r, t, t.authority, refused).Write(client)
+	if refused := t.acquireSlot(); refused != nil {
+		_ = t.server.refuseFront(r, t, t.authority, refused).Write(client)
 		return
 	}
 	defer t.task.tunnels.Add(-1)
-	defer t.c.metrics.tunnelOpen("pass_through")()
+	defer t.server.metrics.tunnelOpen("pass_through")()
 	began, ctx := time.Now(), t.task.Context()
-	open := t.c.taskRecord("tunnel", t.task)
-	open.Host, open.Method, open.PolicyDigest = t.authority, http.MethodConnect, t.c.rules.Load().policy.Digest()
-	ticket := t.c.log.Append(open)
+	open := t.server.taskRecord("tunnel", t.task)
+	open.Host, open.Method, open.PolicyDigest = t.authority, http.MethodConnect, t.server.rules.Load().policy.Digest()
+	ticket := t.server.log.Append(open)
 	if err := ticket.Wait(ctx); err != nil {
-		_ = t.c.refuseFront(r, t, t.authority, refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record nothing leaves.").because(err)).Write(client)
+		_ = t.server.refuseFront(r, t, t.authority, refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record nothing leaves.").because(err)).Write(client)
 		return
 	}
-	dial := t.c.dialer.Dial
-	if t.c.via != nil {
-		dial = t.c.via.Dial
+	dial := t.server.dialer.Dial
+	if t.server.via != nil {
+		dial = t.server.via.Dial
 	}
 	upstream, err := dial(ctx, "tcp", t.authority)
 	if err != nil {
-		_ = t.c.refuseFront(r, t, t.authority, refuse(UpstreamUnreached, "%s could not be reached.", t.authority).because(err)).Write(client)
+		_ = t.server.refuseFront(r, t, t.authority, refuse(UpstreamUnreached, "%s could not be reached.", t.authority).because(err)).Write(client)
 		return
 	}
 	defer upstream.Close()
@@ -48,13 +48,13 @@ func (t *tunnel) passThrough(r *http.Request, client net.Conn, _ *goproxy.ProxyC
 		return
 	}
 	up, down := splice(client, upstream)
-	end := t.c.taskRecord("outcome", t.task)
+	end := t.server.taskRecord("outcome", t.task)
 	end.Intent, end.Host, end.BytesUp, end.BytesDown = ticket.ID(), t.authority, up, down
 	end.DurationUS = time.Since(began).Microseconds()
 	if ctx.Err() != nil {
 		end.Code = string(TaskEnded)
 	}
-	t.c.log.Append(end)
+	t.server.log.Append(end)
 }
 
 // splice copies both ways until both directions have ended, passing on each

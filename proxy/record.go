@@ -27,7 +27,7 @@ func (c *Server) append(r *audit.Record) audit.Ticket {
 // Query values and field values are never part of it. It is for append.
 func (x *exchange) record(kind string) *audit.Record {
 	r := records.Get().(*audit.Record)
-	x.c.name(r, kind, x.tunnel.task)
+	x.server.setPrincipal(r, kind, x.tunnel.task)
 	r.PolicyDigest = x.rules.policy.Digest()
 	r.Method, r.Host, r.Path = x.in.Method, x.tunnel.authority, x.in.Path
 	if x.adapter != nil {
@@ -36,7 +36,7 @@ func (x *exchange) record(kind string) *audit.Record {
 	r.Action, r.Resource, r.Privileged = x.action.Name, x.action.Resource, x.action.Privileged
 	r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
 	for _, b := range x.borrowed {
-		r.Stripped = append(r.Stripped, x.sighted(b))
+		r.Stripped = append(r.Stripped, x.strippedRecord(b))
 	}
 	if x.hold != nil {
 		r.Account, r.Lease = x.hold.lease.Account(), x.hold.lease.ID()
@@ -54,11 +54,11 @@ func effect(d policy.Decision) string {
 // taskRecord is a record that carries who acts: agent, sponsor, task, grant.
 func (c *Server) taskRecord(kind string, t *task) *audit.Record {
 	r := new(audit.Record)
-	c.name(r, kind, t)
+	c.setPrincipal(r, kind, t)
 	return r
 }
 
-func (c *Server) name(r *audit.Record, kind string, t *task) {
+func (c *Server) setPrincipal(r *audit.Record, kind string, t *task) {
 	r.Kind = kind
 	if t != nil {
 		p := t.Principal()
@@ -66,20 +66,20 @@ func (c *Server) name(r *audit.Record, kind string, t *task) {
 	}
 }
 
-// note puts a lifecycle record (task, lease, login, logout, reload) on record
+// appendDurably puts a lifecycle record (task, lease, login, logout, reload) on record
 // and waits until it is durable.
-func (c *Server) note(ctx context.Context, r *audit.Record) error {
+func (c *Server) appendDurably(ctx context.Context, r *audit.Record) error {
 	return c.log.Append(r).Wait(ctx)
 }
 
 // recordAgain is how soon something that could not be recorded is tried anew.
 const recordAgain = time.Second
 
-// untilRecorded does what must happen whether or not it can be put on record
+// retryUntilRecorded does what must happen whether or not it can be put on record
 // just now. It does it once before it returns; while that fails because of the
 // record, it goes on in the background until it is done or the corridor closes:
 // what is left then, the next start takes up from the store.
-func (c *Server) untilRecorded(do func(context.Context) error) {
+func (c *Server) retryUntilRecorded(do func(context.Context) error) {
 	try := func() (done bool) {
 		ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
 		defer cancel()
@@ -105,7 +105,7 @@ func (c *Server) untilRecorded(do func(context.Context) error) {
 }
 
 // leaseRecord is a record about an account rather than a request.
-func (c *Server) leaseRecord(kind string, t *task, h *hold, p *place) *auditRecord {
+func (c *Server) leaseRecord(kind string, t *task, h *hold, p *site) *auditRecord {
 	r := c.taskRecord(kind, t)
 	r.Adapter, r.AdapterDigest, r.Host = p.adapter.Name(), p.adapter.Digest(), p.home.Authority
 	r.Account, r.Lease = h.lease.Account(), h.lease.ID()

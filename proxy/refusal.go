@@ -200,8 +200,8 @@ func (c *Server) logRefusal(t *tunnel, r *Refusal) {
 
 // refuse answers with a refusal and puts it on record.
 func (x *exchange) refuse(r *Refusal) *wire.Response {
-	x.c.logRefusal(x.tunnel, r)
-	if log := x.c.opt.Log; r.Code == ActionUnclassified && log.GetLevel() <= zerolog.DebugLevel {
+	x.server.logRefusal(x.tunnel, r)
+	if log := x.server.opt.Log; r.Code == ActionUnclassified && log.GetLevel() <= zerolog.DebugLevel {
 		log.Debug().Str("adapter", x.adapter.Name()).Str("method", x.in.Method).Str("path", x.in.Path).Strs("near", x.near(false)).Msg("no action")
 	}
 	if x.intent == "" {

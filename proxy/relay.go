@@ -50,7 +50,7 @@ func (x *exchange) outcome(status int, code Code, sent, received int64) string {
 		r = x.record("refusal")
 	} else {
 		r = records.Get().(*audit.Record)
-		x.c.name(r, "outcome", x.tunnel.task)
+		x.server.setPrincipal(r, "outcome", x.tunnel.task)
 		r.Intent, r.Adapter, r.AdapterDigest, r.PolicyDigest = x.intent, x.adapter.Name(), x.adapter.Digest(), x.rules.policy.Digest()
 		r.Action, r.Resource = x.action.Name, x.action.Resource
 		r.Method, r.Host, r.Path = x.in.Method, x.tunnel.authority, x.in.Path
@@ -59,17 +59,17 @@ func (x *exchange) outcome(status int, code Code, sent, received int64) string {
 		x.outcomeOnly(r)
 	}
 	r.Status, r.Code, r.BytesDown, r.BytesUp = status, string(code), sent, received
-	took := time.Since(x.began)
+	took := time.Since(x.started)
 	r.DurationUS = took.Microseconds()
-	x.c.metrics.exchange(r.Adapter, string(code), status, took)
-	return x.c.append(r).ID()
+	x.server.metrics.exchange(r.Adapter, string(code), status, took)
+	return x.server.append(r).ID()
 }
 
 // outcomeOnly adds what shows only while bytes flow: credentials behind a body,
 // and the messages of a WebSocket.
 func (x *exchange) outcomeOnly(r *audit.Record) {
-	for _, b := range x.late.take() {
-		r.Stripped = append(r.Stripped, x.sighted(b))
+	for _, b := range x.trailerBorrowed.take() {
+		r.Stripped = append(r.Stripped, x.strippedRecord(b))
 	}
 	if x.messages != nil {
 		r.MessagesUp, r.MessagesDown = x.messages.Up.Load(), x.messages.Down.Load()

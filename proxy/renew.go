@@ -19,7 +19,7 @@ func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Respon
 	}
 	closeBody(resp)
 	x.hold.lease.Invalidate(x.session)
-	if !safe(x.in.Method) && !x.action.Safe || x.in.Body != nil && !x.kept {
+	if !safe(x.in.Method) && !x.action.Safe || x.in.Body != nil && !x.bodyComplete {
 		return nil, refuse(RenewNotReplayable, "the session at %s had ended and will be renewed. This %s was not sent a second time: "+
 			"check whether it took effect, then send it again (forms need fresh tokens).", x.tunnel.host, x.in.Method)
 	}

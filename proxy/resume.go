@@ -11,10 +11,10 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// takeBack restores what an earlier run left in the store: living tasks go on
+// resumeTasks restores what an earlier run left in the store: living tasks go on
 // with the accounts they held; for all others the session is logged out and the
 // account checked in, so that no crash holds a lease for ever.
-func (c *Server) takeBack() error {
+func (c *Server) resumeTasks() error {
 	stored, err := c.state.Tasks()
 	if err != nil {
 		return fmt.Errorf("stored tasks: %w", err)
@@ -33,14 +33,14 @@ func (c *Server) takeBack() error {
 		return fmt.Errorf("stored leases: %w", err)
 	}
 	for _, l := range leases {
-		c.takeBackLease(l)
+		c.resumeLease(l)
 	}
 	return nil
 }
 
-// takeBackLease checks the account out again for the task that held it. If that
+// resumeLease checks the account out again for the task that held it. If that
 // task is over, this is only to end what it left behind.
-func (c *Server) takeBackLease(l state.Lease) {
+func (c *Server) resumeLease(l state.Lease) {
 	t := c.task(l.Task)
 	if t == nil {
 		t = &task{Task: identity.Orphan(l.Task)}
@@ -51,7 +51,7 @@ func (c *Server) takeBackLease(l state.Lease) {
 		c.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Msg("a lease of an adapter that is gone was left to lapse")
 		return
 	}
-	left, session, err := c.unseal(a, l.Account)
+	left, session, err := c.openStoredSession(a, l.Account)
 	if err != nil && !errors.Is(err, state.ErrNotFound) {
 		c.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg("stored session cannot be read; it is left to lapse at the application")
 	}
@@ -60,16 +60,16 @@ func (c *Server) takeBackLease(l state.Lease) {
 	}
 	home, err := r.targetOf(a, canonicalAuthority(left.Home, "https"))
 	if err == nil {
-		err = c.adopt(t, a, l, newHold(&place{r, a, home, left.Scheme}), session)
+		err = c.adoptLease(t, a, l, newHold(&site{r, a, home, left.Scheme}), session)
 	}
 	if err != nil {
 		c.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg("stored lease not taken back")
 	}
 }
 
-// adopt gives a lease that came from the store its connections, and ends it if
+// adoptLease gives a lease that came from the store its connections, and ends it if
 // its task is over.
-func (c *Server) adopt(t *task, a *adapters.Adapter, stored state.Lease, h *hold, session *adapters.Session) error {
+func (c *Server) adoptLease(t *task, a *adapters.Adapter, stored state.Lease, h *hold, session *adapters.Session) error {
 	l, err := c.desk.Checkout(context.Background(), stored.Task, stored.Adapter, []string{stored.Account})
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (c *Server) adopt(t *task, a *adapters.Adapter, stored state.Lease, h *hold
 	h.last.Store(session)
 	c.ends.Go(func() {
 		for _, l := range c.desk.CheckIn(stored.Task) {
-			c.untilRecorded(func(ctx context.Context) error { return c.giveBack(ctx, t, l, h) })
+			c.retryUntilRecorded(func(ctx context.Context) error { return c.releaseLease(ctx, t, l, h) })
 		}
 	})
 	return nil

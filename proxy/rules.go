@@ -84,8 +84,8 @@ func (r *rules) names() []string {
 	return slices.Compact(names)
 }
 
-// narrow compiles a task's scope against these rules.
-func (r *rules) narrow(t *identity.Task) *policy.Grant {
+// compileGrant compiles a task's scope against these rules.
+func (r *rules) compileGrant(t *identity.Task) *policy.Grant {
 	p := t.Principal()
 	scope := make([]policy.ScopeEntry, 0, len(t.Scope()))
 	for _, e := range t.Scope() {

@@ -8,9 +8,9 @@ import (
 	"github.com/byline-proxy/byline/adapters"
 )
 
-// sealed is a session as the store keeps it, encrypted: whose it was, and what
+// storedSession is a session as the store keeps it, encrypted: whose it was, and what
 // the adapter needs to take it up again.
-type sealed struct {
+type storedSession struct {
 	Task    string          `json:"task"`
 	Home    string          `json:"home"` // the authority it was logged in at
 	Scheme  string          `json:"scheme"`
@@ -21,10 +21,10 @@ const sealPurpose = "upstream session"
 
 // sealSession keeps a session for the next start, so that a restart neither
 // logs in again nor leaves a session at the SaaS that nobody can end.
-func (c *Server) sealSession(t *task, h *hold, p *place, s *adapters.Session) {
+func (c *Server) sealSession(t *task, h *hold, p *site, s *adapters.Session) {
 	b, err := s.Marshal()
 	if err == nil {
-		b, err = json.Marshal(sealed{Task: t.ID(), Home: p.home.Authority, Scheme: p.scheme, Session: b})
+		b, err = json.Marshal(storedSession{Task: t.ID(), Home: p.home.Authority, Scheme: p.scheme, Session: b})
 	}
 	if err == nil {
 		b, err = c.opt.Sealer.Seal(sealPurpose, b)
@@ -38,18 +38,18 @@ func (c *Server) sealSession(t *task, h *hold, p *place, s *adapters.Session) {
 }
 
 // restoreSession takes up the session that the same task left in the store.
-func (c *Server) restoreSession(t *task, h *hold, p *place) *adapters.Session {
+func (c *Server) restoreSession(t *task, h *hold, p *site) *adapters.Session {
 	if h.last.Load() != nil {
 		return nil // this process has had one: it ended
 	}
-	kept, s, err := c.unseal(p.adapter, h.lease.Account())
+	kept, s, err := c.openStoredSession(p.adapter, h.lease.Account())
 	if err != nil || kept.Task != t.ID() {
 		return nil
 	}
 	return s
 }
 
-func (c *Server) unseal(a *adapters.Adapter, account string) (kept sealed, s *adapters.Session, err error) {
+func (c *Server) openStoredSession(a *adapters.Adapter, account string) (kept storedSession, s *adapters.Session, err error) {
 	b, err := c.state.Session(a.Name(), account)
 	if err != nil {
 		return kept, nil, err
@@ -73,12 +73,12 @@ func (c *Server) watchSessions() {
 		case <-c.stop:
 			return
 		case <-tick.C:
-			c.sealAll()
+			c.sealChangedSessions()
 		}
 	}
 }
 
-func (c *Server) sealAll() {
+func (c *Server) sealChangedSessions() {
 	c.tasks.Range(func(_, v any) bool {
 		t := v.(*task)
 		t.holds.Range(func(_, v any) bool {

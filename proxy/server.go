@@ -115,7 +115,7 @@ func Open(opt Options) (*Server, error) {
 	c.server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, agentConn{}, conn)
 	}
-	if err := c.takeBack(); err != nil {
+	if err := c.resumeTasks(); err != nil {
 		_ = c.Close(context.Background())
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func Open(opt Options) (*Server, error) {
 	}
 	c.ends.Go(c.watchExpiry)
 	c.ends.Go(c.watchSessions)
-	c.ends.Go(c.giveBackMemory)
+	c.ends.Go(c.returnMemory)
 	r := c.taskRecord("start", nil)
 	r.PolicyDigest = set.policy.Digest()
 	c.log.Append(r)
@@ -158,7 +158,7 @@ func (c *Server) Close(ctx context.Context) error {
 	_ = c.wire.Shutdown(ctx)
 	c.identities.Close()
 	c.ends.Wait()
-	c.sealAll()
+	c.sealChangedSessions()
 	c.tasks.Range(func(_, t any) bool {
 		t.(*task).holds.Range(func(_, h any) bool {
 			h.(*hold).pool.Close()

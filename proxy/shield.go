@@ -9,15 +9,15 @@ import (
 // was injected and comes back is masked, at its own length, so that lengths,
 // ETags and offsets stay true.
 func (x *exchange) shield(resp *wire.Response) error {
-	resp.Fields = x.adapter.Shield(make([]wire.Field, 0, len(resp.Fields)+1), x.veil, resp.Fields, x.tunnel.host, x.in.Path, x.began)
-	resp.Fields = x.adapter.Share(resp.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.began)
+	resp.Fields = x.adapter.Shield(make([]wire.Field, 0, len(resp.Fields)+1), x.masker, resp.Fields, x.tunnel.host, x.in.Path, x.started)
+	resp.Fields = x.adapter.Share(resp.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.started)
 	x.hold.noteChange(x.session)
 	x.shieldTrailers(resp)
 	if resp.Body == nil || !adapters.Maskable(value(resp.Fields, "Content-Type")) {
 		return nil
 	}
-	if x.veil.Masks() {
-		resp.Body = &joined{Reader: x.veil.Reader(resp.Body), Closer: resp.Body}
+	if x.masker.Masks() {
+		resp.Body = &joined{Reader: x.masker.Reader(resp.Body), Closer: resp.Body}
 	}
 	return nil
 }
@@ -25,7 +25,7 @@ func (x *exchange) shield(resp *wire.Response) error {
 // Interim passes an interim answer on to the agent, behind the same shield as the
 // answer itself. It is the wire's Request.Interim.
 func (x *exchange) Interim(status int, fields []wire.Field) {
-	shielded := x.adapter.Shield(make([]wire.Field, 0, len(fields)), x.veil, fields, x.tunnel.host, x.in.Path, x.began)
+	shielded := x.adapter.Shield(make([]wire.Field, 0, len(fields)), x.masker, fields, x.tunnel.host, x.in.Path, x.started)
 	x.hold.noteChange(x.session)
 	x.in.Interim.Interim(status, shielded)
 }
@@ -41,6 +41,6 @@ func (x *exchange) shieldTrailers(resp *wire.Response) {
 		if len(fields) == 0 {
 			return nil
 		}
-		return x.adapter.Shield(make([]wire.Field, 0, len(fields)), x.veil, fields, x.tunnel.host, x.in.Path, x.began)
+		return x.adapter.Shield(make([]wire.Field, 0, len(fields)), x.masker, fields, x.tunnel.host, x.in.Path, x.started)
 	}
 }

@@ -27,11 +27,11 @@ func (t *tunnel) sightings() *sightings {
 	return &t.task.sightings
 }
 
-// sighted is a borrowed credential as the record names it: by keyed
+// strippedRecord is a borrowed credential as the record names it: by keyed
 // fingerprint, the same for the same value, from which nobody without the key
 // can find the value. A session that this agent was not seen with before is put
 // on record by itself, in front of the request that carried it.
-func (x *exchange) sighted(b adapters.Borrowed) audit.Stripped {
+func (x *exchange) strippedRecord(b adapters.Borrowed) audit.Stripped {
 	s, value := x.tunnel.sightings(), b.Value.Reveal()
 	s.mu.Lock()
 	known, ok := s.seen[value]
@@ -40,7 +40,7 @@ func (x *exchange) sighted(b adapters.Borrowed) audit.Stripped {
 		known.In, known.Name = b.In, b.Name
 		return known
 	}
-	known = audit.Stripped{In: b.In, Name: b.Name, Fingerprint: audit.Fingerprint(x.c.printKey, value), Person: b.Person()}
+	known = audit.Stripped{In: b.In, Name: b.Name, Fingerprint: audit.Fingerprint(x.server.printKey, value), Person: b.Person()}
 	if b.Session && value != "" {
 		x.alert(known)
 	}
@@ -60,15 +60,15 @@ func (x *exchange) alert(s audit.Stripped) {
 		return // nobody who could be named carried it
 	}
 	agent := x.tunnel.task.Principal().Agent
-	other, errAgent := x.c.state.FirstSight(s.Fingerprint + " " + audit.Fingerprint(x.c.printKey, agent))
+	other, errAgent := x.server.state.FirstSight(s.Fingerprint + " " + audit.Fingerprint(x.server.printKey, agent))
 	if errAgent == nil && !other {
 		return
 	}
-	first, err := x.c.state.FirstSight(s.Fingerprint)
+	first, err := x.server.state.FirstSight(s.Fingerprint)
 	if x.tunnel.task.alerts.Add(1) > maxAlerts {
 		return
 	}
-	r := x.c.taskRecord("alert", x.tunnel.task)
+	r := x.server.taskRecord("alert", x.tunnel.task)
 	r.Host, r.Stripped, r.Code = x.tunnel.authority, []audit.Stripped{s}, "borrowed_seen"
 	r.Detail = "a borrowed session was seen for the first time"
 	if err == nil && !first {
@@ -77,8 +77,8 @@ func (x *exchange) alert(s audit.Stripped) {
 	if x.adapter != nil {
 		r.Adapter, r.AdapterDigest = x.adapter.Name(), x.adapter.Digest()
 	}
-	x.c.metrics.alerts.WithLabelValues(r.Adapter, r.Code).Inc()
-	x.c.opt.Log.Warn().Str("task", r.Task).Str("agent", r.Agent).Str("host", r.Host).Str("name", s.Name).
+	x.server.metrics.alerts.WithLabelValues(r.Adapter, r.Code).Inc()
+	x.server.opt.Log.Warn().Str("task", r.Task).Str("agent", r.Agent).Str("host", r.Host).Str("name", s.Name).
 		Str("fingerprint", s.Fingerprint).Str("code", r.Code).Msg("borrowed session")
-	x.c.log.Append(r)
+	x.server.log.Append(r)
 }

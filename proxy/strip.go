@@ -39,7 +39,7 @@ func (x *exchange) outBody() io.Reader {
 		return nil
 	case x.body == nil:
 		return x.in.Body
-	case x.kept:
+	case x.bodyComplete:
 		return newReplay(x.body)
 	}
 	return io.MultiReader(newReplay(x.body), x.in.Body)
@@ -72,9 +72,9 @@ func (x *exchange) outTrailers() []wire.Field {
 	for i := range left {
 		left[i].In = "trailer"
 	}
-	x.late.mu.Lock()
-	defer x.late.mu.Unlock()
-	x.late.all = left
+	x.trailerBorrowed.mu.Lock()
+	defer x.trailerBorrowed.mu.Unlock()
+	x.trailerBorrowed.all = left
 	return kept
 }
 

@@ -33,7 +33,7 @@ func (r *rules) targetOf(a *adapters.Adapter, authority string) (*wire.Target, e
 			t.Addr = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 		}
 	}
-	s, err := r.securedOf(a)
+	s, err := r.settingsOf(a)
 	if err != nil {
 		return nil, err
 	}
@@ -41,42 +41,42 @@ func (r *rules) targetOf(a *adapters.Adapter, authority string) (*wire.Target, e
 	return t, nil
 }
 
-// secured is how an adapter's requests get to the SaaS, made from files as they
+// upstreamSettings is how an adapter's requests get to the SaaS, made from files as they
 // were.
-type secured struct {
+type upstreamSettings struct {
 	config *tls.Config // nil: what the system trusts
 	via    *wire.Via   // nil: straight
-	files  stamps
+	files  fileVersions
 }
 
-// stamp tells one state of a file from another; zero: there is none.
-type stamp struct {
+// fileVersion tells one state of a file from another; zero: there is none.
+type fileVersion struct {
 	size, modified int64
 }
 
-type stamps [4]stamp
+type fileVersions [4]fileVersion
 
-func stampsOf(up adapters.Upstream) (all stamps) {
+func versionsOf(up adapters.Upstream) (all fileVersions) {
 	for i, path := range [len(all)]string{up.CA, up.ClientCert, up.ClientKey, up.ProxyAuth} {
 		if path == "" || strings.Contains(path, "-----BEGIN") {
 			continue
 		}
 		if f, err := os.Stat(path); err == nil {
-			all[i] = stamp{f.Size(), f.ModTime().UnixNano()}
+			all[i] = fileVersion{f.Size(), f.ModTime().UnixNano()}
 		}
 	}
 	return all
 }
 
-// securedOf is one for all tunnels to an adapter's hosts, for as long as its files
+// settingsOf is one for all tunnels to an adapter's hosts, for as long as its files
 // stay as they are: connections to the SaaS are shared by those who share it.
-func (r *rules) securedOf(a *adapters.Adapter) (*secured, error) {
+func (r *rules) settingsOf(a *adapters.Adapter) (*upstreamSettings, error) {
 	up := a.Upstream()
-	now := stampsOf(up)
-	if s, ok := r.upstreams.Load(a); ok && s.(*secured).files == now {
-		return s.(*secured), nil
+	now := versionsOf(up)
+	if s, ok := r.upstreams.Load(a); ok && s.(*upstreamSettings).files == now {
+		return s.(*upstreamSettings), nil
 	}
-	made := &secured{files: now}
+	made := &upstreamSettings{files: now}
 	var err error
 	if made.config, err = upstreamTLS(up); err != nil {
 		return nil, err
@@ -85,8 +85,8 @@ func (r *rules) securedOf(a *adapters.Adapter) (*secured, error) {
 		return nil, fmt.Errorf("upstream.%w", err)
 	}
 	if was, loaded := r.upstreams.LoadOrStore(a, made); loaded {
-		if was.(*secured).files == now {
-			return was.(*secured), nil
+		if was.(*upstreamSettings).files == now {
+			return was.(*upstreamSettings), nil
 		}
 		r.upstreams.Store(a, made)
 	}

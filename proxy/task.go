@@ -27,15 +27,15 @@ type task struct {
 	*identity.Task
 	holds   sync.Map // adapter name → *hold; read per request
 	mu      sync.Mutex
-	narrow  atomic.Pointer[narrowed]
+	narrow  atomic.Pointer[compiledGrant]
 	alerts  atomic.Int64 // sightings put on record
 	tunnels atomic.Int64 // open, of every kind
 
 	sightings sightings
 }
 
-// narrowed is a scope compiled against one set of rules.
-type narrowed struct {
+// compiledGrant is a scope compiled against one set of rules.
+type compiledGrant struct {
 	rules *rules
 	grant *policy.Grant
 }
@@ -47,7 +47,7 @@ func (x *exchange) grant() *policy.Grant {
 	if n := t.narrow.Load(); n != nil && n.rules == x.rules {
 		return n.grant
 	}
-	n := &narrowed{rules: x.rules, grant: x.rules.narrow(t.Task)}
+	n := &compiledGrant{rules: x.rules, grant: x.rules.compileGrant(t.Task)}
 	t.narrow.Store(n)
 	return n.grant
 }
@@ -79,7 +79,7 @@ func (c *Server) CreateTask(ctx context.Context, spec identity.Spec) (*identity.
 	r := c.taskRecord("task", t)
 	r.Purpose, r.Scope = it.Principal().Purpose, scopeLines(it.Scope())
 	r.Detail = "created until " + it.Expires().UTC().Format(time.RFC3339)
-	if err := c.note(ctx, r); err != nil {
+	if err := c.appendDurably(ctx, r); err != nil {
 		c.identities.End(it.ID(), "it could not be recorded")
 		_ = c.state.DropTask(it.ID())
 		return nil, identity.Token{}, fmt.Errorf("record the task: %w", err)
@@ -113,20 +113,20 @@ func (c *Server) EndTask(id, why string) (*identity.Task, error) {
 	if it, now := c.identities.End(id, why); !now {
 		return it, nil
 	}
-	c.finish(t, why)
+	c.finishTask(t, why)
 	return t.Task, nil
 }
 
 // ErrNoTask says that no task has that id.
 var ErrNoTask = errors.New("no such task")
 
-// finish gives back all that a task held. Its context is already cancelled, so
+// finishTask gives back all that a task held. Its context is already cancelled, so
 // nothing of it moves any more.
-func (c *Server) finish(t *task, why string) {
+func (c *Server) finishTask(t *task, why string) {
 	_ = c.state.PutTask(state.Task{ID: t.ID(), Doc: t.Doc(), Expires: t.Expires().Add(endedKept)})
 	r := c.taskRecord("task", t)
 	r.Code, r.Detail = "ended", "ended: "+why
-	c.untilRecorded(func(ctx context.Context) error { return c.note(ctx, r) })
+	c.retryUntilRecorded(func(ctx context.Context) error { return c.appendDurably(ctx, r) })
 	leases := c.desk.CheckIn(t.ID())
 	t.mu.Lock()
 	holds := map[*lease.Lease[*adapters.Session]]*hold{}
@@ -138,17 +138,19 @@ func (c *Server) finish(t *task, why string) {
 	t.mu.Unlock()
 	var wait sync.WaitGroup
 	for _, l := range leases {
-		wait.Go(func() { c.untilRecorded(func(ctx context.Context) error { return c.giveBack(ctx, t, l, holds[l]) }) })
+		wait.Go(func() {
+			c.retryUntilRecorded(func(ctx context.Context) error { return c.releaseLease(ctx, t, l, holds[l]) })
+		})
 	}
 	wait.Wait()
 }
 
-// giveBack logs the session out at the SaaS and frees the account. An account
+// releaseLease logs the session out at the SaaS and frees the account. An account
 // whose logout failed is freed too: the session was never the agent's to use.
 // One whose logout cannot be put on record stays taken, and the error says so.
-func (c *Server) giveBack(ctx context.Context, t *task, l *lease.Lease[*adapters.Session], h *hold) error {
+func (c *Server) releaseLease(ctx context.Context, t *task, l *lease.Lease[*adapters.Session], h *hold) error {
 	if h != nil {
-		p := h.under(c.rules.Load())
+		p := h.siteUnder(c.rules.Load())
 		s := h.last.Load()
 		if s == nil { // the task sent nothing since a restart
 			s = c.restoreSession(t, h, p)

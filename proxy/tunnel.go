@@ -19,16 +19,16 @@ import (
 // tunnel is what was settled when an agent's connection was taken over. It is
 // fixed from then on; each request is an exchange of its own.
 type tunnel struct {
-	c         *Server
+	server    *Server
 	task      *task
 	authority string // host:port, one spelling; every request must name it
 	host      string // the same without the port
-	standing  atomic.Pointer[standing]
+	standing  atomic.Pointer[hostAdapter]
 	upstream  atomic.Pointer[upstream]
 }
 
-// standing is what a tunnel's host is under one set of rules.
-type standing struct {
+// hostAdapter is what a tunnel's host is under one set of rules.
+type hostAdapter struct {
 	rules   *rules
 	adapter *adapters.Adapter
 }
@@ -40,13 +40,13 @@ func (t *tunnel) adapter(r *rules) *adapters.Adapter {
 		return p.adapter
 	}
 	a := r.adapters.ByHost(t.authority)
-	t.standing.Store(&standing{r, a})
+	t.standing.Store(&hostAdapter{r, a})
 	return a
 }
 
-// named tells whether a request names the tunnel's own authority, however it
+// hasAuthority tells whether a request names the tunnel's own authority, however it
 // spells it. Most spell it as the tunnel was asked for.
-func (t *tunnel) named(authority, scheme string) bool {
+func (t *tunnel) hasAuthority(authority, scheme string) bool {
 	if port := t.authority[len(t.host):]; authority == t.host && (port == ":443" && scheme == "https" || port == ":80" && scheme == "http") {
 		return true
 	}
@@ -72,12 +72,12 @@ func (t *tunnel) target(r *rules, a *adapters.Adapter) (*wire.Target, error) {
 	return target, nil
 }
 
-// apart intercepts on a goroutine of its own: the front's buffers and its deep
+// interceptInBackground intercepts on a goroutine of its own: the front's buffers and its deep
 // stack would otherwise be held for as long as the tunnel is open.
-func (t *tunnel) apart(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
-	if refused := t.enter(); refused != nil {
+func (t *tunnel) interceptInBackground(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
+	if refused := t.acquireSlot(); refused != nil {
 		defer client.Close()
-		_ = t.c.refuseFront(r, t, t.authority, refused).Write(client)
+		_ = t.server.refuseFront(r, t, t.authority, refused).Write(client)
 		return
 	}
 	go func() {
@@ -85,17 +85,17 @@ func (t *tunnel) apart(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 		defer func() { // one agent's input never ends the process
 			if p := recover(); p != nil {
 				_ = client.Close()
-				t.c.opt.Log.Error().Str("host", t.authority).Msg("panic in a tunnel")
+				t.server.opt.Log.Error().Str("host", t.authority).Msg("panic in a tunnel")
 			}
 		}()
 		t.intercept(client)
 	}()
 }
 
-// enter counts the tunnel in, unless its task has as many as it may have. Whoever
+// acquireSlot counts the tunnel in, unless its task has as many as it may have. Whoever
 // gets nil counts it out again.
-func (t *tunnel) enter() *Refusal {
-	most := int64(t.c.opt.Wire.MaxTunnels)
+func (t *tunnel) acquireSlot() *Refusal {
+	most := int64(t.server.opt.Wire.MaxTunnels)
 	if t.task.tunnels.Add(1) <= most {
 		return nil
 	}
@@ -110,52 +110,52 @@ func (t *tunnel) enter() *Refusal {
 // connection has ended.
 func (t *tunnel) intercept(client net.Conn) {
 	defer func() { client.Close() }()
-	defer t.c.metrics.tunnelOpen("intercept")()
+	defer t.server.metrics.tunnelOpen("intercept")()
 	if _, err := io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
 		return
 	}
 	client = wire.Bare(client)
-	conn := &taken{Conn: client, tunnel: t, first: bufio.NewReaderSize(client, firstRead)}
-	_ = client.SetReadDeadline(time.Now().Add(t.c.opt.HandshakeTimeout))
+	conn := &interceptedConn{Conn: client, tunnel: t, first: bufio.NewReaderSize(client, firstRead)}
+	_ = client.SetReadDeadline(time.Now().Add(t.server.opt.HandshakeTimeout))
 	first, err := conn.first.Peek(1)
 	if err != nil {
 		return
 	}
 	if first[0] != 0x16 { // not a TLS handshake (RFC 8446 section 5.1): plain HTTP inside the tunnel
 		_ = client.SetReadDeadline(time.Time{})
-		_ = t.c.wire.Serve(t.task.Context(), conn, "", "http", t.door())
+		_ = t.server.wire.Serve(t.task.Context(), conn, "", "http", t.door())
 		return
 	}
-	secured := tls.Server(conn, t.c.tls)
-	ctx, cancel := context.WithTimeout(t.task.Context(), t.c.opt.HandshakeTimeout)
+	secured := tls.Server(conn, t.server.tls)
+	ctx, cancel := context.WithTimeout(t.task.Context(), t.server.opt.HandshakeTimeout)
 	err = secured.HandshakeContext(ctx)
 	cancel()
 	if err != nil {
-		t.c.opt.Log.Debug().Str("host", t.authority).Err(err).Msg("agent's TLS handshake failed")
+		t.server.opt.Log.Debug().Str("host", t.authority).Err(err).Msg("agent's TLS handshake failed")
 		return
 	}
 	_ = client.SetReadDeadline(time.Time{})
-	_ = t.c.wire.Serve(t.task.Context(), secured, secured.ConnectionState().NegotiatedProtocol, "https", t.door())
+	_ = t.server.wire.Serve(t.task.Context(), secured, secured.ConnectionState().NegotiatedProtocol, "https", t.door())
 }
 
 // firstRead holds a ClientHello of today, so that it takes one read.
 const firstRead = 2 << 10
 
-// taken is an agent's connection with the tunnel it belongs to, so that the one
+// interceptedConn is an agent's connection with the tunnel it belongs to, so that the one
 // tls.Config of all tunnels can ask which leaf is wanted.
-type taken struct {
+type interceptedConn struct {
 	net.Conn
 	tunnel *tunnel
 	first  *bufio.Reader // nil once its bytes were read
 	cork   wire.Cork
 }
 
-func (t *taken) Write(p []byte) (int, error) { return t.cork.Write(t.Conn, p) }
+func (t *interceptedConn) Write(p []byte) (int, error) { return t.cork.Write(t.Conn, p) }
 
 // Corks is for large bodies.
-func (t *taken) Corks() (*wire.Cork, net.Conn) { return &t.cork, t.Conn }
+func (t *interceptedConn) Corks() (*wire.Cork, net.Conn) { return &t.cork, t.Conn }
 
-func (t *taken) Read(p []byte) (int, error) {
+func (t *interceptedConn) Read(p []byte) (int, error) {
 	if t.first == nil {
 		return t.Conn.Read(p)
 	}
@@ -167,7 +167,7 @@ func (t *taken) Read(p []byte) (int, error) {
 }
 
 // CloseWrite ends our side, so that an agent can read a last answer to its end.
-func (t *taken) CloseWrite() error {
+func (t *interceptedConn) CloseWrite() error {
 	if c, ok := t.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
 	}
@@ -177,7 +177,7 @@ func (t *taken) CloseWrite() error {
 // hostOf is the name the leaf must be for: the CONNECT target, never what the
 // ClientHello says.
 func hostOf(conn net.Conn) string {
-	if t, ok := conn.(*taken); ok {
+	if t, ok := conn.(*interceptedConn); ok {
 		return t.tunnel.host
 	}
 	return ""
@@ -189,6 +189,6 @@ func (t *tunnel) door() wire.Door {
 
 // malformed answers a head that no walk may see.
 func (t *tunnel) malformed(_ context.Context, m *wire.Malformed) *wire.Response {
-	x := &exchange{c: t.c, rules: t.c.rules.Load(), tunnel: t, in: &wire.Request{}, began: time.Now()}
+	x := &exchange{server: t.server, rules: t.server.rules.Load(), tunnel: t, in: &wire.Request{}, started: time.Now()}
 	return x.refuse(asRefusal(m))
 }
