@@ -77,19 +77,19 @@ func (x *exchange) noSession(err error) error {
 }
 
 // holdFor is the task's hold at the adapter, checked out at first use.
-func (c *Server) holdFor(ctx context.Context, t *task, p *site) (*hold, error) {
+func (s *Server) holdFor(ctx context.Context, t *task, p *site) (*hold, error) {
 	a := p.adapter
 	if h, ok := t.holds.Load(a.Name()); ok && h.(*hold).lease.Valid() {
 		return h.(*hold), nil
 	}
-	accounts, err := c.vault.Accounts(ctx, a.Name())
+	accounts, err := s.vault.Accounts(ctx, a.Name())
 	if err != nil {
 		return nil, refuse(LeaseUnavailable, "the vault cannot be read; the operator's log says why.").because(err)
 	}
 	if len(accounts) == 0 {
 		return nil, refuse(LeaseUnavailable, "no account is stored for %s. The operator can add one with: byline vault put %s/NAME", a.Name(), a.Name())
 	}
-	l, err := c.desk.Checkout(ctx, t.ID(), a.Name(), accounts)
+	l, err := s.desk.Checkout(ctx, t.ID(), a.Name(), accounts)
 	if err != nil {
 		if over := t.Active(); over != nil {
 			return nil, ended(over)
@@ -98,12 +98,12 @@ func (c *Server) holdFor(ctx context.Context, t *task, p *site) (*hold, error) {
 		r.Retry = 10
 		return nil, r
 	}
-	return c.keepHold(t, p, l)
+	return s.keepHold(t, p, l)
 }
 
 // keepHold records the lease and gives it connections of its own. Two requests
 // may get here with the same lease: the first one in wins.
-func (c *Server) keepHold(t *task, p *site, l *lease.Lease[*adapters.Session]) (*hold, error) {
+func (s *Server) keepHold(t *task, p *site, l *lease.Lease[*adapters.Session]) (*hold, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if old, ok := t.holds.Load(p.adapter.Name()); ok {
@@ -117,10 +117,10 @@ func (c *Server) keepHold(t *task, p *site, l *lease.Lease[*adapters.Session]) (
 		return nil, ended(err)
 	}
 	h := newHold(p)
-	h.lease, h.pool = l, wire.NewPool(c.opt.Wire, c.dialer.Dial)
+	h.lease, h.pool = l, wire.NewPool(s.opt.Wire, s.dialer.Dial)
 	t.holds.Store(p.adapter.Name(), h)
-	r := c.leaseRecord("lease", t, h, p)
+	r := s.leaseRecord("lease", t, h, p)
 	r.Detail = "checked out"
-	c.log.Append(r) // durable before the intent that follows it in the same log
+	s.log.Append(r) // durable before the intent that follows it in the same log
 	return h, nil
 }

@@ -39,25 +39,25 @@ func scopeEntries(scope []admin.ScopeEntry) []identity.ScopeEntry {
 }
 
 // Control is the control API over this corridor.
-func (c *Server) Control(cfg admin.Config) http.Handler {
+func (s *Server) Control(cfg admin.Config) http.Handler {
 	return admin.New(cfg, admin.Verbs{
-		CreateTask: c.controlCreate,
+		CreateTask: s.controlCreate,
 		Tasks: func(context.Context) ([]admin.Task, error) {
 			views := []admin.Task{} // never nil: an empty list is []
-			for _, t := range c.identities.List() {
+			for _, t := range s.identities.List() {
 				views = append(views, viewOf(t))
 			}
 			return views, nil
 		},
 		Task: func(_ context.Context, id string) (admin.Task, error) {
-			t := c.task(id)
+			t := s.task(id)
 			if t == nil {
 				return admin.Task{}, noTask(id)
 			}
 			return viewOf(t.Task), nil
 		},
 		EndTask: func(_ context.Context, id string) (admin.Task, error) {
-			t, err := c.EndTask(id, "ended by the operator")
+			t, err := s.EndTask(id, "ended by the operator")
 			if errors.Is(err, ErrNoTask) {
 				return admin.Task{}, noTask(id)
 			}
@@ -68,23 +68,23 @@ func (c *Server) Control(cfg admin.Config) http.Handler {
 		},
 		Leases: func(context.Context) ([]admin.Lease, error) {
 			views := []admin.Lease{}
-			for _, l := range c.desk.Leases() {
+			for _, l := range s.desk.Leases() {
 				views = append(views, admin.Lease{ID: l.ID(), Adapter: l.Adapter(), Account: l.Account(), Task: l.Task(), Fence: l.Fence()})
 			}
 			return views, nil
 		},
-		Explain:    c.controlExplain,
-		SignReview: c.controlSignReview,
-		Ready:      c.Ready,
-		Metrics:    c.Metrics(),
+		Explain:    s.controlExplain,
+		SignReview: s.controlSignReview,
+		Ready:      s.Ready,
+		Metrics:    s.Metrics(),
 	})
 }
 
-func (c *Server) controlCreate(ctx context.Context, spec admin.TaskSpec) (admin.Task, error) {
-	t, token, err := c.CreateTask(ctx, identity.Spec{Agent: spec.Agent, Sponsor: spec.Sponsor, Purpose: spec.Purpose,
+func (s *Server) controlCreate(ctx context.Context, spec admin.TaskSpec) (admin.Task, error) {
+	t, token, err := s.CreateTask(ctx, identity.Spec{Agent: spec.Agent, Sponsor: spec.Sponsor, Purpose: spec.Purpose,
 		TTL: spec.TTL, Scope: scopeEntries(spec.Scope)})
 	if err != nil {
-		if c.Ready() != nil {
+		if s.Ready() != nil {
 			return admin.Task{}, &admin.Problem{Status: http.StatusServiceUnavailable, Code: string(NotRecorded), Detail: err.Error(), Remedy: "see /readyz"}
 		}
 		return admin.Task{}, &admin.Problem{Status: http.StatusUnprocessableEntity, Code: "bad_task", Detail: err.Error(), Remedy: "mend what is named and send the task again"}
@@ -94,8 +94,8 @@ func (c *Server) controlCreate(ctx context.Context, spec admin.TaskSpec) (admin.
 	return v, nil
 }
 
-func (c *Server) controlExplain(ctx context.Context, q admin.Question) (admin.Explanation, error) {
-	e, err := c.Explain(ctx, q)
+func (s *Server) controlExplain(ctx context.Context, q admin.Question) (admin.Explanation, error) {
+	e, err := s.Explain(ctx, q)
 	if errors.Is(err, ErrNoTask) {
 		return e, noTask(q.Task)
 	}

@@ -11,8 +11,8 @@ import (
 
 // Explain walks a request as far as the checkout and sends nothing, records
 // nothing, leases nothing.
-func (c *Server) Explain(_ context.Context, q admin.Question) (admin.Explanation, error) {
-	t := c.task(q.Task)
+func (s *Server) Explain(_ context.Context, q admin.Question) (admin.Explanation, error) {
+	t := s.task(q.Task)
 	if q.Task == "" {
 		it, err := identity.Trial(q.Agent, scopeEntries(q.Scope))
 		if err != nil {
@@ -26,13 +26,13 @@ func (c *Server) Explain(_ context.Context, q admin.Question) (admin.Explanation
 	if q.Scheme == "" {
 		q.Scheme = "https"
 	}
-	tun := &tunnel{server: c, task: t, authority: canonicalAuthority(q.Host, q.Scheme)}
+	tun := &tunnel{server: s, task: t, authority: canonicalAuthority(q.Host, q.Scheme)}
 	tun.host, _ = splitAuthority(tun.authority)
 	fields := make([]wire.Field, 0, len(q.Headers))
 	for _, h := range q.Headers {
 		fields = append(fields, wire.Field{Name: h[0], Value: h[1]})
 	}
-	x := &exchange{server: c, rules: c.rules.Load(), tunnel: tun, started: time.Now(), in: &wire.Request{Head: wire.Head{
+	x := &exchange{server: s, rules: s.rules.Load(), tunnel: tun, started: time.Now(), in: &wire.Request{Head: wire.Head{
 		Proto: "HTTP/1.1", Method: q.Method, Scheme: q.Scheme, Authority: q.Host, Fields: fields,
 	}}}
 	x.in.Path, x.in.Query, x.in.HasQuery = cutQuery(q.Target)

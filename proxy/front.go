@@ -20,7 +20,7 @@ type guardedListener struct {
 	server *Server
 }
 
-func (c *Server) guarded(ln net.Listener) net.Listener { return guardedListener{ln, c} }
+func (s *Server) guarded(ln net.Listener) net.Listener { return guardedListener{ln, s} }
 
 // Accept returns the next connection behind a guard of its own.
 func (g guardedListener) Accept() (net.Conn, error) {
@@ -34,17 +34,17 @@ func (g guardedListener) Accept() (net.Conn, error) {
 // front is step 0 of the walk: goproxy takes CONNECT, and we authenticate, refuse,
 // or take the connection over. Requests in absolute form go straight to the walk:
 // goproxy would end an answer that breaks off as if it were whole.
-func (c *Server) front() http.Handler {
+func (s *Server) front() http.Handler {
 	p := goproxy.NewProxyHttpServer()
 	p.Logger = silent{}
 	p.Tr = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return nil, errors.New("the front never dials") // every request is answered by our own walk
 	}}
-	p.NonproxyHandler = http.HandlerFunc(c.notAProxyRequest)
-	p.OnRequest().HandleConnectFunc(c.connect)
+	p.NonproxyHandler = http.HandlerFunc(s.notAProxyRequest)
+	p.OnRequest().HandleConnectFunc(s.connect)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect && r.URL.IsAbs() {
-			c.absolute(w, r)
+			s.absolute(w, r)
 			return
 		}
 		p.ServeHTTP(w, r)
@@ -56,10 +56,10 @@ type silent struct{}
 func (silent) Printf(string, ...any) {}
 
 // connect decides about a CONNECT before anything is taken over.
-func (c *Server) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
-	t, pass, err := c.openTunnel(ctx.Req, host, "https")
+func (s *Server) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
+	t, pass, err := s.openTunnel(ctx.Req, host, "https")
 	if err != nil {
-		ctx.Resp = c.refuseFront(ctx.Req, t, host, err)
+		ctx.Resp = s.refuseFront(ctx.Req, t, host, err)
 		return goproxy.RejectConnect, host
 	}
 	ctx.Req.Header.Del("Proxy-Authorization")
@@ -73,16 +73,16 @@ func (c *Server) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAc
 // openTunnel authenticates the agent and finds what the host is to us. The tunnel
 // comes back, as far as it is known, with an error too: the refusal is on
 // record under the task.
-func (c *Server) openTunnel(r *http.Request, host, scheme string) (t *tunnel, pass bool, err error) {
-	t = &tunnel{server: c, authority: canonicalAuthority(host, scheme)}
+func (s *Server) openTunnel(r *http.Request, host, scheme string) (t *tunnel, pass bool, err error) {
+	t = &tunnel{server: s, authority: canonicalAuthority(host, scheme)}
 	t.host, _ = splitAuthority(t.authority)
-	if t.task, err = c.authenticate(r.Header.Get("Proxy-Authorization")); err != nil {
+	if t.task, err = s.authenticate(r.Header.Get("Proxy-Authorization")); err != nil {
 		return t, false, err
 	}
 	if t.authority == "" {
 		return t, false, refuse(AmbiguousRequest, "the target is not host:port.")
 	}
-	set := c.rules.Load()
+	set := s.rules.Load()
 	if set.adapters.ByHost(t.authority) != nil {
 		return t, false, nil
 	}
@@ -92,11 +92,11 @@ func (c *Server) openTunnel(r *http.Request, host, scheme string) (t *tunnel, pa
 	return t, false, hostNotAdapted(t.authority)
 }
 
-func (c *Server) authenticate(credentials string) (*task, error) {
-	it, err := c.identities.Authenticate(credentials)
+func (s *Server) authenticate(credentials string) (*task, error) {
+	it, err := s.identities.Authenticate(credentials)
 	switch {
 	case err == nil:
-		if t := c.task(it.ID()); t != nil {
+		if t := s.task(it.ID()); t != nil {
 			return t, nil
 		}
 		return nil, refuse(TaskEnded, "the task is over. Ask its sponsor or the operator for a new one.")
@@ -117,22 +117,22 @@ func ended(err error) *Refusal {
 }
 
 // absolute answers a plain-HTTP request in absolute form with the same walk.
-func (c *Server) absolute(w http.ResponseWriter, r *http.Request) {
-	t, _, err := c.openTunnel(r, r.URL.Host, "http")
+func (s *Server) absolute(w http.ResponseWriter, r *http.Request) {
+	t, _, err := s.openTunnel(r, r.URL.Host, "http")
 	if err == nil {
 		if refused := t.acquireSlot(); refused != nil {
 			err = refused
 		}
 	}
 	if err != nil {
-		writeHTTP(w, c.refuseFront(r, t, r.URL.Host, err))
+		writeHTTP(w, s.refuseFront(r, t, r.URL.Host, err))
 		return
 	}
 	defer t.task.tunnels.Add(-1)
 	ctx, stop, cancel := frontContext(r, t.task)
 	defer cancel(nil)
 	defer stop()
-	c.wire.Carry(w, r.WithContext(ctx), "http", t.door())
+	s.wire.Carry(w, r.WithContext(ctx), "http", t.door())
 }
 
 // agentConn is the key of an agent's connection in a request's context.
@@ -155,17 +155,17 @@ func frontContext(r *http.Request, t *task) (ctx context.Context, stop func(), c
 }
 
 // refuseFront refuses before there is a tunnel. The refusal is on record.
-func (c *Server) refuseFront(r *http.Request, t *tunnel, host string, err error) *http.Response {
-	x := &exchange{server: c, rules: c.rules.Load(), tunnel: t, started: time.Now(),
+func (s *Server) refuseFront(r *http.Request, t *tunnel, host string, err error) *http.Response {
+	x := &exchange{server: s, rules: s.rules.Load(), tunnel: t, started: time.Now(),
 		in: &wire.Request{Head: wire.Head{Method: r.Method, Authority: host, Path: r.URL.Path}}}
 	why := asRefusal(err)
-	c.logRefusal(t, why)
+	s.logRefusal(t, why)
 	return why.http(r, x.outcome(why.status(), why.Code, 0, 0))
 }
 
-func (c *Server) notAProxyRequest(w http.ResponseWriter, r *http.Request) {
-	t := &tunnel{server: c}
-	resp := c.refuseFront(r, t, r.Host, refuse(AmbiguousRequest,
+func (s *Server) notAProxyRequest(w http.ResponseWriter, r *http.Request) {
+	t := &tunnel{server: s}
+	resp := s.refuseFront(r, t, r.Host, refuse(AmbiguousRequest,
 		"this is a proxy. Name it in HTTPS_PROXY and HTTP_PROXY and ask for the whole URL; the control API listens elsewhere."))
 	writeHTTP(w, resp)
 }

@@ -17,20 +17,20 @@ const (
 // what a busy minute took for minutes more, and lets garbage lie as long as
 // nobody allocates: thousands of tunnels that only wait, or that were closed,
 // would hold twice what they need.
-func (c *Server) returnMemory() {
+func (s *Server) returnMemory() {
 	tick := time.NewTicker(quietAfter)
 	defer tick.Stop()
 	sample := []goruntime.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	last, given := uint64(0), uint64(0) // allocated; and with what closed tunnels left
 	for {
 		select {
-		case <-c.stop:
+		case <-s.stop:
 			return
 		case <-tick.C:
 		}
 		goruntime.Read(sample)
 		now := sample[0].Value.Uint64()
-		left := now + aTunnel*c.metrics.closed.Load()
+		left := now + aTunnel*s.metrics.closed.Load()
 		if now-last < quietBelow && left-given > worthwhile {
 			debug.FreeOSMemory()
 			given = left
@@ -41,30 +41,30 @@ func (c *Server) returnMemory() {
 
 // watchExpiry ends tasks whose time is over, and forgets those that ended long
 // ago.
-func (c *Server) watchExpiry() {
+func (s *Server) watchExpiry() {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
 		select {
-		case <-c.stop:
+		case <-s.stop:
 			return
-		case it := <-c.identities.Expired():
-			if t := c.task(it.ID()); t != nil {
-				c.ends.Go(func() { c.finishTask(t, "its time was over") })
+		case it := <-s.identities.Expired():
+			if t := s.task(it.ID()); t != nil {
+				s.ends.Go(func() { s.finishTask(t, "its time was over") })
 			}
 		case now := <-tick.C:
-			c.forgetOld(now)
+			s.forgetOld(now)
 		}
 	}
 }
 
-func (c *Server) forgetOld(now time.Time) {
-	c.tasks.Range(func(id, v any) bool {
+func (s *Server) forgetOld(now time.Time) {
+	s.tasks.Range(func(id, v any) bool {
 		t := v.(*task)
 		if at, _, over := t.Ended(); over && now.Sub(at) > endedKept {
-			c.identities.Forget(t.Task)
-			c.tasks.Delete(id)
-			_ = c.state.DropTask(t.ID())
+			s.identities.Forget(t.Task)
+			s.tasks.Delete(id)
+			_ = s.state.DropTask(t.ID())
 		}
 		return true
 	})

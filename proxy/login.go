@@ -77,14 +77,14 @@ func (c *Server) logIn(ctx context.Context, t *task, h *hold, p *site, d *adapte
 }
 
 // runDialogue sends what the dialogue asks for until it has what it wants.
-func (c *Server) runDialogue(ctx context.Context, h *hold, p *site, d *adapters.Dialogue) error {
+func (s *Server) runDialogue(ctx context.Context, h *hold, p *site, d *adapters.Dialogue) error {
 	var last *adapters.Reply
 	for {
 		step, err := d.Next(last)
 		if err != nil || step == nil {
 			return err
 		}
-		if last, err = c.sendStep(ctx, h, p, step); err != nil {
+		if last, err = s.sendStep(ctx, h, p, step); err != nil {
 			return err
 		}
 	}
@@ -93,7 +93,7 @@ func (c *Server) runDialogue(ctx context.Context, h *hold, p *site, d *adapters.
 // maxReply bounds what a login page may weigh.
 const maxReply = 4 << 20
 
-func (c *Server) sendStep(ctx context.Context, h *hold, p *site, step *adapters.Step) (*adapters.Reply, error) {
+func (s *Server) sendStep(ctx context.Context, h *hold, p *site, step *adapters.Step) (*adapters.Reply, error) {
 	if err := waitUntil(ctx, step.NotBefore); err != nil {
 		return nil, err
 	}

@@ -15,8 +15,8 @@ import (
 var records = sync.Pool{New: func() any { return new(audit.Record) }}
 
 // append hands r over and forgets it.
-func (c *Server) append(r *audit.Record) audit.Ticket {
-	t := c.log.Append(r)
+func (s *Server) append(r *audit.Record) audit.Ticket {
+	t := s.log.Append(r)
 	clear(r.Stripped)
 	*r = audit.Record{Stripped: r.Stripped[:0]}
 	records.Put(r)
@@ -52,13 +52,13 @@ func effect(d policy.Decision) string {
 }
 
 // taskRecord is a record that carries who acts: agent, sponsor, task, grant.
-func (c *Server) taskRecord(kind string, t *task) *audit.Record {
+func (s *Server) taskRecord(kind string, t *task) *audit.Record {
 	r := new(audit.Record)
-	c.setPrincipal(r, kind, t)
+	s.setPrincipal(r, kind, t)
 	return r
 }
 
-func (c *Server) setPrincipal(r *audit.Record, kind string, t *task) {
+func (s *Server) setPrincipal(r *audit.Record, kind string, t *task) {
 	r.Kind = kind
 	if t != nil {
 		p := t.Principal()
@@ -68,8 +68,8 @@ func (c *Server) setPrincipal(r *audit.Record, kind string, t *task) {
 
 // appendDurably puts a lifecycle record (task, lease, login, logout, reload) on record
 // and waits until it is durable.
-func (c *Server) appendDurably(ctx context.Context, r *audit.Record) error {
-	return c.log.Append(r).Wait(ctx)
+func (s *Server) appendDurably(ctx context.Context, r *audit.Record) error {
+	return s.log.Append(r).Wait(ctx)
 }
 
 // recordAgain is how soon something that could not be recorded is tried anew.
@@ -79,7 +79,7 @@ const recordAgain = time.Second
 // just now. It does it once before it returns; while that fails because of the
 // record, it goes on in the background until it is done or the corridor closes:
 // what is left then, the next start takes up from the store.
-func (c *Server) retryUntilRecorded(do func(context.Context) error) {
+func (s *Server) retryUntilRecorded(do func(context.Context) error) {
 	try := func() (done bool) {
 		ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
 		defer cancel()
@@ -93,11 +93,11 @@ func (c *Server) retryUntilRecorded(do func(context.Context) error) {
 		defer tick.Stop()
 		for {
 			select {
-			case <-c.stop:
+			case <-s.stop:
 				return
 			case <-tick.C:
 			}
-			if c.log.Err() == nil && try() {
+			if s.log.Err() == nil && try() {
 				return
 			}
 		}
@@ -105,8 +105,8 @@ func (c *Server) retryUntilRecorded(do func(context.Context) error) {
 }
 
 // leaseRecord is a record about an account rather than a request.
-func (c *Server) leaseRecord(kind string, t *task, h *hold, p *site) *auditRecord {
-	r := c.taskRecord(kind, t)
+func (s *Server) leaseRecord(kind string, t *task, h *hold, p *site) *auditRecord {
+	r := s.taskRecord(kind, t)
 	r.Adapter, r.AdapterDigest, r.Host = p.adapter.Name(), p.adapter.Digest(), p.home.Authority
 	r.Account, r.Lease = h.lease.Account(), h.lease.ID()
 	return r

@@ -184,10 +184,10 @@ func (r *Refusal) http(req *http.Request, record string) *http.Response {
 	}
 }
 
-func (c *Server) logRefusal(t *tunnel, r *Refusal) {
-	e := c.opt.Log.Debug()
+func (s *Server) logRefusal(t *tunnel, r *Refusal) {
+	e := s.opt.Log.Debug()
 	if r.Cause != nil {
-		e = c.opt.Log.Warn().Err(r.Cause)
+		e = s.opt.Log.Warn().Err(r.Cause)
 	}
 	if t != nil && t.task != nil {
 		e = e.Str("task", t.task.ID())

@@ -40,49 +40,49 @@ func (c *Server) resumeTasks() error {
 
 // resumeLease checks the account out again for the task that held it. If that
 // task is over, this is only to end what it left behind.
-func (c *Server) resumeLease(l state.Lease) {
-	t := c.task(l.Task)
+func (s *Server) resumeLease(l state.Lease) {
+	t := s.task(l.Task)
 	if t == nil {
 		t = &task{Task: identity.Orphan(l.Task)}
 	}
-	r := c.rules.Load()
+	r := s.rules.Load()
 	a := r.adapters.ByName(l.Adapter)
 	if a == nil {
-		c.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Msg("a lease of an adapter that is gone was left to lapse")
+		s.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Msg("a lease of an adapter that is gone was left to lapse")
 		return
 	}
-	left, session, err := c.openStoredSession(a, l.Account)
+	left, session, err := s.openStoredSession(a, l.Account)
 	if err != nil && !errors.Is(err, state.ErrNotFound) {
-		c.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg("stored session cannot be read; it is left to lapse at the application")
+		s.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg("stored session cannot be read; it is left to lapse at the application")
 	}
 	if left.Home == "" {
 		left.Home, left.Scheme = a.Hosts()[0], "https"
 	}
 	home, err := r.targetOf(a, canonicalAuthority(left.Home, "https"))
 	if err == nil {
-		err = c.adoptLease(t, a, l, newHold(&site{r, a, home, left.Scheme}), session)
+		err = s.adoptLease(t, a, l, newHold(&site{r, a, home, left.Scheme}), session)
 	}
 	if err != nil {
-		c.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg("stored lease not taken back")
+		s.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg("stored lease not taken back")
 	}
 }
 
 // adoptLease gives a lease that came from the store its connections, and ends it if
 // its task is over.
-func (c *Server) adoptLease(t *task, a *adapters.Adapter, stored state.Lease, h *hold, session *adapters.Session) error {
-	l, err := c.desk.Checkout(context.Background(), stored.Task, stored.Adapter, []string{stored.Account})
+func (s *Server) adoptLease(t *task, a *adapters.Adapter, stored state.Lease, h *hold, session *adapters.Session) error {
+	l, err := s.desk.Checkout(context.Background(), stored.Task, stored.Adapter, []string{stored.Account})
 	if err != nil {
 		return err
 	}
-	h.lease, h.pool = l, wire.NewPool(c.opt.Wire, c.dialer.Dial)
+	h.lease, h.pool = l, wire.NewPool(s.opt.Wire, s.dialer.Dial)
 	t.holds.Store(a.Name(), h)
 	if t.Active() == nil {
 		return nil
 	}
 	h.last.Store(session)
-	c.ends.Go(func() {
-		for _, l := range c.desk.CheckIn(stored.Task) {
-			c.retryUntilRecorded(func(ctx context.Context) error { return c.releaseLease(ctx, t, l, h) })
+	s.ends.Go(func() {
+		for _, l := range s.desk.CheckIn(stored.Task) {
+			s.retryUntilRecorded(func(ctx context.Context) error { return s.releaseLease(ctx, t, l, h) })
 		}
 	})
 	return nil

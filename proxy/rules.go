@@ -33,10 +33,10 @@ type rules struct {
 }
 
 // compile is the rules with what they need of this corridor.
-func (c *Server) compile(r Rules) (*rules, error) {
+func (s *Server) compile(r Rules) (*rules, error) {
 	set, err := compile(r)
 	if err == nil {
-		set.dialer, set.via = c.dialer, c.via
+		set.dialer, set.via = s.dialer, s.via
 	}
 	return set, err
 }

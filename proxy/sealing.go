@@ -65,15 +65,15 @@ func (c *Server) openStoredSession(a *adapters.Adapter, account string) (kept st
 }
 
 // watchSessions keeps the stored sessions up with cookies that rotate.
-func (c *Server) watchSessions() {
+func (s *Server) watchSessions() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
-		case <-c.stop:
+		case <-s.stop:
 			return
 		case <-tick.C:
-			c.sealChangedSessions()
+			s.sealChangedSessions()
 		}
 	}
 }

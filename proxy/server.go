@@ -133,11 +133,11 @@ func Open(opt Options) (*Server, error) {
 }
 
 // Serve answers agents on ln until Close. It returns nil after Close.
-func (c *Server) Serve(ln net.Listener) error {
-	if c.opt.FrontTLS != nil {
-		ln = tls.NewListener(ln, c.opt.FrontTLS)
+func (s *Server) Serve(ln net.Listener) error {
+	if s.opt.FrontTLS != nil {
+		ln = tls.NewListener(ln, s.opt.FrontTLS)
 	}
-	err := c.server.Serve(c.guarded(ln))
+	err := s.server.Serve(s.guarded(ln))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -147,67 +147,67 @@ func (c *Server) Serve(ln net.Listener) error {
 // Close stops taking requests, lets those under way finish until ctx is done,
 // then cuts them, and closes the rooms; the audit log ends with a checkpoint.
 // Tasks and leases stay as they are for the next start.
-func (c *Server) Close(ctx context.Context) error {
+func (s *Server) Close(ctx context.Context) error {
 	select {
-	case <-c.stop:
+	case <-s.stop:
 		return nil
 	default:
-		close(c.stop)
+		close(s.stop)
 	}
-	_ = c.server.Shutdown(ctx) // knows nothing of connections that were taken over
-	_ = c.wire.Shutdown(ctx)
-	c.identities.Close()
-	c.ends.Wait()
-	c.sealChangedSessions()
-	c.tasks.Range(func(_, t any) bool {
+	_ = s.server.Shutdown(ctx) // knows nothing of connections that were taken over
+	_ = s.wire.Shutdown(ctx)
+	s.identities.Close()
+	s.ends.Wait()
+	s.sealChangedSessions()
+	s.tasks.Range(func(_, t any) bool {
 		t.(*task).holds.Range(func(_, h any) bool {
 			h.(*hold).pool.Close()
 			return true
 		})
 		return true
 	})
-	c.desk.Close()
-	c.endFeeds(c.log.Append(c.taskRecord("stop", nil)))
-	return errors.Join(c.log.Close(), c.state.Close())
+	s.desk.Close()
+	s.endFeeds(s.log.Append(s.taskRecord("stop", nil)))
+	return errors.Join(s.log.Close(), s.state.Close())
 }
 
 // Reload puts a new set of rules in force for every exchange that starts after
 // it returns. On error the old set stays.
-func (c *Server) Reload(r Rules) error {
-	set, err := c.compile(r)
+func (s *Server) Reload(r Rules) error {
+	set, err := s.compile(r)
 	if err == nil {
-		err = c.opt.Authority.Permit(set.names())
+		err = s.opt.Authority.Permit(set.names())
 	}
-	c.metrics.reloads.WithLabelValues(result(err == nil)).Inc()
+	s.metrics.reloads.WithLabelValues(result(err == nil)).Inc()
 	if err != nil {
 		return err
 	}
-	old := c.rules.Swap(set)
+	old := s.rules.Swap(set)
 	if old.policy.Digest() == set.policy.Digest() && old.adapters.Digest() == set.adapters.Digest() {
 		return nil
 	}
-	rec := c.taskRecord("reload", nil)
+	rec := s.taskRecord("reload", nil)
 	rec.PolicyDigest, rec.AdapterDigest = set.policy.Digest(), set.adapters.Digest()
-	c.log.Append(rec)
+	s.log.Append(rec)
 	return nil
 }
 
 // Ready is nil while requests can be carried; otherwise it says why not.
-func (c *Server) Ready() error {
+func (s *Server) Ready() error {
 	select {
-	case <-c.stop:
+	case <-s.stop:
 		return errors.New("shutting down")
 	default:
-		return c.log.Err()
+		return s.log.Err()
 	}
 }
 
 // Metrics serves the Prometheus text format.
-func (c *Server) Metrics() http.Handler { return c.metrics.http() }
+func (s *Server) Metrics() http.Handler { return s.metrics.http() }
 
-func (c *Server) liveTasks() float64 {
+func (s *Server) liveTasks() float64 {
 	n := 0
-	c.tasks.Range(func(_, t any) bool {
+	s.tasks.Range(func(_, t any) bool {
 		if t.(*task).Active() == nil {
 			n++
 		}
@@ -217,4 +217,4 @@ func (c *Server) liveTasks() float64 {
 }
 
 // ChangeAuditKey lets another key sign the record, see [audit.Log.ChangeKey].
-func (c *Server) ChangeAuditKey(key ed25519.PrivateKey) error { return c.log.ChangeKey(key) }
+func (s *Server) ChangeAuditKey(key ed25519.PrivateKey) error { return s.log.ChangeKey(key) }

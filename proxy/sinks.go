@@ -15,30 +15,30 @@ import (
 const feedsEnd = 3 * time.Second
 
 // feed brings the record to every sink, each at its own pace.
-func (c *Server) feed(sinks map[string]audit.Sink) error {
+func (s *Server) feed(sinks map[string]audit.Sink) error {
 	for name, sink := range sinks {
-		f, err := c.log.Feed(name, sink, func(err error) {
-			c.opt.Log.Warn().Err(err).Msg("records not delivered; they are kept and come again")
+		f, err := s.log.Feed(name, sink, func(err error) {
+			s.opt.Log.Warn().Err(err).Msg("records not delivered; they are kept and come again")
 		})
 		if err != nil {
 			return fmt.Errorf("sinks: %w", err)
 		}
-		c.feeds = append(c.feeds, f)
-		c.metrics.feed(name, f)
+		s.feeds = append(s.feeds, f)
+		s.metrics.feed(name, f)
 	}
 	return nil
 }
 
 // endFeeds lets each sink catch up to the last record for a moment, and stops
 // its feed.
-func (c *Server) endFeeds(last audit.Ticket) {
+func (s *Server) endFeeds(last audit.Ticket) {
 	ctx, cancel := context.WithTimeout(context.Background(), feedsEnd)
 	defer cancel()
 	_ = last.Wait(ctx) // a log that cannot record has nothing more to hand on
-	for _, f := range c.feeds {
+	for _, f := range s.feeds {
 		_ = f.Drained(ctx) // the cursor says where the next start goes on
 	}
-	for _, f := range c.feeds {
+	for _, f := range s.feeds {
 		f.Stop()
 	}
 }

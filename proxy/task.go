@@ -52,8 +52,8 @@ func (x *exchange) grant() *policy.Grant {
 	return n.grant
 }
 
-func (c *Server) task(id string) *task {
-	if t, ok := c.tasks.Load(id); ok {
+func (s *Server) task(id string) *task {
+	if t, ok := s.tasks.Load(id); ok {
 		return t.(*task)
 	}
 	return nil
@@ -61,30 +61,30 @@ func (c *Server) task(id string) *task {
 
 // CreateTask makes a task that can be used as soon as it returns, and that
 // survives a restart. The token is shown this once.
-func (c *Server) CreateTask(ctx context.Context, spec identity.Spec) (*identity.Task, identity.Token, error) {
-	limits := c.opt.Identity
+func (s *Server) CreateTask(ctx context.Context, spec identity.Spec) (*identity.Task, identity.Token, error) {
+	limits := s.opt.Identity
 	limits.SetDefaults()
-	if problems := append(spec.Check(limits), c.rules.Load().checkScope(spec)...); len(problems) > 0 {
+	if problems := append(spec.Check(limits), s.rules.Load().checkScope(spec)...); len(problems) > 0 {
 		return nil, identity.Token{}, errors.Join(problems...)
 	}
-	it, token, err := c.identities.Create(spec, time.Now())
+	it, token, err := s.identities.Create(spec, time.Now())
 	if err != nil {
 		return nil, identity.Token{}, err
 	}
 	t := &task{Task: it}
-	if err := c.state.PutTask(state.Task{ID: it.ID(), Doc: it.Doc(), Expires: it.Expires()}); err != nil {
-		c.identities.End(it.ID(), "it could not be stored")
+	if err := s.state.PutTask(state.Task{ID: it.ID(), Doc: it.Doc(), Expires: it.Expires()}); err != nil {
+		s.identities.End(it.ID(), "it could not be stored")
 		return nil, identity.Token{}, fmt.Errorf("store the task: %w", err)
 	}
-	r := c.taskRecord("task", t)
+	r := s.taskRecord("task", t)
 	r.Purpose, r.Scope = it.Principal().Purpose, scopeLines(it.Scope())
 	r.Detail = "created until " + it.Expires().UTC().Format(time.RFC3339)
-	if err := c.appendDurably(ctx, r); err != nil {
-		c.identities.End(it.ID(), "it could not be recorded")
-		_ = c.state.DropTask(it.ID())
+	if err := s.appendDurably(ctx, r); err != nil {
+		s.identities.End(it.ID(), "it could not be recorded")
+		_ = s.state.DropTask(it.ID())
 		return nil, identity.Token{}, fmt.Errorf("record the task: %w", err)
 	}
-	c.tasks.Store(it.ID(), t)
+	s.tasks.Store(it.ID(), t)
 	return it, token, nil
 }
 
@@ -105,15 +105,15 @@ func scopeLines(scope []identity.ScopeEntry) (lines []string) {
 // EndTask ends a task: its exchanges, streams and tunnels are cut before this
 // returns, its sessions are logged out and its accounts checked in. Ending a
 // task that has ended is no error.
-func (c *Server) EndTask(id, why string) (*identity.Task, error) {
-	t := c.task(id)
+func (s *Server) EndTask(id, why string) (*identity.Task, error) {
+	t := s.task(id)
 	if t == nil {
 		return nil, ErrNoTask
 	}
-	if it, now := c.identities.End(id, why); !now {
+	if it, now := s.identities.End(id, why); !now {
 		return it, nil
 	}
-	c.finishTask(t, why)
+	s.finishTask(t, why)
 	return t.Task, nil
 }
 
@@ -122,12 +122,12 @@ var ErrNoTask = errors.New("no such task")
 
 // finishTask gives back all that a task held. Its context is already cancelled, so
 // nothing of it moves any more.
-func (c *Server) finishTask(t *task, why string) {
-	_ = c.state.PutTask(state.Task{ID: t.ID(), Doc: t.Doc(), Expires: t.Expires().Add(endedKept)})
-	r := c.taskRecord("task", t)
+func (s *Server) finishTask(t *task, why string) {
+	_ = s.state.PutTask(state.Task{ID: t.ID(), Doc: t.Doc(), Expires: t.Expires().Add(endedKept)})
+	r := s.taskRecord("task", t)
 	r.Code, r.Detail = "ended", "ended: "+why
-	c.retryUntilRecorded(func(ctx context.Context) error { return c.appendDurably(ctx, r) })
-	leases := c.desk.CheckIn(t.ID())
+	s.retryUntilRecorded(func(ctx context.Context) error { return s.appendDurably(ctx, r) })
+	leases := s.desk.CheckIn(t.ID())
 	t.mu.Lock()
 	holds := map[*lease.Lease[*adapters.Session]]*hold{}
 	t.holds.Range(func(_, h any) bool {
@@ -139,7 +139,7 @@ func (c *Server) finishTask(t *task, why string) {
 	var wait sync.WaitGroup
 	for _, l := range leases {
 		wait.Go(func() {
-			c.retryUntilRecorded(func(ctx context.Context) error { return c.releaseLease(ctx, t, l, holds[l]) })
+			s.retryUntilRecorded(func(ctx context.Context) error { return s.releaseLease(ctx, t, l, holds[l]) })
 		})
 	}
 	wait.Wait()
