@@ -76,14 +76,17 @@ func (r *rules) settingsOf(a *adapters.Adapter) (*upstreamSettings, error) {
 	if s, ok := r.upstreams.Load(a); ok && s.(*upstreamSettings).files == now {
 		return s.(*upstreamSettings), nil
 	}
-	made := &upstreamSettings{files: now}
-	var err error
-	if made.config, err = upstreamTLS(up); err != nil {
-		return nil, err
+
+	config, problems := upstreamTLS(up)
+	if len(problems) > 0 {
+		return nil, problems[0]
 	}
-	if made.via, err = r.viaOf(up); err != nil {
+	via, err := r.viaOf(up)
+	if err != nil {
 		return nil, fmt.Errorf("upstream.%w", err)
 	}
+
+	made := &upstreamSettings{config: config, via: via, files: now}
 	if was, loaded := r.upstreams.LoadOrStore(a, made); loaded {
 		if was.(*upstreamSettings).files == now {
 			return was.(*upstreamSettings), nil
@@ -104,34 +107,79 @@ func (r *rules) viaOf(up adapters.Upstream) (*wire.Via, error) {
 	return wire.NewVia(wire.ViaConfig{Proxy: up.Proxy, ProxyAuth: up.ProxyAuth, ProxyNames: up.ProxyNames}, r.dialer)
 }
 
-// upstreamTLS is nil when the system's authorities and no client certificate
-// will do. Certificates are verified in every case.
-func upstreamTLS(up adapters.Upstream) (*tls.Config, error) {
+// UpstreamProblem is a key of an adapter's upstream section that names a file or
+// a proxy which cannot be used.
+type UpstreamProblem struct {
+	Key string // like upstream.ca
+	Err error
+}
+
+// Error is the key and what is wrong with it.
+func (p *UpstreamProblem) Error() string { return p.Key + ": " + p.Err.Error() }
+
+// Unwrap returns the cause.
+func (p *UpstreamProblem) Unwrap() error { return p.Err }
+
+// CheckUpstream reads the files that the upstream section names, in the same way
+// as the first request of a task does, and returns all problems. It connects to
+// nothing.
+func CheckUpstream(up adapters.Upstream) []*UpstreamProblem {
+	_, problems := upstreamTLS(up)
+	if up.Proxy != "direct" {
+		if _, err := wire.NewVia(wire.ViaConfig{Proxy: up.Proxy, ProxyAuth: up.ProxyAuth}, nil); err != nil {
+			problems = append(problems, &UpstreamProblem{"upstream.proxy", err})
+		}
+	}
+	return problems
+}
+
+// upstreamTLS reads the authorities and the client certificate of the upstream
+// section. The configuration is nil if the section names neither: the system's
+// authorities apply. Certificates are verified in every case.
+func upstreamTLS(up adapters.Upstream) (*tls.Config, []*UpstreamProblem) {
 	if up.CA == "" && up.ClientCert == "" {
 		return nil, nil
 	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12} // sessions are resumed within a lease alone: the wire's pool keeps them
+
+	// Sessions are resumed only within a lease: the connection pool of package
+	// wire keeps them.
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	var problems []*UpstreamProblem
+
 	if up.CA != "" {
-		pem := []byte(up.CA)
-		if !strings.Contains(up.CA, "-----BEGIN") {
-			var err error
-			if pem, err = os.ReadFile(up.CA); err != nil {
-				return nil, fmt.Errorf("upstream.ca: %w", err)
-			}
+		roots, err := readAuthorities(up.CA)
+		if err != nil {
+			problems = append(problems, &UpstreamProblem{"upstream.ca", err})
 		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("upstream.ca: holds no certificate in PEM form")
-		}
+		config.RootCAs = roots
 	}
+
 	if up.ClientCert != "" {
 		pair, err := tls.LoadX509KeyPair(up.ClientCert, up.ClientKey)
 		if err != nil {
-			return nil, fmt.Errorf("upstream.client_cert: %w", err)
+			problems = append(problems, &UpstreamProblem{"upstream.client_cert", err})
 		}
-		c.Certificates = []tls.Certificate{pair}
+		config.Certificates = []tls.Certificate{pair}
 	}
-	return c, nil
+
+	return config, problems
+}
+
+// readAuthorities returns the certificates of a PEM file, or of PEM text.
+func readAuthorities(fileOrPEM string) (*x509.CertPool, error) {
+	pem := []byte(fileOrPEM)
+	if !strings.Contains(fileOrPEM, "-----BEGIN") {
+		var err error
+		if pem, err = os.ReadFile(fileOrPEM); err != nil {
+			return nil, err
+		}
+	}
+
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, errors.New("holds no certificate in PEM form")
+	}
+	return roots, nil
 }
 
 func cutQuery(target string) (path, query string, has bool) { return strings.Cut(target, "?") }

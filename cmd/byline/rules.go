@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,7 +13,6 @@ import (
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy"
 	"github.com/byline-proxy/byline/proxy/policy"
-	"github.com/byline-proxy/byline/proxy/wire"
 )
 
 // problems are lines to show, each naming what it is about.
@@ -124,29 +121,7 @@ func filesIn(dir, key string, found *problems, suffixes ...string) (paths []stri
 // checkUpstream reads the files that the adapter names, which are read again
 // when a task first needs them.
 func checkUpstream(a *adapters.Adapter, found *problems) {
-	up := a.Upstream()
-	wrong := func(key string, err error) {
-		if err != nil {
-			found.add("%s: %s: %v", a.Where(key), key, err)
-		}
-	}
-	if up.CA != "" {
-		text := []byte(up.CA)
-		var err error
-		if !strings.Contains(up.CA, "-----BEGIN") {
-			text, err = os.ReadFile(up.CA)
-		}
-		if err == nil && !x509.NewCertPool().AppendCertsFromPEM(text) {
-			err = errors.New("holds no certificate in PEM form")
-		}
-		wrong("upstream.ca", err)
-	}
-	if up.Proxy != "direct" {
-		_, err := wire.NewVia(wire.ViaConfig{Proxy: up.Proxy, ProxyAuth: up.ProxyAuth}, nil)
-		wrong("upstream.proxy", err)
-	}
-	if up.ClientCert != "" {
-		_, err := tls.LoadX509KeyPair(up.ClientCert, up.ClientKey)
-		wrong("upstream.client_cert", err)
+	for _, p := range proxy.CheckUpstream(a.Upstream()) {
+		found.add("%s: %v", a.Where(p.Key), p)
 	}
 }
