@@ -75,3 +75,6 @@ func (a *Adapter) serves(authority string) bool {
 
 // Field is one header field. The rooms share this unnamed type so that values pass between them without import.
 type Field = struct{ Name, Value string }
+
+// Cookie is one harmless cookie of the agent.
+type Cookie = struct{ Name, Value string }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // check finds what the shape of the file cannot show. own: the adapter is to be used, not only inherited from.
@@ -26,7 +28,7 @@ func (d *draft) check(own bool) {
 	d.checkLogin()
 	d.checkActions()
 	d.checkLog()
-	if h := s.Count.Header; h != "" && (!headerName(h) || looksCredential(strings.ToLower(h)) || sameName(h, "cookie") || sameName(h, "host")) {
+	if h := s.Count.Header; h != "" && (!text.IsToken(h) || looksCredential(strings.ToLower(h)) || text.SameName(h, "cookie") || text.SameName(h, "host")) {
 		d.at("count.header", "a name of its own, for example X-Byline-Count", "%q cannot carry the count", h)
 	}
 	for _, list := range []struct {
@@ -34,7 +36,7 @@ func (d *draft) check(own bool) {
 		names []string
 	}{{"pin", s.Pin}, {"headers.strip", s.Headers.Strip}, {"headers.pass", s.Headers.Pass}} {
 		for i, name := range list.names {
-			if !headerName(name) {
+			if !text.IsToken(name) {
 				d.at(fmt.Sprintf("%s[%d]", list.key, i), "", "%q is not a header name", name)
 			}
 		}
@@ -115,16 +117,6 @@ func (d *draft) checkUpstream() {
 	if (u.ClientCert == "") != (u.ClientKey == "") {
 		d.at("upstream", "", "upstream.client_cert and upstream.client_key go together")
 	}
-}
-
-// headerName is RFC 9110 section 5.1: a token.
-func headerName(s string) bool {
-	for _, c := range []byte(s) {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // checkHost says what is wrong with a host pattern; "" when nothing is.

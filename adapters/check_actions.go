@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // checkActions looks at names and order; compile finds bad patterns.
@@ -17,7 +19,7 @@ func (d *draft) checkActions() {
 			d.at(key+".name", "lower case words joined by dots, as in page.read", "action name %q is not a name", a.Name)
 		}
 		for _, m := range a.Match.Method {
-			if m == "" || strings.ToUpper(m) != m || !headerName(m) {
+			if m == "" || strings.ToUpper(m) != m || !text.IsToken(m) {
 				d.at(key+".match.method", "upper case, as in POST", "%q is not a method", m)
 			}
 		}
@@ -33,7 +35,7 @@ func (d *draft) checkActions() {
 			}
 		}
 		for name := range a.Match.Header {
-			if !headerName(name) {
+			if !text.IsToken(name) {
 				d.at(key+".match.header."+name, "", "%q is not a header name", name)
 			} else if (&Adapter{spec: d.spec}).judge(name, "") != passes {
 				d.at(key+".match.header."+name, "headers.pass lets it through", "the header %s is removed from requests, so the application cannot go by it", name)

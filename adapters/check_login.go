@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/byline-proxy/byline/adapters/internal/css"
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // builtIn are the variables that every template may use; a secret's other fields are allowed by name as well.
@@ -17,8 +20,8 @@ var builtIn = []string{"username", "password", "totp", "totp_seed", "token", "cl
 var templateVar = regexp.MustCompile(`\$\$\{|\$\{([^}]*)\}?`)
 
 // checkTemplate reports variables that nothing gives. taken: what earlier steps took.
-func (d *draft) checkTemplate(key, text string, taken map[string]bool) {
-	for _, m := range templateVar.FindAllStringSubmatch(text, -1) {
+func (d *draft) checkTemplate(key, template string, taken map[string]bool) {
+	for _, m := range templateVar.FindAllStringSubmatch(template, -1) {
 		if m[0] == "$${" {
 			continue
 		}
@@ -26,14 +29,14 @@ func (d *draft) checkTemplate(key, text string, taken map[string]bool) {
 		name = strings.TrimSpace(name)
 		for f := range strings.SplitSeq(chain, "|") {
 			if f = strings.TrimSpace(f); f != "" && filters[f] == nil {
-				d.at(key, nearest(f, slices.Collect(maps.Keys(filters))), "there is no filter %q", f)
+				d.at(key, text.Nearest(f, slices.Collect(maps.Keys(filters))), "there is no filter %q", f)
 			}
 		}
 		if !strings.HasSuffix(m[0], "}") || name == "" {
-			d.at(key, "", "%q has a ${ without a name and }", text)
+			d.at(key, "", "%q has a ${ without a name and }", template)
 		} else if !taken[name] && !slices.Contains(builtIn, name) {
 			known := slices.Sorted(maps.Keys(taken))
-			d.at(key, nearest(name, append(known, builtIn...)), "${%s} is taken by no earlier step and is no field of a secret", name)
+			d.at(key, text.Nearest(name, append(known, builtIn...)), "${%s} is taken by no earlier step and is no field of a secret", name)
 		}
 	}
 }
@@ -55,7 +58,7 @@ func (d *draft) checkLogin() {
 			d.at("login", "for example success: {status: [302], cookie: \"*UserID\"}", "the login posts a password but has no success condition, so a refused login would pass for one")
 		}
 	case "header":
-		if !headerName(l.Header) || l.Value == "" {
+		if !text.IsToken(l.Header) || l.Value == "" {
 			d.at("login", "header: X-Auth-Token, value: \"${token}\"", "login kind \"header\" needs header and value")
 		}
 	case "query":
@@ -100,7 +103,7 @@ func (d *draft) checkCondition(key string, c Condition) {
 			d.at(key+".status", "", "%d is not a status code", status)
 		}
 	}
-	if name, _, _ := strings.Cut(c.Header, ":"); c.Header != "" && !headerName(name) {
+	if name, _, _ := strings.Cut(c.Header, ":"); c.Header != "" && !text.IsToken(name) {
 		d.at(key+".header", "write Name or \"Name: pattern\"", "%q is not a header name", name)
 	}
 	d.checkSelector(key+".css", c.CSS)
@@ -189,7 +192,7 @@ func (d *draft) checkSelector(key, selector string) {
 	if selector == "" {
 		return
 	}
-	if _, err := parseSelector(selector); err != nil {
+	if _, err := css.Parse(selector); err != nil {
 		d.at(key, "", "%s", err)
 	}
 }

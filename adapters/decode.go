@@ -5,8 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
-	"strings"
 
+	"github.com/byline-proxy/byline/adapters/internal/text"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -60,7 +60,7 @@ func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, path string, depth
 	for key, value := range d.pairs(n, path) {
 		i := slices.Index(known, key.Value)
 		if i < 0 {
-			d.problem(key.Line, nearest(key.Value, known), "unknown key %q in %s", key.Value, orTop(path))
+			d.problem(key.Line, text.Nearest(key.Value, known), "unknown key %q in %s", key.Value, orTop(path))
 			continue
 		}
 		d.decode(value, v.Field(i), join(path, key.Value), depth+1)
@@ -199,42 +199,6 @@ func keysOf(t reflect.Type) []string {
 		keys[i] = t.Field(i).Tag.Get("yaml")
 	}
 	return keys
-}
-
-// nearest is a hint for a misspelt word.
-func nearest(word string, known []string) string {
-	best, least := "", 3
-	for _, k := range known {
-		if n := distance(strings.ToLower(word), k); n < least {
-			best, least = k, n
-		}
-	}
-	if best != "" {
-		return fmt.Sprintf("did you mean %q?", best)
-	}
-	sorted := slices.Sorted(slices.Values(known))
-	return "known: " + strings.Join(sorted, ", ")
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func join(path, key string) string {

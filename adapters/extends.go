@@ -4,6 +4,8 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // inherit fills what the file does not say from the library adapter that it extends.
@@ -14,7 +16,7 @@ func (d *draft) inherit(library map[string]*draft) {
 	}
 	parent := library[name]
 	if parent == nil {
-		d.at("extends", nearest(name, slices.Sorted(maps.Keys(library))), "there is no library adapter %q", name)
+		d.at("extends", text.Nearest(name, slices.Sorted(maps.Keys(library))), "there is no library adapter %q", name)
 		return
 	}
 	child, from := reflect.ValueOf(&d.spec).Elem(), reflect.ValueOf(&parent.spec).Elem()

@@ -1,52 +1,14 @@
 package adapters
 
 import (
-	"bytes"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
-)
 
-// FuzzSetCookie: what the jar takes belongs to the host, and what is passed on says the same again.
-func FuzzSetCookie(f *testing.F) {
-	for _, s := range []string{"a=b; Path=/x; Domain=.acme.example; Max-Age=60; Secure; HttpOnly; SameSite=Lax", "a=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0",
-		"a=\"b c\"; path=relative", "=x", "a", "a=b;;;", "a=b; Expires=Sun, 06-Nov-94 08:49:37 GMT", "a=b; Domain=example"} {
-		f.Add(s, "app.acme.example", "/wiki/page")
-	}
-	a := small(func(s *Spec) { s.Cookies.Pass = []string{"*"} })
-	f.Fuzz(func(t *testing.T, field, host, path string) {
-		c, ok := parseSetCookie(field)
-		if !ok {
-			return
-		}
-		again, ok := parseSetCookie(c.String())
-		if !ok || again.name != c.name || again.value != c.value || again.path != c.path || again.domain != c.domain || again.maxAge != c.maxAge {
-			t.Fatalf("%q became %q", field, c.String())
-		}
-		if strings.ContainsAny(c.String(), "\r\n\x00") {
-			t.Fatalf("%q is more than one line", c.String())
-		}
-		host = strings.ToLower(host)
-		h, ok := c.held(host, path, noon)
-		if !ok {
-			return
-		}
-		if h.Domain != host && (h.Only || !domainMatches(host, h.Domain)) {
-			t.Fatalf("%q at %q is kept for %q", field, host, h.Domain)
-		}
-		s := sessionWith(a, host, path)
-		a.hold(s, noon, h)
-		for _, kept := range s.jar.cookies() {
-			if kept.fits("other.example", "/", true, noon) && host != "other.example" && !strings.HasSuffix(host, "."+kept.Domain) {
-				t.Fatalf("%q of %q goes to other.example", field, host)
-			}
-		}
-		if len(s.jar.cookies()) > 1 {
-			t.Fatal("one field, two cookies")
-		}
-	})
-}
+	"github.com/byline-proxy/byline/adapters/internal/cookie"
+	"github.com/byline-proxy/byline/adapters/internal/digest"
+)
 
 // FuzzJar: however cookies come and go, the jar stays within its bounds and what it sends is one well-formed field.
 func FuzzJar(f *testing.F) {
@@ -60,7 +22,7 @@ func FuzzJar(f *testing.F) {
 			a.keepCookies(s, []Field{{Name: "Set-Cookie", Value: field}}, "app.acme.example", path, now)
 			now = now.Add(time.Second)
 		}
-		if n := len(s.jar.cookies()); n > maxJarCookies {
+		if n := len(s.jar.Cookies()); n > cookie.MaxCookies {
 			t.Fatalf("%d cookies", n)
 		}
 		for _, out := range a.Inject(nil, s, nil, "app.acme.example", path, true, now) {
@@ -73,7 +35,7 @@ func FuzzJar(f *testing.F) {
 			t.Fatal(err)
 		}
 		again, err := a.Restore(text)
-		if err != nil || len(again.jar.cookies()) != len(s.jar.cookies()) {
+		if err != nil || len(again.jar.Cookies()) != len(s.jar.Cookies()) {
 			t.Fatalf("restored %v: %v", again, err)
 		}
 	})
@@ -174,34 +136,10 @@ func FuzzLoginPage(f *testing.F) {
 			}
 			last = &Reply{Status: status, Fields: []Field{{Name: "Location", Value: location}, {Name: "WWW-Authenticate", Value: location}, {Name: "Set-Cookie", Value: location}}, Body: page}
 		}
-		if c := parseChallenge(location); c != nil {
-			if c.prove("agent-01", "p"); !strings.HasPrefix(c.User, "agent") {
+		if c := digest.Parse(location); c != nil {
+			if c.Prove("agent-01", "p"); !strings.HasPrefix(c.User, "agent") {
 				t.Fatal("no proof")
 			}
-		}
-	})
-}
-
-// FuzzMask: masking a body in pieces gives the same as masking it whole, for the forms of real secrets.
-func FuzzMask(f *testing.F) {
-	f.Add("canary+session/1234=", []byte("x canary%2Bsession%2F1234%3D y"), uint8(3))
-	f.Fuzz(func(t *testing.T, secret string, body []byte, size uint8) {
-		m := newMasker([]string{secret})
-		whole := bytes.Clone(body)
-		m.InPlace(whole)
-		if len(whole) != len(body) {
-			t.Fatal("the length changed")
-		}
-		if m != nil && bytes.Contains(whole, []byte(secret)) && len(secret) >= minSecret && !commonWords[strings.ToLower(secret)] && !strings.Contains(secret, "*") {
-			t.Fatalf("%q stays in %q", secret, whole)
-		}
-		if got := m.text(string(body)); got != string(whole) {
-			t.Fatalf("in a field %q, in a body %q", got, whole)
-		}
-		r := m.Reader(&pieces{text: bytes.Clone(body), size: int(size)%17 + 1})
-		var b bytes.Buffer
-		if _, err := b.ReadFrom(r); err != nil || !bytes.Equal(b.Bytes(), whole) {
-			t.Fatalf("in pieces %q, whole %q (%v)", b.Bytes(), whole, err)
 		}
 	})
 }

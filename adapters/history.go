@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // LogEntry is one entry of an application's own history, in the words of the
@@ -86,13 +88,13 @@ func (k *LogKind) about(item map[string]string) (bound map[string]string, ok boo
 	return bound, true
 }
 
-func fits(text, value string, bound *map[string]string) bool {
-	if text == "" || !strings.Contains(text, "{") {
-		return glob(text, value, nil)
+func fits(pattern, value string, bound *map[string]string) bool {
+	if pattern == "" || !strings.Contains(pattern, "{") {
+		return text.Glob(pattern, value, nil)
 	}
 	var vars slots
 	var values [maxSlots]string
-	p, err := compilePattern(text, &vars, false)
+	p, err := compilePattern(pattern, &vars, false)
 	if err != nil || len(vars) > maxSlots || !p.match(value, &values) { // checkLogPattern has said so
 		return false
 	}

@@ -2,9 +2,11 @@ package adapters
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/byline-proxy/byline/adapters/internal/cookie"
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // Inject puts the session on dst, which Strip built and the caller owns: the session's headers and the pinned ones
@@ -25,7 +27,7 @@ func (a *Adapter) Inject(dst []Field, s *Session, agentCookies []Cookie, host, p
 			dst = append(dst, Field{Name: s.pins[i].Name, Value: s.pins[i].Value})
 		}
 	}
-	if line := cookieLine(s.jar.cookies(), a.unshared(agentCookies), hostOnly(host), path, tls, now); line != "" {
+	if line := cookie.Line(s.jar.Cookies(), a.unshared(agentCookies), hostOnly(host), path, tls, now); line != "" {
 		dst = append(dst, Field{Name: "Cookie", Value: line})
 	}
 	return dst
@@ -50,16 +52,16 @@ func (a *Adapter) InjectQuery(raw string, s *Session) string {
 // replaces: the session says what stands under that name.
 func (s *Session) replaces(name string) bool {
 	for i := range s.headers {
-		if sameName(s.headers[i].Name, name) {
+		if text.SameName(s.headers[i].Name, name) {
 			return true
 		}
 	}
 	for i := range s.pins {
-		if sameName(s.pins[i].Name, name) {
+		if text.SameName(s.pins[i].Name, name) {
 			return true
 		}
 	}
-	return sameName(name, "cookie") || s.digest != nil && sameName(name, "authorization")
+	return text.SameName(name, "cookie") || s.digest != nil && text.SameName(name, "authorization")
 }
 
 // unshared leaves out the cookies that the session has anyway; the same slice when there are none.
@@ -76,42 +78,6 @@ func (a *Adapter) unshared(cookies []Cookie) []Cookie {
 	return kept
 }
 
-func cookieLine(held []heldCookie, agent []Cookie, host, path string, tls bool, now time.Time) string {
-	size := 0
-	for i := range held {
-		if held[i].fits(host, path, tls, now) {
-			size += len(held[i].Name) + len(held[i].Value) + 3
-		}
-	}
-	for i := range agent {
-		size += len(agent[i].Name) + len(agent[i].Value) + 3
-	}
-	if size == 0 {
-		return ""
-	}
-	var b strings.Builder
-	b.Grow(size)
-	add := func(name, value string) {
-		if b.Len() > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(name)
-		b.WriteByte('=')
-		b.WriteString(value)
-	}
-	for i := range held {
-		if held[i].fits(host, path, tls, now) {
-			add(held[i].Name, held[i].Value)
-		}
-	}
-	for _, c := range agent {
-		if !slices.ContainsFunc(held, func(h heldCookie) bool { return h.Name == c.Name }) {
-			add(c.Name, c.Value)
-		}
-	}
-	return b.String()
-}
-
 // pinsOf takes the pinned headers from the first request. Accept-Encoding is always identity: an answer in a coding
 // could not be masked.
 func (a *Adapter) pinsOf(fields []Field) []pinned {
@@ -119,7 +85,7 @@ func (a *Adapter) pinsOf(fields []Field) []pinned {
 	for _, name := range a.spec.Pin {
 		p := pinned{Name: name, Absent: true}
 		for _, f := range fields {
-			if p.Absent && sameName(f.Name, name) {
+			if p.Absent && text.SameName(f.Name, name) {
 				p = pinned{Name: f.Name, Value: f.Value}
 			}
 		}
@@ -141,5 +107,5 @@ func (a *Adapter) Sign(dst []Field, s *Session, method, path, query string, hasQ
 	if hasQuery {
 		target += "?" + query
 	}
-	return append(dst, Field{Name: "Authorization", Value: s.digest.answer(method, target)})
+	return append(dst, Field{Name: "Authorization", Value: s.digest.Answer(method, target)})
 }

@@ -3,6 +3,8 @@ package adapters
 import (
 	"slices"
 	"strconv"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // Counts reports whether the adapter asks for the number of each request.
@@ -15,6 +17,6 @@ func (a *Adapter) Count(dst []Field, n int64, intent string) []Field {
 	if name == "" {
 		return dst
 	}
-	dst = slices.DeleteFunc(dst, func(f Field) bool { return sameName(f.Name, name) })
+	dst = slices.DeleteFunc(dst, func(f Field) bool { return text.SameName(f.Name, name) })
 	return append(dst, Field{Name: name, Value: strconv.FormatInt(n, 10) + " " + intent})
 }

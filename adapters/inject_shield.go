@@ -4,6 +4,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/byline-proxy/byline/adapters/internal/cookie"
+	"github.com/byline-proxy/byline/adapters/internal/mask"
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // Shield appends to dst what of an answer's fields may reach the agent, in order. Set-Cookie: a held or unnamed cookie
@@ -16,12 +20,12 @@ func (a *Adapter) Shield(dst []Field, v Veil, fields []Field, host, path string,
 		f := &fields[i]
 		switch {
 		case strings.EqualFold(f.Name, "Set-Cookie"):
-			if c, ok := parseSetCookie(f.Value); ok && cookieName(c.name) && a.passesCookie(c.name) {
-				dst = append(dst, Field{Name: "Set-Cookie", Value: v.text(c.String())})
+			if c, ok := cookie.ParseSet(f.Value); ok && text.IsToken(c.Name) && a.passesCookie(c.Name) {
+				dst = append(dst, Field{Name: "Set-Cookie", Value: v.Text(c.String())})
 			}
 		case a.keepsBack(f.Name):
 		default:
-			dst = append(dst, Field{Name: f.Name, Value: v.text(f.Value)})
+			dst = append(dst, Field{Name: f.Name, Value: v.Text(f.Value)})
 		}
 	}
 	return dst
@@ -34,13 +38,13 @@ func (a *Adapter) Share(dst []Field, s *Session, agentCookies []Cookie, host, pa
 		return dst
 	}
 	host = hostOnly(host)
-	for _, c := range s.jar.cookies() {
-		if !a.sharesCookie(c.Name) || !c.fits(host, path, true, now) || slices.Contains(agentCookies, Cookie{c.Name, c.Value}) {
+	for _, c := range s.jar.Cookies() {
+		if !a.sharesCookie(c.Name) || !c.Fits(host, path, true, now) || slices.Contains(agentCookies, Cookie{c.Name, c.Value}) {
 			continue
 		}
-		given := setCookie{name: c.Name, value: c.Value, path: c.Path, secure: c.Secure, sameSite: "Lax"}
+		given := cookie.SetCookie{Name: c.Name, Value: c.Value, Path: c.Path, Secure: c.Secure, SameSite: "Lax"}
 		if !c.Only {
-			given.domain = c.Domain
+			given.Domain = c.Domain
 		}
 		dst = append(dst, Field{Name: "Set-Cookie", Value: given.String()})
 	}
@@ -49,32 +53,22 @@ func (a *Adapter) Share(dst []Field, s *Session, agentCookies []Cookie, host, pa
 
 // keepCookies is the half of Shield that fills the jar.
 func (a *Adapter) keepCookies(s *Session, fields []Field, host, path string, now time.Time) {
-	var held []heldCookie
+	var held []cookie.Cookie
 	for i := range fields {
 		if !strings.EqualFold(fields[i].Name, "Set-Cookie") {
 			continue
 		}
-		c, ok := parseSetCookie(fields[i].Value)
-		if !ok || cookieName(c.name) && a.passesCookie(c.name) {
+		c, ok := cookie.ParseSet(fields[i].Value)
+		if !ok || text.IsToken(c.Name) && a.passesCookie(c.Name) {
 			continue
 		}
-		if h, ok := c.held(host, path, now); ok {
+		if h, ok := c.At(host, path, now); ok {
 			held = append(held, h)
 		}
 	}
 	if len(held) > 0 {
 		a.hold(s, now, held...)
 	}
-}
-
-// cookieName: only a token may pass; odd names are held.
-func cookieName(name string) bool {
-	for i := 0; i < len(name); i++ {
-		if !tokenByte(name[i]) {
-			return false
-		}
-	}
-	return name != ""
 }
 
 // keepsBack: a header of an answer that may carry the session. It is told by its name alone, and looked up.
@@ -91,7 +85,7 @@ func (a *Adapter) judgeBack(name string) verdictOn {
 
 func (a *Adapter) carriesBack(name string) bool {
 	var room [64]byte
-	lower := string(canonical(room[:0], name))
+	lower := string(text.AppendFolded(room[:0], name))
 	switch lower {
 	case "alt-svc", "authentication-info", "proxy-authentication-info":
 		return true
@@ -101,8 +95,18 @@ func (a *Adapter) carriesBack(name string) bool {
 	if strings.HasPrefix(lower, "sec-websocket-") || strings.HasPrefix(lower, "access-control-") {
 		return false // these name headers, they carry none
 	}
-	if named(a.spec.Headers.Strip, name) || a.setsHeader(name) {
+	if text.ContainsName(a.spec.Headers.Strip, name) || a.setsHeader(name) {
 		return true
 	}
-	return !named(a.spec.Headers.Pass, name) && looksCredential(lower)
+	return !text.ContainsName(a.spec.Headers.Pass, name) && looksCredential(lower)
 }
+
+// Veil masks what one exchange may show its agent: the session's secrets as they are at the moment, and those that the
+// session had when the request went out. The zero value masks nothing.
+type Veil struct {
+	s *Session
+	mask.Masker
+}
+
+// Veil is for an exchange whose session is put on now.
+func (s *Session) Veil() Veil { return Veil{s, mask.NewMasker(&s.mask)} }

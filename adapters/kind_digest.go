@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
+
+	"github.com/byline-proxy/byline/adapters/internal/digest"
 )
 
 // digestKind is RFC 7616: it asks for a challenge, proves the password once, and answers the challenge in every request
@@ -30,7 +31,7 @@ func (k digestKind) Next(d *Dialogue, last *Reply) (*Step, error) {
 		if err := k.accept(d, last); err != nil {
 			return nil, fmt.Errorf("GET %s: %w", path, err)
 		}
-		step.Fields = append(step.Fields, Field{Name: "Authorization", Value: d.session.digest.answer(step.Method, path)})
+		step.Fields = append(step.Fields, Field{Name: "Authorization", Value: d.session.digest.Answer(step.Method, path)})
 		return step, nil
 	}
 	if last.Status >= 400 {
@@ -44,10 +45,10 @@ func (k digestKind) Next(d *Dialogue, last *Reply) (*Step, error) {
 
 // accept takes the strongest challenge that it knows.
 func (digestKind) accept(d *Dialogue, last *Reply) error {
-	var best *digestChallenge
+	var best *digest.Challenge
 	for _, f := range last.Fields {
 		if strings.EqualFold(f.Name, "WWW-Authenticate") {
-			if c := parseChallenge(f.Value); c != nil && (best == nil || c.strength() > best.strength()) {
+			if c := digest.Parse(f.Value); c != nil && (best == nil || c.Strength() > best.Strength()) {
 				best = c
 			}
 		}
@@ -66,8 +67,7 @@ func (digestKind) accept(d *Dialogue, last *Reply) error {
 	if strings.ContainsAny(user, "\"\\\r\n") {
 		return errors.New("the user name has a quote, a backslash or a line break")
 	}
-	best.prove(user, password)
-	best.count = new(atomic.Uint32)
+	best.Prove(user, password)
 	d.session.digest = best
 	d.session.secrets = append(d.session.secrets, best.Proof)
 	return nil

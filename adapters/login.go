@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/byline-proxy/byline/adapters/internal/cookie"
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // Step is one request of a login or logout. It holds secrets and prints as REDACTED.
@@ -154,8 +157,8 @@ func (d *Dialogue) Session() *Session {
 
 // takeCookie keeps every cookie between steps, those too that pass later on: a login wants its test cookie back.
 func (d *Dialogue) takeCookie(field string) {
-	if c, ok := parseSetCookie(field); ok {
-		if h, ok := c.held(hostOnly(d.authority), d.path, d.now()); ok {
+	if c, ok := cookie.ParseSet(field); ok {
+		if h, ok := c.At(hostOnly(d.authority), d.path, d.now()); ok {
 			d.a.hold(d.session, d.now(), h)
 		}
 	}
@@ -170,8 +173,8 @@ func (d *Dialogue) finish() {
 	s := d.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.jar.replace(slices.DeleteFunc(slices.Clone(s.jar.cookies()), func(c heldCookie) bool {
-		return cookieName(c.Name) && d.a.passesCookie(c.Name)
+	s.jar.Replace(slices.DeleteFunc(slices.Clone(s.jar.Cookies()), func(c cookie.Cookie) bool {
+		return text.IsToken(c.Name) && d.a.passesCookie(c.Name)
 	}))
 	for _, f := range slices.Concat(s.headers, s.query, s.members) {
 		if f.Value == s.username {

@@ -1,6 +1,11 @@
 package adapters
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/cookie"
+	"github.com/byline-proxy/byline/adapters/internal/text"
+)
 
 // dress adds what a browser on that page would send: pinned headers, Origin, Referer and Sec-Fetch-*, which
 // applications check against forgery, and the cookies so far. What the step says itself wins.
@@ -47,7 +52,7 @@ func (d *Dialogue) dress(step *Step) {
 	for _, p := range s.pins {
 		set(p.Name, p.Value)
 	}
-	if !named(d.a.spec.Pin, "User-Agent") {
+	if !text.ContainsName(d.a.spec.Pin, "User-Agent") {
 		set("User-Agent", d.agent)
 	}
 	if d.secret == nil { // a logout goes out as the session does; a login has no session headers yet
@@ -55,7 +60,7 @@ func (d *Dialogue) dress(step *Step) {
 			set(h.Name, h.Value)
 		}
 	}
-	set("Cookie", cookieLine(s.jar.cookies(), nil, hostOnly(d.authority), d.path, d.scheme == "https", d.now()))
+	set("Cookie", cookie.Line(s.jar.Cookies(), nil, hostOnly(d.authority), d.path, d.scheme == "https", d.now()))
 }
 
 // originOf cuts a URL before its path.

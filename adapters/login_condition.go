@@ -7,6 +7,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/byline-proxy/byline/adapters/internal/cookie"
+	"github.com/byline-proxy/byline/adapters/internal/css"
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // maxConditionBody is how much of a body a condition looks at.
@@ -68,7 +72,7 @@ func (c *Condition) headFails(status int, fields []Field) string {
 		return "header"
 	case c.ContentType != "":
 		media, _, _ := strings.Cut(fieldValue(fields, "Content-Type"), ";")
-		if !glob(c.ContentType, strings.TrimSpace(media), fold) {
+		if !text.Glob(c.ContentType, strings.TrimSpace(media), text.Fold) {
 			return "content_type"
 		}
 	}
@@ -89,7 +93,7 @@ func (c *Condition) bodyFails(body []byte) string {
 		return "json"
 	}
 	if c.CSS != "" {
-		if _, found, err := selectHTML(text, c.CSS, ""); !found || err != nil {
+		if _, found, err := css.Select(text, c.CSS, ""); !found || err != nil {
 			return "css"
 		}
 	}
@@ -100,7 +104,7 @@ func (c *Condition) bodyFails(body []byte) string {
 func jsonFits(want map[string]string, body []byte) bool {
 	for pointer, pattern := range want {
 		v, found, err := selectJSON(body, pointer)
-		if err != nil || !found || !glob(pattern, v, nil) {
+		if err != nil || !found || !text.Glob(pattern, v, nil) {
 			return false
 		}
 	}
@@ -109,14 +113,14 @@ func jsonFits(want map[string]string, body []byte) bool {
 
 // redirectFits compares the Location as it is and percent-decoded.
 func redirectFits(pattern, location string) bool {
-	if location == "" || glob(pattern, location, nil) {
+	if location == "" || text.Glob(pattern, location, nil) {
 		return location != ""
 	}
 	if strings.IndexByte(location, '%') < 0 {
 		return false
 	}
 	decoded, err := url.PathUnescape(location)
-	return err == nil && glob(pattern, decoded, nil)
+	return err == nil && text.Glob(pattern, decoded, nil)
 }
 
 // leavesCookie: after the answer there is a cookie of that name set, or else deleted. What it says last of a cookie
@@ -128,12 +132,12 @@ func leavesCookie(pattern string, fields []Field, set bool) bool {
 		if !strings.EqualFold(f.Name, "Set-Cookie") {
 			continue
 		}
-		if c, ok := parseSetCookie(f.Value); ok && glob(pattern, c.name, nil) {
-			until := c.until(now)
+		if c, ok := cookie.ParseSet(f.Value); ok && text.Glob(pattern, c.Name, nil) {
+			until := c.Until(now)
 			if all == nil {
 				all = map[string]bool{}
 			}
-			all[fmt.Sprint(c.name, " ", c.domain, " ", c.path)] = c.value != "" && (until.IsZero() || until.After(now))
+			all[fmt.Sprint(c.Name, " ", c.Domain, " ", c.Path)] = c.Value != "" && (until.IsZero() || until.After(now))
 		}
 	}
 	for _, is := range all {
@@ -144,11 +148,11 @@ func leavesCookie(pattern string, fields []Field, set bool) bool {
 	return false
 }
 
-func headerFits(text string, fields []Field) bool {
-	name, pattern, has := strings.Cut(text, ":")
+func headerFits(want string, fields []Field) bool {
+	name, pattern, has := strings.Cut(want, ":")
 	pattern = strings.TrimSpace(pattern)
 	for _, f := range fields {
-		if strings.EqualFold(f.Name, name) && (!has || glob(pattern, f.Value, nil)) {
+		if strings.EqualFold(f.Name, name) && (!has || text.Glob(pattern, f.Value, nil)) {
 			return true
 		}
 	}

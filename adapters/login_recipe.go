@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/byline-proxy/byline/adapters/internal/css"
 )
 
 // nextStep follows a recipe: check the last answer, take from it, build the next request. nil: the recipe is through.
@@ -144,7 +146,7 @@ func (d *Dialogue) fillBody(step *Step, spec *StepSpec, last *Reply) error {
 				return errors.New("hidden: there is no page yet; get it in a step before")
 			}
 			var err error
-			if form, err = hiddenFields(last.Body, spec.Hidden); err != nil {
+			if form, err = css.HiddenFields(last.Body, spec.Hidden); err != nil {
 				return fmt.Errorf("hidden: %w", err)
 			}
 		}

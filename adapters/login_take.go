@@ -8,21 +8,24 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/css"
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // take reads one value out of an answer. False: it is not there.
 func (d *Dialogue) take(t *Take, r *Reply) (value string, found bool, err error) {
 	switch {
 	case t.CSS != "":
-		return selectHTML(r.Body, t.CSS, t.Attr)
+		return css.Select(r.Body, t.CSS, t.Attr)
 	case t.JSON != "":
 		return selectJSON(r.Body, t.JSON)
 	case t.Header != "":
 		value = fieldValue(r.Fields, t.Header)
 		return value, value != "", nil
 	case t.Cookie != "":
-		for _, c := range d.session.jar.cookies() { // the answer's cookies are in it already
-			if glob(t.Cookie, c.Name, nil) {
+		for _, c := range d.session.jar.Cookies() { // the answer's cookies are in it already
+			if text.Glob(t.Cookie, c.Name, nil) {
 				return c.Value, true, nil
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/byline-proxy/byline/adapters/internal/text"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
 )
@@ -246,7 +247,7 @@ func (c *graphqlCall) valueAt(v *ast.Value, pointer string, deeper bool) field {
 		return field{}
 	}
 	if !deeper {
-		if v.Kind == ast.ListValue || v.Kind == ast.ObjectValue || !clearText(v.Raw) {
+		if v.Kind == ast.ListValue || v.Kind == ast.ObjectValue || !text.IsClear(v.Raw) {
 			return field{state: doubtful}
 		}
 		return field{text: v.Raw, state: present}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // isJSON reports a JSON media type; the last two are those of JSON-RPC over HTTP.
@@ -111,7 +113,7 @@ func jsonAt(v any, pointer string) field {
 	case nil:
 		return field{}
 	case string:
-		if !clearText(v) {
+		if !text.IsClear(v) {
 			return field{state: doubtful}
 		}
 		return field{text: v, state: present}

@@ -1,6 +1,10 @@
 package adapters
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
+)
 
 // override finds the method that the application goes by. unsure: there are two, or one where none may be; needsBody
 // where a form may hold it and has not been read.
@@ -33,7 +37,7 @@ func (r *reading) override() verdict {
 	switch {
 	case header.state == absent:
 		return matches
-	case r.q.Method != "POST" || !headerName(header.text):
+	case r.q.Method != "POST" || !text.IsToken(header.text):
 		return unsure
 	}
 	r.method = strings.ToUpper(header.text)

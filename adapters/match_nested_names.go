@@ -1,6 +1,10 @@
 package adapters
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
+)
 
 // declare notes that some action decides by the parameter.
 func (x *rules) declare(name string) {
@@ -51,7 +55,7 @@ func nestedKeys(name string) (keys []string, ok bool) {
 	if i < 0 {
 		return nil, strings.IndexByte(name, ']') < 0
 	}
-	if i == 0 || !clearText(name) || strings.IndexByte(name[:i], ']') >= 0 {
+	if i == 0 || !text.IsClear(name) || strings.IndexByte(name[:i], ']') >= 0 {
 		return nil, false
 	}
 	for rest := name[i:]; rest != ""; {

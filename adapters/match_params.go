@@ -3,6 +3,8 @@ package adapters
 import (
 	"net/url"
 	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // pair is one parameter; value stays empty when no action decides by it.
@@ -105,7 +107,7 @@ func find(pairs []pair, key string) (f field) {
 		if pairs[i].key != key {
 			continue
 		}
-		if f.state != absent || !clearText(pairs[i].value) {
+		if f.state != absent || !text.IsClear(pairs[i].value) {
 			return field{state: doubtful}
 		}
 		f = field{text: pairs[i].value, state: present}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 type pathPattern struct {
@@ -96,7 +98,7 @@ func decodePath(raw string) (string, bool) {
 		}
 		path = decoded
 	}
-	if strings.Contains(path, "//") || strings.IndexByte(path, '\\') >= 0 || !clearText(path) {
+	if strings.Contains(path, "//") || strings.IndexByte(path, '\\') >= 0 || !text.IsClear(path) {
 		return "", false
 	}
 	for i := 0; i < len(path); i++ {

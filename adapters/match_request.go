@@ -4,8 +4,8 @@ import (
 	"mime"
 	"strings"
 	"sync"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // reading is one request as the rules see it, parsed as far as they ask.
@@ -72,45 +72,20 @@ func (r *reading) init(x *rules, q Query) bool {
 	return ok
 }
 
-// clearText is valid UTF-8 without control and invisible format characters, which applications drop in different ways.
-func clearText(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
-			return clearRunes(s)
-		}
-		if s[i] < ' ' || s[i] == 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-func clearRunes(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	for _, c := range s {
-		if unicode.IsControl(c) || unicode.Is(unicode.Cf, c) {
-			return false
-		}
-	}
-	return true
-}
-
 // headerValue is one field without the double quotes around its value; a field that comes twice is doubtful.
 func (r *reading) headerValue(name string) (f field) {
 	for i := range r.q.Fields {
-		if !sameName(r.q.Fields[i].Name, name) {
+		if !text.SameName(r.q.Fields[i].Name, name) {
 			continue
 		}
-		text := r.q.Fields[i].Value
-		if n := len(text); n >= 2 && text[0] == '"' && text[n-1] == '"' {
-			text = text[1 : n-1]
+		content := r.q.Fields[i].Value
+		if n := len(content); n >= 2 && content[0] == '"' && content[n-1] == '"' {
+			content = content[1 : n-1]
 		}
-		if f.state != absent || !clearText(text) {
+		if f.state != absent || !text.IsClear(content) {
 			return field{state: doubtful}
 		}
-		f = field{text: text, state: present}
+		f = field{text: content, state: present}
 	}
 	return f
 }

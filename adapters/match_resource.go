@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // resourceFilters make one spelling out of several: {page|underscores|first_upper}.
@@ -31,9 +33,9 @@ func underscores(s string) string {
 }
 
 // compileResource parses "page/{page|lower}" into parts over the variables of a match.
-func compileResource(text string, vars slots) ([]part, error) {
+func compileResource(template string, vars slots) ([]part, error) {
 	var parts []part
-	for rest := text; rest != ""; {
+	for rest := template; rest != ""; {
 		i := strings.IndexAny(rest, "*{}")
 		if i < 0 {
 			return append(parts, part{text: rest, slot: -1}), nil
@@ -45,20 +47,20 @@ func compileResource(text string, vars slots) ([]part, error) {
 		name, chain, _ := strings.Cut(inner, "|")
 		switch {
 		case rest[0] == '*':
-			return nil, fmt.Errorf("resource %q has a *: it must name one thing", text)
+			return nil, fmt.Errorf("resource %q has a *: it must name one thing", template)
 		case rest[0] == '}' || !closed || !variableName(name):
-			return nil, fmt.Errorf("resource %q has a brace without a variable name in a pair of them", text)
+			return nil, fmt.Errorf("resource %q has a brace without a variable name in a pair of them", template)
 		}
 		p := part{wild: true, slot: slices.Index(vars, name)}
 		if p.slot < 0 {
-			return nil, fmt.Errorf("resource %q names {%s}, which match does not bind", text, name)
+			return nil, fmt.Errorf("resource %q names {%s}, which match does not bind", template, name)
 		}
 		for f := range strings.SplitSeq(chain, "|") {
 			if f = strings.TrimSpace(f); f == "" {
 				continue
 			}
 			if resourceFilters[f] == nil {
-				return nil, fmt.Errorf("resource %q has the unknown filter %q: %s", text, f, nearest(f, slices.Collect(maps.Keys(resourceFilters))))
+				return nil, fmt.Errorf("resource %q has the unknown filter %q: %s", template, f, text.Nearest(f, slices.Collect(maps.Keys(resourceFilters))))
 			}
 			p.filters = append(p.filters, resourceFilters[f])
 		}

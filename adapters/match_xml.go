@@ -6,6 +6,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // xmlNode is one element.
@@ -117,7 +119,7 @@ func (n *xmlNode) attribute(name string) (f field) {
 		if a.Name.Local != name || a.Name.Space == "xmlns" {
 			continue
 		}
-		if f.state != absent || !clearText(a.Value) {
+		if f.state != absent || !text.IsClear(a.Value) {
 			return field{state: doubtful}
 		}
 		f = field{text: a.Value, state: present}
@@ -127,14 +129,14 @@ func (n *xmlNode) attribute(name string) (f field) {
 
 // value is the text, or the names of the elements within; both together are doubtful.
 func (n *xmlNode) value() field {
-	text := strings.TrimSpace(n.text)
+	content := strings.TrimSpace(n.text)
 	if len(n.kids) == 0 {
-		if !clearText(text) {
+		if !text.IsClear(content) {
 			return field{state: doubtful}
 		}
-		return field{text: text, state: present}
+		return field{text: content, state: present}
 	}
-	if text != "" {
+	if content != "" {
 		return field{state: doubtful}
 	}
 	names := make([]string, len(n.kids))

@@ -8,6 +8,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/byline-proxy/byline/adapters/internal/cookie"
+	"github.com/byline-proxy/byline/adapters/internal/digest"
+	"github.com/byline-proxy/byline/adapters/internal/mask"
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // Session is what the SaaS accepts after login: headers, pinned headers and a jar of held cookies. It is plain values,
@@ -19,17 +24,17 @@ type Session struct{ *sessionState }
 type sessionState struct {
 	scheme, authority string // where the login took place
 	headers           []Field
-	query             []Field          // parameters of every request
-	members           []Field          // of every JSON body: dotted pointer and value
-	digest            *digestChallenge // of kind digest; nil: none
+	query             []Field           // parameters of every request
+	members           []Field           // of every JSON body: dotted pointer and value
+	digest            *digest.Challenge // of kind digest; nil: none
 	pins              []pinned
 	until             time.Time         // when the SaaS said that it ends; zero: it did not
 	taken             map[string]string // what the login took, for the logout
 	secrets           []string          // what is masked besides cookies
 	username          string
-	jar               jar
+	jar               cookie.Jar
 	changed           atomic.Bool
-	mask              atomic.Pointer[Masker]
+	mask              atomic.Pointer[mask.Mask]
 
 	mu      sync.Mutex
 	rotated []string            // values of held cookies that were replaced, newest last
@@ -52,9 +57,9 @@ func (s *Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacte
 // MarshalText covers JSON and zerolog; Marshal is the one way to the values.
 func (s *Session) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Mask overwrites the session's secrets, replaced cookie values included. Nil when it has none. The Masker is a
+// Mask overwrites the session's secrets, replaced cookie values included. Nil when it has none. The Mask is a
 // snapshot: ask after Shield, which may have put new cookies into the jar.
-func (s *Session) Mask() *Masker { return s.mask.Load() }
+func (s *Session) Mask() *mask.Mask { return s.mask.Load() }
 
 // Over reports whether the time that the SaaS gave the session has passed; it is false when it gave none. Renew before
 // the next request: an answer that says so may come too late for one that must not be sent twice.
@@ -65,13 +70,13 @@ func (s *Session) Changed() bool { return s.changed.Load() }
 
 // hold puts cookies into the jar and keeps the values they replace masked. They are masked before they can be read
 // from the jar, and so before one of them can go out.
-func (a *Adapter) hold(s *Session, now time.Time, cookies ...heldCookie) {
+func (a *Adapter) hold(s *Session, now time.Time, cookies ...cookie.Cookie) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before, changes := s.jar.cookies(), false
+	before, changes := s.jar.Cookies(), false
 	var fresh []string
 	for _, c := range cookies {
-		at := slices.IndexFunc(before, func(o heldCookie) bool { return o.Name == c.Name && o.Domain == c.Domain && o.Path == c.Path })
+		at := slices.IndexFunc(before, func(o cookie.Cookie) bool { return o.Name == c.Name && o.Domain == c.Domain && o.Path == c.Path })
 		if at >= 0 && before[at] == c {
 			continue
 		}
@@ -89,18 +94,18 @@ func (a *Adapter) hold(s *Session, now time.Time, cookies ...heldCookie) {
 	s.rotated = s.rotated[max(len(s.rotated)-maxRotated, 0):]
 	a.remask(s, fresh...)
 	for _, c := range cookies {
-		if s.jar.put(c, now) {
+		if s.jar.Put(c, now) {
 			s.changed.Store(true)
 		}
 	}
 }
 
-func bare(c heldCookie) string { return strings.Trim(c.Value, `"`) }
+func bare(c cookie.Cookie) string { return strings.Trim(c.Value, `"`) }
 
-// remask builds the Masker anew, with more values than the session has. Callers hold s.mu, or own s alone.
+// remask builds the Mask anew, with more values than the session has. Callers hold s.mu, or own s alone.
 func (a *Adapter) remask(s *Session, more ...string) {
 	values := slices.Concat(s.secrets, s.rotated, more)
-	for _, c := range s.jar.cookies() {
+	for _, c := range s.jar.Cookies() {
 		if a.masksCookie(s, c) {
 			values = append(values, bare(c))
 		}
@@ -113,24 +118,24 @@ func (a *Adapter) remask(s *Session, more ...string) {
 		}
 		forms, ok := s.forms[v]
 		if !ok {
-			forms = formsOf(v)
+			forms = mask.Forms(v)
 		}
 		known[v] = forms
 		all = append(all, forms...)
 	}
 	s.forms = known
-	s.mask.Store(maskerOf(all))
+	s.mask.Store(mask.New(all))
 }
 
 // masksCookie: cookies.mask decides where it is given; else a held value counts as a secret from 8 bytes on, unless
 // it is the user name, which pages show everywhere. A cookie that passes, and is in the jar only for a login or logout
 // under way, is the agent's to see.
-func (a *Adapter) masksCookie(s *Session, c heldCookie) bool {
-	if cookieName(c.Name) && (a.passesCookie(c.Name) || a.sharesCookie(c.Name)) {
+func (a *Adapter) masksCookie(s *Session, c cookie.Cookie) bool {
+	if text.IsToken(c.Name) && (a.passesCookie(c.Name) || a.sharesCookie(c.Name)) {
 		return false
 	}
 	if a.spec.Cookies.Mask != nil {
-		return globAny(a.spec.Cookies.Mask, c.Name, nil)
+		return text.GlobAny(a.spec.Cookies.Mask, c.Name, nil)
 	}
 	return len(c.Value) >= 8 && !strings.EqualFold(c.Value, s.username)
 }

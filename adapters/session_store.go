@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
+
+	"github.com/byline-proxy/byline/adapters/internal/cookie"
+	"github.com/byline-proxy/byline/adapters/internal/digest"
 )
 
 // sessionDoc is a session in JSON. It is secret from end to end: the caller seals it.
@@ -17,19 +19,15 @@ type sessionDoc struct {
 	Headers   []Field           `json:"headers,omitempty"`
 	Query     []Field           `json:"query,omitempty"`
 	Members   []Field           `json:"members,omitempty"`
-	Digest    *digestChallenge  `json:"digest,omitempty"`
+	Digest    *digest.Challenge `json:"digest,omitempty"`
 	Until     time.Time         `json:"until,omitzero"`
 	Pins      []pinned          `json:"pins,omitempty"`
 	Taken     map[string]string `json:"taken,omitempty"`
 	Secrets   []string          `json:"secrets,omitempty"`
 	Username  string            `json:"username,omitempty"`
-	Cookies   []heldCookie      `json:"cookies,omitempty"`
+	Cookies   []cookie.Cookie   `json:"cookies,omitempty"`
 	Rotated   []string          `json:"rotated,omitempty"`
 }
-
-// storedAhead is how far a stored digest count runs ahead, for requests that are not stored: a count must never be used
-// twice, gaps are allowed (RFC 7616 section 3.4).
-const storedAhead = 1 << 16
 
 // Marshal is the session as JSON, in the clear: seal it before it is stored. It clears Changed.
 func (s *Session) Marshal() ([]byte, error) {
@@ -37,14 +35,12 @@ func (s *Session) Marshal() ([]byte, error) {
 	s.mu.Lock()
 	rotated := slices.Clone(s.rotated)
 	s.mu.Unlock()
-	digest := s.digest
-	if digest != nil {
-		counted := *digest
-		counted.Count += counted.count.Load() + storedAhead
-		digest = &counted
+	challenge := s.digest
+	if challenge != nil {
+		challenge = challenge.ToStore()
 	}
-	return json.Marshal(sessionDoc{Version: 1, Scheme: s.scheme, Authority: s.authority, Headers: s.headers, Query: s.query, Members: s.members, Digest: digest, Until: s.until, Pins: s.pins,
-		Taken: s.taken, Secrets: s.secrets, Username: s.username, Cookies: s.jar.cookies(), Rotated: rotated})
+	return json.Marshal(sessionDoc{Version: 1, Scheme: s.scheme, Authority: s.authority, Headers: s.headers, Query: s.query, Members: s.members, Digest: challenge, Until: s.until, Pins: s.pins,
+		Taken: s.taken, Secrets: s.secrets, Username: s.username, Cookies: s.jar.Cookies(), Rotated: rotated})
 }
 
 // Restore takes up a session that Marshal wrote. The error never holds a part of it.
@@ -58,13 +54,10 @@ func (a *Adapter) Restore(text []byte) (*Session, error) {
 	}
 	s := &Session{&sessionState{scheme: doc.Scheme, authority: doc.Authority, headers: doc.Headers, query: doc.Query, members: doc.Members, digest: doc.Digest, until: doc.Until, pins: doc.Pins, taken: doc.Taken,
 		secrets: doc.Secrets, username: doc.Username, rotated: doc.Rotated}}
-	if s.digest != nil {
-		if s.digest.hash() == nil {
-			return nil, errors.New("the stored session has an unknown digest algorithm")
-		}
-		s.digest.count = new(atomic.Uint32)
+	if s.digest != nil && !s.digest.Resume() {
+		return nil, errors.New("the stored session has an unknown digest algorithm")
 	}
-	s.jar.replace(doc.Cookies)
+	s.jar.Replace(doc.Cookies)
 	a.remask(s)
 	return s, nil
 }

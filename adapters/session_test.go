@@ -2,13 +2,12 @@ package adapters
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
+	"github.com/byline-proxy/byline/adapters/internal/cookie"
 )
 
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -19,82 +18,6 @@ func sessionWith(a *Adapter, host, path string, set ...string) *Session {
 		a.keepCookies(s, []Field{{Name: "Set-Cookie", Value: c}}, host, path, noon)
 	}
 	return s
-}
-
-func TestJar(t *testing.T) {
-	a := small(nil)
-	for _, c := range []struct {
-		name string
-		set  []string
-		path string
-		want string
-	}{
-		{"two paths, longer first", []string{"s=root; Path=/", "s=admin; Path=/admin"}, "/admin/x", "s=admin; s=root"},
-		{"path boundary", []string{"s=1; Path=/admin"}, "/administrator", ""},
-		{"default path", []string{"s=1"}, "/dir/other", "s=1"},
-		{"default path elsewhere", []string{"s=1"}, "/", ""},
-		{"deleted, then set", []string{"s=old; Path=/", "s=deleted; Path=/; Max-Age=0", "s=new; Path=/"}, "/", "s=new"},
-		{"deleted by date", []string{"s=old; Path=/", "s=; Path=/; Expires=Thu, 01-Jan-1970 00:00:01 GMT"}, "/", ""},
-		{"max-age wins", []string{"s=1; Path=/; Expires=Thu, 01-Jan-1970 00:00:01 GMT; Max-Age=60"}, "/", "s=1"},
-		{"foreign domain", []string{"s=1; Path=/; Domain=evil.example"}, "/", ""},
-		{"parent domain", []string{"s=1; Path=/; Domain=.example.org"}, "/", "s=1"},
-		{"whole top level", []string{"s=1; Path=/; Domain=org"}, "/", ""},
-		{"order of creation survives", []string{"a=1; Path=/", "b=2; Path=/", "a=3; Path=/"}, "/", "a=3; b=2"},
-		{"passed ones are not kept", []string{"csrftoken=1; Path=/"}, "/", ""},
-	} {
-		s := sessionWith(a, "app.example.org", "/dir/page", c.set...)
-		if got := cookieLine(s.jar.cookies(), nil, "app.example.org", c.path, true, noon); got != c.want {
-			t.Errorf("%s: %q, not %q", c.name, got, c.want)
-		}
-	}
-	s := sessionWith(a, "app.example.org", "/", "only=1", "wide=2; Domain=example.org", "safe=3; Secure")
-	if got := cookieLine(s.jar.cookies(), nil, "other.example.org", "/", true, noon); got != "wide=2" {
-		t.Errorf("another host gets %q", got)
-	}
-	if got := cookieLine(s.jar.cookies(), nil, "app.example.org", "/", false, noon); got != "only=1; wide=2" {
-		t.Errorf("without TLS: %q", got)
-	}
-}
-
-// The jar against a model: one map entry by name, domain and path, sorted when it is read.
-func TestJarModel(t *testing.T) {
-	type key struct{ name, path string }
-	rapid.Check(t, func(t *rapid.T) {
-		a := small(nil)
-		s := &Session{&sessionState{}}
-		model := map[key]string{}
-		for i := range rapid.IntRange(1, 30).Draw(t, "steps") {
-			k := key{rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "name"), rapid.SampledFrom([]string{"/", "/x", "/x/y"}).Draw(t, "path")}
-			value, gone := fmt.Sprint("v", i), rapid.Bool().Draw(t, "gone")
-			line := fmt.Sprintf("%s=%s; Path=%s", k.name, value, k.path)
-			if model[k] = value; gone {
-				line += "; Max-Age=0"
-				delete(model, k)
-			}
-			a.keepCookies(s, []Field{{Name: "Set-Cookie", Value: line}}, "h", "/", noon)
-		}
-		path := rapid.SampledFrom([]string{"/", "/x", "/x/y/z", "/xy"}).Draw(t, "at")
-		var want []string
-		for k, v := range model {
-			if k.path == "/" || path == k.path || strings.HasPrefix(path, k.path+"/") {
-				want = append(want, k.name+"="+v)
-			}
-		}
-		line := cookieLine(s.jar.cookies(), nil, "h", path, true, noon)
-		got := strings.FieldsFunc(line, func(r rune) bool { return r == ';' || r == ' ' })
-		length := 99
-		for _, c := range s.jar.cookies() {
-			if len(c.Path) > length {
-				t.Fatal("a shorter path comes first")
-			}
-			length = len(c.Path)
-		}
-		slices.Sort(want)
-		slices.Sort(got)
-		if !slices.Equal(got, want) {
-			t.Fatalf("sent %v, the model has %v", got, want)
-		}
-	})
 }
 
 func TestInject(t *testing.T) {
@@ -136,7 +59,7 @@ func TestI1ShieldAndRotation(t *testing.T) {
 	if err != nil || again.Changed() {
 		t.Fatal("restored", err)
 	}
-	if got := cookieLine(again.jar.cookies(), nil, "app.example", "/", true, noon); got != "x_session=second-value; unnamed=z" {
+	if got := cookie.Line(again.jar.Cookies(), nil, "app.example", "/", true, noon); got != "x_session=second-value; unnamed=z" {
 		t.Errorf("restored %q", got)
 	}
 	body = []byte("first-value")
@@ -167,7 +90,7 @@ func TestSessionConcurrent(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if n := len(s.jar.cookies()); n != 9 {
+	if n := len(s.jar.Cookies()); n != 9 {
 		t.Errorf("%d cookies", n)
 	}
 }

@@ -80,34 +80,3 @@ func (a *Adapter) judge(name, value string) verdictOn {
 	}
 	return passes
 }
-
-// canonical appends name in lower case with - for _, as CGI applications read it.
-func canonical(dst []byte, name string) []byte {
-	for i := 0; i < len(name); i++ {
-		dst = append(dst, fold(name[i]))
-	}
-	return dst
-}
-
-func fold(c byte) byte {
-	switch {
-	case 'A' <= c && c <= 'Z':
-		return c + 'a' - 'A'
-	case c == '_':
-		return '-'
-	}
-	return c
-}
-
-// sameName compares header names without case, _ being -.
-func sameName(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := 0; i < len(a); i++ {
-		if fold(a[i]) != fold(b[i]) {
-			return false
-		}
-	}
-	return true
-}

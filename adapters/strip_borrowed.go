@@ -39,9 +39,6 @@ type Borrowed struct {
 	owner string // raw value of the cookie that names the person, when one came along
 }
 
-// Cookie is one harmless cookie of the agent.
-type Cookie struct{ Name, Value string }
-
 // Revealer gives the fields of an account's secret: username, password, totp_seed, token and others by name.
 type Revealer interface {
 	Reveal(name string) (string, bool)

@@ -1,6 +1,10 @@
 package adapters
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
+)
 
 // credentialHeaders are removed from every request: credentials, what names a person or an address, what changes the
 // method or the path behind the walk's back. Names are lower case with - for _.
@@ -20,13 +24,13 @@ var credentialWords = []string{
 // judgeName is what a field's name alone says: a verdict, or that its value decides.
 func (a *Adapter) judgeName(name string) verdictOn {
 	var room [64]byte
-	lower := string(canonical(room[:0], name))
+	lower := string(text.AppendFolded(room[:0], name))
 	switch {
 	case lower == "cookie":
 		return isCookie
-	case named(a.spec.Headers.Strip, name), strings.HasPrefix(lower, "proxy-auth"), a.setsHeader(name):
+	case text.ContainsName(a.spec.Headers.Strip, name), strings.HasPrefix(lower, "proxy-auth"), a.setsHeader(name):
 		return borrowed
-	case named(a.spec.Headers.Pass, name), sameName(a.spec.MethodOverride.Header, name):
+	case text.ContainsName(a.spec.Headers.Pass, name), text.SameName(a.spec.MethodOverride.Header, name):
 		return passes
 	case lower == "referer":
 		return isReferer
@@ -43,16 +47,16 @@ func (a *Adapter) judgeName(name string) verdictOn {
 // sessionHeader: it is a credential by its value, or by its name and the adapter's word.
 func (a *Adapter) sessionHeader(f *Field) bool {
 	return carriesCredential(f.Value) || a.setsHeader(f.Name) ||
-		named(a.spec.Headers.Strip, f.Name) && looksCredential(string(canonical(nil, f.Name)))
+		text.ContainsName(a.spec.Headers.Strip, f.Name) && looksCredential(string(text.AppendFolded(nil, f.Name)))
 }
 
 // setsHeader: a header that the session sets is never the agent's to send.
 func (a *Adapter) setsHeader(name string) bool {
-	if a.spec.Login.Header != "" && sameName(a.spec.Login.Header, name) {
+	if a.spec.Login.Header != "" && text.SameName(a.spec.Login.Header, name) {
 		return true
 	}
 	for h := range a.spec.Login.Headers {
-		if sameName(h, name) {
+		if text.SameName(h, name) {
 			return true
 		}
 	}
@@ -110,13 +114,4 @@ func (a *Adapter) cleanReferer(value string) (string, []Borrowed) {
 		base += "?" + clean
 	}
 	return base, left
-}
-
-func named(list []string, name string) bool {
-	for _, n := range list {
-		if sameName(n, name) {
-			return true
-		}
-	}
-	return false
 }

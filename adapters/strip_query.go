@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // credentialParams are removed from every query. Names are lower case; - . and space count as _, as PHP reads them.
@@ -65,7 +67,7 @@ func (a *Adapter) badParam(key string) (string, bool) {
 	var room [64]byte
 	lower := room[:0]
 	for i := 0; i < len(name); i++ {
-		c := fold(name[i])
+		c := text.Fold(name[i])
 		if c == '-' || c == '.' || c == ' ' {
 			c = '_'
 		}
@@ -75,12 +77,12 @@ func (a *Adapter) badParam(key string) (string, bool) {
 		return key, true
 	}
 	for own := range a.spec.Login.Query {
-		if glob(own, name, looseByte) {
+		if text.Glob(own, name, text.FoldParam) {
 			return key, true
 		}
 	}
 	for _, pattern := range a.spec.Query.Strip {
-		if glob(pattern, name, looseByte) {
+		if text.Glob(pattern, name, text.FoldParam) {
 			return key, true
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/byline-proxy/byline/adapters/internal/cookie"
 )
 
 // small is an adapter without its checks: what the runtime needs of one.
@@ -178,7 +180,7 @@ func FuzzStrip(f *testing.F) {
 func TestI1NothingPrints(t *testing.T) {
 	const canary = "canary-7f3a9b"
 	s := &Session{&sessionState{headers: []Field{{Name: "A", Value: canary}}, secrets: []string{canary}, taken: map[string]string{"x": canary}}}
-	s.jar.replace([]heldCookie{{Name: "c", Value: canary}})
+	s.jar.Replace([]cookie.Cookie{{Name: "c", Value: canary}})
 	d := &Dialogue{&dialogueState{a: small(nil), session: s, agent: canary}}
 	values := []any{Hide(canary), Borrowed{Value: Hide(canary)}, s, d, Step{Body: []byte(canary), Path: canary}, &Step{Path: canary},
 		Reply{Body: []byte(canary)}, struct{ b Borrowed }{Borrowed{Value: Hide(canary)}}, struct{ s *Session }{s}, struct{ d *Dialogue }{d}}

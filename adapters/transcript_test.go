@@ -193,7 +193,7 @@ func (tr *transcript) dialogue(d *Dialogue, answers []message) {
 	}
 	if s := d.Session(); s != nil && d.secret != nil {
 		var held []string
-		for _, c := range s.jar.cookies() {
+		for _, c := range s.jar.Cookies() {
 			held = append(held, c.Name+" on "+c.Path)
 		}
 		for _, h := range s.headers {

@@ -1,4 +1,4 @@
-package adapters
+package css
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/net/html"
 )
 
-// hiddenFields are the hidden inputs of the first form on a page that fits the selector.
-func hiddenFields(page []byte, selector string) (url.Values, error) {
-	parts, err := parseSelector(selector)
+// HiddenFields are the hidden inputs of the first form on a page that fits the selector.
+func HiddenFields(page []byte, selector string) (url.Values, error) {
+	parts, err := Parse(selector)
 	if err != nil {
 		return nil, err
 	}

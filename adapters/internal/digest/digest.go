@@ -1,4 +1,5 @@
-package adapters
+// Package digest answers challenges of HTTP digest authentication (RFC 7616).
+package digest
 
 import (
 	"crypto/md5"
@@ -12,8 +13,8 @@ import (
 	"sync/atomic"
 )
 
-// digestChallenge is a challenge of RFC 7616 with the proof that answers it. Its fields are stored with the session.
-type digestChallenge struct {
+// Challenge is a challenge of RFC 7616 with the proof that answers it. Its fields are stored with the session.
+type Challenge struct {
 	Realm     string `json:"realm"`
 	Nonce     string `json:"nonce"`
 	Opaque    string `json:"opaque,omitempty"`
@@ -27,16 +28,16 @@ type digestChallenge struct {
 	count *atomic.Uint32
 }
 
-var digestHashes = map[string]func() hash.Hash{"MD5": md5.New, "SHA-256": sha256.New, "SHA-512-256": sha512.New512_256}
+var hashes = map[string]func() hash.Hash{"MD5": md5.New, "SHA-256": sha256.New, "SHA-512-256": sha512.New512_256}
 
-// parseChallenge is nil for what is no Digest challenge or one that cannot be answered.
-func parseChallenge(field string) *digestChallenge {
+// Parse is nil for what is no Digest challenge or one that cannot be answered.
+func Parse(field string) *Challenge {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(field), " ")
 	if !strings.EqualFold(scheme, "Digest") {
 		return nil
 	}
 	params := authParams(rest)
-	c := &digestChallenge{Realm: params["realm"], Nonce: params["nonce"], Opaque: params["opaque"], Algorithm: params["algorithm"]}
+	c := &Challenge{Realm: params["realm"], Nonce: params["nonce"], Opaque: params["opaque"], Algorithm: params["algorithm"]}
 	if c.Nonce == "" || c.hash() == nil || strings.EqualFold(params["userhash"], "true") {
 		return nil
 	}
@@ -84,35 +85,57 @@ func authParams(text string) map[string]string {
 }
 
 // hash is nil for an algorithm that is not known.
-func (c *digestChallenge) hash() func() hash.Hash {
+func (c *Challenge) hash() func() hash.Hash {
 	name := strings.TrimSuffix(strings.ToUpper(c.Algorithm), "-SESS")
 	if name == "" {
 		name = "MD5"
 	}
-	return digestHashes[name]
+	return hashes[name]
 }
 
-func (c *digestChallenge) strength() int { return c.hash()().Size() }
+// Strength is the length of the hash in bytes.
+func (c *Challenge) Strength() int { return c.hash()().Size() }
 
-func (c *digestChallenge) sum(parts ...string) string {
+func (c *Challenge) sum(parts ...string) string {
 	h := c.hash()()
 	h.Write([]byte(strings.Join(parts, ":")))
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// prove computes H(A1), section 3.4.2, after which the password is not needed any more.
-func (c *digestChallenge) prove(user, password string) {
+// Prove computes H(A1), section 3.4.2, after which the password is not needed any more.
+func (c *Challenge) Prove(user, password string) {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
 	c.User, c.CNonce = user, hex.EncodeToString(random[:])
 	c.Proof = c.sum(user, c.Realm, password)
+	c.count = new(atomic.Uint32)
 	if strings.HasSuffix(strings.ToUpper(c.Algorithm), "-SESS") {
 		c.Proof = c.sum(c.Proof, c.Nonce, c.CNonce)
 	}
 }
 
-// answer is the Authorization value for one request, section 3.4. Safe for concurrent use; each call counts.
-func (c *digestChallenge) answer(method, target string) string {
+// storedAhead is how far a stored digest count runs ahead, for requests that are not stored: a count must never be used
+// twice, gaps are allowed (RFC 7616 section 3.4).
+const storedAhead = 1 << 16
+
+// ToStore is a copy of c to be stored with a session.
+func (c *Challenge) ToStore() *Challenge {
+	counted := *c
+	counted.Count += counted.count.Load() + storedAhead
+	return &counted
+}
+
+// Resume takes up a challenge that was stored; false: its algorithm is not known.
+func (c *Challenge) Resume() bool {
+	if c.hash() == nil {
+		return false
+	}
+	c.count = new(atomic.Uint32)
+	return true
+}
+
+// Answer is the Authorization value for one request, section 3.4. Safe for concurrent use; each call counts.
+func (c *Challenge) Answer(method, target string) string {
 	request := c.sum(method, target)
 	var b strings.Builder
 	fmt.Fprintf(&b, `Digest username="%s", realm="%s", nonce="%s", uri="%s"`, c.User, quoted(c.Realm), quoted(c.Nonce), target)

@@ -1,4 +1,5 @@
-package adapters
+// Package css finds elements of an HTML page by a small part of the selectors of CSS.
+package css
 
 import (
 	"bytes"
@@ -20,9 +21,9 @@ type attrTest struct {
 	op          byte // 0 is there, '=' is, '~' has the word, '^' begins, '$' ends, '*' contains
 }
 
-// selectHTML finds the first element that fits a selector and gives its attribute or, without one, its text.
-func selectHTML(body []byte, selector, attr string) (string, bool, error) {
-	parts, err := parseSelector(selector)
+// Select finds the first element that fits a selector and gives its attribute or, without one, its text.
+func Select(body []byte, selector, attr string) (string, bool, error) {
+	parts, err := Parse(selector)
 	if err != nil {
 		return "", false, err
 	}
@@ -131,7 +132,7 @@ func (c *compound) fits(element *html.Token) bool {
 	return true
 }
 
-func parseSelector(text string) ([]compound, error) {
+func Parse(text string) ([]compound, error) {
 	bad := fmt.Errorf("selector %q is not understood: write element, #id, .class, [attr=value], and descendants by a space", text)
 	var parts []compound
 	fresh := true

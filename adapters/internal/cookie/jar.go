@@ -1,4 +1,5 @@
-package adapters
+// Package cookie keeps the cookies of one session and parses and writes the fields Set-Cookie and Cookie (RFC 6265).
+package cookie
 
 import (
 	"net/netip"
@@ -9,8 +10,8 @@ import (
 	"time"
 )
 
-// heldCookie is one cookie of an upstream session.
-type heldCookie struct {
+// Cookie is one cookie of a session.
+type Cookie struct {
 	Name    string    `json:"name"`
 	Value   string    `json:"value"`
 	Domain  string    `json:"domain"` // lower case, without port and leading dot
@@ -20,32 +21,33 @@ type heldCookie struct {
 	Expires time.Time `json:"expires,omitzero"` // zero: with the session
 }
 
-// jar keeps the cookies of one session (RFC 6265 section 5.3). The zero value is empty. Readers take the current list
+// Jar keeps the cookies of one session (RFC 6265 section 5.3). The zero value is empty. Readers take the current list
 // without a lock; the list is sorted as section 5.4 wants it sent: longer paths first, then the older cookie.
-type jar struct {
+type Jar struct {
 	mu   sync.Mutex // writers
-	list atomic.Pointer[[]heldCookie]
+	list atomic.Pointer[[]Cookie]
 }
 
 // Limits of a jar: what a SaaS may make the proxy keep.
 const (
-	maxJarCookies  = 200
+	MaxCookies     = 200
 	maxCookieBytes = 8 << 10
 )
 
-func (j *jar) cookies() []heldCookie {
+// Cookies is the list, in the order in which it is sent. The caller must not change it.
+func (j *Jar) Cookies() []Cookie {
 	if p := j.list.Load(); p != nil {
 		return *p
 	}
 	return nil
 }
 
-// put stores, replaces or deletes a cookie and reports whether the jar changed.
-func (j *jar) put(c heldCookie, now time.Time) (changed bool) {
+// Put stores, replaces or deletes a cookie and reports whether the jar changed.
+func (j *Jar) Put(c Cookie, now time.Time) (changed bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	old := j.cookies()
-	at := slices.IndexFunc(old, func(o heldCookie) bool {
+	old := j.Cookies()
+	at := slices.IndexFunc(old, func(o Cookie) bool {
 		return o.Name == c.Name && o.Domain == c.Domain && o.Path == c.Path
 	})
 	gone := !c.Expires.IsZero() && !c.Expires.After(now)
@@ -62,23 +64,23 @@ func (j *jar) put(c heldCookie, now time.Time) (changed bool) {
 	next := slices.Clone(old)
 	if at >= 0 {
 		next[at] = c // keeps its creation order, section 5.3 step 11.3
-	} else if next = append(next, c); len(next) > maxJarCookies {
+	} else if next = append(next, c); len(next) > MaxCookies {
 		next = next[1:]
 	}
-	slices.SortStableFunc(next, func(a, b heldCookie) int { return len(b.Path) - len(a.Path) })
+	slices.SortStableFunc(next, func(a, b Cookie) int { return len(b.Path) - len(a.Path) })
 	j.list.Store(&next)
 	return true
 }
 
-// replace sets the whole list, as Restore and the end of a login do.
-func (j *jar) replace(list []heldCookie) {
+// Replace sets the whole list, as Restore and the end of a login do.
+func (j *Jar) Replace(list []Cookie) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.list.Store(&list)
 }
 
-// fits is section 5.4, step 1.
-func (c *heldCookie) fits(host, path string, tls bool, now time.Time) bool {
+// Fits is section 5.4, step 1.
+func (c *Cookie) Fits(host, path string, tls bool, now time.Time) bool {
 	if c.Secure && !tls || !c.Expires.IsZero() && !c.Expires.After(now) {
 		return false
 	}

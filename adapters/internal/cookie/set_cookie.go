@@ -1,4 +1,4 @@
-package adapters
+package cookie
 
 import (
 	"strconv"
@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// setCookie is one Set-Cookie field, parsed (RFC 6265 section 5.2).
-type setCookie struct {
-	name, value  string
-	domain, path string // "" when absent
-	expires      time.Time
-	maxAge       string // digits with an optional "-"; "" when absent
-	secure       bool
-	httpOnly     bool
-	sameSite     string
+// SetCookie is one Set-Cookie field, parsed (RFC 6265 section 5.2).
+type SetCookie struct {
+	Name, Value  string
+	Domain, Path string // "" when absent
+	Expires      time.Time
+	MaxAge       string // digits with an optional "-"; "" when absent
+	Secure       bool
+	HTTPOnly     bool
+	SameSite     string
 }
 
-// parseSetCookie is false for what section 5.2 ignores, and for control characters and oversized cookies.
-func parseSetCookie(field string) (c setCookie, ok bool) {
+// ParseSet is false for what section 5.2 ignores, and for control characters and oversized cookies.
+func ParseSet(field string) (c SetCookie, ok bool) {
 	if len(field) > maxCookieBytes || strings.ContainsAny(field, "\x00\r\n") {
 		return c, false
 	}
 	pair, rest, _ := strings.Cut(field, ";")
 	name, value, found := strings.Cut(pair, "=")
-	c.name, c.value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
-	if !found || c.name == "" || strings.ContainsAny(c.name, " \t,\"") {
+	c.Name, c.Value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
+	if !found || c.Name == "" || strings.ContainsAny(c.Name, " \t,\"") {
 		return c, false
 	}
 	for rest != "" {
@@ -35,55 +35,55 @@ func parseSetCookie(field string) (c setCookie, ok bool) {
 		key, value = strings.Trim(key, " \t"), strings.Trim(value, " \t")
 		switch {
 		case strings.EqualFold(key, "Domain"):
-			c.domain = strings.ToLower(strings.TrimPrefix(value, "."))
+			c.Domain = strings.ToLower(strings.TrimPrefix(value, "."))
 		case strings.EqualFold(key, "Path"):
-			if c.path = ""; strings.HasPrefix(value, "/") {
-				c.path = value
+			if c.Path = ""; strings.HasPrefix(value, "/") {
+				c.Path = value
 			}
 		case strings.EqualFold(key, "Expires"):
 			if t, ok := cookieDate(value); ok {
-				c.expires = t
+				c.Expires = t
 			}
 		case strings.EqualFold(key, "Max-Age"):
 			if digits := strings.TrimPrefix(value, "-"); digits != "" && strings.Trim(digits, "0123456789") == "" {
-				c.maxAge = value
+				c.MaxAge = value
 			}
 		case strings.EqualFold(key, "Secure"):
-			c.secure = true
+			c.Secure = true
 		case strings.EqualFold(key, "HttpOnly"):
-			c.httpOnly = true
+			c.HTTPOnly = true
 		case strings.EqualFold(key, "SameSite"):
-			c.sameSite = value
+			c.SameSite = value
 		}
 	}
 	return c, true
 }
 
-// held is the cookie as the jar keeps it; false when its Domain is not the host's (section 5.3 step 6).
-func (c *setCookie) held(host, path string, now time.Time) (heldCookie, bool) {
-	h := heldCookie{Name: c.name, Value: c.value, Domain: host, Path: c.path, Only: true, Secure: c.secure, Expires: c.until(now)}
+// At is the cookie as a jar keeps it; false when its Domain is not the host's (section 5.3 step 6).
+func (c *SetCookie) At(host, path string, now time.Time) (Cookie, bool) {
+	h := Cookie{Name: c.Name, Value: c.Value, Domain: host, Path: c.Path, Only: true, Secure: c.Secure, Expires: c.Until(now)}
 	if h.Path == "" {
 		h.Path = defaultPath(path)
 	}
 	switch {
-	case c.domain == "" || c.domain == host:
-		h.Only = c.domain == ""
-	case strings.Contains(c.domain, ".") && domainMatches(host, c.domain):
-		h.Domain, h.Only = c.domain, false
+	case c.Domain == "" || c.Domain == host:
+		h.Only = c.Domain == ""
+	case strings.Contains(c.Domain, ".") && domainMatches(host, c.Domain):
+		h.Domain, h.Only = c.Domain, false
 	default:
 		return h, false
 	}
 	return h, true
 }
 
-// until is when the cookie ends; Max-Age wins over Expires. Zero: with the session.
-func (c *setCookie) until(now time.Time) time.Time {
-	if c.maxAge == "" {
-		return c.expires
+// Until is when the cookie ends; Max-Age wins over Expires. Zero: with the session.
+func (c *SetCookie) Until(now time.Time) time.Time {
+	if c.MaxAge == "" {
+		return c.Expires
 	}
-	seconds, err := strconv.ParseInt(c.maxAge, 10, 64)
+	seconds, err := strconv.ParseInt(c.MaxAge, 10, 64)
 	switch {
-	case strings.HasPrefix(c.maxAge, "-") || seconds == 0 && err == nil:
+	case strings.HasPrefix(c.MaxAge, "-") || seconds == 0 && err == nil:
 		return time.Unix(1, 0).UTC()
 	case err != nil || seconds > 400*86400:
 		seconds = 400 * 86400 // the limit of RFC 6265bis
@@ -92,29 +92,29 @@ func (c *setCookie) until(now time.Time) time.Time {
 }
 
 // String writes the field anew from what parsed.
-func (c *setCookie) String() string {
+func (c *SetCookie) String() string {
 	var b strings.Builder
-	b.WriteString(c.name + "=" + c.value)
-	if c.path != "" {
-		b.WriteString("; Path=" + c.path)
+	b.WriteString(c.Name + "=" + c.Value)
+	if c.Path != "" {
+		b.WriteString("; Path=" + c.Path)
 	}
-	if c.domain != "" {
-		b.WriteString("; Domain=" + c.domain)
+	if c.Domain != "" {
+		b.WriteString("; Domain=" + c.Domain)
 	}
-	if !c.expires.IsZero() {
-		b.WriteString("; Expires=" + c.expires.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT"))
+	if !c.Expires.IsZero() {
+		b.WriteString("; Expires=" + c.Expires.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT"))
 	}
-	if c.maxAge != "" {
-		b.WriteString("; Max-Age=" + c.maxAge)
+	if c.MaxAge != "" {
+		b.WriteString("; Max-Age=" + c.MaxAge)
 	}
-	if c.secure {
+	if c.Secure {
 		b.WriteString("; Secure")
 	}
-	if c.httpOnly {
+	if c.HTTPOnly {
 		b.WriteString("; HttpOnly")
 	}
-	if c.sameSite != "" {
-		b.WriteString("; SameSite=" + c.sameSite)
+	if c.SameSite != "" {
+		b.WriteString("; SameSite=" + c.SameSite)
 	}
 	return b.String()
 }

@@ -1,4 +1,4 @@
-package adapters
+package mask
 
 import (
 	"encoding/base64"
@@ -21,11 +21,11 @@ var commonWords = map[string]bool{
 // minSecret is the shortest value that is masked, in bytes.
 const minSecret = 6
 
-// formsOf is every spelling in which applications echo a value: as it is, percent-encoded (both cases of hex digits,
+// Forms is every spelling in which applications echo a value: as it is, percent-encoded (both cases of hex digits,
 // eager and sparing encoders), HTML-escaped (by names and by numbers), escaped for JSON and for scripts, in hex, and in
 // base64 wherever it stands in the text that was encoded. It has none for values that are not masked. It takes tens of
 // microseconds: callers keep what it gives.
-func formsOf(secret string) [][]byte {
+func Forms(secret string) [][]byte {
 	if len(secret) < minSecret || commonWords[strings.ToLower(secret)] {
 		return nil
 	}

@@ -1,0 +1,28 @@
+package cookie
+
+import (
+	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
+)
+
+// Pair is the name and the value of one cookie.
+type Pair = struct{ Name, Value string }
+
+// CutPair splits name=value. Quotes around the value are kept, as RFC 6265 section 4.1.1 makes them part of it.
+func CutPair(pair string) (name, value string, ok bool) {
+	name, value, ok = strings.Cut(pair, "=")
+	if !ok || !text.IsToken(name) {
+		return "", "", false
+	}
+	inner := value
+	if len(inner) >= 2 && inner[0] == '"' && inner[len(inner)-1] == '"' {
+		inner = inner[1 : len(inner)-1]
+	}
+	for i := 0; i < len(inner); i++ {
+		if c := inner[i]; c <= ' ' || c >= 0x7f || c == '"' || c == ',' || c == ';' || c == '\\' {
+			return "", "", false
+		}
+	}
+	return name, value, true
+}
