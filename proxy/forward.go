@@ -72,15 +72,15 @@ func unreached(host string, err error) *Refusal {
 		return refuse(UpstreamUnreached, "%s could not be reached.", host).because(err)
 	}
 	switch e.Stage {
-	case "tls":
+	case wire.StageTLS:
 		return refuse(UpstreamTLS, "the certificate of %s was not accepted. The operator can name its authority in the adapter (upstream.ca).", host).because(err)
-	case "address":
+	case wire.StageAddress:
 		return refuse(UpstreamUnreached, "%s resolves to an address that Byline does not dial (private, loopback or link-local). "+
 			"The operator can allow it in byline.yaml (guard.allow).", host).because(err)
-	case "proxy":
+	case wire.StageProxy:
 		return refuse(UpstreamUnreached, "the proxy on the way to %s did not lead there. The operator names it in the adapter or in byline.yaml (upstream.proxy); "+
 			"the operator's log has its answer.", host).because(err)
-	case "timeout":
+	case wire.StageTimeout:
 		r := refuse(UpstreamUnreached, "%s did not answer in time.", host).because(err)
 		r.Status = http.StatusGatewayTimeout
 		return r

@@ -4,15 +4,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 )
 
-var (
-	errSplit = errors.New("wire: a field of the answer has a line break in it")
-	errShort = errors.New("wire: the answer's body is not as long as was said")
-)
+var errShort = errors.New("wire: the answer's body is not as long as was said")
 
 // delivery is one answer on its way to the agent.
 type delivery struct {
@@ -38,13 +33,13 @@ func (c *h1) answer(resp *Response) (err error) {
 	}
 	d.bodily = resp.Body != nil && c.msg.Method != http.MethodHead && bodyAllowed(resp.Status)
 	d.chunked = d.bodily && resp.Length < 0 && !c.msg.http10
-	if d.bodily && resp.Length < 0 && !d.chunked || c.wontDrain() || c.s.closing() {
+	if d.bodily && resp.Length < 0 && !d.chunked || c.body != nil && c.body.cannotFinish(int64(c.s.cfg.DrainBytes)) || c.s.closing() {
 		c.msg.close = true
 	}
 	d.close = c.msg.close
-	buf := buffers.Get().(*buffer)
-	defer buffers.Put(buf)
-	head, err := appendAnswerHead(buf[:0], &d)
+	buf := getBuffer()
+	defer putBuffer(buf)
+	head, err := appendAnswerHead(buf[:0], resp, d.chunked, d.close)
 	if err != nil {
 		return err
 	}
@@ -59,16 +54,6 @@ func (c *h1) answer(resp *Response) (err error) {
 	return err
 }
 
-// wontDrain foresees that finish will not reach the body's end.
-func (c *h1) wontDrain() bool {
-	b := c.body
-	if b == nil || b.ended.Load() || !b.mu.TryLock() {
-		return false
-	}
-	defer b.mu.Unlock()
-	return b.expect != nil || b.framing == counted && b.left > int64(c.s.cfg.DrainBytes)
-}
-
 func closeAnswer(resp *Response, sent, received int64, err error) {
 	if resp.Body != nil {
 		_ = resp.Body.Close()
@@ -76,78 +61,6 @@ func closeAnswer(resp *Response, sent, received int64, err error) {
 	if resp.Done != nil {
 		resp.Done(sent, received, err)
 	}
-}
-
-func bodyAllowed(status int) bool {
-	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
-}
-
-// appendAnswerHead writes the fields the walk gave, and the framing.
-func appendAnswerHead(b []byte, d *delivery) ([]byte, error) {
-	resp := d.resp
-	if resp.Status < 100 || resp.Status > 999 {
-		return nil, errors.New("wire: the answer has no status")
-	}
-	b = append(b, "HTTP/1.1 "...)
-	b = strconv.AppendInt(b, int64(resp.Status), 10)
-	b = append(b, ' ')
-	b = append(b, http.StatusText(resp.Status)...)
-	b = append(b, '\r', '\n')
-	b, err := appendFields(b, resp.Fields)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case d.chunked:
-		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-		b = appendAnnounced(b, resp.Announced)
-	case resp.Status == http.StatusSwitchingProtocols:
-		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
-	case resp.Status < 200 || resp.Status == http.StatusNoContent: // RFC 9110 section 8.6
-	case resp.Length >= 0 && (resp.Length > 0 || resp.Status != http.StatusNotModified):
-		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, resp.Length, 10)
-		b = append(b, '\r', '\n')
-	}
-	if d.close {
-		b = append(b, "Connection: close\r\n"...)
-	}
-	return append(b, '\r', '\n'), nil
-}
-
-// appendAnnounced writes Trailer with the names that may come after a body.
-func appendAnnounced(b []byte, names string) []byte {
-	list := ""
-	eachListed(names, func(name string) bool {
-		if isToken(name) && !forbiddenInTrailer(name) {
-			list = addMember(list, name)
-		}
-		return true
-	})
-	if list == "" {
-		return b
-	}
-	b = append(b, "Trailer: "...)
-	b = append(b, list...)
-	return append(b, '\r', '\n')
-}
-
-// appendFields writes fields as they are, without those that the wire sets.
-func appendFields(b []byte, fields []Field) ([]byte, error) {
-	for i := range fields {
-		f := &fields[i]
-		if m := meaningOf(f.Name); m != endToEnd && m != isContentType && !strings.EqualFold(f.Name, "proxy-authenticate") {
-			continue
-		}
-		if strings.IndexByte(f.Value, '\n') >= 0 || strings.IndexByte(f.Value, '\r') >= 0 || !isToken(f.Name) {
-			return nil, errSplit
-		}
-		b = append(b, f.Name...)
-		b = append(b, ':', ' ')
-		b = append(b, f.Value...)
-		b = append(b, '\r', '\n')
-	}
-	return b, nil
 }
 
 // send writes b under the stall's deadline.
@@ -169,8 +82,8 @@ func (c *h1) sendCounted(d *delivery, head []byte, buf *buffer) error {
 	whole := left <= int64(cap(buf)-len(head))
 	var g gather
 	var source waiting
-	if body, ok := d.resp.Body.(interface{ waiting() waiting }); ok && !whole {
-		g, source = gatherOn(c.conn), body.waiting()
+	if body, ok := d.resp.Body.(interface{ Waiting() waiting }); ok && !whole {
+		g, source = gatherOn(c.conn), body.Waiting()
 		defer g.after(false) //nolint:errcheck // after an error alone: what had come goes out before the connection is cut
 	}
 	for at := len(head); left > 0 || at > 0; at = 0 {
@@ -193,7 +106,7 @@ func (c *h1) sendCounted(d *delivery, head []byte, buf *buffer) error {
 		left -= int64(n)
 		d.sent += int64(n)
 		if at+n > 0 {
-			more := err == nil && left > 0 && g.cork != nil && source.record()
+			more := err == nil && left > 0 && g.active() && source.record()
 			g.before(more)
 			if werr := c.send(buf[:at+n]); werr != nil {
 				return werr
@@ -247,37 +160,4 @@ func (c *h1) sendOpen(d *delivery, head []byte, buf *buffer) error {
 			return err
 		}
 	}
-}
-
-const lastChunk = "0\r\n\r\n"
-
-// asChunk frames the n bytes at front in place.
-func asChunk(buf []byte, front, n int) []byte {
-	const hex = "0123456789abcdef"
-	at := front - 2
-	buf[at], buf[at+1] = '\r', '\n'
-	for size := n; size > 0; size >>= 4 {
-		at--
-		buf[at] = hex[size&15]
-	}
-	return append(buf[at:front+n], '\r', '\n')
-}
-
-// appendLast writes the last chunk and the trailer. What may not come after a
-// body is left out, as RFC 9110 section 6.5.1 has it.
-func appendLast(b []byte, trailers func() []Field) ([]byte, error) {
-	b = append(b, "0\r\n"...)
-	if trailers != nil {
-		var allowed []Field
-		for _, f := range trailers() {
-			if !forbiddenInTrailer(f.Name) {
-				allowed = append(allowed, f)
-			}
-		}
-		var err error
-		if b, err = appendFields(b, allowed); err != nil {
-			return nil, err
-		}
-	}
-	return append(b, '\r', '\n'), nil
 }

@@ -18,38 +18,6 @@ const (
 	untilClose                // an answer without either
 )
 
-// AgentFault is set if err, from a round trip, comes from the agent's own body:
-// it was framed wrongly or did not arrive in time. Then the SaaS is not to
-// blame.
-func AgentFault(err error) *Malformed {
-	var own *agentError
-	if errors.As(err, &own) {
-		return BodyFault(own)
-	}
-	var e *Error
-	var bad *Malformed
-	if errors.As(err, &e) && e.Stage == "canceled" && errors.As(e.Err, &bad) { // the cause of ctx's end
-		return bad
-	}
-	return nil
-}
-
-// BodyFault says what is wrong with a body that an agent sent, from the error of
-// its Read; nil if nothing is, or the agent just went away.
-func BodyFault(err error) *Malformed {
-	var bad *Malformed
-	var late net.Error
-	switch {
-	case errors.As(err, &bad):
-		return bad
-	case errors.As(err, &late) && late.Timeout():
-		return tooSlow("the body did not arrive in time")
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return ambiguous("the body ended before its length was reached")
-	}
-	return nil
-}
-
 var errBodyOver = errors.New("wire: the exchange of this body is over")
 
 // body reads one message's body off its connection. Bytes go straight into the
@@ -61,10 +29,8 @@ type body struct {
 	left     int64 // of the body, or of the chunk
 	crlf     bool  // the CR LF behind a chunk is to come
 	stall    time.Duration
-	expect   net.Conn                        // where 100 Continue is to be said before the first read
-	allow    func(name string) bool          // which trailer fields were announced; nil: all
-	limits   struct{ headBytes, fields int } // of the trailer
-	trailer  []Field
+	expect   net.Conn               // where 100 Continue is to be said before the first read
+	allow    func(name string) bool // which trailer fields were announced; nil: all
 	read     atomic.Int64
 	ended    atomic.Bool // io.EOF was reached
 	failed   atomic.Bool // err is set and not io.EOF
@@ -72,6 +38,9 @@ type body struct {
 	nowait   bool        // a Read that would wait gives what it has
 	draining bool        // but finish
 	err      error
+
+	maxTrailerBytes, maxTrailerFields int
+	trailer                           []Field
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -225,7 +194,7 @@ func (b *body) between() (done, need bool, err error) {
 	in := b.src.buffered()
 	if b.crlf {
 		if len(in) > 0 && in[0] != '\r' || len(in) > 1 && in[1] != '\n' {
-			return false, false, ambiguous("a chunk is not followed by CR LF")
+			return false, false, Ambiguous("a chunk is not followed by CR LF")
 		}
 		if len(in) < 2 {
 			return false, true, nil
@@ -260,8 +229,8 @@ func (b *body) last(in []byte, n int) (done, need bool, err error) {
 	switch {
 	case bad != nil:
 		return false, false, bad
-	case end > b.limits.headBytes || end == 0 && len(in) > b.limits.headBytes:
-		return false, false, tooLarge(431, "the trailer is too large")
+	case end > b.maxTrailerBytes || end == 0 && len(in) > b.maxTrailerBytes:
+		return false, false, TooLarge(431, "the trailer is too large")
 	case end == 0:
 		return false, true, nil
 	}
@@ -269,16 +238,16 @@ func (b *body) last(in []byte, n int) (done, need bool, err error) {
 	if end == 2 {
 		return true, false, nil
 	}
-	fields, bad := cutFields(string(in[n:n+end]), nil, b.limits.fields)
+	fields, bad := cutFields(string(in[n:n+end]), nil, b.maxTrailerFields)
 	if bad != nil {
 		return false, false, bad
 	}
 	for _, f := range fields {
 		if forbiddenInTrailer(f.Name) {
-			return false, false, ambiguous("a field may not come after the body (RFC 9110 section 6.5.1)")
+			return false, false, Ambiguous("a field may not come after the body (RFC 9110 section 6.5.1)")
 		}
 		if b.allow != nil && !b.allow(f.Name) {
-			return false, false, ambiguous("a field after the body was not announced in Trailer")
+			return false, false, Ambiguous("a field after the body was not announced in Trailer")
 		}
 	}
 	b.trailer = fields
@@ -301,16 +270,16 @@ func chunkSize(in []byte) (size int64, n int, bad *Malformed) {
 				return 0, 0, nil
 			}
 			if in[i+1] != '\n' {
-				return 0, 0, ambiguous("a chunk's size does not end in CR LF")
+				return 0, 0, Ambiguous("a chunk's size does not end in CR LF")
 			}
 			return size, i + 2, nil
 		case c == ';':
-			return 0, 0, ambiguous("a chunk has an extension")
+			return 0, 0, Ambiguous("a chunk has an extension")
 		default:
-			return 0, 0, ambiguous("a chunk's size is not a hexadecimal number")
+			return 0, 0, Ambiguous("a chunk's size is not a hexadecimal number")
 		}
 		if i >= 15 {
-			return 0, 0, ambiguous("a chunk's size is too large")
+			return 0, 0, Ambiguous("a chunk's size is too large")
 		}
 	}
 	return 0, 0, nil
@@ -333,7 +302,7 @@ func (b *body) finish(drain int64) bool {
 	if !b.mu.TryLock() {
 		_ = b.src.conn.SetReadDeadline(time.Unix(1, 0))
 		b.mu.Lock()
-		b.src.armed = time.Time{}
+		b.src.noteDeadline(time.Time{})
 		defer b.mu.Unlock()
 		return b.ended.Load()
 	}
@@ -345,8 +314,8 @@ func (b *body) finish(drain int64) bool {
 		return false
 	}
 	b.draining = true
-	buf := buffers.Get().(*buffer)
-	defer buffers.Put(buf)
+	buf := getBuffer()
+	defer putBuffer(buf)
 	for drain > 0 {
 		n, err := b.readLocked(buf[:])
 		if err == io.EOF {
@@ -360,6 +329,30 @@ func (b *body) finish(drain int64) bool {
 	return false
 }
 
+// conn is the connection it is read from.
+func (b *body) conn() net.Conn { return b.src.conn }
+
+// received is how many bytes were read so far.
+func (b *body) received() int64 { return b.read.Load() }
+
+// hasEnded reports whether the body was read to its end.
+func (b *body) hasEnded() bool { return b.ended.Load() }
+
+// hasFailed reports whether the body broke off; failure says why.
+func (b *body) hasFailed() bool { return b.failed.Load() }
+
+// hasTrailer reports whether fields came behind the last chunk.
+func (b *body) hasTrailer() bool { return b.trailer != nil }
+
+// cannotFinish foresees that finish will not reach the body's end.
+func (b *body) cannotFinish(drain int64) bool {
+	if b.ended.Load() || !b.mu.TryLock() {
+		return false
+	}
+	defer b.mu.Unlock()
+	return b.expect != nil || b.framing == counted && b.left > drain
+}
+
 // failure is what broke the body, nil while nothing did.
 func (b *body) failure() error {
 	b.mu.Lock()
@@ -369,7 +362,3 @@ func (b *body) failure() error {
 	}
 	return b.err
 }
-
-type buffer [32 << 10]byte
-
-var buffers = sync.Pool{New: func() any { return new(buffer) }}

@@ -63,7 +63,7 @@ func (h *host) connect(ctx context.Context, c *tls.Config) (net.Conn, error) {
 	case errors.As(err, &e): // which has its stage
 		err = e
 	default:
-		err = &Error{Stage: stageOf(dctx, err, "dial"), Err: err}
+		err = &Error{Stage: stageOf(dctx, err, StageDial), Err: err}
 	}
 	stop()
 	if err != nil {
@@ -78,7 +78,7 @@ func (h *host) connect(ctx context.Context, c *tls.Config) (net.Conn, error) {
 	p.mu.Unlock()
 	if shut {
 		_ = raw.Close()
-		return nil, &Error{Stage: "canceled", Err: errPoolClosed}
+		return nil, &Error{Stage: StageCanceled, Err: errPoolClosed}
 	}
 	if c == nil {
 		return conn, nil
@@ -88,7 +88,7 @@ func (h *host) connect(ctx context.Context, c *tls.Config) (net.Conn, error) {
 	defer stop()
 	if err := secured.HandshakeContext(hctx); err != nil {
 		_ = conn.Close()
-		return nil, &Error{Stage: stageOf(hctx, err, "tls"), Err: err}
+		return nil, &Error{Stage: stageOf(hctx, err, StageTLS), Err: err}
 	}
 	return secured, nil
 }
@@ -101,9 +101,9 @@ func (h *host) take(ctx context.Context, fresh bool) (*upconn, error) {
 		select {
 		case h.slots <- struct{}{}:
 		case <-ctx.Done():
-			return nil, &Error{Stage: stageOf(ctx, ctx.Err(), "canceled"), Err: context.Cause(ctx)}
+			return nil, &Error{Stage: stageOf(ctx, ctx.Err(), StageCanceled), Err: context.Cause(ctx)}
 		case <-h.pool.ctx.Done():
-			return nil, &Error{Stage: "canceled", Err: errPoolClosed}
+			return nil, &Error{Stage: StageCanceled, Err: errPoolClosed}
 		}
 	}
 	for !fresh {
@@ -140,7 +140,7 @@ func newUpconn(conn net.Conn) *upconn {
 // for more than a moment is asked whether the SaaS has closed it: a request that
 // must not be sent twice should not find out.
 func (u *upconn) fit(idle time.Duration) bool {
-	if u.src.r < u.src.w {
+	if !u.src.empty() {
 		return false // bytes that nobody asked for
 	}
 	lay := time.Since(u.since)

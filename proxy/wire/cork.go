@@ -99,6 +99,9 @@ func gatherOn(conn net.Conn) gather {
 	return gather{cork, to}
 }
 
+// active reports whether pieces are gathered at all.
+func (g *gather) active() bool { return g.cork != nil }
+
 // before is called before a piece is sent: more says that another one can be
 // read at once, so that this one loses no time by waiting for it.
 func (g *gather) before(more bool) {

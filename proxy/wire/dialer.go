@@ -39,7 +39,7 @@ func (d *Dialer) Dial(ctx context.Context, network, addr string) (net.Conn, erro
 	if len(found) == 1 {
 		conn, err := connect(ctx, "tcp", net.JoinHostPort(found[0].String(), port))
 		if err != nil {
-			return nil, &Error{Stage: stageOf(ctx, err, "dial"), Err: err}
+			return nil, &Error{Stage: stageOf(ctx, err, StageDial), Err: err}
 		}
 		return conn, nil
 	}
@@ -53,11 +53,11 @@ func (d *Dialer) Dial(ctx context.Context, network, addr string) (net.Conn, erro
 func (d *Dialer) Resolve(ctx context.Context, network, addr string) (found []netip.Addr, port string, err error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, "", &Error{Stage: "address", Err: err}
+		return nil, "", &Error{Stage: StageAddress, Err: err}
 	}
 	all, err := d.resolve(ctx, network, host)
 	if err != nil {
-		return nil, "", &Error{Stage: stageOf(ctx, err, "dial"), Err: err}
+		return nil, "", &Error{Stage: stageOf(ctx, err, StageDial), Err: err}
 	}
 	for _, a := range all {
 		if d.may(a) {
@@ -65,7 +65,7 @@ func (d *Dialer) Resolve(ctx context.Context, network, addr string) (found []net
 		}
 	}
 	if len(found) == 0 {
-		return nil, "", &Error{Stage: "address", Err: fmt.Errorf("%s has no address that may be dialled", host)}
+		return nil, "", &Error{Stage: StageAddress, Err: fmt.Errorf("%s has no address that may be dialled", host)}
 	}
 	return inTurns(found), port, nil
 }
@@ -131,7 +131,7 @@ func (r *race) run(ctx context.Context) (net.Conn, error) {
 			}
 			why = a.err
 			if ctx.Err() != nil || len(r.left) == 0 && r.running == 0 {
-				return nil, &Error{Stage: stageOf(ctx, why, "dial"), Err: why}
+				return nil, &Error{Stage: stageOf(ctx, why, StageDial), Err: why}
 			}
 		case <-next.C:
 		}
@@ -183,12 +183,12 @@ func (d *Dialer) resolve(ctx context.Context, network, host string) ([]netip.Add
 }
 
 // stageOf tells a timeout and a cancelled exchange from another failure.
-func stageOf(ctx context.Context, err error, otherwise string) string {
+func stageOf(ctx context.Context, err error, otherwise Stage) Stage {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return "canceled"
+		return StageCanceled
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded), isTimeout(err):
-		return "timeout"
+		return StageTimeout
 	}
 	return otherwise
 }

@@ -82,7 +82,7 @@ func TestDialTriesTheAddressesThatWereChecked(t *testing.T) {
 			switch {
 			case c.stage == "" && err != nil:
 				t.Errorf("%v", err)
-			case c.stage != "" && (!errors.As(err, &e) || e.Stage != c.stage):
+			case c.stage != "" && (!errors.As(err, &e) || string(e.Stage) != c.stage):
 				t.Errorf("%v, want stage %s", err, c.stage)
 			}
 			if conn != nil {

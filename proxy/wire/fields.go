@@ -128,13 +128,13 @@ func isMasked(name string) bool {
 // for every protocol.
 func checkField(name, value string) *Malformed {
 	if !isToken(name) {
-		return ambiguous("a field's name is not a token (RFC 9110 section 5.6.2)")
+		return Ambiguous("a field's name is not a token (RFC 9110 section 5.6.2)")
 	}
 	if !all(value, valueByte) {
-		return ambiguous("a field's value has control characters in it (RFC 9110 section 5.5)")
+		return Ambiguous("a field's value has control characters in it (RFC 9110 section 5.5)")
 	}
 	if isMasked(name) {
-		return ambiguous("a field's name is a framing field's name, spelled with another mark for the hyphen")
+		return Ambiguous("a field's name is a framing field's name, spelled with another mark for the hyphen")
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func checkAround(name, value string) *Malformed {
 	if len(name) > 40 {
 		name = "a field"
 	}
-	return ambiguous("the value of " + name + " begins or ends with white space (RFC 9113 section 8.2.1)")
+	return Ambiguous("the value of " + name + " begins or ends with white space (RFC 9113 section 8.2.1)")
 }
 
 // forbiddenInTrailer are names that frame, route, authenticate or describe a
@@ -176,29 +176,29 @@ func cutFields(s string, fields []Field, max int) ([]Field, *Malformed) {
 	for {
 		i := strings.IndexByte(s, '\r')
 		if i < 0 || i+1 >= len(s) || s[i+1] != '\n' {
-			return fields, ambiguous("a line does not end in CR LF")
+			return fields, Ambiguous("a line does not end in CR LF")
 		}
 		line := s[:i]
 		s = s[i+2:]
 		if line == "" {
 			if s != "" {
-				return fields, ambiguous("there are bytes after the head's empty line")
+				return fields, Ambiguous("there are bytes after the head's empty line")
 			}
 			return fields, nil
 		}
 		if line[0] == ' ' || line[0] == '\t' {
-			return fields, ambiguous("a field goes on in the next line (obs-fold, RFC 9112 section 5.2)")
+			return fields, Ambiguous("a field goes on in the next line (obs-fold, RFC 9112 section 5.2)")
 		}
 		colon := strings.IndexByte(line, ':')
 		if colon <= 0 {
-			return fields, ambiguous("a line of the head is not a field")
+			return fields, Ambiguous("a line of the head is not a field")
 		}
 		f := Field{Name: line[:colon], Value: trimSpace(line[colon+1:])}
 		if bad := checkField(f.Name, f.Value); bad != nil {
 			return fields, bad
 		}
 		if len(fields) == max {
-			return fields, tooLarge(431, "there are too many fields")
+			return fields, TooLarge(431, "there are too many fields")
 		}
 		fields = append(fields, f)
 	}

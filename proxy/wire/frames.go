@@ -5,10 +5,6 @@ import (
 	"sync/atomic"
 )
 
-// Messages counts whole messages of a WebSocket: Up from the agent, Down to it.
-// Control frames are none.
-type Messages struct{ Up, Down atomic.Int64 }
-
 // frames counts the messages that pass in one direction by the heads of their
 // frames (RFC 6455 section 5.2). Payloads are skipped unread. What is no
 // WebSocket gives a number without meaning, and nothing worse. The zero value

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -16,7 +14,7 @@ import (
 func FromHTTP(r *http.Request) (*Request, *Malformed) {
 	in := &Request{Head: Head{Proto: "HTTP/1.1", Method: r.Method, Scheme: "http", Length: r.ContentLength}}
 	if !isToken(r.Method) || len(r.Method) > 32 {
-		return nil, ambiguous("the method is not a token")
+		return nil, Ambiguous("the method is not a token")
 	}
 	var bad *Malformed
 	if in.Authority, bad = checkAuthority(r.Host); bad != nil {
@@ -36,7 +34,7 @@ func FromHTTP(r *http.Request) (*Request, *Malformed) {
 	}
 	for name := range r.Trailer {
 		if !isToken(name) || forbiddenInTrailer(name) {
-			return nil, ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
+			return nil, Ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
 		}
 		in.Announced = addMember(in.Announced, name)
 	}
@@ -52,7 +50,7 @@ func (in *Request) targetOf(r *http.Request) *Malformed {
 	in.Scheme = scheme
 	if named != "" {
 		if !sameAuthority(named, in.Authority, scheme) {
-			return ambiguous("the target names another host than Host does")
+			return Ambiguous("the target names another host than Host does")
 		}
 		in.Authority = named
 	}
@@ -86,7 +84,7 @@ func (in *Request) fieldsOf(r *http.Request) *Malformed {
 			in.Fields = append(in.Fields, f)
 		case isContentType:
 			if typed {
-				return ambiguous("there is more than one Content-Type")
+				return Ambiguous("there is more than one Content-Type")
 			}
 			typed = true
 			in.Fields = append(in.Fields, f)
@@ -107,26 +105,26 @@ func (in *Request) hop(r *http.Request, m meaning, f Field) *Malformed {
 	switch m {
 	case isHost:
 		if !sameAuthority(strings.ToLower(f.Value), in.Authority, in.Scheme) {
-			return ambiguous("the target names another host than Host does")
+			return Ambiguous("the target names another host than Host does")
 		}
 	case isTE:
 		in.TakesTrailers = in.TakesTrailers || strings.EqualFold(f.Value, "trailers")
 	case isContentLength:
 		var n int64
 		if !parseLength(f.Value, &n) || len(r.Header["Content-Length"]) > 1 || n != r.ContentLength && r.ContentLength >= 0 {
-			return ambiguous("Content-Length is not one number")
+			return Ambiguous("Content-Length is not one number")
 		}
 	case isExpect:
 		if !strings.EqualFold(f.Value, "100-continue") {
-			return &Malformed{Code: "ambiguous_request", Status: 417, Detail: "Expect is not exactly 100-continue"}
+			return &Malformed{Code: CodeAmbiguous, Status: 417, Detail: "Expect is not exactly 100-continue"}
 		}
 	case isProxyAuthorization:
 		in.ProxyAuthorization = f.Value
 	case isH2Settings:
-		return ambiguous("HTTP2-Settings: an upgrade to h2c is not offered")
+		return Ambiguous("HTTP2-Settings: an upgrade to h2c is not offered")
 	case isUpgrade:
 		if !strings.EqualFold(f.Value, "websocket") {
-			return ambiguous("only an upgrade to websocket is carried (h2c is not)")
+			return Ambiguous("only an upgrade to websocket is carried (h2c is not)")
 		}
 		in.Upgrade = "websocket"
 	}
@@ -151,31 +149,4 @@ func (b *declared) Read(p []byte) (int, error) {
 		err = errors.Join(io.ErrUnexpectedEOF, err)
 	}
 	return n, err
-}
-
-func flatten(h http.Header) []Field {
-	var all []Field
-	for name, values := range h {
-		for _, v := range values {
-			if !forbiddenInTrailer(name) && checkField(name, v) == nil {
-				all = append(all, Field{Name: name, Value: v})
-			}
-		}
-	}
-	sortByName(all)
-	return all
-}
-
-func sortByName(fields []Field) {
-	slices.SortStableFunc(fields, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
-}
-
-func itoa(n int64) string { return strconv.FormatInt(n, 10) }
-
-// addMember appends a member to a comma-separated list.
-func addMember(list, member string) string {
-	if list == "" {
-		return member
-	}
-	return list + ", " + member
 }

@@ -67,7 +67,7 @@ func there(t *testing.T, s string, allowed forms) {
 	if m.Length != 0 {
 		out.Body = strings.NewReader("")
 	}
-	if err := checkOut(&Target{}, &out); err != nil {
+	if err := checkOut(&out); err != nil {
 		t.Fatalf("accepted from an agent and not sent on: %v\n%q", err, s)
 	}
 	again, err := appendRequest(nil, m.Authority, &out)
@@ -188,7 +188,7 @@ func FuzzChunks(f *testing.F) {
 func chunked(raw []byte, step int) (body_ []byte, trailer []Field, rest []byte, err error) {
 	conn := &script{in: raw, step: step}
 	b := &body{src: &source{conn: conn}, framing: chunks}
-	b.limits.headBytes, b.limits.fields = 4096, 20
+	b.maxTrailerBytes, b.maxTrailerFields = 4096, 20
 	body_, err = io.ReadAll(b)
 	if err == nil && !b.finish(0) {
 		err = io.ErrUnexpectedEOF

@@ -106,8 +106,8 @@ func (g *guarded) step() error {
 	if err != nil {
 		return g.failHead(err)
 	}
-	text := string(g.src.buf[g.src.r : g.src.r+n])
-	g.src.r += n
+	text := string(g.src.buffered()[:n])
+	g.src.discard(n)
 	if bad := parseHead(text, &g.msg, absoluteForm|authorityForm, g.cfg.MaxFields); bad != nil {
 		return g.failHead(bad)
 	}
@@ -122,7 +122,7 @@ func (g *guarded) step() error {
 		if g.msg.chunked {
 			msg := g.msg
 			g.body.framing, g.body.left, g.body.allow = chunks, 0, msg.announced
-			g.body.limits.headBytes, g.body.limits.fields = g.cfg.MaxHeadBytes, g.cfg.MaxFields
+			g.body.maxTrailerBytes, g.body.maxTrailerFields = g.cfg.MaxHeadBytes, g.cfg.MaxFields
 		}
 	}
 	return nil
@@ -137,22 +137,22 @@ func (g *guarded) wholeHead() (int, error) {
 		switch {
 		case bad != nil:
 			return 0, bad
-		case n > g.cfg.MaxHeadBytes || n == 0 && g.src.w-g.src.r >= g.cfg.MaxHeadBytes:
-			return 0, tooLarge(431, "the head is too large")
+		case n > g.cfg.MaxHeadBytes || n == 0 && len(g.src.buffered()) >= g.cfg.MaxHeadBytes:
+			return 0, TooLarge(431, "the head is too large")
 		case n > 0:
 			return n, nil
 		}
-		if !bounded && g.src.w > g.src.r {
+		if !bounded && !g.src.empty() {
 			bounded = true
 			g.boundHead()
 		}
 		if err := g.src.fill(); err != nil {
 			switch {
-			case g.src.w == g.src.r:
+			case g.src.empty():
 			case err == io.EOF:
 				err = io.ErrUnexpectedEOF
 			case isTimeout(err) && !g.interrupted():
-				err = tooSlow("the head did not arrive in time")
+				err = TooSlow("the head did not arrive in time")
 			}
 			return 0, err
 		}
@@ -218,7 +218,7 @@ func (g *guarded) await() error {
 		if !asked {
 			return nil
 		}
-		if len(g.src.buffered()) == 0 { // wait where the connection's own deadline ends it
+		if g.src.empty() { // wait where the connection's own deadline ends it
 			if err := g.src.fill(); err != nil {
 				return err
 			}
@@ -343,7 +343,7 @@ func (g *guarded) CloseWrite() error {
 // Bare is the connection beneath a guard that passes raw bytes and holds none
 // back; any other connection as it is. It is to be called by whoever reads.
 func Bare(conn net.Conn) net.Conn {
-	if g, ok := conn.(*guarded); ok && g.raw.Load() && len(g.out) == 0 && len(g.src.buffered()) == 0 {
+	if g, ok := conn.(*guarded); ok && g.raw.Load() && len(g.out) == 0 && g.src.empty() {
 		g.src.rest()
 		return g.Conn
 	}
@@ -359,17 +359,17 @@ func (g *guarded) explain() {
 	if resp == nil {
 		return
 	}
-	d := &delivery{resp: resp, bodily: resp.Body != nil, close: true}
-	b, err := appendAnswerHead(nil, d)
-	if err == nil && d.bodily {
+	var sent int64
+	b, err := appendAnswerHead(nil, resp, false, true)
+	if err == nil && resp.Body != nil {
 		var body []byte
 		body, err = io.ReadAll(resp.Body)
 		b = append(b, body...)
-		d.sent = int64(len(body))
+		sent = int64(len(body))
 	}
 	if err == nil {
 		_ = g.Conn.SetWriteDeadline(time.Now().Add(g.cfg.BodyStall))
 		_, err = g.Conn.Write(b)
 	}
-	closeAnswer(resp, d.sent, 0, err)
+	closeAnswer(resp, sent, 0, err)
 }

@@ -84,10 +84,10 @@ func (c *h1) noHead(err error) error {
 	switch {
 	case errors.As(err, &bad):
 		return c.refuse(bad)
-	case err == io.EOF, c.src.r == c.src.w && isTimeout(err), c.busy.Load() == shut:
+	case err == io.EOF, c.src.empty() && isTimeout(err), c.busy.Load() == shut:
 		return nil
 	case isTimeout(err):
-		return c.refuse(tooSlow("the head did not arrive in time"))
+		return c.refuse(TooSlow("the head did not arrive in time"))
 	}
 	return err
 }
@@ -115,8 +115,8 @@ func (c *h1) linger() {
 		_ = w.CloseWrite()
 	}
 	_ = c.conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
-	buf := buffers.Get().(*buffer)
-	defer buffers.Put(buf)
+	buf := getBuffer()
+	defer putBuffer(buf)
 	for n, left := 0, lingerFactor*c.s.cfg.DrainBytes; left > 0; left -= n {
 		var err error
 		if n, err = c.conn.Read(buf[:]); err != nil {
@@ -169,7 +169,7 @@ func (c *h1) openBody(in *Request) {
 	if c.msg.chunked {
 		msg := c.msg
 		b.framing, b.left, b.allow = chunks, 0, msg.announced
-		b.limits.headBytes, b.limits.fields = c.s.cfg.MaxHeadBytes, c.s.cfg.MaxFields
+		b.maxTrailerBytes, b.maxTrailerFields = c.s.cfg.MaxHeadBytes, c.s.cfg.MaxFields
 		in.Trailers, in.Announced = b.Trailers, c.msg.trailer
 	}
 	if c.msg.expect {
@@ -183,13 +183,13 @@ func (c *h1) received() int64 {
 	if c.body == nil {
 		return 0
 	}
-	return c.body.read.Load()
+	return c.body.received()
 }
 
 // bodyViolation is set if the body's framing turned out wrong before anything
 // was answered.
 func (c *h1) bodyViolation() *Malformed {
-	if c.body == nil || !c.body.failed.Load() {
+	if c.body == nil || !c.body.hasFailed() {
 		return nil
 	}
 	return BodyFault(c.body.failure())
@@ -222,7 +222,7 @@ func (g *gate) close() {
 
 // Interim writes an interim answer (RFC 9110 section 15.2).
 func (c *h1) Interim(status int, fields []Field) {
-	b, err := appendAnswerHead(nil, &delivery{resp: &Response{Status: status, Fields: fields}})
+	b, err := appendAnswerHead(nil, &Response{Status: status, Fields: fields}, false, false)
 	if err == nil {
 		_ = c.send(b) // a connection that fails is found out by the answer
 	}

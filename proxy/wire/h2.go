@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/http2"
@@ -56,9 +57,9 @@ func (s *Server) within(r *http.Request) (*Request, *Malformed) {
 	}
 	switch {
 	case n > s.cfg.MaxFields:
-		return nil, tooLarge(431, "there are too many fields")
+		return nil, TooLarge(431, "there are too many fields")
 	case size > s.cfg.MaxHeadBytes:
-		return nil, tooLarge(431, "the head is too large")
+		return nil, TooLarge(431, "the head is too large")
 	}
 	return FromHTTP(r)
 }
@@ -204,32 +205,17 @@ func (x *h2) head(resp *Response) error {
 		}
 	}
 	if resp.Length >= 0 && resp.Status != http.StatusNoContent && (resp.Length > 0 || resp.Status != http.StatusNotModified) {
-		h["Content-Length"] = []string{itoa(resp.Length)}
+		h["Content-Length"] = []string{strconv.FormatInt(resp.Length, 10)}
 	}
 	x.w.WriteHeader(resp.Status)
-	return nil
-}
-
-// setHeader fills h with what may stand in HTTP/2 (RFC 9113 section 8.2.2).
-func setHeader(h http.Header, fields []Field) error {
-	for _, f := range fields {
-		if m := meaningOf(f.Name); m != endToEnd && m != isContentType && !strings.EqualFold(f.Name, "proxy-authenticate") {
-			continue
-		}
-		if checkField(f.Name, f.Value) != nil {
-			return errSplit
-		}
-		key := http.CanonicalHeaderKey(f.Name)
-		h[key] = append(h[key], f.Value)
-	}
 	return nil
 }
 
 // relay passes the body on read by read; what the source holds back for a
 // while must not lie in our buffers.
 func (x *h2) relay(resp *Response) (sent int64, err error) {
-	buf := buffers.Get().(*buffer)
-	defer buffers.Put(buf)
+	buf := getBuffer()
+	defer putBuffer(buf)
 	out := h2out{x: x, ctl: http.NewResponseController(x.w), flushes: resp.Length < 0 || resp.Length > int64(len(buf))}
 	if resp.Length < 0 {
 		if err := out.ctl.Flush(); err != nil {

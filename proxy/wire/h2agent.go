@@ -170,7 +170,7 @@ func (c *agent2) disarm() {
 
 // late puts on record that a frame of no stream's body did not come whole in time.
 func (c *agent2) late() error {
-	c.note(tooSlow("a frame did not arrive in time"))
+	c.note(TooSlow("a frame did not arrive in time"))
 	return io.ErrUnexpectedEOF
 }
 
@@ -223,7 +223,7 @@ func (c *agent2) opened(h frame2, priority []byte) {
 	}
 	head.stream = h.stream
 	if head.bad == nil && len(head.Fields) > c.cfg.MaxFields {
-		head.bad = tooLarge(431, "there are too many fields")
+		head.bad = TooLarge(431, "there are too many fields")
 	}
 	c.hand(h, head, priority)
 }

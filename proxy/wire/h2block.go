@@ -16,9 +16,9 @@ func (c *agent2) field(f hpack.HeaderField) {
 	c.size += len(f.Name) + len(f.Value) + len(": \r\n")
 	switch {
 	case c.size > c.cfg.MaxHeadBytes:
-		c.plenty = tooLarge(431, "the head is too large")
+		c.plenty = TooLarge(431, "the head is too large")
 	case len(c.fields) >= c.cfg.MaxFields+pseudos:
-		c.plenty = tooLarge(431, "there are too many fields")
+		c.plenty = TooLarge(431, "there are too many fields")
 	default:
 		c.fields = append(c.fields, f)
 		return
@@ -47,9 +47,9 @@ func (c *agent2) block(h frame2) error {
 	case err == nil:
 		c.opened(h, priority)
 	case isTimeout(err):
-		c.lastWords(h, tooSlow("the head did not arrive in time"))
+		c.lastWords(h, TooSlow("the head did not arrive in time"))
 	case err == errTooMuch:
-		c.lastWords(h, tooLarge(431, "the head is too large"))
+		c.lastWords(h, TooLarge(431, "the head is too large"))
 	case err == errPacked: // the library cannot decode index 0 either (RFC 7541 section 6.1)
 		c.give(append(appendFrameHead(c.standIn[:0], frame2{1, http2.FrameHeaders, http2.FlagHeadersEndHeaders, h.stream}), 0x80))
 	case err == errOrder || err == errPadding:

@@ -75,7 +75,7 @@ type exact struct {
 
 func (e *exact) malformed(detail string) (int, error) {
 	e.wrong()
-	return 0, ambiguous(detail)
+	return 0, Ambiguous(detail)
 }
 
 func (e *exact) Read(p []byte) (int, error) {

@@ -47,7 +47,7 @@ func TestFramesAreFollowedHoweverTheyAreCut(t *testing.T) {
 		}()
 		var refused []string
 		c := NewServer(Config{}).newAgent2(t.Context(), theirs, Door{Malformed: func(_ context.Context, m *Malformed) *Response {
-			refused = append(refused, m.Code)
+			refused = append(refused, string(m.Code))
 			return nil
 		}})
 		c.openHalf(1)

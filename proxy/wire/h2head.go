@@ -52,15 +52,15 @@ func (h *head2) read(fields []hpack.HeaderField) *Malformed {
 		fields = fields[1:]
 		switch at := p.place(f.Name); {
 		case at == nil:
-			return ambiguous("there is a pseudo-header field that no request has (RFC 9113 section 8.3)")
+			return Ambiguous("there is a pseudo-header field that no request has (RFC 9113 section 8.3)")
 		case *at != nil:
-			return ambiguous("there are two pseudo-header fields of one name (RFC 9113 section 8.3)")
+			return Ambiguous("there are two pseudo-header fields of one name (RFC 9113 section 8.3)")
 		default:
 			*at = &f.Value
 		}
 	}
 	if p.method == nil || !isToken(*p.method) || len(*p.method) > 32 {
-		return ambiguous("the method is missing or not a token")
+		return Ambiguous("the method is missing or not a token")
 	}
 	h.Method = *p.method
 	host, bad := h.sift(fields)
@@ -96,18 +96,18 @@ func (h *head2) sift(fields []hpack.HeaderField) (host *string, bad *Malformed) 
 				h.priority = value
 			}
 			if m == isContentType && typed {
-				return nil, ambiguous("there is more than one Content-Type")
+				return nil, Ambiguous("there is more than one Content-Type")
 			}
 			typed = typed || m == isContentType
 			h.Fields = append(h.Fields, Field{Name: spelled(name), Value: value})
 		case isHost:
 			if host != nil {
-				return nil, ambiguous("there is more than one Host")
+				return nil, Ambiguous("there is more than one Host")
 			}
 			host = &value
 		case isContentLength:
 			if lengths++; lengths > 1 || !parseLength(value, &h.Length) {
-				return nil, ambiguous("Content-Length is not one number")
+				return nil, Ambiguous("Content-Length is not one number")
 			}
 		default:
 			if bad := h.hop(m, value); bad != nil {
@@ -131,11 +131,11 @@ func spelled(name string) string {
 func checkField2(name, value string) *Malformed {
 	for i := range len(name) {
 		if c := name[i]; c >= 'A' && c <= 'Z' {
-			return ambiguous("a field's name has upper case letters (RFC 9113 section 8.2.1)")
+			return Ambiguous("a field's name has upper case letters (RFC 9113 section 8.2.1)")
 		}
 	}
 	if strings.HasPrefix(name, ":") {
-		return ambiguous("a pseudo-header field stands behind others (RFC 9113 section 8.3)")
+		return Ambiguous("a pseudo-header field stands behind others (RFC 9113 section 8.3)")
 	}
 	if bad := checkField(name, value); bad != nil {
 		return bad
@@ -148,27 +148,27 @@ func (h *head2) hop(m meaning, value string) (bad *Malformed) {
 	switch m {
 	case isTE:
 		if !strings.EqualFold(value, "trailers") {
-			return ambiguous("TE is not trailers (RFC 9113 section 8.2.2)")
+			return Ambiguous("TE is not trailers (RFC 9113 section 8.2.2)")
 		}
 		h.TakesTrailers = true
 	case isExpect:
 		if h.Expect || !strings.EqualFold(value, "100-continue") {
-			return &Malformed{Code: "ambiguous_request", Status: http.StatusExpectationFailed, Detail: "Expect is not exactly 100-continue"}
+			return &Malformed{Code: CodeAmbiguous, Status: http.StatusExpectationFailed, Detail: "Expect is not exactly 100-continue"}
 		}
 		h.Expect = true
 	case isTrailer:
 		eachListed(value, func(name string) bool {
 			if !isToken(name) || forbiddenInTrailer(name) {
-				bad = ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
+				bad = Ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
 			}
 			h.Announced = addMember(h.Announced, http.CanonicalHeaderKey(name))
 			return bad == nil
 		})
 	case isProxyAuthorization: // it named the task when the tunnel was opened
 	case isH2Settings:
-		return ambiguous("HTTP2-Settings: an upgrade to h2c is not offered")
+		return Ambiguous("HTTP2-Settings: an upgrade to h2c is not offered")
 	default:
-		return ambiguous("a field of one HTTP/1.1 hop has no place in HTTP/2 (RFC 9113 section 8.2.2)")
+		return Ambiguous("a field of one HTTP/1.1 hop has no place in HTTP/2 (RFC 9113 section 8.2.2)")
 	}
 	return bad
 }
@@ -177,21 +177,21 @@ func (h *head2) hop(m meaning, value string) (bad *Malformed) {
 func (h *head2) route(p *pseudo, host *string) (bad *Malformed) {
 	switch {
 	case p.protocol != nil && (h.Method != http.MethodConnect || *p.protocol != "websocket"): // RFC 8441 section 4
-		return ambiguous("only an upgrade to websocket is carried")
+		return Ambiguous("only an upgrade to websocket is carried")
 	case p.protocol != nil && h.Length > 0:
-		return ambiguous("a CONNECT has no Content-Length")
+		return Ambiguous("a CONNECT has no Content-Length")
 	case p.protocol != nil:
 		h.Method, h.Upgrade = http.MethodGet, "websocket"
 	case h.Method == http.MethodConnect:
-		return ambiguous("CONNECT is for the proxy, not for a host behind it")
+		return Ambiguous("CONNECT is for the proxy, not for a host behind it")
 	}
 	switch {
 	case p.scheme == nil || *p.scheme != "https" && *p.scheme != "http":
-		return ambiguous("the scheme is missing or neither https nor http")
+		return Ambiguous("the scheme is missing or neither https nor http")
 	case p.path == nil:
-		return ambiguous("there is no :path")
+		return Ambiguous("there is no :path")
 	case p.authority == nil && host == nil:
-		return ambiguous("there is neither :authority nor Host")
+		return Ambiguous("there is neither :authority nor Host")
 	case p.authority == nil:
 		p.authority = host
 	}
@@ -199,7 +199,7 @@ func (h *head2) route(p *pseudo, host *string) (bad *Malformed) {
 		return bad
 	}
 	if host != nil && !sameAuthority(strings.ToLower(*host), h.Authority, *p.scheme) {
-		return ambiguous(":authority and Host do not agree")
+		return Ambiguous(":authority and Host do not agree")
 	}
 	if _, bad = parseTarget(*p.path, &h.Head, 0); bad != nil {
 		return bad
@@ -212,11 +212,11 @@ func (h *head2) settle() *Malformed {
 	switch {
 	case h.Upgrade != "":
 		if h.Length = 0; !h.open {
-			return ambiguous("the stream of a CONNECT was ended with its head")
+			return Ambiguous("the stream of a CONNECT was ended with its head")
 		}
 	case h.open:
 	case h.Length > 0:
-		return ambiguous("Content-Length announces a body that does not come")
+		return Ambiguous("Content-Length announces a body that does not come")
 	default:
 		h.Length = 0
 	}

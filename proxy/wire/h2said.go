@@ -19,7 +19,7 @@ func (c *agent2) Write(p []byte) (int, error) {
 		rest = more
 		var record string
 		if ok && c.sees(f, code) {
-			record = c.note(ambiguous(fmt.Sprintf("a frame of HTTP/2 is malformed or out of place (%v, RFC 9113 section 7)", code)))
+			record = c.note(Ambiguous(fmt.Sprintf("a frame of HTTP/2 is malformed or out of place (%v, RFC 9113 section 7)", code)))
 		}
 		if at := len(whole) - len(rest) - frameHead - 8; ok && f.kind == http2.FrameGoAway && f.length == 8 && blames(code) && at >= 0 {
 			mixed = appendReason(append(mixed, whole[:at]...), whole[at:at+frameHead+8], record)

@@ -35,27 +35,27 @@ func parseHead(s string, m *message, allowed forms, maxFields int) *Malformed {
 	*m = message{Head: Head{Fields: m.Fields[:0]}}
 	end := strings.IndexByte(s, '\r')
 	if end < 0 || end+1 >= len(s) || s[end+1] != '\n' {
-		return ambiguous("the request line does not end in CR LF")
+		return Ambiguous("the request line does not end in CR LF")
 	}
 	line := s[:end]
 	method := strings.IndexByte(line, ' ')
 	if method < 0 {
-		return ambiguous("the request line is not method, target and version")
+		return Ambiguous("the request line is not method, target and version")
 	}
 	last := strings.LastIndexByte(line, ' ')
 	if last == method {
-		return ambiguous("the request line is not method, target and version")
+		return Ambiguous("the request line is not method, target and version")
 	}
 	m.Method = line[:method]
 	if !isToken(m.Method) || len(m.Method) > 32 {
-		return ambiguous("the method is not a token")
+		return Ambiguous("the method is not a token")
 	}
 	switch line[last+1:] {
 	case "HTTP/1.1":
 	case "HTTP/1.0":
 		m.http10, m.close = true, true
 	default:
-		return ambiguous("the version is neither HTTP/1.1 nor HTTP/1.0")
+		return Ambiguous("the version is neither HTTP/1.1 nor HTTP/1.0")
 	}
 	m.Proto = "HTTP/1.1"
 	var bad *Malformed
@@ -81,13 +81,13 @@ func (m *message) sift() *Malformed {
 			kept = append(kept, f)
 		case isContentType:
 			if m.typed {
-				return ambiguous("there is more than one Content-Type")
+				return Ambiguous("there is more than one Content-Type")
 			}
 			m.typed = true
 			kept = append(kept, f)
 		case isHost:
 			if m.hosts++; m.hosts > 1 {
-				return ambiguous("there is more than one Host")
+				return Ambiguous("there is more than one Host")
 			}
 			authority, bad := checkAuthority(f.Value)
 			if bad != nil {
@@ -102,21 +102,21 @@ func (m *message) sift() *Malformed {
 			}
 		case isContentLength:
 			if m.framings++; !parseLength(f.Value, &m.Length) {
-				return ambiguous("Content-Length is not one number")
+				return Ambiguous("Content-Length is not one number")
 			}
 		case isTransferEncoding:
 			if m.framings++; f.Value != "chunked" {
-				return ambiguous("Transfer-Encoding is not exactly chunked")
+				return Ambiguous("Transfer-Encoding is not exactly chunked")
 			}
 			m.chunked, m.Length = true, -1
 		case isTrailer:
 			if m.trailer != "" {
-				return ambiguous("there is more than one Trailer")
+				return Ambiguous("there is more than one Trailer")
 			}
 			m.trailer = f.Value
 		case isUpgrade:
 			if m.offered != "" || f.Value == "" {
-				return ambiguous("there is more than one Upgrade, or an empty one")
+				return Ambiguous("there is more than one Upgrade, or an empty one")
 			}
 			m.offered = f.Value
 		case isTE:
@@ -126,16 +126,16 @@ func (m *message) sift() *Malformed {
 			})
 		case isExpect:
 			if m.expect || !strings.EqualFold(f.Value, "100-continue") {
-				return &Malformed{Code: "ambiguous_request", Status: 417, Detail: "Expect is not exactly 100-continue"}
+				return &Malformed{Code: CodeAmbiguous, Status: 417, Detail: "Expect is not exactly 100-continue"}
 			}
 			m.expect = true
 		case isProxyAuthorization:
 			if m.ProxyAuthorization != "" {
-				return ambiguous("there is more than one Proxy-Authorization")
+				return Ambiguous("there is more than one Proxy-Authorization")
 			}
 			m.ProxyAuthorization = f.Value
 		case isH2Settings:
-			return ambiguous("HTTP2-Settings: an upgrade to h2c is not offered")
+			return Ambiguous("HTTP2-Settings: an upgrade to h2c is not offered")
 		}
 	}
 	clear(m.Fields[len(kept):])
@@ -147,17 +147,17 @@ func (m *message) sift() *Malformed {
 func (m *message) settle(named string, allowed forms) *Malformed {
 	switch {
 	case m.framings > 1:
-		return ambiguous("the body is framed twice (Content-Length, Transfer-Encoding)")
+		return Ambiguous("the body is framed twice (Content-Length, Transfer-Encoding)")
 	case m.chunked && m.http10:
-		return ambiguous("HTTP/1.0 has no Transfer-Encoding")
+		return Ambiguous("HTTP/1.0 has no Transfer-Encoding")
 	case m.hosts == 0 && !m.http10:
-		return ambiguous("there is no Host")
+		return Ambiguous("there is no Host")
 	case named != "" && m.hosts == 1 && !sameAuthority(named, m.Authority, m.Scheme):
-		return ambiguous("the target names another host than Host does")
+		return Ambiguous("the target names another host than Host does")
 	case m.Method == "CONNECT" && m.framings > 0:
-		return ambiguous("CONNECT has no body")
+		return Ambiguous("CONNECT has no body")
 	case m.trailer != "" && !m.chunked:
-		return ambiguous("Trailer is announced for a body that is not chunked")
+		return Ambiguous("Trailer is announced for a body that is not chunked")
 	}
 	if named != "" {
 		m.Authority = named
@@ -190,11 +190,11 @@ func (m *message) obeyConnection() (bad *Malformed) {
 		case strings.EqualFold(option, "upgrade"):
 			m.upgrade = true
 		case !isToken(option):
-			bad = ambiguous("Connection lists what is not a token")
+			bad = Ambiguous("Connection lists what is not a token")
 		default:
 			switch meaningOf(option) {
 			case isHost, isContentLength, isTransferEncoding, isContentType:
-				bad = ambiguous("Connection lists a field that frames or routes the message")
+				bad = Ambiguous("Connection lists a field that frames or routes the message")
 			}
 			drop = true
 		}
@@ -226,7 +226,7 @@ func withoutListed(fields []Field, list string) []Field {
 func (m *message) checkTrailerNames() (bad *Malformed) {
 	eachListed(m.trailer, func(name string) bool {
 		if !isToken(name) || forbiddenInTrailer(name) {
-			bad = ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
+			bad = Ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
 		}
 		return bad == nil
 	})
@@ -240,11 +240,11 @@ func (m *message) checkUpgrade() *Malformed {
 	case m.offered == "" && !m.upgrade:
 		return nil
 	case m.offered == "" || !m.upgrade:
-		return ambiguous("Upgrade and Connection: upgrade do not come together")
+		return Ambiguous("Upgrade and Connection: upgrade do not come together")
 	case !strings.EqualFold(m.offered, "websocket"):
-		return ambiguous("only an upgrade to websocket is carried (h2c is not)")
+		return Ambiguous("only an upgrade to websocket is carried (h2c is not)")
 	case m.Method != "GET" || m.Length != 0 || m.http10:
-		return ambiguous("an upgrade is a GET without a body in HTTP/1.1")
+		return Ambiguous("an upgrade is a GET without a body in HTTP/1.1")
 	}
 	m.Upgrade = "websocket"
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -13,12 +12,11 @@ import (
 
 // side is one end of a joined stream. Read and Write are each called by one
 // goroutine at a time; a Write does not wait for ever. CloseWrite passes on that
-// nothing more will be written; cut makes Read and Write fail, also those under
+// nothing more will be written; Close makes Read and Write fail, also those under
 // way. Both may be called more than once.
 type side interface {
-	io.ReadWriter
+	io.ReadWriteCloser
 	CloseWrite() error
-	cut()
 }
 
 // splicing is a joined stream: two directions and what they share.
@@ -70,8 +68,8 @@ func (s *splicing) pass(to, from side, see *frames) int64 {
 // from it.
 func (s *splicing) fail(err error) {
 	s.once.Do(func() { s.err = err })
-	s.agent.cut()
-	s.saas.cut()
+	_ = s.agent.Close()
+	_ = s.saas.Close()
 }
 
 // copy is lean while little is said: an idle WebSocket holds a small buffer.
@@ -80,7 +78,7 @@ func (s *splicing) copy(to io.Writer, from io.Reader, see *frames) (n int64, err
 	var large *buffer
 	defer func() {
 		if large != nil {
-			buffers.Put(large)
+			putBuffer(large)
 		}
 	}()
 	for buf := small[:]; ; {
@@ -102,10 +100,10 @@ func (s *splicing) copy(to io.Writer, from io.Reader, see *frames) (n int64, err
 		case err != nil:
 			return n, err
 		case large == nil && m == len(small):
-			large = buffers.Get().(*buffer)
+			large = getBuffer()
 			buf = large[:]
 		case large != nil && m <= len(small):
-			buffers.Put(large)
+			putBuffer(large)
 			large, buf = nil, small[:]
 		}
 	}
@@ -118,7 +116,7 @@ func (c *h1) join(resp *Response) (err error) {
 		_ = resp.Switched.Close()
 		closeAnswer(resp, sent, received, err)
 	}()
-	head, err := appendAnswerHead(nil, &delivery{resp: resp})
+	head, err := appendAnswerHead(nil, resp, false, false)
 	if err != nil {
 		return err
 	}
@@ -180,15 +178,7 @@ func (s h1side) Write(p []byte) (int, error) {
 }
 
 func (s h1side) CloseWrite() error { return closeWrite(s.c.conn) }
-func (s h1side) cut()              { cut(s.c.conn) }
-
-// closeWrite ends the writing half of a connection.
-func closeWrite(conn net.Conn) error {
-	if half, ok := conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
+func (s h1side) Close() error      { cut(s.c.conn); return nil }
 
 // asSide takes a switched stream that the walk may have wrapped.
 func asSide(rwc io.ReadWriteCloser) side {
@@ -202,7 +192,6 @@ func asSide(rwc io.ReadWriteCloser) side {
 type plainSide struct{ io.ReadWriteCloser }
 
 func (p plainSide) CloseWrite() error { return p.Close() }
-func (p plainSide) cut()              { _ = p.Close() }
 
 // join carries a WebSocket in an extended CONNECT (RFC 8441): the answer is 200
 // and the stream's data are the connection. halved: END_STREAM was sent already, and
@@ -261,7 +250,8 @@ func (s *h2side) CloseWrite() error {
 	return s.x.conn.endHalf(s.x.stream, s.sent)
 }
 
-func (s *h2side) cut() {
+func (s *h2side) Close() error {
 	s.in.wait.late()
 	s.x.writing.late()
+	return nil
 }

@@ -13,11 +13,6 @@ type kept struct {
 	own  *page // nil: left lies elsewhere
 }
 
-// page holds most answers that are not files.
-type page [4 << 10]byte
-
-var pages = sync.Pool{New: func() any { return new(page) }}
-
 // newKept has room for n bytes in left, to be filled by the caller.
 func newKept(n int64) *kept {
 	k := &kept{}
@@ -25,7 +20,7 @@ func newKept(n int64) *kept {
 		k.left = make([]byte, n)
 		return k
 	}
-	k.own = pages.Get().(*page)
+	k.own = getPage()
 	k.left = k.own[:n]
 	return k
 }
@@ -49,7 +44,7 @@ func (k *kept) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.left = nil; k.own != nil {
-		pages.Put(k.own)
+		putPage(k.own)
 		k.own = nil
 	}
 	return nil

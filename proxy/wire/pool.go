@@ -90,8 +90,8 @@ var errPoolClosed = errors.New("the lease's connections are closed")
 // closed before any byte of an answer, and the method is idempotent without a
 // body. When ctx ends, the exchange is cut at once, also while the body is read.
 func (p *Pool) RoundTrip(ctx context.Context, t *Target, out *Request) (*Response, error) {
-	if err := checkOut(t, out); err != nil {
-		return nil, &Error{Stage: "write", Err: err}
+	if err := checkOut(out); err != nil {
+		return nil, &Error{Stage: StageWrite, Err: err}
 	}
 	h, err := p.host(t)
 	if err != nil {
@@ -200,7 +200,7 @@ func (p *Pool) host(t *Target) (*host, error) {
 	}
 	name, addr, err := whereTo(t)
 	if err != nil {
-		return nil, &Error{Stage: "address", Err: err}
+		return nil, &Error{Stage: StageAddress, Err: err}
 	}
 	h := &host{pool: p, key: key, addr: addr, slots: make(chan struct{}, p.cfg.MaxConns)}
 	if t.Scheme == "https" {
@@ -283,24 +283,4 @@ func whereTo(t *Target) (name, addr string, err error) {
 		addr = net.JoinHostPort(name, port)
 	}
 	return name, addr, nil
-}
-
-// checkOut refuses to send what could be read in two ways: the walk built it,
-// and this is the last door.
-func checkOut(t *Target, out *Request) error {
-	if !isToken(out.Method) || out.Method == "CONNECT" {
-		return errors.New("the method cannot be sent")
-	}
-	if out.Path != "*" && (out.Path == "" || out.Path[0] != '/') || !all(out.Path, targetByte) || !all(out.Query, targetByte) {
-		return errors.New("the path or query cannot be sent")
-	}
-	if (out.Length == 0) != (out.Body == nil) {
-		return errors.New("the body and its length do not agree")
-	}
-	for i := range out.Fields {
-		if bad := checkField(out.Fields[i].Name, out.Fields[i].Value); bad != nil {
-			return errors.New(bad.Detail)
-		}
-	}
-	return nil
 }

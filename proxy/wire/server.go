@@ -75,19 +75,6 @@ func (s *Server) Serve(ctx context.Context, conn net.Conn, alpn, scheme string, 
 	return carry()
 }
 
-// cut closes a connection without a farewell: tls.Conn.Close would wait for
-// room to say close_notify.
-func cut(conn net.Conn) {
-	for {
-		inner, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			_ = conn.Close()
-			return
-		}
-		conn = inner.NetConn()
-	}
-}
-
 func (s *Server) enter(it *served) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

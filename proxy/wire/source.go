@@ -27,6 +27,18 @@ type source struct {
 
 func (s *source) buffered() []byte { return s.buf[s.r:s.w] }
 
+// empty reports whether nothing is buffered.
+func (s *source) empty() bool { return s.r == s.w }
+
+// received reports whether bytes came since the buffer was last given back.
+func (s *source) received() bool { return s.w > 0 }
+
+// discard takes n buffered bytes away.
+func (s *source) discard(n int) { s.r += n }
+
+// noteDeadline records a read deadline that somebody else has set on conn.
+func (s *source) noteDeadline(t time.Time) { s.armed = t }
+
 // arm sets a read deadline d from now. One that is set already and lies at
 // least three quarters of d ahead is left: setting costs more than the check.
 func (s *source) arm(d time.Duration) {
@@ -48,7 +60,7 @@ func (s *source) fill() error {
 	case s.r == s.w:
 		s.r, s.w = 0, 0
 		if s.own == nil {
-			s.own = pages.Get().(*page)
+			s.own = getPage()
 		}
 		s.buf = s.own[:] // it may have grown for a large head
 	case s.r > 0 && s.w == len(s.buf):
@@ -72,7 +84,7 @@ func (s *source) fill() error {
 // rest gives the buffer back while nothing is in it.
 func (s *source) rest() {
 	if s.r == s.w && s.own != nil {
-		pages.Put(s.own)
+		putPage(s.own)
 		s.own, s.buf, s.r, s.w = nil, nil, 0, 0
 	}
 }
@@ -95,7 +107,7 @@ func (s *source) begin(d time.Duration) error {
 	if n == 0 {
 		return cmp.Or(err, io.ErrNoProgress)
 	}
-	s.own = pages.Get().(*page)
+	s.own = getPage()
 	s.buf = s.own[:]
 	s.buf[0], s.w = s.one[0], 1
 	return nil
@@ -125,11 +137,11 @@ func (c *scan) end(b []byte, emptyFirst bool) (int, *Malformed) {
 		}
 		i += c.seen
 		if i == c.line || b[i-1] != '\r' {
-			return 0, ambiguous("a line does not end in CR LF")
+			return 0, Ambiguous("a line does not end in CR LF")
 		}
 		if i-1 == c.line {
 			if i == 1 && !emptyFirst {
-				return 0, ambiguous("there is an empty line before the request line")
+				return 0, Ambiguous("there is an empty line before the request line")
 			}
 			return i + 1, nil
 		}
@@ -162,7 +174,7 @@ func (s *source) head(max int, first, whole time.Duration) ([]byte, error) {
 		case bad != nil:
 			return nil, bad
 		case n > max || n == 0 && s.w-s.r >= max:
-			return nil, tooLarge(431, "the head is too large")
+			return nil, TooLarge(431, "the head is too large")
 		case n > 0:
 			b := s.buf[s.r : s.r+n]
 			s.r += n
@@ -183,9 +195,4 @@ func endedEarly(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-func isTimeout(err error) bool {
-	ne, ok := err.(net.Error)
-	return ok && ne.Timeout()
 }

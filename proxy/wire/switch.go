@@ -29,16 +29,6 @@ func acceptOf(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// first is the first field of that name, or "".
-func first(fields []Field, name string) string {
-	for i := range fields {
-		if strings.EqualFold(fields[i].Name, name) {
-			return fields[i].Value
-		}
-	}
-	return ""
-}
-
 // keyed is out with a key, which an agent that opened its WebSocket over HTTP/2
 // has none of.
 func keyed(out *Request) (*Request, bool) {
@@ -57,9 +47,9 @@ func keyed(out *Request) (*Request, bool) {
 func (x *exchange) switched(m *answerHead, resp *Response) (*Response, error) {
 	switch {
 	case x.out.Upgrade == "" || !strings.EqualFold(m.upgrade, x.out.Upgrade) || m.length > 0 || m.chunked:
-		return nil, x.fail("head", errors.New("the answer switches to what was not asked for"))
+		return nil, x.fail(StageHead, errors.New("the answer switches to what was not asked for"))
 	case first(m.fields, wsAccept) != acceptOf(first(x.out.Fields, wsKey)):
-		return nil, x.fail("head", errors.New("the answer accepts another key than the one it was sent"))
+		return nil, x.fail(StageHead, errors.New("the answer accepts another key than the one it was sent"))
 	}
 	_ = x.u.SetDeadline(time.Time{})
 	x.u.sends = time.Time{}
@@ -84,15 +74,14 @@ func (j *joint) Write(p []byte) (int, error) {
 }
 
 func (j *joint) CloseWrite() error { return closeWrite(j.x.u.Conn) }
-func (j *joint) cut()              { j.x.end(false) }
-func (j *joint) Close() error      { j.cut(); return nil }
+func (j *joint) Close() error      { j.x.end(false); return nil }
 
 // brokenOff says that it was the SaaS's side that failed.
 func brokenOff(err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &Error{Stage: "body", Sent: true, Err: err}
+	return &Error{Stage: StageBody, Sent: true, Err: err}
 }
 
 // overConnect opens a WebSocket over HTTP/2 (RFC 8441) on a connection of its
@@ -104,7 +93,7 @@ func (h *host) overConnect(ctx context.Context, out *Request) (*Response, error)
 	}
 	if secured, ok := conn.(*tls.Conn); ok && secured.ConnectionState().NegotiatedProtocol != "h2" {
 		cut(conn)
-		return nil, &Error{Stage: "tls", Err: errNotH2}
+		return nil, &Error{Stage: StageTLS, Err: errNotH2}
 	}
 	body, up := io.Pipe()
 	w := &webStream{conn: conn, up: up, stall: h.pool.cfg.BodyStall}
@@ -112,7 +101,7 @@ func (h *host) overConnect(ctx context.Context, out *Request) (*Response, error)
 	resp, err := w.open(ctx, h, out, body)
 	if err != nil {
 		w.cut()
-		stage := stageOf(ctx, err, "head")
+		stage := stageOf(ctx, err, StageHead)
 		return nil, &Error{Stage: stage, Sent: true, Err: err}
 	}
 	return resp, nil

@@ -6,23 +6,23 @@ import "strings"
 // absolute or authority form names, or "".
 func parseTarget(t string, h *Head, allowed forms) (named string, bad *Malformed) {
 	if t == "" || len(t) > 1<<16 {
-		return "", ambiguous("the target is empty or too long")
+		return "", Ambiguous("the target is empty or too long")
 	}
 	if !all(t, targetByte) {
-		return "", ambiguous("the target has a fragment, a backslash, or bytes that must be percent-encoded")
+		return "", Ambiguous("the target has a fragment, a backslash, or bytes that must be percent-encoded")
 	}
 	switch {
 	case h.Method == "CONNECT":
 		if allowed&authorityForm == 0 {
-			return "", ambiguous("CONNECT is for the proxy, not for a host behind it")
+			return "", Ambiguous("CONNECT is for the proxy, not for a host behind it")
 		}
 		if named, bad = checkAuthority(t); bad == nil && portOf(named) == "" {
-			bad = ambiguous("the target of CONNECT has no port")
+			bad = Ambiguous("the target of CONNECT has no port")
 		}
 		return named, bad
 	case t == "*":
 		if h.Method != "OPTIONS" {
-			return "", ambiguous(`the target "*" is for OPTIONS alone`)
+			return "", Ambiguous(`the target "*" is for OPTIONS alone`)
 		}
 		h.Path = "*"
 		return "", nil
@@ -31,13 +31,13 @@ func parseTarget(t string, h *Head, allowed forms) (named string, bad *Malformed
 	case allowed&absoluteForm != 0:
 		return parseAbsolute(t, h)
 	}
-	return "", ambiguous("the target is not a path")
+	return "", Ambiguous("the target is not a path")
 }
 
 func parseAbsolute(t string, h *Head) (named string, bad *Malformed) {
 	const scheme = "http://"
 	if len(t) < len(scheme) || !strings.EqualFold(t[:len(scheme)], scheme) {
-		return "", ambiguous("the target is neither a path nor an http URL (use CONNECT for https)")
+		return "", Ambiguous("the target is neither a path nor an http URL (use CONNECT for https)")
 	}
 	rest := t[len(scheme):]
 	end := strings.IndexAny(rest, "/?")
@@ -64,7 +64,7 @@ func setPath(t string, h *Head) *Malformed {
 			return nil
 		}
 		if i+2 >= len(rest) || !isHex(rest[i+1]) || !isHex(rest[i+2]) {
-			return ambiguous("the path has a broken percent-encoding")
+			return Ambiguous("the path has a broken percent-encoding")
 		}
 		rest = rest[i+3:]
 	}
@@ -81,7 +81,7 @@ func checkAuthority(s string) (string, *Malformed) {
 	if strings.HasPrefix(s, "[") {
 		end := strings.IndexByte(s, ']')
 		if end < 2 || !all6(s[1:end]) {
-			return "", ambiguous("the host is not a name or an address")
+			return "", Ambiguous("the host is not a name or an address")
 		}
 		host, port = s[:end+1], s[end+1:]
 	} else {
@@ -89,11 +89,11 @@ func checkAuthority(s string) (string, *Malformed) {
 			host, port = s[:i], s[i:]
 		}
 		if host == "" || !all(host, hostByte) {
-			return "", ambiguous("the host is not a name or an address (a user name is not taken here)")
+			return "", Ambiguous("the host is not a name or an address (a user name is not taken here)")
 		}
 	}
 	if len(host) > 255 || port != "" && !isPort(port) {
-		return "", ambiguous("the host's port is not a number from 1 to 65535")
+		return "", Ambiguous("the host's port is not a number from 1 to 65535")
 	}
 	return strings.ToLower(s), nil
 }

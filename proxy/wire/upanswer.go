@@ -5,95 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 )
-
-// answerHead is the head of the SaaS's answer, with its framing.
-type answerHead struct {
-	status   int
-	fields   []Field
-	length   int64 // -1 without Content-Length
-	chunked  bool
-	close    bool
-	upgrade  string
-	trailer  string
-	listed   string
-	framings int
-}
-
-// parseAnswerHead is as strict as the agents' side where the framing is in
-// question: an answer that could be cut in two ways poisons a connection.
-func parseAnswerHead(s string, m *answerHead, maxFields int) *Malformed {
-	m.length = -1
-	end := strings.IndexByte(s, '\r')
-	if end < 12 || s[:7] != "HTTP/1." || s[7] != '0' && s[7] != '1' || s[8] != ' ' || end > 12 && s[12] != ' ' || !all(s[9:end], valueByte) {
-		return ambiguous("the answer has no status line")
-	}
-	for _, c := range []byte(s[9:12]) {
-		if c < '0' || c > '9' {
-			return ambiguous("the answer's status is not a number")
-		}
-		m.status = m.status*10 + int(c-'0')
-	}
-	if m.status < 100 || m.status > 599 {
-		return ambiguous("the answer's status is not from 100 to 599")
-	}
-	old := s[7] == '0'
-	m.close = old
-	if end+2 > len(s) || s[end+1] != '\n' {
-		return ambiguous("the answer's status line does not end in CR LF")
-	}
-	fields, bad := cutFields(s[end+2:], make([]Field, 0, strings.Count(s[end+2:], "\n")), maxFields)
-	if bad != nil {
-		return bad
-	}
-	if bad := m.sift(fields); bad != nil {
-		return bad
-	}
-	if m.framings > 1 || m.chunked && old {
-		return ambiguous("the answer's body is framed twice, or chunked in HTTP/1.0")
-	}
-	eachListed(m.listed, func(option string) bool {
-		switch {
-		case strings.EqualFold(option, "close"):
-			m.close = true
-		case old && strings.EqualFold(option, "keep-alive"):
-			m.close = false
-		}
-		return true
-	})
-	if m.listed != "" {
-		m.fields = withoutListed(m.fields, m.listed)
-	}
-	return nil
-}
-
-func (m *answerHead) sift(fields []Field) *Malformed {
-	m.fields = fields[:0]
-	for _, f := range fields {
-		switch meaningOf(f.Name) {
-		case isContentLength:
-			if m.framings++; !parseLength(f.Value, &m.length) {
-				return ambiguous("the answer's Content-Length is not one number")
-			}
-		case isTransferEncoding:
-			if m.framings++; !strings.EqualFold(f.Value, "chunked") {
-				return ambiguous("the answer's Transfer-Encoding is not chunked")
-			}
-			m.chunked = true
-		case isConnection:
-			m.listed += "," + f.Value
-		case isUpgrade:
-			m.upgrade = f.Value
-		case isTrailer:
-			m.trailer = f.Value
-		case isHop, isTE, isHost, isExpect, isH2Settings, isProxyAuthorization:
-		default:
-			m.fields = append(m.fields, f)
-		}
-	}
-	return nil
-}
 
 // answer turns a head into a Response, with its body whole or streamed.
 func (x *exchange) answer(m *answerHead) (*Response, error) {
@@ -118,7 +30,7 @@ func (x *exchange) answer(m *answerHead) (*Response, error) {
 	switch {
 	case m.chunked:
 		b.framing, b.left = chunks, 0
-		b.limits.headBytes, b.limits.fields = cfg.MaxHeadBytes, cfg.MaxFields
+		b.maxTrailerBytes, b.maxTrailerFields = cfg.MaxHeadBytes, cfg.MaxFields
 		resp.Trailers, resp.Announced = b.Trailers, m.trailer
 	case m.length < 0:
 		b.framing, x.keep = untilClose, false
@@ -148,7 +60,7 @@ func (x *exchange) whole(resp *Response, b *body) (*Response, error) {
 	k := newKept(b.left)
 	if _, err := io.ReadFull(b, k.left); err != nil {
 		_ = k.Close()
-		return nil, x.fail("body", endedEarly(err))
+		return nil, x.fail(StageBody, endedEarly(err))
 	}
 	x.end(x.keep)
 	resp.Body = k
@@ -165,11 +77,11 @@ func (x *exchange) arrived(resp *Response, s *stream) (done bool, err error) {
 		return false, nil
 	}
 	if err != io.EOF {
-		return false, x.fail("body", garbled(err))
+		return false, x.fail(StageBody, garbled(err))
 	}
 	x.end(x.keep)
 	resp.Body = &kept{left: early[:n]}
-	if s.b.trailer == nil {
+	if !s.b.hasTrailer() {
 		resp.Length, resp.Trailers = int64(n), nil
 	}
 	return true, nil
@@ -206,14 +118,14 @@ func (s *stream) Read(p []byte) (int, error) {
 		s.err = err
 		s.x.end(s.x.keep)
 	case err != nil:
-		s.err = s.x.fail("body", garbled(s.x.cause(err)))
+		s.err = s.x.fail(StageBody, garbled(s.x.cause(err)))
 		err = s.err
 	}
 	return n, err
 }
 
-// waiting is where more of the body arrives.
-func (s *stream) waiting() waiting { return waitingOn(s.x.u.Conn) }
+// Waiting is where more of the body arrives.
+func (s *stream) Waiting() waiting { return waitingOn(s.x.u.Conn) }
 
 // Close may be called at any time, also beside a Read, which it ends. A body
 // that was not read to its end costs the connection.

@@ -68,13 +68,13 @@ func (h *host) overH2(ctx context.Context, out *Request) (*Response, error) {
 	req, err := x.request(out)
 	if err != nil {
 		end()
-		return nil, &Error{Stage: "write", Err: err}
+		return nil, &Error{Stage: StageWrite, Err: err}
 	}
 	got, err := h.h2.RoundTrip(req)
 	x.answered.Store(true)
 	x.hints.end()
 	if err != nil {
-		err = x.fail("head", err) // before end, which cancels too
+		err = x.fail(StageHead, err) // before end, which cancels too
 		end()
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (h *host) overH2(ctx context.Context, out *Request) (*Response, error) {
 	if bad := fromHeader(resp, got.Header, h.pool.cfg.MaxFields); bad != nil {
 		end()
 		_ = got.Body.Close()
-		return nil, &Error{Stage: "head", Sent: true, Err: errors.New(bad.Detail)}
+		return nil, &Error{Stage: StageHead, Sent: true, Err: errors.New(bad.Detail)}
 	}
 	if out.Method == http.MethodHead || !bodyAllowed(got.StatusCode) || got.Body == http.NoBody || got.ContentLength == 0 {
 		end()
@@ -99,7 +99,7 @@ func (h *host) overH2(ctx context.Context, out *Request) (*Response, error) {
 			_, _ = s.Read(one[:])
 		}
 		if err != nil {
-			err = x.fail("body", endedEarly(err)) // before Close, which cancels too
+			err = x.fail(StageBody, endedEarly(err)) // before Close, which cancels too
 		}
 		_ = s.Close()
 		if err != nil {
@@ -185,38 +185,25 @@ func (x *h2exchange) request(out *Request) (*http.Request, error) {
 	return req.WithContext(x.traced(out.Body != nil)), nil
 }
 
-// announcedHeader has the names that are to come behind the body, with no values
-// yet. The library announces them; there are receivers that take no other.
-func announcedHeader(names string) http.Header {
-	h := http.Header{}
-	eachListed(names, func(name string) bool {
-		if isToken(name) && !forbiddenInTrailer(name) {
-			h[http.CanonicalHeaderKey(name)] = nil
-		}
-		return true
-	})
-	return h
-}
-
 // fail names the stage of what the library says.
-func (x *h2exchange) fail(stage string, err error) error {
+func (x *h2exchange) fail(stage Stage, err error) error {
 	var own *Error
 	sent := x.sent.Load()
 	switch {
 	case x.h.pool.ctx.Err() != nil:
-		return &Error{Stage: "canceled", Sent: sent, Err: errPoolClosed}
+		return &Error{Stage: StageCanceled, Sent: sent, Err: errPoolClosed}
 	case errors.Is(err, errNotH2):
-		return &Error{Stage: "tls", Err: errNotH2}
+		return &Error{Stage: StageTLS, Err: errNotH2}
 	case errors.As(err, &own):
 		return own
 	case context.Cause(x.ctx) == errStreamOver:
 		return &Error{Stage: stage, Sent: true, Err: errStreamOver}
 	case x.ctx.Err() != nil:
-		return &Error{Stage: stageOf(x.ctx, x.ctx.Err(), "canceled"), Sent: sent, Err: context.Cause(x.ctx)}
+		return &Error{Stage: stageOf(x.ctx, x.ctx.Err(), StageCanceled), Sent: sent, Err: context.Cause(x.ctx)}
 	case x.broken.Load() != nil:
-		return &Error{Stage: "body", Sent: sent, Err: x.broken.Load()}
+		return &Error{Stage: StageBody, Sent: sent, Err: x.broken.Load()}
 	case isTimeout(err):
-		stage = "timeout"
+		stage = StageTimeout
 	}
 	return &Error{Stage: stage, Sent: sent, Err: err}
 }
@@ -260,30 +247,6 @@ func (u *h2upload) Close() error {
 	return nil
 }
 
-// fromHeader checks and flattens an answer's header.
-func fromHeader(resp *Response, h http.Header, maxFields int) *Malformed {
-	n := 0
-	for _, values := range h {
-		n += len(values)
-	}
-	if n > maxFields {
-		return tooLarge(431, "the answer has too many fields")
-	}
-	resp.Fields = make([]Field, 0, n)
-	for name, values := range h {
-		for _, v := range values {
-			if bad := checkField(name, v); bad != nil {
-				return bad
-			}
-			if m := meaningOf(name); m == endToEnd || m == isContentType {
-				resp.Fields = append(resp.Fields, Field{Name: name, Value: v})
-			}
-		}
-	}
-	sortByName(resp.Fields)
-	return nil
-}
-
 // h2stream is an answer's body. A read that waits too long ends the exchange.
 type h2stream struct {
 	x     *h2exchange
@@ -306,12 +269,49 @@ func (s *h2stream) Read(p []byte) (int, error) {
 	case err == nil || err == io.EOF:
 		return n, err
 	case s.late.Load():
-		return n, &Error{Stage: "timeout", Sent: true, Err: err}
+		return n, &Error{Stage: StageTimeout, Sent: true, Err: err}
 	}
-	return n, s.x.fail("body", err)
+	return n, s.x.fail(StageBody, err)
 }
 
 func (s *h2stream) Close() error {
 	s.end() // first: closing waits for the request's body, which may be waiting for the agent
 	return s.rc.Close()
+}
+
+// announcedHeader has the names that are to come behind the body, with no values
+// yet. The library announces them; there are receivers that take no other.
+func announcedHeader(names string) http.Header {
+	h := http.Header{}
+	eachListed(names, func(name string) bool {
+		if isToken(name) && !forbiddenInTrailer(name) {
+			h[http.CanonicalHeaderKey(name)] = nil
+		}
+		return true
+	})
+	return h
+}
+
+// fromHeader checks and flattens an answer's header.
+func fromHeader(resp *Response, h http.Header, maxFields int) *Malformed {
+	n := 0
+	for _, values := range h {
+		n += len(values)
+	}
+	if n > maxFields {
+		return TooLarge(431, "the answer has too many fields")
+	}
+	resp.Fields = make([]Field, 0, n)
+	for name, values := range h {
+		for _, v := range values {
+			if bad := checkField(name, v); bad != nil {
+				return bad
+			}
+			if m := meaningOf(name); m == endToEnd || m == isContentType {
+				resp.Fields = append(resp.Fields, Field{Name: name, Value: v})
+			}
+		}
+	}
+	sortByName(resp.Fields)
+	return nil
 }

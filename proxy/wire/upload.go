@@ -94,7 +94,7 @@ func (u *upload) agentError() error {
 }
 
 func (u *upload) run(buf *buffer) {
-	defer buffers.Put(buf)
+	defer putBuffer(buf)
 	if u.x.out.Expect && !u.wanted() {
 		return
 	}
@@ -121,14 +121,14 @@ func (u *upload) counted(buf *buffer) error {
 	var g gather
 	var source waiting
 	if b, ok := u.x.out.Body.(*body); ok && u.x.out.Length > int64(len(buf)) {
-		g, source = gatherOn(u.x.u.Conn), waitingOn(b.src.conn)
+		g, source = gatherOn(u.x.u.Conn), waitingOn(b.conn())
 		defer g.after(false) //nolint:errcheck // after an error alone
 	}
 	for left := u.x.out.Length; left > 0; {
 		n, err := u.x.out.Body.Read(buf[:min(int64(len(buf)), left)])
 		left -= int64(n)
 		if n > 0 {
-			more := err == nil && left > 0 && g.cork != nil && source.record()
+			more := err == nil && left > 0 && g.active() && source.record()
 			g.before(more)
 			if werr := u.x.write(buf[:n]); werr != nil {
 				return werr
@@ -168,3 +168,24 @@ func (u *upload) open(buf *buffer) error {
 		}
 	}
 }
+
+// AgentFault is set if err, from a round trip, comes from the agent's own body:
+// it was framed wrongly or did not arrive in time. Then the SaaS is not to
+// blame.
+func AgentFault(err error) *Malformed {
+	var own *agentError
+	if errors.As(err, &own) {
+		return BodyFault(own)
+	}
+	var e *Error
+	var bad *Malformed
+	if errors.As(err, &e) && e.Stage == StageCanceled && errors.As(e.Err, &bad) { // the cause of ctx's end
+		return bad
+	}
+	return nil
+}
+
+// agentError is a failure of the agent's body: the SaaS is not to blame.
+type agentError struct{ error }
+
+func (e *agentError) Unwrap() error { return e.error }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -49,7 +48,7 @@ type exchange struct {
 // stale: a kept-alive connection that the SaaS had closed (RFC 9110 9.2.2).
 func (x *exchange) stale(err error) bool {
 	var e *Error
-	if !x.u.used || x.heard || x.out.Body != nil || x.ctx.Err() != nil || !errors.As(err, &e) || e.Stage == "timeout" {
+	if !x.u.used || x.heard || x.out.Body != nil || x.ctx.Err() != nil || !errors.As(err, &e) || e.Stage == StageTimeout {
 		return false
 	}
 	switch x.out.Method {
@@ -63,7 +62,7 @@ func (x *exchange) run() (*Response, error) {
 	conn := x.u.Conn
 	x.stop = context.AfterFunc(x.ctx, func() { cut(conn) })
 	if err := x.send(); err != nil {
-		return nil, x.fail("write", err)
+		return nil, x.fail(StageWrite, err)
 	}
 	m := &x.head
 	for n := 0; ; n++ {
@@ -73,22 +72,22 @@ func (x *exchange) run() (*Response, error) {
 			first = 0
 		}
 		raw, err := x.u.src.head(x.h.pool.cfg.MaxHeadBytes, first, x.h.pool.cfg.ResponseHead)
-		x.heard = x.heard || x.u.src.w > 0
+		x.heard = x.heard || x.u.src.received()
 		if x.upload != nil {
 			x.upload.answered()
 		}
 		if err != nil {
-			return nil, x.fail("head", x.cause(err))
+			return nil, x.fail(StageHead, x.cause(err))
 		}
 		*m = answerHead{}
 		if bad := parseAnswerHead(string(raw), m, x.h.pool.cfg.MaxFields); bad != nil {
-			return nil, x.fail("head", errors.New(bad.Detail))
+			return nil, x.fail(StageHead, errors.New(bad.Detail))
 		}
 		if m.status >= 200 || m.status == 101 {
 			break
 		}
 		if n == maxInterim {
-			return nil, x.fail("head", errors.New("the SaaS gives interim answers without an end"))
+			return nil, x.fail(StageHead, errors.New("the SaaS gives interim answers without an end"))
 		}
 		x.interim(m)
 	}
@@ -126,15 +125,15 @@ func (x *exchange) cause(err error) error {
 
 // send writes the request: in one write if there is no body, or a short one.
 func (x *exchange) send() error {
-	buf := buffers.Get().(*buffer)
+	buf := getBuffer()
 	b, err := appendRequest(buf[:0], x.h.key.authority, x.out)
 	if err != nil {
-		buffers.Put(buf)
+		putBuffer(buf)
 		return err
 	}
 	if x.out.Body == nil {
 		err = x.write(b)
-		buffers.Put(buf)
+		putBuffer(buf)
 		return err
 	}
 	if n := x.out.Length; n > 0 && n <= int64(cap(b)-len(b)) && !x.out.Expect {
@@ -144,22 +143,17 @@ func (x *exchange) send() error {
 		} else {
 			err = &agentError{err}
 		}
-		buffers.Put(buf)
+		putBuffer(buf)
 		return err
 	}
 	if err = x.write(b); err != nil {
-		buffers.Put(buf)
+		putBuffer(buf)
 		return err
 	}
 	x.upload = &upload{x: x, ask: make(chan struct{})}
 	go x.upload.run(buf)
 	return nil
 }
-
-// agentError is a failure of the agent's body: the SaaS is not to blame.
-type agentError struct{ error }
-
-func (e *agentError) Unwrap() error { return e.error }
 
 func (x *exchange) write(b []byte) error {
 	stall := x.h.pool.cfg.BodyStall
@@ -173,18 +167,18 @@ func (x *exchange) write(b []byte) error {
 }
 
 // fail ends the exchange and says why.
-func (x *exchange) fail(stage string, err error) *Error {
+func (x *exchange) fail(stage Stage, err error) *Error {
 	cutByUs := !x.end(false)
 	var own *agentError
 	switch {
 	case x.h.pool.ctx.Err() != nil:
-		stage, err = "canceled", errPoolClosed
+		stage, err = StageCanceled, errPoolClosed
 	case cutByUs || x.ctx.Err() != nil:
-		stage, err = stageOf(x.ctx, x.ctx.Err(), "canceled"), context.Cause(x.ctx)
+		stage, err = stageOf(x.ctx, x.ctx.Err(), StageCanceled), context.Cause(x.ctx)
 	case errors.As(err, &own):
-		stage = "body"
+		stage = StageBody
 	case isTimeout(err):
-		stage = "timeout"
+		stage = StageTimeout
 	}
 	return &Error{Stage: stage, Sent: x.sent, Err: err}
 }
@@ -200,43 +194,6 @@ func (x *exchange) end(keep bool) (alive bool) {
 		x.h.give(x.u, keep && alive)
 	})
 	return alive
-}
-
-// appendRequest writes the head exactly as the walk built it, and the framing.
-func appendRequest(b []byte, authority string, out *Request) ([]byte, error) {
-	b = append(b, out.Method...)
-	b = append(b, ' ')
-	b = append(b, out.Path...)
-	if out.HasQuery || out.Query != "" {
-		b = append(b, '?')
-		b = append(b, out.Query...)
-	}
-	b = append(b, " HTTP/1.1\r\nHost: "...)
-	b = append(b, authority...)
-	b = append(b, '\r', '\n')
-	b, err := appendFields(b, out.Fields)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case out.Upgrade != "":
-		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
-		return append(b, '\r', '\n'), nil
-	case out.Length > 0 || out.Length == 0 && (out.Method == "POST" || out.Method == "PUT" || out.Method == "PATCH"):
-		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, out.Length, 10)
-		b = append(b, '\r', '\n')
-	case out.Length < 0:
-		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-		b = appendAnnounced(b, out.Announced)
-	}
-	if out.Expect && out.Body != nil {
-		b = append(b, "Expect: 100-continue\r\n"...)
-	}
-	if out.TakesTrailers {
-		b = append(b, "Connection: TE\r\nTE: trailers\r\n"...)
-	}
-	return append(b, '\r', '\n'), nil
 }
 
 var errGarbled = errors.New("the answer's body is not framed as HTTP says")

@@ -126,7 +126,7 @@ func (v *Via) Dial(ctx context.Context, network, addr string) (net.Conn, error) 
 func (v *Via) goals(ctx context.Context, network, addr string) ([]string, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, &Error{Stage: "address", Err: err}
+		return nil, &Error{Stage: StageAddress, Err: err}
 	}
 	if _, err := netip.ParseAddr(host); err != nil && v.names {
 		return []string{addr}, nil
@@ -146,7 +146,7 @@ func (v *Via) reach(ctx context.Context, goal string) (net.Conn, error) {
 	conn, err := v.open(ctx, goal)
 	var own *Error
 	if err != nil && !errors.As(err, &own) {
-		err = &Error{Stage: stageOf(ctx, err, "proxy"), Err: fmt.Errorf("through %v: %w", v, err)}
+		err = &Error{Stage: stageOf(ctx, err, StageProxy), Err: fmt.Errorf("through %v: %w", v, err)}
 	}
 	return conn, err
 }

@@ -165,7 +165,7 @@ func TestTheGuardHoldsBehindAProxy(t *testing.T) {
 				conn, err := via.Dial(ctx, "tcp", c.addr)
 				if c.stage != "" {
 					var e *Error
-					if !errors.As(err, &e) || e.Stage != c.stage || !strings.Contains(err.Error(), c.says) {
+					if !errors.As(err, &e) || string(e.Stage) != c.stage || !strings.Contains(err.Error(), c.says) {
 						t.Errorf("%v, want stage %s and %q", err, c.stage, c.says)
 					}
 					if text := fmt.Sprintf("%v %+v %#v %s", err, via, via, via); strings.Contains(text, secret) {

@@ -54,7 +54,7 @@ func (w *watch) stop(c *h1) {
 	w.mu.Unlock()
 	if reading != nil {
 		<-reading
-		c.src.armed = time.Unix(1, 0)
+		c.src.noteDeadline(time.Unix(1, 0))
 	}
 }
 
@@ -70,11 +70,11 @@ func (w *watch) look(c *h1) {
 		w.again()
 		return
 	}
-	if c.body != nil && !c.body.ended.Load() { // the body is read by whoever forwards it, and tells as well
+	if c.body != nil && !c.body.hasEnded() { // the body is read by whoever forwards it, and tells as well
 		w.again()
 		return
 	}
-	if c.src.r < c.src.w { // the next request is here already
+	if !c.src.empty() { // the next request is here already
 		w.mu.Unlock()
 		return
 	}

@@ -8,7 +8,8 @@ package wire
 import (
 	"context"
 	"io"
-	"net/http"
+	"strings"
+	"sync/atomic"
 )
 
 // Field is one header or trailer field as it was received: the name keeps its
@@ -102,38 +103,16 @@ type Door struct {
 	Malformed func(ctx context.Context, m *Malformed) *Response
 }
 
-// Malformed says why a message cannot be carried in one unambiguous form.
-type Malformed struct {
-	Code   string // "ambiguous_request" or "too_large"
-	Status int
-	Detail string // for the agent to read: a clause without a full stop; quotes no field values
+// Messages counts whole messages of a WebSocket: Up from the agent, Down to it.
+// Control frames are none.
+type Messages struct{ Up, Down atomic.Int64 }
+
+// first is the first field of that name, or "".
+func first(fields []Field, name string) string {
+	for i := range fields {
+		if strings.EqualFold(fields[i].Name, name) {
+			return fields[i].Value
+		}
+	}
+	return ""
 }
-
-func (m *Malformed) Error() string { return "malformed request: " + m.Detail }
-
-func ambiguous(detail string) *Malformed {
-	return &Malformed{Code: "ambiguous_request", Status: http.StatusBadRequest, Detail: detail}
-}
-
-func tooSlow(detail string) *Malformed {
-	return &Malformed{Code: "ambiguous_request", Status: http.StatusRequestTimeout, Detail: detail}
-}
-
-func tooLarge(status int, detail string) *Malformed {
-	return &Malformed{Code: "too_large", Status: status, Detail: detail}
-}
-
-// Error is why an exchange with the SaaS, or a dial, failed.
-type Error struct {
-	// Stage is dial, address, proxy, tls, write, head, body, timeout or canceled.
-	// address: the name resolves only to what Byline does not dial.
-	Stage string
-	// Sent is true if some byte of the request may have reached the SaaS: it
-	// may have acted on it, and sending it again is not safe.
-	Sent bool
-	Err  error
-}
-
-func (e *Error) Error() string { return "upstream " + e.Stage + ": " + e.Err.Error() }
-
-func (e *Error) Unwrap() error { return e.Err }

@@ -44,7 +44,7 @@ func newRig(t testing.TB, cfg Config, alpn string, door Door) *rig {
 	r := &rig{t: t, srv: NewServer(cfg), addr: l.Addr().String()}
 	if door.Malformed == nil {
 		door.Malformed = func(_ context.Context, m *Malformed) *Response {
-			return text(m.Status, m.Code+": "+m.Detail)
+			return text(m.Status, string(m.Code)+": "+m.Detail)
 		}
 	}
 	var serverTLS *tls.Config
