@@ -110,5 +110,5 @@ func badCoding(err error) error {
 	if errors.As(err, &already) {
 		return err
 	}
-	return &wire.Error{Stage: "body", Sent: true, Err: err}
+	return &wire.Error{Stage: wire.StageBody, Sent: true, Err: err}
 }
