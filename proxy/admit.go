@@ -1,21 +1,19 @@
 package proxy
 
-import (
-	"strings"
-
-	"github.com/byline-proxy/byline/proxy/wire"
-)
-
-// admit lets a request in: the tunnel's own host, a path with one meaning, a
-// task that is still alive. It runs per request: a tunnel outlives decisions.
+// admit checks that the request names the tunnel's own host, that its path has
+// one meaning, and that its task is still active. It runs for every request,
+// because a tunnel outlives the decisions made when it was opened.
 func (x *exchange) admit() error {
-	h := &x.in.Head
 	if err := x.tunnel.task.Active(); err != nil {
 		return ended(err)
 	}
+
+	h := &x.in.Head
 	if !x.tunnel.hasAuthority(h.Authority, h.Scheme) {
-		return refuse(Misdirected, "this tunnel leads to %s, the request names %q. Open a tunnel to the host that you want.", x.tunnel.authority, h.Authority)
+		return refuse(Misdirected, "this tunnel leads to %s, but the request names %q. Open a tunnel to the host that you want.",
+			x.tunnel.authority, h.Authority)
 	}
+
 	x.adapter = x.tunnel.adapter(x.rules)
 	if x.adapter == nil {
 		return hostNotAdapted(x.tunnel.authority)
@@ -24,18 +22,9 @@ func (x *exchange) admit() error {
 		return refuse(PolicyDenied, "the adapter %s was due for review on %s and is out of use until its owner %s reviews it.",
 			x.adapter.Name(), x.adapter.Interim().ReviewBy, x.adapter.Interim().Owner)
 	}
+
 	if why := ambiguousPath(h.Path); why != "" {
 		return refuse(AmbiguousRequest, "the path %s. Send it in its plain form.", why)
 	}
 	return nil
-}
-
-// value is the first field of that name, compared as HTTP does.
-func value(fields []wire.Field, name string) string {
-	for i := range fields {
-		if strings.EqualFold(fields[i].Name, name) {
-			return fields[i].Value
-		}
-	}
-	return ""
 }

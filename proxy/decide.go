@@ -11,26 +11,30 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// decide names the action (adapter) and asks whether the task may (policy).
+// decide asks the adapter what the request does and the policy whether the task
+// may do it.
 func (x *exchange) decide() error {
 	if err := x.peek(); err != nil {
 		return err
 	}
-	h := &x.in.Head
-	q := x.query()
-	q.Body, q.Truncated = x.body, x.body != nil && !x.bodyComplete
+
+	q := x.queryWithBody()
 	if err := x.stripBody(q); err != nil {
 		return err
 	}
+
 	action, ok := x.adapter.Classify(q)
 	if !ok {
 		return x.unclassified()
 	}
 	x.action = action
+
+	h := &x.in.Head
 	if action.Login {
-		return refuse(LoginByAgent, "%s is a login page. Byline logs in by itself with an account checked out for this task; "+
-			"go straight to the page you need, your requests are already authenticated.", h.Path)
+		return refuse(LoginByAgent, "%s is a login page. Byline itself logs in, with an account that is checked out for this task. "+
+			"Go straight to the page you need: your requests are already authenticated.", h.Path)
 	}
+
 	x.decision = x.grant().Decide(policy.Request{
 		Adapter: x.adapter.Name(), Action: action.Name, Resource: action.Resource, Privileged: action.Privileged,
 		Method: h.Method, Host: x.tunnel.host, Path: h.Path, Now: x.started,
@@ -41,20 +45,30 @@ func (x *exchange) decide() error {
 	return nil
 }
 
-// peekLimit bounds how much of a body is held to name an action by what is in it: a wiki page that is saved is a form of
-// some MiB. A longer one is not looked at, and named only by an action that does not ask for its fields.
+// peekLimit bounds how many bytes of a body are held in order to classify the
+// request by its content: a wiki page that is saved is a form of some MiB. Of a
+// longer body nothing is read, and only an action that asks for no field of it
+// can match.
 const peekLimit = 4 << 20
 
-// query is what the adapter names the action by, but for the body.
+// query returns what the adapter classifies the request by, without the body.
 func (x *exchange) query() adapters.Query {
 	h := &x.in.Head
-	return adapters.Query{Method: h.Method, Path: h.Path, RawQuery: h.Query, ContentType: value(h.Fields, "Content-Type"), Fields: h.Fields}
+	return adapters.Query{Method: h.Method, Path: h.Path, RawQuery: h.Query, ContentType: fieldValue(h.Fields, "Content-Type"), Fields: h.Fields}
 }
 
-// peek holds the head of the body when the adapter needs it to name the
-// action, or when it is small enough to be sent again.
+// queryWithBody returns what the adapter classifies the request by, with as much
+// of the body as peek has read.
+func (x *exchange) queryWithBody() adapters.Query {
+	q := x.query()
+	q.Body = x.body
+	q.Truncated = x.body != nil && !x.bodyComplete
+	return q
+}
+
+// peek reads the start of the body into x.body if the adapter needs it to
+// classify the request.
 func (x *exchange) peek() error {
-	h := &x.in.Head
 	if x.in.Body == nil {
 		x.bodyComplete = true
 		return nil
@@ -62,54 +76,66 @@ func (x *exchange) peek() error {
 	if !x.adapter.NeedsBody(x.query()) {
 		return nil
 	}
-	if coding := value(h.Fields, "Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+
+	h := &x.in.Head
+	coding := fieldValue(h.Fields, "Content-Encoding")
+	if coding != "" && !strings.EqualFold(coding, "identity") {
 		return refuse(AmbiguousRequest, "what this request does is said in its body, which is in the coding %q. Send it without Content-Encoding.", coding)
 	}
 	if h.Length > peekLimit {
 		x.body = []byte{}
 		return nil
 	}
+
 	var err error
-	if x.body, err = readUpTo(x.in.Body, h.Length); err != nil {
+	x.body, err = readUpTo(x.in.Body, h.Length)
+	if err != nil {
 		if m := wire.BodyFault(err); m != nil {
 			return malformed(m).because(err)
 		}
 		return refuse(AmbiguousRequest, "the body broke off before the action could be named. Send it whole.").because(err)
 	}
-	if x.bodyComplete = len(x.body) <= peekLimit; int64(len(x.body)) < h.Length {
+	if int64(len(x.body)) < h.Length {
 		return refuse(AmbiguousRequest, "the body is shorter than its Content-Length. Send it whole.")
 	}
+	x.bodyComplete = len(x.body) <= peekLimit
 	return nil
 }
 
-// readUpTo reads a body of that length, or one of unknown length (-1) as far as one byte beyond the limit. What an agent
-// announces takes no memory, what it sends does.
+// readUpTo reads a body of the given length. If the length is unknown (-1) it
+// reads at most one byte more than peekLimit. Memory grows with the bytes that
+// the agent sends, not with the length that it announces. A body that ends early
+// is not an error here: the caller compares lengths.
 func readUpTo(body io.Reader, length int64) ([]byte, error) {
 	if length < 0 {
 		length = peekLimit + 1
 	}
+
 	buf := bytes.NewBuffer(make([]byte, 0, min(length, headRoom)+bytes.MinRead))
 	_, err := buf.ReadFrom(io.LimitReader(body, length))
 	if err == io.ErrUnexpectedEOF {
-		err = nil // the caller counts
+		err = nil
 	}
 	return buf.Bytes(), err
 }
 
-// stripBody finds what the agent carried of a person's in a body that is to carry the session.
+// stripBody removes borrowed credentials from a body that is to carry the
+// session. It sets x.inBody and leaves other bodies alone.
 func (x *exchange) stripBody(q adapters.Query) error {
 	if !x.adapter.PutsJSON() || x.in.Body == nil {
 		return nil
 	}
+
 	var err error
-	if x.inBody, err = x.adapter.StripJSON(q); err == nil {
+	x.inBody, err = x.adapter.StripJSON(q)
+	if err == nil {
 		return nil
 	}
 	if q.Truncated {
 		return refuse(AmbiguousRequest, "the session at %s travels in the body, and this body is longer than %d bytes. Send less at once.", x.tunnel.host, peekLimit)
 	}
-	return refuse(AmbiguousRequest, "the session at %s travels in the JSON body. Send one JSON object, or a list of them, as application/json "+
-		"in UTF-8, with no name twice and with whatever the session's place lies in.", x.tunnel.host).because(err)
+	return refuse(AmbiguousRequest, "the session at %s travels in the JSON body. Send one JSON object, or a list of objects, as application/json "+
+		"in UTF-8, with every name once, and with the objects that the session is put into.", x.tunnel.host).because(err)
 }
 
 // unclassified refuses a request that the adapter has no name for.
@@ -124,23 +150,22 @@ func (x *exchange) unclassified() *Refusal {
 
 // near says which actions an unnamed request nearly is, and what is in the way.
 func (x *exchange) near(names bool) []string {
-	q := x.query()
-	q.Body, q.Truncated = x.body, x.body != nil && !x.bodyComplete
-	return x.adapter.Near(q, names)
+	return x.adapter.Near(x.queryWithBody(), names)
 }
 
-// denied tells an agent what it asked for, what it may do instead, and who can
-// widen that.
+// denied tells the agent what it asked for, what it may do instead, and who can
+// allow more.
 func (x *exchange) denied() *Refusal {
 	what := x.action.Name
 	if x.action.Resource != "" {
 		what = fmt.Sprintf("%s on %q", x.action.Name, x.action.Resource)
 	}
-	p := x.tunnel.task.Principal()
+
+	sponsor := x.tunnel.task.Principal().Sponsor
 	if Code(x.decision.Code) == PolicyDenied {
 		return refuse(PolicyDenied, "%s is in this task's scope, but the policy %v forbids it now. The operator's policies decide that; ask %s, the sponsor, to take it up with them.",
-			what, x.decision.Policies, p.Sponsor)
+			what, x.decision.Policies, sponsor)
 	}
 	return refuse(OutOfScope, "%s is outside this task's scope. It allows: %s. %s, the sponsor, can have a task with a wider scope made.",
-		what, x.grant().Allows(), p.Sponsor)
+		what, x.grant().Allows(), sponsor)
 }

@@ -22,8 +22,8 @@ var errCoding = errors.New("the content coding cannot be undone")
 // 8.8.3.3), so that nobody takes it for byte by byte the same. Anything that is
 // no text stays as it is.
 func decode(resp *wire.Response) error {
-	coding := value(resp.Fields, "Content-Encoding")
-	if coding == "" || strings.EqualFold(coding, "identity") || !adapters.Maskable(value(resp.Fields, "Content-Type")) || resp.Status == 304 {
+	coding := fieldValue(resp.Fields, "Content-Encoding")
+	if coding == "" || strings.EqualFold(coding, "identity") || !adapters.Maskable(fieldValue(resp.Fields, "Content-Type")) || resp.Status == 304 {
 		return nil
 	}
 	var undo func(*bufio.Reader) (io.Reader, error)

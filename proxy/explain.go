@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -37,7 +38,7 @@ func (s *Server) Explain(_ context.Context, q admin.Question) (admin.Explanation
 	}}}
 	x.in.Path, x.in.Query, x.in.HasQuery = cutQuery(q.Target)
 	if len(q.Body) > 0 {
-		x.in.Body, x.in.Length = newReplay([]byte(q.Body)), int64(len(q.Body))
+		x.in.Body, x.in.Length = bytes.NewReader([]byte(q.Body)), int64(len(q.Body))
 	}
 	err := x.admit()
 	if err == nil {

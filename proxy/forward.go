@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 
@@ -17,7 +16,7 @@ func (x *exchange) forward(ctx context.Context) (*wire.Response, error) {
 	if err != nil {
 		return nil, x.unreached(ctx, err)
 	}
-	if resp.Status == http.StatusPartialContent && adapters.Maskable(value(resp.Fields, "Content-Type")) && x.in.Method == http.MethodGet {
+	if resp.Status == http.StatusPartialContent && adapters.Maskable(fieldValue(resp.Fields, "Content-Type")) && x.in.Method == http.MethodGet {
 		return x.forwardWhole(ctx, resp)
 	}
 	return x.decoded(resp)
@@ -45,7 +44,7 @@ func (x *exchange) forwardWhole(ctx context.Context, part *wire.Response) (*wire
 // decoded makes sure that a text can be read: by the rules that look for the end
 // of a session, and by the mask.
 func (x *exchange) decoded(resp *wire.Response) (*wire.Response, error) {
-	coding := value(resp.Fields, "Content-Encoding")
+	coding := fieldValue(resp.Fields, "Content-Encoding")
 	if coding == "" {
 		return resp, nil
 	}
@@ -86,15 +85,4 @@ func unreached(host string, err error) *Refusal {
 		return r
 	}
 	return refuse(UpstreamUnreached, "%s could not be reached or did not answer in HTTP (%s).", host, e.Stage).because(err)
-}
-
-type joined struct {
-	io.Reader
-	io.Closer
-}
-
-func closeBody(r *wire.Response) {
-	if r.Body != nil {
-		_ = r.Body.Close()
-	}
 }

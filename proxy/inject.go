@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -8,9 +9,9 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// inject puts the session on. out.Fields is never logged after this.
+// inject puts the session on the request. x.out must not be logged after this.
 func (x *exchange) inject() {
-	x.out.Fields = readable(x.out.Fields)
+	x.out.Fields = requestReadableText(x.out.Fields)
 	x.out.Fields = x.adapter.Inject(x.out.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.publicScheme() == "https", x.started)
 	x.out.Fields = x.adapter.Count(x.out.Fields, x.count, x.intent)
 	x.masker = x.session.Veil()
@@ -20,42 +21,44 @@ func (x *exchange) inject() {
 	x.out.Fields = x.adapter.Sign(x.out.Fields, x.session, x.out.Method, x.out.Path, x.out.Query, x.out.HasQuery)
 }
 
-// injectBody puts the session into the body, where the adapter says so.
+// injectBody puts the session into the body if the adapter keeps it there.
 func (x *exchange) injectBody() {
 	if !x.adapter.PutsJSON() || x.body == nil || !x.bodyComplete {
 		return
 	}
 	body := x.adapter.PutJSON(x.body, x.session)
-	x.out.Body, x.out.Length = newReplay(body), int64(len(body))
+	x.out.Body, x.out.Length = bytes.NewReader(body), int64(len(body))
 }
 
-// readable asks the SaaS for text that can be read, and so masked: no content
-// coding. Where the agent says that it awaits no text, its own choice goes out, as
-// far as we could read it if a text came after all. docs/decisions/compression.md
-// has the reasons.
-func readable(fields []wire.Field) []wire.Field {
+// requestReadableText makes fields ask for answers without a content coding, in
+// which secrets can be found and masked. An agent that expects something other
+// than text keeps its own choice of codings, as far as decode could undo them if
+// text came after all. docs/decisions/compression.md has the reasons.
+func requestReadableText(fields []wire.Field) []wire.Field {
 	at := slices.IndexFunc(fields, func(f wire.Field) bool { return strings.EqualFold(f.Name, "Accept-Encoding") })
 	switch {
 	case at < 0:
 		return append(fields, wire.Field{Name: "Accept-Encoding", Value: "identity"})
-	case awaitsNoText(fields):
-		fields[at].Value = decodable(fields[at].Value)
+	case expectsNoText(fields):
+		fields[at].Value = decodableCodings(fields[at].Value)
 	default:
 		fields[at].Value = "identity"
 	}
 	return fields
 }
 
-// awaitsNoText goes by what a browser says of its request, and by Accept when it
-// names nothing that could be text.
-func awaitsNoText(fields []wire.Field) bool {
-	switch value(fields, "Sec-Fetch-Dest") {
+// expectsNoText reports whether the agent asks for something other than text. A
+// browser says so in Sec-Fetch-Dest; any client says so in an Accept field that
+// names no media type of text.
+func expectsNoText(fields []wire.Field) bool {
+	switch fieldValue(fields, "Sec-Fetch-Dest") {
 	case "image", "audio", "video", "font":
 		return true
 	}
-	accept := value(fields, "Accept")
-	for kind := range strings.SplitSeq(accept, ",") {
-		media, _, _ := strings.Cut(kind, ";")
+
+	accept := fieldValue(fields, "Accept")
+	for member := range strings.SplitSeq(accept, ",") {
+		media, _, _ := strings.Cut(member, ";")
 		if adapters.Maskable(media) {
 			return false
 		}
@@ -63,8 +66,9 @@ func awaitsNoText(fields []wire.Field) bool {
 	return accept != ""
 }
 
-// decodable keeps of an Accept-Encoding what decode can undo.
-func decodable(accept string) string {
+// decodableCodings returns the members of an Accept-Encoding value that decode
+// can undo, or identity if there are none.
+func decodableCodings(accept string) string {
 	var kept []string
 	for member := range strings.SplitSeq(accept, ",") {
 		coding, _, _ := strings.Cut(member, ";")

@@ -2,13 +2,16 @@ package proxy
 
 import "context"
 
-// intend puts the intent on record and returns once it is durable (I3).
+// intend puts the intent on record and returns once it is durable (I3). While
+// the record is being written the task may end and the lease may be lost, so
+// both are checked again before anything is sent.
 func (x *exchange) intend(ctx context.Context) error {
 	r := x.record("intent")
 	if x.adapter.Counts() {
 		x.count = x.hold.count.Add(1)
 		r.Count = x.count
 	}
+
 	ticket := x.server.append(r)
 	if err := ticket.Wait(ctx); err != nil {
 		if ctx.Err() != nil && x.tunnel.task.Active() != nil {
@@ -19,8 +22,9 @@ func (x *exchange) intend(ctx context.Context) error {
 		return r
 	}
 	x.intent = ticket.ID()
+
 	if err := x.tunnel.task.Active(); err != nil {
-		return ended(err) // the task ended while the record was being written
+		return ended(err)
 	}
 	if !x.hold.lease.Valid() {
 		return refuse(LeaseUnavailable, "the lease on the account was lost. Try again.")

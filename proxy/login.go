@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -143,10 +144,10 @@ func stepRequest(step *adapters.Step, target *wire.Target) *wire.Request {
 	path, query, has := cutQuery(step.Path)
 	r := &wire.Request{Head: wire.Head{
 		Proto: "HTTP/1.1", Method: step.Method, Scheme: target.Scheme, Authority: target.Authority,
-		Path: path, Query: query, HasQuery: has, Fields: readable(step.Fields), Length: int64(len(step.Body)),
+		Path: path, Query: query, HasQuery: has, Fields: requestReadableText(step.Fields), Length: int64(len(step.Body)),
 	}}
 	if len(step.Body) > 0 {
-		r.Body = newReplay(step.Body)
+		r.Body = bytes.NewReader(step.Body)
 	}
 	return r
 }

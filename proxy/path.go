@@ -2,10 +2,10 @@ package proxy
 
 import "strings"
 
-// ambiguousPath tells why two readers could take a raw path for different
-// resources, or "" when they could not. A SaaS, its front server and we each
-// decode and resolve paths in our own way, so whatever those ways can disagree
-// about is not carried (RFC 3986 sections 5.2.4 and 6.2.2).
+// ambiguousPath returns why two readers could take the raw path p for different
+// resources, or "" if they could not. The application, its front server and
+// Byline each decode and resolve paths in their own way, so a path on which
+// they could disagree is refused (RFC 3986 sections 5.2.4 and 6.2.2).
 func ambiguousPath(p string) string {
 	if p == "*" {
 		return ""
@@ -13,6 +13,7 @@ func ambiguousPath(p string) string {
 	if !strings.HasPrefix(p, "/") {
 		return "does not begin with a slash"
 	}
+
 	for i := 0; i < len(p); i++ {
 		switch c := p[i]; {
 		case c <= ' ' || c == 0x7f:
@@ -36,28 +37,30 @@ func ambiguousPath(p string) string {
 	return ""
 }
 
-// ambiguousSegment looks at what follows a slash.
+// ambiguousSegment checks the segment at the start of rest, which follows a
+// slash.
 func ambiguousSegment(rest string) string {
 	if strings.HasPrefix(rest, "/") {
 		return "holds an empty segment (//)"
 	}
-	end := strings.IndexByte(rest, '/')
-	if end < 0 {
-		end = len(rest)
-	}
-	if s := rest[:end]; s == "." || s == ".." {
+
+	segment, _, _ := strings.Cut(rest, "/")
+	if segment == "." || segment == ".." {
 		return "holds a dot segment"
 	}
 	return ""
 }
 
-// ambiguousEscape looks at a percent sign: what it hides must not be a byte
-// that gives a path its structure, nor a percent sign that hides another.
+// ambiguousEscape checks the percent sign at the start of s. The byte it
+// encodes must not be one that gives a path its structure, nor a percent sign
+// that encodes another byte.
 func ambiguousEscape(s string) string {
 	if len(s) < 3 || !isHex(s[1]) || !isHex(s[2]) {
 		return "holds a percent sign that encodes nothing"
 	}
-	switch unhex(s[1])<<4 | unhex(s[2]) {
+
+	c := unhex(s[1])<<4 | unhex(s[2])
+	switch c {
 	case '/', '\\':
 		return "hides a slash or a backslash behind percent-encoding"
 	case '.':
@@ -67,23 +70,24 @@ func ambiguousEscape(s string) string {
 	case '%':
 		return "is percent-encoded twice"
 	}
-	c := unhex(s[1])<<4 | unhex(s[2])
 	if c < 0x20 || c == 0x7f {
 		return "hides a control byte behind percent-encoding"
 	}
-	if c >= 0xc0 && overlong(c, s[3:]) {
+	if c >= 0xc0 && isOverlong(c, s[3:]) {
 		return "hides a byte behind UTF-8 that is longer than it must be"
 	}
 	return ""
 }
 
-// overlong: lead and the escape behind it begin an encoding of a character that
-// a shorter one has (RFC 3629 section 10). Lax decoders make a dot or a slash of
-// it; a lone byte of Latin-1 is none.
-func overlong(lead byte, rest string) bool {
+// isOverlong reports whether lead and the escape at the start of rest begin an
+// encoding of a character that also has a shorter one (RFC 3629 section 10).
+// Lenient decoders make a dot or a slash of it. A single byte of Latin-1 does
+// not begin such an encoding.
+func isOverlong(lead byte, rest string) bool {
 	if len(rest) < 3 || rest[0] != '%' || !isHex(rest[1]) || !isHex(rest[2]) {
 		return false
 	}
+
 	next := unhex(rest[1])<<4 | unhex(rest[2])
 	switch lead {
 	case 0xc0, 0xc1:
@@ -110,9 +114,9 @@ func unhex(c byte) byte {
 	return c - 'A' + 10
 }
 
-// canonicalAuthority is host:port with the scheme's port filled in, lower
-// case, without a trailing dot: one spelling for one place. "" when there is
-// none.
+// canonicalAuthority returns the one spelling that stands for an authority: host
+// in lower case without a trailing dot, a colon, and the port, which is the
+// scheme's if authority names none. It returns "" if there is no host.
 func canonicalAuthority(authority, scheme string) string {
 	host, port := splitAuthority(authority)
 	if host == "" {
@@ -127,15 +131,16 @@ func canonicalAuthority(authority, scheme string) string {
 	return host + ":" + port
 }
 
-// splitAuthority splits host[:port] and [v6][:port]; the host comes back in
-// lower case, v6 with its brackets, and without a trailing dot.
+// splitAuthority splits host[:port] and [v6][:port]. The host comes back in
+// lower case and without a trailing dot, a v6 address in its brackets. A bare
+// v6 address, which cannot be told from a host and a port, gives "" and "".
 func splitAuthority(a string) (host, port string) {
 	host = a
 	if i := strings.LastIndexByte(a, ':'); i >= 0 && !strings.HasSuffix(a, "]") {
 		host, port = a[:i], a[i+1:]
 	}
 	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
-		return "", "" // a bare IPv6 address cannot be told from a port
+		return "", ""
 	}
 	return strings.ToLower(strings.TrimSuffix(host, ".")), port
 }

@@ -10,11 +10,12 @@ import (
 	"github.com/byline-proxy/byline/proxy/policy"
 )
 
-// records are used again: two are filled for every exchange, and the log keeps
-// nothing of them.
+// records pools the records of exchanges. Two are filled for every exchange, and
+// the log keeps nothing of them.
 var records = sync.Pool{New: func() any { return new(audit.Record) }}
 
-// append hands r over and forgets it.
+// append appends r, which came from records, to the log and returns r to the
+// pool. The caller must not use r afterwards.
 func (s *Server) append(r *audit.Record) audit.Ticket {
 	t := s.log.Append(r)
 	clear(r.Stripped)
@@ -23,11 +24,11 @@ func (s *Server) append(r *audit.Record) audit.Ticket {
 	return t
 }
 
-// record is what is known of the exchange so far, in the words of the record.
-// Query values and field values are never part of it. It is for append.
+// record returns a record, for append, of what is known of the exchange so far.
+// Values of query parameters and of fields are never part of it.
 func (x *exchange) record(kind string) *audit.Record {
 	r := records.Get().(*audit.Record)
-	x.server.setPrincipal(r, kind, x.tunnel.task)
+	setPrincipal(r, kind, x.tunnel.task)
 	r.PolicyDigest = x.rules.policy.Digest()
 	r.Method, r.Host, r.Path = x.in.Method, x.tunnel.authority, x.in.Path
 	if x.adapter != nil {
@@ -35,6 +36,7 @@ func (x *exchange) record(kind string) *audit.Record {
 	}
 	r.Action, r.Resource, r.Privileged = x.action.Name, x.action.Resource, x.action.Privileged
 	r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
+
 	for _, b := range x.borrowed {
 		r.Stripped = append(r.Stripped, x.strippedRecord(b))
 	}
@@ -51,34 +53,47 @@ func effect(d policy.Decision) string {
 	return "deny"
 }
 
-// taskRecord is a record that carries who acts: agent, sponsor, task, grant.
+// taskRecord returns a record of the given kind that names who acts. A nil t
+// leaves the names empty.
 func (s *Server) taskRecord(kind string, t *task) *audit.Record {
 	r := new(audit.Record)
-	s.setPrincipal(r, kind, t)
+	setPrincipal(r, kind, t)
 	return r
 }
 
-func (s *Server) setPrincipal(r *audit.Record, kind string, t *task) {
-	r.Kind = kind
-	if t != nil {
-		p := t.Principal()
-		r.Agent, r.Sponsor, r.Task, r.Grant = p.Agent, p.Sponsor, p.Task, p.Grant
-	}
+// leaseRecord returns a record about an account rather than about a request.
+func (s *Server) leaseRecord(kind string, t *task, h *hold, at *site) *audit.Record {
+	r := s.taskRecord(kind, t)
+	r.Adapter, r.AdapterDigest, r.Host = at.adapter.Name(), at.adapter.Digest(), at.home.Authority
+	r.Account, r.Lease = h.lease.Account(), h.lease.ID()
+	return r
 }
 
-// appendDurably puts a lifecycle record (task, lease, login, logout, reload) on record
-// and waits until it is durable.
+// setPrincipal sets the record's kind, agent, sponsor, task and grant.
+func setPrincipal(r *audit.Record, kind string, t *task) {
+	r.Kind = kind
+	if t == nil {
+		return
+	}
+	p := t.Principal()
+	r.Agent, r.Sponsor, r.Task, r.Grant = p.Agent, p.Sponsor, p.Task, p.Grant
+}
+
+// appendDurably appends a record of a lifecycle (task, lease, login, logout,
+// reload) and returns once it is durable.
 func (s *Server) appendDurably(ctx context.Context, r *audit.Record) error {
 	return s.log.Append(r).Wait(ctx)
 }
 
-// recordAgain is how soon something that could not be recorded is tried anew.
-const recordAgain = time.Second
+// recordRetry is the pause between attempts at an operation that could not be
+// recorded.
+const recordRetry = time.Second
 
-// retryUntilRecorded does what must happen whether or not it can be put on record
-// just now. It does it once before it returns; while that fails because of the
-// record, it goes on in the background until it is done or the corridor closes:
-// what is left then, the next start takes up from the store.
+// retryUntilRecorded performs an operation that must happen even if it cannot be
+// recorded just now. It calls do once before it returns. While do fails with
+// audit.ErrNotRecorded, do is called again in the background, until it succeeds
+// or the server closes. The next start resumes from the state store whatever is
+// left then.
 func (s *Server) retryUntilRecorded(do func(context.Context) error) {
 	try := func() (done bool) {
 		ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
@@ -88,8 +103,9 @@ func (s *Server) retryUntilRecorded(do func(context.Context) error) {
 	if try() {
 		return
 	}
+
 	go func() {
-		tick := time.NewTicker(recordAgain)
+		tick := time.NewTicker(recordRetry)
 		defer tick.Stop()
 		for {
 			select {
@@ -102,12 +118,4 @@ func (s *Server) retryUntilRecorded(do func(context.Context) error) {
 			}
 		}
 	}()
-}
-
-// leaseRecord is a record about an account rather than a request.
-func (s *Server) leaseRecord(kind string, t *task, h *hold, p *site) *auditRecord {
-	r := s.taskRecord(kind, t)
-	r.Adapter, r.AdapterDigest, r.Host = p.adapter.Name(), p.adapter.Digest(), p.home.Authority
-	r.Account, r.Lease = h.lease.Account(), h.lease.ID()
-	return r
 }

@@ -48,7 +48,7 @@ func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Respon
 // sessionOver asks the adapter, with the beginning of the body where its rule
 // needs one. The body stays readable from its start.
 func (x *exchange) sessionOver(resp *wire.Response) (bool, error) {
-	if !x.adapter.EndedNeedsBody(resp.Status, resp.Fields) || resp.Body == nil || unending(value(resp.Fields, "Content-Type")) {
+	if !x.adapter.EndedNeedsBody(resp.Status, resp.Fields) || resp.Body == nil || unending(fieldValue(resp.Fields, "Content-Type")) {
 		return x.adapter.Ended(resp.Status, resp.Fields, nil), nil
 	}
 	room := resp.Length
@@ -62,7 +62,7 @@ func (x *exchange) sessionOver(resp *wire.Response) (bool, error) {
 		return false, refuse(UpstreamUnreached, "the answer of %s broke off.", x.tunnel.host).because(err)
 	}
 	rest := resp.Body
-	resp.Body = &joined{Reader: io.MultiReader(bytes.NewReader(head[:n]), rest), Closer: rest}
+	resp.Body = &replacedBody{Reader: io.MultiReader(bytes.NewReader(head[:n]), rest), Closer: rest}
 	return x.adapter.Ended(resp.Status, resp.Fields, head[:n]), nil
 }
 

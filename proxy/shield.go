@@ -13,11 +13,11 @@ func (x *exchange) shield(resp *wire.Response) error {
 	resp.Fields = x.adapter.Share(resp.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.started)
 	x.hold.noteChange(x.session)
 	x.shieldTrailers(resp)
-	if resp.Body == nil || !adapters.Maskable(value(resp.Fields, "Content-Type")) {
+	if resp.Body == nil || !adapters.Maskable(fieldValue(resp.Fields, "Content-Type")) {
 		return nil
 	}
 	if x.masker.Masks() {
-		resp.Body = &joined{Reader: x.masker.Reader(resp.Body), Closer: resp.Body}
+		resp.Body = &replacedBody{Reader: x.masker.Reader(resp.Body), Closer: resp.Body}
 	}
 	return nil
 }

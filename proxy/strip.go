@@ -9,8 +9,10 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// strip builds the fields and the query that may go out. What the agent
-// carried of a person's is left behind and kept for the record.
+// strip builds the head that may go out from what was understood of the agent's
+// (I2). Credentials that the agent borrowed are not carried over; x.borrowed
+// keeps them for the record. It is called a second time if the request is sent
+// again with a new session.
 func (x *exchange) strip() {
 	in := &x.in.Head
 	x.out.Head = wire.Head{
@@ -18,13 +20,18 @@ func (x *exchange) strip() {
 		Path: in.Path, HasQuery: in.HasQuery, Length: in.Length, Upgrade: in.Upgrade,
 		Expect: in.Expect && x.body == nil, TakesTrailers: in.TakesTrailers, Announced: in.Announced,
 	}
+
 	x.out.Fields, x.cookies, x.borrowed = x.adapter.Strip(make([]wire.Field, 0, len(in.Fields)+4), in.Fields)
-	var fromQuery []adapters.Borrowed
-	x.out.Query, fromQuery = x.adapter.StripQuery(in.Query)
+
+	var inQuery []adapters.Borrowed
+	x.out.Query, inQuery = x.adapter.StripQuery(in.Query)
 	x.out.HasQuery = in.HasQuery && (x.out.Query != "" || in.Query == "")
-	x.borrowed = append(append(x.borrowed, fromQuery...), x.inBody...)
+	x.borrowed = append(x.borrowed, inQuery...)
+	x.borrowed = append(x.borrowed, x.inBody...)
+
 	x.out.Body = x.outBody()
-	if x.out.Interim, x.out.Trailers = nil, nil; x.in.Interim != nil {
+	x.out.Interim, x.out.Trailers = nil, nil
+	if x.in.Interim != nil {
 		x.out.Interim = x
 	}
 	if x.in.Trailers != nil {
@@ -32,7 +39,8 @@ func (x *exchange) strip() {
 	}
 }
 
-// outBody is what was peeked, then the rest.
+// outBody returns a reader of the part of the body that peek has read, followed
+// by the rest.
 func (x *exchange) outBody() io.Reader {
 	switch {
 	case x.in.Body == nil:
@@ -40,42 +48,46 @@ func (x *exchange) outBody() io.Reader {
 	case x.body == nil:
 		return x.in.Body
 	case x.bodyComplete:
-		return newReplay(x.body)
+		return bytes.NewReader(x.body)
 	}
-	return io.MultiReader(newReplay(x.body), x.in.Body)
+	return io.MultiReader(bytes.NewReader(x.body), x.in.Body)
 }
 
-// lateBorrowed are credentials that an agent put behind its body. The intent was
-// on record by then, so the outcome names them. The upstream side of the wire
-// adds, whoever records the outcome takes.
+// lateBorrowed holds the credentials that an agent sent after its body. By then
+// the intent is on record, so the outcome names them. The goroutine that sends
+// the request sets them, the one that records the outcome reads them.
 type lateBorrowed struct {
 	mu  sync.Mutex
 	all []adapters.Borrowed
 }
 
-func (l *lateBorrowed) take() []adapters.Borrowed {
+func (l *lateBorrowed) set(all []adapters.Borrowed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = all
+}
+
+func (l *lateBorrowed) get() []adapters.Borrowed {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.all
 }
 
-// outTrailers are the agent's trailer fields under the rules of its header (I2).
+// outTrailers returns the agent's trailer fields, stripped by the rules for
+// header fields (I2). No cookie may be among them.
 func (x *exchange) outTrailers() []wire.Field {
 	in := x.in.Trailers()
 	if len(in) == 0 {
 		return nil
 	}
-	kept, cookies, left := x.adapter.Strip(nil, in)
-	for _, c := range cookies { // none may come behind a body
-		left = append(left, adapters.Borrowed{In: "cookie", Name: c.Name, Value: adapters.Hide(c.Value)})
-	}
-	for i := range left {
-		left[i].In = "trailer"
-	}
-	x.trailerBorrowed.mu.Lock()
-	defer x.trailerBorrowed.mu.Unlock()
-	x.trailerBorrowed.all = left
-	return kept
-}
 
-func newReplay(b []byte) io.Reader { return bytes.NewReader(b) }
+	out, cookies, borrowed := x.adapter.Strip(nil, in)
+	for _, c := range cookies {
+		borrowed = append(borrowed, adapters.Borrowed{In: "cookie", Name: c.Name, Value: adapters.Hide(c.Value)})
+	}
+	for i := range borrowed {
+		borrowed[i].In = "trailer"
+	}
+	x.trailerBorrowed.set(borrowed)
+	return out
+}

@@ -11,11 +11,8 @@ import (
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters"
-	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/wire"
 )
-
-type auditRecord = audit.Record
 
 // targetOf is where the adapter's requests go: the tunnel's own host over TLS,
 // unless the adapter says otherwise. The name that the SaaS and its certificate
@@ -181,5 +178,3 @@ func readAuthorities(fileOrPEM string) (*x509.CertPool, error) {
 	}
 	return roots, nil
 }
-
-func cutQuery(target string) (path, query string, has bool) { return strings.Cut(target, "?") }
