@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/load"
 )
 
 func adapterCommand() *cobra.Command {
@@ -25,19 +26,19 @@ func adapterCommand() *cobra.Command {
 func adapterListCommand() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List the adapters of adapters.dir, or those that ship with Byline", Args: cobra.NoArgs,
 		Example: "  byline adapter list\n  byline adapter list --library\n  byline adapter list --json | jq -r '.[] | select(.overdue).name'"}
-	library, asJSON := libraryFlag(c), jsonFlag(c)
+	library, asJSON := libraryFlag(c), cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		all, err := adaptersOf(c, *library)
 		if err != nil {
 			return err
 		}
 		if *asJSON {
-			err = writeJSON(c.OutOrStdout(), briefsOf(all))
+			err = cli.WriteJSON(c.OutOrStdout(), briefsOf(all))
 		} else {
 			err = listAdapters(c.OutOrStdout(), all)
 		}
 		if err != nil {
-			return failed("output", err, "")
+			return cli.Failed("output", err, "")
 		}
 		return nil
 	}
@@ -49,7 +50,7 @@ func adapterShowCommand() *cobra.Command {
 		Long: "Shows the adapter as it is in force, after extends: its hosts, why it exists and until when, how it logs in, what becomes\n" +
 			"of cookies and headers, and its actions in the order in which they are tried.",
 		Example: "  byline adapter show wiki\n  byline adapter show --library mediawiki\n  byline adapter show wiki --json | jq .actions"}
-	library, asJSON := libraryFlag(c), jsonFlag(c)
+	library, asJSON := libraryFlag(c), cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		all, err := adaptersOf(c, *library)
 		if err != nil {
@@ -60,12 +61,12 @@ func adapterShowCommand() *cobra.Command {
 			return unknownAdapter(args[0], all, *library)
 		}
 		if *asJSON {
-			err = writeJSON(c.OutOrStdout(), wholeOf(a))
+			err = cli.WriteJSON(c.OutOrStdout(), wholeOf(a))
 		} else {
 			err = showAdapter(c.OutOrStdout(), a)
 		}
 		if err != nil {
-			return failed("output", err, "")
+			return cli.Failed("output", err, "")
 		}
 		return nil
 	}
@@ -77,26 +78,26 @@ func adapterCheckCommand() *cobra.Command {
 		Long: "Checks the files as one set, as a server would load them, and lists every problem of all of them at once. Without FILE\n" +
 			"it checks adapters.dir of the configuration. What is allowed and seldom meant is said as advice. It connects to nothing.",
 		Example: "  byline adapter check adapters.d/wiki.yaml\n  byline adapter check --config /etc/byline/byline.yaml"}
-	asJSON := jsonFlag(c)
+	asJSON := cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		var found problems
+		var found load.Problems
 		paths := args
 		if len(paths) == 0 {
-			cfg, err := settings(c)
+			cfg, err := load.Settings(c)
 			if err != nil {
 				return err
 			}
-			paths = filesIn(cfg.Adapters.Dir, "adapters.dir", &found, ".yaml", ".yml")
+			paths = load.FilesIn(cfg.Adapters.Dir, "adapters.dir", &found, ".yaml", ".yml")
 		}
-		own := readAdapters(paths, &found)
+		own := load.ReadAdapters(paths, &found)
 		set, err := adapters.Load(own)
 		var wrong adapters.Problems
 		if !errors.As(err, &wrong) {
-			found.addError(err)
+			found.AddError(err)
 		}
 		if set != nil {
 			for _, a := range set.All() {
-				checkUpstream(a, &found)
+				load.CheckUpstream(a, &found)
 				if a.Overdue(time.Now()) {
 					fmt.Fprintf(c.ErrOrStderr(), "byline: warning: adapter %s was to be reviewed by %s: %s is asked to\n", a.Name(), a.Interim().ReviewBy, a.Interim().Owner)
 				}
@@ -105,7 +106,7 @@ func adapterCheckCommand() *cobra.Command {
 		advice := adapters.Advise(own)
 		if !*asJSON {
 			for _, p := range advice {
-				fmt.Fprintln(c.ErrOrStderr(), "byline: advice:", clean(p.Error()))
+				fmt.Fprintln(c.ErrOrStderr(), "byline: advice:", cli.Clean(p.Error()))
 			}
 			advice = nil
 		}
@@ -115,7 +116,7 @@ func adapterCheckCommand() *cobra.Command {
 }
 
 // reportAdapters is one line a problem, or that there is none.
-func reportAdapters(w io.Writer, set *adapters.Set, wrong adapters.Problems, rest problems, advice adapters.Problems, asJSON bool) error {
+func reportAdapters(w io.Writer, set *adapters.Set, wrong adapters.Problems, rest load.Problems, advice adapters.Problems, asJSON bool) error {
 	n := len(wrong) + len(rest)
 	if asJSON {
 		all := []problemView{}
@@ -128,22 +129,22 @@ func reportAdapters(w io.Writer, set *adapters.Set, wrong adapters.Problems, res
 		for _, text := range rest {
 			all = append(all, problemView{What: text})
 		}
-		if err := writeJSON(w, all); err != nil {
-			return failed("output", err, "")
+		if err := cli.WriteJSON(w, all); err != nil {
+			return cli.Failed("output", err, "")
 		}
 	} else {
 		for _, p := range wrong {
-			fmt.Fprintln(w, clean(p.Error()))
+			fmt.Fprintln(w, cli.Clean(p.Error()))
 		}
 		for _, text := range rest {
-			fmt.Fprintln(w, clean(text))
+			fmt.Fprintln(w, cli.Clean(text))
 		}
 	}
 	if n > 0 {
-		return failed("adapter check", errors.New(counted(n, "problem")), "mend what is listed above; docs/adapters.md explains every key")
+		return cli.Failed("adapter check", errors.New(cli.Counted(n, "problem")), "mend what is listed above; docs/adapters.md explains every key")
 	}
 	if !asJSON {
-		fmt.Fprintf(w, "ok: %s\n", counted(len(set.All()), "adapter"))
+		fmt.Fprintf(w, "ok: %s\n", cli.Counted(len(set.All()), "adapter"))
 	}
 	return nil
 }
@@ -167,36 +168,23 @@ func adaptersOf(c *cobra.Command, library bool) ([]*adapters.Adapter, error) {
 	if library {
 		all, err := adapters.Shipped()
 		if err != nil {
-			return nil, failed("library", err, "this build is broken: install another one")
+			return nil, cli.Failed("library", err, "this build is broken: install another one")
 		}
 		return all, nil
 	}
-	cfg, err := settings(c)
+	cfg, err := load.Settings(c)
 	if err != nil {
 		return nil, err
 	}
-	var found problems
-	set := loadAdapters(cfg.Adapters.Dir, &found)
+	var found load.Problems
+	set := load.Adapters(cfg.Adapters.Dir, &found)
 	if len(found) > 0 {
 		for _, line := range found {
-			fmt.Fprintln(c.ErrOrStderr(), clean(line))
+			fmt.Fprintln(c.ErrOrStderr(), cli.Clean(line))
 		}
-		return nil, failed("adapters", errors.New(counted(len(found), "problem")), "mend the lines above; byline adapter check lists them again")
+		return nil, cli.Failed("adapters", errors.New(cli.Counted(len(found), "problem")), "mend the lines above; byline adapter check lists them again")
 	}
 	return set.All(), nil
-}
-
-// readAdapters reads the files it can.
-func readAdapters(paths []string, found *problems) (own []adapters.Source) {
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			found.addError(err)
-			continue
-		}
-		own = append(own, adapters.Source{Name: path, Text: text})
-	}
-	return own
 }
 
 func named(all []*adapters.Adapter, name string) *adapters.Adapter {
@@ -220,5 +208,5 @@ func unknownAdapter(name string, all []*adapters.Adapter, library bool) error {
 	if shipped, err := adapters.Shipped(); !library && err == nil && named(shipped, name) != nil {
 		hint += "; the one that ships with Byline is shown by: byline adapter show --library " + name
 	}
-	return failed("adapter", fmt.Errorf("there is no adapter %q", name), hint)
+	return cli.Failed("adapter", fmt.Errorf("there is no adapter %q", name), hint)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 )
 
 // adapterBrief is an adapter as the list shows it.
@@ -50,24 +51,17 @@ func briefsOf(all []*adapters.Adapter) []adapterBrief {
 func listAdapters(w io.Writer, all []*adapters.Adapter) error {
 	var rows [][]string
 	for _, b := range briefsOf(all) {
-		rows = append(rows, []string{b.Name, orDash(b.Extends), orDash(strings.Join(b.Hosts, ", ")), b.Login, fmt.Sprint(len(b.Actions)),
-			reviewText(b.Interim, b.Overdue), orDash(b.Interim.Owner)})
+		rows = append(rows, []string{b.Name, cli.OrDash(b.Extends), cli.OrDash(strings.Join(b.Hosts, ", ")), b.Login, fmt.Sprint(len(b.Actions)),
+			reviewText(b.Interim, b.Overdue), cli.OrDash(b.Interim.Owner)})
 	}
-	return table(w, []string{"ADAPTER", "EXTENDS", "HOSTS", "LOGIN", "ACTIONS", "REVIEW BY", "OWNER"}, rows)
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
+	return cli.Table(w, []string{"ADAPTER", "EXTENDS", "HOSTS", "LOGIN", "ACTIONS", "REVIEW BY", "OWNER"}, rows)
 }
 
 func reviewText(i adapters.Interim, overdue bool) string {
 	if overdue {
 		return i.ReviewBy + " (overdue)"
 	}
-	return orDash(i.ReviewBy)
+	return cli.OrDash(i.ReviewBy)
 }
 
 // showAdapter writes what a reviewer asks: where, why and until when, as whom, what stays back, what may be done.
@@ -84,7 +78,7 @@ func showAdapter(w io.Writer, a *adapters.Adapter) error {
 		rows[5][1] = ""
 	}
 	rows = slices.DeleteFunc(rows, func(r []string) bool { return strings.TrimSpace(r[1]) == "" })
-	if err := table(w, []string{"adapter", s.Name}, rows); err != nil {
+	if err := cli.Table(w, []string{"adapter", s.Name}, rows); err != nil {
 		return err
 	}
 	fmt.Fprintln(w)
@@ -93,12 +87,12 @@ func showAdapter(w io.Writer, a *adapters.Adapter) error {
 		for i, path := range action.Match.Path { // one line a path: some actions have dozens
 			row := []string{"", "", "", path, "", ""}
 			if i == 0 {
-				row = []string{action.Name, kindText(&action), anyText(action.Match.Method), path, orDash(action.Resource), orDash(conditionText(&action.Match))}
+				row = []string{action.Name, kindText(&action), anyText(action.Match.Method), path, cli.OrDash(action.Resource), cli.OrDash(conditionText(&action.Match))}
 			}
 			actions = append(actions, row)
 		}
 	}
-	return table(w, []string{"ACTION", "GRANT", "METHOD", "PATH", "RESOURCE", "WHERE"}, actions)
+	return cli.Table(w, []string{"ACTION", "GRANT", "METHOD", "PATH", "RESOURCE", "WHERE"}, actions)
 }
 
 // kindText says what it takes to be granted the action.
@@ -152,7 +146,7 @@ func conditionText(m *adapters.MatchSpec) string {
 		for _, key := range slices.Sorted(maps.Keys(group.from)) {
 			var values []string
 			for _, v := range group.from[key] {
-				values = append(values, orDash(v))
+				values = append(values, cli.OrDash(v))
 			}
 			all = append(all, group.prefix+key+"="+strings.Join(values, "|"))
 		}
@@ -164,7 +158,7 @@ func conditionText(m *adapters.MatchSpec) string {
 		all = append(all, "type "+strings.Join(m.ContentType, "|"))
 	}
 	if m.Only != nil {
-		all = append(all, "else only: "+orDash(strings.Join(m.Only, " ")))
+		all = append(all, "else only: "+cli.OrDash(strings.Join(m.Only, " ")))
 	}
 	return strings.Join(all, ", ")
 }

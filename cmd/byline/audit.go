@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/load"
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
@@ -25,7 +27,7 @@ func auditDir(c *cobra.Command, named string) (string, error) {
 	if named != "" {
 		return named, nil
 	}
-	cfg, err := settings(c)
+	cfg, err := load.Settings(c)
 	if err != nil {
 		return "", err
 	}
@@ -64,11 +66,11 @@ func (f *trustFlags) trust(c *cobra.Command) (t audit.Trust, err error) {
 	for _, named := range f.witnesses {
 		text, err := keyText(named)
 		if err != nil {
-			return t, failed("audit", fmt.Errorf("witness: %w", err), "")
+			return t, cli.Failed("audit", fmt.Errorf("witness: %w", err), "")
 		}
 		key, err := audit.ParseWitnessKey(text)
 		if err != nil {
-			return t, failed("audit", fmt.Errorf("witness: %s: %w", named, err), "")
+			return t, cli.Failed("audit", fmt.Errorf("witness: %s: %w", named, err), "")
 		}
 		t.Witnesses = append(t.Witnesses, key)
 	}
@@ -90,7 +92,7 @@ func publicKey(c *cobra.Command, named string) (audit.PublicKey, error) {
 // publicKeys reads the keys that were named, or the configuration's.
 func publicKeys(c *cobra.Command, named string) ([]audit.PublicKey, error) {
 	if named == "" {
-		cfg, err := settings(c)
+		cfg, err := load.Settings(c)
 		if err != nil {
 			return nil, err
 		}
@@ -98,11 +100,11 @@ func publicKeys(c *cobra.Command, named string) ([]audit.PublicKey, error) {
 	}
 	text, err := keyText(named)
 	if err != nil {
-		return nil, failed("audit", fmt.Errorf("public key: %w", err), "name the public key that byline init wrote (audit.key.pub) with --key")
+		return nil, cli.Failed("audit", fmt.Errorf("public key: %w", err), "name the public key that byline init wrote (audit.key.pub) with --key")
 	}
 	keys, err := audit.ParsePublicKeys(text)
 	if err != nil {
-		return nil, failed("audit", fmt.Errorf("public key: %s: %w", named, err), "name the public key that byline init wrote (audit.key.pub) with --key")
+		return nil, cli.Failed("audit", fmt.Errorf("public key: %s: %w", named, err), "name the public key that byline init wrote (audit.key.pub) with --key")
 	}
 	return keys, nil
 }
@@ -134,13 +136,5 @@ func auditFailed(err error) error {
 	case errors.Is(err, os.ErrNotExist):
 		hint = "name the folder that holds the log's seg-*.jsonl files"
 	}
-	return &failure{err, hint, 1}
-}
-
-// outputFailed is an error of writing to standard output.
-func outputFailed(err error) error {
-	if err == nil {
-		return nil
-	}
-	return failed("output", fmt.Errorf("write: %w", err), "")
+	return &cli.Failure{Err: err, Hint: hint, Code: 1}
 }

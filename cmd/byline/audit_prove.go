@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
@@ -31,7 +32,7 @@ func auditProve() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		step, done := progress(c.ErrOrStderr(), "making the tree")
+		step, done := cli.Progress(c.ErrOrStderr(), "making the tree")
 		var text []byte
 		if consistency {
 			var b *audit.Consistency
@@ -49,7 +50,7 @@ func auditProve() *cobra.Command {
 			return auditFailed(err)
 		}
 		_, err = c.OutOrStdout().Write(text)
-		return outputFailed(err)
+		return cli.OutputFailed(err)
 	}
 	return c
 }
@@ -60,22 +61,22 @@ func auditTiles() *cobra.Command {
 			"can serve and any client of such logs reads. OUT holds the records themselves: serve it only to who may read them. The\n" +
 			"next call goes on where this one ended.",
 		Example: "  byline audit tiles /srv/audit-tiles\n  byline audit tiles --dir /mnt/evidence/audit tiles"}
-	dir, asJSON := dirFlag(c), jsonFlag(c)
+	dir, asJSON := dirFlag(c), cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		log, err := auditDir(c, *dir)
 		if err != nil {
 			return err
 		}
-		step, done := progress(c.ErrOrStderr(), "writing tiles")
+		step, done := cli.Progress(c.ErrOrStderr(), "writing tiles")
 		cp, err := audit.Export(log, args[0], step)
 		done()
 		if err != nil {
 			return auditFailed(err)
 		}
 		if *asJSON {
-			return outputFailed(writeJSON(c.OutOrStdout(), cp))
+			return cli.OutputFailed(cli.WriteJSON(c.OutOrStdout(), cp))
 		}
-		return outputFailed(table(c.OutOrStdout(), []string{"origin", cp.Origin}, [][]string{{"records", strconv.FormatUint(cp.Size, 10)}, {"root", cp.Root}, {"folder", args[0]}}))
+		return cli.OutputFailed(cli.Table(c.OutOrStdout(), []string{"origin", cp.Origin}, [][]string{{"records", strconv.FormatUint(cp.Size, 10)}, {"root", cp.Root}, {"folder", args[0]}}))
 	}
 	return c
 }
@@ -84,10 +85,10 @@ func auditTiles() *cobra.Command {
 func verifyBundle(c *cobra.Command, text []byte, t audit.Trust, asJSON bool) error {
 	p, err := audit.VerifyBundle(text, t)
 	if err != nil {
-		return &failure{fmt.Errorf("audit: %w", err), "a proof needs the key that signed its checkpoint (--key, repeated after a change of keys), and for --quorum the witnesses' keys (--witness)", 1}
+		return &cli.Failure{Err: fmt.Errorf("audit: %w", err), Hint: "a proof needs the key that signed its checkpoint (--key, repeated after a change of keys), and for --quorum the witnesses' keys (--witness)", Code: 1}
 	}
 	if asJSON {
-		return outputFailed(writeJSON(c.OutOrStdout(), p))
+		return cli.OutputFailed(cli.WriteJSON(c.OutOrStdout(), p))
 	}
 	rows := [][]string{{"log", p.Checkpoint.Origin}, {"checkpoint", fmt.Sprintf("%d records, root %s", p.Checkpoint.Size, p.Checkpoint.Root)}}
 	for _, s := range p.Cosigned {
@@ -101,5 +102,5 @@ func verifyBundle(c *cobra.Command, text []byte, t audit.Trust, asJSON bool) err
 	if p.Record != nil {
 		rows = append(rows, append([][]string{{"record", p.Record.ID}}, recordRows(p.Record)...)...)
 	}
-	return outputFailed(table(c.OutOrStdout(), []string{"verdict", verdict}, rows))
+	return cli.OutputFailed(cli.Table(c.OutOrStdout(), []string{"verdict", verdict}, rows))
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
@@ -24,7 +25,7 @@ func auditTail() *cobra.Command {
 		Example: "  byline audit tail\n  byline audit tail -f\n  byline audit tail -n 1000 --json | jq 'select(.kind == \"refusal\")'"}
 	c.Flags().IntVarP(&n, "lines", "n", 10, "how many records")
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with the records that come")
-	dir, asJSON := dirFlag(c), jsonFlag(c)
+	dir, asJSON := dirFlag(c), cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if n < 0 {
 			return errors.New("audit tail: -n takes a number from 0")
@@ -43,7 +44,7 @@ func auditTail() *cobra.Command {
 			if err != nil {
 				return auditFailed(err)
 			}
-			if err := outputFailed(write(c.OutOrStdout(), &r)); err != nil {
+			if err := cli.OutputFailed(write(c.OutOrStdout(), &r)); err != nil {
 				return err
 			}
 		}
@@ -54,7 +55,7 @@ func auditTail() *cobra.Command {
 
 // writeLine is a record in one line, for people.
 func writeLine(w io.Writer, r *audit.Record) error {
-	_, err := fmt.Fprintf(w, "%s  %-28s  %-10s  %-28s  %s\n", r.Time.UTC().Format(time.RFC3339), clean(r.ID), clean(r.Kind), clean(or(r.Task, "-")), clean(gist(r)))
+	_, err := fmt.Fprintf(w, "%s  %-28s  %-10s  %-28s  %s\n", r.Time.UTC().Format(time.RFC3339), cli.Clean(r.ID), cli.Clean(r.Kind), cli.Clean(cli.Or(r.Task, "-")), cli.Clean(gist(r)))
 	return err
 }
 
@@ -83,18 +84,11 @@ func gist(r *audit.Record) string {
 	return strings.Join(words, " ")
 }
 
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
 func auditShow() *cobra.Command {
 	c := &cobra.Command{Use: "show RECORD", Short: "Show a record with its outcome, its lease and its task", Args: cobra.ExactArgs(1),
 		Long:    "Shows the record with that id and what belongs to it: intent and outcome of the same exchange, the lease that it ran under\nwith its logins, and the task. It reads the folder and does not check the chain; byline audit verify does.",
 		Example: "  byline audit show r_01jd7v3w8yq2m4n6p8r0s2t4v6\n  byline audit show r_01jd7v3w8yq2m4n6p8r0s2t4v6 --json"}
-	dir, asJSON := dirFlag(c), jsonFlag(c)
+	dir, asJSON := dirFlag(c), cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		from, err := auditDir(c, *dir)
 		if err != nil {
@@ -105,15 +99,15 @@ func auditShow() *cobra.Command {
 			return auditFailed(err)
 		}
 		if *asJSON {
-			return outputFailed(writeJSON(c.OutOrStdout(), story))
+			return cli.OutputFailed(cli.WriteJSON(c.OutOrStdout(), story))
 		}
-		return outputFailed(showStory(c.OutOrStdout(), &story))
+		return cli.OutputFailed(showStory(c.OutOrStdout(), &story))
 	}
 	return c
 }
 
 func showStory(w io.Writer, s *audit.Story) error {
-	if err := table(w, []string{"record", s.Record.ID}, recordRows(&s.Record)); err != nil {
+	if err := cli.Table(w, []string{"record", s.Record.ID}, recordRows(&s.Record)); err != nil {
 		return err
 	}
 	var rows [][]string
@@ -136,7 +130,7 @@ func showStory(w io.Writer, s *audit.Story) error {
 	if _, err := io.WriteString(w, "\n"); err != nil {
 		return err
 	}
-	return table(w, []string{"BELONGS TO IT", "KIND", "RECORD", "WHAT"}, rows)
+	return cli.Table(w, []string{"BELONGS TO IT", "KIND", "RECORD", "WHAT"}, rows)
 }
 
 // recordRows is a record member by member; what is empty is left out.

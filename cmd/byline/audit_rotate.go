@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/load"
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
@@ -15,33 +17,14 @@ func auditRotate() *cobra.Command {
 			"to the file beside audit.key_file: hand it out again, and give it to the witnesses.",
 		Example: "  byline audit rotate",
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := settings(c)
+			cfg, err := load.Settings(c)
 			if err != nil {
 				return err
 			}
 			if err := audit.MakeNextKey(cfg.Audit.KeyFile); err != nil {
-				return failed("audit", err, "a key that was made before waits for a server to take it up: start one, or remove the .next file")
+				return cli.Failed("audit", err, "a key that was made before waits for a server to take it up: start one, or remove the .next file")
 			}
 			_, err = fmt.Fprintf(c.OutOrStdout(), "made: the server takes it up within seconds, or when it starts; then %s.pub holds its public key, too\n", cfg.Audit.KeyFile)
-			return outputFailed(err)
+			return cli.OutputFailed(err)
 		}}
-}
-
-// changeAuditKey takes up a key that byline audit rotate made.
-func (r *running) changeAuditKey(file string) {
-	next, err := audit.NextKey(file)
-	if err == nil && next == nil {
-		return
-	}
-	if err == nil {
-		err = r.corridor.ChangeAuditKey(next)
-	}
-	if err == nil {
-		err = audit.TakeOver(file)
-	}
-	if err != nil {
-		r.log.Error().Err(err).Msg("the next audit key was not taken up; the old one goes on signing")
-		return
-	}
-	r.log.Info().Msg("another audit key signs from now on")
 }

@@ -11,10 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
@@ -29,7 +28,7 @@ func auditVerify() *cobra.Command {
 			"  byline audit verify --key audit.key.pub --witness witness.pub --quorum 1 record.tlog-proof"}
 	var keys trustFlags
 	keys.add(c)
-	asJSON := jsonFlag(c)
+	asJSON := cli.JSONFlag(c)
 	c.Flags().StringArrayVar(&kept, "kept", nil, "file with a checkpoint that was kept elsewhere; may be repeated")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		trust, err := keys.trust(c)
@@ -43,7 +42,7 @@ func auditVerify() *cobra.Command {
 		if st, err := os.Stat(named); err == nil && st.Mode().IsRegular() {
 			text, err := os.ReadFile(named)
 			if err != nil {
-				return failed("audit", err, "")
+				return cli.Failed("audit", err, "")
 			}
 			return verifyBundle(c, text, trust, *asJSON)
 		}
@@ -55,7 +54,7 @@ func auditVerify() *cobra.Command {
 		for _, file := range kept {
 			b, err := os.ReadFile(file)
 			if err != nil {
-				return failed("audit", fmt.Errorf("kept checkpoint: %w", err), "--kept takes a file with a signed checkpoint of this log")
+				return cli.Failed("audit", fmt.Errorf("kept checkpoint: %w", err), "--kept takes a file with a signed checkpoint of this log")
 			}
 			o.Kept = append(o.Kept, string(b))
 		}
@@ -66,7 +65,7 @@ func auditVerify() *cobra.Command {
 
 func verifyLog(c *cobra.Command, dir string, pub audit.PublicKey, o audit.VerifyOptions, asJSON bool) error {
 	var done func()
-	o.Progress, done = progress(c.ErrOrStderr(), "verifying")
+	o.Progress, done = cli.Progress(c.ErrOrStderr(), "verifying")
 	rep, err := audit.VerifyWith(dir, pub, o)
 	done()
 	if err != nil && !errors.Is(err, audit.ErrBroken) {
@@ -74,9 +73,9 @@ func verifyLog(c *cobra.Command, dir string, pub audit.PublicKey, o audit.Verify
 	}
 	show := showReport
 	if asJSON {
-		show = func(w io.Writer, rep audit.Report) error { return writeJSON(w, rep) }
+		show = func(w io.Writer, rep audit.Report) error { return cli.WriteJSON(w, rep) }
 	}
-	if err := outputFailed(show(c.OutOrStdout(), rep)); err != nil {
+	if err := cli.OutputFailed(show(c.OutOrStdout(), rep)); err != nil {
 		return err
 	}
 	if err != nil {
@@ -92,7 +91,7 @@ func showReport(w io.Writer, rep audit.Report) error {
 	if rep.Bad == nil {
 		verdict = "ok: nothing was changed, dropped, moved or put in"
 	}
-	rows := [][]string{{"records", strconv.FormatUint(rep.Records, 10) + " in " + counted(rep.Segments, "segment")}}
+	rows := [][]string{{"records", strconv.FormatUint(rep.Records, 10) + " in " + cli.Counted(rep.Segments, "segment")}}
 	if rep.Last != nil {
 		rows = append(rows, []string{"sealed", fmt.Sprintf("the first %d, by %s", rep.Last.Size+1, rep.Last.Origin)})
 	} else {
@@ -108,12 +107,12 @@ func showReport(w io.Writer, rep audit.Report) error {
 		rows = append(rows, []string{"witnessed", fmt.Sprintf("the first %d, by %s at %s", rep.Published, s.Witness, s.Time.Format(time.RFC3339))})
 	}
 	if n := len(rep.Open) + rep.OpenMore; n > 0 {
-		rows = append(rows, []string{"no outcome", counted(n, "intent") + ": " + reasons(rep.Open) + "; --json lists them"})
+		rows = append(rows, []string{"no outcome", cli.Counted(n, "intent") + ": " + reasons(rep.Open) + "; --json lists them"})
 	}
 	if b := rep.Bad; b != nil {
 		rows = append(rows, []string{"first bad", fmt.Sprintf("%s line %d, seq %d", b.File, b.Line, b.Seq)}, []string{"why", b.Why})
 	}
-	return table(w, []string{"verdict", verdict}, rows)
+	return cli.Table(w, []string{"verdict", verdict}, rows)
 }
 
 // endRows tell how the log ends.
@@ -122,7 +121,7 @@ func endRows(rep audit.Report) (rows [][]string) {
 		rows = append(rows, []string{"not sealed", fmt.Sprintf("the last %d: a change there may be unseen", rep.Unsealed)})
 	}
 	if rep.Unfinished > 0 {
-		rows = append(rows, []string{"unfinished", counted(int(rep.Unfinished), "byte") + " that were never acknowledged"})
+		rows = append(rows, []string{"unfinished", cli.Counted(int(rep.Unfinished), "byte") + " that were never acknowledged"})
 	}
 	end := "open: it is being written, or its writer was killed"
 	if rep.Closed {
@@ -142,26 +141,4 @@ func reasons(open []audit.OpenIntent) string {
 		out = append(out, fmt.Sprintf("%d %s", n[why], why))
 	}
 	return strings.Join(out, ", ")
-}
-
-// progress shows a bar on a terminal, and nothing elsewhere. done takes the
-// bar away.
-func progress(w io.Writer, what string) (step func(done, total int64), done func()) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return nil, func() {}
-	}
-	var bar *progressbar.ProgressBar
-	step = func(n, total int64) {
-		if bar == nil {
-			bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
-				progressbar.OptionShowBytes(true), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(1e8))
-		}
-		_ = bar.Set64(n)
-	}
-	return step, func() {
-		if bar != nil {
-			_ = bar.Clear()
-		}
-	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/byline-proxy/byline/bench/peer"
 	"github.com/byline-proxy/byline/bench/tune"
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 )
 
 func benchCommand() *cobra.Command {
@@ -33,7 +34,7 @@ func benchChild() *cobra.Command {
 	return &cobra.Command{Use: peer.ChildCommand, Short: "Be the application of a search", Example: "  byline bench child origin", Hidden: true, DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := peer.RunChild(args, os.Stdin, os.Stdout); err != nil {
-				return failed("bench", err, "byline bench tune starts this by itself")
+				return cli.Failed("bench", err, "byline bench tune starts this by itself")
 			}
 			return nil
 		}}
@@ -62,14 +63,14 @@ func benchTune() *cobra.Command {
 		defer stop()
 		r, err := search(ctx, goal, out, c.ErrOrStderr())
 		if r == nil || r.Best.CPU == 0 {
-			return failed("bench", err, "nothing was found out, so nothing was written")
+			return cli.Failed("bench", err, "nothing was found out, so nothing was written")
 		}
 		if err := errors.Join(err, writeTuned(r, out)); err != nil {
-			return failed("bench", err, "--out names the folder that is written to")
+			return cli.Failed("bench", err, "--out names the folder that is written to")
 		}
 		fmt.Fprintf(c.OutOrStdout(), "written  %s\n         %s\n", filepath.Join(out, "tuned.yaml"), filepath.Join(out, "tuned.html"))
 		if !r.Met() {
-			return failed("bench", fmt.Errorf("the goal is not met: %.0f requests a second at a p99 of %v was the best", r.Best.Reached,
+			return cli.Failed("bench", fmt.Errorf("the goal is not met: %.0f requests a second at a p99 of %v was the best", r.Best.Reached,
 				(time.Duration(r.Best.P99)*time.Microsecond).Round(100*time.Microsecond)), "the report's capacity table says how many cores it takes")
 		}
 		return nil

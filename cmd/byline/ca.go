@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/byline-proxy/byline/certs"
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/load"
 )
 
 func caCommand() *cobra.Command {
@@ -34,9 +36,9 @@ type authorityView struct {
 func caShow() *cobra.Command {
 	c := &cobra.Command{Use: "show", Short: "Show the root, the issuing authority and the names it may sign", Args: cobra.NoArgs,
 		Example: "  byline ca show\n  byline ca show --json"}
-	asJSON := jsonFlag(c)
+	asJSON := cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := settings(c)
+		cfg, err := load.Settings(c)
 		if err != nil {
 			return err
 		}
@@ -44,18 +46,18 @@ func caShow() *cobra.Command {
 		for _, file := range []string{"root.crt", "issuing.crt"} {
 			v, err := viewCert(filepath.Join(cfg.Certs.Dir, file))
 			if err != nil {
-				return failed("ca", err, "byline init makes the authority")
+				return cli.Failed("ca", err, "byline init makes the authority")
 			}
 			all = append(all, v)
 		}
 		if *asJSON {
-			return writeJSON(c.OutOrStdout(), all)
+			return cli.WriteJSON(c.OutOrStdout(), all)
 		}
 		var rows [][]string
 		for _, v := range all {
-			rows = append(rows, []string{v.Name, when(v.Expires, time.Now()), strings.Join(v.Signs, ", "), v.Fingerprint})
+			rows = append(rows, []string{v.Name, cli.When(v.Expires, time.Now()), strings.Join(v.Signs, ", "), v.Fingerprint})
 		}
-		return table(c.OutOrStdout(), []string{"AUTHORITY", "EXPIRES", "SIGNS", "SHA-256"}, rows)
+		return cli.Table(c.OutOrStdout(), []string{"AUTHORITY", "EXPIRES", "SIGNS", "SHA-256"}, rows)
 	}
 	return c
 }
@@ -88,23 +90,23 @@ func caExport() *cobra.Command {
 		Example: "  byline ca export > byline-root.pem\n  byline ca export --bundle > bundle.pem"}
 	c.Flags().BoolVar(&bundle, "bundle", false, "put the system's roots in front")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := settings(c)
+		cfg, err := load.Settings(c)
 		if err != nil {
 			return err
 		}
 		root, err := os.ReadFile(filepath.Join(cfg.Certs.Dir, "root.crt"))
 		if err != nil {
-			return failed("ca", err, "byline init makes the authority")
+			return cli.Failed("ca", err, "byline init makes the authority")
 		}
 		if bundle {
 			system := systemRoots()
 			if system == nil {
-				return failed("ca", errors.New("no file of system roots was found"), "install the package ca-certificates, or leave out --bundle")
+				return cli.Failed("ca", errors.New("no file of system roots was found"), "install the package ca-certificates, or leave out --bundle")
 			}
 			root = append(append(system, '\n'), root...)
 		}
 		if _, err := c.OutOrStdout().Write(root); err != nil {
-			return failed("output", err, "")
+			return cli.Failed("output", err, "")
 		}
 		return nil
 	}
@@ -119,20 +121,20 @@ func caIssue() *cobra.Command {
 		Example: "  byline ca issue --root-key /media/safe/root.key"}
 	c.Flags().StringVar(&rootKey, "root-key", "", "file with the root's key, when it is not in certs.dir")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := settings(c)
+		cfg, err := load.Settings(c)
 		if err != nil {
 			return err
 		}
-		var found problems
-		rules := loadRules(cfg, &found)
+		var found load.Problems
+		rules := load.Rules(cfg, &found)
 		if len(found) > 0 {
-			return refused(c, found)
+			return load.Refused(c, found)
 		}
-		hosts := hostsOf(rules)
+		hosts := load.Hosts(rules)
 		if err := certs.Issue(cfg.Certs.Dir, rootKey, hosts); err != nil {
-			return failed("ca", err, "name the root's key with --root-key")
+			return cli.Failed("ca", err, "name the root's key with --root-key")
 		}
-		fmt.Fprintf(c.OutOrStdout(), "issued for %s: %s\n", counted(len(hosts), "host"), strings.Join(hosts, ", "))
+		fmt.Fprintf(c.OutOrStdout(), "issued for %s: %s\n", cli.Counted(len(hosts), "host"), strings.Join(hosts, ", "))
 		return nil
 	}
 	return c

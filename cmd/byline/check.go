@@ -4,6 +4,9 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/server"
 )
 
 func checkCommand() *cobra.Command {
@@ -11,33 +14,11 @@ func checkCommand() *cobra.Command {
 		Long:    "Reads configuration, adapters, policies, keys and certificates as byline serve would, and lists every problem of all files at once.",
 		Example: "  byline check --config /etc/byline/byline.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, err := ready(c)
+			p, err := server.Ready(c)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "ok: %s, %s passed through\n", counted(len(p.rules.Adapters.All()), "adapter"), counted(len(p.rules.PassThrough), "host"))
+			fmt.Fprintf(c.OutOrStdout(), "ok: %s, %s passed through\n", cli.Counted(len(p.Rules.Adapters.All()), "adapter"), cli.Counted(len(p.Rules.PassThrough), "host"))
 			return nil
 		}}
-}
-
-// ready is what a server can be started from. Problems of all files and
-// warnings are written to standard error.
-func ready(c *cobra.Command) (*prepared, error) {
-	cfg, found, err := read(c)
-	if err != nil {
-		return nil, err
-	}
-	p := &prepared{cfg: cfg}
-	if cfg.DataDir != "" { // else nothing says where to look
-		var more problems
-		p, more = prepare(cfg)
-		found = append(found, more...)
-	}
-	for _, w := range p.warnings {
-		fmt.Fprintln(c.ErrOrStderr(), "byline: warning:", w)
-	}
-	if len(found) > 0 {
-		return nil, refused(c, found)
-	}
-	return p, nil
 }

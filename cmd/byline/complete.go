@@ -10,6 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/client"
+	"github.com/byline-proxy/byline/cmd/byline/internal/load"
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy/admin"
 )
@@ -27,11 +30,11 @@ func completeTasks(c *cobra.Command, args []string, _ string) ([]cobra.Completio
 		return nil, noFiles
 	}
 	quiet(c)
-	server, _, err := reach(c)
+	control, _, err := client.Reach(c)
 	if err != nil {
 		return nil, noFiles
 	}
-	out, err := server.ask(c.Context(), http.MethodGet, "/v1/tasks", nil)
+	out, err := control.Ask(c.Context(), http.MethodGet, "/v1/tasks", nil)
 	var all []admin.Task
 	if err != nil || json.Unmarshal(out, &all) != nil {
 		return nil, noFiles
@@ -39,7 +42,7 @@ func completeTasks(c *cobra.Command, args []string, _ string) ([]cobra.Completio
 	var offered []cobra.Completion
 	for _, t := range all {
 		if t.State == admin.StateActive {
-			offered = append(offered, cobra.CompletionWithDesc(clean(t.ID), clean(t.Purpose+" "+t.Agent)))
+			offered = append(offered, cobra.CompletionWithDesc(cli.Clean(t.ID), cli.Clean(t.Purpose+" "+t.Agent)))
 		}
 	}
 	return offered, noFiles
@@ -104,8 +107,8 @@ func configured(c *cobra.Command) []*adapters.Adapter {
 	if err != nil {
 		return nil
 	}
-	var unread problems
-	set := loadAdapters(cfg.Adapters.Dir, &unread)
+	var unread load.Problems
+	set := load.Adapters(cfg.Adapters.Dir, &unread)
 	if set == nil {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/byline-proxy/byline/cmd/byline/demo"
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 )
 
 // demoLimit bounds a demonstration in which something hangs.
@@ -34,14 +35,14 @@ func demoCommand() *cobra.Command {
 				err = errors.New("interrupted")
 			}
 			if err != nil {
-				return failed("demo", err, "")
+				return cli.Failed("demo", err, "")
 			}
 			return nil
 		}}
 	c.AddCommand(&cobra.Command{Use: "agent", Short: "The demonstration's agent", Hidden: true, Args: cobra.NoArgs, Example: "  byline demo",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := demo.Agent(c.OutOrStdout()); err != nil {
-				return failed("demo agent", err, "byline demo starts it with what it needs")
+				return cli.Failed("demo agent", err, "byline demo starts it with what it needs")
 			}
 			return nil
 		}})

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 )
 
 // stage is where the demonstration is told: in colour on a terminal, plain
@@ -60,7 +62,7 @@ func (s *stage) gap() { s.write("\n") }
 // shown is what a program wrote.
 func (s *stage) shown(text, colour string) {
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		line = clean(line)
+		line = cli.Clean(line)
 		s.write("   | " + s.paint(colour, strings.TrimRight(line, " ")) + "\n")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/cmd/byline/demo"
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 )
 
 // story is the demonstration: each of its scenes is a section of the output.
@@ -238,7 +239,7 @@ func trailOf(lines string) (trail, reply string, err error) {
 		return "", "", errors.New("the record holds no intent of the reply")
 	}
 	var b strings.Builder
-	err = table(&b, []string{"TIME", "KIND", "ACTION", "RESOURCE", "ACCOUNT", "END"}, rows)
+	err = cli.Table(&b, []string{"TIME", "KIND", "ACTION", "RESOURCE", "ACCOUNT", "END"}, rows)
 	return b.String(), reply, err
 }
 

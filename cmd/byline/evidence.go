@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/byline-proxy/byline/cmd/byline/evidence"
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/load"
 	"github.com/byline-proxy/byline/cmd/byline/reports"
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy/audit"
@@ -35,12 +37,12 @@ func evidenceCommand() *cobra.Command {
 		if out == "" {
 			return errors.New("--out must name the folder to write")
 		}
-		cfg, err := settings(c)
+		cfg, err := load.Settings(c)
 		if err != nil {
 			return err
 		}
-		flags := recordFlags{dir: cfg.Audit.Dir, since: from, until: to}
-		records, period, err := flags.open(c)
+		flags := load.RecordFlags{Dir: cfg.Audit.Dir, Since: from, Until: to}
+		records, period, err := flags.Open(c)
 		if err != nil {
 			return err
 		}
@@ -51,14 +53,14 @@ func evidenceCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		e.WholeLog, e.Proofs, e.Progress = !withoutLog, proofs, readingBar("proving the records")
+		e.WholeLog, e.Proofs, e.Progress = !withoutLog, proofs, cli.ReadingBar("proving the records")
 		files, err := e.Write(out, records)
 		if err != nil {
-			return failed("evidence", err, "name a new folder with --out")
+			return cli.Failed("evidence", err, "name a new folder with --out")
 		}
-		fmt.Fprintf(c.OutOrStdout(), "written: %s in %s; read %s first\n", counted(len(files), "file"), out, filepath.Join(out, "report.html"))
+		fmt.Fprintf(c.OutOrStdout(), "written: %s in %s; read %s first\n", cli.Counted(len(files), "file"), out, filepath.Join(out, "report.html"))
 		if e.Verified != "" {
-			return failed("evidence", errors.New(e.Verified), "byline audit verify says where; the report says so on its first page")
+			return cli.Failed("evidence", errors.New(e.Verified), "byline audit verify says where; the report says so on its first page")
 		}
 		return nil
 	}
@@ -76,21 +78,21 @@ func gather(c *cobra.Command, cfg *configs.Config, records reports.Records, peri
 	}
 	keyText, err := os.ReadFile(named)
 	if err != nil {
-		return nil, failed("evidence", err, "name the public key that byline init wrote with --key")
+		return nil, cli.Failed("evidence", err, "name the public key that byline init wrote with --key")
 	}
 	e := &evidence.Export{Instance: cfg.Instance, Version: builtVersion().Version, Made: time.Now().UTC(), Log: cfg.Audit.Dir,
 		Keys: map[string][]byte{"audit.key.pub": keyText}}
-	if e.Report, err = audit.Verify(cfg.Audit.Dir, pub, readingBar("verifying the log")); err != nil {
+	if e.Report, err = audit.Verify(cfg.Audit.Dir, pub, cli.ReadingBar("verifying the log")); err != nil {
 		e.Verified = err.Error()
 	}
 	if e.Figures, err = evidence.Count(records, period); err != nil {
-		return nil, failed("evidence", err, "byline audit verify says what is wrong with the record")
+		return nil, cli.Failed("evidence", err, "byline audit verify says what is wrong with the record")
 	}
 	if e.Review, err = reports.MakeReview(records, period); err != nil {
-		return nil, failed("evidence", err, "")
+		return nil, cli.Failed("evidence", err, "")
 	}
 	if e.Borrowed, err = reports.Borrowed(records, period, false); err != nil {
-		return nil, failed("evidence", err, "")
+		return nil, cli.Failed("evidence", err, "")
 	}
 	for _, b := range e.Borrowed {
 		e.Figures.Borrowed++
@@ -103,10 +105,10 @@ func gather(c *cobra.Command, cfg *configs.Config, records reports.Records, peri
 }
 
 func interimStatements(c *cobra.Command, cfg *configs.Config) (all []evidence.Adapter, err error) {
-	var found problems
-	set := loadAdapters(cfg.Adapters.Dir, &found)
+	var found load.Problems
+	set := load.Adapters(cfg.Adapters.Dir, &found)
 	if len(found) > 0 {
-		return nil, refused(c, found)
+		return nil, load.Refused(c, found)
 	}
 	for _, a := range set.All() {
 		i := a.Interim()

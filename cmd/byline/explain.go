@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/client"
 	"github.com/byline-proxy/byline/proxy/admin"
 )
 
@@ -33,8 +35,8 @@ func explainCommand() *cobra.Command {
 	f.StringArrayVarP(&headers, "header", "H", nil, "a field of the request, like 'Content-Type: application/json'; repeatable. - reads them from stdin, which keeps values from the process list")
 	f.StringVarP(&data, "data", "d", "", "the request's body; a form unless a Content-Type says otherwise")
 	_ = c.RegisterFlagCompletionFunc("task", completeTasks)
-	asJSON := jsonFlag(c)
-	controlFlags(c)
+	asJSON := cli.JSONFlag(c)
+	client.Flags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		method := http.MethodGet
 		if data != "" {
@@ -46,11 +48,11 @@ func explainCommand() *cobra.Command {
 		if err := fillQuestion(&q, method, args[len(args)-1], data, headers, spec.allow); err != nil {
 			return err
 		}
-		server, _, err := reach(c)
+		control, _, err := client.Reach(c)
 		if err != nil {
 			return err
 		}
-		out, err := server.ask(c.Context(), http.MethodPost, "/v1/explain", &q)
+		out, err := control.Ask(c.Context(), http.MethodPost, "/v1/explain", &q)
 		if err != nil {
 			return err
 		}
@@ -107,7 +109,7 @@ func fillQuestion(q *admin.Question, method, target, data string, headers, allow
 func showExplanation(w io.Writer, q *admin.Question, answer []byte) error {
 	var e admin.Explanation
 	if err := json.Unmarshal(answer, &e); err != nil {
-		return failed("explain", err, "")
+		return cli.Failed("explain", err, "")
 	}
 	verdict := "would be sent"
 	if e.Code != "" {
@@ -135,9 +137,9 @@ func showExplanation(w io.Writer, q *admin.Question, answer []byte) error {
 			kept = append(kept, r)
 		}
 	}
-	fmt.Fprintf(w, "%s\n%s\n", clean(q.Method+" "+q.Scheme+"://"+q.Host+q.Target), verdict)
-	if err := table(w, []string{"effect", e.Effect}, kept); err != nil {
-		return failed("output", err, "")
+	fmt.Fprintf(w, "%s\n%s\n", cli.Clean(q.Method+" "+q.Scheme+"://"+q.Host+q.Target), verdict)
+	if err := cli.Table(w, []string{"effect", e.Effect}, kept); err != nil {
+		return cli.Failed("output", err, "")
 	}
 	return nil
 }

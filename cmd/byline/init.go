@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/byline-proxy/byline/certs"
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/vault"
@@ -31,13 +32,13 @@ func initCommand() *cobra.Command {
 		text := regexp.MustCompile(`(?m)^data_dir: data `).ReplaceAll(configs.Reference(), []byte("data_dir: "+quoted(dataDir)+" "))
 		cfg, err := configs.Parse(path, text)
 		if err != nil {
-			return failed("init", err, "")
+			return cli.Failed("init", err, "")
 		}
 		if err := untouched(path, cfg); err != nil {
-			return failed("init", err, "name another --config or --data-dir, or move it away")
+			return cli.Failed("init", err, "name another --config or --data-dir, or move it away")
 		}
 		if err := found(path, text, cfg); err != nil {
-			return failed("init", err, "nothing was started; what was made so far may be removed")
+			return cli.Failed("init", err, "nothing was started; what was made so far may be removed")
 		}
 		nextSteps(c.OutOrStdout(), path, cfg)
 		return nil

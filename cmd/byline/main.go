@@ -10,17 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 )
-
-// failure is an error with its remedy and exit code.
-type failure struct {
-	err  error
-	hint string
-	code int
-}
-
-func (f *failure) Error() string { return f.err.Error() }
-func (f *failure) Unwrap() error { return f.err }
 
 func main() {
 	// Every command may hold a secret: its memory is kept out of core files and
@@ -43,26 +35,26 @@ func start(args []string) int {
 	if err == nil {
 		return 0
 	}
-	var f *failure
+	var f *cli.Failure
 	if !errors.As(err, &f) {
 		f = wrongUsage(ran, err)
 	}
-	if f.err != nil {
-		fmt.Fprintln(os.Stderr, "byline: "+strings.TrimSpace(f.err.Error()))
+	if f.Err != nil {
+		fmt.Fprintln(os.Stderr, "byline: "+strings.TrimSpace(f.Err.Error()))
 	}
-	if f.hint != "" {
-		fmt.Fprintln(os.Stderr, "hint: "+f.hint)
+	if f.Hint != "" {
+		fmt.Fprintln(os.Stderr, "hint: "+f.Hint)
 	}
-	return f.code
+	return f.Code
 }
 
 // wrongUsage names the command that was used wrongly.
-func wrongUsage(c *cobra.Command, err error) *failure {
+func wrongUsage(c *cobra.Command, err error) *cli.Failure {
 	hint := c.CommandPath() + " --help shows the usage and examples"
 	if name := strings.TrimPrefix(c.CommandPath(), "byline "); name != "byline" && !strings.HasPrefix(err.Error(), name+":") {
 		err = fmt.Errorf("%s: %w", name, err)
 	}
-	return &failure{err, hint, 2}
+	return &cli.Failure{Err: err, Hint: hint, Code: 2}
 }
 
 func tree() *cobra.Command {
@@ -95,9 +87,4 @@ func tree() *cobra.Command {
 		versionCommand(),
 	)
 	return root
-}
-
-// failed marks an error as one of a command that ran.
-func failed(what string, err error, hint string) error {
-	return &failure{fmt.Errorf("%s: %w", what, err), hint, 1}
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/client"
+	"github.com/byline-proxy/byline/cmd/byline/internal/load"
 	"github.com/byline-proxy/byline/cmd/byline/reports"
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy/vault"
@@ -18,7 +21,7 @@ import (
 
 // reconcileFlags say which application's history is read, and how.
 type reconcileFlags struct {
-	record                                 recordFlags
+	record                                 load.RecordFlags
 	adapter, host, sponsor, export, format string
 	users                                  []string
 }
@@ -32,7 +35,7 @@ func reconcileCommand() *cobra.Command {
 			"--export. Exit code 1 when somebody used an account outside Byline.",
 		Example: "  byline reconcile --adapter wiki --since 24h --sponsor alice@acme.example\n" +
 			"  byline reconcile --adapter wiki --since 30d --export history.csv --json"}
-	f.record.add(c, "24h")
+	f.record.Add(c, "24h")
 	fl := c.Flags()
 	fl.StringVar(&f.adapter, "adapter", "", "whose history it is")
 	fl.StringVar(&f.host, "host", "", "host to read it at (default: the adapter's first)")
@@ -40,8 +43,8 @@ func reconcileCommand() *cobra.Command {
 	fl.StringVar(&f.export, "export", "", "read the history from this file (- is stdin) in place of the application")
 	fl.StringVar(&f.format, "format", "", "of the export: csv (with a heading) or jsonl (default: by the file's name)")
 	fl.StringArrayVar(&f.users, "user", nil, "ACCOUNT=USERNAME, when the vault does not say so; repeatable")
-	asJSON := jsonFlag(c)
-	controlFlags(c)
+	asJSON := cli.JSONFlag(c)
+	client.Flags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := f.check(); err != nil {
 			return err
@@ -51,15 +54,15 @@ func reconcileCommand() *cobra.Command {
 			return err
 		}
 		if *asJSON {
-			err = writeJSON(c.OutOrStdout(), out)
+			err = cli.WriteJSON(c.OutOrStdout(), out)
 		} else {
 			err = showReconciliation(c.OutOrStdout(), out)
 		}
 		if err != nil {
-			return failed("output", err, "")
+			return cli.Failed("output", err, "")
 		}
 		if n := len(out.ApplicationOnly); n > 0 {
-			return failed("reconcile", fmt.Errorf("%s of the application came from no request of ours", counted(n, "entry")),
+			return cli.Failed("reconcile", fmt.Errorf("%s of the application came from no request of ours", cli.Counted(n, "entry")),
 				"change the password of the accounts named above, and find out who has it")
 		}
 		return nil
@@ -87,23 +90,23 @@ func (f *reconcileFlags) check() error {
 }
 
 func (f *reconcileFlags) reconcile(c *cobra.Command) (*reports.Reconciliation, error) {
-	cfg, err := settings(c)
+	cfg, err := load.Settings(c)
 	if err != nil {
 		return nil, err
 	}
-	var found problems
-	set := loadAdapters(cfg.Adapters.Dir, &found)
+	var found load.Problems
+	set := load.Adapters(cfg.Adapters.Dir, &found)
 	if len(found) > 0 {
-		return nil, refused(c, found)
+		return nil, load.Refused(c, found)
 	}
 	a := set.ByName(f.adapter)
 	switch {
 	case a == nil:
-		return nil, failed("reconcile", fmt.Errorf("there is no adapter %q", f.adapter), "byline adapter list shows what there is")
+		return nil, cli.Failed("reconcile", fmt.Errorf("there is no adapter %q", f.adapter), "byline adapter list shows what there is")
 	case !a.HasLog():
-		return nil, failed("reconcile", fmt.Errorf("the adapter %s does not say how the application's history is read", f.adapter), "add a log section: docs/adapters.md")
+		return nil, cli.Failed("reconcile", fmt.Errorf("the adapter %s does not say how the application's history is read", f.adapter), "add a log section: docs/adapters.md")
 	}
-	records, period, err := f.record.open(c)
+	records, period, err := f.record.Open(c)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +128,7 @@ func (f *reconcileFlags) reconcile(c *cobra.Command) (*reports.Reconciliation, e
 	}
 	out, err := reports.Reconcile(records, period, a, users, entries)
 	if err != nil {
-		return nil, failed("reconcile", err, "byline audit verify tells what is wrong with the record")
+		return nil, cli.Failed("reconcile", err, "byline audit verify tells what is wrong with the record")
 	}
 	return out, nil
 }
@@ -140,10 +143,10 @@ func (f *reconcileFlags) userNames(c *cobra.Command, cfg *configs.Config) (map[s
 			if cfg.Vault.Env {
 				store = append(store, vault.Env{})
 			}
-			accounts, _ := store.Accounts(background(c), f.adapter) // none: each goes by its own name
+			accounts, _ := store.Accounts(cli.Background(c), f.adapter) // none: each goes by its own name
 			for _, account := range accounts {
 				users[account] = account
-				if secret, err := store.Secret(background(c), f.adapter, account); err == nil {
+				if secret, err := store.Secret(cli.Background(c), f.adapter, account); err == nil {
 					if name, ok := secret.Reveal("username"); ok {
 						users[account] = name
 					}
@@ -166,7 +169,7 @@ func (f *reconcileFlags) readExport(a *adapters.Adapter) ([]adapters.LogEntry, e
 	if f.export != "-" {
 		file, err := os.Open(f.export)
 		if err != nil {
-			return nil, failed("reconcile", err, "name the export with --export")
+			return nil, cli.Failed("reconcile", err, "name the export with --export")
 		}
 		defer file.Close()
 		in = file
@@ -174,18 +177,18 @@ func (f *reconcileFlags) readExport(a *adapters.Adapter) ([]adapters.LogEntry, e
 	log := a.Log()
 	entries, err := reports.ReadExport(in, f.format, &log)
 	if err != nil {
-		return nil, failed("reconcile", fmt.Errorf("%s: %w", f.export, err), "the adapter's log section names the columns")
+		return nil, cli.Failed("reconcile", fmt.Errorf("%s: %w", f.export, err), "the adapter's log section names the columns")
 	}
 	return entries, nil
 }
 
 func showReconciliation(w io.Writer, r *reports.Reconciliation) error {
-	fmt.Fprintf(w, "%s, %s\n", clean(r.Adapter), r.Period)
-	skew := fmt.Sprintf("%s ahead of ours (median of %s, spread %s)", r.Skew.Ahead.Round(time.Millisecond), counted(r.Skew.Samples, "pair"), r.Skew.Spread.Round(time.Millisecond))
+	fmt.Fprintf(w, "%s, %s\n", cli.Clean(r.Adapter), r.Period)
+	skew := fmt.Sprintf("%s ahead of ours (median of %s, spread %s)", r.Skew.Ahead.Round(time.Millisecond), cli.Counted(r.Skew.Samples, "pair"), r.Skew.Spread.Round(time.Millisecond))
 	if r.Skew.Samples < 3 {
 		skew = "unknown (too few pairs); taken to be ours"
 	}
-	err := table(w, []string{"matched", fmt.Sprint(len(r.Matched))}, [][]string{
+	err := cli.Table(w, []string{"matched", fmt.Sprint(len(r.Matched))}, [][]string{
 		{"record only", fmt.Sprint(len(r.RecordOnly))},
 		{"application only", fmt.Sprint(len(r.ApplicationOnly))},
 		{"entries of other users", fmt.Sprint(r.Others)},
@@ -198,7 +201,7 @@ func showReconciliation(w io.Writer, r *reports.Reconciliation) error {
 		for _, e := range r.ApplicationOnly {
 			rows = append(rows, []string{e.Time.Format(time.DateTime), e.User, strings.Join(e.Actions, " or "), e.Resource, e.ID})
 		}
-		err = table(w, []string{"TIME", "USER", "ACTION", "RESOURCE", "ENTRY"}, rows)
+		err = cli.Table(w, []string{"TIME", "USER", "ACTION", "RESOURCE", "ENTRY"}, rows)
 	}
 	if err == nil && len(r.RecordOnly) > 0 {
 		fmt.Fprintln(w, "\nrecord only: the request changed nothing, or its entry is missing")
@@ -206,7 +209,7 @@ func showReconciliation(w io.Writer, r *reports.Reconciliation) error {
 		for _, a := range r.RecordOnly {
 			rows = append(rows, []string{a.Began.Format(time.DateTime), a.Account, a.Action, a.Resource, fmt.Sprint(a.Status), a.Record})
 		}
-		err = table(w, []string{"TIME", "ACCOUNT", "ACTION", "RESOURCE", "STATUS", "RECORD"}, rows)
+		err = cli.Table(w, []string{"TIME", "ACCOUNT", "ACTION", "RESOURCE", "STATUS", "RECORD"}, rows)
 	}
 	return err
 }

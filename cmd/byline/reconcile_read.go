@@ -18,6 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/client"
 	"github.com/byline-proxy/byline/cmd/byline/reports"
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy/admin"
@@ -40,34 +42,34 @@ func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, 
 	}
 	log := a.Log()
 	if len(log.Read) == 0 {
-		return nil, failed("reconcile", fmt.Errorf("the adapter %s says nowhere how the history is asked for", f.adapter), "give an export with --export")
+		return nil, cli.Failed("reconcile", fmt.Errorf("the adapter %s says nowhere how the history is asked for", f.adapter), "give an export with --export")
 	}
 	if strings.Contains(host, "*") {
-		return nil, failed("reconcile", fmt.Errorf("the adapter's first host is the pattern %s", host), "name a host with --host")
+		return nil, cli.Failed("reconcile", fmt.Errorf("the adapter's first host is the pattern %s", host), "name a host with --host")
 	}
-	server, _, err := reach(c)
+	control, _, err := client.Reach(c)
 	if err != nil {
 		return nil, err
 	}
 	spec := admin.TaskSpec{Agent: "byline/reconcile", Sponsor: f.sponsor, Purpose: "reconcile " + f.adapter, TTL: "1h"}
 	if spec.Scope, err = readScope(a, &log, p); err != nil {
-		return nil, failed("reconcile", err, "name an action for it in the adapter")
+		return nil, cli.Failed("reconcile", err, "name an action for it in the adapter")
 	}
-	ctx := background(c)
-	out, err := server.ask(ctx, http.MethodPost, "/v1/tasks", &spec)
+	ctx := cli.Background(c)
+	out, err := control.Ask(ctx, http.MethodPost, "/v1/tasks", &spec)
 	if err != nil {
 		return nil, err
 	}
 	var made admin.Task
 	if err := json.Unmarshal(out, &made); err != nil {
-		return nil, failed("reconcile", err, "")
+		return nil, cli.Failed("reconcile", err, "")
 	}
 	defer func() {
-		_, _ = server.ask(context.WithoutCancel(ctx), http.MethodDelete, "/v1/tasks/"+url.PathEscape(made.ID), nil)
+		_, _ = control.Ask(context.WithoutCancel(ctx), http.MethodDelete, "/v1/tasks/"+url.PathEscape(made.ID), nil)
 	}()
 	client, err := throughProxy(cfg, &made)
 	if err != nil {
-		return nil, failed("reconcile", err, "")
+		return nil, cli.Failed("reconcile", err, "")
 	}
 	defer client.CloseIdleConnections()
 	p.From, p.To = p.From.Add(-reports.Margin), p.To.Add(reports.Margin)
@@ -76,7 +78,7 @@ func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, 
 	for i := range log.Read {
 		more, err := reading.history(&log.Read[i])
 		if err != nil {
-			return nil, failed("reconcile", err, "byline explain shows what the adapter makes of the request")
+			return nil, cli.Failed("reconcile", err, "byline explain shows what the adapter makes of the request")
 		}
 		entries = append(entries, more...)
 	}
@@ -117,7 +119,7 @@ func throughProxy(cfg *configs.Config, task *admin.Task) (*http.Client, error) {
 	if !roots.AppendCertsFromPEM(root) {
 		return nil, errors.New("root.crt holds no certificate in PEM form")
 	}
-	proxy := &url.URL{Scheme: "http", Host: dialable(cfg.Listen), User: url.UserPassword(task.ID, task.Token)}
+	proxy := &url.URL{Scheme: "http", Host: cli.Dialable(cfg.Listen), User: url.UserPassword(task.ID, task.Token)}
 	if cfg.TLS.Cert != "" {
 		proxy.Scheme = "https"
 		if more, err := os.ReadFile(cfg.TLS.Cert); err == nil {

@@ -13,12 +13,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/client"
+	"github.com/byline-proxy/byline/cmd/byline/internal/load"
 	"github.com/byline-proxy/byline/cmd/byline/reports"
 	"github.com/byline-proxy/byline/proxy/admin"
 )
 
 func reviewCommand() *cobra.Command {
-	var from recordFlags
+	var from load.RecordFlags
 	var signOff, note, sponsor string
 	c := &cobra.Command{Use: "review", Short: "Set what was approved beside what was used, and suggest less", Args: cobra.NoArgs,
 		Long: "Reads the record and shows for each sponsor, agent and adapter: approved actions never used, refused attempts, privileged\n" +
@@ -26,32 +29,32 @@ func reviewCommand() *cobra.Command {
 			"--sign-off puts on record, with the review's digest, that the sponsor has read it.",
 		Example: "  byline review --since 30d\n  byline review --since 2026-10-01 --until 2026-11-01 --sponsor alice@acme.example\n" +
 			"  byline review --since 30d --sponsor alice@acme.example --sign-off alice@acme.example"}
-	from.add(c, "30d")
+	from.Add(c, "30d")
 	c.Flags().StringVar(&sponsor, "sponsor", "", "this sponsor alone")
 	c.Flags().StringVar(&signOff, "sign-off", "", "the sponsor who has read it")
 	c.Flags().StringVar(&note, "note", "", "a sentence to go on record with --sign-off")
-	asJSON := jsonFlag(c)
-	controlFlags(c)
+	asJSON := cli.JSONFlag(c)
+	client.Flags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if note != "" && signOff == "" {
 			return errors.New("--note goes with --sign-off")
 		}
-		records, period, err := from.open(c)
+		records, period, err := from.Open(c)
 		if err != nil {
 			return err
 		}
 		review, err := reports.MakeReview(records, period)
 		if err != nil {
-			return failed("review", err, "byline audit verify tells what is wrong with the record")
+			return cli.Failed("review", err, "byline audit verify tells what is wrong with the record")
 		}
 		review.Only(sponsor)
 		if *asJSON {
-			err = writeJSON(c.OutOrStdout(), review)
+			err = cli.WriteJSON(c.OutOrStdout(), review)
 		} else {
 			err = showReview(c.OutOrStdout(), review)
 		}
 		if err != nil {
-			return failed("output", err, "")
+			return cli.Failed("output", err, "")
 		}
 		if signOff == "" {
 			return nil
@@ -64,23 +67,23 @@ func reviewCommand() *cobra.Command {
 // signReview puts the sign-off on record.
 func signReview(c *cobra.Command, review *reports.Review, sponsor, note string) error {
 	var text bytes.Buffer // the bytes that --json writes, so that a kept file can be told to be the one signed
-	if err := writeJSON(&text, review); err != nil {
-		return failed("review", err, "")
+	if err := cli.WriteJSON(&text, review); err != nil {
+		return cli.Failed("review", err, "")
 	}
-	server, _, err := reach(c)
+	control, _, err := client.Reach(c)
 	if err != nil {
 		return err
 	}
-	out, err := server.ask(background(c), http.MethodPost, "/v1/reviews", admin.SignOff{Sponsor: sponsor, From: review.Period.From, To: review.Period.To,
+	out, err := control.Ask(cli.Background(c), http.MethodPost, "/v1/reviews", admin.SignOff{Sponsor: sponsor, From: review.Period.From, To: review.Period.To,
 		Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(text.Bytes())), Note: note})
 	if err != nil {
 		return err
 	}
 	var signed admin.Signed
 	if err := json.Unmarshal(out, &signed); err != nil {
-		return failed("review", err, "")
+		return cli.Failed("review", err, "")
 	}
-	fmt.Fprintf(c.ErrOrStderr(), "signed off by %s: record %s\n", clean(sponsor), signed.Record)
+	fmt.Fprintf(c.ErrOrStderr(), "signed off by %s: record %s\n", cli.Clean(sponsor), signed.Record)
 	return nil
 }
 
@@ -90,9 +93,9 @@ func showReview(w io.Writer, r *reports.Review) error {
 		fmt.Fprintln(w, "no task of the period did anything or was approved in it")
 	}
 	for _, g := range r.Groups {
-		fmt.Fprintf(w, "\n%s for %s at %s: %s, %s\n", clean(g.Agent), clean(g.Sponsor), clean(g.Adapter), counted(g.Tasks, "task"), counted(g.Requests, "request"))
+		fmt.Fprintf(w, "\n%s for %s at %s: %s, %s\n", cli.Clean(g.Agent), cli.Clean(g.Sponsor), cli.Clean(g.Adapter), cli.Counted(g.Tasks, "task"), cli.Counted(g.Requests, "request"))
 		rows := reviewRows(g)
-		if err := table(w, rows[0], rows[1:]); err != nil { // whoever is listed had something approved or used
+		if err := cli.Table(w, rows[0], rows[1:]); err != nil { // whoever is listed had something approved or used
 			return err
 		}
 	}
@@ -123,7 +126,7 @@ func reviewRows(g *reports.Group) (rows [][]string) {
 		refused = append(refused, strings.TrimSpace(fmt.Sprintf("%s %d× %s", u.Action, u.Times, u.Code)))
 	}
 	for _, h := range g.Accounts {
-		line := fmt.Sprintf("%s %s in %s", h.Account, short(h.Held.Round(time.Second)), counted(h.Leases, "lease"))
+		line := fmt.Sprintf("%s %s in %s", h.Account, cli.Short(h.Held.Round(time.Second)), cli.Counted(h.Leases, "lease"))
 		if h.Open > 0 {
 			line += fmt.Sprintf(", %d not checked in yet", h.Open)
 		}
@@ -136,7 +139,7 @@ func reviewRows(g *reports.Group) (rows [][]string) {
 	list("accounts held", held)
 	list("suggested", g.Suggested)
 	if len(g.Suggested) > 0 {
-		rows = append(rows, []string{"", fmt.Sprintf("tried on %s: %d refused", counted(g.Check.Requests, "distinct request"), g.Check.Refused)})
+		rows = append(rows, []string{"", fmt.Sprintf("tried on %s: %d refused", cli.Counted(g.Check.Requests, "distinct request"), g.Check.Refused)})
 	}
 	return rows
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/client"
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy/admin"
 )
@@ -39,7 +41,7 @@ func runCommand() *cobra.Command {
 			"  byline run --spec task.json -- node triage.js",
 		Args: cobra.MinimumNArgs(1)}
 	f.add(c)
-	controlFlags(c)
+	client.Flags(c)
 	c.Flags().StringVar(&f.proxy, "proxy", "", "the proxy's URL, when it is not what the configuration says")
 	c.Flags().StringVar(&f.root, "root", "", "the interception root as a PEM file, when it is not what the configuration says")
 	c.Flags().StringVar(&f.noProxy, "no-proxy", "", "hosts that the program reaches directly, like localhost,127.0.0.1")
@@ -49,7 +51,7 @@ func runCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		server, cfg, err := reach(c)
+		control, cfg, err := client.Reach(c)
 		if err != nil {
 			return err
 		}
@@ -58,30 +60,22 @@ func runCommand() *cobra.Command {
 		defer signal.Stop(signals)
 		s, err := f.surroundings(cfg)
 		if err != nil {
-			return failed("run", err, "")
+			return cli.Failed("run", err, "")
 		}
 		defer s.remove()
 		for _, w := range s.warnings {
 			fmt.Fprintln(c.ErrOrStderr(), "byline: warning:", w)
 		}
-		code, err := runTask(c.Context(), server, body, s, args, signals)
+		code, err := runTask(c.Context(), control, body, s, args, signals)
 		if err != nil { // the program's own exit code comes first
-			return &failure{fmt.Errorf("run: %w", err), hintOf(err), max(code, 1)}
+			return &cli.Failure{Err: fmt.Errorf("run: %w", err), Hint: cli.HintOf(err), Code: max(code, 1)}
 		}
 		if code != 0 {
-			return &failure{code: code}
+			return &cli.Failure{Code: code}
 		}
 		return nil
 	}
 	return c
-}
-
-// hintOf is the remedy that an error carries along.
-func hintOf(err error) string {
-	if f, ok := errors.AsType[*failure](err); ok {
-		return f.hint
-	}
-	return ""
 }
 
 // surroundings prepares what the program needs besides its task.
@@ -89,9 +83,9 @@ func (f *runFlags) surroundings(cfg *configs.Config) (*surroundings, error) {
 	proxy, root := f.proxy, f.root
 	if cfg != nil {
 		if proxy == "" {
-			proxy = "http://" + dialable(cfg.Listen)
+			proxy = "http://" + cli.Dialable(cfg.Listen)
 			if cfg.TLS.Cert != "" {
-				proxy = "https://" + dialable(cfg.Listen)
+				proxy = "https://" + cli.Dialable(cfg.Listen)
 			}
 		}
 		if root == "" {
@@ -116,9 +110,9 @@ func (f *runFlags) surroundings(cfg *configs.Config) (*surroundings, error) {
 // are caught before any file is written and until the task is ended, so that
 // none leaves one behind; one that comes before the program has started ends
 // the run.
-func runTask(ctx context.Context, server *control, spec []byte, s *surroundings, args []string, signals <-chan os.Signal) (code int, err error) {
+func runTask(ctx context.Context, control *client.Client, spec []byte, s *surroundings, args []string, signals <-chan os.Signal) (code int, err error) {
 	ctx = context.WithoutCancel(ctx)
-	out, err := server.ask(ctx, "POST", "/v1/tasks", spec)
+	out, err := control.Ask(ctx, "POST", "/v1/tasks", spec)
 	if err != nil {
 		return 0, err
 	}
@@ -127,7 +121,7 @@ func runTask(ctx context.Context, server *control, spec []byte, s *surroundings,
 		return 0, err
 	}
 	defer func() {
-		_, ends := server.ask(ctx, "DELETE", "/v1/tasks/"+url.PathEscape(made.ID), nil)
+		_, ends := control.Ask(ctx, "DELETE", "/v1/tasks/"+url.PathEscape(made.ID), nil)
 		err = errors.Join(err, ends)
 	}()
 	select {

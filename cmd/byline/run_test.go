@@ -108,28 +108,6 @@ func TestSurroundRefusesWhatIsNoRoot(t *testing.T) {
 	}
 }
 
-func TestDialable(t *testing.T) {
-	for listen, want := range map[string]string{"127.0.0.1:8080": "127.0.0.1:8080", "0.0.0.0:8080": "127.0.0.1:8080", ":8080": "127.0.0.1:8080",
-		"[::]:8080": "[::1]:8080", "10.1.2.3:80": "10.1.2.3:80", "proxy.acme.example:80": "proxy.acme.example:80"} {
-		if got := dialable(listen); got != want {
-			t.Errorf("%s: got %s, want %s", listen, got, want)
-		}
-	}
-}
-
-func TestControlTokenStaysOnTheMachine(t *testing.T) {
-	token := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(token, []byte(strings.Repeat("x", 40)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for at, ok := range map[string]bool{"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, "https://byline.acme.example": true,
-		"10.1.2.3:1": false, "http://byline.acme.example": false, "ftp://127.0.0.1": false, "": false} {
-		if _, err := overTCP(at, token); (err == nil) != ok {
-			t.Errorf("%s: %v", at, err)
-		}
-	}
-}
-
 func TestScopeOf(t *testing.T) {
 	got, err := scopeOf([]string{"mediawiki:page.read,page.edit", "mediawiki:page.delete@page/A:B@C,*"})
 	want := "mediawiki:page.read,page.edit mediawiki:page.delete@page/A:B@C,*"

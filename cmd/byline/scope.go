@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 	"github.com/byline-proxy/byline/proxy/admin"
 )
 
@@ -88,7 +89,7 @@ func readSpec(path string) ([]byte, error) {
 		b, err = os.ReadFile(path)
 	}
 	if err != nil {
-		return nil, failed("task", err, "name a JSON file with agent, sponsor, purpose and scope")
+		return nil, cli.Failed("task", err, "name a JSON file with agent, sponsor, purpose and scope")
 	}
 	return b, nil
 }

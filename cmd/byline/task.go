@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/client"
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy/admin"
 )
@@ -53,18 +55,18 @@ func taskCommand() *cobra.Command {
 // verb makes a command one question to the control API. ask says which;
 // its plain errors are wrong usage.
 func verb(c *cobra.Command, method string, ask func(args []string) (path string, body []byte, err error), show func(io.Writer, []byte, *configs.Config) error) {
-	controlFlags(c)
-	asJSON := jsonFlag(c)
+	client.Flags(c)
+	asJSON := cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		path, body, err := ask(args)
 		if err != nil {
 			return err
 		}
-		server, cfg, err := reach(c)
+		control, cfg, err := client.Reach(c)
 		if err != nil {
 			return err
 		}
-		out, err := server.ask(c.Context(), method, path, body)
+		out, err := control.Ask(c.Context(), method, path, body)
 		if err != nil {
 			return err
 		}
@@ -74,7 +76,7 @@ func verb(c *cobra.Command, method string, ask func(args []string) (path string,
 			err = show(c.OutOrStdout(), out, cfg)
 		}
 		if err != nil {
-			return failed("output", err, "")
+			return cli.Failed("output", err, "")
 		}
 		return nil
 	}
@@ -87,9 +89,9 @@ func showTasks(w io.Writer, answer []byte, _ *configs.Config) error {
 	}
 	var rows [][]string
 	for _, t := range all {
-		rows = append(rows, []string{t.ID, t.State, when(t.Expires, time.Now()), t.Agent, t.Sponsor, t.Purpose, scopeText(t.Scope)})
+		rows = append(rows, []string{t.ID, t.State, cli.When(t.Expires, time.Now()), t.Agent, t.Sponsor, t.Purpose, scopeText(t.Scope)})
 	}
-	return table(w, []string{"TASK", "STATE", "EXPIRES", "AGENT", "SPONSOR", "PURPOSE", "SCOPE"}, rows)
+	return cli.Table(w, []string{"TASK", "STATE", "EXPIRES", "AGENT", "SPONSOR", "PURPOSE", "SCOPE"}, rows)
 }
 
 func showTask(w io.Writer, answer []byte, cfg *configs.Config) error {
@@ -102,14 +104,14 @@ func showTask(w io.Writer, answer []byte, cfg *configs.Config) error {
 		state += ": " + t.Why
 	}
 	rows := [][]string{{"state", state}, {"agent", t.Agent}, {"sponsor", t.Sponsor}, {"purpose", t.Purpose}, {"grant", t.Grant},
-		{"expires", fmt.Sprintf("%s (%s)", t.Expires.UTC().Format(time.RFC3339), when(t.Expires, time.Now()))}}
+		{"expires", fmt.Sprintf("%s (%s)", t.Expires.UTC().Format(time.RFC3339), cli.When(t.Expires, time.Now()))}}
 	for _, e := range t.Scope {
 		rows = append(rows, []string{"scope", scopeText([]admin.ScopeEntry{e})})
 	}
 	if t.Token != "" {
 		rows = append(rows, []string{"token", t.Token + "  (shown this once)"})
 	}
-	err := table(w, []string{"task", t.ID}, rows)
+	err := cli.Table(w, []string{"task", t.ID}, rows)
 	if err == nil && t.Token != "" {
 		_, err = io.WriteString(w, pasted(&t, cfg))
 	}
@@ -121,7 +123,7 @@ func showTask(w io.Writer, answer []byte, cfg *configs.Config) error {
 func pasted(t *admin.Task, cfg *configs.Config) string {
 	scheme, host, root := "http", "PROXY-HOST:8080", "byline-root.pem"
 	if cfg != nil {
-		host, root = dialable(cfg.Listen), filepath.Join(cfg.Certs.Dir, "root.crt")
+		host, root = cli.Dialable(cfg.Listen), filepath.Join(cfg.Certs.Dir, "root.crt")
 		if cfg.TLS.Cert != "" {
 			scheme = "https"
 		}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/load"
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy/vault"
 )
@@ -46,12 +48,12 @@ func vaultPut() *cobra.Command {
 		}
 		secret, err := readSecret(c.ErrOrStderr(), os.Stdin, names)
 		if err != nil {
-			return failed("vault", err, "give lines NAME=VALUE on standard input, or use a terminal")
+			return cli.Failed("vault", err, "give lines NAME=VALUE on standard input, or use a terminal")
 		}
 		if err := file.Put(adapter, account, vault.NewSecret(secret)); err != nil {
-			return failed("vault", err, "")
+			return cli.Failed("vault", err, "")
 		}
-		fmt.Fprintf(c.OutOrStdout(), "stored %s/%s: %s\n", clean(adapter), clean(account), strings.Join(slices.Sorted(maps.Keys(secret)), ", "))
+		fmt.Fprintf(c.OutOrStdout(), "stored %s/%s: %s\n", cli.Clean(adapter), cli.Clean(account), strings.Join(slices.Sorted(maps.Keys(secret)), ", "))
 		warnUnknown(c, cfg, adapter)
 		return nil
 	}
@@ -61,10 +63,10 @@ func vaultPut() *cobra.Command {
 // warnUnknown tells of a name that no adapter has, which may be a slip or an
 // adapter to come.
 func warnUnknown(c *cobra.Command, cfg *configs.Config, name string) {
-	var unread problems
-	set := loadAdapters(cfg.Adapters.Dir, &unread)
+	var unread load.Problems
+	set := load.Adapters(cfg.Adapters.Dir, &unread)
 	if set != nil && set.ByName(name) == nil {
-		fmt.Fprintf(c.ErrOrStderr(), "byline: warning: no adapter in %s is named %s\n", cfg.Adapters.Dir, clean(name))
+		fmt.Fprintf(c.ErrOrStderr(), "byline: warning: no adapter in %s is named %s\n", cfg.Adapters.Dir, cli.Clean(name))
 	}
 }
 
@@ -76,7 +78,7 @@ type stored struct {
 
 func vaultList() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List accounts and the names of their fields", Args: cobra.NoArgs, Example: "  byline vault list\n  byline vault list --json"}
-	asJSON := jsonFlag(c)
+	asJSON := cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		file, cfg, err := openVault(c)
 		if err != nil {
@@ -84,7 +86,7 @@ func vaultList() *cobra.Command {
 		}
 		entries, err := file.List()
 		if err != nil {
-			return failed("vault", err, "")
+			return cli.Failed("vault", err, "")
 		}
 		all := []stored{}
 		for _, e := range entries {
@@ -94,13 +96,13 @@ func vaultList() *cobra.Command {
 			all = append(all, inEnvironment(cfg)...)
 		}
 		if *asJSON {
-			return writeJSON(c.OutOrStdout(), all)
+			return cli.WriteJSON(c.OutOrStdout(), all)
 		}
 		var rows [][]string
 		for _, s := range all {
 			rows = append(rows, []string{s.Adapter, s.Account, strings.Join(s.Fields, ", "), s.Store})
 		}
-		return table(c.OutOrStdout(), []string{"ADAPTER", "ACCOUNT", "FIELDS", "STORE"}, rows)
+		return cli.Table(c.OutOrStdout(), []string{"ADAPTER", "ACCOUNT", "FIELDS", "STORE"}, rows)
 	}
 	return c
 }
@@ -108,8 +110,8 @@ func vaultList() *cobra.Command {
 // inEnvironment lists what the environment holds for the adapters that there
 // are; its variables tell nothing of others.
 func inEnvironment(cfg *configs.Config) (all []stored) {
-	var unread problems
-	set := loadAdapters(cfg.Adapters.Dir, &unread)
+	var unread load.Problems
+	set := load.Adapters(cfg.Adapters.Dir, &unread)
 	if set == nil {
 		return nil
 	}
@@ -137,9 +139,9 @@ func vaultRemove() *cobra.Command {
 				return err
 			}
 			if err := file.Remove(adapter, account); err != nil {
-				return failed("vault", fmt.Errorf("%s/%s: %w", clean(adapter), clean(account), err), "byline vault list shows what there is")
+				return cli.Failed("vault", fmt.Errorf("%s/%s: %w", cli.Clean(adapter), cli.Clean(account), err), "byline vault list shows what there is")
 			}
-			fmt.Fprintf(c.OutOrStdout(), "removed %s/%s\n", clean(adapter), clean(account))
+			fmt.Fprintf(c.OutOrStdout(), "removed %s/%s\n", cli.Clean(adapter), cli.Clean(account))
 			return nil
 		}}
 }
@@ -164,17 +166,17 @@ func accountArgs(_ *cobra.Command, args []string) error {
 }
 
 func openVault(c *cobra.Command) (*vault.File, *configs.Config, error) {
-	cfg, err := settings(c)
+	cfg, err := load.Settings(c)
 	if err != nil {
 		return nil, nil, err
 	}
 	key, err := vault.LoadKey(cfg.Vault)
 	if err != nil {
-		return nil, nil, failed("vault", err, "byline init makes a key")
+		return nil, nil, cli.Failed("vault", err, "byline init makes a key")
 	}
 	file, err := vault.OpenFile(cfg.Vault.File, key)
 	if err != nil {
-		return nil, nil, failed("vault", err, "")
+		return nil, nil, cli.Failed("vault", err, "")
 	}
 	return file, cfg, nil
 }

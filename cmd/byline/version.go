@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 )
 
 // versionView is what a build says of itself. A build outside a clone of the
@@ -56,15 +58,15 @@ func builtVersion() versionView {
 
 func versionCommand() *cobra.Command {
 	c := &cobra.Command{Use: "version", Short: "Print the version, and the commit it was built from", Example: "  byline version\n  byline version --json", Args: cobra.NoArgs}
-	asJSON := jsonFlag(c)
+	asJSON := cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		if *asJSON {
-			err = writeJSON(c.OutOrStdout(), builtVersion())
+			err = cli.WriteJSON(c.OutOrStdout(), builtVersion())
 		} else {
 			_, err = fmt.Fprintln(c.OutOrStdout(), builtVersion())
 		}
 		if err != nil {
-			return failed("output", err, "")
+			return cli.Failed("output", err, "")
 		}
 		return nil
 	}

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/certs"
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/load"
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy"
 	"github.com/byline-proxy/byline/proxy/admin"
@@ -20,13 +22,14 @@ import (
 	"github.com/byline-proxy/byline/proxy/sinks"
 	"github.com/byline-proxy/byline/proxy/vault"
 	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/spf13/cobra"
 )
 
-// prepared is everything a server is started from, read and checked. Reading it
+// Prepared is everything a server is started from, read and checked. Reading it
 // changes nothing.
-type prepared struct {
+type Prepared struct {
 	cfg      *configs.Config
-	rules    proxy.Rules
+	Rules    proxy.Rules
 	sealer   vault.Key
 	vault    vault.Chain
 	auditKey ed25519.PrivateKey
@@ -36,35 +39,35 @@ type prepared struct {
 
 // prepare reads all that the configuration names and finds every problem of
 // all files before it gives up.
-func prepare(cfg *configs.Config) (*prepared, problems) {
-	var found problems
-	p := &prepared{cfg: cfg}
-	found.of(cfg, "data_dir", private(cfg.DataDir), "byline init makes it; nobody but the server may read it")
-	p.rules = loadRules(cfg, &found)
+func prepare(cfg *configs.Config) (*Prepared, load.Problems) {
+	var found load.Problems
+	p := &Prepared{cfg: cfg}
+	found.AddFor(cfg, "data_dir", private(cfg.DataDir), "byline init makes it; nobody but the server may read it")
+	p.Rules = load.Rules(cfg, &found)
 	p.openVault(&found)
 	var err error
 	p.auditKey, err = audit.LoadKey(cfg.Audit.KeyFile)
-	found.of(cfg, "audit.key_file", err, "restore it from a copy: records signed with another key do not continue this log")
+	found.AddFor(cfg, "audit.key_file", err, "restore it from a copy: records signed with another key do not continue this log")
 	if _, err := admin.ReadToken(cfg.Control.TokenFile); !errors.Is(err, fs.ErrNotExist) {
-		found.of(cfg, "control.token_file", err, "") // one that is not there is made
+		found.AddFor(cfg, "control.token_file", err, "") // one that is not there is made
 	}
 	if _, err := wire.NewVia(cfg.Upstream, nil); err != nil {
-		found.add("upstream.%v", err)
+		found.Add("upstream.%v", err)
 	}
 	if cfg.TLS.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(cfg.TLS.Cert, cfg.TLS.Key)
-		found.of(cfg, "tls", err, "cert and key are PEM files of one pair, readable by the server's user")
+		found.AddFor(cfg, "tls", err, "cert and key are PEM files of one pair, readable by the server's user")
 		p.frontTLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
 	}
 	for i, c := range cfg.Sinks {
 		s, err := sinks.Open(c)
-		found.of(cfg, fmt.Sprintf("sinks[%d]", i), err, "")
+		found.AddFor(cfg, fmt.Sprintf("sinks[%d]", i), err, "")
 		if err == nil {
 			_ = s.Close() // byline serve opens its own
 		}
 	}
-	if p.rules.Adapters != nil {
-		found.of(cfg, "certs.dir", tryAuthority(cfg.Certs.Dir, hostsOf(p.rules)), "")
+	if p.Rules.Adapters != nil {
+		found.AddFor(cfg, "certs.dir", tryAuthority(cfg.Certs.Dir, load.Hosts(p.Rules)), "")
 		p.warn()
 	}
 	return p, found
@@ -83,7 +86,7 @@ func private(dir string) error {
 	return nil
 }
 
-func (p *prepared) openVault(found *problems) {
+func (p *Prepared) openVault(found *load.Problems) {
 	source := "vault.key_file"
 	switch {
 	case p.cfg.Vault.KeyEnv != "":
@@ -93,12 +96,12 @@ func (p *prepared) openVault(found *problems) {
 	}
 	key, err := vault.LoadKey(p.cfg.Vault)
 	if err != nil {
-		found.of(p.cfg, source, err, "restore the key from a copy: nothing else opens the vault")
+		found.AddFor(p.cfg, source, err, "restore the key from a copy: nothing else opens the vault")
 		return
 	}
 	file, err := vault.OpenFile(p.cfg.Vault.File, key)
 	if err != nil {
-		found.of(p.cfg, "vault.file", err, "restore vault and key from the same copy")
+		found.AddFor(p.cfg, "vault.file", err, "restore vault and key from the same copy")
 		return
 	}
 	p.sealer, p.vault = key, vault.Chain{file}
@@ -108,8 +111,8 @@ func (p *prepared) openVault(found *problems) {
 }
 
 // warn collects what is allowed but seldom meant.
-func (p *prepared) warn() {
-	all := p.rules.Adapters.All()
+func (p *Prepared) warn() {
+	all := p.Rules.Adapters.All()
 	if len(all) == 0 {
 		p.warnings = append(p.warnings, fmt.Sprintf("there is no adapter in %s, so every host is refused", p.cfg.Adapters.Dir))
 	}
@@ -125,18 +128,10 @@ func (p *prepared) warn() {
 		}
 	}
 	for _, l := range []struct{ key, at string }{{"listen", p.cfg.Listen}, {"control.listen", p.cfg.Control.Listen}} {
-		if !onLoopback(l.at) && (l.key != "listen" || p.frontTLS == nil) {
+		if !cli.OnLoopback(l.at) && (l.key != "listen" || p.frontTLS == nil) {
 			p.warnings = append(p.warnings, l.key+": "+l.at+" is reached from other machines without TLS, and tokens cross it")
 		}
 	}
-}
-
-// hostsOf is what the interception authority may sign for.
-func hostsOf(r proxy.Rules) (hosts []string) {
-	for _, a := range r.Adapters.All() {
-		hosts = append(hosts, a.Hosts()...)
-	}
-	return hosts
 }
 
 // tryAuthority tells what starting with these hosts would say, without issuing
@@ -161,4 +156,26 @@ func tryAuthority(dir string, hosts []string) error {
 		err = errors.New(strings.ReplaceAll(err.Error(), trial, dir))
 	}
 	return err
+}
+
+// Ready is what a server can be started from. Problems of all files and
+// warnings are written to standard error.
+func Ready(c *cobra.Command) (*Prepared, error) {
+	cfg, found, err := load.ReadSettings(c)
+	if err != nil {
+		return nil, err
+	}
+	p := &Prepared{cfg: cfg}
+	if cfg.DataDir != "" { // else nothing says where to look
+		var more load.Problems
+		p, more = prepare(cfg)
+		found = append(found, more...)
+	}
+	for _, w := range p.warnings {
+		fmt.Fprintln(c.ErrOrStderr(), "byline: warning:", w)
+	}
+	if len(found) > 0 {
+		return nil, load.Refused(c, found)
+	}
+	return p, nil
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"testing"
@@ -11,7 +11,7 @@ func TestWhen(t *testing.T) {
 		0: "now", 400 * time.Millisecond: "now", -400 * time.Millisecond: "now",
 		-5 * time.Second: "5s ago", 90 * time.Second: "in 1m30s", -72 * time.Hour: "3d ago",
 	} {
-		if got := when(now.Add(d), now); got != want {
+		if got := When(now.Add(d), now); got != want {
 			t.Errorf("%v: got %q, want %q", d, got, want)
 		}
 	}

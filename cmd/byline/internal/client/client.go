@@ -1,4 +1,5 @@
-package main
+// Package client talks to the control API of a running server.
+package client
 
 import (
 	"bytes"
@@ -9,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -17,33 +17,35 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/load"
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy/admin"
 )
 
 const notRunning = "start the server with: byline serve"
 
-// control asks a running server: over its Unix socket where there is one, over
+// Client asks a running server: over its Unix socket where there is one, over
 // TCP with the token file otherwise.
-type control struct {
+type Client struct {
 	client *http.Client
 	base   string
 	token  admin.Token
 }
 
-// controlFlags are the flags of every command that asks a server which may run
+// Flags are the flags of every command that asks a server which may run
 // on another machine.
-func controlFlags(c *cobra.Command) {
+func Flags(c *cobra.Command) {
 	c.Flags().String("control", os.Getenv("BYLINE_CONTROL"), "control API at HOST:PORT or https://HOST, in place of the Unix socket (BYLINE_CONTROL)")
 	c.Flags().String("token-file", os.Getenv("BYLINE_TOKEN_FILE"), "file with the control token, for --control (BYLINE_TOKEN_FILE)")
 }
 
-// reach finds the server. The configuration is nil when the flags say enough
+// Reach finds the server. The configuration is nil when the flags say enough
 // and there is no file.
-func reach(c *cobra.Command) (*control, *configs.Config, error) {
+func Reach(c *cobra.Command) (*Client, *configs.Config, error) {
 	at, _ := c.Flags().GetString("control")
 	tokenFile, _ := c.Flags().GetString("token-file")
-	cfg, err := settings(c)
+	cfg, err := load.Settings(c)
 	if err != nil && (!errors.Is(err, configs.ErrNoFile) || at == "" || tokenFile == "") {
 		return nil, nil, err
 	}
@@ -60,12 +62,12 @@ func reach(c *cobra.Command) (*control, *configs.Config, error) {
 	conn, err := dial(c.Context(), "", "")
 	if err == nil {
 		_ = conn.Close()
-		return &control{client: clientOf(&http.Transport{DialContext: dial}), base: "http://byline"}, cfg, nil
+		return &Client{client: clientOf(&http.Transport{DialContext: dial}), base: "http://byline"}, cfg, nil
 	}
-	if ct, noToken := overTCP(dialable(cfg.Control.Listen), tokenFile); noToken == nil && !errors.Is(err, os.ErrNotExist) {
+	if ct, noToken := overTCP(cli.Dialable(cfg.Control.Listen), tokenFile); noToken == nil && !errors.Is(err, os.ErrNotExist) {
 		return ct, cfg, nil // the socket is another user's, the token file is ours
 	}
-	return nil, nil, failed("control", fmt.Errorf("no server answers: %w", err), notRunning)
+	return nil, nil, cli.Failed("control", fmt.Errorf("no server answers: %w", err), notRunning)
 }
 
 func clientOf(tr *http.Transport) *http.Client {
@@ -74,67 +76,41 @@ func clientOf(tr *http.Transport) *http.Client {
 }
 
 // overTCP keeps the token from crossing a network that others can read.
-func overTCP(at, tokenFile string) (*control, error) {
+func overTCP(at, tokenFile string) (*Client, error) {
 	if !strings.Contains(at, "://") {
 		at = "http://" + at
 	}
 	u, err := url.Parse(at)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, failed("control", fmt.Errorf("%q is no address", at), "write it like 127.0.0.1:8081 or https://byline.acme.example")
+		return nil, cli.Failed("control", fmt.Errorf("%q is no address", at), "write it like 127.0.0.1:8081 or https://byline.acme.example")
 	}
-	if u.Scheme == "http" && !loopback(u.Hostname()) {
-		return nil, failed("control", fmt.Errorf("%s is not on this machine, and the control token would cross the network unencrypted", u.Host),
+	if u.Scheme == "http" && !cli.Loopback(u.Hostname()) {
+		return nil, cli.Failed("control", fmt.Errorf("%s is not on this machine, and the control token would cross the network unencrypted", u.Host),
 			"use https://, or an ssh tunnel to its loopback address")
 	}
 	if tokenFile == "" {
-		return nil, failed("control", errors.New("no token file is named"), "name a copy of the server's control.token with --token-file")
+		return nil, cli.Failed("control", errors.New("no token file is named"), "name a copy of the server's control.token with --token-file")
 	}
 	token, err := admin.ReadToken(tokenFile)
 	if err != nil {
-		return nil, failed("control", err, "name a copy of the server's control.token with --token-file")
+		return nil, cli.Failed("control", err, "name a copy of the server's control.token with --token-file")
 	}
-	return &control{client: clientOf(&http.Transport{}), base: u.Scheme + "://" + u.Host, token: token}, nil
+	return &Client{client: clientOf(&http.Transport{}), base: u.Scheme + "://" + u.Host, token: token}, nil
 }
 
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
-}
-
-func onLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	return err == nil && loopback(host)
-}
-
-// dialable is where to dial a listener of this machine: a wildcard address is
-// one to listen on, not one to connect to.
-func dialable(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return listen
-	}
-	if a, err := netip.ParseAddr(host); host == "" || err == nil && a.IsUnspecified() {
-		host = "127.0.0.1"
-		if a.Is6() {
-			host = "::1"
-		}
-	}
-	return net.JoinHostPort(host, port)
-}
-
-// ask sends body as JSON (nil: none) and returns the JSON answer. A refusal
+// Ask sends body as JSON (nil: none) and returns the JSON answer. A refusal
 // comes back with its remedy.
-func (ct *control) ask(ctx context.Context, method, path string, body any) ([]byte, error) {
+func (ct *Client) Ask(ctx context.Context, method, path string, body any) ([]byte, error) {
 	sent, raw := body.([]byte)
 	if body != nil && !raw {
 		var err error
 		if sent, err = json.Marshal(body); err != nil {
-			return nil, failed("control", err, "")
+			return nil, cli.Failed("control", err, "")
 		}
 	}
 	req, err := http.NewRequestWithContext(ctx, method, ct.base+path, bytes.NewReader(sent))
 	if err != nil {
-		return nil, failed("control", err, "")
+		return nil, cli.Failed("control", err, "")
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if t := ct.token.Reveal(); t != "" {
@@ -142,17 +118,17 @@ func (ct *control) ask(ctx context.Context, method, path string, body any) ([]by
 	}
 	res, err := ct.client.Do(req)
 	if err != nil {
-		return nil, failed("control", err, notRunning)
+		return nil, cli.Failed("control", err, notRunning)
 	}
 	defer res.Body.Close()
 	out, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
 	if err != nil {
-		return nil, failed("control", err, "")
+		return nil, cli.Failed("control", err, "")
 	}
 	if res.StatusCode >= 300 {
 		p := admin.Problem{Detail: res.Status}
 		_ = json.Unmarshal(out, &p) // what is no problem document keeps the status
-		return nil, failed("control", &p, p.Remedy)
+		return nil, cli.Failed("control", &p, p.Remedy)
 	}
 	return out, nil
 }

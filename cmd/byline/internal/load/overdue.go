@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"fmt"
@@ -9,17 +9,17 @@ import (
 	"github.com/byline-proxy/byline/configs"
 )
 
-// warnOverdue says in front of every report which interim controls are past
+// WarnOverdue says in front of every report which interim controls are past
 // their review: what follows rests on them. Adapters that cannot be read are
 // somebody else's to report.
-func warnOverdue(c *cobra.Command) {
+func WarnOverdue(c *cobra.Command) {
 	path, _ := c.Flags().GetString("config")
 	cfg, _, err := configs.Read(path)
 	if err != nil {
 		return
 	}
-	var unread problems
-	set := loadAdapters(cfg.Adapters.Dir, &unread)
+	var unread Problems
+	set := Adapters(cfg.Adapters.Dir, &unread)
 	if set == nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"fmt"
@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/byline-proxy/byline/cmd/byline/internal/load"
 	"github.com/byline-proxy/byline/configs"
+	"github.com/byline-proxy/byline/proxy/audit"
 )
 
 // reloadEvery is how often the files are looked at. Looking, rather than being
@@ -50,15 +52,15 @@ func (r *reloads) look() {
 func (r *reloads) reload() {
 	r.seen, r.since = r.looks(), time.Time{}
 	cfg, wrong, err := configs.Read(r.file)
-	var found problems
-	found.addError(err)
+	var found load.Problems
+	found.AddError(err)
 	for _, p := range wrong {
-		found.add("%s", p)
+		found.Add("%s", p)
 	}
 	if err == nil && len(wrong) == 0 {
-		rules := loadRules(cfg, &found)
+		rules := load.Rules(cfg, &found)
 		if len(found) == 0 {
-			found.addError(r.run.corridor.Reload(rules))
+			found.AddError(r.run.corridor.Reload(rules))
 		}
 	}
 	if len(found) > 0 {
@@ -93,4 +95,23 @@ func (r *reloads) looks() string {
 		}
 	}
 	return b.String()
+}
+
+// changeAuditKey takes up a key that byline audit rotate made.
+func (r *running) changeAuditKey(file string) {
+	next, err := audit.NextKey(file)
+	if err == nil && next == nil {
+		return
+	}
+	if err == nil {
+		err = r.corridor.ChangeAuditKey(next)
+	}
+	if err == nil {
+		err = audit.TakeOver(file)
+	}
+	if err != nil {
+		r.log.Error().Err(err).Msg("the next audit key was not taken up; the old one goes on signing")
+		return
+	}
+	r.log.Info().Msg("another audit key signs from now on")
 }
