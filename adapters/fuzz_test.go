@@ -25,7 +25,7 @@ func FuzzJar(f *testing.F) {
 		if n := len(s.jar.Cookies()); n > cookie.MaxCookies {
 			t.Fatalf("%d cookies", n)
 		}
-		for _, out := range a.Inject(nil, s, nil, "app.acme.example", path, true, now) {
+		for _, out := range a.putFields(nil, s, nil, "app.acme.example", path, true, now) {
 			if out.Name != "Cookie" || strings.ContainsAny(out.Value, "\r\n\x00") {
 				t.Fatalf("%q: %q", out.Name, out.Value)
 			}

@@ -42,8 +42,11 @@ func hotPath() []struct {
 	}{
 		{"Strip", 0, func() { a.Strip(room, benchFields) }},
 		{"StripQuery", 0, func() { a.StripQuery("title=Main_Page&action=view&oldid=12") }},
-		{"Inject", 1, func() { a.Inject(append(room, benchFields[:4]...), s, nil, "app.example", "/index.php", true, noon) }},
-		{"Shield", 0, func() { a.Shield(answer, s.Veil(), benchAnswer, "app.example", "/", noon) }},
+		{"Put", 1, func() {
+			r := Outgoing{Method: "GET", Host: "app.example", Path: "/index.php", TLS: true, Fields: append(room, benchFields[:4]...), Now: noon}
+			a.Put(s, &r)
+		}},
+		{"Shield", 0, func() { a.Shield(answer, maskerAt(s, "app.example", "/"), benchAnswer) }},
 		{"InPlace", 0, func() { m.InPlace(body) }},
 	}
 }

@@ -4,40 +4,51 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/byline-proxy/byline/adapters/internal/cookie"
-	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// Inject puts the session on dst, which Strip built and the caller owns: the session's headers and the pinned ones
-// replace what dst has under their names, and one Cookie field carries the jar's cookies that fit host, path and tls
-// (RFC 6265 section 5.4) and the agent's cookies. An agent's cookie never goes out beside or instead of a held one of
-// its name. host may have a port. It allocates the Cookie value and what dst may need to grow.
-func (a *Adapter) Inject(dst []Field, s *Session, agentCookies []Cookie, host, path string, tls bool, now time.Time) []Field {
-	kept := dst[:0]
-	for _, f := range dst {
-		if !s.replaces(f.Name) {
-			kept = append(kept, f)
-		}
-	}
-	clear(dst[len(kept):])
-	dst = append(kept, s.headers...)
-	for i := range s.pins {
-		if !s.pins[i].Absent {
-			dst = append(dst, Field{Name: s.pins[i].Name, Value: s.pins[i].Value})
-		}
-	}
-	if line := cookie.Line(s.jar.Cookies(), a.unshared(agentCookies), hostOnly(host), path, tls, now); line != "" {
-		dst = append(dst, Field{Name: "Cookie", Value: line})
-	}
-	return dst
+// Outgoing is one request as it goes to the application. The caller fills in what Strip and StripQuery left of the
+// agent's request; Put adds the session. Its fields are secret afterwards.
+type Outgoing struct {
+	Method   string
+	Host     string // the authority that the agent named; may have a port
+	Path     string
+	Query    string // without "?"
+	HasQuery bool   // there is a "?", perhaps with nothing after it
+	TLS      bool   // whether cookies with the attribute Secure may go out
+
+	Fields  []Field  // as Strip built them; Put may write into the array
+	Cookies []Cookie // the agent's own, as Strip returned them
+	Body    []byte   // the whole body, for an adapter that PutsJSON; else nil
+
+	Count  int64  // the number of the request on its lease, for an adapter that Counts
+	Intent string // the id of the durable intent record, likewise
+
+	Now time.Time
 }
 
-// InjectQuery puts the session's parameters on a raw query, which StripQuery built; most sessions have none.
-func (a *Adapter) InjectQuery(raw string, s *Session) string {
+// Put puts the session s on a request and returns the Masker for its answer. It replaces whatever the request has under
+// the names that the session sets: header fields, cookies, parameters of the query, members of a JSON body. A request
+// may be put on again for another session only from what Strip and StripQuery return. For a session of cookies it
+// allocates the value of the Cookie field and what r.Fields needs to grow.
+func (a *Adapter) Put(s *Session, r *Outgoing) Masker {
+	r.Fields = a.putFields(r.Fields, s, r.Cookies, r.Host, r.Path, r.TLS, r.Now)
+	r.Fields = a.putCount(r.Fields, r.Count, r.Intent)
+	m := s.masker(r) // after the cookies are on: it has to mask every value that goes out
+
+	r.Query = putQuery(r.Query, s)
+	r.HasQuery = r.HasQuery || r.Query != ""
+	r.Body = putJSON(r.Body, s)
+	r.Fields = putDigest(r.Fields, s, r) // last: the digest covers the query
+
+	return m
+}
+
+// putQuery appends the session's parameters to a raw query, which StripQuery built; most sessions have none.
+func putQuery(raw string, s *Session) string {
 	if len(s.query) == 0 {
 		return raw
 	}
+
 	var b strings.Builder
 	b.WriteString(raw)
 	for _, q := range s.query {
@@ -49,63 +60,16 @@ func (a *Adapter) InjectQuery(raw string, s *Session) string {
 	return b.String()
 }
 
-// replaces: the session says what stands under that name.
-func (s *Session) replaces(name string) bool {
-	for i := range s.headers {
-		if text.SameName(s.headers[i].Name, name) {
-			return true
-		}
-	}
-	for i := range s.pins {
-		if text.SameName(s.pins[i].Name, name) {
-			return true
-		}
-	}
-	return text.SameName(name, "cookie") || s.digest != nil && text.SameName(name, "authorization")
-}
-
-// unshared leaves out the cookies that the session has anyway; the same slice when there are none.
-func (a *Adapter) unshared(cookies []Cookie) []Cookie {
-	if len(a.spec.Cookies.Share) == 0 {
-		return cookies
-	}
-	var kept []Cookie
-	for _, c := range cookies {
-		if !a.sharesCookie(c.Name) {
-			kept = append(kept, c)
-		}
-	}
-	return kept
-}
-
-// pinsOf takes the pinned headers from the first request. Accept-Encoding is always identity: an answer in a coding
-// could not be masked.
-func (a *Adapter) pinsOf(fields []Field) []pinned {
-	var pins []pinned
-	for _, name := range a.spec.Pin {
-		p := pinned{Name: name, Absent: true}
-		for _, f := range fields {
-			if p.Absent && text.SameName(f.Name, name) {
-				p = pinned{Name: f.Name, Value: f.Value}
-			}
-		}
-		if strings.EqualFold(name, "Accept-Encoding") {
-			p = pinned{Name: "Accept-Encoding", Value: "identity"}
-		}
-		pins = append(pins, p)
-	}
-	return pins
-}
-
-// Sign appends the header that a session makes anew for each request: the answer to a digest challenge. For all other
-// kinds of login it returns dst. path and query are as they go out. Call it after Inject and InjectQuery.
-func (a *Adapter) Sign(dst []Field, s *Session, method, path, query string, hasQuery bool) []Field {
+// putDigest appends the answer to the session's digest challenge, which is another one for each request; most sessions
+// have none.
+func putDigest(dst []Field, s *Session, r *Outgoing) []Field {
 	if s.digest == nil {
 		return dst
 	}
-	target := path
-	if hasQuery {
-		target += "?" + query
+
+	target := r.Path
+	if r.HasQuery {
+		target += "?" + r.Query
 	}
-	return append(dst, Field{Name: "Authorization", Value: s.digest.Answer(method, target)})
+	return append(dst, Field{Name: "Authorization", Value: s.digest.Answer(r.Method, target)})
 }

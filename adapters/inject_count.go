@@ -10,9 +10,9 @@ import (
 // Counts reports whether the adapter asks for the number of each request.
 func (a *Adapter) Counts() bool { return a.spec.Count.Header != "" }
 
-// Count puts the number of a request, and the id of its intent, on dst in the place of whatever stood under the header's
+// putCount puts the number of a request, and the id of its intent, on dst in the place of whatever stood under the header's
 // name. It does nothing when the adapter does not ask for it.
-func (a *Adapter) Count(dst []Field, n int64, intent string) []Field {
+func (a *Adapter) putCount(dst []Field, n int64, intent string) []Field {
 	name := a.spec.Count.Header
 	if name == "" {
 		return dst

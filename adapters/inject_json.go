@@ -11,10 +11,10 @@ import (
 // errNoRoom is a body that cannot be told to have a place for the session.
 var errNoRoom = errors.New("the session of this application travels in the JSON body, and this body has no one place for it")
 
-// PutJSON is the body with the session's members in it, in every call of a batch; everything else in it stays as it was
+// putJSON is the body with the session's members in it, in every call of a batch; everything else in it stays as it was
 // written, byte for byte. It is body itself when the session has none, or the body is no JSON. Body is one that
 // StripJSON took; what it did not take comes back empty, never without the session.
-func (a *Adapter) PutJSON(body []byte, s *Session) []byte {
+func putJSON(body []byte, s *Session) []byte {
 	if len(s.members) == 0 || !looksJSON(&Query{Body: body}) {
 		return body
 	}

@@ -59,7 +59,7 @@ func TestI2ABorrowedSessionInTheBodyIsReplaced(t *testing.T) {
 		for _, b := range left {
 			names = append(names, b.Name)
 		}
-		out := a.PutJSON([]byte(c.body), s)
+		out := putJSON([]byte(c.body), s)
 		if got := strings.Join(names, " "); got != c.left || string(out) != c.out {
 			t.Errorf("%s: left %q, out %s", c.body, got, out)
 		}
@@ -84,7 +84,7 @@ func TestASessionInTheBodyIsStoredAndMasked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out := a.PutJSON([]byte(`{}`), s); string(out) != `{"auth":"tok-123456789"}` {
+	if out := putJSON([]byte(`{}`), s); string(out) != `{"auth":"tok-123456789"}` {
 		t.Errorf("out %s", out)
 	}
 	echo := []byte("your token is tok-123456789")
@@ -107,7 +107,7 @@ func FuzzPutJSON(f *testing.F) {
 			return
 		}
 		var v any
-		out := a.PutJSON([]byte(body), s)
+		out := putJSON([]byte(body), s)
 		if err := json.Unmarshal(out, &v); err != nil {
 			t.Fatalf("%q became %q: %v", body, out, err)
 		}

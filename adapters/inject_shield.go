@@ -10,36 +10,44 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// Shield appends to dst what of an answer's fields may reach the agent, in order. Set-Cookie: a held or unnamed cookie
-// goes into the session's jar, a passed one goes on, written anew. Credential headers and Alt-Svc (which would lead
-// the agent past the proxy) are left out, and values are masked. fields is not edited. host may have a port; path is
-// the request's. Without Set-Cookie and secrets it does not allocate beyond dst.
-func (a *Adapter) Shield(dst []Field, v Veil, fields []Field, host, path string, now time.Time) []Field {
-	a.keepCookies(v.s, fields, hostOnly(host), path, now) // first: what arrives in this answer is masked in it, too
+// Shield takes the session off the head of an answer: it appends to dst the fields that may reach the agent, in order.
+// A cookie that is held, or that the adapter does not name, goes into the session's jar; one that passes is written
+// again from what was parsed. Credential headers are left out, and Alt-Svc, which would lead the agent past the proxy.
+// Values are masked. A Set-Cookie is added for each shared cookie that the agent does not have as it is now. fields is
+// not edited. Without Set-Cookie, shared cookies and secrets it does not allocate beyond dst.
+func (a *Adapter) Shield(dst []Field, m Masker, fields []Field) []Field {
+	dst = a.ShieldPart(dst, m, fields)
+	return a.shareCookies(dst, m)
+}
+
+// ShieldPart is Shield for the fields of an interim answer and for trailers: it adds no shared cookies.
+func (a *Adapter) ShieldPart(dst []Field, m Masker, fields []Field) []Field {
+	a.keepCookies(m.session, fields, m.host, m.path, m.now) // first: what arrives in this answer is masked in it, too
+
 	for i := range fields {
 		f := &fields[i]
 		switch {
 		case strings.EqualFold(f.Name, "Set-Cookie"):
 			if c, ok := cookie.ParseSet(f.Value); ok && text.IsToken(c.Name) && a.passesCookie(c.Name) {
-				dst = append(dst, Field{Name: "Set-Cookie", Value: v.Text(c.String())})
+				dst = append(dst, Field{Name: "Set-Cookie", Value: m.Text(c.String())})
 			}
 		case a.keepsBack(f.Name):
 		default:
-			dst = append(dst, Field{Name: f.Name, Value: v.Text(f.Value)})
+			dst = append(dst, Field{Name: f.Name, Value: m.Text(f.Value)})
 		}
 	}
 	return dst
 }
 
-// Share appends a Set-Cookie for each shared cookie of the session that the agent does not have as it is now; most
-// adapters share none. agentCookies are what Strip kept of the request. Call it after Shield.
-func (a *Adapter) Share(dst []Field, s *Session, agentCookies []Cookie, host, path string, now time.Time) []Field {
+// shareCookies appends a Set-Cookie for each shared cookie of the session that the agent does not have as it is now;
+// most adapters share none.
+func (a *Adapter) shareCookies(dst []Field, m Masker) []Field {
 	if len(a.spec.Cookies.Share) == 0 {
 		return dst
 	}
-	host = hostOnly(host)
-	for _, c := range s.jar.Cookies() {
-		if !a.sharesCookie(c.Name) || !c.Fits(host, path, true, now) || slices.Contains(agentCookies, Cookie{c.Name, c.Value}) {
+
+	for _, c := range m.session.jar.Cookies() {
+		if !a.sharesCookie(c.Name) || !c.Fits(m.host, m.path, true, m.now) || slices.Contains(m.cookies, Cookie{c.Name, c.Value}) {
 			continue
 		}
 		given := cookie.SetCookie{Name: c.Name, Value: c.Value, Path: c.Path, Secure: c.Secure, SameSite: "Lax"}
@@ -101,12 +109,29 @@ func (a *Adapter) carriesBack(name string) bool {
 	return !text.ContainsName(a.spec.Headers.Pass, name) && looksCredential(lower)
 }
 
-// Veil masks what one exchange may show its agent: the session's secrets as they are at the moment, and those that the
-// session had when the request went out. The zero value masks nothing.
-type Veil struct {
-	s *Session
-	mask.Masker
+// Masker masks what one exchange may show its agent: the secrets that the session has at the moment, and those that it
+// had when the request went out. It is made by Put, belongs to one exchange, and is safe for concurrent use. The zero
+// value masks nothing.
+type Masker struct {
+	masker
+	session *Session
+	host    string // without port
+	path    string
+	cookies []Cookie // the agent's own
+	now     time.Time
 }
 
-// Veil is for an exchange whose session is put on now.
-func (s *Session) Veil() Veil { return Veil{s, mask.NewMasker(&s.mask)} }
+// masker gives Masker its methods InPlace, Masks, Reader and Text.
+type masker = mask.Masker
+
+// masker is the Masker for a request that s is put on now.
+func (s *Session) masker(r *Outgoing) Masker {
+	return Masker{
+		masker:  mask.NewMasker(&s.mask),
+		session: s,
+		host:    hostOnly(r.Host),
+		path:    r.Path,
+		cookies: r.Cookies,
+		now:     r.Now,
+	}
+}

@@ -153,7 +153,7 @@ func TestLogins(t *testing.T) {
 				t.Fatal(err)
 			}
 			host := strings.TrimPrefix(server.URL, "http://")
-			out := a.Inject(nil, d.Session(), nil, host, "/x", false, time.Now())
+			out := a.putFields(nil, d.Session(), nil, host, "/x", false, time.Now())
 			if got := fmt.Sprint(out); got != c.want {
 				t.Errorf("injected %s", got)
 			}

@@ -16,22 +16,22 @@ func TestI1ValuesThatWereSentStayMaskedHoweverOftenTheyAreReplaced(t *testing.T)
 		return []Field{{Name: "Set-Cookie", Value: fmt.Sprintf("sid=session/number%%20%d; Path=/", n)}}
 	}
 	value := func(n int) string { return fmt.Sprintf("session/number %d session/number%%20%d ", n, n) }
-	a.Shield(nil, s.Veil(), set(0), "app.example", "/", noon)
-	v := s.Veil()
+	a.Shield(nil, maskerAt(s, "app.example", "/"), set(0))
+	v := maskerAt(s, "app.example", "/")
 	feed, body := io.Pipe()
 	r := v.Reader(feed)
 	for n := range 2 * maxRotated {
-		a.Shield(nil, s.Veil(), set(n+1), "app.example", "/", noon)
+		a.Shield(nil, maskerAt(s, "app.example", "/"), set(n+1))
 	}
 	text := value(0) + value(2*maxRotated)
-	if got := a.Shield(nil, v, []Field{{Name: "X-Echo", Value: text}}, "app.example", "/", noon)[0].Value; strings.Contains(got, "number") {
+	if got := a.Shield(nil, v, []Field{{Name: "X-Echo", Value: text}})[0].Value; strings.Contains(got, "number") {
 		t.Errorf("in the head: %s", got)
 	}
 	go func() {
 		for _, piece := range []string{text[:9], text[9:]} {
 			io.WriteString(body, piece)
 		}
-		a.Shield(nil, s.Veil(), set(1000), "app.example", "/", noon)
+		a.Shield(nil, maskerAt(s, "app.example", "/"), set(1000))
 		io.WriteString(body, "session/number%201000 "+text)
 		body.Close()
 	}()
@@ -45,6 +45,6 @@ func BenchmarkRotate(b *testing.B) {
 	s := &Session{&sessionState{}}
 	b.ReportAllocs()
 	for n := range b.N {
-		a.Shield(nil, s.Veil(), []Field{{Name: "Set-Cookie", Value: fmt.Sprintf("sid=0123456789abcdef/0123456789%%20abcdef%d; Path=/", n)}}, "app.example", "/", noon)
+		a.Shield(nil, maskerAt(s, "app.example", "/"), []Field{{Name: "Set-Cookie", Value: fmt.Sprintf("sid=0123456789abcdef/0123456789%%20abcdef%d; Path=/", n)}})
 	}
 }

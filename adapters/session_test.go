@@ -20,13 +20,18 @@ func sessionWith(a *Adapter, host, path string, set ...string) *Session {
 	return s
 }
 
+// maskerAt is the Masker of an exchange that begins now.
+func maskerAt(s *Session, host, path string) Masker {
+	return s.masker(&Outgoing{Host: host, Path: path, Now: noon})
+}
+
 func TestInject(t *testing.T) {
 	a := small(nil)
 	s := sessionWith(a, "app.example", "/", "x_session=held")
 	s.headers = []Field{{Name: "Authorization", Value: "Bearer ours"}}
 	s.pins = []pinned{{Name: "User-Agent", Value: "first"}, {Name: "Accept-Language", Absent: true}}
 	in := []Field{{Name: "accept_language", Value: "de"}, {Name: "Accept", Value: "*/*"}, {Name: "USER-AGENT", Value: "later"}, {Name: "Cookie", Value: "x=1"}, {Name: "authorization", Value: "theirs"}}
-	out := a.Inject(in, s, []Cookie{{"x_session", "theirs"}, {"csrftoken", "t"}}, "app.example:8443", "/", true, noon)
+	out := a.putFields(in, s, []Cookie{{"x_session", "theirs"}, {"csrftoken", "t"}}, "app.example:8443", "/", true, noon)
 	if got := fmt.Sprint(out); got != "[{Accept */*} {Authorization Bearer ours} {User-Agent first} {Cookie x_session=held; csrftoken=t}]" {
 		t.Error(got)
 	}
@@ -38,9 +43,9 @@ func TestI1ShieldAndRotation(t *testing.T) {
 	if _, err := s.Marshal(); err != nil || s.Changed() {
 		t.Fatal("Marshal does not clear Changed", err)
 	}
-	out := a.Shield(nil, s.Veil(), []Field{{Name: "Set-Cookie", Value: "x_session=second-value; HttpOnly"}, {Name: "set-cookie", Value: "csrftoken=c; path=/; HttpOnly; samesite=Lax"},
+	out := a.Shield(nil, maskerAt(s, "app.example", "/"), []Field{{Name: "Set-Cookie", Value: "x_session=second-value; HttpOnly"}, {Name: "set-cookie", Value: "csrftoken=c; path=/; HttpOnly; samesite=Lax"},
 		{Name: "Set-Cookie", Value: "unnamed=z"}, {Name: "Alt-Svc", Value: "h3"}, {Name: "X-Auth-Token", Value: "t"}, {Name: "X-CSRF-Token", Value: "echo"},
-		{Name: "Location", Value: "/?s=first-value&t=second-value"}, {Name: "ETag", Value: "e"}}, "app.example", "/", noon)
+		{Name: "Location", Value: "/?s=first-value&t=second-value"}, {Name: "ETag", Value: "e"}})
 	if got := fmt.Sprint(out); got != "[{Set-Cookie csrftoken=c; Path=/; HttpOnly; SameSite=Lax} {X-CSRF-Token echo} {Location /?s=***********&t=************} {ETag e}]" {
 		t.Error(got)
 	}
@@ -80,8 +85,8 @@ func TestSessionConcurrent(t *testing.T) {
 	for i := range 8 {
 		wait.Go(func() {
 			for j := range 50 {
-				a.Shield(nil, s.Veil(), []Field{{Name: "Set-Cookie", Value: fmt.Sprintf("x%d=value-%d-%d", i, i, j)}}, "app.example", "/", noon)
-				a.Inject(nil, s, nil, "app.example", "/", true, noon)
+				a.Shield(nil, maskerAt(s, "app.example", "/"), []Field{{Name: "Set-Cookie", Value: fmt.Sprintf("x%d=value-%d-%d", i, i, j)}})
+				a.putFields(nil, s, nil, "app.example", "/", true, noon)
 				s.Mask().InPlace([]byte("value-1-1"))
 				if _, err := s.Marshal(); err != nil {
 					t.Error(err)

@@ -238,26 +238,26 @@ func (tr *transcript) exchange(in *message, answers []message) {
 	if len(names) > 0 {
 		tr.say("leaves behind %s", strings.Join(names, ", "))
 	}
-	out = tr.a.Inject(out, tr.s, cookies, tr.host, path, true, goldenTime)
-	if query != "" {
-		path += "?" + query
+	r := Outgoing{Method: method, Host: tr.host, Path: path, Query: query, TLS: true, Fields: out, Cookies: cookies, Now: goldenTime}
+	m := tr.a.Put(tr.s, &r)
+	target = path
+	if r.Query != "" {
+		target += "?" + r.Query
 	}
-	tr.write(appGets, method+" "+path+" HTTP/1.1", out, in.body)
+	tr.write(appGets, method+" "+target+" HTTP/1.1", r.Fields, in.body)
 	if len(answers) == 0 {
 		return
 	}
 	a := answers[0]
 	tr.write(appAnswers, "HTTP/1.1 "+a.first, a.fields, a.body)
-	r := a.reply()
-	if tr.a.Ended(r.Status, r.Fields, r.Body) {
+	reply := a.reply()
+	if tr.a.Ended(reply.Status, reply.Fields, reply.Body) {
 		tr.say("session ended")
 		return
 	}
-	path, _, _ = strings.Cut(path, "?")
-	fields := tr.a.Shield(nil, tr.s.Veil(), r.Fields, tr.host, path, goldenTime)
-	fields = tr.a.Share(fields, tr.s, cookies, tr.host, path, goldenTime)
-	tr.s.Mask().InPlace(r.Body)
-	tr.write(agentGets, "HTTP/1.1 "+a.first, fields, string(r.Body))
+	fields := tr.a.Shield(nil, m, reply.Fields)
+	tr.s.Mask().InPlace(reply.Body)
+	tr.write(agentGets, "HTTP/1.1 "+a.first, fields, string(reply.Body))
 }
 
 func orNothing(resource string) string {

@@ -36,10 +36,10 @@ type exchange struct {
 	hold            *hold
 	target          *wire.Target
 	session         *adapters.Session
-	masker          adapters.Veil  // masks the session's secrets in the answer
-	messages        *wire.Messages // counts a WebSocket's messages; nil for anything else
-	count           int64          // number of the request on its lease, if the adapter asks for one
-	intent          string         // id of the durable intent record; empty until step 5
+	masker          adapters.Masker // masks the session's secrets in the answer
+	messages        *wire.Messages  // counts a WebSocket's messages; nil for anything else
+	count           int64           // number of the request on its lease, if the adapter asks for one
+	intent          string          // id of the durable intent record; empty until step 5
 }
 
 // exchange answers one request of a tunnel.

@@ -11,23 +11,22 @@ import (
 
 // inject puts the session on the request. x.out must not be logged after this.
 func (x *exchange) inject() {
-	x.out.Fields = requestReadableText(x.out.Fields)
-	x.out.Fields = x.adapter.Inject(x.out.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.publicScheme() == "https", x.started)
-	x.out.Fields = x.adapter.Count(x.out.Fields, x.count, x.intent)
-	x.masker = x.session.Veil()
-	x.out.Query = x.adapter.InjectQuery(x.out.Query, x.session)
-	x.out.HasQuery = x.out.HasQuery || x.out.Query != ""
-	x.injectBody()
-	x.out.Fields = x.adapter.Sign(x.out.Fields, x.session, x.out.Method, x.out.Path, x.out.Query, x.out.HasQuery)
-}
-
-// injectBody puts the session into the body if the adapter keeps it there.
-func (x *exchange) injectBody() {
-	if !x.adapter.PutsJSON() || x.body == nil || !x.bodyComplete {
-		return
+	r := adapters.Outgoing{
+		Method: x.out.Method, Host: x.tunnel.host, Path: x.out.Path, Query: x.out.Query, HasQuery: x.out.HasQuery,
+		TLS: x.publicScheme() == "https", Fields: requestReadableText(x.out.Fields), Cookies: x.cookies,
+		Count: x.count, Intent: x.intent, Now: x.started,
 	}
-	body := x.adapter.PutJSON(x.body, x.session)
-	x.out.Body, x.out.Length = bytes.NewReader(body), int64(len(body))
+	inBody := x.adapter.PutsJSON() && x.body != nil && x.bodyComplete
+	if inBody {
+		r.Body = x.body
+	}
+
+	x.masker = x.adapter.Put(x.session, &r)
+
+	x.out.Fields, x.out.Query, x.out.HasQuery = r.Fields, r.Query, r.HasQuery
+	if inBody {
+		x.out.Body, x.out.Length = bytes.NewReader(r.Body), int64(len(r.Body))
+	}
 }
 
 // requestReadableText makes fields ask for answers without a content coding, in

@@ -9,8 +9,7 @@ import (
 // was injected and comes back is masked, at its own length, so that lengths,
 // ETags and offsets stay true.
 func (x *exchange) shield(resp *wire.Response) error {
-	resp.Fields = x.adapter.Shield(make([]wire.Field, 0, len(resp.Fields)+1), x.masker, resp.Fields, x.tunnel.host, x.in.Path, x.started)
-	resp.Fields = x.adapter.Share(resp.Fields, x.session, x.cookies, x.tunnel.host, x.in.Path, x.started)
+	resp.Fields = x.adapter.Shield(make([]wire.Field, 0, len(resp.Fields)+1), x.masker, resp.Fields)
 	x.hold.noteChange(x.session)
 	x.shieldTrailers(resp)
 	if resp.Body == nil || !adapters.Maskable(fieldValue(resp.Fields, "Content-Type")) {
@@ -25,7 +24,7 @@ func (x *exchange) shield(resp *wire.Response) error {
 // Interim passes an interim answer on to the agent, behind the same shield as the
 // answer itself. It is the wire's Request.Interim.
 func (x *exchange) Interim(status int, fields []wire.Field) {
-	shielded := x.adapter.Shield(make([]wire.Field, 0, len(fields)), x.masker, fields, x.tunnel.host, x.in.Path, x.started)
+	shielded := x.adapter.ShieldPart(make([]wire.Field, 0, len(fields)), x.masker, fields)
 	x.hold.noteChange(x.session)
 	x.in.Interim.Interim(status, shielded)
 }
@@ -41,6 +40,6 @@ func (x *exchange) shieldTrailers(resp *wire.Response) {
 		if len(fields) == 0 {
 			return nil
 		}
-		return x.adapter.Shield(make([]wire.Field, 0, len(fields)), x.masker, fields, x.tunnel.host, x.in.Path, x.started)
+		return x.adapter.ShieldPart(make([]wire.Field, 0, len(fields)), x.masker, fields)
 	}
 }
