@@ -1,10 +1,13 @@
-// Package configs is the only reader of byline.yaml. It checks the whole file
-// and lists every problem at once, each with file and line.
+// Package configs is the only reader of byline.yaml. It reads the file
+// strictly and reports every problem at once, each with its file and line.
+//
+// The doc comments of the structs that make up [Config], here and in the
+// packages that own a section, are the reference manual: docs/configuration.md
+// and byline.schema.json are generated from them.
 package configs
 
 import (
 	"errors"
-	"path/filepath"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -18,177 +21,140 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// Config is the whole of byline.yaml. The paths that [Load] returns are
-// absolute. The zero value is not valid: data_dir must be named.
+// ErrNoFile is returned by [Load] and [Read] if there is no configuration
+// file. byline init writes one.
+var ErrNoFile = errors.New("there is no configuration file")
+
+// Config is the content of byline.yaml. All paths in a Config that [Load]
+// returns are absolute. The zero value is not valid: data_dir has no default.
 type Config struct {
-	// DataDir holds what the server keeps. No default.
+	// DataDir is the directory in which the server keeps its state. Required.
+	// Back it up together with its keys, but without state.db: an old copy of
+	// that file would revive tasks that have ended.
 	DataDir string `yaml:"data_dir"`
-	// Listen is where agents reach the proxy. Default 127.0.0.1:8080. On an
-	// address that other machines reach, set tls: task tokens cross it.
+	// Listen is the address on which agents reach the proxy. Default
+	// 127.0.0.1:8080. If other machines can reach it, also set tls: task
+	// tokens cross this connection.
 	Listen string `yaml:"listen"`
-	// TLS secures the way from agent to proxy. Default none.
+	// TLS secures the connection from an agent to the proxy. Default: no TLS.
 	TLS TLS `yaml:"tls"`
-	// Drain is how long exchanges under way may go on after SIGTERM before they
-	// are cut. Default 20s. Keep it below the TimeoutStopSec of the unit.
+	// Drain is how long requests in flight may continue after SIGTERM before
+	// they are cut. Default 20s. Keep it below the TimeoutStopSec of the
+	// systemd unit, or systemd kills the process first.
 	Drain time.Duration `yaml:"drain"`
-	// Instance names this process in records, and its audit key. Default byline.
-	// Two processes that share a name cannot be told apart afterwards.
+	// Instance is the name of this process in records and of its audit key.
+	// Default byline. Records of two processes with the same name cannot be
+	// told apart afterwards.
 	Instance string `yaml:"instance"`
-	// Control is where operators reach the server.
+	// Control is the API through which operators reach the server.
 	Control Control `yaml:"control"`
-	// Adapters are the applications that are intercepted.
+	// Adapters describe the applications whose traffic is intercepted.
 	Adapters Adapters `yaml:"adapters"`
-	// Policy narrows what tasks may do.
+	// Policy restricts what tasks may do, beyond the scope of each task.
 	Policy policy.Config `yaml:"policy"`
-	// Vault is where account secrets lie. File defaults to vault in data_dir;
-	// the key to key_file vault.key in data_dir when none is named.
+	// Vault holds the secrets of the accounts. file defaults to vault in
+	// data_dir; if no key is configured, key_file defaults to vault.key in
+	// data_dir.
 	Vault vault.Config `yaml:"vault"`
-	// Lease says how accounts are lent.
+	// Lease controls how accounts are leased to tasks.
 	Lease lease.Config `yaml:"lease"`
-	// Task bounds how long tasks live.
+	// Task limits how long a task lives.
 	Task identity.Config `yaml:"task"`
-	// Audit is the record.
+	// Audit is the audit record.
 	Audit Audit `yaml:"audit"`
-	// Wire is the patience and the bounds of connections.
+	// Wire holds the timeouts and limits of connections.
 	Wire wire.Config `yaml:"wire"`
-	// Upstream is the proxy towards applications, for adapters that name no other,
-	// and for hosts that are passed through.
+	// Upstream is the proxy through which applications are reached, unless an
+	// adapter names another one, and through which hosts in pass_through are
+	// reached.
 	Upstream wire.ViaConfig `yaml:"upstream"`
-	// Certs is where the interception authority lies.
+	// Certs is the interception authority.
 	Certs Certs `yaml:"certs"`
-	// PassThrough lists hosts that are tunnelled unread: host or *.suffix, either
-	// with :port (443 without). Default none. Nothing is stripped or decided
-	// inside such a tunnel; only that it was open is on record.
+	// PassThrough lists hosts whose tunnels are copied without being read: a
+	// host name or *.suffix, optionally with :port; without a port, 443.
+	// Default: none. Inside such a tunnel nothing is stripped or decided, and
+	// only the fact that it was open is recorded.
 	PassThrough []string `yaml:"pass_through"`
-	// Guard widens what the dialer may reach.
+	// Guard permits destinations that the dialer refuses by default.
 	Guard Guard `yaml:"guard"`
-	// Sinks hand every durable record on, each at its own pace, at least once.
-	// Default none. A record that a sink does not take is kept and comes again.
+	// Sinks forward every durable record, each at its own pace and at least
+	// once. Default: none. A record that a sink does not accept is kept and
+	// sent again.
 	Sinks []sinks.Config `yaml:"sinks"`
-	// Log is the operator's log; it is not the audit record.
+	// Log is the operator's log. It is separate from the audit record.
 	Log Log `yaml:"log"`
 
-	name string    // of the file, as it was given
-	top  yaml.Node // where each key stands
+	file string    // name of the file, as the caller gave it
+	root yaml.Node // parsed document; gives each key its line
 }
 
-// TLS names a certificate and its key, both or neither.
+// TLS names a certificate and its key. Both are set, or neither.
 type TLS struct {
-	// Cert is a PEM file: the certificate and those that lead to its root.
+	// Cert is a PEM file with the certificate, followed by the intermediate
+	// certificates up to its root.
 	Cert string `yaml:"cert"`
-	// Key is the PEM file with its key.
+	// Key is a PEM file with the private key of cert.
 	Key string `yaml:"key"`
 }
 
-// Control is where and by whom the control API is reached.
+// Control configures the control API.
 type Control struct {
-	// Listen is the address of the control API, with the token. Default
-	// 127.0.0.1:8081. It has no TLS of its own: beyond this machine put a
-	// reverse proxy with TLS before it.
+	// Listen is the address of the control API, which requires the token.
+	// Default 127.0.0.1:8081. The API does not speak TLS: to reach it from
+	// other machines, put a reverse proxy with TLS in front of it.
 	Listen string `yaml:"listen"`
-	// Hosts are names besides loopback that such a reverse proxy forwards in
-	// Host. Default none: a name that was rebound to this address is refused.
+	// Hosts lists the host names, in addition to loopback names, that such a
+	// reverse proxy forwards in Host. Default: none. A request with any other
+	// Host is refused, which stops DNS rebinding.
 	Hosts []string `yaml:"hosts"`
-	// TokenFile holds the token. Default control.token in data_dir; made at
-	// first start, mode 0600. Who reads it can make tasks.
+	// TokenFile is the file that holds the token. Default control.token in
+	// data_dir; created with mode 0600 when the server first starts. Anybody
+	// who can read it can create tasks.
 	TokenFile string `yaml:"token_file"`
-	// Socket is the Unix socket that root and the server's own user may use
+	// Socket is a Unix socket that root and the server's own user may use
 	// without the token. Default control.sock in data_dir.
 	Socket string `yaml:"socket"`
 }
 
-// Adapters says where adapters come from.
+// Adapters says where adapters are read from.
 type Adapters struct {
-	// Dir holds the adapters, *.yaml, one a file. Default adapters.d beside the
-	// configuration file.
+	// Dir is the directory of the adapters: *.yaml, one adapter per file.
+	// Default adapters.d next to the configuration file.
 	Dir string `yaml:"dir"`
-	// Overdue is what happens past an adapter's review date: warn (default)
-	// or refuse.
+	// Overdue says what happens when an adapter's review date has passed:
+	// warn (default) or refuse.
 	Overdue string `yaml:"overdue"`
 }
 
-// Certs is where the interception authority lies.
+// Certs says where the interception authority is kept.
 type Certs struct {
-	// Dir holds root and issuing authority. Default certs in data_dir. Only
-	// root.crt in it may leave the machine.
+	// Dir is the directory of the root and the issuing authority. Default
+	// certs in data_dir. Only root.crt may leave the machine: with the keys,
+	// anybody can impersonate the adapters' hosts to agents.
 	Dir string `yaml:"dir"`
 }
 
-// Audit says where records lie and who signs them.
+// Audit configures the record and the key that signs it.
 type Audit struct {
 	audit.Config `yaml:",inline"`
-	// KeyFile signs checkpoints; its public half lies beside it, with .pub.
-	// Default audit.key in data_dir. Who reads it can write a false log.
+	// KeyFile is the key that signs checkpoints; its public half is stored
+	// next to it with the suffix .pub. Default audit.key in data_dir. Anybody
+	// who can read it can sign a forged log.
 	KeyFile string `yaml:"key_file"`
 }
 
-// Guard lists the addresses the dialer may reach although they are private.
+// Guard lists private destinations that the dialer may reach.
 type Guard struct {
-	// Allow is a list of CIDR prefixes. Default none. An adapter with such an
-	// upstream lets agents reach into that network.
+	// Allow is a list of CIDR prefixes. Default: none, so that only public
+	// addresses are dialed. An adapter whose upstream lies in an allowed prefix
+	// gives agents access to that network.
 	Allow []string `yaml:"allow"`
 }
 
-// Log is how the operator's log is written.
+// Log configures the operator's log.
 type Log struct {
 	// Level is debug, info (default), warn or error.
 	Level string `yaml:"level"`
 	// Format is json (default) or text.
 	Format string `yaml:"format"`
 }
-
-// SetDefaults fills what was left out.
-func (c *Config) SetDefaults() {
-	in := func(v *string, name string) {
-		if *v == "" {
-			*v = filepath.Join(c.DataDir, name)
-		}
-	}
-	or := func(v *string, d string) {
-		if *v == "" {
-			*v = d
-		}
-	}
-	or(&c.Listen, "127.0.0.1:8080")
-	or(&c.Control.Listen, "127.0.0.1:8081")
-	or(&c.Instance, "byline")
-	or(&c.Adapters.Dir, "adapters.d")
-	or(&c.Adapters.Overdue, "warn")
-	or(&c.Log.Level, "info")
-	or(&c.Log.Format, "json")
-	in(&c.Control.TokenFile, "control.token")
-	in(&c.Control.Socket, "control.sock")
-	in(&c.Vault.File, "vault")
-	if c.Vault.KeyEnv == "" && c.Vault.KeyCredential == "" {
-		in(&c.Vault.KeyFile, "vault.key")
-	}
-	in(&c.Audit.Dir, "audit")
-	in(&c.Audit.KeyFile, "audit.key")
-	in(&c.Certs.Dir, "certs")
-	if c.Drain == 0 {
-		c.Drain = 20 * time.Second
-	}
-	c.Policy.SetDefaults()
-	c.Vault.SetDefaults()
-	c.Lease.SetDefaults()
-	c.Task.SetDefaults()
-	c.Audit.SetDefaults()
-	c.Wire.SetDefaults()
-	for i := range c.Sinks {
-		c.Sinks[i].SetDefaults()
-	}
-}
-
-// paths are all the fields that name a file or folder.
-func (c *Config) paths() []*string {
-	all := []*string{&c.DataDir, &c.TLS.Cert, &c.TLS.Key, &c.Control.TokenFile, &c.Control.Socket, &c.Adapters.Dir,
-		&c.Policy.Dir, &c.Vault.File, &c.Vault.KeyFile, &c.Audit.Dir, &c.Audit.KeyFile, &c.Certs.Dir, &c.Upstream.ProxyAuth}
-	for i := range c.Sinks {
-		s := &c.Sinks[i]
-		all = append(all, &s.SecretFile, &s.CA, &s.ClientCert, &s.ClientKey)
-	}
-	return all
-}
-
-// ErrNoFile says that there is no configuration file; byline init writes one.
-var ErrNoFile = errors.New("there is no configuration file")

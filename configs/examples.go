@@ -5,16 +5,23 @@ import (
 	"slices"
 )
 
+//go:embed byline.yaml
+var reference []byte
+
 //go:embed adapter.example.yaml
-var adapter []byte
+var exampleAdapter []byte
 
 //go:embed policy.example.cedar
-var policies []byte
+var examplePolicy []byte
 
-// ExampleAdapter is the commented adapter that byline init leaves, unread, in
-// the folder of adapters.
-func ExampleAdapter() []byte { return slices.Clone(adapter) }
+// Reference returns the byline.yaml that byline init writes: every key with its
+// default and a comment.
+func Reference() []byte { return slices.Clone(reference) }
 
-// ExamplePolicy is the commented policy that byline init leaves, unread, in
-// the folder of policies.
-func ExamplePolicy() []byte { return slices.Clone(policies) }
+// ExampleAdapter returns the commented adapter that byline init puts into the
+// adapters' directory, under a name that the server does not read.
+func ExampleAdapter() []byte { return slices.Clone(exampleAdapter) }
+
+// ExamplePolicy returns the commented policies that byline init puts into the
+// policies' directory, under a name that the server does not read.
+func ExamplePolicy() []byte { return slices.Clone(examplePolicy) }

@@ -8,11 +8,13 @@ import (
 )
 
 func TestExamplesAreValid(t *testing.T) {
-	if _, err := adapters.Load([]adapters.Source{{Name: "adapter.example.yaml", Text: ExampleAdapter()}}); err != nil {
+	_, err := adapters.Load([]adapters.Source{{Name: "adapter.example.yaml", Text: ExampleAdapter()}})
+	if err != nil {
 		t.Error(err)
 	}
-	known := &policy.Catalog{Adapters: map[string][]string{}}
-	if _, err := policy.Parse([]policy.Source{{Name: "policy.example.cedar", Text: ExamplePolicy()}}, known); err != nil {
+	catalog := &policy.Catalog{Adapters: map[string][]string{}}
+	_, err = policy.Parse([]policy.Source{{Name: "policy.example.cedar", Text: ExamplePolicy()}}, catalog)
+	if err != nil {
 		t.Error(err)
 	}
 }

@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// Changed lists the key paths, sorted, whose values differ between c and other.
+// Changed returns the sorted paths of all keys whose values differ between c and
+// other, such as log.level.
 func (c *Config) Changed(other *Config) (paths []string) {
-	mine, theirs := c.values(), other.values()
-	for path, v := range mine {
-		if !reflect.DeepEqual(v, theirs[path]) {
+	theirs := other.values()
+	for path, value := range c.values() {
+		if !reflect.DeepEqual(value, theirs[path]) {
 			paths = append(paths, path)
 		}
 	}
@@ -18,49 +19,60 @@ func (c *Config) Changed(other *Config) (paths []string) {
 	return paths
 }
 
-// values are all settings by key path, like log.level.
+// values returns the values of all settings by key path.
 func (c *Config) values() map[string]any {
-	out := map[string]any{}
-	each(reflect.TypeFor[Config](), "", nil, func(f field) {
-		out[f.path] = reflect.ValueOf(c).Elem().FieldByIndex(f.index).Interface()
+	values := map[string]any{}
+	forEachSetting(reflect.TypeFor[Config](), func(k key) {
+		values[k.path] = reflect.ValueOf(c).Elem().FieldByIndex(k.index).Interface()
 	})
-	return out
+	return values
 }
 
-// field is one key of the file, section or setting.
-type field struct {
-	path    string
-	index   []int // for reflect's FieldByIndex
-	of      reflect.StructField
-	in      reflect.Type
+// key is one key of the file: a setting, or a section that holds further keys.
+type key struct {
+	path    string              // from the top level, such as audit.dir
+	index   []int               // of the field in Config, for reflect.Value.FieldByIndex
+	field   reflect.StructField // the field that holds the value
+	owner   reflect.Type        // the struct that declares field
 	section bool
 }
 
-// each visits every setting below t, parents before what they hold, in the
-// order of the structs.
-func each(t reflect.Type, prefix string, index []int, visit func(field)) {
-	eachKey(t, prefix, index, func(f field) {
-		if !f.section {
-			visit(f)
+// forEachSetting calls visit for each key that is not a section, in the order of
+// the struct fields.
+func forEachSetting(t reflect.Type, visit func(key)) {
+	forEachKey(t, func(k key) {
+		if !k.section {
+			visit(k)
 		}
 	})
 }
 
-// eachKey is each with the sections too.
-func eachKey(t reflect.Type, prefix string, index []int, visit func(field)) {
+// forEachKey calls visit for each key, in the order of the struct fields; a
+// section comes before its keys.
+func forEachKey(t reflect.Type, visit func(key)) { visitKeys(t, "", nil, visit) }
+
+func visitKeys(t reflect.Type, prefix string, index []int, visit func(key)) {
 	for i := range t.NumField() {
-		sf := t.Field(i)
-		key, option, _ := strings.Cut(sf.Tag.Get("yaml"), ",")
-		at := append(slices.Clone(index), i)
+		field := t.Field(i)
+		if !field.IsExported() {
+			continue
+		}
+		name, option, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		k := key{
+			path:    prefix + name,
+			index:   append(slices.Clone(index), i),
+			field:   field,
+			owner:   t,
+			section: field.Type.Kind() == reflect.Struct,
+		}
 		switch {
-		case !sf.IsExported():
 		case option == "inline":
-			eachKey(sf.Type, prefix, at, visit)
-		case sf.Type.Kind() == reflect.Struct:
-			visit(field{prefix + key, at, sf, t, true})
-			eachKey(sf.Type, prefix+key+".", at, visit)
+			visitKeys(field.Type, prefix, k.index, visit)
+		case k.section:
+			visit(k)
+			visitKeys(field.Type, k.path+".", k.index, visit)
 		default:
-			visit(field{prefix + key, at, sf, t, false})
+			visit(k)
 		}
 	}
 }

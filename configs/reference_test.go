@@ -8,56 +8,62 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// commented is a key of the reference that is commented out because its
-// default hangs on another one.
-var commented = regexp.MustCompile(`(?m)^( *)# ([a-z_]+: .*)$`)
+// commentedOut matches a key of the reference that is commented out because its
+// default depends on another key.
+var commentedOut = regexp.MustCompile(`(?m)^( *)# ([a-z_]+: .*)$`)
 
-// TestReferenceNamesEveryKey walks the tree by path: a key of the same name in
+// TestReferenceNamesEveryKey compares whole key paths: a key of the same name in
 // another section does not count.
 func TestReferenceNamesEveryKey(t *testing.T) {
-	whole := commented.ReplaceAll(reference, []byte("$1$2"))
-	var top yaml.Node
-	if err := yaml.Load(whole, &top); err != nil {
+	complete := commentedOut.ReplaceAll(reference, []byte("$1$2"))
+	var root yaml.Node
+	if err := yaml.Load(complete, &root); err != nil {
 		t.Fatal(err)
 	}
 	named := map[string]bool{}
-	var walk func(*yaml.Node, string)
-	walk = func(n *yaml.Node, path string) {
-		for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-			key := path + n.Content[i].Value
-			named[key] = true
-			walk(n.Content[i+1], key+".")
+	var collect func(node *yaml.Node, prefix string)
+	collect = func(node *yaml.Node, prefix string) {
+		for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
+			path := prefix + node.Content[i].Value
+			named[path] = true
+			collect(node.Content[i+1], path+".")
 		}
 	}
-	walk(top.Content[0], "")
-	eachKey(reflect.TypeFor[Config](), "", nil, func(f field) {
-		if !named[f.path] {
-			t.Errorf("byline.yaml does not name %s", f.path)
+	collect(root.Content[0], "")
+
+	forEachKey(reflect.TypeFor[Config](), func(k key) {
+		if !named[k.path] {
+			t.Errorf("byline.yaml does not name %s", k.path)
 		}
-		delete(named, f.path)
+		delete(named, k.path)
 	})
 	for path := range named {
-		t.Errorf("byline.yaml names %s, which there is not", path)
+		t.Errorf("byline.yaml names %s, which is not a key", path)
 	}
 }
 
-// TestReferenceStatesTheDefaults holds its second line.
 func TestReferenceStatesTheDefaults(t *testing.T) {
 	stated, err := Parse("/etc/byline/byline.yaml", Reference())
 	if err != nil {
 		t.Fatal(err)
 	}
-	least, err := Parse("/etc/byline/byline.yaml", []byte("data_dir: data\n"))
+	minimal, err := Parse("/etc/byline/byline.yaml", []byte("data_dir: data\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := least.values()
+	defaults := minimal.values()
 	for path, got := range stated.values() {
-		if v := reflect.ValueOf(got); v.Kind() == reflect.Slice && v.Len() == 0 && reflect.ValueOf(want[path]).Len() == 0 {
+		want := defaults[path]
+		if isEmptySlice(got) && isEmptySlice(want) { // [] in the file, nil in the defaults
 			continue
 		}
-		if !reflect.DeepEqual(got, want[path]) {
-			t.Errorf("%s: the reference says %v, the default is %v", path, got, want[path])
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: the reference says %v, the default is %v", path, got, want)
 		}
 	}
+}
+
+func isEmptySlice(value any) bool {
+	v := reflect.ValueOf(value)
+	return v.Kind() == reflect.Slice && v.Len() == 0
 }
