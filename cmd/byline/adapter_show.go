@@ -8,20 +8,38 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 )
 
-// adapterBrief is an adapter as the list shows it.
-type adapterBrief struct {
-	Name    string           `json:"name"`
-	Extends string           `json:"extends,omitempty"`
-	Hosts   []string         `json:"hosts"`
-	Login   string           `json:"login"`
-	Actions []string         `json:"actions"`
-	Interim adapters.Interim `json:"interim,omitzero"`
-	Overdue bool             `json:"overdue"`
-	Digest  string           `json:"digest"`
+func adapterShowCommand() *cobra.Command {
+	c := &cobra.Command{Use: "show NAME", Short: "Show what an adapter does with an application's requests", Args: cobra.ExactArgs(1),
+		Long: "Shows the adapter as it is in force, after extends: its hosts, why it exists and until when, how it logs in, what becomes\n" +
+			"of cookies and headers, and its actions in the order in which they are tried.",
+		Example: "  byline adapter show wiki\n  byline adapter show --library mediawiki\n  byline adapter show wiki --json | jq .actions"}
+	library, asJSON := libraryFlag(c), cli.JSONFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		all, err := adaptersOf(c, *library)
+		if err != nil {
+			return err
+		}
+		a := named(all, args[0])
+		if a == nil {
+			return unknownAdapter(args[0], all, *library)
+		}
+		if *asJSON {
+			err = cli.WriteJSON(c.OutOrStdout(), wholeOf(a))
+		} else {
+			err = showAdapter(c.OutOrStdout(), a)
+		}
+		if err != nil {
+			return cli.Failed("output", err, "")
+		}
+		return nil
+	}
+	return c
 }
 
 // adapterWhole is an adapter in force, with the digest that records name it by.
@@ -31,31 +49,6 @@ type adapterWhole struct {
 }
 
 func wholeOf(a *adapters.Adapter) adapterWhole { return adapterWhole{a.Digest(), a.Spec()} }
-
-func briefsOf(all []*adapters.Adapter) []adapterBrief {
-	briefs := []adapterBrief{}
-	for _, a := range all {
-		s := a.Spec()
-		b := adapterBrief{Name: s.Name, Extends: s.Extends, Hosts: append([]string{}, s.Hosts...), Login: s.Login.Kind, Actions: []string{},
-			Interim: s.Interim, Overdue: a.Overdue(time.Now()), Digest: a.Digest()}
-		for _, action := range s.Actions {
-			if !slices.Contains(b.Actions, action.Name) {
-				b.Actions = append(b.Actions, action.Name)
-			}
-		}
-		briefs = append(briefs, b)
-	}
-	return briefs
-}
-
-func listAdapters(w io.Writer, all []*adapters.Adapter) error {
-	var rows [][]string
-	for _, b := range briefsOf(all) {
-		rows = append(rows, []string{b.Name, cli.OrDash(b.Extends), cli.OrDash(strings.Join(b.Hosts, ", ")), b.Login, fmt.Sprint(len(b.Actions)),
-			reviewText(b.Interim, b.Overdue), cli.OrDash(b.Interim.Owner)})
-	}
-	return cli.Table(w, []string{"ADAPTER", "EXTENDS", "HOSTS", "LOGIN", "ACTIONS", "REVIEW BY", "OWNER"}, rows)
-}
 
 func reviewText(i adapters.Interim, overdue bool) string {
 	if overdue {

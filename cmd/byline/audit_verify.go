@@ -142,3 +142,27 @@ func reasons(open []audit.OpenIntent) string {
 	}
 	return strings.Join(out, ", ")
 }
+
+// verifyBundle checks a proof that byline audit prove wrote.
+func verifyBundle(c *cobra.Command, text []byte, t audit.Trust, asJSON bool) error {
+	p, err := audit.VerifyBundle(text, t)
+	if err != nil {
+		return &cli.Failure{Err: fmt.Errorf("audit: %w", err), Hint: "a proof needs the key that signed its checkpoint (--key, repeated after a change of keys), and for --quorum the witnesses' keys (--witness)", Code: 1}
+	}
+	if asJSON {
+		return cli.OutputFailed(cli.WriteJSON(c.OutOrStdout(), p))
+	}
+	rows := [][]string{{"log", p.Checkpoint.Origin}, {"checkpoint", fmt.Sprintf("%d records, root %s", p.Checkpoint.Size, p.Checkpoint.Root)}}
+	for _, s := range p.Cosigned {
+		rows = append(rows, []string{"witnessed", s.Witness + " at " + s.Time.Format("2006-01-02T15:04:05Z")})
+	}
+	verdict := "ok: the record is in the log"
+	if p.Old != nil {
+		verdict = "ok: the checkpoint goes on from the older one"
+		rows = append(rows, []string{"older", fmt.Sprintf("%d records, root %s", p.Old.Size, p.Old.Root)})
+	}
+	if p.Record != nil {
+		rows = append(rows, append([][]string{{"record", p.Record.ID}}, recordRows(p.Record)...)...)
+	}
+	return cli.OutputFailed(cli.Table(c.OutOrStdout(), []string{"verdict", verdict}, rows))
+}

@@ -29,7 +29,7 @@ type surroundings struct {
 	warnings []string
 }
 
-//go:embed node_preload.cjs
+//go:embed run_node_preload.cjs
 var nodePreload []byte
 
 // surround writes the files that the program's environment will name.

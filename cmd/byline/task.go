@@ -138,18 +138,3 @@ func quotedForShell(s string) string {
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
-
-// scopeText is a scope as --allow spells it.
-func scopeText(scope []admin.ScopeEntry) string {
-	var out []string
-	for _, e := range scope {
-		actions := e.Adapter + ":" + strings.Join(e.Actions, ",")
-		if len(e.Resources) == 0 {
-			out = append(out, actions)
-		}
-		for _, r := range e.Resources {
-			out = append(out, actions+"@"+r)
-		}
-	}
-	return strings.Join(out, " ")
-}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/byline-proxy/byline/certs"
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 	"github.com/byline-proxy/byline/cmd/byline/internal/load"
@@ -22,7 +24,6 @@ import (
 	"github.com/byline-proxy/byline/proxy/sinks"
 	"github.com/byline-proxy/byline/proxy/vault"
 	"github.com/byline-proxy/byline/proxy/wire"
-	"github.com/spf13/cobra"
 )
 
 // Prepared is everything a server is started from, read and checked. Reading it
