@@ -14,18 +14,23 @@ import (
 // the account has a live session.
 func (x *exchange) checkout(ctx context.Context) error {
 	var err error
-	if x.target, err = x.tunnel.target(x.rules, x.adapter); err != nil {
+	x.target, err = x.tunnel.target(x.rules, x.adapter)
+	if err != nil {
 		return err
 	}
-	if x.hold, err = x.server.holdFor(ctx, x.tunnel.task, &site{x.rules, x.adapter, x.target, x.publicScheme()}); err != nil {
+
+	at := &site{rules: x.rules, adapter: x.adapter, home: x.target, scheme: x.publicScheme()}
+	x.hold, err = x.server.holdFor(ctx, x.tunnel.task, at)
+	if err != nil {
 		return err
 	}
 	return x.openSession(ctx)
 }
 
-// publicScheme is how the SaaS believes it is reached, which decides whether its
-// Secure cookies go out and what Origin says. Where TLS ends before the last
-// stretch (upstream.url is http://), agents and people still name it by https.
+// publicScheme returns the scheme by which the application believes it is
+// reached. It decides whether Secure cookies go out and what Origin says. If TLS
+// ends in front of the application (upstream.url is http://), agents and people
+// still name it by https.
 func (x *exchange) publicScheme() string {
 	if x.target.Scheme == "https" || x.in.Scheme == "https" {
 		return "https"
@@ -33,35 +38,35 @@ func (x *exchange) publicScheme() string {
 	return "http"
 }
 
-// openSession takes the live session, or logs in for everyone who waits.
+// openSession sets x.session to the account's live session. If there is none,
+// one of the requests that need it logs in and the others wait for it.
 func (x *exchange) openSession(ctx context.Context) error {
-	s, turn, err := x.hold.lease.Session(ctx)
+	session, turn, err := x.hold.lease.Session(ctx)
 	if _, paused := errors.AsType[*lease.ErrBackoff](err); paused && x.server.loginInputsChanged(ctx, x.hold) {
 		x.hold.lease.Retry()
-		s, turn, err = x.hold.lease.Session(ctx)
+		session, turn, err = x.hold.lease.Session(ctx)
 	}
-	if s != nil && s.Over(x.started) {
-		x.hold.lease.Invalidate(s)
-		s, turn, err = x.hold.lease.Session(ctx)
+	if session != nil && session.Over(x.started) {
+		x.hold.lease.Invalidate(session)
+		session, turn, err = x.hold.lease.Session(ctx)
 	}
 	if turn != nil {
-		s, err = x.server.establishSession(turn, x.tunnel.task, x.hold, x.pins())
+		session, err = x.server.establishSession(turn, x.tunnel.task, x.hold, x.out.Fields)
 	}
 	if err != nil {
 		return x.noSession(err)
 	}
-	x.session = s
+
+	x.session = session
 	return nil
 }
 
-// pins are the fields that stay the same for a whole session, as the first
-// request carried them.
-func (x *exchange) pins() []wire.Field { return x.out.Fields }
-
+// noSession returns the refusal for a login that failed or is not tried yet.
 func (x *exchange) noSession(err error) error {
 	if over := x.tunnel.task.Active(); over != nil {
 		return ended(over)
 	}
+
 	var r *Refusal
 	if errors.As(err, &r) {
 		return r
@@ -76,37 +81,42 @@ func (x *exchange) noSession(err error) error {
 	return refuse(LoginFailed, "Byline could not log in at %s. The operator's log and the record say which step failed.", x.tunnel.host).because(err)
 }
 
-// holdFor is the task's hold at the adapter, checked out at first use.
-func (s *Server) holdFor(ctx context.Context, t *task, p *site) (*hold, error) {
-	a := p.adapter
-	if h, ok := t.holds.Load(a.Name()); ok && h.(*hold).lease.Valid() {
+// holdFor returns what the task holds at the site's adapter. It checks an
+// account out when the task first needs one, and again after a lease was lost.
+func (s *Server) holdFor(ctx context.Context, t *task, at *site) (*hold, error) {
+	name := at.adapter.Name()
+	if h, ok := t.holds.Load(name); ok && h.(*hold).lease.Valid() {
 		return h.(*hold), nil
 	}
-	accounts, err := s.vault.Accounts(ctx, a.Name())
+
+	accounts, err := s.vault.Accounts(ctx, name)
 	if err != nil {
 		return nil, refuse(LeaseUnavailable, "the vault cannot be read; the operator's log says why.").because(err)
 	}
 	if len(accounts) == 0 {
-		return nil, refuse(LeaseUnavailable, "no account is stored for %s. The operator can add one with: byline vault put %s/NAME", a.Name(), a.Name())
+		return nil, refuse(LeaseUnavailable, "no account is stored for %s. The operator can add one with: byline vault put %s/NAME", name, name)
 	}
-	l, err := s.desk.Checkout(ctx, t.ID(), a.Name(), accounts)
+
+	l, err := s.desk.Checkout(ctx, t.ID(), name, accounts)
 	if err != nil {
 		if over := t.Active(); over != nil {
 			return nil, ended(over)
 		}
-		r := refuse(LeaseUnavailable, "all %d accounts of %s are held by other tasks. Try again later, or ask the operator for another account.", len(accounts), a.Name()).because(err)
+		r := refuse(LeaseUnavailable, "all %d accounts of %s are held by other tasks. Try again later, or ask the operator for another account.", len(accounts), name).because(err)
 		r.Retry = 10
 		return nil, r
 	}
-	return s.keepHold(t, p, l)
+	return s.addHold(t, at, l)
 }
 
-// keepHold records the lease and gives it connections of its own. Two requests
-// may get here with the same lease: the first one in wins.
-func (s *Server) keepHold(t *task, p *site, l *lease.Lease[*adapters.Session]) (*hold, error) {
+// addHold records a lease that was checked out and gives it connections that no
+// other lease uses. Two requests may arrive with the same lease; both get the
+// hold of the first.
+func (s *Server) addHold(t *task, at *site, l *lease.Lease[*adapters.Session]) (*hold, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if old, ok := t.holds.Load(p.adapter.Name()); ok {
+
+	if old, ok := t.holds.Load(at.adapter.Name()); ok {
 		if old.(*hold).lease == l {
 			return old.(*hold), nil
 		}
@@ -116,11 +126,13 @@ func (s *Server) keepHold(t *task, p *site, l *lease.Lease[*adapters.Session]) (
 		_ = l.Release() // the task ended while the account was being checked out
 		return nil, ended(err)
 	}
-	h := newHold(p)
+
+	h := newHold(at)
 	h.lease, h.pool = l, wire.NewPool(s.opt.Wire, s.dialer.Dial)
-	t.holds.Store(p.adapter.Name(), h)
-	r := s.leaseRecord("lease", t, h, p)
+	t.holds.Store(at.adapter.Name(), h)
+
+	r := s.leaseRecord("lease", t, h, at)
 	r.Detail = "checked out"
-	s.log.Append(r) // durable before the intent that follows it in the same log
+	s.log.Append(r) // durable before the intent, which follows it in the same log
 	return h, nil
 }

@@ -8,58 +8,66 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// hold is what a task keeps at one SaaS: the lease on an account, and the
-// connections that carry that account's session and no other.
+// hold is what a task holds at one application: the lease on an account, and
+// the connections that carry the session of this account and of no other.
 type hold struct {
 	lease *lease.Lease[*adapters.Session]
 	pool  *wire.Pool
-	last  atomic.Pointer[adapters.Session] // the newest session, also one that has ended: a logout may still need it
-	dirty atomic.Bool                      // the jar changed since it was last sealed into the store
-	at    atomic.Pointer[site]
-	count atomic.Int64 // requests that were given a number, see adapters.Adapter.Count
+	site  atomic.Pointer[site]
+
+	// last is the newest session, also after it has ended: a logout may still
+	// need it.
+	last atomic.Pointer[adapters.Session]
+
+	dirty atomic.Bool  // the session changed since it was last stored
+	count atomic.Int64 // requests that were given a number
 }
 
-// site is where and how a lease's sessions are made and ended, under one set
-// of rules.
+// site is where and how a lease's sessions are made and ended, under one set of
+// rules. It does not change.
 type site struct {
 	rules   *rules
 	adapter *adapters.Adapter
-	home    *wire.Target // where the login and the logout happen
-	scheme  string       // by which the agent first named the SaaS, or better; see publicScheme
+	home    *wire.Target // where the login and the logout go
+	scheme  string       // as publicScheme returned it for the first request, or https
 }
 
-func newHold(p *site) *hold {
+func newHold(at *site) *hold {
 	h := &hold{}
-	h.at.Store(p)
+	h.site.Store(at)
 	return h
 }
 
-// siteUnder is the hold's place siteUnder the rules in force: a recipe that an operator
-// has mended is used by the tasks that there are. An adapter that is gone, or
-// cannot be used, leaves it as it was.
+// siteUnder returns the hold's site under the rules in force, so that tasks that
+// run use a recipe that an operator has just fixed. If the adapter is gone or
+// cannot be used, the site stays as it was.
 func (h *hold) siteUnder(r *rules) *site {
-	p := h.at.Load()
-	if p.rules == r {
-		return p
+	at := h.site.Load()
+	if at.rules == r {
+		return at
 	}
-	a := r.adapters.ByName(p.adapter.Name())
+
+	a := r.adapters.ByName(at.adapter.Name())
 	if a == nil {
-		return p
+		return at
 	}
-	home, err := r.targetOf(a, canonicalAuthority(p.home.Authority, "https"))
+	home, err := r.targetOf(a, canonicalAuthority(at.home.Authority, "https"))
 	if err != nil {
-		return p
+		return at
 	}
-	next := &site{rules: r, adapter: a, home: home, scheme: p.scheme}
+
+	next := &site{rules: r, adapter: a, home: home, scheme: at.scheme}
 	if home.Scheme == "https" {
 		next.scheme = "https"
 	}
-	h.at.CompareAndSwap(p, next) // whoever was first has the same
+	h.site.CompareAndSwap(at, next) // if another request was first, it stored the same
 	return next
 }
 
-func (h *hold) noteChange(s *adapters.Session) {
-	if s.Changed() {
+// noteChange marks the hold if the application has changed its session, so that
+// the change is stored for the next start.
+func (h *hold) noteChange(session *adapters.Session) {
+	if session.Changed() {
 		h.dirty.Store(true)
 	}
 }

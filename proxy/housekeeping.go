@@ -6,41 +6,22 @@ import (
 	"time"
 )
 
-const (
-	quietAfter = time.Second
-	quietBelow = 4 << 20  // bytes allocated in that time: next to nothing is going on
-	worthwhile = 16 << 20 // bytes that became garbage since memory was last given back
-	aTunnel    = 24 << 10 // bytes that a tunnel leaves behind when it is closed
-)
-
-// returnMemory returns memory to the system in quiet moments. Go by itself keeps
-// what a busy minute took for minutes more, and lets garbage lie as long as
-// nobody allocates: thousands of tunnels that only wait, or that were closed,
-// would hold twice what they need.
-func (s *Server) returnMemory() {
-	tick := time.NewTicker(quietAfter)
+// watchSessions stores changed sessions every second until the server closes.
+func (s *Server) watchSessions() {
+	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	sample := []goruntime.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	last, given := uint64(0), uint64(0) // allocated; and with what closed tunnels left
 	for {
 		select {
 		case <-s.stop:
 			return
 		case <-tick.C:
+			s.sealChangedSessions()
 		}
-		goruntime.Read(sample)
-		now := sample[0].Value.Uint64()
-		left := now + aTunnel*s.metrics.closed.Load()
-		if now-last < quietBelow && left-given > worthwhile {
-			debug.FreeOSMemory()
-			given = left
-		}
-		last = now
 	}
 }
 
-// watchExpiry ends tasks whose time is over, and forgets those that ended long
-// ago.
+// watchExpiry ends tasks whose time is over, and forgets those that ended more
+// than endedTaskTTL ago, until the server closes.
 func (s *Server) watchExpiry() {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
@@ -50,22 +31,60 @@ func (s *Server) watchExpiry() {
 			return
 		case it := <-s.identities.Expired():
 			if t := s.task(it.ID()); t != nil {
-				s.ends.Go(func() { s.finishTask(t, "its time was over") })
+				s.background.Go(func() { s.finishTask(t, "its time was over") })
 			}
 		case now := <-tick.C:
-			s.forgetOld(now)
+			s.forgetEndedTasks(now)
 		}
 	}
 }
 
-func (s *Server) forgetOld(now time.Time) {
+func (s *Server) forgetEndedTasks(now time.Time) {
 	s.tasks.Range(func(id, v any) bool {
 		t := v.(*task)
-		if at, _, over := t.Ended(); over && now.Sub(at) > endedKept {
+		at, _, over := t.Ended()
+		if over && now.Sub(at) > endedTaskTTL {
 			s.identities.Forget(t.Task)
 			s.tasks.Delete(id)
 			_ = s.state.DropTask(t.ID())
 		}
 		return true
 	})
+}
+
+const (
+	memoryInterval = time.Second
+	idleBelow      = 4 << 20  // bytes allocated in one interval: almost nothing is going on
+	returnAbove    = 16 << 20 // bytes that became garbage since memory was last returned
+	tunnelGarbage  = 24 << 10 // bytes that a tunnel leaves when it is closed
+)
+
+// returnMemory returns memory to the operating system while the server is idle,
+// until the server closes. The Go runtime keeps what a busy minute took for
+// minutes more, and does not collect garbage while nobody allocates: thousands
+// of tunnels that only wait, or that were closed, would hold twice what they
+// need.
+func (s *Server) returnMemory() {
+	tick := time.NewTicker(memoryInterval)
+	defer tick.Stop()
+
+	sample := []goruntime.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	var allocated uint64 // at the last tick
+	var returned uint64  // allocated bytes and tunnelGarbage when memory was last returned
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+		}
+
+		goruntime.Read(sample)
+		now := sample[0].Value.Uint64()
+		garbage := now + tunnelGarbage*s.metrics.closed.Load()
+		if now-allocated < idleBelow && garbage-returned > returnAbove {
+			debug.FreeOSMemory()
+			returned = garbage
+		}
+		allocated = now
+	}
 }

@@ -80,7 +80,7 @@ func (s *Server) adoptLease(t *task, a *adapters.Adapter, stored state.Lease, h 
 		return nil
 	}
 	h.last.Store(session)
-	s.ends.Go(func() {
+	s.background.Go(func() {
 		for _, l := range s.desk.CheckIn(stored.Task) {
 			s.retryUntilRecorded(func(ctx context.Context) error { return s.releaseLease(ctx, t, l, h) })
 		}

@@ -3,88 +3,90 @@ package proxy
 import (
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/byline-proxy/byline/adapters"
 )
 
-// storedSession is a session as the store keeps it, encrypted: whose it was, and what
-// the adapter needs to take it up again.
+// storedSession is a session as the state store keeps it, encrypted.
 type storedSession struct {
 	Task    string          `json:"task"`
-	Home    string          `json:"home"` // the authority it was logged in at
+	Home    string          `json:"home"` // the authority where it was logged in
 	Scheme  string          `json:"scheme"`
 	Session json.RawMessage `json:"session"`
 }
 
 const sealPurpose = "upstream session"
 
-// sealSession keeps a session for the next start, so that a restart neither
-// logs in again nor leaves a session at the SaaS that nobody can end.
-func (c *Server) sealSession(t *task, h *hold, p *site, s *adapters.Session) {
-	b, err := s.Marshal()
+// sealSession stores a session for the next start, so that a restart neither
+// logs in again nor leaves a session at the application that nobody can end. A
+// session that cannot be stored is logged: the task goes on with it.
+func (s *Server) sealSession(t *task, h *hold, at *site, session *adapters.Session) {
+	sealed, err := s.seal(t, at, session)
 	if err == nil {
-		b, err = json.Marshal(storedSession{Task: t.ID(), Home: p.home.Authority, Scheme: p.scheme, Session: b})
-	}
-	if err == nil {
-		b, err = c.opt.Sealer.Seal(sealPurpose, b)
-	}
-	if err == nil {
-		err = c.state.PutSession(h.lease.Adapter(), h.lease.Account(), h.lease.Fence(), b)
+		err = s.state.PutSession(h.lease.Adapter(), h.lease.Account(), h.lease.Fence(), sealed)
 	}
 	if err != nil {
-		c.opt.Log.Warn().Str("lease", h.lease.ID()).Err(err).Msg("session not kept for a restart")
+		s.opt.Log.Warn().Str("lease", h.lease.ID()).Err(err).Msg("session not stored for a restart")
 	}
 }
 
-// restoreSession takes up the session that the same task left in the store.
-func (c *Server) restoreSession(t *task, h *hold, p *site) *adapters.Session {
-	if h.last.Load() != nil {
-		return nil // this process has had one: it ended
+func (s *Server) seal(t *task, at *site, session *adapters.Session) ([]byte, error) {
+	b, err := session.Marshal()
+	if err != nil {
+		return nil, err
 	}
-	kept, s, err := c.openStoredSession(p.adapter, h.lease.Account())
-	if err != nil || kept.Task != t.ID() {
+	b, err = json.Marshal(storedSession{Task: t.ID(), Home: at.home.Authority, Scheme: at.scheme, Session: b})
+	if err != nil {
+		return nil, err
+	}
+	return s.opt.Sealer.Seal(sealPurpose, b)
+}
+
+// restoreSession returns the session that the same task left in the store before
+// a restart, or nil.
+func (s *Server) restoreSession(t *task, h *hold, at *site) *adapters.Session {
+	if h.last.Load() != nil {
+		return nil // this process has had a session, and it ended
+	}
+
+	stored, session, err := s.openStoredSession(at.adapter, h.lease.Account())
+	if err != nil || stored.Task != t.ID() {
 		return nil
 	}
-	return s
+	return session
 }
 
-func (c *Server) openStoredSession(a *adapters.Adapter, account string) (kept storedSession, s *adapters.Session, err error) {
-	b, err := c.state.Session(a.Name(), account)
+// openStoredSession reads the session of an account from the store. The error is
+// state.ErrNotFound if there is none.
+func (s *Server) openStoredSession(a *adapters.Adapter, account string) (storedSession, *adapters.Session, error) {
+	var stored storedSession
+	b, err := s.state.Session(a.Name(), account)
 	if err != nil {
-		return kept, nil, err
+		return stored, nil, err
 	}
-	if b, err = c.opt.Sealer.Open(sealPurpose, b); err != nil {
-		return kept, nil, fmt.Errorf("stored session: %w", err)
+
+	b, err = s.opt.Sealer.Open(sealPurpose, b)
+	if err != nil {
+		return stored, nil, fmt.Errorf("stored session: %w", err)
 	}
-	if err = json.Unmarshal(b, &kept); err != nil {
-		return kept, nil, fmt.Errorf("stored session: %w", err)
+	if err := json.Unmarshal(b, &stored); err != nil {
+		return stored, nil, fmt.Errorf("stored session: %w", err)
 	}
-	s, err = a.Restore(kept.Session)
-	return kept, s, err
+
+	session, err := a.Restore(stored.Session)
+	return stored, session, err
 }
 
-// watchSessions keeps the stored sessions up with cookies that rotate.
-func (s *Server) watchSessions() {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.stop:
-			return
-		case <-tick.C:
-			s.sealChangedSessions()
-		}
-	}
-}
-
-func (c *Server) sealChangedSessions() {
-	c.tasks.Range(func(_, v any) bool {
+// sealChangedSessions stores the sessions whose cookies have changed since they
+// were last stored.
+func (s *Server) sealChangedSessions() {
+	s.tasks.Range(func(_, v any) bool {
 		t := v.(*task)
 		t.holds.Range(func(_, v any) bool {
 			h := v.(*hold)
-			if s := h.last.Load(); s != nil && h.lease.Valid() && h.dirty.Swap(false) {
-				c.sealSession(t, h, h.at.Load(), s)
+			session := h.last.Load()
+			if session != nil && h.lease.Valid() && h.dirty.Swap(false) {
+				s.sealSession(t, h, h.site.Load(), session)
 			}
 			return true
 		})

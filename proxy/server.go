@@ -76,9 +76,9 @@ type Server struct {
 	tasks      sync.Map // id → *task
 	failed     sync.Map // adapter/account → attempt: the last login, where it failed
 
-	server *http.Server
-	stop   chan struct{}
-	ends   sync.WaitGroup // the goroutines that watch expiry and changed sessions
+	server     *http.Server
+	stop       chan struct{}
+	background sync.WaitGroup // the goroutines that watch expiry and changed sessions
 }
 
 // Open starts the rooms and takes back what an earlier run left: tasks that are
@@ -123,9 +123,9 @@ func Open(opt Options) (*Server, error) {
 		_ = c.Close(context.Background())
 		return nil, err
 	}
-	c.ends.Go(c.watchExpiry)
-	c.ends.Go(c.watchSessions)
-	c.ends.Go(c.returnMemory)
+	c.background.Go(c.watchExpiry)
+	c.background.Go(c.watchSessions)
+	c.background.Go(c.returnMemory)
 	r := c.taskRecord("start", nil)
 	r.PolicyDigest = set.policy.Digest()
 	c.log.Append(r)
@@ -157,7 +157,7 @@ func (s *Server) Close(ctx context.Context) error {
 	_ = s.server.Shutdown(ctx) // knows nothing of connections that were taken over
 	_ = s.wire.Shutdown(ctx)
 	s.identities.Close()
-	s.ends.Wait()
+	s.background.Wait()
 	s.sealChangedSessions()
 	s.tasks.Range(func(_, t any) bool {
 		t.(*task).holds.Range(func(_, h any) bool {

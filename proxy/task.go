@@ -17,56 +17,65 @@ import (
 	"github.com/byline-proxy/byline/proxy/state"
 )
 
-// Ended tasks stay listed for this long, so that an operator who asks what a
-// task did finds it by its id.
-const endedKept = 24 * time.Hour
+// endedTaskTTL is how long a task stays listed after its end, so that an
+// operator who asks what it did finds it by its id.
+const endedTaskTTL = 24 * time.Hour
 
-// task is an identity's task with what the corridor keeps for it: the scope
-// narrowed against the rules of the day, and its holds.
+// ErrNoTask reports that no task has the given id.
+var ErrNoTask = errors.New("no such task")
+
+// task is an identity's task with what the server keeps for it.
 type task struct {
 	*identity.Task
-	holds   sync.Map // adapter name → *hold; read per request
-	mu      sync.Mutex
-	narrow  atomic.Pointer[compiledGrant]
-	alerts  atomic.Int64 // sightings put on record
-	tunnels atomic.Int64 // open, of every kind
+	holds sync.Map   // adapter name → *hold; read for every request
+	mu    sync.Mutex // held to change holds
 
+	grant   atomic.Pointer[compiledGrant]
+	tunnels atomic.Int64 // open tunnels of every kind
+
+	alerts    atomic.Int64 // sightings of borrowed sessions that were recorded
 	sightings sightings
 }
 
-// compiledGrant is a scope compiled against one set of rules.
+// compiledGrant is a task's scope compiled against one set of rules.
 type compiledGrant struct {
 	rules *rules
 	grant *policy.Grant
 }
 
-// grant is the task's scope against the exchange's rules, compiled once for
-// each reload.
+// grant returns the task's scope under the exchange's rules. It is compiled once
+// after each reload.
 func (x *exchange) grant() *policy.Grant {
 	t := x.tunnel.task
-	if n := t.narrow.Load(); n != nil && n.rules == x.rules {
-		return n.grant
+	if g := t.grant.Load(); g != nil && g.rules == x.rules {
+		return g.grant
 	}
-	n := &compiledGrant{rules: x.rules, grant: x.rules.compileGrant(t.Task)}
-	t.narrow.Store(n)
-	return n.grant
+
+	g := &compiledGrant{rules: x.rules, grant: x.rules.compileGrant(t.Task)}
+	t.grant.Store(g)
+	return g.grant
 }
 
+// task returns the task of that id, or nil.
 func (s *Server) task(id string) *task {
-	if t, ok := s.tasks.Load(id); ok {
-		return t.(*task)
+	t, ok := s.tasks.Load(id)
+	if !ok {
+		return nil
 	}
-	return nil
+	return t.(*task)
 }
 
-// CreateTask makes a task that can be used as soon as it returns, and that
-// survives a restart. The token is shown this once.
+// CreateTask makes a task that can be used as soon as CreateTask returns, and
+// that survives a restart. The token is returned here and never again. Every
+// problem of spec is in the error.
 func (s *Server) CreateTask(ctx context.Context, spec identity.Spec) (*identity.Task, identity.Token, error) {
 	limits := s.opt.Identity
 	limits.SetDefaults()
-	if problems := append(spec.Check(limits), s.rules.Load().checkScope(spec)...); len(problems) > 0 {
+	problems := append(spec.Check(limits), s.rules.Load().checkScope(spec)...)
+	if len(problems) > 0 {
 		return nil, identity.Token{}, errors.Join(problems...)
 	}
+
 	it, token, err := s.identities.Create(spec, time.Now())
 	if err != nil {
 		return nil, identity.Token{}, err
@@ -76,6 +85,7 @@ func (s *Server) CreateTask(ctx context.Context, spec identity.Spec) (*identity.
 		s.identities.End(it.ID(), "it could not be stored")
 		return nil, identity.Token{}, fmt.Errorf("store the task: %w", err)
 	}
+
 	r := s.taskRecord("task", t)
 	r.Purpose, r.Scope = it.Principal().Purpose, scopeLines(it.Scope())
 	r.Detail = "created until " + it.Expires().UTC().Format(time.RFC3339)
@@ -84,11 +94,12 @@ func (s *Server) CreateTask(ctx context.Context, spec identity.Spec) (*identity.
 		_ = s.state.DropTask(it.ID())
 		return nil, identity.Token{}, fmt.Errorf("record the task: %w", err)
 	}
+
 	s.tasks.Store(it.ID(), t)
 	return it, token, nil
 }
 
-// scopeLines is a scope as byline run --allow spells it, for the record.
+// scopeLines writes a scope for the record, in the form of byline run --allow.
 func scopeLines(scope []identity.ScopeEntry) (lines []string) {
 	for _, e := range scope {
 		actions := e.Adapter + ":" + strings.Join(e.Actions, ",")
@@ -102,40 +113,33 @@ func scopeLines(scope []identity.ScopeEntry) (lines []string) {
 	return lines
 }
 
-// EndTask ends a task: its exchanges, streams and tunnels are cut before this
-// returns, its sessions are logged out and its accounts checked in. Ending a
-// task that has ended is no error.
+// EndTask ends a task. Its exchanges, streams and tunnels are cut, its sessions
+// logged out and its accounts checked in before EndTask returns. It returns
+// ErrNoTask for an unknown id. Ending a task that has ended does nothing.
 func (s *Server) EndTask(id, why string) (*identity.Task, error) {
 	t := s.task(id)
 	if t == nil {
 		return nil, ErrNoTask
 	}
-	if it, now := s.identities.End(id, why); !now {
+
+	it, now := s.identities.End(id, why)
+	if !now {
 		return it, nil
 	}
 	s.finishTask(t, why)
 	return t.Task, nil
 }
 
-// ErrNoTask says that no task has that id.
-var ErrNoTask = errors.New("no such task")
-
-// finishTask gives back all that a task held. Its context is already cancelled, so
-// nothing of it moves any more.
+// finishTask stores and records the end of a task and returns all that it held.
+// The task's context is cancelled by now, so no request of it is in flight.
 func (s *Server) finishTask(t *task, why string) {
-	_ = s.state.PutTask(state.Task{ID: t.ID(), Doc: t.Doc(), Expires: t.Expires().Add(endedKept)})
+	_ = s.state.PutTask(state.Task{ID: t.ID(), Doc: t.Doc(), Expires: t.Expires().Add(endedTaskTTL)})
 	r := s.taskRecord("task", t)
 	r.Code, r.Detail = "ended", "ended: "+why
 	s.retryUntilRecorded(func(ctx context.Context) error { return s.appendDurably(ctx, r) })
+
 	leases := s.desk.CheckIn(t.ID())
-	t.mu.Lock()
-	holds := map[*lease.Lease[*adapters.Session]]*hold{}
-	t.holds.Range(func(_, h any) bool {
-		h.(*hold).pool.Close()
-		holds[h.(*hold).lease] = h.(*hold)
-		return true
-	})
-	t.mu.Unlock()
+	holds := t.closeHolds()
 	var wait sync.WaitGroup
 	for _, l := range leases {
 		wait.Go(func() {
@@ -145,28 +149,47 @@ func (s *Server) finishTask(t *task, why string) {
 	wait.Wait()
 }
 
-// releaseLease logs the session out at the SaaS and frees the account. An account
-// whose logout failed is freed too: the session was never the agent's to use.
-// One whose logout cannot be put on record stays taken, and the error says so.
-func (c *Server) releaseLease(ctx context.Context, t *task, l *lease.Lease[*adapters.Session], h *hold) error {
+// closeHolds closes the connections of every hold of the task and returns the
+// holds by their leases.
+func (t *task) closeHolds() map[*lease.Lease[*adapters.Session]]*hold {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	holds := map[*lease.Lease[*adapters.Session]]*hold{}
+	t.holds.Range(func(_, v any) bool {
+		h := v.(*hold)
+		h.pool.Close()
+		holds[h.lease] = h
+		return true
+	})
+	return holds
+}
+
+// releaseLease logs the session out at the application and frees the account.
+// An account whose logout failed is freed too: the agent never had the session.
+// If the logout cannot be recorded the account stays leased, and the error is
+// audit.ErrNotRecorded.
+func (s *Server) releaseLease(ctx context.Context, t *task, l *lease.Lease[*adapters.Session], h *hold) error {
 	if h != nil {
-		p := h.siteUnder(c.rules.Load())
-		s := h.last.Load()
-		if s == nil { // the task sent nothing since a restart
-			s = c.restoreSession(t, h, p)
+		at := h.siteUnder(s.rules.Load())
+		session := h.last.Load()
+		if session == nil { // the task has sent nothing since a restart
+			session = s.restoreSession(t, h, at)
 		}
-		if s != nil {
-			if err := c.logOut(ctx, t, h, p, s); errors.Is(err, audit.ErrNotRecorded) {
+		if session != nil {
+			if err := s.logOut(ctx, t, h, at, session); errors.Is(err, audit.ErrNotRecorded) {
 				return err
 			}
 		}
-		_ = c.state.DropSession(l.Adapter(), l.Account(), l.Fence())
-		r := c.leaseRecord("lease", t, h, p)
+
+		_ = s.state.DropSession(l.Adapter(), l.Account(), l.Fence())
+		r := s.leaseRecord("lease", t, h, at)
 		r.Detail = "checked in"
-		c.log.Append(r)
+		s.log.Append(r)
 	}
+
 	if err := l.Release(); err != nil {
-		c.opt.Log.Warn().Str("lease", l.ID()).Err(err).Msg("lease not released")
+		s.opt.Log.Warn().Str("lease", l.ID()).Err(err).Msg("lease not released")
 	}
 	return nil
 }
