@@ -19,6 +19,7 @@ import (
 	"github.com/byline-proxy/byline/proxy/sinks"
 	"github.com/byline-proxy/byline/proxy/vault"
 	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // ErrNoFile is returned by [Load] and [Read] if there is no configuration
@@ -67,7 +68,7 @@ type Config struct {
 	// Upstream is the proxy through which applications are reached, unless an
 	// adapter names another one, and through which hosts in pass_through are
 	// reached.
-	Upstream wire.ViaConfig `yaml:"upstream"`
+	Upstream upstream.ProxyConfig `yaml:"upstream"`
 	// Certs is the interception authority.
 	Certs Certs `yaml:"certs"`
 	// PassThrough lists hosts whose tunnels are copied without being read: a

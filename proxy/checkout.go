@@ -7,7 +7,7 @@ import (
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/lease"
-	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // checkout makes sure that the task holds one account of the adapter, and that
@@ -128,7 +128,7 @@ func (s *Server) addHold(t *task, at *site, l *lease.Lease[*adapters.Session]) (
 	}
 
 	h := newHold(at)
-	h.lease, h.pool = l, wire.NewPool(s.opt.Wire, s.dialer.Dial)
+	h.lease, h.pool = l, upstream.NewPool(s.opt.Wire, s.dialer.Dial)
 	t.holds.Store(at.adapter.Name(), h)
 
 	r := s.leaseRecord("lease", t, h, at)

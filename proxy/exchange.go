@@ -7,6 +7,7 @@ import (
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/policy"
 	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // exchange is one request with its answer: everything that the walk learns on
@@ -34,7 +35,7 @@ type exchange struct {
 	inBody          []adapters.Borrowed // those of them that stood in the body
 	trailerBorrowed lateBorrowed        // those that followed the body
 	hold            *hold
-	target          *wire.Target
+	target          *upstream.Target
 	session         *adapters.Session
 	masker          adapters.Masker // masks the session's secrets in the answer
 	messages        *wire.Messages  // counts a WebSocket's messages; nil for anything else

@@ -8,6 +8,7 @@ import (
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // forward makes one round trip over the lease's own connections.
@@ -59,7 +60,7 @@ func (x *exchange) unreached(ctx context.Context, err error) error {
 	if over := x.tunnel.task.Active(); over != nil {
 		return ended(over)
 	}
-	if m := wire.AgentFault(err); m != nil {
+	if m := upstream.AgentFault(err); m != nil {
 		return malformed(m).because(err)
 	}
 	return unreached(x.target.Authority, err)

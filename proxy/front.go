@@ -10,6 +10,7 @@ import (
 
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/agents"
 	"github.com/elazarl/goproxy"
 )
 
@@ -145,7 +146,7 @@ func frontContext(r *http.Request, t *task) (ctx context.Context, stop func(), c
 	task := context.AfterFunc(t.Context(), func() { cancel(context.Cause(t.Context())) })
 	gone := context.AfterFunc(r.Context(), func() {
 		conn, _ := r.Context().Value(agentConn{}).(net.Conn)
-		if bad := wire.FaultOf(conn); bad != nil {
+		if bad := agents.FaultOf(conn); bad != nil {
 			cancel(bad)
 			return
 		}

@@ -5,14 +5,14 @@ import (
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/lease"
-	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // hold is what a task holds at one application: the lease on an account, and
 // the connections that carry the session of this account and of no other.
 type hold struct {
 	lease *lease.Lease[*adapters.Session]
-	pool  *wire.Pool
+	pool  *upstream.Pool
 	site  atomic.Pointer[site]
 
 	// last is the newest session, also after it has ended: a logout may still
@@ -28,8 +28,8 @@ type hold struct {
 type site struct {
 	rules   *rules
 	adapter *adapters.Adapter
-	home    *wire.Target // where the login and the logout go
-	scheme  string       // as publicScheme returned it for the first request, or https
+	home    *upstream.Target // where the login and the logout go
+	scheme  string           // as publicScheme returned it for the first request, or https
 }
 
 func newHold(at *site) *hold {

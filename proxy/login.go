@@ -12,6 +12,7 @@ import (
 	"github.com/byline-proxy/byline/proxy/lease"
 	"github.com/byline-proxy/byline/proxy/vault"
 	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // loginTimeout bounds a login, all of its steps together.
@@ -92,7 +93,7 @@ func (s *Server) logOut(ctx context.Context, t *task, h *hold, at *site, session
 		return nil
 	}
 
-	fresh := &hold{lease: h.lease, pool: wire.NewPool(s.opt.Wire, s.dialer.Dial)}
+	fresh := &hold{lease: h.lease, pool: upstream.NewPool(s.opt.Wire, s.dialer.Dial)}
 	defer fresh.pool.Close()
 	ticket := s.log.Append(s.leaseRecord("logout", t, fresh, at))
 	if err := ticket.Wait(ctx); err != nil {
@@ -164,7 +165,7 @@ func (s *Server) sendStep(ctx context.Context, h *hold, at *site, step *adapters
 }
 
 // stepRequest returns the request of one step.
-func stepRequest(step *adapters.Step, target *wire.Target) *wire.Request {
+func stepRequest(step *adapters.Step, target *upstream.Target) *wire.Request {
 	path, query, has := cutQuery(step.Path)
 	r := &wire.Request{Head: wire.Head{
 		Proto: "HTTP/1.1", Method: step.Method, Scheme: target.Scheme, Authority: target.Authority,

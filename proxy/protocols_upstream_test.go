@@ -21,9 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 	"github.com/elazarl/goproxy"
-
-	"github.com/byline-proxy/byline/proxy/wire"
 )
 
 // TestSessionsOfTLSAreResumed: in an agent's next tunnel, and by us in the next
@@ -145,7 +144,7 @@ func TestTheWayLeadsThroughAProxy(t *testing.T) {
 	secret := t.TempDir() + "/auth"
 	writeFile(t, secret, []byte("byline:"+canaryPassword+"\n"))
 	saas := func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") }
-	byDefault := func(o *Options) { o.Via = wire.ViaConfig{Proxy: via.URL, ProxyAuth: secret} }
+	byDefault := func(o *Options) { o.Via = upstream.ProxyConfig{Proxy: via.URL, ProxyAuth: secret} }
 	for _, to := range []string{"h1", "h2"} {
 		for _, c := range []struct {
 			name string

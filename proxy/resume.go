@@ -8,7 +8,7 @@ import (
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/state"
-	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // resumeTasks restores what an earlier run left in the store: living tasks go on
@@ -74,7 +74,7 @@ func (s *Server) adoptLease(t *task, a *adapters.Adapter, stored state.Lease, h 
 	if err != nil {
 		return err
 	}
-	h.lease, h.pool = l, wire.NewPool(s.opt.Wire, s.dialer.Dial)
+	h.lease, h.pool = l, upstream.NewPool(s.opt.Wire, s.dialer.Dial)
 	t.holds.Store(a.Name(), h)
 	if t.Active() == nil {
 		return nil

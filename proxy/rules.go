@@ -9,7 +9,7 @@ import (
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/policy"
-	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // Rules is what an operator edits and can change without a restart: adapters,
@@ -28,8 +28,8 @@ type rules struct {
 	pass          []string
 	refuseOverdue bool
 	upstreams     sync.Map // *adapters.Adapter → *secured
-	dialer        *wire.Dialer
-	via           *wire.Via // for adapters that name no proxy of their own; nil: none
+	dialer        *upstream.Dialer
+	via           *upstream.Proxy // for adapters that name no proxy of their own; nil: none
 }
 
 // compile is the rules with what they need of this corridor.

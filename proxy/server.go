@@ -23,6 +23,8 @@ import (
 	"github.com/byline-proxy/byline/proxy/state"
 	"github.com/byline-proxy/byline/proxy/vault"
 	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/agents"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // Options are what a corridor is made of. cmd fills them from the
@@ -42,9 +44,9 @@ type Options struct {
 	Wire     wire.Config
 	Lease    lease.Config
 	Identity identity.Config
-	Guard    []netip.Prefix // addresses the dialer may reach although they are private
-	Via      wire.ViaConfig // the proxy towards applications, where an adapter names no other
-	FrontTLS *tls.Config    // nil: agents speak to the proxy port without TLS
+	Guard    []netip.Prefix       // addresses the dialer may reach although they are private
+	Via      upstream.ProxyConfig // the proxy towards applications, where an adapter names no other
+	FrontTLS *tls.Config          // nil: agents speak to the proxy port without TLS
 
 	// HandshakeTimeout bounds an agent's TLS handshake. Default Wire.TLSTimeout.
 	HandshakeTimeout time.Duration
@@ -66,9 +68,9 @@ type Server struct {
 	vault      Vault
 	identities *identity.Registry
 	desk       *lease.Desk[*adapters.Session]
-	dialer     *wire.Dialer
-	via        *wire.Via // nil: none
-	wire       *wire.Server
+	dialer     *upstream.Dialer
+	via        *upstream.Proxy // nil: none
+	wire       *agents.Server
 	tls        *tls.Config
 	metrics    *metrics
 	feeds      []*audit.Feed
@@ -90,9 +92,9 @@ func Open(opt Options) (*Server, error) {
 		opt.HandshakeTimeout = opt.Wire.TLSTimeout
 	}
 	c := &Server{opt: opt, state: opt.State, vault: opt.Vault, stop: make(chan struct{}),
-		dialer: &wire.Dialer{Allow: opt.Guard}, wire: wire.NewServer(opt.Wire), printKey: opt.Sealer.Derive("fingerprint")}
+		dialer: &upstream.Dialer{Allow: opt.Guard}, wire: agents.NewServer(opt.Wire), printKey: opt.Sealer.Derive("fingerprint")}
 	var err error
-	if c.via, err = wire.NewVia(opt.Via, c.dialer); err != nil {
+	if c.via, err = upstream.NewProxy(opt.Via, c.dialer); err != nil {
 		return nil, fmt.Errorf("upstream.%w", err)
 	}
 	set, err := c.compile(opt.Rules)

@@ -11,15 +11,15 @@ import (
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters"
-	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // targetOf is where the adapter's requests go: the tunnel's own host over TLS,
 // unless the adapter says otherwise. The name that the SaaS and its certificate
 // are asked by stays the agent's.
-func (r *rules) targetOf(a *adapters.Adapter, authority string) (*wire.Target, error) {
+func (r *rules) targetOf(a *adapters.Adapter, authority string) (*upstream.Target, error) {
 	up := a.Upstream()
-	t := &wire.Target{Scheme: "https", Authority: strings.TrimSuffix(authority, ":443"), Protocol: up.Protocol}
+	t := &upstream.Target{Scheme: "https", Authority: strings.TrimSuffix(authority, ":443"), Protocol: up.Protocol}
 	if up.URL != "" {
 		u, err := url.Parse(up.URL)
 		if err != nil {
@@ -34,15 +34,15 @@ func (r *rules) targetOf(a *adapters.Adapter, authority string) (*wire.Target, e
 	if err != nil {
 		return nil, err
 	}
-	t.TLS, t.Via = s.config, s.via
+	t.TLS, t.Proxy = s.config, s.via
 	return t, nil
 }
 
 // upstreamSettings is how an adapter's requests get to the SaaS, made from files as they
 // were.
 type upstreamSettings struct {
-	config *tls.Config // nil: what the system trusts
-	via    *wire.Via   // nil: straight
+	config *tls.Config     // nil: what the system trusts
+	via    *upstream.Proxy // nil: straight
 	files  fileVersions
 }
 
@@ -94,14 +94,14 @@ func (r *rules) settingsOf(a *adapters.Adapter) (*upstreamSettings, error) {
 }
 
 // viaOf is the adapter's own proxy, or the one for all.
-func (r *rules) viaOf(up adapters.Upstream) (*wire.Via, error) {
+func (r *rules) viaOf(up adapters.Upstream) (*upstream.Proxy, error) {
 	switch up.Proxy {
 	case "":
 		return r.via, nil
 	case "direct":
 		return nil, nil
 	}
-	return wire.NewVia(wire.ViaConfig{Proxy: up.Proxy, ProxyAuth: up.ProxyAuth, ProxyNames: up.ProxyNames}, r.dialer)
+	return upstream.NewProxy(upstream.ProxyConfig{Proxy: up.Proxy, ProxyAuth: up.ProxyAuth, ProxyNames: up.ProxyNames}, r.dialer)
 }
 
 // UpstreamProblem is a key of an adapter's upstream section that names a file or
@@ -123,7 +123,7 @@ func (p *UpstreamProblem) Unwrap() error { return p.Err }
 func CheckUpstream(up adapters.Upstream) []*UpstreamProblem {
 	_, problems := upstreamTLS(up)
 	if up.Proxy != "direct" {
-		if _, err := wire.NewVia(wire.ViaConfig{Proxy: up.Proxy, ProxyAuth: up.ProxyAuth}, nil); err != nil {
+		if _, err := upstream.NewProxy(upstream.ProxyConfig{Proxy: up.Proxy, ProxyAuth: up.ProxyAuth}, nil); err != nil {
 			problems = append(problems, &UpstreamProblem{"upstream.proxy", err})
 		}
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/agents"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // tunnel is what was settled when an agent's connection was taken over. It is
@@ -24,7 +26,7 @@ type tunnel struct {
 	authority string // host:port, one spelling; every request must name it
 	host      string // the same without the port
 	standing  atomic.Pointer[hostAdapter]
-	upstream  atomic.Pointer[upstream]
+	upstream  atomic.Pointer[tunnelTarget]
 }
 
 // hostAdapter is what a tunnel's host is under one set of rules.
@@ -53,14 +55,14 @@ func (t *tunnel) hasAuthority(authority, scheme string) bool {
 	return canonicalAuthority(authority, scheme) == t.authority
 }
 
-// upstream is where a tunnel's requests go under one version of its adapter.
-type upstream struct {
+// tunnelTarget is where a tunnel's requests go under one version of its adapter.
+type tunnelTarget struct {
 	adapter *adapters.Adapter
-	target  *wire.Target
+	target  *upstream.Target
 }
 
 // target is computed once for each version of the adapter.
-func (t *tunnel) target(r *rules, a *adapters.Adapter) (*wire.Target, error) {
+func (t *tunnel) target(r *rules, a *adapters.Adapter) (*upstream.Target, error) {
 	if u := t.upstream.Load(); u != nil && u.adapter == a {
 		return u.target, nil
 	}
@@ -68,7 +70,7 @@ func (t *tunnel) target(r *rules, a *adapters.Adapter) (*wire.Target, error) {
 	if err != nil {
 		return nil, refuse(UpstreamTLS, "the upstream settings of adapter %s cannot be used; the operator's log says why.", a.Name()).because(err)
 	}
-	t.upstream.Store(&upstream{a, target})
+	t.upstream.Store(&tunnelTarget{a, target})
 	return target, nil
 }
 
@@ -114,7 +116,7 @@ func (t *tunnel) intercept(client net.Conn) {
 	if _, err := io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
 		return
 	}
-	client = wire.Bare(client)
+	client = agents.Bare(client)
 	conn := &interceptedConn{Conn: client, tunnel: t, first: bufio.NewReaderSize(client, firstRead)}
 	_ = client.SetReadDeadline(time.Now().Add(t.server.opt.HandshakeTimeout))
 	first, err := conn.first.Peek(1)
@@ -147,13 +149,13 @@ type interceptedConn struct {
 	net.Conn
 	tunnel *tunnel
 	first  *bufio.Reader // nil once its bytes were read
-	cork   wire.Cork
+	cork   agents.Cork
 }
 
 func (t *interceptedConn) Write(p []byte) (int, error) { return t.cork.Write(t.Conn, p) }
 
-// Corks is for large bodies.
-func (t *interceptedConn) Corks() (*wire.Cork, net.Conn) { return &t.cork, t.Conn }
+// Cork is for large bodies.
+func (t *interceptedConn) Cork() (*agents.Cork, net.Conn) { return &t.cork, t.Conn }
 
 func (t *interceptedConn) Read(p []byte) (int, error) {
 	if t.first == nil {
@@ -183,8 +185,8 @@ func hostOf(conn net.Conn) string {
 	return ""
 }
 
-func (t *tunnel) door() wire.Door {
-	return wire.Door{Walk: t.exchange, Malformed: t.malformed}
+func (t *tunnel) door() wire.Callbacks {
+	return wire.Callbacks{Exchange: t.exchange, Malformed: t.malformed}
 }
 
 // malformed answers a head that no walk may see.

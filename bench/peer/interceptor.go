@@ -16,6 +16,8 @@ import (
 
 	"github.com/byline-proxy/byline/bench/origin"
 	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/agents"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // bare is a proxy that intercepts, changes nothing, decides nothing and
@@ -28,8 +30,8 @@ type bare struct {
 	carry   func(b *bare, conn *tls.Conn, host string)
 	clients map[string]*fasthttp.HostClient
 	server  *fasthttp.Server
-	wire    *wire.Server
-	pool    *wire.Pool
+	wire    *agents.Server
+	pool    *upstream.Pool
 }
 
 // serveBare starts one: on fasthttp on both sides, or on Byline's own wire.
@@ -124,27 +126,27 @@ func (b *bare) onFasthttp() {
 // onWire is Byline's own wire around a walk that has no steps.
 func (b *bare) onWire() {
 	var cfg wire.Config
-	b.wire = wire.NewServer(cfg)
-	b.pool = wire.NewPool(cfg, func(ctx context.Context, network, addr string) (net.Conn, error) {
+	b.wire = agents.NewServer(cfg)
+	b.pool = upstream.NewPool(cfg, func(ctx context.Context, network, addr string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, addr)
 	})
 	config := &tls.Config{RootCAs: b.roots}
-	targets := map[string]*wire.Target{}
+	targets := map[string]*upstream.Target{}
 	for host, addr := range b.to {
-		targets[host] = &wire.Target{Scheme: "https", Authority: host, Addr: addr, TLS: config}
+		targets[host] = &upstream.Target{Scheme: "https", Authority: host, Addr: addr, TLS: config}
 		if host == origin.HostH1 {
 			targets[host].Protocol = "h1"
 		}
 	}
 	b.carry = func(b *bare, conn *tls.Conn, host string) {
-		door := wire.Door{Malformed: func(context.Context, *wire.Malformed) *wire.Response { return nil },
-			Walk: func(ctx context.Context, in *wire.Request) *wire.Response {
+		callbacks := wire.Callbacks{Malformed: func(context.Context, *wire.Malformed) *wire.Response { return nil },
+			Exchange: func(ctx context.Context, in *wire.Request) *wire.Response {
 				resp, err := b.pool.RoundTrip(ctx, targets[host], in)
 				if err != nil {
 					return nil
 				}
 				return resp
 			}}
-		_ = b.wire.Serve(context.Background(), conn, conn.ConnectionState().NegotiatedProtocol, "https", door) // likewise
+		_ = b.wire.Serve(context.Background(), conn, conn.ConnectionState().NegotiatedProtocol, "https", callbacks) // likewise
 	}
 }

@@ -94,10 +94,10 @@ type Response struct {
 
 // Door is the corridor's side of one tunnel. Both functions may be called by
 // many goroutines at once (HTTP/2); a nil answer ends the connection.
-type Door struct {
+type Callbacks struct {
 	// Walk answers one request. ctx ends with the exchange: when the
 	// connection is cut, when the agent cancels, or when Serve's ctx ends.
-	Walk func(ctx context.Context, in *Request) *Response
+	Exchange func(ctx context.Context, in *Request) *Response
 	// Malformed answers what no walk may see. On HTTP/1.1 the connection is
 	// closed afterwards.
 	Malformed func(ctx context.Context, m *Malformed) *Response
@@ -108,7 +108,7 @@ type Door struct {
 type Messages struct{ Up, Down atomic.Int64 }
 
 // first is the first field of that name, or "".
-func first(fields []Field, name string) string {
+func Value(fields []Field, name string) string {
 	for i := range fields {
 		if strings.EqualFold(fields[i].Name, name) {
 			return fields[i].Value

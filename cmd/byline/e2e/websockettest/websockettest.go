@@ -18,7 +18,7 @@ import (
 	"github.com/coder/websocket"
 	"golang.org/x/net/http2"
 
-	_ "github.com/byline-proxy/byline/proxy/wire" // turns on extended CONNECT in this process
+	_ "github.com/byline-proxy/byline/proxy/wire/agents" // turns on extended CONNECT in this process
 )
 
 // Subprotocol is the one that [Accept] speaks.

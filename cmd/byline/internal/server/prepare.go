@@ -23,7 +23,7 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/sinks"
 	"github.com/byline-proxy/byline/proxy/vault"
-	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // Prepared is everything a server is started from, read and checked. Reading it
@@ -52,7 +52,7 @@ func prepare(cfg *configs.Config) (*Prepared, load.Problems) {
 	if _, err := admin.ReadToken(cfg.Control.TokenFile); !errors.Is(err, fs.ErrNotExist) {
 		found.AddFor(cfg, "control.token_file", err, "") // one that is not there is made
 	}
-	if _, err := wire.NewVia(cfg.Upstream, nil); err != nil {
+	if _, err := upstream.NewProxy(cfg.Upstream, nil); err != nil {
 		found.Add("upstream.%v", err)
 	}
 	if cfg.TLS.Cert != "" {
