@@ -12,7 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/lease"
 	"github.com/byline-proxy/byline/proxy/policy"
@@ -137,7 +137,7 @@ type Certs struct {
 
 // Audit configures the record and the key that signs it.
 type Audit struct {
-	audit.Config `yaml:",inline"`
+	journal.Config `yaml:",inline"`
 	// KeyFile is the key that signs checkpoints; its public half is stored
 	// next to it with the suffix .pub. Default audit.key in data_dir. Anybody
 	// who can read it can sign a forged log.

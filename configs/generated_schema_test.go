@@ -17,7 +17,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v4"
 
-	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/sinks"
 )
 
@@ -126,7 +126,7 @@ func generateSchema(t *testing.T) map[string]any {
 		case reflect.TypeFor[[]string]():
 			schema["type"] = "array"
 			schema["items"] = map[string]any{"type": "string"}
-		case reflect.TypeFor[[]audit.Witness]():
+		case reflect.TypeFor[[]journal.Witness]():
 			schema["type"] = "array"
 			schema["items"] = entrySchema(t, k, comments, nil, "url", "key")
 		case reflect.TypeFor[[]sinks.Config]():

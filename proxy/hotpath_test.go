@@ -16,7 +16,7 @@ import (
 	"github.com/byline-proxy/byline/bench/load"
 	"github.com/byline-proxy/byline/bench/origin"
 	"github.com/byline-proxy/byline/certs"
-	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/policy"
 	"github.com/byline-proxy/byline/proxy/state"
@@ -69,14 +69,14 @@ func corridorOver(t testing.TB, tasks int) (c *Server, o *origin.Origin, access 
 	key := vault.GenerateKey()
 	file, err := vault.OpenFile(dir+"/vault", key)
 	must(err)
-	auditKey, err := audit.NewKey()
+	auditKey, err := journal.NewKey()
 	must(err)
 	set, err := adapters.Load([]adapters.Source{{Name: "bench.yaml", Text: fmt.Appendf(nil, benchAdapter, origin.HostH1, o.Addr, dir+"/ca.pem", "h1")}})
 	must(err)
 	rules, err := policy.Parse(nil, nil)
 	must(err)
 	opt := Options{Instance: "test", Log: zerolog.Nop(), Rules: Rules{Adapters: set, Policy: rules}, Vault: file, Sealer: key, State: store,
-		Authority: authority, AuditKey: auditKey, Audit: audit.Config{Dir: dir + "/audit"}, Guard: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+		Authority: authority, AuditKey: auditKey, Audit: journal.Config{Dir: dir + "/audit"}, Guard: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	opt.Identity.SetDefaults()
 	opt.Lease.SetDefaults()
 	for i := range tasks {

@@ -7,11 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/byline-proxy/byline/proxy/audit"
 )
 
 // metrics are the figures an operator watches. No label holds a name that an
@@ -28,7 +27,7 @@ type metrics struct {
 	closed   atomic.Uint64 // tunnels
 }
 
-func newMetrics(log *audit.Log, tasks func() float64, leases func() float64) *metrics {
+func newMetrics(log *journal.Log, tasks func() float64, leases func() float64) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_requests_total", Help: "Requests answered, by adapter, status class and refusal code (empty: carried)."}, []string{"adapter", "status", "code"}),

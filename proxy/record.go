@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/policy"
 )
 
@@ -16,7 +17,7 @@ var records = sync.Pool{New: func() any { return new(audit.Record) }}
 
 // append appends r, which came from records, to the log and returns r to the
 // pool. The caller must not use r afterwards.
-func (s *Server) append(r *audit.Record) audit.Ticket {
+func (s *Server) append(r *audit.Record) journal.Ticket {
 	t := s.log.Append(r)
 	clear(r.Stripped)
 	*r = audit.Record{Stripped: r.Stripped[:0]}
@@ -91,14 +92,14 @@ const recordRetry = time.Second
 
 // retryUntilRecorded performs an operation that must happen even if it cannot be
 // recorded just now. It calls do once before it returns. While do fails with
-// audit.ErrNotRecorded, do is called again in the background, until it succeeds
+// journal.ErrNotRecorded, do is called again in the background, until it succeeds
 // or the server closes. The next start resumes from the state store whatever is
 // left then.
 func (s *Server) retryUntilRecorded(do func(context.Context) error) {
 	try := func() (done bool) {
 		ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
 		defer cancel()
-		return !errors.Is(do(ctx), audit.ErrNotRecorded)
+		return !errors.Is(do(ctx), journal.ErrNotRecorded)
 	}
 	if try() {
 		return

@@ -17,7 +17,7 @@ import (
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/certs"
-	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/lease"
 	"github.com/byline-proxy/byline/proxy/state"
@@ -39,8 +39,8 @@ type Options struct {
 	Authority *certs.Authority
 	AuditKey  ed25519.PrivateKey
 
-	Audit    audit.Config
-	Sinks    map[string]audit.Sink // by name; the caller closes them after Close
+	Audit    journal.Config
+	Sinks    map[string]journal.Sink // by name; the caller closes them after Close
 	Wire     wire.Config
 	Lease    lease.Config
 	Identity identity.Config
@@ -63,7 +63,7 @@ type Vault interface {
 type Server struct {
 	opt        Options
 	rules      atomic.Pointer[rules]
-	log        *audit.Log
+	log        *journal.Log
 	state      state.Store
 	vault      Vault
 	identities *identity.Registry
@@ -73,7 +73,7 @@ type Server struct {
 	wire       *agents.Server
 	tls        *tls.Config
 	metrics    *metrics
-	feeds      []*audit.Feed
+	feeds      []*journal.Feed
 	printKey   []byte
 	tasks      sync.Map // id → *task
 	failed     sync.Map // adapter/account → attempt: the last login, where it failed
@@ -106,7 +106,7 @@ func Open(opt Options) (*Server, error) {
 		return nil, fmt.Errorf("interception authority: %w", err)
 	}
 	c.tls = opt.Authority.TLSConfig(hostOf)
-	if c.log, err = audit.Open(opt.Audit, opt.AuditKey, opt.Instance); err != nil {
+	if c.log, err = journal.Open(opt.Audit, opt.AuditKey, opt.Instance); err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
 	c.identities = identity.NewRegistry(opt.Identity)
@@ -218,5 +218,5 @@ func (s *Server) liveTasks() float64 {
 	return float64(n)
 }
 
-// ChangeAuditKey lets another key sign the record, see [audit.Log.ChangeKey].
+// ChangeAuditKey lets another key sign the record, see [journal.Log.ChangeKey].
 func (s *Server) ChangeAuditKey(key ed25519.PrivateKey) error { return s.log.ChangeKey(key) }

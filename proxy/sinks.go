@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/byline-proxy/byline/proxy/audit"
 )
 
 // feedsEnd is how long sinks may take over the last records when the corridor
@@ -15,7 +14,7 @@ import (
 const feedsEnd = 3 * time.Second
 
 // feed brings the record to every sink, each at its own pace.
-func (s *Server) feed(sinks map[string]audit.Sink) error {
+func (s *Server) feed(sinks map[string]journal.Sink) error {
 	for name, sink := range sinks {
 		f, err := s.log.Feed(name, sink, func(err error) {
 			s.opt.Log.Warn().Err(err).Msg("records not delivered; they are kept and come again")
@@ -31,7 +30,7 @@ func (s *Server) feed(sinks map[string]audit.Sink) error {
 
 // endFeeds lets each sink catch up to the last record for a moment, and stops
 // its feed.
-func (s *Server) endFeeds(last audit.Ticket) {
+func (s *Server) endFeeds(last journal.Ticket) {
 	ctx, cancel := context.WithTimeout(context.Background(), feedsEnd)
 	defer cancel()
 	_ = last.Wait(ctx) // a log that cannot record has nothing more to hand on
@@ -44,7 +43,7 @@ func (s *Server) endFeeds(last audit.Ticket) {
 }
 
 // feed shows how far a sink is.
-func (m *metrics) feed(name string, f *audit.Feed) {
+func (m *metrics) feed(name string, f *journal.Feed) {
 	label := prometheus.Labels{"sink": name}
 	m.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "byline_sink_lag_records", Help: "Durable records that the sink does not have yet.", ConstLabels: label},

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
 // shelf is a sink that keeps what it gets.
@@ -28,7 +28,7 @@ func (s *shelf) Deliver(_ context.Context, lines [][]byte) error {
 // TestASinkHasTheRecordOfAnExchangeWhenTheCorridorCloses, and no secret with it.
 func TestASinkHasTheRecordOfAnExchangeWhenTheCorridorCloses(t *testing.T) {
 	sink := &shelf{}
-	h := openWith(t, t.TempDir(), rulesFor(t, newLegacy(t)), func(o *Options) { o.Sinks = map[string]audit.Sink{"siem": sink} })
+	h := openWith(t, t.TempDir(), rulesFor(t, newLegacy(t)), func(o *Options) { o.Sinks = map[string]journal.Sink{"siem": sink} })
 	c, task := h.agent(t, reader)
 	do(t, c, http.MethodGet, "/page/1", "")
 	if _, err := h.EndTask(task.ID(), "done"); err != nil {

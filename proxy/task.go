@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/adapters"
-	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/lease"
 	"github.com/byline-proxy/byline/proxy/policy"
@@ -168,7 +168,7 @@ func (t *task) closeHolds() map[*lease.Lease[*adapters.Session]]*hold {
 // releaseLease logs the session out at the application and frees the account.
 // An account whose logout failed is freed too: the agent never had the session.
 // If the logout cannot be recorded the account stays leased, and the error is
-// audit.ErrNotRecorded.
+// journal.ErrNotRecorded.
 func (s *Server) releaseLease(ctx context.Context, t *task, l *lease.Lease[*adapters.Session], h *hold) error {
 	if h != nil {
 		at := h.siteUnder(s.rules.Load())
@@ -177,7 +177,7 @@ func (s *Server) releaseLease(ctx context.Context, t *task, l *lease.Lease[*adap
 			session = s.restoreSession(t, h, at)
 		}
 		if session != nil {
-			if err := s.logOut(ctx, t, h, at, session); errors.Is(err, audit.ErrNotRecorded) {
+			if err := s.logOut(ctx, t, h, at, session); errors.Is(err, journal.ErrNotRecorded) {
 				return err
 			}
 		}

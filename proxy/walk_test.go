@@ -22,7 +22,7 @@ import (
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/certs"
-	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/lease"
 	"github.com/byline-proxy/byline/proxy/policy"
@@ -206,7 +206,7 @@ func openWith(t testing.TB, dir string, rules Rules, change func(*Options)) *hou
 	opt := Options{
 		Instance: "test", Log: zerolog.New(h.log).Level(zerolog.DebugLevel), Rules: rules,
 		Vault: file, Sealer: key, State: store, Authority: authority, AuditKey: testAuditKey(),
-		Audit: audit.Config{Dir: dir + "/audit"}, Lease: lease.Config{Wait: 50 * time.Millisecond},
+		Audit: journal.Config{Dir: dir + "/audit"}, Lease: lease.Config{Wait: 50 * time.Millisecond},
 		Guard: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}
 	if change != nil {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 	"github.com/byline-proxy/byline/cmd/byline/internal/load"
-	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
 func auditRotate() *cobra.Command {
@@ -21,7 +21,7 @@ func auditRotate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := audit.MakeNextKey(cfg.Audit.KeyFile); err != nil {
+			if err := journal.MakeNextKey(cfg.Audit.KeyFile); err != nil {
 				return cli.Failed("audit", err, "a key that was made before waits for a server to take it up: start one, or remove the .next file")
 			}
 			_, err = fmt.Fprintf(c.OutOrStdout(), "made: the server takes it up within seconds, or when it starts; then %s.pub holds its public key, too\n", cfg.Audit.KeyFile)

@@ -9,6 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
 // TestAuditScripts runs the audit commands over a log that this package's
@@ -20,14 +21,14 @@ func TestAuditScripts(t *testing.T) {
 }
 
 func writeLog(dir string) error {
-	key, err := audit.NewKey()
+	key, err := journal.NewKey()
 	if err != nil {
 		return err
 	}
-	if err := audit.WriteKey(filepath.Join(dir, "audit.key"), audit.Origin("eu-1"), key); err != nil {
+	if err := journal.WriteKey(filepath.Join(dir, "audit.key"), audit.Origin("eu-1"), key); err != nil {
 		return err
 	}
-	l, err := audit.Open(audit.Config{Dir: filepath.Join(dir, "log"), CheckpointEvery: time.Hour}, key, "eu-1")
+	l, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "log"), CheckpointEvery: time.Hour}, key, "eu-1")
 	if err != nil {
 		return err
 	}

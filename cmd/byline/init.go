@@ -17,6 +17,7 @@ import (
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/vault"
 )
 
@@ -85,9 +86,9 @@ func found(path string, text []byte, cfg *configs.Config) error {
 	if err := vault.WriteKey(cfg.Vault.KeyFile, vault.GenerateKey()); err != nil {
 		return err
 	}
-	key, err := audit.NewKey()
+	key, err := journal.NewKey()
 	if err == nil {
-		err = audit.WriteKey(cfg.Audit.KeyFile, audit.Origin(cfg.Instance), key)
+		err = journal.WriteKey(cfg.Audit.KeyFile, audit.Origin(cfg.Instance), key)
 	}
 	if err != nil {
 		return err

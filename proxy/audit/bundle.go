@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/byline-proxy/byline/proxy/audit/internal/merkle"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -81,7 +82,7 @@ func parseProof(lines []string) (p []tlog.Hash, err error) {
 		return nil, errors.New("bundle: too many hashes")
 	}
 	for _, l := range lines {
-		h, err := parseHash(l)
+		h, err := merkle.ParseBase64(l)
 		if err != nil {
 			return nil, fmt.Errorf("bundle: %w", err)
 		}
@@ -110,8 +111,8 @@ func (b *Bundle) Verify(t Trust) (Proven, error) {
 	case b.Index >= c.Size:
 		return Proven{}, fmt.Errorf("bundle: the checkpoint covers %d lines, the record is number %d", c.Size, b.Index)
 	}
-	root, _ := parseHash(c.Root)
-	leaf := leafHash(append([]byte{0}, b.Line...))
+	root, _ := merkle.ParseBase64(c.Root)
+	leaf := merkle.LeafHash(append([]byte{0}, b.Line...))
 	if err := tlog.CheckRecord(proof, int64(c.Size), tlog.Hash(root), int64(b.Index), tlog.Hash(leaf)); err != nil {
 		return Proven{}, errors.New("bundle: the record is not the one that the log holds, or the proof was changed")
 	}
@@ -164,8 +165,8 @@ func (b *Consistency) Verify(t Trust) (Proven, error) {
 	if older.Origin != newer.Origin || older.Size > newer.Size {
 		return Proven{}, errors.New("bundle: the checkpoints are not of one log, or in the wrong order")
 	}
-	from, _ := parseHash(older.Root)
-	to, _ := parseHash(newer.Root)
+	from, _ := merkle.ParseBase64(older.Root)
+	to, _ := merkle.ParseBase64(newer.Root)
 	switch {
 	case older.Size == 0:
 		err = errIf(from != sha256.Sum256(nil) || len(proof) > 0)
@@ -199,7 +200,7 @@ func (t Trust) open(signed string) (c Checkpoint, cosigned []Cosignature, err er
 		return c, nil, err
 	}
 	for _, w := range t.Witnesses {
-		if s, err := w.check(signed); err == nil {
+		if s, err := w.Check(signed); err == nil {
 			cosigned = append(cosigned, s)
 		}
 	}

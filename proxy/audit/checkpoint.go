@@ -7,15 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/byline-proxy/byline/proxy/audit/internal/merkle"
 	"golang.org/x/mod/sumdb/note"
-)
-
-// Why a checkpoint was made; a checkpoint record's code.
-const (
-	sealInterval = "interval"
-	sealSegment  = "segment" // first line of every segment but the first
-	sealKey      = "key"     // first line of a segment, too: from here on another key signs
-	sealClose    = "close"   // last line of a log that was closed
 )
 
 // Checkpoint is what a signed note of the log says: a C2SP tlog-checkpoint with
@@ -26,11 +19,11 @@ type Checkpoint struct {
 	Origin string `json:"origin"`
 	Size   uint64 `json:"size"`   // lines it covers; the record that carries it has this seq
 	Root   string `json:"root"`   // RFC 6962 Merkle root of those lines, base64
-	Head   string `json:"head"`   // leaf hash, hex, of the last of them; zeros when there is none
+	Head   string `json:"head"`   // leaf merkle.Hash, hex, of the last of them; zeros when there is none
 	Record string `json:"record"` // SHA-256, hex, of the record's line as it is without its checkpoint member
 }
 
-func (c Checkpoint) text() string {
+func (c Checkpoint) Text() string {
 	return c.Origin + "\n" + strconv.FormatUint(c.Size, 10) + "\n" + c.Root + "\nchain sha256:" + c.Head + "\nrecord sha256:" + c.Record + "\n"
 }
 
@@ -96,43 +89,24 @@ func parseCheckpointText(text string) (c Checkpoint, err error) {
 	if c.Size, err = strconv.ParseUint(lines[1], 10, 64); err != nil {
 		return c, errors.New("checkpoint: size is not a number")
 	}
-	if _, err := parseHash(c.Root); err != nil {
+	if _, err := merkle.ParseBase64(c.Root); err != nil {
 		return c, fmt.Errorf("checkpoint: root: %w", err)
 	}
 	c.Head, _ = strings.CutPrefix(lines[3], "chain sha256:")
 	c.Record, _ = strings.CutPrefix(lines[4], "record sha256:")
 	for _, h := range []string{c.Head, c.Record} {
-		if _, err := parseHead(h); err != nil {
+		if _, err := merkle.ParseHex(h); err != nil {
 			return c, fmt.Errorf("checkpoint: chain or record: %w", err)
 		}
 	}
-	if c.text() != text {
+	if c.Text() != text {
 		return c, errors.New("checkpoint: not in the one form that the log writes")
 	}
 	return c, nil
 }
 
-// seal makes the checkpoint record over everything before st. With another key
-// it announces that one, and is signed by both.
-func (w *writer) seal(st *state, us int64, code string, another *signer) (*Record, error) {
-	r := &Record{ID: NewID(), Kind: KindCheckpoint, Instance: w.instance, Code: code, Frontier: st.tree.frontier()}
-	signers := []note.Signer{w.signer}
-	if another != nil {
-		r.Code, r.Key = sealKey, another.public().String()
-		signers = append(signers, another)
-	}
-	c := Checkpoint{Origin: w.origin, Size: st.seq, Root: st.tree.root().base64(), Head: st.head.hex(),
-		Record: carrier(*r, st.seq, st.head, us).hex()}
-	signed, err := note.Sign(&note.Note{Text: c.text()}, signers...)
-	if err != nil {
-		return nil, fmt.Errorf("sign checkpoint: %w", err)
-	}
-	r.Checkpoint = string(signed)
-	return r, nil
-}
-
-// carrier is the hash of a checkpoint record without the note that it carries.
-func carrier(r Record, seq uint64, prev hash, us int64) hash {
+// CarrierHash is the hash of a checkpoint record without the note that it carries.
+func CarrierHash(r Record, seq uint64, prev merkle.Hash, us int64) merkle.Hash {
 	r.Checkpoint = ""
-	return lineHash(appendLine(nil, seq, 0, prev, us, appendBody(nil, &r)))
+	return lineHash(AppendLine(nil, seq, 0, prev, us, AppendBody(nil, &r)))
 }

@@ -3,7 +3,6 @@ package audit
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 )
 
 // Export writes the log in dir to the folder out as C2SP tlog-tiles: checkpoint,
@@ -13,22 +12,22 @@ import (
 // (without one: to the last in the log). It returns what that checkpoint says;
 // nobody has checked its signature.
 func Export(dir, out string, progress func(done, total int64)) (Checkpoint, error) {
-	t, err := openTiler(dir, out, true)
+	t, err := OpenTiler(dir, out, true)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("audit: export: %w", err)
 	}
-	var upto *mark
-	if _, c, err := (tileFiles{filepath.Join(dir, tilesDir)}).checkpoint(); err == nil {
-		at := tiler{log: dir}
+	var upto *Position
+	if _, c, err := TilesOf(dir).Checkpoint(); err == nil {
+		at := Tiler{log: dir}
 		if err := at.position(c.Size + 1); err != nil {
 			return Checkpoint{}, fmt.Errorf("audit: export: %w", err)
 		}
-		upto = &mark{at.segment, at.off, c.Size + 1}
+		upto = &Position{at.segment, at.off, c.Size + 1}
 	}
-	if err := t.advance(upto, heard(progress)); err != nil {
+	if err := t.Advance(upto, heard(progress)); err != nil {
 		return Checkpoint{}, fmt.Errorf("audit: export: %w", err)
 	}
-	_, c, err := t.files.checkpoint()
+	_, c, err := t.files.Checkpoint()
 	if err != nil {
 		return c, fmt.Errorf("audit: export: %w", errors.Join(ErrNotSealed, err))
 	}

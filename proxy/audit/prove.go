@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
+	"github.com/byline-proxy/byline/proxy/audit/internal/merkle"
+	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
 // ErrNotSealed is in the error of who asks for a proof too early.
 var ErrNotSealed = errors.New("no checkpoint covers it yet")
-
-const tilesDir = "tiles" // in the folder of the log
 
 // Prove makes the bundle that shows a record to who has the public keys alone.
 // It reads the tiles beside the log; where there are none, or not enough, or
@@ -25,10 +24,10 @@ func Prove(dir, id string, progress func(done, total int64)) (*Bundle, error) {
 		return nil, fmt.Errorf("audit: prove: %w", err)
 	}
 	b := &Bundle{Index: seq, Line: line}
-	err = withTiles(dir, seq, progress, func(files tileFiles) error {
-		signed, c, err := files.witnessed()
+	err = withTiles(dir, seq, progress, func(files Tiles) error {
+		signed, c, err := files.Witnessed()
 		if err == nil && c.Size <= seq {
-			signed, c, err = files.checkpoint() // newer, perhaps with fewer witnesses
+			signed, c, err = files.Checkpoint() // newer, perhaps with fewer witnesses
 		}
 		if err != nil {
 			return err
@@ -36,8 +35,8 @@ func Prove(dir, id string, progress func(done, total int64)) (*Bundle, error) {
 		if c.Size <= seq {
 			return fmt.Errorf("record %s is line %d of the log: %w", id, seq, ErrNotSealed)
 		}
-		root, _ := parseHash(c.Root)
-		p, err := tlog.ProveRecord(int64(c.Size), int64(seq), files.hashes(c.Size, root))
+		root, _ := merkle.ParseBase64(c.Root)
+		p, err := tlog.ProveRecord(int64(c.Size), int64(seq), files.HashReader(c.Size, root))
 		if err != nil {
 			return err
 		}
@@ -55,8 +54,8 @@ func Prove(dir, id string, progress func(done, total int64)) (*Bundle, error) {
 // published one.
 func ProveConsistency(dir string, older, newer uint64, progress func(done, total int64)) (*Consistency, error) {
 	b := &Consistency{}
-	err := withTiles(dir, max(older, newer), progress, func(files tileFiles) error {
-		signed, c, err := files.checkpoint()
+	err := withTiles(dir, max(older, newer), progress, func(files Tiles) error {
+		signed, c, err := files.Checkpoint()
 		if err != nil {
 			return err
 		}
@@ -72,8 +71,7 @@ func ProveConsistency(dir string, older, newer uint64, progress func(done, total
 		if from.Size > c.Size {
 			return fmt.Errorf("the checkpoint of %d lines comes after that of %d: %w", from.Size, c.Size, ErrNotSealed)
 		}
-		p, err := files.consistency(from.Size, c)
-		b.Proof = texts(p)
+		b.Proof, err = files.ProveConsistency(from.Size, c)
 		return err
 	})
 	if err != nil {
@@ -82,16 +80,17 @@ func ProveConsistency(dir string, older, newer uint64, progress func(done, total
 	return b, nil
 }
 
-// consistency proves that c goes on from the tree of size from.
-func (f tileFiles) consistency(from uint64, c Checkpoint) ([]tlog.Hash, error) {
+// ProveConsistency proves that c goes on from the tree of size from.
+func (f Tiles) ProveConsistency(from uint64, c Checkpoint) ([]string, error) {
 	if from == 0 || from == c.Size {
 		return nil, nil
 	}
-	root, err := parseHash(c.Root)
+	root, err := merkle.ParseBase64(c.Root)
 	if err != nil {
 		return nil, err
 	}
-	return tlog.ProveTree(int64(c.Size), int64(from), f.hashes(c.Size, root))
+	p, err := tlog.ProveTree(int64(c.Size), int64(from), f.HashReader(c.Size, root))
+	return texts(p), err
 }
 
 func texts(p []tlog.Hash) (out []string) {
@@ -103,9 +102,9 @@ func texts(p []tlog.Hash) (out []string) {
 
 // withTiles calls do with the tiles beside the log and, should that fail, with
 // tiles made afresh.
-func withTiles(dir string, seq uint64, progress func(done, total int64), do func(tileFiles) error) error {
-	kept := tileFiles{filepath.Join(dir, tilesDir)}
-	if _, c, err := kept.checkpoint(); err == nil && c.Size >= seq {
+func withTiles(dir string, seq uint64, progress func(done, total int64), do func(Tiles) error) error {
+	kept := TilesOf(dir)
+	if _, c, err := kept.Checkpoint(); err == nil && c.Size >= seq {
 		if err := do(kept); err == nil || errors.Is(err, ErrNotSealed) || errors.Is(err, ErrNoRecord) {
 			return err
 		}
@@ -115,9 +114,9 @@ func withTiles(dir string, seq uint64, progress func(done, total int64), do func
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	t, err := openTiler(dir, tmp, false)
+	t, err := OpenTiler(dir, tmp, false)
 	if err == nil {
-		err = t.advance(nil, heard(progress))
+		err = t.Advance(nil, heard(progress))
 	}
 	if err != nil {
 		return err
@@ -155,20 +154,20 @@ func checkpointAt(dir string, size uint64) (signed string, c Checkpoint, err err
 
 // lineAt is the line with that seq.
 func lineAt(dir string, seq uint64) ([]byte, error) {
-	segs, err := segments(dir)
+	segs, err := segment.List(dir)
 	if err != nil {
 		return nil, err
 	}
-	i := segmentOf(segs, seq)
+	i := segment.Holding(segs, seq)
 	if i < 0 {
 		return nil, fmt.Errorf("%w: line %d", ErrNoRecord, seq)
 	}
-	n := segs[i].first
+	n := segs[i].First
 	var found []byte
-	err = eachLine(segs[i].path, func(line []byte) error {
+	err = segment.EachLine(segs[i].Path, func(line []byte) error {
 		if n == seq {
 			found = bytes.Clone(line)
-			return errEnough
+			return segment.ErrEnough
 		}
 		n++
 		return nil

@@ -14,7 +14,25 @@ const (
 	KindCosigned   = "cosigned"   // what witnesses signed
 )
 
-func ownKind(kind string) bool {
+// Codes of checkpoint records: why the checkpoint was made.
+const (
+	CodeInterval = "interval"
+	CodeSegment  = "segment" // first line of every segment but the first
+	CodeKey      = "key"     // first line of a segment, too: from here on another key signs
+	CodeClose    = "close"   // last line of a log that was closed
+)
+
+// Codes of recovery records: what happened.
+const (
+	CodeCrash = "crash" // the writer was killed
+	CodeDisk  = "disk"  // the disk failed, and works again
+)
+
+// CodeEnded is the code of the task record that ends a task.
+const CodeEnded = "ended"
+
+// IsLogKind tells whether the log alone writes records of that kind.
+func IsLogKind(kind string) bool {
 	switch kind {
 	case KindCheckpoint, KindRecovery, KindClock, KindCounts, KindCosigned:
 		return true
@@ -28,7 +46,7 @@ type Record struct {
 	V       int       `json:"v"`
 	Seq     uint64    `json:"seq"`                // counts the instance's records from 0 without a gap
 	TaskSeq uint64    `json:"task_seq,omitempty"` // counts the task's records from 1 without a gap
-	Prev    string    `json:"prev"`               // leaf hash, hex, of the line before; zeros at Seq 0
+	Prev    string    `json:"prev"`               // leaf merkle.Hash, hex, of the line before; zeros at Seq 0
 	Time    time.Time `json:"time"`               // UTC, microseconds; never before the line before
 
 	ID       string `json:"id"`
@@ -76,8 +94,6 @@ type Record struct {
 	Tasks      []TaskCount `json:"tasks,omitempty"`      // on a counts record
 	Checkpoint string      `json:"checkpoint,omitempty"` // on a checkpoint or cosigned: the signed note
 	Frontier   []string    `json:"frontier,omitempty"`   // on a checkpoint: roots of the full subtrees, left to right, base64
-
-	own bool // made by the log itself
 }
 
 // TaskCount says how many records of a task there are.

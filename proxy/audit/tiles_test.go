@@ -1,4 +1,4 @@
-package audit
+package audit_test
 
 import (
 	"bytes"
@@ -8,6 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
+	"github.com/byline-proxy/byline/proxy/audit/internal/merkle"
+	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -15,10 +20,10 @@ import (
 func longLog(t testing.TB, n int) (dir string, ids []string) {
 	t.Helper()
 	dir = t.TempDir()
-	l := openLog(t, Config{Dir: dir, SegmentBytes: 100 << 10, CheckpointEvery: time.Millisecond})
-	var last Ticket
+	l := openLog(t, journal.Config{Dir: dir, SegmentBytes: 100 << 10, CheckpointEvery: time.Millisecond})
+	var last journal.Ticket
 	for i := range n {
-		last = l.Append(intent(i))
+		last = l.Append(audittest.Intent(i))
 		ids = append(ids, last.ID())
 		if i%50 == 0 {
 			mustWait(t, last)
@@ -34,8 +39,8 @@ func longLog(t testing.TB, n int) (dir string, ids []string) {
 // leaves are the leaf hashes of a log, read line by line.
 func leaves(t testing.TB, dir string) (all []tlog.Hash, lines [][]byte) {
 	t.Helper()
-	for _, s := range must(segments(dir)) {
-		for line := range bytes.Lines(must(os.ReadFile(s.path))) {
+	for _, s := range audittest.Must(segment.List(dir)) {
+		for line := range bytes.Lines(audittest.Must(os.ReadFile(s.Path))) {
 			line = bytes.TrimSuffix(line, []byte("\n"))
 			all, lines = append(all, tlog.RecordHash(line)), append(lines, line)
 		}
@@ -47,24 +52,24 @@ func leaves(t testing.TB, dir string) (all []tlog.Hash, lines [][]byte) {
 // client of tiles: every leaf comes back, under the root that was signed.
 func TestTilesAreReadByTlog(t *testing.T) {
 	dir, _ := longLog(t, 1500)
-	files := tileFiles{filepath.Join(dir, tilesDir)}
-	signed, _, err := files.checkpoint()
+	files := audit.TilesOf(dir)
+	signed, _, err := files.Checkpoint()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := must(ParseCheckpoint(signed, testPub))
+	c := audittest.Must(audit.ParseCheckpoint(signed, audittest.PublicKey))
 	all, _ := leaves(t, dir)
 	if int(c.Size) != len(all)-1 {
 		t.Fatalf("published %d of %d lines", c.Size, len(all))
 	}
-	r := files.hashes(c.Size, must(parseHash(c.Root)))
+	r := files.HashReader(c.Size, audittest.Must(merkle.ParseBase64(c.Root)))
 	for i := range c.Size {
 		got, err := r.ReadHashes([]int64{tlog.StoredHashIndex(0, int64(i))})
 		if err != nil || got[0] != all[i] {
 			t.Fatalf("leaf %d: %v", i, err)
 		}
 	}
-	if rep := mustVerify(t, dir); !rep.Closed {
+	if rep := audittest.Verify(t, dir); !rep.Closed {
 		t.Errorf("%+v", rep)
 	}
 }
@@ -76,30 +81,30 @@ func TestTilesGoOn(t *testing.T) {
 	for run, spoil := range []func(){
 		func() {},
 		func() {},
-		func() { os.RemoveAll(filepath.Join(dir, tilesDir)) },
-		func() { os.Truncate(filepath.Join(dir, tilesDir, "tile", "0", "000"), 100) },
-		func() { os.Remove(filepath.Join(dir, tilesDir, checkpointFile)) },
-		func() { os.WriteFile(filepath.Join(dir, tilesDir, checkpointFile), []byte("x\n\n"), 0o600) },
+		func() { os.RemoveAll(filepath.Join(dir, audit.TilesDir)) },
+		func() { os.Truncate(filepath.Join(dir, audit.TilesDir, "tile", "0", "000"), 100) },
+		func() { os.Remove(filepath.Join(dir, audit.TilesDir, audit.CheckpointFile)) },
+		func() { os.WriteFile(filepath.Join(dir, audit.TilesDir, audit.CheckpointFile), []byte("x\n\n"), 0o600) },
 		func() {
 			other, _ := longLog(t, 10)
-			os.RemoveAll(filepath.Join(dir, tilesDir))
-			os.Rename(filepath.Join(other, tilesDir), filepath.Join(dir, tilesDir))
+			os.RemoveAll(filepath.Join(dir, audit.TilesDir))
+			os.Rename(filepath.Join(other, audit.TilesDir), filepath.Join(dir, audit.TilesDir))
 		},
 	} {
 		spoil()
-		l := openLog(t, Config{Dir: dir, CheckpointEvery: time.Hour, SegmentBytes: 100 << 10})
+		l := openLog(t, journal.Config{Dir: dir, CheckpointEvery: time.Hour, SegmentBytes: 100 << 10})
 		for i := range 150 {
-			l.Append(intent(i))
+			l.Append(audittest.Intent(i))
 		}
 		if err := errors.Join(l.Close(), l.Behind()); err != nil {
 			t.Fatal(err)
 		}
 		all, lines := leaves(t, dir)
-		b, err := Prove(dir, must(ParseRecord(lines[len(lines)-2])).ID, nil)
+		b, err := audit.Prove(dir, audittest.Must(audit.ParseRecord(lines[len(lines)-2])).ID, nil)
 		if err != nil {
 			t.Fatalf("run %d: %v", run, err)
 		}
-		if _, err := b.Verify(Trust{Keys: []PublicKey{testPub}}); err != nil || len(b.Proof) == 0 || int(b.Index) != len(all)-2 {
+		if _, err := b.Verify(audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey}}); err != nil || len(b.Proof) == 0 || int(b.Index) != len(all)-2 {
 			t.Errorf("run %d: %v", run, err)
 		}
 	}
@@ -107,14 +112,14 @@ func TestTilesGoOn(t *testing.T) {
 
 func TestProofsOfEveryRecord(t *testing.T) {
 	dir, ids := longLog(t, 700)
-	trust := Trust{Keys: []PublicKey{testPub}}
+	trust := audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey}}
 	for i := 0; i < len(ids); i += 17 {
 		id := ids[i]
-		b, err := Prove(dir, id, nil)
+		b, err := audit.Prove(dir, id, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := ParseBundle(b.Format())
+		again, err := audit.ParseBundle(b.Format())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +128,7 @@ func TestProofsOfEveryRecord(t *testing.T) {
 			t.Fatalf("%s: %v", id, err)
 		}
 	}
-	if _, err := Prove(dir, "r_none", nil); !errors.Is(err, ErrNoRecord) {
+	if _, err := audit.Prove(dir, "r_none", nil); !errors.Is(err, audit.ErrNoRecord) {
 		t.Errorf("%v", err)
 	}
 }
@@ -133,22 +138,22 @@ func TestProofsBetweenAnyTwoCheckpoints(t *testing.T) {
 	_, lines := leaves(t, dir)
 	var sizes []uint64
 	for i, line := range lines {
-		if must(ParseRecord(line)).Kind == KindCheckpoint {
+		if audittest.Must(audit.ParseRecord(line)).Kind == audit.KindCheckpoint {
 			sizes = append(sizes, uint64(i))
 		}
 	}
 	if len(sizes) < 4 {
 		t.Fatalf("%d checkpoints show nothing", len(sizes))
 	}
-	trust := Trust{Keys: []PublicKey{testPub}}
+	trust := audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey}}
 	step := max(1, len(sizes)/6)
 	for i := 0; i < len(sizes); i += step {
 		for j := i; j < len(sizes); j += step {
-			b, err := ProveConsistency(dir, sizes[i], sizes[j], nil)
+			b, err := audit.ProveConsistency(dir, sizes[i], sizes[j], nil)
 			if err != nil {
 				t.Fatalf("%d to %d: %v", sizes[i], sizes[j], err)
 			}
-			again, err := ParseConsistency(b.Format())
+			again, err := audit.ParseConsistency(b.Format())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -158,7 +163,7 @@ func TestProofsBetweenAnyTwoCheckpoints(t *testing.T) {
 			}
 		}
 	}
-	if b, err := ProveConsistency(dir, sizes[0], 0, nil); err != nil || must(unverified(b.New)).Size != sizes[len(sizes)-1] {
+	if b, err := audit.ProveConsistency(dir, sizes[0], 0, nil); err != nil || audittest.Must(audit.ParseCheckpoint(b.New, audittest.PublicKey)).Size != sizes[len(sizes)-1] {
 		t.Errorf("to the newest: %v", err)
 	}
 }
@@ -168,25 +173,25 @@ func TestI8ChangedBundleIsFound(t *testing.T) {
 	dir, ids := longLog(t, 400)
 	_, lines := leaves(t, dir)
 	first := uint64(0)
-	for first = 1; must(ParseRecord(lines[first])).Kind != KindCheckpoint; first++ {
+	for first = 1; audittest.Must(audit.ParseRecord(lines[first])).Kind != audit.KindCheckpoint; first++ {
 	}
-	trust := Trust{Keys: []PublicKey{testPub}}
+	trust := audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey}}
 	for what, text := range map[string][]byte{
-		"inclusion":   must(Prove(dir, ids[300], nil)).Format(),
-		"consistency": must(ProveConsistency(dir, first, 0, nil)).Format(),
+		"inclusion":   audittest.Must(audit.Prove(dir, ids[300], nil)).Format(),
+		"consistency": audittest.Must(audit.ProveConsistency(dir, first, 0, nil)).Format(),
 	} {
-		if _, err := VerifyBundle(text, trust); err != nil {
+		if _, err := audit.VerifyBundle(text, trust); err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
 		for at := range text {
 			changed := bytes.Clone(text)
 			changed[at] ^= 1
-			if _, err := VerifyBundle(changed, trust); err == nil {
+			if _, err := audit.VerifyBundle(changed, trust); err == nil {
 				t.Errorf("%s: byte %d (%q) may be changed", what, at, text[at])
 			}
 		}
 	}
-	b := must(Prove(dir, ids[300], nil))
+	b := audittest.Must(audit.Prove(dir, ids[300], nil))
 	b.Line = lines[3]
 	if _, err := b.Verify(trust); err == nil {
 		t.Error("another record of the same log passes")
@@ -197,20 +202,20 @@ func TestI8ChangedBundleIsFound(t *testing.T) {
 // the segments instead.
 func TestDamagedTileIsNotBelieved(t *testing.T) {
 	dir, ids := longLog(t, 600)
-	tiles := must(filepath.Glob(filepath.Join(dir, tilesDir, "tile", "*", "0*")))
+	tiles := audittest.Must(filepath.Glob(filepath.Join(dir, audit.TilesDir, "tile", "*", "0*")))
 	for _, path := range tiles {
-		if st := must(os.Stat(path)); st.IsDir() {
+		if st := audittest.Must(os.Stat(path)); st.IsDir() {
 			continue
 		}
-		b := must(os.ReadFile(path))
+		b := audittest.Must(os.ReadFile(path))
 		changed := bytes.Clone(b)
 		changed[len(b)/2] ^= 4
 		os.WriteFile(path, changed, 0o600)
-		p, err := Prove(dir, ids[10], nil)
+		p, err := audit.Prove(dir, ids[10], nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.Verify(Trust{Keys: []PublicKey{testPub}}); err != nil {
+		if _, err := p.Verify(audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey}}); err != nil {
 			t.Error(err)
 		}
 		os.WriteFile(path, b, 0o600)
@@ -219,21 +224,21 @@ func TestDamagedTileIsNotBelieved(t *testing.T) {
 
 func FuzzParseBundle(f *testing.F) {
 	dir, ids := longLog(f, 20)
-	f.Add(must(Prove(dir, ids[3], nil)).Format())
+	f.Add(audittest.Must(audit.Prove(dir, ids[3], nil)).Format())
 	_, lines := leaves(f, dir)
 	for i, line := range lines {
-		if must(ParseRecord(line)).Kind == KindCheckpoint && i > 0 {
-			f.Add(must(ProveConsistency(dir, uint64(i), 0, nil)).Format())
+		if audittest.Must(audit.ParseRecord(line)).Kind == audit.KindCheckpoint && i > 0 {
+			f.Add(audittest.Must(audit.ProveConsistency(dir, uint64(i), 0, nil)).Format())
 			break
 		}
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if b, err := ParseBundle(text); err == nil && !bytes.Equal(b.Format(), text) {
+		if b, err := audit.ParseBundle(text); err == nil && !bytes.Equal(b.Format(), text) {
 			t.Errorf("%q was read as %q", text, b.Format())
 		}
-		if b, err := ParseConsistency(text); err == nil && !bytes.Equal(b.Format(), text) {
+		if b, err := audit.ParseConsistency(text); err == nil && !bytes.Equal(b.Format(), text) {
 			t.Errorf("%q was read as %q", text, b.Format())
 		}
-		VerifyBundle(text, Trust{Keys: []PublicKey{testPub}})
+		audit.VerifyBundle(text, audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey}})
 	})
 }

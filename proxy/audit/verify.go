@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 )
 
 // ErrBroken is in the error of a verification that found something.
@@ -65,11 +67,11 @@ func Verify(dir string, pub PublicKey, progress func(done, total int64)) (Report
 // VerifyWith is Verify with options. The checkpoint that the log published
 // beside its segments counts as one that was kept.
 func VerifyWith(dir string, pub PublicKey, o VerifyOptions) (Report, error) {
-	v := &verification{walker: walker{pub: pub}, o: o, given: pub}
+	v := &verification{chain: Chain{Key: pub}, o: o, given: pub}
 	if err := v.keep(dir, o.Kept); err != nil {
 		return v.Report, fmt.Errorf("audit: verify: %w", err)
 	}
-	segs, err := segments(dir)
+	segs, err := segment.List(dir)
 	if err != nil {
 		return v.Report, fmt.Errorf("audit: verify: %w", err)
 	}
@@ -77,7 +79,7 @@ func VerifyWith(dir string, pub PublicKey, o VerifyOptions) (Report, error) {
 		return v.Report, fmt.Errorf("audit: verify: %s holds no log: %w", dir, os.ErrNotExist)
 	}
 	for _, s := range segs {
-		v.total += s.size
+		v.total += s.Size
 	}
 	for i, s := range segs {
 		if err := v.segment(s, i == len(segs)-1); err != nil || v.Bad != nil {
@@ -94,8 +96,8 @@ func VerifyWith(dir string, pub PublicKey, o VerifyOptions) (Report, error) {
 }
 
 type verification struct {
-	walker
 	Report
+	chain       Chain
 	o           VerifyOptions
 	open        openIntents
 	done, total int64
@@ -104,13 +106,13 @@ type verification struct {
 	given       PublicKey
 }
 
-func (v *verification) segment(s segment, last bool) error {
+func (v *verification) segment(s segment.File, last bool) error {
 	v.Segments++
-	if s.first != v.seq {
-		v.Bad = &Fault{File: s.path, Line: 1, Seq: v.seq, Why: fmt.Sprintf("the segment begins with seq %d, want %d: a segment is missing or was cut", s.first, v.seq)}
+	if s.First != v.chain.Seq {
+		v.Bad = &Fault{File: s.Path, Line: 1, Seq: v.chain.Seq, Why: fmt.Sprintf("the segment begins with seq %d, want %d: a segment is missing or was cut", s.First, v.chain.Seq)}
 		return nil
 	}
-	f, err := os.Open(s.path)
+	f, err := os.Open(s.Path)
 	if err != nil {
 		return err
 	}
@@ -126,29 +128,29 @@ func (v *verification) segment(s segment, last bool) error {
 }
 
 // rest goes on line by line where readAhead left off: at what is no whole line.
-func (v *verification) rest(s segment, last bool, f *os.File, off int64, n int) error {
-	in := newLines(io.NewSectionReader(f, off, 1<<62))
-	in.off, in.n = off, n
+func (v *verification) rest(s segment.File, last bool, f *os.File, off int64, n int) error {
+	in := segment.NewReader(io.NewSectionReader(f, off, 1<<62))
+	in.Offset, in.Lines = off, n
 	for v.Bad == nil {
-		line, err := in.next()
-		var t *torn
+		line, err := in.Next()
+		var t *segment.Torn
 		switch {
 		case errors.Is(err, io.EOF):
-			v.done += s.size
+			v.done += s.Size
 			v.progress(0)
 			return nil
 		case errors.As(err, &t) && last:
-			v.Unfinished = t.bytes
+			v.Unfinished = t.Bytes
 			return nil
 		case errors.As(err, &t), err != nil && !isPathError(err):
-			v.Bad = &Fault{s.path, in.n + 1, v.seq, err.Error()}
+			v.Bad = &Fault{s.Path, in.Lines + 1, v.chain.Seq, err.Error()}
 			return nil
 		case err != nil:
 			return err
 		}
 		var p parsed
 		p.parse(line)
-		v.line(s, in.n, in.off, &p)
+		v.line(s, in.Lines, in.Offset, &p)
 	}
 	return nil
 }
@@ -158,20 +160,20 @@ func isPathError(err error) bool {
 	return errors.As(err, &p)
 }
 
-func (v *verification) line(s segment, n int, off int64, p *parsed) {
-	err := v.take(p)
+func (v *verification) line(s segment.File, n int, off int64, p *parsed) {
+	err := v.chain.take(p)
 	if err == nil && string(p.kind) == KindCosigned {
 		err = v.cosigned(p)
 	}
 	if err == nil {
-		err = begins(n == 1 && s.first > 0, p)
+		err = begins(n == 1 && s.First > 0, p)
 	}
 	if err != nil {
-		v.Bad = &Fault{s.path, n, v.seq, err.Error()}
+		v.Bad = &Fault{s.Path, n, v.chain.Seq, err.Error()}
 		return
 	}
 	if err := v.compare(p); err != nil {
-		v.Bad = &Fault{s.path, n, p.seq, err.Error()}
+		v.Bad = &Fault{s.Path, n, p.seq, err.Error()}
 	}
 	v.Records++
 	v.open.take(p)
@@ -183,7 +185,7 @@ func (v *verification) line(s segment, n int, off int64, p *parsed) {
 // begins checks that the line is a segment's first if and only if it says so.
 func begins(first bool, p *parsed) error {
 	code := string(p.code)
-	if says := string(p.kind) == KindCheckpoint && (code == sealSegment || code == sealKey); says != first {
+	if says := string(p.kind) == KindCheckpoint && (code == CodeSegment || code == CodeKey); says != first {
 		return errors.New("a segment must begin with a checkpoint that says so, and no other line may say so")
 	}
 	return nil
@@ -197,13 +199,13 @@ func (v *verification) progress(in int64) {
 
 func (v *verification) report(err error) (Report, error) {
 	r := v.Report
-	r.Last, r.Unsealed, r.Closed = v.last, v.unsealed, v.ended && v.Unfinished == 0 && r.Bad == nil
-	for _, k := range v.keys {
+	r.Last, r.Unsealed, r.Closed = v.chain.Last, v.chain.Unsealed, v.chain.Ended && v.Unfinished == 0 && r.Bad == nil
+	for _, k := range v.chain.Keys {
 		r.Keys = append(r.Keys, k.String())
 	}
 	r.Open, r.OpenMore = v.open.list()
-	if v.seq > 0 {
-		r.From, r.To = time.UnixMicro(v.open.firstUS).UTC(), time.UnixMicro(v.lastUS).UTC()
+	if v.chain.Seq > 0 {
+		r.From, r.To = time.UnixMicro(v.open.firstUS).UTC(), time.UnixMicro(v.chain.LastUS).UTC()
 	}
 	if err != nil {
 		return r, fmt.Errorf("audit: verify: %w", err)

@@ -12,22 +12,23 @@ import (
 
 	"github.com/byline-proxy/byline/cmd/byline/reports"
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
 // written is a folder of evidence over a real log with one of everything.
 func written(t *testing.T, change func(*Export)) (dir string, e *Export) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "audit")
-	key, err := audit.NewKey()
+	key, err := journal.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := audit.Open(audit.Config{Dir: log}, key, "test")
+	l, err := journal.Open(journal.Config{Dir: log}, key, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	keyFile := filepath.Join(t.TempDir(), "audit.key")
-	if err := audit.WriteKey(keyFile, audit.Origin("test"), key); err != nil {
+	if err := journal.WriteKey(keyFile, audit.Origin("test"), key); err != nil {
 		t.Fatal(err)
 	}
 	who := audit.Record{Agent: "agent/<triage>", Sponsor: "alice@acme.example", Task: "t1", Grant: "sha256:aa"}

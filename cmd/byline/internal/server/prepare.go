@@ -20,7 +20,7 @@ import (
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy"
 	"github.com/byline-proxy/byline/proxy/admin"
-	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/sinks"
 	"github.com/byline-proxy/byline/proxy/vault"
 	"github.com/byline-proxy/byline/proxy/wire/upstream"
@@ -47,7 +47,7 @@ func prepare(cfg *configs.Config) (*Prepared, load.Problems) {
 	p.Rules = load.Rules(cfg, &found)
 	p.openVault(&found)
 	var err error
-	p.auditKey, err = audit.LoadKey(cfg.Audit.KeyFile)
+	p.auditKey, err = journal.LoadKey(cfg.Audit.KeyFile)
 	found.AddFor(cfg, "audit.key_file", err, "restore it from a copy: records signed with another key do not continue this log")
 	if _, err := admin.ReadToken(cfg.Control.TokenFile); !errors.Is(err, fs.ErrNotExist) {
 		found.AddFor(cfg, "control.token_file", err, "") // one that is not there is made

@@ -10,7 +10,7 @@ import (
 
 	"github.com/byline-proxy/byline/cmd/byline/internal/load"
 	"github.com/byline-proxy/byline/configs"
-	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
 // reloadEvery is how often the files are looked at. Looking, rather than being
@@ -99,7 +99,7 @@ func (r *reloads) looks() string {
 
 // changeAuditKey takes up a key that byline audit rotate made.
 func (r *running) changeAuditKey(file string) {
-	next, err := audit.NextKey(file)
+	next, err := journal.NextKey(file)
 	if err == nil && next == nil {
 		return
 	}
@@ -107,7 +107,7 @@ func (r *running) changeAuditKey(file string) {
 		err = r.corridor.ChangeAuditKey(next)
 	}
 	if err == nil {
-		err = audit.TakeOver(file)
+		err = journal.TakeOver(file)
 	}
 	if err != nil {
 		r.log.Error().Err(err).Msg("the next audit key was not taken up; the old one goes on signing")

@@ -26,7 +26,7 @@ import (
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy"
 	"github.com/byline-proxy/byline/proxy/admin"
-	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/sinks"
 	"github.com/byline-proxy/byline/proxy/state"
 )
@@ -155,10 +155,10 @@ func (r *running) open(p *Prepared) error {
 	if err != nil {
 		return &cli.Failure{Err: err, Hint: "one server to a data_dir; a file that is damaged is restored from a copy, or moved away: its tasks are over then", Code: 1}
 	}
-	if p.auditKey, err = audit.SettleKey(cfg.Audit.Dir, cfg.Audit.KeyFile); err != nil {
+	if p.auditKey, err = journal.SettleKey(cfg.Audit.Dir, cfg.Audit.KeyFile); err != nil {
 		return errors.Join(err, store.Close())
 	}
-	feeds := map[string]audit.Sink{}
+	feeds := map[string]journal.Sink{}
 	for _, c := range cfg.Sinks {
 		s, err := sinks.Open(c)
 		if err != nil {
