@@ -62,6 +62,6 @@ pgo: ## profile Byline under the bench's works, for the build to optimise by: wr
 AUDIT_RECORDS ?= 1000000
 bench-audit: ## how fast records become durable, are verified and proved; figures in bench/AUDIT.md (a few minutes)
 	AUDIT_RECORDS=$(AUDIT_RECORDS) $(GO) test ./proxy/audit/journal -run '^$$' -bench 'Durable|WaitAt10k|DiskAlone|Open' -benchtime 3s -count 5 -timeout 20m
-	AUDIT_RECORDS=$(AUDIT_RECORDS) $(GO) test ./proxy/audit -run '^$$' -bench 'Verify$$|ProveAt100M' -benchtime 3x -timeout 30m
+	AUDIT_RECORDS=$(AUDIT_RECORDS) $(GO) test ./proxy/audit ./proxy/audit/internal/merkle -run '^$$' -bench 'Verify$$|ProveAt100M' -benchtime 3x -timeout 30m
 
 .PHONY: help build demo deps test short vet lint fuzz bench pgo bench-audit
