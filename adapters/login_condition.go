@@ -28,22 +28,15 @@ func (a *Adapter) Ended(status int, fields []Field, body []byte) bool {
 	return false
 }
 
-// EndedNeedsBody reports whether Ended cannot be told from status and fields alone. It does not allocate.
+// EndedNeedsBody reports whether Ended needs the beginning of the body. It is false for streams, whose beginning may
+// never be whole. It does not allocate.
 func (a *Adapter) EndedNeedsBody(status int, fields []Field) bool {
 	for i := range a.spec.Login.Ended {
 		if c := &a.spec.Login.Ended[i]; c.wantsBody() && c.headFails(status, fields) == "" {
-			return !isStream(fields)
+			return !isStream(fieldValue(fields, "Content-Type"))
 		}
 	}
 	return false
-}
-
-// isStream: an answer of that type comes bit by bit, for as long as it likes. Its beginning is not waited for.
-func isStream(fields []Field) bool {
-	media, _, _ := strings.Cut(fieldValue(fields, "Content-Type"), ";")
-	media = strings.TrimSpace(media)
-	return strings.EqualFold(media, "text/event-stream") || strings.EqualFold(media, "multipart/x-mixed-replace") ||
-		strings.EqualFold(media, "application/x-ndjson") || len(media) > 16 && strings.EqualFold(media[:16], "application/grpc")
 }
 
 func (c *Condition) wantsBody() bool {

@@ -3,20 +3,50 @@ package adapters
 import "strings"
 
 // Maskable reports whether an answer of that content type is text in which a secret could come back. Unknown and
-// missing types are text; only types that are certainly not (images, audio, video, fonts, archives, PDF) are not.
+// missing types count as text. Only types that are certainly binary (images, audio, video, fonts, archives, PDF) do
+// not.
 func Maskable(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.TrimSpace(media)
+	media := mediaType(contentType)
+
 	for _, prefix := range [...]string{"image/", "audio/", "video/", "font/"} {
-		if len(media) > len(prefix) && strings.EqualFold(media[:len(prefix)], prefix) {
+		if hasPrefixFold(media, prefix) && len(media) > len(prefix) {
 			return strings.EqualFold(media, "image/svg+xml")
 		}
 	}
-	for _, binary := range [...]string{"application/octet-stream", "application/zip", "application/gzip", "application/x-gzip", "application/pdf",
-		"application/x-tar", "application/vnd.ms-excel", "application/msword", "application/wasm", "application/x-7z-compressed"} {
+
+	for _, binary := range [...]string{
+		"application/octet-stream", "application/zip", "application/gzip", "application/x-gzip", "application/pdf",
+		"application/x-tar", "application/vnd.ms-excel", "application/msword", "application/wasm", "application/x-7z-compressed",
+	} {
 		if strings.EqualFold(media, binary) {
 			return false
 		}
 	}
 	return true
+}
+
+// isStream reports whether answers of that content type come piece by piece for as long as the application likes.
+// None of them is a login page. It does not allocate.
+func isStream(contentType string) bool {
+	media := mediaType(contentType)
+
+	for _, stream := range [...]string{
+		"text/event-stream", "multipart/x-mixed-replace", "application/x-ndjson", "application/jsonl", "application/json-seq",
+		"application/stream+json",
+	} {
+		if strings.EqualFold(media, stream) {
+			return true
+		}
+	}
+	return hasPrefixFold(media, "application/grpc")
+}
+
+// mediaType cuts the parameters off a content type.
+func mediaType(contentType string) string {
+	media, _, _ := strings.Cut(contentType, ";")
+	return strings.TrimSpace(media)
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }

@@ -10,3 +10,20 @@ func TestMaskable(t *testing.T) {
 		}
 	}
 }
+
+func TestIsStream(t *testing.T) {
+	for contentType, want := range map[string]bool{
+		"": false, "text/html": false, "text/event-stream": true, "Text/Event-Stream; charset=utf-8": true, "multipart/x-mixed-replace; boundary=b": true,
+		"application/x-ndjson": true, "application/jsonl": true, "application/json-seq": true, "application/stream+json": true,
+		"application/grpc": true, "application/grpc+proto": true, "application/json": false,
+	} {
+		if got := isStream(contentType); got != want {
+			t.Errorf("isStream(%q) = %v, want %v", contentType, got, want)
+		}
+	}
+
+	a := small(func(s *Spec) { s.Login.Ended = []Condition{{Body: "id=login"}} })
+	if a.EndedNeedsBody(200, []Field{{Name: "Content-Type", Value: "application/jsonl"}}) {
+		t.Error("the beginning of a stream is waited for")
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/byline-proxy/byline/proxy/wire"
 )
@@ -48,7 +47,7 @@ func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Respon
 // sessionOver asks the adapter, with the beginning of the body where its rule
 // needs one. The body stays readable from its start.
 func (x *exchange) sessionOver(resp *wire.Response) (bool, error) {
-	if !x.adapter.EndedNeedsBody(resp.Status, resp.Fields) || resp.Body == nil || unending(fieldValue(resp.Fields, "Content-Type")) {
+	if !x.adapter.EndedNeedsBody(resp.Status, resp.Fields) || resp.Body == nil {
 		return x.adapter.Ended(resp.Status, resp.Fields, nil), nil
 	}
 	room := resp.Length
@@ -64,18 +63,6 @@ func (x *exchange) sessionOver(resp *wire.Response) (bool, error) {
 	rest := resp.Body
 	resp.Body = &replacedBody{Reader: io.MultiReader(bytes.NewReader(head[:n]), rest), Closer: rest}
 	return x.adapter.Ended(resp.Status, resp.Fields, head[:n]), nil
-}
-
-// unending is true for answers that say one thing after another for as long as
-// they like. None of them is a login page, and holding one back until its
-// beginning is whole would hold it for ever.
-func unending(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	switch media = strings.ToLower(strings.TrimSpace(media)); media {
-	case "text/event-stream", "multipart/x-mixed-replace", "application/x-ndjson", "application/jsonl", "application/json-seq", "application/stream+json":
-		return true
-	}
-	return strings.HasPrefix(media, "application/grpc")
 }
 
 func safe(method string) bool {
