@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/byline-proxy/byline/cmd/byline/demo"
 )
 
 // bad is one thing that is wrong with an installation, and what the program
@@ -23,7 +25,7 @@ import (
 // in one of them or in the hint.
 type bad struct {
 	name   string
-	spoil  func(*testing.T, *demoHouse)
+	spoil  func(*testing.T, *installation)
 	want   []string
 	remedy string
 }
@@ -31,9 +33,9 @@ type bad struct {
 // TestI10BadFilesAreNamedWithTheirRemedy spoils one file of a good
 // installation after the other and starts a server on it.
 func TestI10BadFilesAreNamedWithTheirRemedy(t *testing.T) {
-	good, other := bareHouse(t), bareHouse(t)
+	good, other := initialized(t), initialized(t)
 	good.write(t, "adapters.d/wiki.yaml", wikiAdapter)
-	if _, err := good.run(t.Context(), "username=agent-01\npassword=canary-secret\n", "vault", "put", "wiki/agent-01"); err != nil {
+	if _, err := good.Run(t.Context(), "username=agent-01\npassword=canary-secret\n", "vault", "put", "wiki/agent-01"); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range [][]bad{badConfigs, badAdapters, badPolicies, badKeys(other), badCertificates(other), badState} {
@@ -66,12 +68,12 @@ var namedLine = regexp.MustCompile(`byline\.yaml:«([^»]*)»(\+1)?`)
 
 // lined writes the number of the line that begins with a text for byline.yaml:«text»,
 // or of the one after it for «text»+1: the reference that init writes may grow.
-func (h *demoHouse) lined(t *testing.T, want string) string {
+func (h *installation) lined(t *testing.T, want string) string {
 	m := namedLine.FindStringSubmatch(want)
 	if m == nil {
 		return want
 	}
-	text, err := os.ReadFile(h.path("byline.yaml"))
+	text, err := os.ReadFile(h.Path("byline.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,13 +99,13 @@ var badConfigs = []bad{
 	{"an unknown key", adding("byline.yaml", "\nlisen: 1\n"), []string{"byline.yaml:«lisen»: lisen: is not a known key"}, "see the reference that byline init writes"},
 	{"a key twice", adding("byline.yaml", "\ndrain: 1s\n"), []string{`mapping key "drain" already defined at line 7`}, "mend the lines above"},
 	{"a wrong value", replacing("byline.yaml", "level: info", "level: loud"), []string{"byline.yaml:«level: loud»: log.level: \"loud\" is not one of debug, info, warn, error"}, "mend the lines above"},
-	{"a folder in its place", func(t *testing.T, h *demoHouse) { gone("byline.yaml")(t, h); h.mkdir(t, "byline.yaml") }, []string{"is a directory"}, "--config"},
+	{"a folder in its place", func(t *testing.T, h *installation) { gone("byline.yaml")(t, h); h.mkdir(t, "byline.yaml") }, []string{"is a directory"}, "--config"},
 	{"no data folder", gone("data"), []string{"byline.yaml:4: data_dir: ", "no such file or directory"}, "byline init makes it"},
 	{"a data folder that others enter", mode("data", 0o755), []string{"byline.yaml:4: data_dir: ", "mode 0755"}, "chmod 700"},
-	{"a file as data folder", func(t *testing.T, h *demoHouse) { gone("data")(t, h); writing("data", "")(t, h) }, []string{"data_dir: ", "is no folder"}, "byline init makes it"},
+	{"a file as data folder", func(t *testing.T, h *installation) { gone("data")(t, h); writing("data", "")(t, h) }, []string{"data_dir: ", "is no folder"}, "byline init makes it"},
 	{"a TLS certificate that is not there", adding("byline.yaml", "\ntls: {cert: a.pem, key: b.pem}\n"), []string{"byline.yaml:«tls: {cert: a.pem»: tls: open ", "a.pem"}, "PEM files of one pair"},
 	{"a host both intercepted and passed through", replacing("byline.yaml", "pass_through: []", "pass_through: [wiki.acme.example]"), []string{"byline.yaml:«pass_through: [wiki»: pass_through: wiki.acme.example belongs to adapter wiki"}, "either intercepted or passed through"},
-	{"all files at once", func(t *testing.T, h *demoHouse) {
+	{"all files at once", func(t *testing.T, h *installation) {
 		replacing("byline.yaml", "level: info", "level: loud")(t, h)
 		writing("adapters.d/x.yaml", "name: x\nkind: magic\n")(t, h)
 		writing("policies.d/p.cedar", "permit (principal, action, resource);\n")(t, h)
@@ -118,12 +120,12 @@ var badAdapters = []bad{
 		[]string{"x.yaml:2: unknown login.kind \"magic\"", "x.yaml:3: unknown key \"foo\"", "x.yaml:1: the adapter has no hosts"}, "(known: basic, bearer, digest, form"},
 	{"a host of two adapters", writing("adapters.d/two.yaml", strings.Replace(wikiAdapter, "name: wiki", "name: two", 1)), []string{"wiki.acme.example", "wiki.yaml:4"}, "mend the lines above"},
 	{"a private authority that is not there", adding("adapters.d/wiki.yaml", "upstream: {ca: nowhere.pem}\n"), []string{"wiki.yaml:5: upstream.ca: open nowhere.pem"}, "mend the lines above"},
-	{"a private authority that is none", func(t *testing.T, h *demoHouse) {
+	{"a private authority that is none", func(t *testing.T, h *installation) {
 		writing("ca.pem", "hello")(t, h)
-		adding("adapters.d/wiki.yaml", "upstream: {ca: "+h.path("ca.pem")+"}\n")(t, h)
+		adding("adapters.d/wiki.yaml", "upstream: {ca: "+h.Path("ca.pem")+"}\n")(t, h)
 	}, []string{"wiki.yaml:5: upstream.ca: holds no certificate in PEM form"}, "mend the lines above"},
 	{"no folder of adapters", gone("adapters.d"), []string{"adapters.dir: there is no folder"}, "make it, or name another one"},
-	{"a review long overdue", func(t *testing.T, h *demoHouse) {
+	{"a review long overdue", func(t *testing.T, h *installation) {
 		replacing("adapters.d/wiki.yaml", "2099-12-31", "31.12.2099")(t, h)
 	}, []string{"wiki.yaml:3: interim.review_by \"31.12.2099\" is not a day"}, "YYYY-MM-DD"},
 }
@@ -135,7 +137,7 @@ var badPolicies = []bad{
 	{"no folder of policies", gone("policies.d"), []string{"policy.dir: there is no folder"}, "make it, or name another one"},
 }
 
-func badKeys(other *demoHouse) []bad {
+func badKeys(other *installation) []bad {
 	return []bad{
 		{"no vault key", gone("data/vault.key"), []string{"vault.key_file: ", "no such file"}, "restore the key from a copy"},
 		{"a vault key that others read", mode("data/vault.key", 0o640), []string{"open to others (mode 0640)"}, "chmod 600"},
@@ -147,7 +149,7 @@ func badKeys(other *demoHouse) []bad {
 		{"no audit key", gone("data/audit.key"), []string{"audit.key_file: ", "no such file"}, "restore it from a copy"},
 		{"an audit key that others read", mode("data/audit.key", 0o644), []string{"may be read by others (mode 0644)"}, "chmod 600"},
 		{"an audit key cut short", cut("data/audit.key", 40), []string{"is not an audit signing key"}, "restore it from a copy"},
-		{"a token that others read", func(t *testing.T, h *demoHouse) {
+		{"a token that others read", func(t *testing.T, h *installation) {
 			writing("data/control.token", strings.Repeat("x", 43))(t, h)
 			mode("data/control.token", 0o644)(t, h)
 		}, []string{"control.token_file: ", "mode 0644"}, "chmod 600"},
@@ -155,20 +157,20 @@ func badKeys(other *demoHouse) []bad {
 	}
 }
 
-func badCertificates(other *demoHouse) []bad {
+func badCertificates(other *installation) []bad {
 	return []bad{
 		{"no authority", gone("data/certs"), []string{"certs.dir: ", "no such file"}, "make it with byline init"},
 		{"no root", gone("data/certs/root.crt"), []string{"data/certs/root.crt: no such file"}, "make a root with byline init"},
 		{"a root that is none", writing("data/certs/root.crt", "hello"), []string{"data/certs/root.crt: no PEM block"}, "mend the lines above"},
-		{"a root key that others read", func(t *testing.T, h *demoHouse) {
+		{"a root key that others read", func(t *testing.T, h *installation) {
 			gone("data/certs/issuing.key")(t, h)
 			mode("data/certs/root.key", 0o640)(t, h)
 		}, []string{"data/certs/root.key can be read by others (mode 0640)"}, "chmod 600"},
-		{"the root key of another", func(t *testing.T, h *demoHouse) {
+		{"the root key of another", func(t *testing.T, h *installation) {
 			gone("data/certs/issuing.key")(t, h)
 			from(other, "data/certs/root.key")(t, h)
 		}, []string{"root.key is not the key of", "root.crt"}, "mend the lines above"},
-		{"a root key cut short", func(t *testing.T, h *demoHouse) {
+		{"a root key cut short", func(t *testing.T, h *installation) {
 			gone("data/certs/issuing.key")(t, h)
 			cut("data/certs/root.key", 60)(t, h)
 		}, []string{"data/certs/root.key: no PEM block"}, "mend the lines above"},
@@ -180,34 +182,34 @@ func badCertificates(other *demoHouse) []bad {
 
 var badState = []bad{
 	{"state that is none", writing("data/state.db", strings.Repeat("garbage!", 4096)), []string{"state: open ", "state.db"}, "restored from a copy, or moved away"},
-	{"state cut short", func(t *testing.T, h *demoHouse) { served(t, h); cut("data/state.db", 9000)(t, h) }, []string{"state: "}, "restored from a copy, or moved away"},
+	{"state cut short", func(t *testing.T, h *installation) { served(t, h); cut("data/state.db", 9000)(t, h) }, []string{"state: "}, "restored from a copy, or moved away"},
 	{"a file as folder of records", writing("data/audit", ""), []string{"audit log: ", "not a directory"}, "hint: "},
-	{"a record that was changed", func(t *testing.T, h *demoHouse) { served(t, h); edited(t, h) }, []string{"audit log: ", "line 2: prev is not the hash of the line before"}, "byline audit verify"},
-	{"the audit key of another log", func(t *testing.T, h *demoHouse) {
+	{"a record that was changed", func(t *testing.T, h *installation) { served(t, h); edited(t, h) }, []string{"audit log: ", "line 2: prev is not the hash of the line before"}, "byline audit verify"},
+	{"the audit key of another log", func(t *testing.T, h *installation) {
 		served(t, h)
-		if out, err := h.run(t.Context(), "", "init", "--config", "new.yaml", "--data-dir", "new"); err != nil {
+		if out, err := h.Run(t.Context(), "", "init", "--config", "new.yaml", "--data-dir", "new"); err != nil {
 			t.Fatal(err, out)
 		}
-		if err := os.Rename(h.path("new/audit.key"), h.path("data/audit.key")); err != nil {
+		if err := os.Rename(h.Path("new/audit.key"), h.Path("data/audit.key")); err != nil {
 			t.Fatal(err)
 		}
 	}, []string{"audit log: ", "the log was changed or the key is not its own"}, "restore the key"},
 }
 
 // served lets a server run on h once, so that it has state and records.
-func served(t *testing.T, h *demoHouse) {
+func served(t *testing.T, h *installation) {
 	t.Helper()
-	if err := h.serve(t.Context()); err != nil {
+	if err := h.Serve(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.stop(); err != nil {
+	if err := h.Stop(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func edited(t *testing.T, h *demoHouse) {
+func edited(t *testing.T, h *installation) {
 	t.Helper()
-	segments, err := filepath.Glob(h.path("data/audit/seg-*"))
+	segments, err := filepath.Glob(h.Path("data/audit/seg-*"))
 	if err != nil || len(segments) != 1 {
 		t.Fatal(segments, err)
 	}
@@ -216,30 +218,30 @@ func edited(t *testing.T, h *demoHouse) {
 
 // What may happen to a file.
 
-type spoil = func(*testing.T, *demoHouse)
+type spoil = func(*testing.T, *installation)
 
 func gone(name string) spoil {
-	return func(t *testing.T, h *demoHouse) { must(t, os.RemoveAll(h.path(name))) }
+	return func(t *testing.T, h *installation) { must(t, os.RemoveAll(h.Path(name))) }
 }
 
 func mode(name string, m os.FileMode) spoil {
-	return func(t *testing.T, h *demoHouse) { must(t, os.Chmod(h.path(name), m)) }
+	return func(t *testing.T, h *installation) { must(t, os.Chmod(h.Path(name), m)) }
 }
 
 func cut(name string, size int64) spoil {
-	return func(t *testing.T, h *demoHouse) { must(t, os.Truncate(h.path(name), size)) }
+	return func(t *testing.T, h *installation) { must(t, os.Truncate(h.Path(name), size)) }
 }
 
 func writing(name, text string) spoil {
-	return func(t *testing.T, h *demoHouse) { h.write(t, name, text) }
+	return func(t *testing.T, h *installation) { h.write(t, name, text) }
 }
 
 func adding(name, text string) spoil {
-	return func(t *testing.T, h *demoHouse) { h.write(t, name, h.read(t, name)+text) }
+	return func(t *testing.T, h *installation) { h.write(t, name, h.read(t, name)+text) }
 }
 
 func replacing(name, from, to string) spoil {
-	return func(t *testing.T, h *demoHouse) {
+	return func(t *testing.T, h *installation) {
 		text := h.read(t, name)
 		if strings.Count(text, from) != 1 {
 			t.Fatalf("%s does not hold %q once", name, from)
@@ -248,8 +250,8 @@ func replacing(name, from, to string) spoil {
 	}
 }
 
-func from(other *demoHouse, name string) spoil {
-	return func(t *testing.T, h *demoHouse) { h.write(t, name, other.read(t, name)) }
+func from(other *installation, name string) spoil {
+	return func(t *testing.T, h *installation) { h.write(t, name, other.read(t, name)) }
 }
 
 func must(t *testing.T, err error) {
@@ -259,30 +261,30 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func (h *demoHouse) write(t *testing.T, name, text string) {
+func (h *installation) write(t *testing.T, name, text string) {
 	t.Helper()
-	must(t, os.WriteFile(h.path(name), []byte(text), 0o600))
+	must(t, os.WriteFile(h.Path(name), []byte(text), 0o600))
 }
 
-func (h *demoHouse) read(t *testing.T, name string) string {
+func (h *installation) read(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(h.path(name))
+	text, err := os.ReadFile(h.Path(name))
 	must(t, err)
 	return string(text)
 }
 
-func (h *demoHouse) mkdir(t *testing.T, name string) {
+func (h *installation) mkdir(t *testing.T, name string) {
 	t.Helper()
-	must(t, os.Mkdir(h.path(name), 0o700))
+	must(t, os.Mkdir(h.Path(name), 0o700))
 }
 
 // copied is an installation like h elsewhere, on ports of its own.
-func (h *demoHouse) copied(t *testing.T) *demoHouse {
+func (h *installation) copied(t *testing.T) *installation {
 	t.Helper()
-	c := &demoHouse{dir: filepath.Join(t.TempDir(), "house"), self: h.self}
-	must(t, os.CopyFS(c.dir, os.DirFS(h.dir)))
+	c := newInstallation(filepath.Join(t.TempDir(), "copy"), h.Program, nil)
+	must(t, os.CopyFS(c.Dir, os.DirFS(h.Dir)))
 	// CopyFS gives away what umask allows: the modes are copied after it.
-	must(t, filepath.WalkDir(h.dir, func(path string, d os.DirEntry, err error) error {
+	must(t, filepath.WalkDir(h.Dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -290,9 +292,9 @@ func (h *demoHouse) copied(t *testing.T) *demoHouse {
 		if err != nil {
 			return err
 		}
-		return os.Chmod(c.path(strings.TrimPrefix(path, h.dir)), st.Mode().Perm())
+		return os.Chmod(c.Path(strings.TrimPrefix(path, h.Dir)), st.Mode().Perm())
 	}))
-	ports, err := freePorts(2)
+	ports, err := demo.FreePorts(2)
 	must(t, err)
 	text := regexp.MustCompile(`127\.0\.0\.1:8080`).ReplaceAllString(c.read(t, "byline.yaml"), "127.0.0.1:"+ports[0])
 	c.write(t, "byline.yaml", strings.ReplaceAll(text, "127.0.0.1:8081", "127.0.0.1:"+ports[1]))
@@ -300,9 +302,9 @@ func (h *demoHouse) copied(t *testing.T) *demoHouse {
 }
 
 // exit runs a command and returns its exit code and all that it wrote.
-func (h *demoHouse) exit(t *testing.T, args ...string) (int, string) {
+func (h *installation) exit(t *testing.T, args ...string) (int, string) {
 	t.Helper()
-	cmd := h.command(t.Context(), args...)
+	cmd := h.Command(t.Context(), args...)
 	out, err := cmd.CombinedOutput()
 	if _, ok := err.(*exec.ExitError); err != nil && !ok {
 		t.Fatal(err)
@@ -313,12 +315,12 @@ func (h *demoHouse) exit(t *testing.T, args ...string) (int, string) {
 // rootFor puts a root in place that lasts from one day to another, counted from
 // today.
 func rootFor(first, last int) spoil {
-	return func(t *testing.T, h *demoHouse) {
+	return func(t *testing.T, h *installation) {
 		putRoot(t, h, time.Now().AddDate(0, 0, first), time.Now().AddDate(0, 0, last))
 	}
 }
 
-func putRoot(t *testing.T, h *demoHouse, first, last time.Time) {
+func putRoot(t *testing.T, h *installation, first, last time.Time) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "old root"}, NotBefore: first, NotAfter: last,

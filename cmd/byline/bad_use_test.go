@@ -17,7 +17,7 @@ import (
 func TestI10ASecondServerIsTurnedAway(t *testing.T) {
 	h, cfg := serving(t)
 	elsewhere := func(keys ...string) string { // the same installation, but for what keys say
-		ports, err := freePorts(2)
+		ports, err := demo.FreePorts(2)
 		must(t, err)
 		text := strings.Replace(h.read(t, "byline.yaml"), cfg.Listen, "127.0.0.1:"+ports[0], 1)
 		return strings.Replace(text, cfg.Control.Listen, "127.0.0.1:"+ports[1], 1) + strings.Join(keys, "\n") + "\n"
@@ -34,21 +34,21 @@ func TestI10ASecondServerIsTurnedAway(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.name == "the record" { // all its own but the folder of records
-				must(t, os.MkdirAll(h.path("data2"), 0o700))
-				must(t, os.CopyFS(h.path("data2", "certs"), os.DirFS(h.path("data", "certs"))))
-				must(t, os.Chmod(h.path("data2", "certs", "root.key"), 0o600))
-				must(t, os.Chmod(h.path("data2", "certs", "issuing.key"), 0o600))
+				must(t, os.MkdirAll(h.Path("data2"), 0o700))
+				must(t, os.CopyFS(h.Path("data2", "certs"), os.DirFS(h.Path("data", "certs"))))
+				must(t, os.Chmod(h.Path("data2", "certs", "root.key"), 0o600))
+				must(t, os.Chmod(h.Path("data2", "certs", "issuing.key"), 0o600))
 				for _, name := range []string{"vault.key", "vault", "audit.key"} {
 					h.write(t, "data2/"+name, h.read(t, "data/"+name))
 				}
 				c.config = strings.Replace(c.config, "\naudit:\n", "\naudit:\n  dir: data/audit\n", 1)
 			}
 			h.write(t, "second.yaml", c.config)
-			code, out := h.exit(t, "serve", "--config", h.path("second.yaml"))
+			code, out := h.exit(t, "serve", "--config", h.Path("second.yaml"))
 			if code != 1 || !strings.Contains(out, "byline: serve: ") || !strings.Contains(out, c.want) || !strings.Contains(out, c.remedy) {
 				t.Errorf("exit %d; want %q and %q in:\n%s", code, c.want, c.remedy, out)
 			}
-			if out, err := h.run(t.Context(), "", "task", "list"); err != nil {
+			if out, err := h.Run(t.Context(), "", "task", "list"); err != nil {
 				t.Errorf("the first server: %v %s", err, out)
 			}
 		})
@@ -76,13 +76,13 @@ func TestI10BadTasksAreNamedWithTheirRemedy(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h.write(t, "task.json", c.spec)
-			code, out := h.exit(t, "task", "create", h.path("task.json"))
+			code, out := h.exit(t, "task", "create", h.Path("task.json"))
 			if code != 1 || !strings.Contains(out, "byline: control: ") || !strings.Contains(out, c.want) || !strings.Contains(out, "hint: "+c.remedy) {
 				t.Errorf("exit %d; want %q and %q in:\n%s", code, c.want, c.remedy, out)
 			}
 		})
 	}
-	if out, err := h.run(t.Context(), good, "task", "create", "-"); err != nil {
+	if out, err := h.Run(t.Context(), good, "task", "create", "-"); err != nil {
 		t.Errorf("the good one: %v\n%s", err, out)
 	}
 }
@@ -94,7 +94,7 @@ func TestI10BadCredentialsAreAnsweredWithACode(t *testing.T) {
 	id, token := h.task(t)
 	_, foreign := h.task(t)
 	over, overToken := h.task(t)
-	if out, err := h.run(t.Context(), "", "task", "end", over); err != nil {
+	if out, err := h.Run(t.Context(), "", "task", "end", over); err != nil {
 		t.Fatal(err, out)
 	}
 	basic := func(user, password string) string {
@@ -133,9 +133,9 @@ func TestI10BadCredentialsAreAnsweredWithACode(t *testing.T) {
 }
 
 // task makes one and returns its id and token.
-func (h *demoHouse) task(t *testing.T) (id, token string) {
+func (h *installation) task(t *testing.T) (id, token string) {
 	t.Helper()
-	out, err := h.run(t.Context(), "", "task", "create", "--json", "--agent", "agent/test", "--sponsor", "alice", "--purpose", "INC-1", "--allow", "tickets:ticket.*")
+	out, err := h.Run(t.Context(), "", "task", "create", "--json", "--agent", "agent/test", "--sponsor", "alice", "--purpose", "INC-1", "--allow", "tickets:ticket.*")
 	if err != nil {
 		t.Fatal(err)
 	}

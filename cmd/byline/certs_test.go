@@ -33,7 +33,7 @@ func TestI9ChainsFollowTheAdaptersHosts(t *testing.T) {
 
 	// It was moved offline: the set before stays in force, and the log says what to do.
 	offline := t.TempDir() + "/root.key"
-	must(t, os.Rename(h.path("data/certs/root.key"), offline))
+	must(t, os.Rename(h.Path("data/certs/root.key"), offline))
 	h.write(t, "adapters.d/tracker.yaml", strings.NewReplacer("name: wiki", "name: tracker", "wiki.acme", "tracker.acme").Replace(wikiAdapter))
 	h.reload(t, "ERR not reloaded")
 	if log := h.read(t, "serve.log"); !strings.Contains(log, "the root key is offline and a new issuing authority is needed: byline ca issue --root-key FILE") {
@@ -46,26 +46,26 @@ func TestI9ChainsFollowTheAdaptersHosts(t *testing.T) {
 	if code, out := h.exit(t, "ca", "issue"); code != 1 || !strings.Contains(out, "hint: name the root's key with --root-key") {
 		t.Errorf("without the key: exit %d\n%s", code, out)
 	}
-	if out, err := h.run(t.Context(), "", "ca", "issue", "--root-key", offline); err != nil || !strings.Contains(out, "issued for 3 hosts: ") {
+	if out, err := h.Run(t.Context(), "", "ca", "issue", "--root-key", offline); err != nil || !strings.Contains(out, "issued for 3 hosts: ") {
 		t.Fatal(err, out)
 	}
 	h.reload(t, "INF reloaded")
 	h.wantChain(t, cfg, token, tracker, tls.VersionTLS13, tickets, tracker, wiki)
 
 	// A host that goes is signed for no more. That needs the key as well.
-	must(t, os.Remove(h.path("adapters.d/tracker.yaml")))
-	must(t, os.Remove(h.path("adapters.d/wiki.yaml")))
-	must(t, os.Rename(offline, h.path("data/certs/root.key")))
+	must(t, os.Remove(h.Path("adapters.d/tracker.yaml")))
+	must(t, os.Remove(h.Path("adapters.d/wiki.yaml")))
+	must(t, os.Rename(offline, h.Path("data/certs/root.key")))
 	h.reload(t, "INF reloaded")
 	h.wantChain(t, cfg, token, tickets, tls.VersionTLS13, tickets)
 	h.wantRefused(t, cfg, token, wiki, "host_not_adapted")
 }
 
 // reload sends SIGHUP and waits until the log says what came of it.
-func (h *demoHouse) reload(t *testing.T, outcome string) {
+func (h *installation) reload(t *testing.T, outcome string) {
 	t.Helper()
 	before := len(h.read(t, "serve.log"))
-	must(t, h.server.Process.Signal(syscall.SIGHUP))
+	must(t, h.Server.Process.Signal(syscall.SIGHUP))
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		log := h.read(t, "serve.log")[before:]
 		if slices.ContainsFunc(strings.Split(log, "\n"), func(line string) bool { return strings.Contains(line, " "+outcome) }) {
@@ -79,7 +79,7 @@ func (h *demoHouse) reload(t *testing.T, outcome string) {
 
 // wantChain makes a tunnel to host, and holds the chain that the agent sees
 // there to lead to the root over an authority for exactly permitted.
-func (h *demoHouse) wantChain(t *testing.T, cfg *configs.Config, token, host string, version uint16, permitted ...string) {
+func (h *installation) wantChain(t *testing.T, cfg *configs.Config, token, host string, version uint16, permitted ...string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", cfg.Listen)
 	must(t, err)
@@ -105,7 +105,7 @@ func (h *demoHouse) wantChain(t *testing.T, cfg *configs.Config, token, host str
 	}
 }
 
-func (h *demoHouse) wantRefused(t *testing.T, cfg *configs.Config, token, host, want string) {
+func (h *installation) wantRefused(t *testing.T, cfg *configs.Config, token, host, want string) {
 	t.Helper()
 	if _, code, body := connect(t, cfg, host+":443", "Bearer "+token); code != want {
 		t.Errorf("%s: got %q, want %q: %s", host, code, want, body)

@@ -22,41 +22,41 @@ import (
 
 // serving is a server of the real program with Tickets behind it. It is
 // stopped, and must end well, when the test ends.
-func serving(t *testing.T) (*demoHouse, *configs.Config) {
+func serving(t *testing.T) (*installation, *configs.Config) {
 	t.Helper()
-	return servingAfter(t, func(*testing.T, *demoHouse) {})
+	return servingAfter(t, func(*testing.T, *installation) {})
 }
 
 // servingAfter is serving with something done to the files before the start.
-func servingAfter(t *testing.T, change spoil) (*demoHouse, *configs.Config) {
+func servingAfter(t *testing.T, change spoil) (*installation, *configs.Config) {
 	t.Helper()
 	app, err := demo.Start(ticketsPasswords)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = app.Close() })
-	h := bareHouse(t)
-	h.app = app
-	if err := os.WriteFile(h.path("acme-ca.pem"), app.CA(), 0o600); err != nil {
+	h := initialized(t)
+	h.App = app
+	if err := os.WriteFile(h.Path("acme-ca.pem"), app.CA(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.settle(); err != nil {
+	if err := h.Configure(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.run(t.Context(), "username=agent-01\npassword="+ticketsPasswords["agent-01"]+"\n", "vault", "put", "tickets/agent-01"); err != nil {
+	if _, err := h.Run(t.Context(), "username=agent-01\npassword="+ticketsPasswords["agent-01"]+"\n", "vault", "put", "tickets/agent-01"); err != nil {
 		t.Fatal(err)
 	}
 	change(t, h)
-	if err := h.serve(t.Context()); err != nil {
+	if err := h.Serve(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := h.stop(); err != nil {
-			text, _ := os.ReadFile(h.path("serve.log"))
+		if err := h.Stop(); err != nil {
+			text, _ := os.ReadFile(h.Path("serve.log"))
 			t.Errorf("%v\n%s", err, text)
 		}
 	})
-	cfg, err := configs.Load(h.path("byline.yaml"))
+	cfg, err := configs.Load(h.Path("byline.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,23 +116,23 @@ func TestControlAPIAsksWhoAsks(t *testing.T) {
 		})
 	}
 	t.Run("the command over TCP", func(t *testing.T) {
-		if out, err := h.run(t.Context(), "", "task", "list", "--control", cfg.Control.Listen); err != nil {
+		if out, err := h.Run(t.Context(), "", "task", "list", "--control", cfg.Control.Listen); err != nil {
 			t.Errorf("%v %s", err, out)
 		}
 		wrong := filepath.Join(t.TempDir(), "token")
 		if err := os.WriteFile(wrong, []byte("bla_"+strings.Repeat("x", 43)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := h.run(t.Context(), "", "task", "list", "--control", cfg.Control.Listen, "--token-file", wrong); err == nil || !strings.Contains(out, "the control token is missing or wrong") {
+		if out, err := h.Run(t.Context(), "", "task", "list", "--control", cfg.Control.Listen, "--token-file", wrong); err == nil || !strings.Contains(out, "the control token is missing or wrong") {
 			t.Errorf("a wrong token: %v %s", err, out)
 		}
-		if out, err := h.run(t.Context(), "", "task", "list", "--control", "control.acme.example:8081"); err == nil || !strings.Contains(out, "would cross the network unencrypted") {
+		if out, err := h.Run(t.Context(), "", "task", "list", "--control", "control.acme.example:8081"); err == nil || !strings.Contains(out, "would cross the network unencrypted") {
 			t.Errorf("another machine: %v %s", err, out)
 		}
 		if err := os.Chmod(wrong, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := h.run(t.Context(), "", "task", "list", "--control", cfg.Control.Listen, "--token-file", wrong); err == nil || !strings.Contains(out, "may be read by others (mode 0644); chmod 600 it") {
+		if out, err := h.Run(t.Context(), "", "task", "list", "--control", cfg.Control.Listen, "--token-file", wrong); err == nil || !strings.Contains(out, "may be read by others (mode 0644); chmod 600 it") {
 			t.Errorf("a token that others can read: %v %s", err, out)
 		}
 	})
@@ -161,7 +161,7 @@ func TestControlSocketKnowsItsPeer(t *testing.T) {
 		t.Skip("only root can be another user")
 	}
 	h, cfg := serving(t)
-	for _, path := range []string{h.dir, filepath.Dir(h.dir), filepath.Dir(filepath.Dir(h.dir)), cfg.DataDir} {
+	for _, path := range []string{h.Dir, filepath.Dir(h.Dir), filepath.Dir(filepath.Dir(h.Dir)), cfg.DataDir} {
 		if path == filepath.Clean(os.TempDir()) {
 			continue // it is everybody's already, and not ours to change
 		}

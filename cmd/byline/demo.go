@@ -30,7 +30,7 @@ func demoCommand() *cobra.Command {
 			ctx, cancel := context.WithTimeout(ctx, demoLimit)
 			defer cancel()
 			runtime.LockOSThread() // the children die with the thread that started them
-			err := showDemo(ctx, c.OutOrStdout())
+			err := demo.Show(ctx, c.OutOrStdout())
 			if ctx.Err() != nil && err != nil {
 				err = errors.New("interrupted")
 			}

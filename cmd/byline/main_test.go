@@ -53,7 +53,7 @@ func TestEveryFailureIsNamedWithARemedy(t *testing.T) {
 			return // these need nothing
 		}
 		args := append(strings.Fields(c.CommandPath())[1:], examples[c.CommandPath()]...)
-		h := &demoHouse{dir: t.TempDir(), self: self}
+		h := newInstallation(t.TempDir(), self, nil)
 		code, out := h.exit(t, args...)
 		if code != 1 && code != 2 || !strings.HasPrefix(out, "byline: ") || !strings.Contains(out, "\nhint: ") || strings.Contains(out, "goroutine") {
 			t.Errorf("%q: exit %d, and it says:\n%s", args, code, out)

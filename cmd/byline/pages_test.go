@@ -69,8 +69,8 @@ func TestPagesRun(t *testing.T) {
 		t.Run(page, func(t *testing.T) {
 			self, err := os.Executable()
 			must(t, err)
-			h := &demoHouse{dir: t.TempDir(), self: self}
-			t.Cleanup(func() { must(t, h.stop()) })
+			h := newInstallation(t.TempDir(), self, nil)
+			t.Cleanup(func() { must(t, h.Stop()) })
 			wiki := standInWiki(t)
 			for _, b := range blocksOf(page, text) {
 				if b.kind == "sh" {
@@ -90,10 +90,10 @@ var outputs = map[string]string{
 	"byline check":        "ok: 1 adapter",
 }
 
-func runBlock(t *testing.T, h *demoHouse, b block, wiki string, unseen map[string]string) {
+func runBlock(t *testing.T, h *installation, b block, wiki string, unseen map[string]string) {
 	t.Helper()
 	if strings.TrimSpace(b.text) == "byline serve" {
-		must(t, h.serve(t.Context()))
+		must(t, h.Serve(t.Context()))
 		return
 	}
 	if strings.HasPrefix(b.text, "make ") {
@@ -106,7 +106,7 @@ func runBlock(t *testing.T, h *demoHouse, b block, wiki string, unseen map[strin
 		return
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-euc", b.text)
-	cmd.Dir, cmd.Env = h.dir, h.environ()
+	cmd.Dir, cmd.Env = h.Dir, h.Environ()
 	cmd.Stdin = strings.NewReader("username=Agent-01\npassword=wiki-password\n")
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
@@ -123,9 +123,9 @@ func runBlock(t *testing.T, h *demoHouse, b block, wiki string, unseen map[strin
 		}
 	}
 	if strings.Contains(b.text, "byline init") {
-		must(t, h.settle())
+		must(t, h.Configure())
 	}
-	if path := h.path("adapters.d", "wiki.yaml"); strings.Contains(b.text, "> adapters.d/wiki.yaml") {
+	if path := h.Path("adapters.d", "wiki.yaml"); strings.Contains(b.text, "> adapters.d/wiki.yaml") {
 		text, err := os.ReadFile(path)
 		must(t, err)
 		must(t, os.WriteFile(path, append(bytes.TrimSpace(text), "\nupstream: {url: \""+wiki+"\"}\n"...), 0o600))

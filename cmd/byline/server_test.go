@@ -28,8 +28,8 @@ func TestServerScripts(t *testing.T) {
 				return err
 			}
 			env.Defer(func() { _ = app.Close() })
-			h := &demoHouse{dir: env.WorkDir, app: app}
-			env.Values["house"] = h
+			h := newInstallation(env.WorkDir, "", app)
+			env.Values["installation"] = h
 			cookie, err := app.Login("alice", ticketsPasswords["alice"])
 			if err != nil {
 				return err
@@ -37,11 +37,11 @@ func TestServerScripts(t *testing.T) {
 			env.Setenv("TICKETS", app.Addr())
 			env.Setenv(demo.CookieVar, cookie)
 			env.Setenv("XDG_RUNTIME_DIR", "") // nothing of the machine's
-			return os.WriteFile(h.path("acme-ca.pem"), app.CA(), 0o600)
+			return os.WriteFile(h.Path("acme-ca.pem"), app.CA(), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"tune": func(ts *testscript.TestScript, _ bool, _ []string) {
-				ts.Check(ts.Value("house").(*demoHouse).settle())
+				ts.Check(ts.Value("installation").(*installation).Configure())
 			},
 			"await": func(ts *testscript.TestScript, _ bool, _ []string) {
 				awaitSocket(ts, ts.MkAbs("data/control.sock"))

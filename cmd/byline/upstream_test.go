@@ -96,16 +96,16 @@ func TestUpstreamCertificatesAreVerifiedInEveryCase(t *testing.T) {
 		ca := ""
 		if c.ca != nil {
 			h.write(t, c.name+".pem", c.ca.pem())
-			ca = fmt.Sprintf(", ca: %q", h.path(c.name+".pem"))
+			ca = fmt.Sprintf(", ca: %q", h.Path(c.name+".pem"))
 		}
 		h.write(t, "adapters.d/"+c.name+".yaml", fmt.Sprintf(basicAdapter, c.name, app.URL, ca))
-		if out, err := h.run(t.Context(), "username=agent-01\npassword=canary\n", "vault", "put", c.name+"/agent-01"); err != nil {
+		if out, err := h.Run(t.Context(), "username=agent-01\npassword=canary\n", "vault", "put", c.name+"/agent-01"); err != nil {
 			t.Fatal(err, out)
 		}
 		allow = append(allow, "--allow", c.name+":page.read")
 	}
 	h.reload(t, "INF reloaded")
-	out, err := h.run(t.Context(), "", allow...)
+	out, err := h.Run(t.Context(), "", allow...)
 	must(t, err)
 	var task admin.Task
 	fromJSON(t, out, &task)
@@ -145,7 +145,7 @@ actions: [{name: page.read, match: {method: GET, path: /page}, resource: page}]
 `
 
 // agent is an HTTP client in a task of the server.
-func (h *demoHouse) agent(t *testing.T, cfg *configs.Config, task *admin.Task) *http.Client {
+func (h *installation) agent(t *testing.T, cfg *configs.Config, task *admin.Task) *http.Client {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(h.read(t, "data/certs/root.crt")))
@@ -159,7 +159,7 @@ func (h *demoHouse) agent(t *testing.T, cfg *configs.Config, task *admin.Task) *
 // Tickets listens: it must not even see a connection.
 func TestPrivateAddressesAreNotDialled(t *testing.T) {
 	h, cfg := servingAfter(t, replacing("byline.yaml", "allow: [127.0.0.0/8]", "allow: []"))
-	h.app.Log()
+	h.App.Log()
 	id, token := h.task(t)
 	res, err := h.agent(t, cfg, &admin.Task{ID: id, Token: token}).Get("https://tickets.acme.example/tickets/7")
 	must(t, err)
@@ -169,7 +169,7 @@ func TestPrivateAddressesAreNotDialled(t *testing.T) {
 	if p.Code != "upstream_unreachable" && p.Code != "login_failed" || !strings.Contains(p.Detail, "guard.allow") {
 		t.Errorf("got %d %s: %s", res.StatusCode, p.Code, p.Detail)
 	}
-	if log := h.app.Log(); len(log) > 0 {
+	if log := h.App.Log(); len(log) > 0 {
 		t.Errorf("the application saw %q", log)
 	}
 }

@@ -13,9 +13,9 @@ import (
 // TestI1ATypedSecretIsNotShown types at the prompts of byline vault put as a
 // person does: each answer after its question.
 func TestI1ATypedSecretIsNotShown(t *testing.T) {
-	h := bareHouse(t)
+	h := initialized(t)
 	screen, keyboard := terminal(t)
-	cmd := h.command(t.Context(), "vault", "put", "wiki/agent-01")
+	cmd := h.Command(t.Context(), "vault", "put", "wiki/agent-01")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = keyboard, keyboard, keyboard
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -36,15 +36,15 @@ func TestI1ATypedSecretIsNotShown(t *testing.T) {
 	}
 }
 
-// bareHouse is what byline init makes, with no server and no application.
-func bareHouse(t *testing.T) *demoHouse {
+// initialized is what byline init makes, with no server and no application.
+func initialized(t *testing.T) *installation {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &demoHouse{dir: t.TempDir(), self: self}
-	if _, err := h.run(t.Context(), "", "init"); err != nil {
+	h := newInstallation(t.TempDir(), self, nil)
+	if _, err := h.Run(t.Context(), "", "init"); err != nil {
 		t.Fatal(err)
 	}
 	return h

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -17,24 +17,22 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/byline-proxy/byline/cmd/byline/demo"
 )
 
-//go:embed demo/tickets.yaml
-var demoAdapter []byte
+//go:embed tickets.yaml
+var ticketsAdapter []byte
 
-// demoHouse is a whole installation in a temporary folder. Its commands are
+// Installation is a whole installation in a temporary folder. Its commands are
 // this program, run as an operator runs it.
-type demoHouse struct {
-	dir    string
-	self   string // this program
-	app    *demo.Tickets
-	server *exec.Cmd  // nil while none runs
-	ended  chan error // of server
+type Installation struct {
+	Dir     string
+	Program string     // path of this program
+	App     *Tickets   // nil: none
+	Server  *exec.Cmd  // nil while none runs
+	ended   chan error // of server
 }
 
-func newDemoHouse(app *demo.Tickets) (*demoHouse, error) {
+func newInstallation(app *Tickets) (*Installation, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -43,44 +41,46 @@ func newDemoHouse(app *demo.Tickets) (*demoHouse, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &demoHouse{dir: dir, self: self, app: app}
-	return h, os.WriteFile(h.path("acme-ca.pem"), app.CA(), 0o600)
+	h := &Installation{Dir: dir, Program: self, App: app}
+	return h, os.WriteFile(h.Path("acme-ca.pem"), app.CA(), 0o600)
 }
 
-func (h *demoHouse) path(name ...string) string {
-	return filepath.Join(append([]string{h.dir}, name...)...)
+// Path is a path below the folder of the installation.
+func (h *Installation) Path(name ...string) string {
+	return filepath.Join(append([]string{h.Dir}, name...)...)
 }
 
-// remove leaves nothing behind.
-func (h *demoHouse) remove() error {
-	return errors.Join(h.stop(), os.RemoveAll(h.dir))
+// Remove leaves nothing behind.
+func (h *Installation) Remove() error {
+	return errors.Join(h.Stop(), os.RemoveAll(h.Dir))
 }
 
-// environ is ours without what would lead the demonstration to a real
+// Environ is ours without what would lead the demonstration to a real
 // installation or through a proxy of the machine's.
-func (h *demoHouse) environ(more ...string) (env []string) {
+func (h *Installation) Environ(more ...string) (env []string) {
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
 		if upper := strings.ToUpper(name); !strings.HasPrefix(upper, "BYLINE_") && !strings.HasSuffix(upper, "_PROXY") {
 			env = append(env, pair)
 		}
 	}
-	return append(append(env, "BYLINE_CONFIG="+h.path("byline.yaml"), "SSL_CERT_FILE="+h.path("acme-ca.pem")), more...)
+	return append(append(env, "BYLINE_CONFIG="+h.Path("byline.yaml"), "SSL_CERT_FILE="+h.Path("acme-ca.pem")), more...)
 }
 
-func (h *demoHouse) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, h.self, args...)
+// Command is a command of this program in the installation.
+func (h *Installation) Command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, h.Program, args...)
 	cmd.Args[0] = "byline"
-	cmd.Env, cmd.Dir = h.environ(), h.dir
+	cmd.Env, cmd.Dir = h.Environ(), h.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 
-// run returns what the command wrote, to both streams.
-func (h *demoHouse) run(ctx context.Context, stdin string, args ...string) (string, error) {
-	cmd := h.command(ctx, args...)
+// Run returns what the command wrote, to both streams.
+func (h *Installation) Run(ctx context.Context, stdin string, args ...string) (string, error) {
+	cmd := h.Command(ctx, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -89,14 +89,14 @@ func (h *demoHouse) run(ctx context.Context, stdin string, args ...string) (stri
 	return string(out), err
 }
 
-// settle makes the configuration that init wrote one for this machine: free
+// Configure makes the configuration that init wrote one for this machine: free
 // ports, and leave to dial the loopback interface, where Tickets listens.
-func (h *demoHouse) settle() error {
-	text, err := os.ReadFile(h.path("byline.yaml"))
+func (h *Installation) Configure() error {
+	text, err := os.ReadFile(h.Path("byline.yaml"))
 	if err != nil {
 		return err
 	}
-	ports, err := freePorts(2)
+	ports, err := FreePorts(2)
 	if err != nil {
 		return err
 	}
@@ -110,15 +110,16 @@ func (h *demoHouse) settle() error {
 		}
 		text = re.ReplaceAll(text, []byte(edit.to))
 	}
-	err = os.WriteFile(h.path("byline.yaml"), text, 0o600)
-	if h.app == nil {
+	err = os.WriteFile(h.Path("byline.yaml"), text, 0o600)
+	if h.App == nil {
 		return err
 	}
-	upstream := fmt.Sprintf("upstream: {url: \"https://%s\", ca: %q}\n", h.app.Addr(), h.path("acme-ca.pem"))
-	return errors.Join(err, os.WriteFile(h.path("adapters.d", "tickets.yaml"), append(bytes.Clone(demoAdapter), upstream...), 0o600))
+	upstream := fmt.Sprintf("upstream: {url: \"https://%s\", ca: %q}\n", h.App.Addr(), h.Path("acme-ca.pem"))
+	return errors.Join(err, os.WriteFile(h.Path("adapters.d", "tickets.yaml"), append(bytes.Clone(ticketsAdapter), upstream...), 0o600))
 }
 
-func freePorts(n int) (ports []string, err error) {
+// FreePorts finds n ports of 127.0.0.1 that nobody listens on.
+func FreePorts(n int) (ports []string, err error) {
 	for range n {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -133,8 +134,8 @@ func freePorts(n int) (ports []string, err error) {
 
 // answers says whether the server is through with its start: its socket is
 // there before that.
-func (h *demoHouse) answers() bool {
-	conn, err := net.Dial("unix", h.path("data", "control.sock"))
+func (h *Installation) answers() bool {
+	conn, err := net.Dial("unix", h.Path("data", "control.sock"))
 	if err != nil {
 		return false
 	}
@@ -147,16 +148,16 @@ func (h *demoHouse) answers() bool {
 	return err == nil && bytes.HasPrefix(answer, []byte("HTTP/1.1 200 "))
 }
 
-// serve starts the server and returns once it answers.
-func (h *demoHouse) serve(ctx context.Context) error {
-	log, err := os.Create(h.path("serve.log"))
+// Serve starts the server and returns once it answers.
+func (h *Installation) Serve(ctx context.Context) error {
+	log, err := os.Create(h.Path("serve.log"))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	h.server = h.command(context.WithoutCancel(ctx), "serve")
-	h.server.Stdout, h.server.Stderr = log, log
-	h.server.SysProcAttr.Setpgid = true // ^C is for the demonstration, which stops the server
+	h.Server = h.Command(context.WithoutCancel(ctx), "serve")
+	h.Server.Stdout, h.Server.Stderr = log, log
+	h.Server.SysProcAttr.Setpgid = true // ^C is for the demonstration, which stops the server
 	h.ended = make(chan error, 1)
 	started := make(chan error)
 	go func(server *exec.Cmd) {
@@ -167,9 +168,9 @@ func (h *demoHouse) serve(ctx context.Context) error {
 		if err == nil {
 			h.ended <- server.Wait()
 		}
-	}(h.server)
+	}(h.Server)
 	if err := <-started; err != nil {
-		h.server = nil
+		h.Server = nil
 		return err
 	}
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -181,8 +182,8 @@ func (h *demoHouse) serve(ctx context.Context) error {
 				return nil
 			}
 		case err := <-h.ended:
-			h.server = nil
-			text, _ := os.ReadFile(h.path("serve.log"))
+			h.Server = nil
+			text, _ := os.ReadFile(h.Path("serve.log"))
 			return fmt.Errorf("serve ended: %w\n%s", err, text)
 		case <-ctx.Done():
 			return ctx.Err()
@@ -190,13 +191,13 @@ func (h *demoHouse) serve(ctx context.Context) error {
 	}
 }
 
-// stop ends the server as systemd would, and kills it when that takes long.
-func (h *demoHouse) stop() error {
-	if h.server == nil {
+// Stop ends the server as systemd would, and kills it when that takes long.
+func (h *Installation) Stop() error {
+	if h.Server == nil {
 		return nil
 	}
-	server := h.server
-	h.server = nil
+	server := h.Server
+	h.Server = nil
 	_ = server.Process.Signal(syscall.SIGTERM)
 	late := time.AfterFunc(10*time.Second, func() { _ = server.Process.Kill() })
 	defer late.Stop()
@@ -204,8 +205,8 @@ func (h *demoHouse) stop() error {
 }
 
 // holdsNone looks for secrets in everything that the server wrote.
-func (h *demoHouse) holdsNone(secrets ...string) error {
-	return filepath.WalkDir(h.dir, func(path string, d fs.DirEntry, err error) error {
+func (h *Installation) holdsNone(secrets ...string) error {
+	return filepath.WalkDir(h.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -13,15 +13,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/byline-proxy/byline/cmd/byline/demo"
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 )
 
 // story is the demonstration: each of its scenes is a section of the output.
 type story struct {
 	*stage
-	house *demoHouse
-	app   *demo.Tickets
+	house *Installation
+	app   *Tickets
 
 	alice  string // her session's cookie, in the agent's hands
 	secret string // the compensating account's password
@@ -34,18 +33,18 @@ const (
 	demoPerson  = "alice"
 )
 
-// showDemo plays all scenes and cleans up after them, whatever happened.
-func showDemo(ctx context.Context, w io.Writer) (err error) {
+// Show plays all scenes and cleans up after them, whatever happened.
+func Show(ctx context.Context, w io.Writer) (err error) {
 	began := time.Now()
 	passwords := map[string]string{demoPerson: rand.Text(), demoAccount: rand.Text()}
-	app, err := demo.Start(passwords)
+	app, err := Start(passwords)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, app.Close()) }()
-	house, err := newDemoHouse(app)
+	house, err := newInstallation(app)
 	if house != nil {
-		defer func() { err = errors.Join(err, house.remove()) }()
+		defer func() { err = errors.Join(err, house.Remove()) }()
 	}
 	if err != nil {
 		return err
@@ -73,8 +72,8 @@ func (s *story) without(ctx context.Context) error {
 		"was handed to an AI agent. The agent answers ticket 7, and then does what the ticket's text tells it to.")
 	s.gap()
 	s.typed("agent")
-	cmd := s.house.command(ctx, "demo", "agent")
-	cmd.Env = append(cmd.Env, demo.CookieVar+"="+s.alice, demo.ServerVar+"="+s.app.Addr())
+	cmd := s.house.Command(ctx, "demo", "agent")
+	cmd.Env = append(cmd.Env, CookieVar+"="+s.alice, ServerVar+"="+s.app.Addr())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("the agent without Byline: %w\n%s", err, out)
@@ -106,7 +105,7 @@ func (s *story) install(ctx context.Context) error {
 		{"byline check", "", []string{"check"}},
 	} {
 		s.typed(step.show)
-		out, err := s.house.run(ctx, step.stdin, step.args...)
+		out, err := s.house.Run(ctx, step.stdin, step.args...)
 		if err != nil {
 			return err
 		}
@@ -114,22 +113,22 @@ func (s *story) install(ctx context.Context) error {
 			s.shown(out, "")
 			continue
 		}
-		if err := s.house.settle(); err != nil {
+		if err := s.house.Configure(); err != nil {
 			return err
 		}
 		s.typed("cp tickets.yaml adapters.d/         (what Byline must know of Tickets: 20 lines, no code)")
 	}
 	s.typed("byline serve &")
-	return s.house.serve(ctx)
+	return s.house.Serve(ctx)
 }
 
 func (s *story) with(ctx context.Context) error {
 	s.section("With Byline: the same agent, the same cookie, the same requests")
 	s.typed("byline run --agent spiffe://acme.example/agent/triage --sponsor alice@acme.example --purpose INC-1234 \\\n" +
 		"    --for 5m --allow 'tickets:ticket.read,ticket.reply@ticket/7' -- agent")
-	cmd := s.house.command(ctx, "run", "--agent", "spiffe://acme.example/agent/triage", "--sponsor", "alice@acme.example", "--purpose", "INC-1234",
-		"--for", "5m", "--allow", "tickets:ticket.read,ticket.reply@ticket/7", "--", s.house.self, "demo", "agent")
-	cmd.Env = append(cmd.Env, demo.CookieVar+"="+s.alice)
+	cmd := s.house.Command(ctx, "run", "--agent", "spiffe://acme.example/agent/triage", "--sponsor", "alice@acme.example", "--purpose", "INC-1234",
+		"--for", "5m", "--allow", "tickets:ticket.read,ticket.reply@ticket/7", "--", s.house.Program, "demo", "agent")
+	cmd.Env = append(cmd.Env, CookieVar+"="+s.alice)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	watched := s.watchSession(ctx)
@@ -193,7 +192,7 @@ func (s *story) after(context.Context) error {
 func (s *story) record(ctx context.Context) error {
 	s.section("The record: which agent, for whom, under which approved scope")
 	s.typed("byline audit tail --json | (time, kind, what and with which account)")
-	out, err := s.house.run(ctx, "", "audit", "tail", "--json", "-n", "100")
+	out, err := s.house.Run(ctx, "", "audit", "tail", "--json", "-n", "100")
 	if err != nil {
 		return err
 	}
@@ -204,7 +203,7 @@ func (s *story) record(ctx context.Context) error {
 	s.shown(trail, "")
 	s.gap()
 	s.typed("byline audit show " + s.reply)
-	if out, err = s.house.run(ctx, "", "audit", "show", s.reply); err != nil {
+	if out, err = s.house.Run(ctx, "", "audit", "show", s.reply); err != nil {
 		return err
 	}
 	story, _, _ := strings.Cut(out, "\n\n")
@@ -245,21 +244,21 @@ func trailOf(lines string) (trail, reply string, err error) {
 
 func (s *story) tamper(ctx context.Context) error {
 	s.section("Anyone with the public key can verify it, and finds a single changed byte")
-	if err := s.house.stop(); err != nil {
+	if err := s.house.Stop(); err != nil {
 		return err
 	}
 	s.typed("byline audit verify")
-	out, err := s.house.run(ctx, "", "audit", "verify")
+	out, err := s.house.Run(ctx, "", "audit", "verify")
 	if err != nil {
 		return err
 	}
 	s.shown(out, green)
 	s.say("\nSomebody edits the record of the reply: it was agent-02.")
-	if err := changeByte(s.house.path("data", "audit"), s.reply, `"account":"agent-01"`, `"account":"agent-02"`); err != nil {
+	if err := changeByte(s.house.Path("data", "audit"), s.reply, `"account":"agent-01"`, `"account":"agent-02"`); err != nil {
 		return err
 	}
 	s.typed("byline audit verify")
-	if out, err = s.house.run(ctx, "", "audit", "verify"); err == nil {
+	if out, err = s.house.Run(ctx, "", "audit", "verify"); err == nil {
 		return errors.New("the changed byte was not found")
 	}
 	verdict, _, _ := strings.Cut(out, "byline:")
