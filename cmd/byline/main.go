@@ -1,5 +1,33 @@
-// Command byline is the proxy and everything an operator does with it: flags
-// in, a room or the running server called, exit code out.
+// Command byline is the proxy and everything that an operator does with it.
+//
+// # Rules of the command line
+//
+// Every command keeps them; tests in this package hold them.
+//
+// Standard output carries the result and nothing else: a table for people, or
+// with --json the same as JSON. It can be piped. Secrets never appear there, with
+// one exception: the token of a task, once, in the answer to byline task create.
+//
+// Standard error carries everything else: progress (on a terminal only),
+// "byline: warning: …", "byline: advice: …", the lines of problems in files, and
+// last the error.
+//
+// An error has the form
+//
+//	byline: what failed: why
+//	hint: the remedy
+//
+// in lower case. Problems in files come before it, all of them at once, one a line:
+// file:line: key: what is wrong; the remedy.
+//
+// The exit code is 0 if the command did what it was asked to, 1 if it was
+// refused or failed, or if a check found something, and 2 if the command line itself
+// is wrong. byline run exits with the code of the program that it ran, or with
+// 128+n if signal n ended that program.
+//
+// A command that lists or checks takes --json. --help shows examples that work as
+// copied. Text that others chose is printed without control characters. No error
+// repeats what may be a secret.
 package main
 
 import (
@@ -15,30 +43,32 @@ import (
 )
 
 func main() {
-	// Every command may hold a secret: its memory is kept out of core files and
-	// from other processes of the same account. What byline run starts is not
-	// touched by this.
+	// Every command may hold a secret. Its memory is kept out of core files and
+	// away from other processes of the same user. Programs that byline run starts
+	// are not affected: the kernel resets this at exec.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		fmt.Fprintln(os.Stderr, "byline: memory cannot be kept from core files:", err)
+		fmt.Fprintln(os.Stderr, "byline: keep memory out of core files:", err)
 		os.Exit(1)
 	}
+
 	os.Exit(start(os.Args[1:]))
 }
 
-// start runs one command line and returns its exit code: 0 done, 1 refused or
-// failed, 2 wrong usage. A command that ran is a failure; everything else that
-// cobra returns is wrong usage.
+// start runs one command line and returns its exit code. A command that ran and
+// failed returns a [cli.Failure]; every other error of cobra is wrong usage.
 func start(args []string) int {
-	root := tree()
+	root := rootCommand()
 	root.SetArgs(args)
-	ran, err := root.ExecuteC()
+	command, err := root.ExecuteC()
 	if err == nil {
 		return 0
 	}
+
 	var f *cli.Failure
 	if !errors.As(err, &f) {
-		f = wrongUsage(ran, err)
+		f = wrongUsage(command, err)
 	}
+
 	if f.Err != nil {
 		fmt.Fprintln(os.Stderr, "byline: "+strings.TrimSpace(f.Err.Error()))
 	}
@@ -48,25 +78,33 @@ func start(args []string) int {
 	return f.Code
 }
 
-// wrongUsage names the command that was used wrongly.
+// wrongUsage puts the name of the command in front of err, unless it is there
+// already, and refers to the command's help.
 func wrongUsage(c *cobra.Command, err error) *cli.Failure {
-	hint := c.CommandPath() + " --help shows the usage and examples"
-	if name := strings.TrimPrefix(c.CommandPath(), "byline "); name != "byline" && !strings.HasPrefix(err.Error(), name+":") {
+	name := strings.TrimPrefix(c.CommandPath(), "byline ")
+	if name != "byline" && !strings.HasPrefix(err.Error(), name+":") {
 		err = fmt.Errorf("%s: %w", name, err)
 	}
-	return &cli.Failure{Err: err, Hint: hint, Code: 2}
+	return &cli.Failure{Err: err, Hint: c.CommandPath() + " --help shows the usage and examples", Code: 2}
 }
 
-func tree() *cobra.Command {
-	root := &cobra.Command{Use: "byline", Short: "A forward proxy that puts agents' work under their own names",
+// rootCommand returns the command tree.
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "byline",
+		Short: "A forward proxy that puts agents' work under their own names",
 		Example: "  byline check\n  byline run --agent spiffe://acme.example/agent/triage --sponsor alice@acme.example --purpose INC-1234 \\\n" +
 			"    --allow mediawiki:page.read -- curl https://wiki.acme.example/",
-		SilenceErrors: true, SilenceUsage: true}
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+
 	file := os.Getenv("BYLINE_CONFIG")
 	if file == "" {
 		file = "byline.yaml"
 	}
 	root.PersistentFlags().String("config", file, "configuration file (BYLINE_CONFIG)")
+
 	root.AddCommand(
 		initCommand(),
 		serveCommand(),

@@ -23,7 +23,7 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 			walk(sub)
 		}
 	}
-	walk(tree())
+	walk(rootCommand())
 }
 
 func TestWrongUsageExitsWith2(t *testing.T) {
@@ -59,7 +59,7 @@ func TestEveryFailureIsNamedWithARemedy(t *testing.T) {
 			t.Errorf("%q: exit %d, and it says:\n%s", args, code, out)
 		}
 	}
-	walk(tree())
+	walk(rootCommand())
 }
 
 // examples are arguments with which a command gets as far as its work.

@@ -201,7 +201,7 @@ func commandsIn(text string) []string {
 // understood is nil for a command line whose command and flags there are.
 func understood(line string) error {
 	words := splitWords(line)
-	root := tree()
+	root := rootCommand()
 	root.InitDefaultCompletionCmd() // as cobra does when it runs
 	c, rest, err := root.Find(words[1:])
 	if err != nil {
