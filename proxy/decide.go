@@ -111,7 +111,7 @@ func readUpTo(body io.Reader, length int64) ([]byte, error) {
 		length = peekLimit + 1
 	}
 
-	buf := bytes.NewBuffer(make([]byte, 0, min(length, headRoom)+bytes.MinRead))
+	buf := bytes.NewBuffer(make([]byte, 0, min(length, 64<<10)+bytes.MinRead))
 	_, err := buf.ReadFrom(io.LimitReader(body, length))
 	if err == io.ErrUnexpectedEOF {
 		err = nil

@@ -7,38 +7,56 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
+	"net/http"
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// errCoding: a text came in a coding that cannot be undone.
-var errCoding = errors.New("the content coding cannot be undone")
+var errUnknownCoding = errors.New("the content coding cannot be undone")
 
-// decode takes the content coding off a text that came in one although none was
-// asked for. What was said of the coded form no longer fits and is not said: the
-// length, digests, ranges; a strong ETag becomes a weak one (RFC 9110 section
-// 8.8.3.3), so that nobody takes it for byte by byte the same. Anything that is
-// no text stays as it is.
+// decode removes the content coding of a text that came in one although none was
+// asked for. Answers other than text stay as they are. If the coding is unknown,
+// or the text is only a part, decode closes the body and returns
+// errUnknownCoding.
 func decode(resp *wire.Response) error {
 	coding := fieldValue(resp.Fields, "Content-Encoding")
-	if coding == "" || strings.EqualFold(coding, "identity") || !adapters.Maskable(fieldValue(resp.Fields, "Content-Type")) || resp.Status == 304 {
+	if coding == "" || strings.EqualFold(coding, "identity") || resp.Status == http.StatusNotModified ||
+		!adapters.Maskable(fieldValue(resp.Fields, "Content-Type")) {
 		return nil
 	}
-	var undo func(*bufio.Reader) (io.Reader, error)
+
+	open := decoderFor(coding)
+	if open == nil || resp.Status == http.StatusPartialContent {
+		closeBody(resp)
+		return errUnknownCoding
+	}
+
+	resp.Fields, resp.Length = decodedFields(resp.Fields), -1
+	if resp.Body != nil {
+		resp.Body = &decodedBody{coded: resp.Body, open: open}
+	}
+	return nil
+}
+
+// decoderFor returns the function that opens a decoder, or nil.
+func decoderFor(coding string) func(*bufio.Reader) (io.Reader, error) {
 	switch strings.ToLower(coding) {
 	case "gzip", "x-gzip":
-		undo = func(r *bufio.Reader) (io.Reader, error) { return gzip.NewReader(r) }
+		return func(r *bufio.Reader) (io.Reader, error) { return gzip.NewReader(r) }
 	case "deflate":
-		undo = inflate
+		return inflate
 	}
-	if undo == nil || resp.Status == 206 {
-		closeBody(resp)
-		return errCoding
-	}
-	kept := make([]wire.Field, 0, len(resp.Fields))
-	for _, f := range resp.Fields {
+	return nil
+}
+
+// decodedFields returns the fields that also hold for the decoded text. Digests
+// and ranges of the coded form do not. A strong ETag becomes a weak one (RFC 9110
+// section 8.8.3.3), so that nobody takes the two forms for the same bytes.
+func decodedFields(fields []wire.Field) []wire.Field {
+	kept := make([]wire.Field, 0, len(fields))
+	for _, f := range fields {
 		switch strings.ToLower(f.Name) {
 		case "content-encoding", "accept-ranges", "content-md5", "digest", "content-digest", "repr-digest":
 			continue
@@ -49,63 +67,63 @@ func decode(resp *wire.Response) error {
 		}
 		kept = append(kept, f)
 	}
-	resp.Fields, resp.Length = kept, -1
-	if resp.Body != nil {
-		resp.Body = &undone{from: resp.Body, undo: undo}
-	}
-	return nil
+	return kept
 }
 
-// inflate reads what goes by the name of deflate: zlib as RFC 9110 section
-// 8.4.1.2 has it, or the bare stream that some applications send.
+// inflate decodes what is called deflate: zlib as in RFC 9110 section 8.4.1.2,
+// or the bare deflate stream that some applications send.
 func inflate(r *bufio.Reader) (io.Reader, error) {
 	head, err := r.Peek(2)
 	if err != nil {
 		return nil, err
 	}
-	if head[0]&0x0f == 8 && (uint(head[0])<<8|uint(head[1]))%31 == 0 { // RFC 1950 section 2.2
+
+	isZlib := head[0]&0x0f == 8 && (uint(head[0])<<8|uint(head[1]))%31 == 0 // RFC 1950 section 2.2
+	if isZlib {
 		return zlib.NewReader(r)
 	}
 	return flate.NewReader(r), nil
 }
 
-// undone is a body without its coding. It reads nothing before it is read, so an
-// answer is not held up by a body that has yet to begin.
-type undone struct {
-	from io.ReadCloser
-	undo func(*bufio.Reader) (io.Reader, error)
-	in   *bufio.Reader
-	out  io.Reader
+// decodedBody is a body without its coding. It opens the decoder at the first
+// Read, so that an answer is not held up by a body that has yet to begin.
+type decodedBody struct {
+	coded  io.ReadCloser
+	open   func(*bufio.Reader) (io.Reader, error)
+	buffer *bufio.Reader
+	plain  io.Reader // nil before the first Read
 }
 
-func (u *undone) Read(p []byte) (int, error) {
-	if u.out == nil {
-		u.in = bufio.NewReader(u.from)
-		out, err := u.undo(u.in)
-		if err == io.EOF { // nothing at all
+func (d *decodedBody) Read(p []byte) (int, error) {
+	if d.plain == nil {
+		d.buffer = bufio.NewReader(d.coded)
+		plain, err := d.open(d.buffer)
+		if err == io.EOF { // the body is empty
 			return 0, io.EOF
 		}
 		if err != nil {
-			return 0, badCoding(err)
+			return 0, brokenCoding(err)
 		}
-		u.out = out
+		d.plain = plain
 	}
-	n, err := u.out.Read(p)
+
+	n, err := d.plain.Read(p)
 	if err == io.EOF {
-		if _, rest := u.in.Peek(1); rest != io.EOF { // only the end of the body brings its trailers
+		_, rest := d.buffer.Peek(1) // trailers come only with the end of the body
+		if rest != io.EOF {
 			err = errors.New("bytes follow the coded text")
 		}
 	}
 	if err != nil && err != io.EOF {
-		err = badCoding(err)
+		err = brokenCoding(err)
 	}
 	return n, err
 }
 
-func (u *undone) Close() error { return u.from.Close() }
+func (d *decodedBody) Close() error { return d.coded.Close() }
 
-// badCoding blames the SaaS.
-func badCoding(err error) error {
+// brokenCoding makes err an error of the application, unless it already is one.
+func brokenCoding(err error) error {
 	var already *wire.Error
 	if errors.As(err, &already) {
 		return err

@@ -109,14 +109,6 @@ func (s *Server) authenticate(credentials string) (*task, error) {
 	return nil, refuse(AuthRequired, "no task goes with these proxy credentials. The operator makes one with byline task create.").because(err)
 }
 
-func hostNotAdapted(authority string) *Refusal {
-	return refuse(HostNotAdapted, "no adapter names %s, so nothing may go there. A security engineer can write one (byline adapter check explains how).", authority)
-}
-
-func ended(err error) *Refusal {
-	return refuse(TaskEnded, "%v. Ask its sponsor or the operator for a new task.", err)
-}
-
 // absolute answers a plain-HTTP request in absolute form with the same walk.
 func (s *Server) absolute(w http.ResponseWriter, r *http.Request) {
 	t, _, err := s.openTunnel(r, r.URL.Host, "http")

@@ -9,37 +9,38 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/byline-proxy/byline/proxy/wire"
 	"github.com/rs/zerolog"
+
+	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// Code is the stable name of a refusal. Users script against codes, so one is
-// never renamed or reused.
+// Code is the stable name of a refusal. Users script against codes, so none is
+// ever renamed or reused.
 type Code string
 
 // The codes, each with the one situation it stands for.
 const (
-	AuthRequired       Code = "auth_required"        // no task, or one that does not check out
-	TaskEnded          Code = "task_ended"           // the task was ended, revoked or has expired
+	AuthRequired       Code = "auth_required"        // no task, or credentials that fit none
+	TaskEnded          Code = "task_ended"           // the task was ended, was revoked or has expired
 	HostNotAdapted     Code = "host_not_adapted"     // no adapter names the host
 	Misdirected        Code = "misdirected"          // the request names another host than its tunnel
-	AmbiguousRequest   Code = "ambiguous_request"    // two readers could understand it in two ways
+	AmbiguousRequest   Code = "ambiguous_request"    // two readers could understand it differently
 	ActionUnclassified Code = "action_unclassified"  // the adapter names no action for it
 	OutOfScope         Code = "out_of_scope"         // the task's grant does not cover it
-	PolicyDenied       Code = "policy_denied"        // the grant covers it, an operator's policy forbids it
+	PolicyDenied       Code = "policy_denied"        // the grant covers it, but an operator's policy forbids it
 	LoginByAgent       Code = "login_by_agent"       // only Byline logs in
 	LeaseUnavailable   Code = "lease_unavailable"    // no account is free
 	LoginFailed        Code = "login_failed"         // Byline could not log in
 	NotRecorded        Code = "not_recorded"         // no durable record, so no request
 	UpstreamUnreached  Code = "upstream_unreachable" // the application did not answer, or not in HTTP
-	UpstreamTLS        Code = "upstream_tls"         // the application's certificate does not check out
+	UpstreamTLS        Code = "upstream_tls"         // the application's certificate could not be verified
 	RenewNotReplayable Code = "renew_not_replayable" // the session ended under a request that must not be sent twice
-	TooLarge           Code = "too_large"            // a head beyond the limits
+	TooLarge           Code = "too_large"            // the head exceeds the limits
 	TooManyTunnels     Code = "too_many_tunnels"     // the task has as many connections as it may have
 )
 
-// about is what every refusal of one code has in common.
-var about = map[Code]struct {
+// codes holds what all refusals of one code have in common.
+var codes = map[Code]struct {
 	status int
 	title  string
 }{
@@ -62,18 +63,20 @@ var about = map[Code]struct {
 	TooManyTunnels:     {http.StatusTooManyRequests, "The task has too many connections"},
 }
 
-// Refusal is an answer of our own making: RFC 9457 problem details that an
-// agent, often a language model, can act on. It is an error so that a step of
+// Refusal is an answer that Byline itself gives: RFC 9457 problem details that an
+// agent, often a language model, can act on. It is an error, so that a step of
 // the walk returns it like any other. Detail says what was refused, what is
-// allowed instead, and who can change that; it never holds a secret.
+// allowed instead, and who can change that. It never holds a secret.
 type Refusal struct {
 	Code   Code
 	Detail string
-	Status int   // 0: the code's own
-	Retry  int   // seconds for Retry-After; 0 none
-	Cause  error // for the operator's log; not shown to the agent
+	Status int   // HTTP status; 0 stands for the code's own
+	Retry  int   // seconds, sent as Retry-After; 0 sends none
+	Cause  error // for the operator's log; never shown to the agent
 }
 
+// Error returns the code with the cause, or with the detail if there is no
+// cause.
 func (r *Refusal) Error() string {
 	if r.Cause != nil {
 		return fmt.Sprintf("%s: %v", r.Code, r.Cause)
@@ -81,24 +84,28 @@ func (r *Refusal) Error() string {
 	return string(r.Code) + ": " + r.Detail
 }
 
+// Unwrap returns the cause.
 func (r *Refusal) Unwrap() error { return r.Cause }
 
 func refuse(code Code, format string, args ...any) *Refusal {
 	return &Refusal{Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
-// because attaches the cause for the operator's log.
-func (r *Refusal) because(err error) *Refusal { r.Cause = err; return r }
+// because sets the cause and returns r.
+func (r *Refusal) because(err error) *Refusal {
+	r.Cause = err
+	return r
+}
 
 func (r *Refusal) status() int {
 	if r.Status != 0 {
 		return r.Status
 	}
-	return about[r.Code].status
+	return codes[r.Code].status
 }
 
-// asRefusal turns any error of a step into a refusal. An error that no step
-// foresaw is refused as unreachable without its text (it fails closed).
+// asRefusal returns the refusal for any error of a step. An error that no step
+// foresaw is refused as unreachable, without its text.
 func asRefusal(err error) *Refusal {
 	var r *Refusal
 	if errors.As(err, &r) {
@@ -111,7 +118,8 @@ func asRefusal(err error) *Refusal {
 	return refuse(UpstreamUnreached, "the exchange failed inside the proxy; the operator's log has the cause").because(err)
 }
 
-// malformed puts the remedy behind what the wire found wrong.
+// malformed returns the refusal for a message that the wire could not accept,
+// with the remedy.
 func malformed(m *wire.Malformed) *Refusal {
 	remedy := "Send the request in one plain form (RFC 9112, RFC 9113)."
 	switch m.Status {
@@ -125,7 +133,74 @@ func malformed(m *wire.Malformed) *Refusal {
 	return &Refusal{Code: Code(m.Code), Detail: m.Detail + ". " + remedy, Status: m.Status}
 }
 
-// problem is the body of a refusal, RFC 9457 section 3.1.
+func hostNotAdapted(authority string) *Refusal {
+	return refuse(HostNotAdapted, "no adapter names %s, so nothing may go there. A security engineer can write one (byline adapter check explains how).", authority)
+}
+
+// ended returns the refusal for a task that is over; err says why it is.
+func ended(err error) *Refusal {
+	return refuse(TaskEnded, "%v. Ask its sponsor or the operator for a new task.", err)
+}
+
+// unreached returns the refusal for a round trip that failed on the
+// application's side.
+func unreached(host string, err error) *Refusal {
+	var e *wire.Error
+	if !errors.As(err, &e) {
+		return refuse(UpstreamUnreached, "%s could not be reached.", host).because(err)
+	}
+
+	switch e.Stage {
+	case wire.StageTLS:
+		return refuse(UpstreamTLS, "the certificate of %s was not accepted. The operator can name its authority in the adapter (upstream.ca).", host).because(err)
+	case wire.StageAddress:
+		return refuse(UpstreamUnreached, "%s resolves to an address that Byline does not dial (private, loopback or link-local). "+
+			"The operator can allow it in byline.yaml (guard.allow).", host).because(err)
+	case wire.StageProxy:
+		return refuse(UpstreamUnreached, "the proxy on the way to %s did not lead there. The operator names it in the adapter or in byline.yaml (upstream.proxy); "+
+			"the operator's log has its answer.", host).because(err)
+	case wire.StageTimeout:
+		r := refuse(UpstreamUnreached, "%s did not answer in time.", host).because(err)
+		r.Status = http.StatusGatewayTimeout
+		return r
+	}
+	return refuse(UpstreamUnreached, "%s could not be reached or did not answer in HTTP (%s).", host, e.Stage).because(err)
+}
+
+// refuse logs and records the refusal and returns it as the answer. If the
+// intent is already on record, the outcome is recorded once the answer is sent.
+func (x *exchange) refuse(r *Refusal) *wire.Response {
+	x.server.logRefusal(x.tunnel, r)
+	log := x.server.opt.Log
+	if r.Code == ActionUnclassified && log.GetLevel() <= zerolog.DebugLevel {
+		log.Debug().Str("adapter", x.adapter.Name()).Str("method", x.in.Method).Str("path", x.in.Path).Strs("near", x.near(false)).Msg("no action")
+	}
+
+	if x.intent == "" {
+		return r.response(x.outcome(r.status(), r.Code, 0, 0))
+	}
+	resp := r.response(x.intent)
+	resp.Done = func(sent, received int64, _ error) { x.outcome(r.status(), r.Code, sent, received) }
+	return resp
+}
+
+// logRefusal logs a refusal with its cause, which the agent does not see. Those
+// without a cause are the agent's own and are logged at debug level.
+func (s *Server) logRefusal(t *tunnel, r *Refusal) {
+	e := s.opt.Log.Debug()
+	if r.Cause != nil {
+		e = s.opt.Log.Warn().Err(r.Cause)
+	}
+	if t != nil && t.task != nil {
+		e = e.Str("task", t.task.ID())
+	}
+	if t != nil {
+		e = e.Str("host", t.authority)
+	}
+	e.Str("code", string(r.Code)).Msg("refused")
+}
+
+// problem is the body of a refusal (RFC 9457 section 3.1).
 type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
@@ -136,13 +211,15 @@ type problem struct {
 }
 
 func (r *Refusal) body(record string) []byte {
+	p := problem{
+		Type: "https://byline.dev/refusals#" + string(r.Code), Title: codes[r.Code].title,
+		Status: r.status(), Detail: r.Detail, Code: r.Code, Record: record,
+	}
+
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(problem{ // strings and an int always encode
-		Type: "https://byline.dev/refusals#" + string(r.Code), Title: about[r.Code].title,
-		Status: r.status(), Detail: r.Detail, Code: r.Code, Record: record,
-	})
+	_ = e.Encode(p) // strings and an int always encode
 	return b.Bytes()
 }
 
@@ -161,7 +238,7 @@ func (r *Refusal) fields(record string) []wire.Field {
 	return f
 }
 
-// response is the refusal as the wires send it.
+// response returns the refusal as an answer inside a tunnel.
 func (r *Refusal) response(record string) *wire.Response {
 	b := r.body(record)
 	return &wire.Response{
@@ -170,44 +247,18 @@ func (r *Refusal) response(record string) *wire.Response {
 	}
 }
 
-// http is the refusal as the front, which speaks net/http, sends it.
+// http returns the refusal as the answer to a request that came to the proxy
+// port itself.
 func (r *Refusal) http(req *http.Request, record string) *http.Response {
-	b := r.body(record)
 	h := http.Header{}
 	for _, f := range r.fields(record) {
 		h.Set(f.Name, f.Value)
 	}
+
+	b := r.body(record)
 	return &http.Response{
 		Status: strconv.Itoa(r.status()) + " " + http.StatusText(r.status()), StatusCode: r.status(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h, Request: req, Close: true,
 		Body: io.NopCloser(bytes.NewReader(b)), ContentLength: int64(len(b)),
 	}
-}
-
-func (s *Server) logRefusal(t *tunnel, r *Refusal) {
-	e := s.opt.Log.Debug()
-	if r.Cause != nil {
-		e = s.opt.Log.Warn().Err(r.Cause)
-	}
-	if t != nil && t.task != nil {
-		e = e.Str("task", t.task.ID())
-	}
-	if t != nil {
-		e = e.Str("host", t.authority)
-	}
-	e.Str("code", string(r.Code)).Msg("refused")
-}
-
-// refuse answers with a refusal and puts it on record.
-func (x *exchange) refuse(r *Refusal) *wire.Response {
-	x.server.logRefusal(x.tunnel, r)
-	if log := x.server.opt.Log; r.Code == ActionUnclassified && log.GetLevel() <= zerolog.DebugLevel {
-		log.Debug().Str("adapter", x.adapter.Name()).Str("method", x.in.Method).Str("path", x.in.Path).Strs("near", x.near(false)).Msg("no action")
-	}
-	if x.intent == "" {
-		return r.response(x.outcome(r.status(), r.Code, 0, 0))
-	}
-	resp := r.response(x.intent)
-	resp.Done = func(sent, received int64, _ error) { x.outcome(r.status(), r.Code, sent, received) }
-	return resp
 }

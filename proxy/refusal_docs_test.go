@@ -20,7 +20,7 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 		code, rest, _ := strings.Cut(part, "\n")
 		sections[code] = rest
 	}
-	for code, a := range about {
+	for code, a := range codes {
 		s, ok := sections[string(code)]
 		if !ok {
 			t.Errorf("%s is not explained", code)

@@ -9,29 +9,34 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// renew looks whether the SaaS says that the session is over. It logs in once
-// and sends again only what cannot have been acted on: safe methods (RFC 9110
-// section 9.2.1). Anything else the agent must decide to send again.
+// renew replaces a session that the application says is over, at most once for a
+// request. It sends again only what cannot have taken effect: safe methods (RFC
+// 9110 section 9.2.1) and actions that the adapter calls safe. Anything else the
+// agent must decide to send again.
 func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Response, error) {
-	if over, err := x.sessionOver(resp); !over || err != nil {
+	over, err := x.sessionOver(resp)
+	if !over || err != nil {
 		return resp, err
 	}
+
 	closeBody(resp)
 	x.hold.lease.Invalidate(x.session)
-	if !safe(x.in.Method) && !x.action.Safe || x.in.Body != nil && !x.bodyComplete {
+	if !x.replayable() {
 		return nil, refuse(RenewNotReplayable, "the session at %s had ended and will be renewed. This %s was not sent a second time: "+
 			"check whether it took effect, then send it again (forms need fresh tokens).", x.tunnel.host, x.in.Method)
 	}
+
 	if err := x.openSession(ctx); err != nil {
 		return nil, err
 	}
 	x.strip()
 	x.inject()
-	resp, err := x.forward(ctx)
+	resp, err = x.forward(ctx)
 	if err != nil {
 		return nil, err
 	}
-	over, err := x.sessionOver(resp)
+
+	over, err = x.sessionOver(resp)
 	if err != nil {
 		return nil, err
 	}
@@ -44,30 +49,41 @@ func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Respon
 	return resp, nil
 }
 
-// sessionOver asks the adapter, with the beginning of the body where its rule
-// needs one. The body stays readable from its start.
+// replayable reports whether the request can be sent a second time: it cannot
+// have taken effect, and its whole body is still here.
+func (x *exchange) replayable() bool {
+	safe := x.action.Safe
+	switch x.in.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		safe = true
+	}
+	return safe && (x.in.Body == nil || x.bodyComplete)
+}
+
+// endedPeekLimit bounds how many bytes of an answer are held in order to see
+// whether the session has ended.
+const endedPeekLimit = 64 << 10
+
+// sessionOver asks the adapter whether the answer says that the session is over.
+// It reads the start of the body if the adapter's rules need it; the body can
+// still be read from its start.
 func (x *exchange) sessionOver(resp *wire.Response) (bool, error) {
-	if !x.adapter.EndedNeedsBody(resp.Status, resp.Fields) || resp.Body == nil {
+	if resp.Body == nil || !x.adapter.EndedNeedsBody(resp.Status, resp.Fields) {
 		return x.adapter.Ended(resp.Status, resp.Fields, nil), nil
 	}
-	room := resp.Length
-	if room < 0 || room > headRoom {
-		room = headRoom
+
+	size := resp.Length
+	if size < 0 || size > endedPeekLimit {
+		size = endedPeekLimit
 	}
-	head := make([]byte, room)
-	n, err := io.ReadFull(resp.Body, head)
+	start := make([]byte, size)
+	n, err := io.ReadFull(resp.Body, start)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		closeBody(resp)
 		return false, refuse(UpstreamUnreached, "the answer of %s broke off.", x.tunnel.host).because(err)
 	}
+
 	rest := resp.Body
-	resp.Body = &replacedBody{Reader: io.MultiReader(bytes.NewReader(head[:n]), rest), Closer: rest}
-	return x.adapter.Ended(resp.Status, resp.Fields, head[:n]), nil
+	resp.Body = &replacedBody{Reader: io.MultiReader(bytes.NewReader(start[:n]), rest), Closer: rest}
+	return x.adapter.Ended(resp.Status, resp.Fields, start[:n]), nil
 }
-
-func safe(method string) bool {
-	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
-}
-
-// headRoom bounds how much of an answer is held to see whether the session has ended.
-const headRoom = 64 << 10
