@@ -7,7 +7,8 @@ import (
 	"slices"
 )
 
-// systemRoots are where Linux distributions and the BSDs keep theirs.
+// systemRoots lists the files in which Linux distributions and the BSDs keep the
+// system's root certificates.
 var systemRoots = []string{
 	"/etc/ssl/certs/ca-certificates.crt",
 	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -17,23 +18,25 @@ var systemRoots = []string{
 	"/usr/local/share/certs/ca-root-nss.crt",
 }
 
-// Bundle is a PEM file of roots: ours, and before it the system's if asked.
-// SSL_CERT_FILE and its like replace the trust store and need both;
-// NODE_EXTRA_CA_CERTS extends it and needs ours alone.
-func (a *Authority) Bundle(system bool) ([]byte, error) {
-	if !system {
+// Bundle returns Byline's root as a PEM file, preceded by the system's roots if
+// withSystem is true. Variables like SSL_CERT_FILE replace a program's trust
+// store and need both; NODE_EXTRA_CA_CERTS extends it and needs only Byline's
+// root. Bundle fails if it finds none of the usual files of system roots.
+func (a *Authority) Bundle(withSystem bool) ([]byte, error) {
+	if !withSystem {
 		return a.RootPEM(), nil
 	}
 	return bundle(systemRoots, a.RootPEM())
 }
 
-func bundle(places []string, ours []byte) ([]byte, error) {
-	for _, path := range places {
+// bundle appends root to the first of paths that contains certificates.
+func bundle(paths []string, root []byte) ([]byte, error) {
+	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil || !bytes.Contains(text, []byte("BEGIN CERTIFICATE")) {
 			continue
 		}
-		return slices.Concat(bytes.TrimRight(text, "\n"), []byte("\n"), ours), nil
+		return slices.Concat(bytes.TrimRight(text, "\n"), []byte("\n"), root), nil
 	}
 	return nil, errors.New("certs: no file of system roots was found: install the package ca-certificates")
 }

@@ -9,45 +9,50 @@ import (
 	"strings"
 )
 
-// names is what an issuing authority may sign. The zero value permits nothing.
+// names is the set of names that an issuing authority may sign. The zero value
+// permits nothing. All lists are sorted and without duplicates.
 type names struct {
-	exact    []string     // sorted
-	suffixes []string     // of "*.suffix", sorted
-	ips      []netip.Addr // sorted
+	exact    []string
+	suffixes []string // "a.example" for "*.a.example"
+	ips      []netip.Addr
 }
 
-// parseNames takes host names, "*.suffix" and IP addresses, each with or
-// without a port. Order and repetition do not matter.
+// parseNames parses host names, "*.suffix" and IP addresses, each with or without
+// a port, in any order and with repetitions.
 func parseNames(hosts []string) (names, error) {
 	var n names
-	for _, h := range hosts {
-		host := canonical(h)
+	for _, text := range hosts {
+		host := canonical(text)
 		if ip, err := netip.ParseAddr(host); err == nil {
 			n.ips = append(n.ips, ip.Unmap())
 			continue
 		}
-		suffix, wild := strings.CutPrefix(host, "*.")
+		suffix, isSuffix := strings.CutPrefix(host, "*.")
 		switch {
 		case !validName(suffix):
-			return names{}, fmt.Errorf("certs: %q is not a host name, *.suffix or IP address", h)
-		case wild:
+			return names{}, fmt.Errorf("certs: %q is not a host name, *.suffix or IP address", text)
+		case isSuffix:
 			n.suffixes = append(n.suffixes, suffix)
 		default:
 			n.exact = append(n.exact, host)
 		}
 	}
+
 	slices.Sort(n.exact)
 	slices.Sort(n.suffixes)
 	slices.SortFunc(n.ips, netip.Addr.Compare)
-	n.exact, n.suffixes, n.ips = slices.Compact(n.exact), slices.Compact(n.suffixes), slices.Compact(n.ips)
+	n.exact = slices.Compact(n.exact)
+	n.suffixes = slices.Compact(n.suffixes)
+	n.ips = slices.Compact(n.ips)
 	return n, nil
 }
 
-// canonical is a host without port, brackets or final dot, in lower case.
+// canonical returns host in lower case and without port, brackets and final dot.
+// An IPv4-mapped IPv6 address becomes the IPv4 address.
 func canonical(host string) string {
-	if h, port, err := net.SplitHostPort(host); err == nil {
+	if name, port, err := net.SplitHostPort(host); err == nil {
 		if _, err := strconv.ParseUint(port, 10, 16); err == nil {
-			host = h
+			host = name
 		}
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
@@ -58,8 +63,8 @@ func canonical(host string) string {
 	return host
 }
 
-// validName takes what RFC 1123 section 2.1 allows, and underscores, which
-// intranets have.
+// validName reports whether s is a host name in lower case (RFC 1123, Section
+// 2.1). Underscores are accepted because names in intranets contain them.
 func validName(s string) bool {
 	if s == "" || len(s) > 253 {
 		return false
@@ -77,7 +82,7 @@ func validName(s string) bool {
 	return true
 }
 
-// permits takes a canonical host.
+// permits reports whether host, which must be canonical, may be signed.
 func (n names) permits(host string) bool {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.Zone() == "" && slices.Contains(n.ips, ip)
@@ -88,21 +93,25 @@ func (n names) permits(host string) bool {
 	if _, ok := slices.BinarySearch(n.exact, host); ok {
 		return true
 	}
-	return slices.ContainsFunc(n.suffixes, func(s string) bool { return strings.HasSuffix(host, "."+s) })
+	return slices.ContainsFunc(n.suffixes, func(suffix string) bool {
+		return strings.HasSuffix(host, "."+suffix)
+	})
 }
 
-// domains are the dNSName subtrees. RFC 5280 section 4.2.1.10 knows no leading
-// dot in a dNSName constraint, so "*.suffix" is written as its suffix.
+// domains returns the permitted dNSName subtrees. RFC 5280, Section 4.2.1.10
+// defines no leading dot for a dNSName constraint, so "*.suffix" becomes suffix.
 func (n names) domains() []string {
 	all := slices.Concat(n.exact, n.suffixes)
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-func (n names) subnets() (out []*net.IPNet) {
+// subnets returns the permitted iPAddress subtrees, one per address.
+func (n names) subnets() []*net.IPNet {
+	var subnets []*net.IPNet
 	for _, ip := range n.ips {
 		bits := ip.BitLen()
-		out = append(out, &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(bits, bits)})
+		subnets = append(subnets, &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(bits, bits)})
 	}
-	return out
+	return subnets
 }
