@@ -28,7 +28,7 @@ func (s *Server) Explain(_ context.Context, q admin.Question) (admin.Explanation
 		q.Scheme = "https"
 	}
 	tun := &tunnel{server: s, task: t, authority: canonicalAuthority(q.Host, q.Scheme)}
-	tun.host, _ = splitAuthority(tun.authority)
+	tun.host, _ = wire.SplitAuthority(tun.authority)
 	fields := make([]wire.Field, 0, len(q.Headers))
 	for _, h := range q.Headers {
 		fields = append(fields, wire.Field{Name: h[0], Value: h[1]})

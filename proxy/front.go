@@ -76,7 +76,7 @@ func (s *Server) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAc
 // record under the task.
 func (s *Server) openTunnel(r *http.Request, host, scheme string) (t *tunnel, pass bool, err error) {
 	t = &tunnel{server: s, authority: canonicalAuthority(host, scheme)}
-	t.host, _ = splitAuthority(t.authority)
+	t.host, _ = wire.SplitAuthority(t.authority)
 	if t.task, err = s.authenticate(r.Header.Get("Proxy-Authorization")); err != nil {
 		return t, false, err
 	}

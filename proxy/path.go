@@ -1,6 +1,10 @@
 package proxy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/byline-proxy/byline/proxy/wire"
+)
 
 // ambiguousPath returns why two readers could take the raw path p for different
 // resources, or "" if they could not. The application, its front server and
@@ -118,7 +122,7 @@ func unhex(c byte) byte {
 // in lower case without a trailing dot, a colon, and the port, which is the
 // scheme's if authority names none. It returns "" if there is no host.
 func canonicalAuthority(authority, scheme string) string {
-	host, port := splitAuthority(authority)
+	host, port := wire.SplitAuthority(authority)
 	if host == "" {
 		return ""
 	}
@@ -129,18 +133,4 @@ func canonicalAuthority(authority, scheme string) string {
 		}
 	}
 	return host + ":" + port
-}
-
-// splitAuthority splits host[:port] and [v6][:port]. The host comes back in
-// lower case and without a trailing dot, a v6 address in its brackets. A bare
-// v6 address, which cannot be told from a host and a port, gives "" and "".
-func splitAuthority(a string) (host, port string) {
-	host = a
-	if i := strings.LastIndexByte(a, ':'); i >= 0 && !strings.HasSuffix(a, "]") {
-		host, port = a[:i], a[i+1:]
-	}
-	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
-		return "", ""
-	}
-	return strings.ToLower(strings.TrimSuffix(host, ".")), port
 }

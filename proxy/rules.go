@@ -9,6 +9,7 @@ import (
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/policy"
+	"github.com/byline-proxy/byline/proxy/wire"
 	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
@@ -55,9 +56,9 @@ func compile(r Rules) (*rules, error) {
 
 // passThrough tells whether tunnels to the authority are copied unread.
 func (r *rules) passThrough(authority string) bool {
-	host, port := splitAuthority(authority)
+	host, port := wire.SplitAuthority(authority)
 	return slices.ContainsFunc(r.pass, func(pattern string) bool {
-		want, wantPort := splitAuthority(pattern)
+		want, wantPort := wire.SplitAuthority(pattern)
 		if wantPort == "" {
 			wantPort = "443"
 		}
@@ -76,7 +77,7 @@ func (r *rules) names() []string {
 	var names []string
 	for _, a := range r.adapters.All() {
 		for _, h := range a.Hosts() {
-			host, _ := splitAuthority(h)
+			host, _ := wire.SplitAuthority(h)
 			names = append(names, strings.Trim(host, "[]"))
 		}
 	}

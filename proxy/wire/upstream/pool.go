@@ -270,12 +270,12 @@ func whereTo(t *Target) (name, addr string, err error) {
 	if bad != nil {
 		return "", "", fmt.Errorf("the target's authority: %s", bad.Detail)
 	}
-	port := h1.PortOf(authority)
-	name = authority
-	if port != "" {
-		name = authority[:len(authority)-len(port)-1]
-	} else if port = "443"; t.Scheme == "http" {
-		port = "80"
+	name, port := wire.SplitAuthority(authority)
+	if port == "" {
+		port = "443"
+		if t.Scheme == "http" {
+			port = "80"
+		}
 	}
 	if len(name) > 1 && name[0] == '[' {
 		name = name[1 : len(name)-1]

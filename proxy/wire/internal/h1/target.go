@@ -20,10 +20,13 @@ func ParseTarget(t string, h *wire.Head, allowed TargetForms) (named string, bad
 		if allowed&AuthorityForm == 0 {
 			return "", wire.Ambiguous("CONNECT is for the proxy, not for a host behind it")
 		}
-		if named, bad = CheckAuthority(t); bad == nil && PortOf(named) == "" {
-			bad = wire.Ambiguous("the target of CONNECT has no port")
+		if named, bad = CheckAuthority(t); bad != nil {
+			return "", bad
 		}
-		return named, bad
+		if _, port := wire.SplitAuthority(named); port == "" {
+			return "", wire.Ambiguous("the target of CONNECT has no port")
+		}
+		return named, nil
 	case t == "*":
 		if h.Method != "OPTIONS" {
 			return "", wire.Ambiguous(`the target "*" is for OPTIONS alone`)
@@ -123,13 +126,6 @@ func isPort(s string) bool { // with its colon
 		n = n*10 + int(c-'0')
 	}
 	return n <= 65535
-}
-
-func PortOf(authority string) string {
-	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
-		return authority[i+1:]
-	}
-	return ""
 }
 
 // sameAuthority compares what two places of one message name; a scheme's own
