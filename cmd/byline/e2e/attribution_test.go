@@ -19,17 +19,17 @@ func TestI4TheApplicationNamesTheAccountAndTheRecordTheAgent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			app := j.app(t)
 			h := testenv.New(t, "")
-			h.Serves(app, "")
-			h.Account(app, "Agent-01")
+			h.AddAdapter(app, "")
+			h.AddAccount(app, "Agent-01")
 			h.Start()
-			lent := testenv.Lend(t, app)
-			spec := testenv.Spec{Agent: "spiffe://acme.test/agent/" + name, Sponsor: "alice@acme.test", Purpose: "INC-77", Allow: j.allow}
-			task := h.Task(spec)
-			agent := h.Agent(task, app, lent)
+			lent := testenv.BorrowCookies(t, app)
+			spec := testenv.TaskSpec{Agent: "spiffe://acme.test/agent/" + name, Sponsor: "alice@acme.test", Purpose: "INC-77", Allow: j.allow}
+			task := h.CreateTask(spec)
+			agent := h.NewAgent(task, app, lent)
 			began := time.Now()
 			title, action, resource := j.write(t, agent, "Printer-"+name, "the printer is on fire")
 			agent.Get(j.read).Want(t, 200, j.shows)
-			h.End(task)
+			h.EndTask(task)
 
 			checkHistory(t, app, began, title, "the printer is on fire", "Agent-01")
 			r := recordOf(t, h, "intent", action, resource)
@@ -109,31 +109,31 @@ func checkRecords(t *testing.T, h *testenv.Env, task *testenv.Task) {
 
 // byline run surrounds a program that knows nothing of Byline.
 func TestI1AProgramInBylineRunSeesNoSecret(t *testing.T) {
-	app := testenv.Wiki(t)
+	app := testenv.MediaWiki(t)
 	h := testenv.New(t, "")
-	h.Serves(app, "")
-	h.Account(app, "Agent-01")
+	h.AddAdapter(app, "")
+	h.AddAccount(app, "Agent-01")
 	h.Start()
 	began := time.Now()
 	const at = "/index.php?title=Sandbox/Run&action="
-	answers := h.RunAgent(testenv.Spec{Allow: jobs["mediawiki"].allow}, testenv.Work{Base: app.Public, Cookies: testenv.Lend(t, app), Steps: []testenv.Step{
+	answers := h.RunAgent(testenv.TaskSpec{Allow: jobs["mediawiki"].allow}, testenv.AgentScript{BaseURL: app.PublicURL, Cookies: testenv.BorrowCookies(t, app), Steps: []testenv.Step{
 		{Method: "GET", Path: at + "edit", Take: []string{"wpEditToken", "wpStarttime", "wpEdittime", "wpUnicodeCheck"}},
 		{Method: "POST", Path: at + "submit", Form: map[string][]string{"wpTextbox1": {"by a program"}, "wpSummary": {"by a program"}, "wpSave": {"Save"},
 			"wpUltimateParam": {"1"}, "model": {"wikitext"}, "format": {"text/x-wiki"}, "wpEditToken": {"${wpEditToken}"}, "wpStarttime": {"${wpStarttime}"},
 			"wpEdittime": {"${wpEdittime}"}, "wpUnicodeCheck": {"${wpUnicodeCheck}"}}},
 		{Method: "GET", Path: "/index.php?title=Main_Page"},
 	}}, func(pid int) {
-		h.SearchEnvironment(t, pid)
-		h.Search(t)
+		h.SearchProcessEnvironment(t, pid)
+		h.SearchForSecrets(t)
 	})
 	if len(answers) != 3 {
 		t.Fatalf("%d answers", len(answers))
 	}
 	answers[1].Want(t, 302, "")
-	answers[2].Refused(t, "out_of_scope")
+	answers[2].WantRefusal(t, "out_of_scope")
 	checkHistory(t, app, began, "Sandbox/Run", "by a program", "Agent-01")
 	var tasks []testenv.Task
-	h.JSON(&tasks, "task", "list")
+	h.BylineJSON(&tasks, "task", "list")
 	if len(tasks) != 1 || tasks[0].State == "active" {
 		t.Errorf("the task did not end with its program: %+v", tasks)
 	}
@@ -146,17 +146,17 @@ func TestI7RefusedRequestsDoNotReachTheApplication(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			app := j.app(t)
 			h := testenv.New(t, "")
-			h.Serves(app, "")
-			h.Account(app, "Agent-01")
+			h.AddAdapter(app, "")
+			h.AddAccount(app, "Agent-01")
 			h.Start()
-			agent := h.Agent(h.Task(testenv.Spec{Allow: []string{name + ":*"}}), app, testenv.Lend(t, app))
-			app.Forget()
+			agent := h.NewAgent(h.CreateTask(testenv.TaskSpec{Allow: []string{name + ":*"}}), app, testenv.BorrowCookies(t, app))
+			app.ForgetRequests()
 			for _, r := range j.refusals {
-				t.Run(r.what, func(t *testing.T) { agent.Do(r.method, r.path, r.form).Refused(t, r.code) })
+				t.Run(r.what, func(t *testing.T) { agent.SendForm(r.method, r.path, r.form).WantRefusal(t, r.code) })
 			}
-			narrow := h.Agent(h.Task(testenv.Spec{Allow: []string{name + ":static.read"}}), app, testenv.Lend(t, app))
-			narrow.Get(j.read).Refused(t, "out_of_scope")
-			if seen := app.Seen(); len(seen) != 0 {
+			narrow := h.NewAgent(h.CreateTask(testenv.TaskSpec{Allow: []string{name + ":static.read"}}), app, testenv.BorrowCookies(t, app))
+			narrow.Get(j.read).WantRefusal(t, "out_of_scope")
+			if seen := app.Requests(); len(seen) != 0 {
 				t.Errorf("%d requests reached the application, the first: %s %s", len(seen), seen[0].Method, seen[0].URI)
 			}
 			h.Stop() // a refusal is answered before its record is durable
@@ -177,19 +177,19 @@ func TestI7RefusedRequestsDoNotReachTheApplication(t *testing.T) {
 // no other, and all of it ends with the task.
 func TestI6OneTaskAtThreeApplications(t *testing.T) {
 	h := testenv.New(t, "")
-	spec := testenv.Spec{}
+	spec := testenv.TaskSpec{}
 	running := map[string]*apps.App{}
 	for name, j := range jobs {
 		running[name] = j.app(t)
-		h.Serves(running[name], "")
-		h.Account(running[name], "Agent-01")
+		h.AddAdapter(running[name], "")
+		h.AddAccount(running[name], "Agent-01")
 		spec.Allow = append(spec.Allow, j.allow...)
 	}
 	h.Start()
-	task := h.Task(spec)
+	task := h.CreateTask(spec)
 	var wait sync.WaitGroup
 	for name, j := range jobs {
-		agent := h.Agent(task, running[name], testenv.Lend(t, running[name]))
+		agent := h.NewAgent(task, running[name], testenv.BorrowCookies(t, running[name]))
 		wait.Go(func() {
 			for range 3 {
 				if a := agent.Get(j.read); a.Err != nil || a.Status != 200 || !strings.Contains(a.Body, j.shows) {
@@ -203,13 +203,13 @@ func TestI6OneTaskAtThreeApplications(t *testing.T) {
 	for name := range jobs {
 		sessions[name] = theSession(t, running[name])
 	}
-	h.End(task)
+	h.EndTask(task)
 	for name, j := range jobs {
 		if _, page := running[name].Replay(sessions[name], j.read); strings.Contains(page, j.shows) {
 			t.Errorf("%s: the session outlived the task", name)
 		}
 		for other := range jobs {
-			if all := strings.Join(running[other].Cookies(), "\n"); other != name && strings.Contains(all, sessions[name]) {
+			if all := strings.Join(running[other].CookieHeaders(), "\n"); other != name && strings.Contains(all, sessions[name]) {
 				t.Errorf("%s was sent the session at %s", other, name)
 			}
 		}

@@ -65,17 +65,17 @@ func TestI2ABrowserWithAPersonsSessionWorksUnderTheAccount(t *testing.T) {
 			app := jobs[name].app(t)
 			program, modules := browser(t)
 			h := testenv.New(t, "")
-			h.Serves(app, "")
-			h.Account(app, "Agent-01")
+			h.AddAdapter(app, "")
+			h.AddAccount(app, "Agent-01")
 			h.Start()
-			lent := testenv.Lend(t, app)
-			h.Lent(lent)
+			lent := testenv.BorrowCookies(t, app)
+			h.AddBorrowed(lent)
 			cookies, err := json.Marshal(plain(lent))
 			if err != nil {
 				t.Fatal(err)
 			}
 			began := time.Now()
-			r := h.Finish(h.Run(testenv.Spec{Allow: work.allow}, "clients", []string{"APP=" + name, "BASE=" + app.Public, "TITLE=" + work.title,
+			r := h.RunToEnd(h.RunCommand(testenv.TaskSpec{Allow: work.allow}, "clients", []string{"APP=" + name, "BASE=" + app.PublicURL, "TITLE=" + work.title,
 				"TEXT=Says a browser.", "COOKIES=" + string(cookies), "SHOTS=" + artefacts(t), "BROWSER=" + program, "NODE_PATH=" + modules}, "node", "chromium.cjs"))
 			if r.Code != 0 {
 				t.Fatal(r)
@@ -86,7 +86,7 @@ func TestI2ABrowserWithAPersonsSessionWorksUnderTheAccount(t *testing.T) {
 			}
 			said.check(t, work.title, work.whole)
 			checkChange(t, app, began)
-			checkBackground(t, h, strings.TrimPrefix(app.Public, "https://"), work.whole)
+			checkBackground(t, h, strings.TrimPrefix(app.PublicURL, "https://"), work.whole)
 			checkEnded(t, h, app)
 		})
 	}
@@ -166,7 +166,7 @@ func checkBackground(t *testing.T, h *testenv.Env, host string, whole bool) {
 	if background == 0 {
 		t.Error("the browser asked its maker for nothing: this test shows less than it says")
 	}
-	if strings.Contains(h.Log(), `"level":"error"`) {
+	if strings.Contains(h.ServerLog(), `"level":"error"`) {
 		t.Error("that is an error in the operator's log")
 	}
 }

@@ -110,16 +110,16 @@ func (f *gitHost) pushes(t *testing.T) string {
 // password in git's configuration. The pushed file is larger than what git
 // sends in one piece.
 func TestGitPushesUnderTheAccount(t *testing.T) {
-	passwords := map[string]string{"alice": testenv.Password(), "agent-01": testenv.Password()}
+	passwords := map[string]string{"alice": testenv.NewSecret(), "agent-01": testenv.NewSecret()}
 	f := newGitHost(t, passwords)
 	h := testenv.New(t, "")
-	h.Write("adapters.d/git.yaml", fmt.Sprintf(gitAdapter, f.URL))
-	h.Put("git", "agent-01", map[string]string{"username": "agent-01", "password": passwords["agent-01"]})
+	h.WriteFile("adapters.d/git.yaml", fmt.Sprintf(gitAdapter, f.URL))
+	h.PutAccount("git", "agent-01", map[string]string{"username": "agent-01", "password": passwords["agent-01"]})
 	h.Start()
 	lent := base64.StdEncoding.EncodeToString([]byte("alice:" + passwords["alice"]))
 	git := func(allow string, script string) testenv.Result {
 		t.Helper()
-		return h.Finish(h.Run(testenv.Spec{Allow: []string{allow}}, t.TempDir(), []string{"HOME=" + t.TempDir(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_COUNT=3",
+		return h.RunToEnd(h.RunCommand(testenv.TaskSpec{Allow: []string{allow}}, t.TempDir(), []string{"HOME=" + t.TempDir(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_COUNT=3",
 			"GIT_CONFIG_KEY_0=http.extraHeader", "GIT_CONFIG_VALUE_0=Authorization: Basic " + lent,
 			"GIT_CONFIG_KEY_1=user.name", "GIT_CONFIG_VALUE_1=Alice", "GIT_CONFIG_KEY_2=user.email", "GIT_CONFIG_VALUE_2=alice@acme.test"}, "sh", "-ec", script))
 	}
@@ -149,7 +149,7 @@ head -c 3000000 /dev/urandom >large; git add large; git commit -q -m large; git 
 func checkRuns(t *testing.T, h *testenv.Env) {
 	t.Helper()
 	var tasks []testenv.Task
-	h.JSON(&tasks, "task", "list")
+	h.BylineJSON(&tasks, "task", "list")
 	for _, task := range tasks {
 		if task.State != "ended" {
 			t.Errorf("task %s is %s after its program", task.ID, task.State)

@@ -65,20 +65,20 @@ func (c client) need(t *testing.T) {
 // TestClientsThatPeopleUseWorkUnderByline puts each of them into byline run,
 // with alice's cookies. None is told of a proxy in any way but its environment.
 func TestClientsThatPeopleUseWorkUnderByline(t *testing.T) {
-	app := testenv.Wiki(t)
+	app := testenv.MediaWiki(t)
 	h := testenv.New(t, "")
-	h.Serves(app, "")
-	h.Account(app, "Agent-01")
+	h.AddAdapter(app, "")
+	h.AddAccount(app, "Agent-01")
 	h.Start()
-	lent := h.Lent(testenv.Lend(t, app))
+	lent := h.AddBorrowed(testenv.BorrowCookies(t, app))
 	dir := programs(t)
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
 			c.need(t)
 			began := time.Now()
 			title := "Sandbox/" + strings.NewReplacer(" ", "-", "/", "-", ",", "", "'", "").Replace(c.name)
-			r := h.Finish(h.Run(testenv.Spec{Allow: []string{"mediawiki:page.read", "mediawiki:page.edit@page/Sandbox*", "mediawiki:api.query"}}, dir,
-				[]string{"BASE=" + app.Public, "TITLE=" + title, "TEXT=by-" + title[8:], "PROTOCOL=" + c.protocol, "COOKIE=" + lent}, c.command...))
+			r := h.RunToEnd(h.RunCommand(testenv.TaskSpec{Allow: []string{"mediawiki:page.read", "mediawiki:page.edit@page/Sandbox*", "mediawiki:api.query"}}, dir,
+				[]string{"BASE=" + app.PublicURL, "TITLE=" + title, "TEXT=by-" + title[8:], "PROTOCOL=" + c.protocol, "COOKIE=" + lent}, c.command...))
 			said := strings.Fields(r.Out)
 			if r.Code != 0 || len(said) < 2 || said[0] != "Success" || !strings.HasPrefix(said[1], c.protocol) {
 				t.Fatalf("%s says %s", c.name, r)

@@ -63,9 +63,9 @@ func openLedger(t *testing.T, more string, accounts ...string) *killed {
 	t.Helper()
 	k := &killed{Env: testenv.New(t, more), app: newLedger(t, accounts...), rand: seeded(t),
 		intents: map[string]audit.Record{}, begun: map[string]int{}, unended: map[string]string{}}
-	k.Write("adapters.d/ledger.yaml", fmt.Sprintf(ledgerAdapter, k.app.URL))
+	k.WriteFile("adapters.d/ledger.yaml", fmt.Sprintf(ledgerAdapter, k.app.URL))
 	for _, a := range accounts {
-		k.Put("ledger", a, map[string]string{"username": a, "password": k.app.passwords[a]})
+		k.PutAccount("ledger", a, map[string]string{"username": a, "password": k.app.passwords[a]})
 	}
 	k.load = newLoad(t, k.Env)
 	var err error

@@ -93,11 +93,11 @@ func TestI3AFullDiskRefusesTrafficAndRecoversByItself(t *testing.T) {
 	k.checkFull(t, works)
 
 	disk.empty(t)
-	k.Until("the server is ready", func() bool { status, _, _ := k.load.operator("GET", "/readyz", nil); return status == http.StatusOK })
+	k.WaitUntil("the server is ready", func() bool { status, _, _ := k.load.operator("GET", "/readyz", nil); return status == http.StatusOK })
 	if status := works.send(k.rand); status != http.StatusOK {
 		t.Errorf("%d after the disk has space again: %v", status, k.load.refused)
 	}
-	k.Until("the ended task is logged out", func() bool { return len(k.app.loggedIn()) == 1 })
+	k.WaitUntil("the ended task is logged out", func() bool { return len(k.app.loggedIn()) == 1 })
 	k.long = []*agent{works}
 	k.killFull(t, disk)
 	k.Stop()

@@ -23,17 +23,17 @@ func TestDokuWiki(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := testenv.New(t, "")
-	h.Serves(app, "")
-	account := h.Account(app, "Agent-01")
+	h.AddAdapter(app, "")
+	account := h.AddAccount(app, "Agent-01")
 	h.Start()
-	task := h.Task(testenv.Spec{Allow: []string{"dokuwiki:page.*@page/sandbox"}})
-	agent := h.Agent(task, app, lent)
+	task := h.CreateTask(testenv.TaskSpec{Allow: []string{"dokuwiki:page.*@page/sandbox"}})
+	agent := h.NewAgent(task, app, lent)
 
 	form := agent.Get("/doku.php?id=sandbox&do=edit").Want(t, 200, "agent-01")
 	_, editor, _ := strings.Cut(form.Body, `id="dw__editform"`)
 	fields := url.Values{"id": {"sandbox"}, "rev": {"0"}, "date": {""}, "prefix": {"."}, "suffix": {""}, "wikitext": {"by an agent"}, "summary": {"INC-7"}, "do[save]": {"1"}}
 	for _, name := range []string{"sectok", "changecheck"} {
-		fields.Set(name, html.UnescapeString(testenv.Field(editor, name)))
+		fields.Set(name, html.UnescapeString(testenv.FormField(editor, name)))
 	}
 	agent.Post("/doku.php?id=sandbox&do=edit", fields).Want(t, 302, "")
 	agent.Get("/doku.php?id=sandbox").Want(t, 200, "by an agent")
@@ -57,7 +57,7 @@ func TestDokuWiki(t *testing.T) {
 		{"another page in the form", "POST", "/doku.php?id=sandbox", url.Values{"id": {"start"}, "do[save]": {"1"}}, "action_unclassified"},
 		{"two buttons", "POST", "/doku.php?id=sandbox", url.Values{"id": {"sandbox"}, "do[save]": {"1"}, "do[admin]": {"1"}}, "action_unclassified"},
 	} {
-		t.Run(c.what, func(t *testing.T) { agent.Do(c.method, c.target, c.form).Refused(t, c.code) })
+		t.Run(c.what, func(t *testing.T) { agent.SendForm(c.method, c.target, c.form).WantRefusal(t, c.code) })
 	}
 	by := *agent
 	by.Header = agent.Header.Clone()
@@ -72,13 +72,13 @@ func TestDokuWiki(t *testing.T) {
 		t.Errorf("%d logins for a session that was killed, want 1", n)
 	}
 
-	h.End(task)
-	h.Until("the session is logged out", func() bool { return checkedIn(h, task.ID) == 1 })
-	all := app.Seen()
+	h.EndTask(task)
+	h.WaitUntil("the session is logged out", func() bool { return checkedIn(h, task.ID) == 1 })
+	all := app.Requests()
 	if last := all[len(all)-1]; !strings.Contains(last.URI, "do=logout") || last.Status != 302 {
 		t.Errorf("the last request was %s %s: %d, want a logout", last.Method, last.URI, last.Status)
 	}
-	agent.Get("/doku.php?id=sandbox").Refused(t, "task_ended")
+	agent.Get("/doku.php?id=sandbox").WantRefusal(t, "task_ended")
 	seen := false
 	for _, c := range app.History() {
 		if strings.EqualFold(c.User, alice.User) {

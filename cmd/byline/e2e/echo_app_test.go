@@ -36,7 +36,7 @@ type parrot struct {
 }
 
 func newParrot(t *testing.T) *parrot {
-	p := &parrot{password: testenv.Password(), seed: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", live: map[string]bool{}}
+	p := &parrot{password: testenv.NewSecret(), seed: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", live: map[string]bool{}}
 	p.Server = httptest.NewServer(http.HandlerFunc(p.serve))
 	t.Cleanup(p.Close)
 	return p
@@ -45,7 +45,7 @@ func newParrot(t *testing.T) *parrot {
 // session is a new one: with the signs that codings differ about.
 func (p *parrot) session() string {
 	p.n++
-	s := fmt.Sprintf("%s/%d+&=%d", testenv.Password(), p.n, time.Now().UnixNano())
+	s := fmt.Sprintf("%s/%d+&=%d", testenv.NewSecret(), p.n, time.Now().UnixNano())
 	p.live[s] = true
 	p.sessions = append(p.sessions, s)
 	return s
@@ -176,8 +176,8 @@ actions:
 // parrotHouse is a running house before a parrot.
 func parrotHouse(t *testing.T, p *parrot, more string) *testenv.Env {
 	h := testenv.New(t, more)
-	h.Write("adapters.d/parrot.yaml", fmt.Sprintf(parrotAdapter, p.URL))
-	h.Put("parrot", "agent-01", map[string]string{"username": "agent-01", "password": p.password, "totp_seed": p.seed})
+	h.WriteFile("adapters.d/parrot.yaml", fmt.Sprintf(parrotAdapter, p.URL))
+	h.PutAccount("parrot", "agent-01", map[string]string{"username": "agent-01", "password": p.password, "totp_seed": p.seed})
 	h.Start()
 	return h
 }
@@ -187,6 +187,6 @@ func (p *parrot) marked(h *testenv.Env) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.sessions {
-		h.Secret("a session of the parrot", s)
+		h.AddSecret("a session of the parrot", s)
 	}
 }

@@ -29,7 +29,7 @@ func init() {
 }
 
 var giteaJob = job{
-	app: testenv.Forge, allow: []string{"gitea:home.read,issue.read,issue.list,issue.create,issue.comment"}, write: writeIssue,
+	app: testenv.Gitea, allow: []string{"gitea:home.read,issue.read,issue.list,issue.create,issue.comment"}, write: writeIssue,
 	read: "/issues", shows: "Agent-",
 	refusals: []refusal{
 		{"login page", "GET", "/user/login", nil, "login_by_agent"},
@@ -68,7 +68,7 @@ func asABrowser(g *testenv.Agent, site string) *testenv.Agent {
 	own.Header = g.Header.Clone()
 	own.Header.Set("Sec-Fetch-Site", site)
 	own.Header.Set("Sec-Fetch-Mode", "navigate")
-	own.Header.Set("Origin", g.Base)
+	own.Header.Set("Origin", g.BaseURL)
 	if site == "cross-site" {
 		own.Header.Set("Origin", "https://elsewhere.test")
 	}
@@ -91,7 +91,7 @@ func writeIssue(t testing.TB, g *testenv.Agent, subject, text string) (title, ac
 	return "acme/app#" + n[1], "issue.comment", "issue/acme/app/" + n[1]
 }
 
-var giteaDeeds = deeds{app: testenv.Forge, each: 60, agent: changeForge, direct: func(t *testing.T, d *direct, n int) {
+var giteaDeeds = deeds{app: testenv.Gitea, each: 60, agent: changeForge, direct: func(t *testing.T, d *direct, n int) {
 	d.post(t, "/acme/app/issues/1/comments", url.Values{"content": {fmt.Sprint("planted ", n)}})
 }, allow: []string{"gitea:issue.create,issue.comment,issue.close,issue.edit,file.edit"}}
 
@@ -102,10 +102,10 @@ func changeForge(t *testing.T, g *testenv.Agent, who string, n int) (acts int) {
 	for i := range n {
 		switch i % 5 {
 		case 0:
-			made := g.JSON("POST", "/api/v1/repos/acme/app/issues", fmt.Sprintf(`{"title":"%s %d","body":"made"}`, who, i)).Want(t, 201, "")
+			made := g.SendJSON("POST", "/api/v1/repos/acme/app/issues", fmt.Sprintf(`{"title":"%s %d","body":"made"}`, who, i)).Want(t, 201, "")
 			at = issueNumber.FindString(made.Body)
 		case 1:
-			g.JSON("POST", "/api/v1/repos"+at+"/comments", `{"body":"by the API"}`).Want(t, 201, "")
+			g.SendJSON("POST", "/api/v1/repos"+at+"/comments", `{"body":"by the API"}`).Want(t, 201, "")
 		case 2:
 			g.Post(at+"/comments", url.Values{"content": {"by a form | with a bar"}}).Want(t, 200, "redirect")
 		case 3:
@@ -113,7 +113,7 @@ func changeForge(t *testing.T, g *testenv.Agent, who string, n int) (acts int) {
 				g.Post(at+"/comments", url.Values{"content": {"again"}}).Want(t, 200, "redirect")
 				break
 			}
-			g.JSON("POST", fmt.Sprintf("/api/v1/repos/acme/app/contents/%s-%d.txt", who, i), `{"content":"aGVsbG8=","message":"a file"}`).Want(t, 201, "")
+			g.SendJSON("POST", fmt.Sprintf("/api/v1/repos/acme/app/contents/%s-%d.txt", who, i), `{"content":"aGVsbG8=","message":"a file"}`).Want(t, 201, "")
 		case 4: // two entries
 			g.Post(at+"/comments", url.Values{"content": {"done"}, "status": {"close"}}).Want(t, 200, "redirect")
 		}
@@ -124,25 +124,25 @@ func changeForge(t *testing.T, g *testenv.Agent, who string, n int) (acts int) {
 // TestGiteaKnowsTheAccountWhateverTheAgentSpeaks goes by pages, by the API and
 // by a stream, and tries a page of another site.
 func TestGiteaKnowsTheAccountWhateverTheAgentSpeaks(t *testing.T) {
-	app := testenv.Forge(t)
+	app := testenv.Gitea(t)
 	h := testenv.New(t, "")
-	h.Serves(app, "")
-	h.Account(app, "Agent-01")
+	h.AddAdapter(app, "")
+	h.AddAccount(app, "Agent-01")
 	h.Start()
-	task := h.Task(testenv.Spec{Allow: []string{"gitea:*", "gitea:account.read"}})
-	agent := h.Agent(task, app, testenv.Lend(t, app))
+	task := h.CreateTask(testenv.TaskSpec{Allow: []string{"gitea:*", "gitea:account.read"}})
+	agent := h.NewAgent(task, app, testenv.BorrowCookies(t, app))
 
 	asABrowser(agent, "cross-site").Post("/acme/app/issues/1/comments", url.Values{"content": {"forged"}}).Want(t, 403, "cross-origin")
 	agent.Get("/api/v1/user").Want(t, 200, `"login":"Agent-01"`)
 	agent.Get("/api/v1/repos/acme/app").Want(t, 200, `"private":true`)
-	agent.JSON("POST", "/api/v1/repos/acme/app/issues/1/comments", `{"body":"by the API"}`).Want(t, 201, `"login":"Agent-01"`)
-	agent.JSON("PATCH", "/api/v1/repos/acme/app/issues/1", `{"body":"it drips"}`).Want(t, 201, "")
+	agent.SendJSON("POST", "/api/v1/repos/acme/app/issues/1/comments", `{"body":"by the API"}`).Want(t, 201, `"login":"Agent-01"`)
+	agent.SendJSON("PATCH", "/api/v1/repos/acme/app/issues/1", `{"body":"it drips"}`).Want(t, 201, "")
 	agent.Get("/acme/app/raw/branch/main/README.md").Want(t, 200, "app")
 
 	// A page that is for everybody says nothing of a session that is gone, but offers to sign in.
 	app.KillSessions()
 	agent.Get("/explore/repos").Want(t, 200, "<strong>Agent-01</strong>")
-	agent.Get("/user/settings").Refused(t, "out_of_scope")
+	agent.Get("/user/settings").WantRefusal(t, "out_of_scope")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -159,7 +159,7 @@ func TestGiteaKnowsTheAccountWhateverTheAgentSpeaks(t *testing.T) {
 		_, err := io.Copy(io.Discard, stream.Body)
 		ended <- err
 	}()
-	h.End(task)
+	h.EndTask(task)
 	select {
 	case err := <-ended:
 		if err == nil {
@@ -174,7 +174,7 @@ func TestGiteaKnowsTheAccountWhateverTheAgentSpeaks(t *testing.T) {
 			t.Errorf("Gitea says: %+v", c)
 		}
 	}
-	if n := h.Logins("gitea"); n != 2 {
+	if n := h.CountLogins("gitea"); n != 2 {
 		t.Errorf("%d logins, want 2", n)
 	}
 }
@@ -182,22 +182,22 @@ func TestGiteaKnowsTheAccountWhateverTheAgentSpeaks(t *testing.T) {
 // TestGitAndGiteaUnderTheAccount clones and pushes with alice's password in
 // git's configuration and in the address.
 func TestGitAndGiteaUnderTheAccount(t *testing.T) {
-	app := testenv.Forge(t)
+	app := testenv.Gitea(t)
 	h := testenv.New(t, "")
-	h.Serves(app, "")
-	h.Account(app, "Agent-01")
+	h.AddAdapter(app, "")
+	h.AddAccount(app, "Agent-01")
 	h.Start()
-	password := testenv.Password()
-	h.Lent([]*http.Cookie{{Name: "password", Value: password}})
+	password := testenv.NewSecret()
+	h.AddBorrowed([]*http.Cookie{{Name: "password", Value: password}})
 	lent := base64.StdEncoding.EncodeToString([]byte("Alice:" + password))
-	h.Lent([]*http.Cookie{{Name: "password in Basic", Value: lent}})
+	h.AddBorrowed([]*http.Cookie{{Name: "password in Basic", Value: lent}})
 	git := func(allow, script string) testenv.Result {
 		t.Helper()
-		return h.Finish(h.Run(testenv.Spec{Allow: []string{allow}}, t.TempDir(), []string{"HOME=" + t.TempDir(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_COUNT=3",
+		return h.RunToEnd(h.RunCommand(testenv.TaskSpec{Allow: []string{allow}}, t.TempDir(), []string{"HOME=" + t.TempDir(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_COUNT=3",
 			"GIT_CONFIG_KEY_0=http.extraHeader", "GIT_CONFIG_VALUE_0=Authorization: Basic " + lent,
 			"GIT_CONFIG_KEY_1=user.name", "GIT_CONFIG_VALUE_1=Alice", "GIT_CONFIG_KEY_2=user.email", "GIT_CONFIG_VALUE_2=alice@acme.test", "PASSWORD=" + password}, "sh", "-ec", script))
 	}
-	branch := "agent-" + strings.ToLower(testenv.Password()[5:13])
+	branch := "agent-" + strings.ToLower(testenv.NewSecret()[5:13])
 	change := `git clone -q "https://Alice:$PASSWORD@gitea.acme.test/acme/app.git" work 2>&1; cd work; git checkout -q -b ` + branch + `
 head -c 3000000 /dev/urandom >large; git add large; git commit -q -m large; git push -q origin ` + branch + ` 2>&1; git ls-remote origin`
 	if r := git("gitea:repo.read,repo.push@repo/acme/app", change); r.Code != 0 || !strings.Contains(r.Out, "refs/heads/"+branch) {
@@ -233,19 +233,19 @@ head -c 3000000 /dev/urandom >large; git add large; git commit -q -m large; git 
 // TestI5TwoTasksAreTwoAccountsAtGitea has two tasks at work at once; a third
 // finds no account.
 func TestI5TwoTasksAreTwoAccountsAtGitea(t *testing.T) {
-	app := testenv.Forge(t)
+	app := testenv.Gitea(t)
 	h := testenv.New(t, "lease: {wait: 1s}")
-	h.Serves(app, "")
-	h.Account(app, "Agent-01")
-	h.Account(app, "Agent-02")
+	h.AddAdapter(app, "")
+	h.AddAccount(app, "Agent-01")
+	h.AddAccount(app, "Agent-02")
 	h.Start()
-	spec := testenv.Spec{Allow: []string{"gitea:account.read"}}
+	spec := testenv.TaskSpec{Allow: []string{"gitea:account.read"}}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	users := map[string][]string{}
-	tasks := []*testenv.Task{h.Task(spec), h.Task(spec)}
+	tasks := []*testenv.Task{h.CreateTask(spec), h.CreateTask(spec)}
 	for _, task := range tasks {
-		agent := h.Agent(task, app, testenv.Lend(t, app))
+		agent := h.NewAgent(task, app, testenv.BorrowCookies(t, app))
 		for range 8 {
 			wait.Go(func() {
 				for _, name := range []string{"Agent-01", "Agent-02"} {
@@ -263,5 +263,5 @@ func TestI5TwoTasksAreTwoAccountsAtGitea(t *testing.T) {
 	if len(one) != 1 || len(two) != 1 || one[0] == two[0] {
 		t.Errorf("two tasks are %v and %v", one, two)
 	}
-	h.Agent(h.Task(spec), app, nil).Get("/api/v1/user").Refused(t, "lease_unavailable")
+	h.NewAgent(h.CreateTask(spec), app, nil).Get("/api/v1/user").WantRefusal(t, "lease_unavailable")
 }

@@ -28,43 +28,43 @@ func whoIs(t *testing.T, a testenv.Answer) string {
 }
 
 func TestI5TwoTasksNeverShareAnAccount(t *testing.T) {
-	app := testenv.Wiki(t)
+	app := testenv.MediaWiki(t)
 	h := testenv.New(t, "lease: {wait: 2s}")
-	h.Serves(app, "")
+	h.AddAdapter(app, "")
 	const accounts = 3
 	for n := range accounts {
-		h.Account(app, fmt.Sprintf("Agent-%02d", n+1))
+		h.AddAccount(app, fmt.Sprintf("Agent-%02d", n+1))
 	}
 	h.Start()
-	spec := testenv.Spec{Allow: []string{"mediawiki:api.query"}}
+	spec := testenv.TaskSpec{Allow: []string{"mediawiki:api.query"}}
 
 	var tasks []*testenv.Task
 	users := map[string]bool{}
 	for range accounts {
-		tasks = append(tasks, h.Task(spec))
-		users[whoIs(t, h.Agent(tasks[len(tasks)-1], app, nil).Get(askWho))] = true
+		tasks = append(tasks, h.CreateTask(spec))
+		users[whoIs(t, h.NewAgent(tasks[len(tasks)-1], app, nil).Get(askWho))] = true
 	}
 	if len(users) != accounts || users[""] {
 		t.Fatalf("%d tasks are %v at the application", accounts, users)
 	}
 
 	// One more than there are accounts waits, and is told so in the end.
-	late := h.Agent(h.Task(spec), app, nil)
-	refused := late.Get(askWho).Refused(t, "lease_unavailable")
+	late := h.NewAgent(h.CreateTask(spec), app, nil)
+	refused := late.Get(askWho).WantRefusal(t, "lease_unavailable")
 	if refused.Status != 503 || refused.Header.Get("Retry-After") == "" {
 		t.Errorf("status %d, Retry-After %q", refused.Status, refused.Header.Get("Retry-After"))
 	}
 	// Another waits for an account that becomes free meanwhile.
-	freed := whoIs(t, h.Agent(tasks[0], app, nil).Get(askWho))
+	freed := whoIs(t, h.NewAgent(tasks[0], app, nil).Get(askWho))
 	got := make(chan string, 1)
 	go func() { got <- whoIs(t, late.Get(askWho)) }()
 	time.Sleep(100 * time.Millisecond) // so that it waits; it may also come later
-	h.End(tasks[0])
+	h.EndTask(tasks[0])
 	if user := <-got; user != freed {
 		t.Errorf("the task that waited is %q, the freed account is %q", user, freed)
 	}
 	for _, task := range tasks[1:] {
-		h.End(task)
+		h.EndTask(task)
 	}
 
 	crowd(t, h, 8)
@@ -75,11 +75,11 @@ func TestI5TwoTasksNeverShareAnAccount(t *testing.T) {
 // requests at once, and end as soon as each was answered.
 func crowd(t *testing.T, h *testenv.Env, size int) {
 	t.Helper()
-	app := testenv.Wiki(t)
+	app := testenv.MediaWiki(t)
 	var wait sync.WaitGroup
 	for range size {
-		task := h.Task(testenv.Spec{Allow: []string{"mediawiki:api.query"}})
-		agent := h.Agent(task, app, nil)
+		task := h.CreateTask(testenv.TaskSpec{Allow: []string{"mediawiki:api.query"}})
+		agent := h.NewAgent(task, app, nil)
 		wait.Go(func() {
 			var all sync.WaitGroup
 			var mu sync.Mutex
@@ -99,7 +99,7 @@ func crowd(t *testing.T, h *testenv.Env, size int) {
 			if len(users) != 1 || users[""] {
 				t.Errorf("task %s was %v at the application", task.ID, users)
 			}
-			h.End(task)
+			h.EndTask(task)
 		})
 	}
 	wait.Wait()

@@ -27,11 +27,11 @@ type deeds struct {
 }
 
 var logged = map[string]deeds{
-	"mediawiki": {app: testenv.Wiki, each: 150, agent: changeWiki, direct: func(t *testing.T, d *direct, n int) {
+	"mediawiki": {app: testenv.MediaWiki, each: 150, agent: changeWiki, direct: func(t *testing.T, d *direct, n int) {
 		d.post(t, "/api.php", url.Values{"action": {"edit"}, "title": {fmt.Sprint("Planted ", n)}, "text": {"by hand"}, "token": {wikiToken(d.get(t, tokenPath))}, "format": {"json"}})
 	}, allow: []string{"mediawiki:api.query", "mediawiki:page.edit,page.move@page/Sandbox*"}},
-	"requesttracker": {app: testenv.Tracker, each: 100, agent: changeTracker, direct: func(t *testing.T, d *direct, n int) {
-		testenv.Eventually(t, "somebody has made ticket 1", func() bool { return len(d.app.History()) > 0 })
+	"requesttracker": {app: testenv.RequestTracker, each: 100, agent: changeTracker, direct: func(t *testing.T, d *direct, n int) {
+		testenv.WaitUntil(t, "somebody has made ticket 1", func() bool { return len(d.app.History()) > 0 })
 		d.post(t, "/Ticket/Update.html", url.Values{"id": {"1"}, "UpdateType": {"private"}, "UpdateContent": {fmt.Sprint("planted ", n)}, "Action": {"Comment"}, "SubmitTicket": {"Update"}})
 	}, allow: []string{"requesttracker:ticket.create,ticket.comment,ticket.reply,ticket.update,log.read"}},
 }
@@ -69,14 +69,14 @@ func changeTracker(t *testing.T, g *testenv.Agent, who string, n int) (acts int)
 	for i := range n {
 		switch i % 5 {
 		case 0:
-			made := g.JSON("POST", "/REST/2.0/ticket", fmt.Sprintf(`{"Queue":"General","Subject":"%s %d","Content":"made"}`, who, i)).Want(t, 201, "")
+			made := g.SendJSON("POST", "/REST/2.0/ticket", fmt.Sprintf(`{"Queue":"General","Subject":"%s %d","Content":"made"}`, who, i)).Want(t, 201, "")
 			ticket = made.Header.Get("Location")[strings.LastIndex(made.Header.Get("Location"), "/")+1:]
 		case 1, 3:
-			g.JSON("POST", "/REST/2.0/ticket/"+ticket+"/comment", `{"ContentType":"text/plain","Content":"a comment"}`).Want(t, 201, "")
+			g.SendJSON("POST", "/REST/2.0/ticket/"+ticket+"/comment", `{"ContentType":"text/plain","Content":"a comment"}`).Want(t, 201, "")
 		case 2:
-			g.JSON("POST", "/REST/2.0/ticket/"+ticket+"/correspond", `{"ContentType":"text/plain","Content":"an answer"}`).Want(t, 201, "")
+			g.SendJSON("POST", "/REST/2.0/ticket/"+ticket+"/correspond", `{"ContentType":"text/plain","Content":"an answer"}`).Want(t, 201, "")
 		case 4:
-			g.JSON("PUT", "/REST/2.0/ticket/"+ticket, fmt.Sprintf(`{"Subject":"changed %d"}`, i)).Want(t, 200, "")
+			g.SendJSON("PUT", "/REST/2.0/ticket/"+ticket, fmt.Sprintf(`{"Subject":"changed %d"}`, i)).Want(t, 200, "")
 		}
 	}
 	return n
@@ -100,9 +100,9 @@ func (d *direct) do(t *testing.T, method, path string, form url.Values) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q.Host = strings.TrimPrefix(d.app.Public, "https://")
+	q.Host = strings.TrimPrefix(d.app.PublicURL, "https://")
 	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	q.Header.Set("Referer", d.app.Public+"/")
+	q.Header.Set("Referer", d.app.PublicURL+"/")
 	for _, c := range d.cookies {
 		q.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
 	}
@@ -126,8 +126,8 @@ func TestReconcileFindsEveryDeedAndEveryPlantedLogin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			app := d.app(t)
 			h := testenv.New(t, "")
-			h.Serves(app, "")
-			logins := []apps.Login{h.Account(app, "Agent-01"), h.Account(app, "Agent-02")}
+			h.AddAdapter(app, "")
+			logins := []apps.Login{h.AddAccount(app, "Agent-01"), h.AddAccount(app, "Agent-02")}
 			h.Start()
 			time.Sleep(1100 * time.Millisecond) // applications count seconds: what others did before is not ours
 			since := time.Now().UTC().Truncate(time.Second)
@@ -167,14 +167,14 @@ func (d *deeds) carryOut(t *testing.T, h *testenv.Env, app *apps.App, logins []a
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	for i := range logins {
-		task := h.Task(testenv.Spec{Agent: fmt.Sprint("spiffe://acme.test/agent/", i), Sponsor: "alice@acme.test", Purpose: "INC-9", Allow: d.allow})
-		agent := h.Agent(task, app, nil)
+		task := h.CreateTask(testenv.TaskSpec{Agent: fmt.Sprint("spiffe://acme.test/agent/", i), Sponsor: "alice@acme.test", Purpose: "INC-9", Allow: d.allow})
+		agent := h.NewAgent(task, app, nil)
 		wait.Go(func() {
 			n := d.agent(t, agent, fmt.Sprint("worker", i), d.each)
 			mu.Lock()
 			acts += n
 			mu.Unlock()
-			h.End(task)
+			h.EndTask(task)
 		})
 	}
 	for i := range 3 {

@@ -32,12 +32,12 @@ const (
 // ground is a running house with an agent in a task, and an open connection.
 func ground(t *testing.T, more string) (*testenv.Env, *testenv.Agent) {
 	t.Helper()
-	app := testenv.Wiki(t)
+	app := testenv.MediaWiki(t)
 	h := testenv.New(t, more)
-	h.Serves(app, "")
-	h.Account(app, "Agent-01")
+	h.AddAdapter(app, "")
+	h.AddAccount(app, "Agent-01")
 	h.Start()
-	return h, h.Agent(h.Task(testenv.Spec{Allow: []string{"mediawiki:page.*,page.delete"}}), app, nil)
+	return h, h.NewAgent(h.CreateTask(testenv.TaskSpec{Allow: []string{"mediawiki:page.*,page.delete"}}), app, nil)
 }
 
 func lastRecord(h *testenv.Env, id string) (found audit.Record) {
@@ -66,27 +66,27 @@ func TestAPolicyBitesOnTheNextRequest(t *testing.T) {
 		{"privileged.cedar", "forbid (principal, action, resource) when { context.privileged };", "privileged.cedar#1", "/index.php?title=Sandbox/Rules&action=delete", true},
 		{"privileged.cedar", "forbid (principal, action, resource) when { context.privileged };", "", readPage, false},
 	} {
-		if said := h.Reload(func() { h.Write("policies.d/"+c.file, c.text) }); strings.Contains(said, "not reloaded") {
+		if said := h.Reload(func() { h.WriteFile("policies.d/"+c.file, c.text) }); strings.Contains(said, "not reloaded") {
 			t.Fatalf("%s: %s", c.file, said)
 		}
 		a := agent.Get(c.path)
 		if c.denied {
-			a.Refused(t, "policy_denied")
+			a.WantRefusal(t, "policy_denied")
 		} else {
 			a.Want(t, 404, "")
 		}
 		var r audit.Record
-		h.Until("the record is there", func() bool { r = lastRecord(h, a.Record); return r.ID != "" })
+		h.WaitUntil("the record is there", func() bool { r = lastRecord(h, a.Record); return r.ID != "" })
 		if c.denied != slices.Contains(r.Decision.Policies, c.policy) || r.PolicyDigest == before.PolicyDigest {
 			t.Errorf("%s: decided by %v under %s", c.file, r.Decision, r.PolicyDigest)
 		}
-		h.Reload(func() { h.Remove("policies.d/" + c.file) })
+		h.Reload(func() { h.RemoveFile("policies.d/" + c.file) })
 		back := lastRecord(h, agent.Get(readPage).Want(t, 404, "").Record)
 		if back.PolicyDigest != before.PolicyDigest {
 			t.Errorf("without %s the policy digest is %s, at first it was %s", c.file, back.PolicyDigest, before.PolicyDigest)
 		}
 	}
-	if n := h.Logins("mediawiki"); n != 1 {
+	if n := h.CountLogins("mediawiki"); n != 1 {
 		t.Errorf("%d logins: reloading ended the session", n)
 	}
 }
@@ -100,7 +100,7 @@ const secretAction = `actions:
 // stays in force.
 func TestABadSetIsKeptOutAsAWhole(t *testing.T) {
 	h, agent := ground(t, "")
-	app := testenv.Wiki(t)
+	app := testenv.MediaWiki(t)
 	good := func() {
 		agent.Get(readPage).Want(t, 404, "")
 		agent.Get(otherPage).Want(t, 404, "")
@@ -119,8 +119,8 @@ func TestABadSetIsKeptOutAsAWhole(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := h.Reload(func() {
-				h.Serves(app, c.adapter)
-				h.Write("policies.d/bad.cedar", c.policy)
+				h.AddAdapter(app, c.adapter)
+				h.WriteFile("policies.d/bad.cedar", c.policy)
 				h.Configure(c.config)
 			})
 			if !strings.Contains(said, "not reloaded") {
@@ -138,15 +138,15 @@ func TestABadSetIsKeptOutAsAWhole(t *testing.T) {
 		})
 	}
 	// Mended, all of it is taken at once; nobody need ask for it.
-	before := len(h.Log())
-	h.Serves(app, secretAction)
-	h.Write("policies.d/bad.cedar", `forbid (principal, action == Action::"mediawiki:page.history", resource);`)
+	before := len(h.ServerLog())
+	h.AddAdapter(app, secretAction)
+	h.WriteFile("policies.d/bad.cedar", `forbid (principal, action == Action::"mediawiki:page.history", resource);`)
 	h.Configure("")
-	if said := h.Reloaded(before); strings.Contains(said, "not reloaded") {
+	if said := h.WaitForReload(before); strings.Contains(said, "not reloaded") {
 		t.Fatal(said)
 	}
-	agent.Get(readPage).Refused(t, "policy_denied")
-	agent.Get(otherPage).Refused(t, "out_of_scope")
+	agent.Get(readPage).WantRefusal(t, "policy_denied")
+	agent.Get(otherPage).WantRefusal(t, "out_of_scope")
 }
 
 // What a reload cannot change it says; hosts to pass through and adapters come
@@ -158,9 +158,9 @@ func TestAReloadSaysWhatWaitsForARestart(t *testing.T) {
 		t.Errorf("the log does not say what takes effect at the next start: %s", said)
 	}
 	agent.Get(readPage).Want(t, 404, "")
-	h.Reload(func() { h.Remove("adapters.d/mediawiki.yaml") })
-	agent.Get(readPage).Refused(t, "host_not_adapted")
-	h.Reload(func() { h.Serves(testenv.Wiki(t), "") })
+	h.Reload(func() { h.RemoveFile("adapters.d/mediawiki.yaml") })
+	agent.Get(readPage).WantRefusal(t, "host_not_adapted")
+	h.Reload(func() { h.AddAdapter(testenv.MediaWiki(t), "") })
 	agent.Get(readPage).Want(t, 404, "")
 }
 
@@ -168,25 +168,25 @@ func TestAReloadSaysWhatWaitsForARestart(t *testing.T) {
 // there are: the pause after failed logins is for what would fail again.
 func TestAMendedLoginIsUsedAtOnce(t *testing.T) {
 	h, agent := ground(t, "lease: {backoff_min: 10m, backoff_max: 10m}")
-	app := testenv.Wiki(t)
+	app := testenv.MediaWiki(t)
 	h.Reload(func() {
-		h.Serves(app, `login: {kind: form, steps: [{post: "/index.php?title=Special:UserLogin", form: {wpName: "${username}", wpPassword: "${password}"}}], success: {status: [302], cookie: "*UserID"}}`)
+		h.AddAdapter(app, `login: {kind: form, steps: [{post: "/index.php?title=Special:UserLogin", form: {wpName: "${username}", wpPassword: "${password}"}}], success: {status: [302], cookie: "*UserID"}}`)
 	})
-	agent.Get(readPage).Refused(t, "login_failed")
-	h.Reload(func() { h.Serves(app, "") })
+	agent.Get(readPage).WantRefusal(t, "login_failed")
+	h.Reload(func() { h.AddAdapter(app, "") })
 	agent.Get(readPage).Want(t, 404, "")
 
-	right := h.Account(app, "Agent-01")
-	h.Put("mediawiki", "agent-01", map[string]string{"username": right.User, "password": testenv.Password()})
+	right := h.AddAccount(app, "Agent-01")
+	h.PutAccount("mediawiki", "agent-01", map[string]string{"username": right.User, "password": testenv.NewSecret()})
 	app.KillSessions()
-	agent.Get(readPage).Refused(t, "login_failed")
-	if n := h.Logins("mediawiki"); n != 3 {
+	agent.Get(readPage).WantRefusal(t, "login_failed")
+	if n := h.CountLogins("mediawiki"); n != 3 {
 		t.Errorf("%d logins, want 3", n)
 	}
-	agent.Get(readPage).Refused(t, "login_failed")
-	if n := h.Logins("mediawiki"); n != 3 {
+	agent.Get(readPage).WantRefusal(t, "login_failed")
+	if n := h.CountLogins("mediawiki"); n != 3 {
 		t.Errorf("the pause was not kept: %d logins, want 3", n)
 	}
-	h.Account(app, "Agent-01")
+	h.AddAccount(app, "Agent-01")
 	agent.Get(readPage).Want(t, 404, "")
 }

@@ -19,12 +19,12 @@ func TestATaskSurvivesARestart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			app := j.app(t)
 			h := testenv.New(t, "lease: {ttl: 3s}")
-			h.Serves(app, "")
-			h.Account(app, "Agent-01")
-			h.Account(app, "Agent-02")
+			h.AddAdapter(app, "")
+			h.AddAccount(app, "Agent-01")
+			h.AddAccount(app, "Agent-02")
 			h.Start()
-			task := h.Task(testenv.Spec{Allow: j.allow})
-			agent := h.Agent(task, app, nil)
+			task := h.CreateTask(testenv.TaskSpec{Allow: j.allow})
+			agent := h.NewAgent(task, app, nil)
 			agent.Get(j.read).Want(t, 200, j.shows)
 			session := theSession(t, app)
 			for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
@@ -38,10 +38,10 @@ func TestATaskSurvivesARestart(t *testing.T) {
 					t.Errorf("after %v there is another session", sig)
 				}
 			}
-			if n := h.Logins(name); n != 1 {
+			if n := h.CountLogins(name); n != 1 {
 				t.Errorf("%d logins over two restarts, want 1", n)
 			}
-			h.End(task)
+			h.EndTask(task)
 			if status, page := app.Replay(session, j.read); strings.Contains(page, j.shows) {
 				t.Errorf("a session that outlived restarts outlived its task: status %d", status)
 			}
@@ -64,14 +64,14 @@ func TestATaskSurvivesARestart(t *testing.T) {
 // A task whose time is over while no server runs leaves nothing behind: its
 // session is ended and its account is free as soon as one does.
 func TestI6AKillLeavesNoLeaseAndNoSession(t *testing.T) {
-	app := testenv.Wiki(t)
+	app := testenv.MediaWiki(t)
 	h := testenv.New(t, "lease: {ttl: 2s, wait: 5s}")
-	h.Serves(app, "")
-	h.Account(app, "Agent-01")
+	h.AddAdapter(app, "")
+	h.AddAccount(app, "Agent-01")
 	h.Start()
 	allow := []string{"mediawiki:api.query"}
-	task := h.Task(testenv.Spec{Allow: allow, For: "2s"})
-	agent := h.Agent(task, app, nil)
+	task := h.CreateTask(testenv.TaskSpec{Allow: allow, For: "2s"})
+	agent := h.NewAgent(task, app, nil)
 	agent.Get(askWho).Want(t, 200, "Agent-01")
 	session := theSession(t, app)
 	h.Kill()
@@ -80,35 +80,35 @@ func TestI6AKillLeavesNoLeaseAndNoSession(t *testing.T) {
 		t.Fatal("the session is not live any more, so nothing will be shown")
 	}
 	h.Start()
-	h.Until("the session is logged out", func() bool { return checkedIn(h, task.ID) == 1 })
+	h.WaitUntil("the session is logged out", func() bool { return checkedIn(h, task.ID) == 1 })
 	if _, page := app.Replay(session, askWho); strings.Contains(page, "Agent-01") {
 		t.Error("the session of a task that is over is still live")
 	}
-	agent.Get(askWho).Refused(t, "task_ended")
+	agent.Get(askWho).WantRefusal(t, "task_ended")
 
 	// A task that lives on gives its account back when it ends.
-	second := h.Task(testenv.Spec{Allow: allow})
-	h.Agent(second, app, nil).Get(askWho).Want(t, 200, "Agent-01")
+	second := h.CreateTask(testenv.TaskSpec{Allow: allow})
+	h.NewAgent(second, app, nil).Get(askWho).Want(t, 200, "Agent-01")
 	h.Kill()
 	h.Start()
-	third := h.Agent(h.Task(testenv.Spec{Allow: allow}), app, nil)
+	third := h.NewAgent(h.CreateTask(testenv.TaskSpec{Allow: allow}), app, nil)
 	got := make(chan testenv.Answer, 1)
 	go func() { got <- third.Get(askWho) }()
-	h.End(second)
+	h.EndTask(second)
 	(<-got).Want(t, 200, "Agent-01")
 }
 
 // SIGTERM lets an answer under way end, and admits nothing new.
 func TestSIGTERMLetsADownloadEnd(t *testing.T) {
-	app := testenv.Wiki(t)
+	app := testenv.MediaWiki(t)
 	h := testenv.New(t, "drain: 15s")
-	h.Serves(app, "")
-	h.Account(app, "Agent-01")
+	h.AddAdapter(app, "")
+	h.AddAccount(app, "Agent-01")
 	h.Start()
-	task := h.Task(testenv.Spec{Allow: []string{"mediawiki:*"}})
-	for proto, agent := range map[string]*testenv.Agent{"h1": h.Agent(task, app, nil), "h2": h.Agent(task, app, nil).H2()} {
+	task := h.CreateTask(testenv.TaskSpec{Allow: []string{"mediawiki:*"}})
+	for proto, agent := range map[string]*testenv.Agent{"h1": h.NewAgent(task, app, nil), "h2": h.NewAgent(task, app, nil).WithHTTP2()} {
 		t.Run(proto, func(t *testing.T) {
-			app.Slow(func(q *http.Request) time.Duration { return trickle(q) / 10 })
+			app.SlowDown(func(q *http.Request) time.Duration { return trickle(q) / 10 })
 			open, err := agent.Open(t.Context(), "GET", bigFile, nil)
 			if err != nil {
 				t.Fatal(err)

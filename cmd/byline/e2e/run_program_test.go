@@ -14,11 +14,11 @@ import (
 )
 
 // ledgerRun is a house with one account, whose programs may read items.
-func ledgerRun(t *testing.T) (*killed, testenv.Spec) {
+func ledgerRun(t *testing.T) (*killed, testenv.TaskSpec) {
 	t.Helper()
 	k := openLedger(t, "", "agent-01")
 	k.Start()
-	return k, testenv.Spec{Allow: []string{"ledger:item.read"}}
+	return k, testenv.TaskSpec{Allow: []string{"ledger:item.read"}}
 }
 
 // TestRunPassesSignalsAndExitCodesThrough holds that a program ends as it would
@@ -40,13 +40,13 @@ func TestRunPassesSignalsAndExitCodesThrough(t *testing.T) {
 		{"kill -9", open + "kill -KILL $$", 128 + int(syscall.SIGKILL)},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			if r := k.Finish(k.Run(spec, t.TempDir(), nil, "bash", "-c", c.script)); r.Code != c.code {
+			if r := k.RunToEnd(k.RunCommand(spec, t.TempDir(), nil, "bash", "-c", c.script)); r.Code != c.code {
 				t.Errorf("exit code %d, want %d: %s", r.Code, c.code, r)
 			}
 		})
 	}
 	for what, command := range map[string]string{"no such program": "no-such-program", "a file that is no program": "/etc/passwd"} {
-		if r := k.Finish(k.Run(spec, t.TempDir(), nil, command)); r.Code == 0 || !strings.HasPrefix(r.Err, "byline: run: ") {
+		if r := k.RunToEnd(k.RunCommand(spec, t.TempDir(), nil, command)); r.Code == 0 || !strings.HasPrefix(r.Err, "byline: run: ") {
 			t.Errorf("%s: %s", what, r)
 		}
 	}
@@ -65,7 +65,7 @@ func TestRunPassesSignalsAndExitCodesThrough(t *testing.T) {
 func TestRunLeavesNothingBehind(t *testing.T) {
 	k, spec := ledgerRun(t)
 	tmp := t.TempDir()
-	r := k.Finish(k.Run(spec, t.TempDir(), []string{"TMPDIR=" + tmp}, "sh", "-c",
+	r := k.RunToEnd(k.RunCommand(spec, t.TempDir(), []string{"TMPDIR=" + tmp}, "sh", "-c",
 		`ls "$(dirname "$SSL_CERT_FILE")" >/dev/null && echo "$HTTPS_PROXY"; kill -KILL $$`))
 	proxy := strings.TrimSpace(r.Out)
 	if r.Code != 137 || !strings.HasPrefix(proxy, "http://t_") {
@@ -85,7 +85,7 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 // then ends nothing any more.
 func TestI6AProgramDoesNotOutliveTheRunThatWouldEndItsTask(t *testing.T) {
 	k, spec := ledgerRun(t)
-	c := k.Run(spec, t.TempDir(), nil, "sh", "-c", "echo $$; exec sleep 100")
+	c := k.RunCommand(spec, t.TempDir(), nil, "sh", "-c", "echo $$; exec sleep 100")
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestI6AProgramDoesNotOutliveTheRunThatWouldEndItsTask(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.Wait()
-	k.Until("the program is gone", func() bool {
+	k.WaitUntil("the program is gone", func() bool {
 		_, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)) // nor does one that waits to be buried have it
 		return err != nil
 	})
@@ -112,7 +112,7 @@ func TestI6AProgramDoesNotOutliveTheRunThatWouldEndItsTask(t *testing.T) {
 func TestRunGivesOneBundleOfTheSystemsRootsAndOurs(t *testing.T) {
 	k, spec := ledgerRun(t)
 	kept := filepath.Join(t.TempDir(), "bundle.pem")
-	if r := k.Finish(k.Run(spec, t.TempDir(), []string{"KEPT=" + kept}, "sh", "-c", `cp "$SSL_CERT_FILE" "$KEPT"`)); r.Code != 0 {
+	if r := k.RunToEnd(k.RunCommand(spec, t.TempDir(), []string{"KEPT=" + kept}, "sh", "-c", `cp "$SSL_CERT_FILE" "$KEPT"`)); r.Code != 0 {
 		t.Fatal(r)
 	}
 	have := certificates(t, kept)

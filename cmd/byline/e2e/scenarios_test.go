@@ -31,7 +31,7 @@ type refusal struct {
 
 var jobs = map[string]job{
 	"mediawiki": {
-		app: testenv.Wiki, allow: []string{"mediawiki:page.read,page.edit@page/Sandbox*", "mediawiki:api.query"}, write: writePage,
+		app: testenv.MediaWiki, allow: []string{"mediawiki:page.read,page.edit@page/Sandbox*", "mediawiki:api.query"}, write: writePage,
 		read: "/api.php?action=query&meta=userinfo&format=json", shows: `"Agent-`,
 		refusals: []refusal{
 			{"login page", "GET", "/index.php?title=Special:UserLogin", nil, "login_by_agent"},
@@ -47,7 +47,7 @@ var jobs = map[string]job{
 		},
 	},
 	"requesttracker": {
-		app: testenv.Tracker, allow: []string{"requesttracker:home.read,ticket.read,ticket.create,ticket.comment"}, write: writeTicket,
+		app: testenv.RequestTracker, allow: []string{"requesttracker:home.read,ticket.read,ticket.create,ticket.comment"}, write: writeTicket,
 		read: "/", shows: "Logged in as",
 		refusals: []refusal{
 			{"login page", "GET", "/NoAuth/Login.html", nil, "login_by_agent"},
@@ -60,7 +60,7 @@ var jobs = map[string]job{
 		},
 	},
 	"wordpress": {
-		app: testenv.Blog, allow: []string{"wordpress:dashboard.read,post.create,post.edit,post.read"}, write: writePost,
+		app: testenv.WordPress, allow: []string{"wordpress:dashboard.read,post.create,post.edit,post.read"}, write: writePost,
 		read: "/wp-admin/", shows: "Dashboard",
 		refusals: []refusal{
 			{"login page", "GET", "/wp-login.php", nil, "login_by_agent"},
@@ -81,7 +81,7 @@ func writePage(t testing.TB, g *testenv.Agent, subject, text string) (title, act
 	form := g.Get(at+"edit").Want(t, 200, "wpEditToken")
 	fields := url.Values{"wpTextbox1": {text}, "wpSummary": {text}, "wpSave": {"Save"}, "wpUltimateParam": {"1"}, "model": {"wikitext"}, "format": {"text/x-wiki"}}
 	for _, name := range []string{"wpEditToken", "wpStarttime", "wpEdittime", "editRevId", "wpUnicodeCheck"} {
-		fields.Set(name, testenv.Field(form.Body, name))
+		fields.Set(name, testenv.FormField(form.Body, name))
 	}
 	g.Post(at+"submit", fields).Want(t, 302, "")
 	g.Get("/index.php?title="+url.QueryEscape(title)).Want(t, 200, text)
@@ -94,12 +94,12 @@ func writeTicket(t testing.TB, g *testenv.Agent, subject, text string) (title, a
 	t.Helper()
 	form := g.Get("/Ticket/Create.html?Queue=1").Want(t, 200, `name="Subject"`)
 	made := g.Post("/Ticket/Create.html", url.Values{"id": {"new"}, "Queue": {"1"}, "Subject": {subject}, "Content": {"made: " + text}, "ContentType": {"text/plain"},
-		"Status": {"new"}, "SubmitTicket": {"Create"}, "Token": {testenv.Field(form.Body, "Token")}}).Want(t, 302, "")
+		"Status": {"new"}, "SubmitTicket": {"Create"}, "Token": {testenv.FormField(form.Body, "Token")}}).Want(t, 302, "")
 	n := ticketNumber.FindStringSubmatch(made.Header.Get("Location"))
 	if n == nil {
 		t.Fatalf("no ticket in %q", made.Header.Get("Location"))
 	}
-	g.JSON("POST", "/REST/2.0/ticket/"+n[1]+"/comment", `{"ContentType":"text/plain","Content":"`+text+`"}`).Want(t, 201, "")
+	g.SendJSON("POST", "/REST/2.0/ticket/"+n[1]+"/comment", `{"ContentType":"text/plain","Content":"`+text+`"}`).Want(t, 201, "")
 	g.Get("/Ticket/History.html?id="+n[1]).Want(t, 200, text)
 	return "ticket/" + n[1], "ticket.comment", "ticket/" + n[1]
 }
@@ -107,15 +107,15 @@ func writeTicket(t testing.TB, g *testenv.Agent, subject, text string) (title, a
 func writePost(t testing.TB, g *testenv.Agent, subject, text string) (title, action, resource string) {
 	t.Helper()
 	form := g.Get("/wp-admin/post-new.php").Want(t, 200, "_wpnonce")
-	id := testenv.Field(form.Body, "post_ID")
-	g.Post("/wp-admin/post.php", url.Values{"_wpnonce": {testenv.Field(form.Body, "_wpnonce")}, "action": {"editpost"}, "originalaction": {"editpost"},
+	id := testenv.FormField(form.Body, "post_ID")
+	g.Post("/wp-admin/post.php", url.Values{"_wpnonce": {testenv.FormField(form.Body, "_wpnonce")}, "action": {"editpost"}, "originalaction": {"editpost"},
 		"post_ID": {id}, "post_type": {"post"}, "post_title": {subject}, "content": {text}, "excerpt": {text}, "post_status": {"publish"}, "publish": {"Publish"},
-		"user_ID": {testenv.Field(form.Body, "user_ID")}}).Want(t, 302, "")
+		"user_ID": {testenv.FormField(form.Body, "user_ID")}}).Want(t, 302, "")
 	_, rest, _ := strings.Cut(form.Body, `createNonceMiddleware( "`)
 	nonce, _, _ := strings.Cut(rest, `"`)
 	own := *g
 	own.Header = g.Header.Clone()
 	own.Header.Set("X-WP-Nonce", nonce)
-	own.JSON("POST", "/wp-json/wp/v2/posts/"+id, `{"title":"`+subject+`","excerpt":"`+text+`"}`).Want(t, 200, text)
+	own.SendJSON("POST", "/wp-json/wp/v2/posts/"+id, `{"title":"`+subject+`","excerpt":"`+text+`"}`).Want(t, 200, text)
 	return subject, "post.edit", "post/" + id
 }

@@ -23,15 +23,15 @@ import (
 func TestI1AnApplicationThatRepeatsSecretsTellsTheAgentNone(t *testing.T) {
 	p := newParrot(t)
 	h := parrotHouse(t, p, "log: {level: debug}")
-	task := h.Task(testenv.Spec{Allow: []string{"parrot:*"}})
-	agent := h.Agent(task, &apps.App{Public: "https://parrot.acme.test"}, nil)
+	task := h.CreateTask(testenv.TaskSpec{Allow: []string{"parrot:*"}})
+	agent := h.NewAgent(task, &apps.App{PublicURL: "https://parrot.acme.test"}, nil)
 	agent.Header.Set("Accept-Encoding", "gzip")
-	for proto, g := range map[string]*testenv.Agent{"h1": agent, "h2": agent.H2()} {
+	for proto, g := range map[string]*testenv.Agent{"h1": agent, "h2": agent.WithHTTP2()} {
 		for _, path := range []string{"/", "/text", "/events", "/script", "/redirect", "/broken", "/zipped", "/ranged", "/events"} {
 			if a := g.Get(path); a.Err != nil || a.Status == 502 || !strings.Contains(a.Body+a.Header.Get("Location"), "***") {
 				t.Errorf("%s %s: status %d, code %q, %v, nothing masked in %.300q", proto, path, a.Status, a.Code, a.Err, a.Body)
 			}
-			g.Do("HEAD", path, nil)
+			g.SendForm("HEAD", path, nil)
 		}
 		ranged := *g
 		ranged.Header = http.Header{"Range": {"bytes=20-60"}}
@@ -48,7 +48,7 @@ func TestI1AnApplicationThatRepeatsSecretsTellsTheAgentNone(t *testing.T) {
 	agent.Get("/text").Want(t, 200, "***")
 	h.Byline("task", "show", task.ID)
 	h.Byline("vault", "list")
-	h.End(task)
+	h.EndTask(task)
 	p.marked(h)
 	if p.codes != 1 {
 		t.Errorf("%d logins, want 1", p.codes)
@@ -59,14 +59,14 @@ func TestI1AnApplicationThatRepeatsSecretsTellsTheAgentNone(t *testing.T) {
 func TestI1AFailedLoginTellsNoSecret(t *testing.T) {
 	p := newParrot(t)
 	h := parrotHouse(t, p, "log: {level: debug}")
-	h.Put("parrot", "agent-01", map[string]string{"username": "agent-01", "password": testenv.Password(), "totp_seed": p.seed})
-	task := h.Task(testenv.Spec{Allow: []string{"parrot:*"}})
-	agent := h.Agent(task, &apps.App{Public: "https://parrot.acme.test"}, nil)
-	agent.Get("/").Refused(t, "login_failed")
-	h.Put("parrot", "agent-01", map[string]string{"username": "agent-01", "password": p.password, "totp_seed": "not a seed at all 0189"})
-	agent.Get("/").Refused(t, "login_failed")
+	h.PutAccount("parrot", "agent-01", map[string]string{"username": "agent-01", "password": testenv.NewSecret(), "totp_seed": p.seed})
+	task := h.CreateTask(testenv.TaskSpec{Allow: []string{"parrot:*"}})
+	agent := h.NewAgent(task, &apps.App{PublicURL: "https://parrot.acme.test"}, nil)
+	agent.Get("/").WantRefusal(t, "login_failed")
+	h.PutAccount("parrot", "agent-01", map[string]string{"username": "agent-01", "password": p.password, "totp_seed": "not a seed at all 0189"})
+	agent.Get("/").WantRefusal(t, "login_failed")
 	h.Byline("audit", "tail")
-	if !strings.Contains(h.Log(), "login failed") {
+	if !strings.Contains(h.ServerLog(), "login failed") {
 		t.Error("the operator was not told")
 	}
 }
@@ -76,10 +76,10 @@ func TestI1AFailedLoginTellsNoSecret(t *testing.T) {
 func TestI2NothingThatAPersonLentReachesTheApplication(t *testing.T) {
 	p := newParrot(t)
 	h := parrotHouse(t, p, "")
-	lent := testenv.Password()
-	task := h.Task(testenv.Spec{Allow: []string{"parrot:*"}})
-	agent := h.Agent(task, &apps.App{Public: "https://parrot.acme.test"}, []*http.Cookie{{Name: "sid", Value: lent}, {Name: "SID", Value: lent}, {Name: "copy1", Value: lent}, {Name: "unknown", Value: lent}})
-	for _, g := range []*testenv.Agent{agent, agent.H2()} {
+	lent := testenv.NewSecret()
+	task := h.CreateTask(testenv.TaskSpec{Allow: []string{"parrot:*"}})
+	agent := h.NewAgent(task, &apps.App{PublicURL: "https://parrot.acme.test"}, []*http.Cookie{{Name: "sid", Value: lent}, {Name: "SID", Value: lent}, {Name: "copy1", Value: lent}, {Name: "unknown", Value: lent}})
+	for _, g := range []*testenv.Agent{agent, agent.WithHTTP2()} {
 		for _, f := range []string{"Authorization: Bearer %s", "Authorization: Basic %s", "authorization: Custom %s", "X-Api-Key: %s", "X-Auth-Token: %s", "X-Session-Id: %s",
 			"Cookie2: sid=%s", "X-Forwarded-User: %s", "X-Anything: Bearer %s", "X-Access-Token: %s", "Private-Token: %s", "Set-Cookie: sid=%s"} {
 			name, value, _ := strings.Cut(fmt.Sprintf(f, lent), ": ")
@@ -97,12 +97,12 @@ func TestI2NothingThatAPersonLentReachesTheApplication(t *testing.T) {
 		own.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Sec-Websocket-Version": {"13"},
 			"Sec-Websocket-Protocol": {"bearer, " + lent}}
 		own.Get("/text")
-		g.Post("/login", map[string][]string{"user": {"alice"}, "pass": {lent}}).Refused(t, "login_by_agent")
+		g.Post("/login", map[string][]string{"user": {"alice"}, "pass": {lent}}).WantRefusal(t, "login_by_agent")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, raw := range p.raw {
-		if testenv.Holds(raw, lent) {
+		if testenv.ContainsSecret(raw, lent) {
 			t.Errorf("the application was sent what a person lent:\n%s", raw)
 		}
 	}
@@ -117,7 +117,7 @@ func TestI1NothingLeavesACoreFile(t *testing.T) {
 	p := newParrot(t)
 	h := parrotHouse(t, p, "")
 	t.Setenv("GOTRACEBACK", "crash")
-	agent := h.Agent(h.Task(testenv.Spec{Allow: []string{"parrot:*"}}), &apps.App{Public: "https://parrot.acme.test"}, nil)
+	agent := h.NewAgent(h.CreateTask(testenv.TaskSpec{Allow: []string{"parrot:*"}}), &apps.App{PublicURL: "https://parrot.acme.test"}, nil)
 	agent.Get("/text").Want(t, 200, "***")
 	for _, sig := range []syscall.Signal{syscall.SIGABRT, syscall.SIGSEGV, syscall.SIGQUIT} {
 		h.Signal(sig)
@@ -135,10 +135,10 @@ func TestI1NothingLeavesACoreFile(t *testing.T) {
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		secret := testenv.Password()
-		h.Secret("what byline vault put reads", secret)
+		secret := testenv.NewSecret()
+		h.AddSecret("what byline vault put reads", secret)
 		fmt.Fprintf(in, "password=%s\n", secret)
-		testenv.Eventually(t, "it has read the secret", func() bool {
+		testenv.WaitUntil(t, "it has read the secret", func() bool {
 			left, err := unix.IoctlGetInt(int(from.Fd()), unix.TIOCINQ)
 			return err == nil && left == 0
 		})

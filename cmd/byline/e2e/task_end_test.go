@@ -15,7 +15,7 @@ import (
 
 // loginsSeen counts the requests that carried the account's password.
 func loginsSeen(app *apps.App, l apps.Login) (n int) {
-	for _, s := range app.Seen() {
+	for _, s := range app.Requests() {
 		if s.Contains(url.QueryEscape(l.Password)) {
 			n++
 		}
@@ -40,16 +40,16 @@ func TestASessionKilledAtTheApplicationIsRenewedOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			app := j.app(t)
 			h := testenv.New(t, "")
-			h.Serves(app, "")
-			account := h.Account(app, "Agent-01")
+			h.AddAdapter(app, "")
+			account := h.AddAccount(app, "Agent-01")
 			h.Start()
-			agent := h.Agent(h.Task(testenv.Spec{Allow: j.allow}), app, testenv.Lend(t, app))
+			agent := h.NewAgent(h.CreateTask(testenv.TaskSpec{Allow: j.allow}), app, testenv.BorrowCookies(t, app))
 			agent.Get(j.read).Want(t, 200, j.shows)
 			if n := loginsSeen(app, account); n != 1 {
 				t.Fatalf("%d logins before anything happened", n)
 			}
 			app.KillSessions()
-			app.Forget()
+			app.ForgetRequests()
 			var wait sync.WaitGroup
 			for range 32 {
 				wait.Go(func() {
@@ -64,10 +64,10 @@ func TestASessionKilledAtTheApplicationIsRenewedOnce(t *testing.T) {
 			}
 
 			app.KillSessions()
-			app.Forget()
-			agent.Post(forge[name].path, forge[name].form).Refused(t, "renew_not_replayable")
+			app.ForgetRequests()
+			agent.Post(forge[name].path, forge[name].form).WantRefusal(t, "renew_not_replayable")
 			posted := 0
-			for _, s := range app.Seen() {
+			for _, s := range app.Requests() {
 				if s.Method == "POST" && s.Contains("lost") {
 					posted++
 				}
@@ -79,7 +79,7 @@ func TestASessionKilledAtTheApplicationIsRenewedOnce(t *testing.T) {
 			if n := loginsSeen(app, account); n != 1 {
 				t.Errorf("%d logins after the POST, want 1", n)
 			}
-			if n := h.Logins(name); n != 3 {
+			if n := h.CountLogins(name); n != 3 {
 				t.Errorf("%d logins are on record, want 3", n)
 			}
 		})
@@ -89,7 +89,7 @@ func TestASessionKilledAtTheApplicationIsRenewedOnce(t *testing.T) {
 // theSession is the Cookie header that the application saw last.
 func theSession(t *testing.T, app *apps.App) string {
 	t.Helper()
-	all := app.Cookies()
+	all := app.CookieHeaders()
 	if len(all) == 0 {
 		t.Fatal("the application saw no cookie")
 	}
@@ -101,29 +101,29 @@ func TestI6TheSessionIsDeadAtTheApplicationWhenItsTaskEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			app := j.app(t)
 			h := testenv.New(t, "")
-			h.Serves(app, "")
-			h.Account(app, "Agent-01")
+			h.AddAdapter(app, "")
+			h.AddAccount(app, "Agent-01")
 			h.Start()
 			for _, end := range []string{"end", "expiry"} {
-				spec := testenv.Spec{Allow: j.allow}
+				spec := testenv.TaskSpec{Allow: j.allow}
 				if end == "expiry" {
 					spec.For = "3s"
 				}
-				task := h.Task(spec)
-				agent := h.Agent(task, app, nil)
+				task := h.CreateTask(spec)
+				agent := h.NewAgent(task, app, nil)
 				agent.Get(j.read).Want(t, 200, j.shows)
 				stolen := theSession(t, app)
 				if _, page := app.Replay(stolen, j.read); end == "end" && !strings.Contains(page, j.shows) {
 					t.Fatalf("the session of a living task is not live: %.500s", page)
 				}
 				if end == "end" {
-					h.End(task)
+					h.EndTask(task)
 				}
-				h.Until("the session is logged out", func() bool { return checkedIn(h, task.ID) == 1 })
+				h.WaitUntil("the session is logged out", func() bool { return checkedIn(h, task.ID) == 1 })
 				if status, page := app.Replay(stolen, j.read); strings.Contains(page, j.shows) {
 					t.Errorf("%s: the session outlived its task: status %d", end, status)
 				}
-				agent.Get(j.read).Refused(t, "task_ended")
+				agent.Get(j.read).WantRefusal(t, "task_ended")
 			}
 		})
 	}
@@ -152,30 +152,30 @@ func trickle(q *http.Request) time.Duration {
 // A stream that is open when its task ends or expires is cut within a second,
 // towards the agent and towards the application.
 func TestI6AStreamIsCutWithinASecond(t *testing.T) {
-	app := testenv.Wiki(t)
+	app := testenv.MediaWiki(t)
 	h := testenv.New(t, "")
-	h.Serves(app, "")
-	h.Account(app, "Agent-01")
+	h.AddAdapter(app, "")
+	h.AddAccount(app, "Agent-01")
 	h.Start()
 	for name, c := range map[string]struct {
 		h2, expires bool
 	}{"ended h1": {}, "ended h2": {h2: true}, "expired h1": {expires: true}, "expired h2": {true, true}} {
 		t.Run(name, func(t *testing.T) {
-			app.Forget()
-			spec := testenv.Spec{Allow: []string{"mediawiki:*"}}
+			app.ForgetRequests()
+			spec := testenv.TaskSpec{Allow: []string{"mediawiki:*"}}
 			if c.expires {
 				spec.For = "6s"
 			}
-			task := h.Task(spec)
-			agent := h.Agent(task, app, nil)
+			task := h.CreateTask(spec)
+			agent := h.NewAgent(task, app, nil)
 			if c.h2 {
-				agent = agent.H2()
+				agent = agent.WithHTTP2()
 			}
-			app.Slow(trickle)
+			app.SlowDown(trickle)
 			ended := stream(t, agent)
 			over := task.Expires
 			if !c.expires {
-				h.End(task)
+				h.EndTask(task)
 				over = time.Now()
 			}
 			select {
@@ -186,10 +186,10 @@ func TestI6AStreamIsCutWithinASecond(t *testing.T) {
 			case <-time.After(time.Until(over) + time.Second):
 				t.Error("the stream went on for a second after its task")
 			}
-			testenv.Eventually(t, "the application notices", func() bool {
-				return slices.ContainsFunc(app.Seen(), func(s apps.Seen) bool { return s.URI == bigFile && s.Aborted })
+			testenv.WaitUntil(t, "the application notices", func() bool {
+				return slices.ContainsFunc(app.Requests(), func(s apps.Request) bool { return s.URI == bigFile && s.Aborted })
 			})
-			agent.Get("/index.php").Refused(t, "task_ended")
+			agent.Get("/index.php").WantRefusal(t, "task_ended")
 		})
 	}
 }

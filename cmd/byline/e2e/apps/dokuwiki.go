@@ -15,33 +15,43 @@ import (
 
 const dokuwikiPath = "/usr/share/dokuwiki"
 
-type dokuwiki struct{ p *place }
+type dokuwiki struct{ workspace *workspace }
 
-// StartDokuWiki starts DokuWiki, which keeps everything in files. Nobody reads
-// it without a login.
-func StartDokuWiki(t testing.TB, public string) *App {
+// StartDokuWiki starts DokuWiki, which keeps everything in files. Pages can be
+// read only after a login.
+func StartDokuWiki(t testing.TB, publicURL string) *App {
 	t.Helper()
-	need(t, "dokuwiki php-cli php-xml", "php", dokuwikiPath+"/doku.php")
-	d := &dokuwiki{newPlace(t, "dokuwiki", "www-data")}
+	requireFiles(t, "dokuwiki php-cli php-xml", "php", dokuwikiPath+"/doku.php")
+
+	w := newWorkspace(t, "dokuwiki", "www-data")
+	d := &dokuwiki{w}
 	admin := Login{"admin", "Adm1n-of-the-pages"}
-	if err := d.lay(public, admin); err != nil {
+	if err := d.install(publicURL, admin); err != nil {
 		t.Fatal(err)
 	}
-	d.p.env = []string{"PHP_CLI_SERVER_WORKERS=4"}
+
+	w.env = []string{"PHP_CLI_SERVER_WORKERS=4"}
 	addr := "127.0.0.1:" + freePort(t)
-	d.p.start(t, listening("tcp", addr), "php", "-d", "opcache.lockfile_path="+d.p.dir, "-d", "auto_prepend_file="+d.p.path("prepend.php"),
-		"-d", "session.save_path="+d.p.path("sessions"), "-S", addr, "-t", dokuwikiPath)
-	return newApp(t, "dokuwiki", public, "http://"+addr, admin, d)
+	w.start(t, acceptsConnections("tcp", addr), "php",
+		"-d", "opcache.lockfile_path="+w.dir,
+		"-d", "auto_prepend_file="+w.path("prepend.php"),
+		"-d", "session.save_path="+w.path("sessions"),
+		"-S", addr, "-t", dokuwikiPath)
+	return newApp(t, "dokuwiki", publicURL, "http://"+addr, admin, d)
 }
 
-// lay makes an installation of its own out of the package's settings.
-func (d *dokuwiki) lay(public string, admin Login) error {
-	for _, dir := range []string{"sessions", "data/attic", "data/cache", "data/index", "data/locks", "data/log", "data/media", "data/media_attic",
-		"data/media_meta", "data/meta", "data/pages", "data/tmp"} {
-		if err := os.MkdirAll(d.p.path(dir), 0o755); err != nil {
+// install creates data folders and a configuration in the workspace. Settings
+// come from the package, but users, permissions and local.php do not.
+func (d *dokuwiki) install(publicURL string, admin Login) error {
+	for _, dir := range []string{
+		"sessions", "data/attic", "data/cache", "data/index", "data/locks", "data/log", "data/media", "data/media_attic",
+		"data/media_meta", "data/meta", "data/pages", "data/tmp",
+	} {
+		if err := os.MkdirAll(d.workspace.path(dir), 0o755); err != nil {
 			return err
 		}
 	}
+
 	settings, err := filepath.Glob("/etc/dokuwiki/*")
 	if err != nil {
 		return err
@@ -49,92 +59,109 @@ func (d *dokuwiki) lay(public string, admin Login) error {
 	for _, path := range settings {
 		text, err := os.ReadFile(path)
 		if err != nil || strings.HasSuffix(path, ".auth.php") || strings.HasSuffix(path, "/local.php") {
-			continue // those are this installation's own
+			continue
 		}
-		if err := d.p.write("conf/"+filepath.Base(path), string(text), 0o644); err != nil {
+		if err := d.workspace.writeFile("conf/"+filepath.Base(path), string(text), 0o644); err != nil {
 			return err
 		}
 	}
-	conf := d.p.path("conf") + "/"
+
+	conf := d.workspace.path("conf") + "/"
 	for name, text := range map[string]string{
 		"prepend.php": fmt.Sprintf("<?php define('DOKU_MAIN_CONF', '%s'); define('DOKU_CONF', '%s'); define('DOKU_LOCAL', '%s');\n", conf, conf, conf),
 		"conf/local.php": fmt.Sprintf("<?php\n$conf['title'] = 'Pages';\n$conf['useacl'] = 1;\n$conf['superuser'] = '@admin';\n"+
-			"$conf['savedir'] = '%s';\n$conf['baseurl'] = '%s';\n$conf['disableactions'] = 'register,resendpwd';\n", d.p.path("data"), public),
+			"$conf['savedir'] = '%s';\n$conf['baseurl'] = '%s';\n$conf['disableactions'] = 'register,resendpwd';\n", d.workspace.path("data"), publicURL),
 		"conf/acl.auth.php":   "# acl.auth.php\n# <?php exit()?>\n*\t@ALL\t0\n*\t@user\t8\n",
 		"conf/users.auth.php": "# users.auth.php\n# <?php exit()?>\n",
 	} {
-		if err := d.p.write(name, text, 0o644); err != nil {
+		if err := d.workspace.writeFile(name, text, 0o644); err != nil {
 			return err
 		}
 	}
-	if err := d.p.own(); err != nil {
+
+	if err := d.workspace.chownAll(); err != nil {
 		return err
 	}
-	return d.enlist(admin.User, admin.Password, "admin,user")
+	return d.setUser(admin.User, admin.Password, "admin,user")
 }
 
-func (d *dokuwiki) addUser(name, password string) error { return d.enlist(name, password, "user") }
+func (d *dokuwiki) addUser(name, password string) error {
+	return d.setUser(name, password, "user")
+}
 
-// enlist writes a line of users.auth.php. Names have no case there.
-func (d *dokuwiki) enlist(name, password, groups string) error {
+// setUser adds or replaces a line of users.auth.php. DokuWiki has user names in
+// lower case only.
+func (d *dokuwiki) setUser(name, password, groups string) error {
 	name = strings.ToLower(name)
-	hash, err := d.p.run(password, "php", "-r", "echo password_hash(stream_get_contents(STDIN), PASSWORD_BCRYPT, ['cost' => 5]);")
+	hash, err := d.workspace.run(password, "php", "-r", "echo password_hash(stream_get_contents(STDIN), PASSWORD_BCRYPT, ['cost' => 5]);")
 	if err != nil {
 		return err
 	}
-	path := d.p.path("conf", "users.auth.php")
-	have, err := os.ReadFile(path)
+
+	path := d.workspace.path("conf", "users.auth.php")
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	kept := slices.DeleteFunc(strings.SplitAfter(string(have), "\n"), func(line string) bool { return strings.HasPrefix(line, name+":") })
+	others := slices.DeleteFunc(strings.SplitAfter(string(text), "\n"), func(line string) bool {
+		return strings.HasPrefix(line, name+":")
+	})
 	line := fmt.Sprintf("%s:%s:%s:%s@acme.test:%s\n", name, hash, name, name, groups)
-	return os.WriteFile(path, []byte(strings.Join(kept, "")+line), 0o644)
+	return os.WriteFile(path, []byte(strings.Join(others, "")+line), 0o644)
 }
 
-func (d *dokuwiki) login(j *jar, l Login) error {
-	_, page, err := j.get("/doku.php?do=login")
+func (d *dokuwiki) login(b *browser, l Login) error {
+	_, page, err := b.get("/doku.php?do=login")
 	if err != nil {
 		return err
 	}
-	status, _, err := j.post("/doku.php?do=login", url.Values{"sectok": {field(page, "sectok")}, "id": {"start"}, "do": {"login"}, "u": {strings.ToLower(l.User)}, "p": {l.Password}})
-	if err == nil && (status != 302 || !j.has("DW")) {
+
+	status, _, err := b.post("/doku.php?do=login", url.Values{
+		"sectok": {formField(page, "sectok")}, "id": {"start"}, "do": {"login"},
+		"u": {strings.ToLower(l.User)}, "p": {l.Password},
+	})
+	if err == nil && (status != 302 || !b.hasCookie("DW")) {
 		err = fmt.Errorf("%w (status %d)", errLogin, status)
 	}
 	return err
 }
 
-// history reads the changes of every page: time, address, kind, page, user,
-// summary, with tabs between them.
+// history reads the change log of every page. A line has the fields time,
+// address, kind, page, user and summary, separated by tabs.
 func (d *dokuwiki) history() ([]Change, error) {
-	var out []Change
-	err := filepath.WalkDir(d.p.path("data", "meta"), func(path string, e fs.DirEntry, err error) error {
+	var changes []Change
+	err := filepath.WalkDir(d.workspace.path("data", "meta"), func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".changes") || strings.HasPrefix(e.Name(), "_") {
 			return err
 		}
 		text, err := os.ReadFile(path)
 		for line := range strings.Lines(string(text)) {
-			f := strings.Split(line, "\t")
-			if len(f) < 6 {
-				return fmt.Errorf("%s: %q", path, line)
+			fields := strings.Split(line, "\t")
+			if len(fields) < 6 {
+				return fmt.Errorf("%s: a line has %d fields, want 6: %q", path, len(fields), line)
 			}
-			at, err := strconv.ParseInt(f[0], 10, 64)
+			seconds, err := strconv.ParseInt(fields[0], 10, 64)
 			if err != nil {
 				return err
 			}
-			out = append(out, Change{User: f[4], Time: time.Unix(at, 0), Title: f[3], Kind: f[2], Comment: f[5]})
+			changes = append(changes, Change{
+				User: fields[4], Time: time.Unix(seconds, 0), Title: fields[3], Kind: fields[2], Comment: fields[5],
+			})
 		}
 		return err
 	})
-	slices.SortStableFunc(out, func(a, b Change) int { return a.Time.Compare(b.Time) })
-	return out, err
+	slices.SortStableFunc(changes, func(a, b Change) int { return a.Time.Compare(b.Time) })
+	return changes, err
 }
 
-// killSessions changes the key of the cookie, too, with which a browser that
-// has lost its session gets a new one.
+// killSessions also removes the salts that encrypt the login cookie. With that
+// cookie a browser that lost its session would get a new one.
 func (d *dokuwiki) killSessions() error {
-	files, err := filepath.Glob(d.p.path("sessions", "sess_*"))
-	for _, f := range append(files, d.p.path("data", "meta", "_htcookiesalt"), d.p.path("data", "meta", "_htcookiesalt2")) {
+	files, err := filepath.Glob(d.workspace.path("sessions", "sess_*"))
+	files = append(files,
+		d.workspace.path("data", "meta", "_htcookiesalt"),
+		d.workspace.path("data", "meta", "_htcookiesalt2"))
+	for _, f := range files {
 		if e := os.Remove(f); e != nil && !os.IsNotExist(e) {
 			err = e
 		}

@@ -16,49 +16,55 @@ import (
 	"time"
 )
 
-// GiteaVariable names the gitea program. It takes a quarter of an hour to build,
-// so tests with it are run on demand.
+// GiteaVariable is the environment variable that names the gitea program.
+// Building Gitea takes a quarter of an hour, so tests that need it run on demand.
 const GiteaVariable = "BYLINE_GITEA"
 
-// GiteaRepository is private and has one issue; everybody may write to it.
+// GiteaRepository is a private repository with one issue. Every user that
+// AddUser creates may write to it.
 const GiteaRepository = "acme/app"
 
 type gitea struct {
-	p       *place
-	program string
-	at      string
-	admin   Login
+	workspace *workspace
+	program   string
+	baseURL   string
+	admin     Login
 
 	mu    sync.Mutex
-	users []string
+	users []string // created by addUser
 }
 
-// StartGitea starts the Gitea that BYLINE_GITEA names, which stands in the
-// folder that it was built in, with an SQLite database of its own.
-func StartGitea(t testing.TB, public string) *App {
+// StartGitea starts the program that BYLINE_GITEA names, with an SQLite
+// database. The program must be in the folder that it was built in, which has
+// its static files. Without BYLINE_GITEA the test is skipped.
+func StartGitea(t testing.TB, publicURL string) *App {
 	t.Helper()
+
 	program := os.Getenv(GiteaVariable)
 	if program == "" {
-		t.Skip(GiteaVariable + " names no gitea program: CONTRIBUTING.md says how one is built")
+		t.Skip(GiteaVariable + " does not name a gitea program: see CONTRIBUTING.md for how to build one")
 	}
 	if _, err := os.Stat(program); err != nil {
 		t.Fatalf("%s: %v", GiteaVariable, err)
 	}
-	p := newPlace(t, "gitea", "www-data")
+
+	w := newWorkspace(t, "gitea", "www-data")
 	port := freePort(t)
-	g := &gitea{p: p, program: program, at: "http://127.0.0.1:" + port, admin: Login{"root", "Adm1n-of-the-forge"}}
-	config := strings.NewReplacer("{dir}", p.dir, "{public}", strings.TrimSuffix(public, "/"), "{port}", port, "{built}", filepath.Dir(program)).Replace(giteaConfig)
-	if err := p.write("app.ini", config, 0o600); err != nil {
+	config := strings.NewReplacer("{dir}", w.dir, "{public}", strings.TrimSuffix(publicURL, "/"), "{port}", port,
+		"{built}", filepath.Dir(program)).Replace(giteaConfig)
+	if err := w.writeFile("app.ini", config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.own(); err != nil {
+	if err := w.chownAll(); err != nil {
 		t.Fatal(err)
 	}
-	p.start(t, listening("tcp", "127.0.0.1:"+port), program, "--config", p.path("app.ini"), "--work-path", p.dir, "web")
-	if err := g.found(); err != nil {
+
+	g := &gitea{workspace: w, program: program, baseURL: "http://127.0.0.1:" + port, admin: Login{"root", "Adm1n-of-the-forge"}}
+	w.start(t, acceptsConnections("tcp", "127.0.0.1:"+port), program, "--config", w.path("app.ini"), "--work-path", w.dir, "web")
+	if err := g.createContent(); err != nil {
 		t.Fatal(err)
 	}
-	return newApp(t, "gitea", public, g.at, g.admin, g)
+	return newApp(t, "gitea", publicURL, g.baseURL, g.admin, g)
 }
 
 const giteaConfig = `APP_NAME = Forge
@@ -98,117 +104,140 @@ ENABLED = false
 ENABLED = false
 `
 
-// found makes the administrator and the repository.
-func (g *gitea) found() error {
-	if err := g.create(g.admin, "--admin"); err != nil {
+// createContent creates the administrator, the repository and its issue.
+func (g *gitea) createContent() error {
+	if err := g.createUser(g.admin, "--admin"); err != nil {
 		return err
 	}
+
 	owner, name, _ := strings.Cut(GiteaRepository, "/")
 	for _, c := range []struct{ path, body string }{
 		{"/orgs", fmt.Sprintf(`{"username":%q}`, owner)},
 		{"/orgs/" + owner + "/repos", fmt.Sprintf(`{"name":%q,"private":true,"auto_init":true,"default_branch":"main"}`, name)},
 		{"/repos/" + GiteaRepository + "/issues", `{"title":"Coffee machine","body":"it drips"}`},
 	} {
-		if err := g.api("POST", c.path, c.body, nil); err != nil {
+		if err := g.callAPI("POST", c.path, c.body, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (g *gitea) create(l Login, more ...string) error {
-	_, err := g.p.run("", g.program, append([]string{"--config", g.p.path("app.ini"), "--work-path", g.p.dir, "admin", "user", "create",
-		"--username", l.User, "--password", l.Password, "--email", strings.ToLower(l.User) + "@acme.test", "--must-change-password=false"}, more...)...)
+func (g *gitea) createUser(l Login, flags ...string) error {
+	args := []string{
+		"--config", g.workspace.path("app.ini"), "--work-path", g.workspace.dir, "admin", "user", "create",
+		"--username", l.User, "--password", l.Password, "--email", strings.ToLower(l.User) + "@acme.test", "--must-change-password=false",
+	}
+	_, err := g.workspace.run("", g.program, append(args, flags...)...)
 	return err
 }
 
 func (g *gitea) addUser(name, password string) error {
-	if err := g.create(Login{name, password}); err != nil {
+	if err := g.createUser(Login{name, password}); err != nil {
 		return err
 	}
+
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.users = append(g.users, name)
-	return g.api("PUT", "/repos/"+GiteaRepository+"/collaborators/"+name, `{"permission":"write"}`, nil)
+	return g.callAPI("PUT", "/repos/"+GiteaRepository+"/collaborators/"+name, `{"permission":"write"}`, nil)
 }
 
-// api asks as the administrator.
-func (g *gitea) api(method, path, body string, into any) error {
-	q, err := http.NewRequest(method, g.at+"/api/v1"+path, strings.NewReader(body))
+// callAPI calls the API as the administrator and decodes the answer into
+// result unless that is nil.
+func (g *gitea) callAPI(method, path, body string, result any) error {
+	req, err := http.NewRequest(method, g.baseURL+"/api/v1"+path, strings.NewReader(body))
 	if err != nil {
 		return err
 	}
-	q.SetBasicAuth(g.admin.User, g.admin.Password)
-	q.Header.Set("Content-Type", "application/json")
-	a, err := http.DefaultClient.Do(q)
+	req.SetBasicAuth(g.admin.User, g.admin.Password)
+	req.Header.Set("Content-Type", "application/json")
+
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
 	}
-	defer a.Body.Close()
-	text, err := io.ReadAll(a.Body)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return err
 	}
-	if a.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s %.300s", method, path, a.Status, text)
+
+	if resp.StatusCode >= 300 {
+		return fmt.Errorf("%s %s: %s %.300s", method, path, resp.Status, text)
 	}
-	if into == nil {
+	if result == nil {
 		return nil
 	}
-	return json.NewDecoder(bytes.NewReader(text)).Decode(into)
+	return json.NewDecoder(bytes.NewReader(text)).Decode(result)
 }
 
-func (g *gitea) login(j *jar, l Login) error {
-	if _, _, err := j.get("/user/login"); err != nil {
+func (g *gitea) login(b *browser, l Login) error {
+	if _, _, err := b.get("/user/login"); err != nil {
 		return err
 	}
-	status, _, err := j.post("/user/login", url.Values{"user_name": {l.User}, "password": {l.Password}})
+	status, _, err := b.post("/user/login", url.Values{"user_name": {l.User}, "password": {l.Password}})
 	if err == nil && status != http.StatusSeeOther {
 		err = fmt.Errorf("%w (status %d)", errLogin, status)
 	}
 	return err
 }
 
-// history is the activity feed of each user who was added. A title is
-// owner/repository#issue, or owner/repository for what is about none.
-func (g *gitea) history() (all []Change, err error) {
+// history returns the activity feed of every user that addUser created. A title
+// is owner/repository#issue, or owner/repository if the entry has no issue.
+func (g *gitea) history() ([]Change, error) {
 	g.mu.Lock()
 	users := slices.Clone(g.users)
 	g.mu.Unlock()
+
+	var changes []Change
 	for _, user := range users {
 		for page := 1; ; page++ {
-			var feed []struct {
-				OpType  string                 `json:"op_type"`
-				ActUser struct{ Login string } `json:"act_user"`
-				Repo    struct {
-					FullName string `json:"full_name"`
-				}
-				Content string
-				RefName string `json:"ref_name"`
-				Created time.Time
-			}
-			path := fmt.Sprintf("/users/%s/activities/feeds?only-performed-by=true&limit=50&page=%d", user, page)
-			if err := g.api("GET", path, "", &feed); err != nil {
+			entries, err := g.readFeed(user, page)
+			if err != nil {
 				return nil, err
 			}
-			for _, e := range feed {
-				c := Change{User: e.ActUser.Login, Time: e.Created, Title: e.Repo.FullName, Kind: e.OpType, Comment: e.RefName}
-				if n, text, ok := strings.Cut(e.Content, "|"); ok && e.RefName == "" {
-					c.Title, c.Comment = c.Title+"#"+n, text
-				}
-				all = append(all, c)
-			}
-			if len(feed) == 0 {
+			if len(entries) == 0 {
 				break
 			}
+			changes = append(changes, entries...)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Change) int { return a.Time.Compare(b.Time) })
-	return all, nil
+	slices.SortStableFunc(changes, func(a, b Change) int { return a.Time.Compare(b.Time) })
+	return changes, nil
+}
+
+// readFeed reads one page of a user's activity feed.
+func (g *gitea) readFeed(user string, page int) ([]Change, error) {
+	var feed []struct {
+		OpType  string                 `json:"op_type"`
+		ActUser struct{ Login string } `json:"act_user"`
+		Repo    struct {
+			FullName string `json:"full_name"`
+		}
+		Content string
+		RefName string `json:"ref_name"`
+		Created time.Time
+	}
+	path := fmt.Sprintf("/users/%s/activities/feeds?only-performed-by=true&limit=50&page=%d", user, page)
+	if err := g.callAPI("GET", path, "", &feed); err != nil {
+		return nil, err
+	}
+
+	var changes []Change
+	for _, e := range feed {
+		c := Change{User: e.ActUser.Login, Time: e.Created, Title: e.Repo.FullName, Kind: e.OpType, Comment: e.RefName}
+		if issue, text, ok := strings.Cut(e.Content, "|"); ok && e.RefName == "" {
+			c.Title += "#" + issue
+			c.Comment = text
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
 }
 
 func (g *gitea) killSessions() error {
-	return filepath.WalkDir(g.p.path("sessions"), func(path string, d os.DirEntry, err error) error {
+	return filepath.WalkDir(g.workspace.path("sessions"), func(path string, d os.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
 			err = os.Remove(path)
 		}

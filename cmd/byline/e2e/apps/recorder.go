@@ -12,185 +12,194 @@ import (
 	"time"
 )
 
-const keptBody = 1 << 20
+// maxRecordedBody is how many bytes of a request's body are recorded.
+const maxRecordedBody = 1 << 20
 
-// Seen is one request as it reached the application.
-type Seen struct {
+// Request is one request as it reached the application.
+type Request struct {
 	Time   time.Time
 	Method string
 	URI    string // path and query, as sent
 	Host   string
 	Header http.Header
-	Body   []byte // its first MiB
-	Status int    // 0 while there is no answer
+	Body   []byte // at most its first MiB
+	Status int    // of the answer; 0 while there is none
 
-	Aborted bool // whoever asked went away before the answer had ended
+	Aborted bool // the client disconnected before the answer had ended
 }
 
-// Contains says whether the request carries text, unencoded, anywhere.
-func (s Seen) Contains(text string) bool {
+// Contains reports whether text occurs anywhere in the request, unencoded.
+func (r Request) Contains(text string) bool {
 	var all bytes.Buffer
-	all.WriteString(s.Method + " " + s.URI + "\n" + s.Host + "\n")
-	s.Header.Write(&all)
-	all.Write(s.Body)
+	all.WriteString(r.Method + " " + r.URI + "\n" + r.Host + "\n")
+	r.Header.Write(&all)
+	all.Write(r.Body)
 	return bytes.Contains(all.Bytes(), []byte(text))
 }
 
-// recorder is a reverse proxy that keeps what passes.
+// recorder is a reverse proxy that records the requests that it forwards.
 type recorder struct {
 	url, upstream string
 	server        *http.Server
 
-	mu       sync.Mutex // guards what follows
-	seen     []*Seen
-	sessions map[string]string // value of each cookie that the application ever set → its name
-	slow     func(*http.Request) time.Duration
-	look     func([]Seen) // at what is about to be forgotten
+	mu       sync.Mutex // guards the fields below
+	requests []*Request
+	cookies  map[string]string // value → name of every cookie that the application set
+	pause    func(*http.Request) time.Duration
+	onForget func([]Request)
 }
 
-func record(upstream string, public *url.URL) (*recorder, error) {
-	to, err := url.Parse(upstream)
+// startRecorder starts a recorder on a free loopback port.
+func startRecorder(upstream string, public *url.URL) (*recorder, error) {
+	target, err := url.Parse(upstream)
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	r := &recorder{url: "http://" + l.Addr().String(), upstream: upstream, sessions: map[string]string{}}
+
+	discard := log.New(io.Discard, "", 0)
+	r := &recorder{url: "http://" + ln.Addr().String(), upstream: upstream, cookies: map[string]string{}}
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32}
 	proxy := &httputil.ReverseProxy{
 		Transport: transport,
-		ErrorLog:  log.New(io.Discard, "", 0),
+		ErrorLog:  discard,
 		Rewrite: func(p *httputil.ProxyRequest) {
-			p.Out.URL.Scheme, p.Out.URL.Host = to.Scheme, to.Host
+			p.Out.URL.Scheme = target.Scheme
+			p.Out.URL.Host = target.Host
 			p.Out.Host = p.In.Host
 			p.Out.Header.Set("X-Forwarded-Proto", public.Scheme)
 		},
-		ModifyResponse: r.noteCookies,
+		ModifyResponse: r.recordCookies,
 	}
-	r.server = &http.Server{Handler: r.keep(proxy), ErrorLog: log.New(io.Discard, "", 0)}
+
+	r.server = &http.Server{Handler: r.recordRequests(proxy), ErrorLog: discard}
 	r.server.RegisterOnShutdown(transport.CloseIdleConnections)
-	go r.server.Serve(l)
+	go r.server.Serve(ln)
 	return r, nil
-}
-
-func (r *recorder) keep(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		s := &Seen{Time: time.Now(), Method: q.Method, URI: q.RequestURI, Host: q.Host, Header: q.Header.Clone()}
-		r.mu.Lock()
-		r.seen = append(r.seen, s)
-		r.mu.Unlock()
-		q.Body = &tee{ReadCloser: q.Body, r: r, s: s}
-		a := &answer{ResponseWriter: w, r: r, s: s}
-		if slow := r.pace(); slow != nil {
-			a.pause = slow(q)
-		}
-		defer func() {
-			if q.Context().Err() != nil {
-				r.mu.Lock()
-				defer r.mu.Unlock()
-				s.Aborted = true
-			}
-		}()
-		next.ServeHTTP(a, q)
-	})
-}
-
-func (r *recorder) pace() func(*http.Request) time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.slow
-}
-
-// noteCookies keeps what the application set, also after forget.
-func (r *recorder) noteCookies(a *http.Response) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range a.Cookies() {
-		r.sessions[c.Value] = c.Name
-	}
-	return nil
-}
-
-func (r *recorder) cookies() (out []*http.Cookie) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for value, name := range r.sessions {
-		out = append(out, &http.Cookie{Name: name, Value: value})
-	}
-	return out
-}
-
-func (r *recorder) all() []Seen {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	out := make([]Seen, len(r.seen))
-	for i, s := range r.seen {
-		out[i] = *s
-		out[i].Body = bytes.Clone(s.Body)
-	}
-	return out
-}
-
-func (r *recorder) forget() {
-	all := r.all()
-	r.mu.Lock()
-	look := r.look
-	r.seen = nil
-	r.mu.Unlock()
-	if look != nil {
-		look(all)
-	}
 }
 
 func (r *recorder) close() { r.server.Close() }
 
-// tee keeps the beginning of a request's body while it passes.
-type tee struct {
-	io.ReadCloser
-	r *recorder
-	s *Seen
+func (r *recorder) recordRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
+		rec := &Request{Time: time.Now(), Method: in.Method, URI: in.RequestURI, Host: in.Host, Header: in.Header.Clone()}
+		r.mu.Lock()
+		r.requests = append(r.requests, rec)
+		pause := r.pause
+		r.mu.Unlock()
+
+		in.Body = &recordedBody{ReadCloser: in.Body, recorder: r, request: rec}
+		out := &recordedResponse{ResponseWriter: w, recorder: r, request: rec}
+		if pause != nil {
+			out.pause = pause(in)
+		}
+
+		defer func() {
+			if in.Context().Err() != nil {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				rec.Aborted = true
+			}
+		}()
+		next.ServeHTTP(out, in)
+	})
 }
 
-func (t *tee) Read(b []byte) (int, error) {
-	n, err := t.ReadCloser.Read(b)
-	t.r.mu.Lock()
-	defer t.r.mu.Unlock()
-	t.s.Body = append(t.s.Body, b[:min(n, keptBody-len(t.s.Body))]...)
+// recordCookies records the cookies of an answer.
+func (r *recorder) recordCookies(resp *http.Response) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range resp.Cookies() {
+		r.cookies[c.Value] = c.Name
+	}
+	return nil
+}
+
+func (r *recorder) cookiesSet() []*http.Cookie {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var cookies []*http.Cookie
+	for value, name := range r.cookies {
+		cookies = append(cookies, &http.Cookie{Name: name, Value: value})
+	}
+	return cookies
+}
+
+func (r *recorder) recordedRequests() []Request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	requests := make([]Request, len(r.requests))
+	for i, rec := range r.requests {
+		requests[i] = *rec
+		requests[i].Body = bytes.Clone(rec.Body)
+	}
+	return requests
+}
+
+func (r *recorder) forgetRequests() {
+	requests := r.recordedRequests()
+
+	r.mu.Lock()
+	onForget := r.onForget
+	r.requests = nil
+	r.mu.Unlock()
+
+	if onForget != nil {
+		onForget(requests)
+	}
+}
+
+// recordedBody records the beginning of a request's body as it is read.
+type recordedBody struct {
+	io.ReadCloser
+	recorder *recorder
+	request  *Request
+}
+
+func (b *recordedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+
+	b.recorder.mu.Lock()
+	defer b.recorder.mu.Unlock()
+	room := maxRecordedBody - len(b.request.Body)
+	b.request.Body = append(b.request.Body, p[:min(n, room)]...)
 	return n, err
 }
 
-// answer notes the status. With a pause it lets the body through in pieces
-// of 512 bytes.
-type answer struct {
+// recordedResponse records the status of an answer. If pause is positive it
+// sends the body in pieces of 512 bytes with a pause after each.
+type recordedResponse struct {
 	http.ResponseWriter
-	r     *recorder
-	s     *Seen
-	pause time.Duration
+	recorder *recorder
+	request  *Request
+	pause    time.Duration
 }
 
-func (a *answer) Write(b []byte) (n int, err error) {
-	for a.pause > 0 && len(b) > 0 && err == nil {
-		var m int
-		m, err = a.ResponseWriter.Write(b[:min(len(b), 512)])
-		n, b = n+m, b[m:]
+func (w *recordedResponse) Write(p []byte) (n int, err error) {
+	if w.pause <= 0 {
+		return w.ResponseWriter.Write(p)
+	}
+	for len(p) > 0 && err == nil {
+		var written int
+		written, err = w.ResponseWriter.Write(p[:min(len(p), 512)])
+		n += written
+		p = p[written:]
 		if err == nil {
-			err = http.NewResponseController(a.ResponseWriter).Flush()
+			err = http.NewResponseController(w.ResponseWriter).Flush()
 		}
-		time.Sleep(a.pause)
+		time.Sleep(w.pause)
 	}
-	if a.pause > 0 {
-		return n, err
-	}
-	return a.ResponseWriter.Write(b)
+	return n, err
 }
 
-func (a *answer) WriteHeader(status int) {
-	a.r.mu.Lock()
-	a.s.Status = status
-	a.r.mu.Unlock()
-	a.ResponseWriter.WriteHeader(status)
+func (w *recordedResponse) WriteHeader(status int) {
+	w.recorder.mu.Lock()
+	w.request.Status = status
+	w.recorder.mu.Unlock()
+	w.ResponseWriter.WriteHeader(status)
 }
 
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+func (w *recordedResponse) Unwrap() http.ResponseWriter { return w.ResponseWriter }

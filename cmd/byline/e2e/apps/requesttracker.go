@@ -17,52 +17,65 @@ const (
 	rtDatabase = "/var/lib/dbconfig-common/sqlite3/request-tracker5/rtdb"
 )
 
-type requestTracker struct{ p *place }
+type requestTracker struct{ workspace *workspace }
 
 // StartRequestTracker starts Request Tracker on a copy of the empty SQLite
-// database that Debian's package made. It needs root, as that file does.
-func StartRequestTracker(t testing.TB, public string) *App {
+// database that the Debian package creates. Only root can read that database.
+func StartRequestTracker(t testing.TB, publicURL string) *App {
 	t.Helper()
-	need(t, "request-tracker5 rt5-db-sqlite rt5-standalone", rtServer)
-	empty, err := os.ReadFile(rtDatabase)
-	if err != nil {
-		missing(t, "request tracker's database cannot be copied (run as root, install rt5-db-sqlite): "+err.Error())
-	}
-	u, err := url.Parse(public)
-	if err != nil {
+	requireFiles(t, "request-tracker5 rt5-db-sqlite rt5-standalone", rtServer)
+
+	w := newWorkspace(t, "rt", "www-data")
+	if err := installRequestTracker(t, w, publicURL); err != nil {
 		t.Fatal(err)
 	}
-	p := newPlace(t, "rt", "www-data")
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	w.env = []string{"RT_SITE_CONFIG=" + w.path("RT_SiteConfig.pm"), "RT_SITE_CONFIG_DIR=" + w.path("conf.d")}
+
+	rt := &requestTracker{w}
+	admin := Login{"root", "Adm1n-of-the-tracker"}
+	if _, err := rt.runPerl(rtSetPassword, admin.User, admin.Password); err != nil {
+		t.Fatal(err)
 	}
+
+	port := freePort(t)
+	w.start(t, acceptsConnections("tcp", "127.0.0.1:"+port), rtServer, "--host", "127.0.0.1", "--port", port, "--max-workers", "4")
+	return newApp(t, "requesttracker", publicURL, "http://127.0.0.1:"+port, admin, rt)
+}
+
+// installRequestTracker writes the database, the configuration and a sendmail
+// that discards its input.
+func installRequestTracker(t testing.TB, w *workspace, publicURL string) error {
+	t.Helper()
+
+	database, err := os.ReadFile(rtDatabase)
+	if err != nil {
+		skipOrFail(t, "cannot copy the database of Request Tracker (run as root, install rt5-db-sqlite): "+err.Error())
+	}
+	public, err := url.Parse(publicURL)
+	if err != nil {
+		return err
+	}
+	port := public.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[public.Scheme]
+	}
+	config := strings.NewReplacer("DIR", w.dir, "PUBLIC", strings.TrimSuffix(publicURL, "/"), "HOST", public.Hostname(), "PORT", port).Replace(rtConfig)
+
 	for _, f := range []struct {
 		name, text string
 		mode       os.FileMode
 	}{
-		{"rtdb", string(empty), 0o600},
-		{"RT_SiteConfig.pm", strings.NewReplacer("DIR", p.dir, "PUBLIC", strings.TrimSuffix(public, "/"), "HOST", u.Hostname(), "PORT", port).Replace(rtConfig), 0o600},
+		{"rtdb", string(database), 0o600},
+		{"RT_SiteConfig.pm", config, 0o600},
 		{"sendmail", "#!/bin/sh\ncat >/dev/null\n", 0o700},
 		{"sessions/.keep", "", 0o600},
 		{"conf.d/.keep", "", 0o600},
 	} {
-		if err := p.write(f.name, f.text, f.mode); err != nil {
-			t.Fatal(err)
+		if err := w.writeFile(f.name, f.text, f.mode); err != nil {
+			return err
 		}
 	}
-	if err := p.own(); err != nil {
-		t.Fatal(err)
-	}
-	p.env = []string{"RT_SITE_CONFIG=" + p.path("RT_SiteConfig.pm"), "RT_SITE_CONFIG_DIR=" + p.path("conf.d")}
-	rt := &requestTracker{p}
-	admin := Login{"root", "Adm1n-of-the-tracker"}
-	if _, err := rt.perl(rtSetPassword, admin.User, admin.Password); err != nil {
-		t.Fatal(err)
-	}
-	at := freePort(t)
-	p.start(t, listening("tcp", "127.0.0.1:"+at), rtServer, "--host", "127.0.0.1", "--port", at, "--max-workers", "4")
-	return newApp(t, "requesttracker", public, "http://127.0.0.1:"+at, admin, rt)
+	return w.chownAll()
 }
 
 const rtConfig = `Set($rtname, 'HOST'); Set($Organization, 'HOST');
@@ -98,23 +111,25 @@ while (my $x = $all->Next) {
 }
 binmode STDOUT; print JSON->new->utf8->encode(\@out);`
 
-// perl runs a program of RT's own library.
-func (rt *requestTracker) perl(program string, args ...string) (string, error) {
-	return rt.p.run("", "perl", append([]string{"-e", program}, args...)...)
+// runPerl runs a program that uses Request Tracker's own library.
+func (rt *requestTracker) runPerl(program string, args ...string) (string, error) {
+	return rt.workspace.run("", "perl", append([]string{"-e", program}, args...)...)
 }
 
 func (rt *requestTracker) addUser(name, password string) error {
-	_, err := rt.perl(rtAddUser, name, password)
+	_, err := rt.runPerl(rtAddUser, name, password)
 	return err
 }
 
-func (rt *requestTracker) login(j *jar, l Login) error {
-	_, page, err := j.get("/")
+func (rt *requestTracker) login(b *browser, l Login) error {
+	_, page, err := b.get("/")
 	if err != nil {
 		return err
 	}
-	// Without next from the form, RT answers 200 to a right password too.
-	status, _, err := j.post("/NoAuth/Login.html", url.Values{"user": {l.User}, "pass": {l.Password}, "next": {field(page, "next")}})
+
+	// Without the form's field next, RT answers 200 to a right password too.
+	next := formField(page, "next")
+	status, _, err := b.post("/NoAuth/Login.html", url.Values{"user": {l.User}, "pass": {l.Password}, "next": {next}})
 	if err == nil && status != 302 {
 		err = fmt.Errorf("%w (status %d)", errLogin, status)
 	}
@@ -122,30 +137,32 @@ func (rt *requestTracker) login(j *jar, l Login) error {
 }
 
 func (rt *requestTracker) history() ([]Change, error) {
-	text, err := rt.perl(rtHistory)
+	text, err := rt.runPerl(rtHistory)
 	if err != nil {
 		return nil, err
 	}
-	var all []struct{ User, Time, Title, Kind, Comment string }
-	if err := json.Unmarshal([]byte(text), &all); err != nil {
+	var transactions []struct{ User, Time, Title, Kind, Comment string }
+	if err := json.Unmarshal([]byte(text), &transactions); err != nil {
 		return nil, fmt.Errorf("%w: %.300s", err, text)
 	}
-	var out []Change
-	for _, c := range all {
-		at, err := time.Parse(time.RFC3339, c.Time)
+
+	var changes []Change
+	for _, x := range transactions {
+		created, err := time.Parse(time.RFC3339, x.Time)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Change{c.User, at, c.Title, c.Kind, strings.TrimSpace(c.Comment)})
+		changes = append(changes, Change{x.User, created, x.Title, x.Kind, strings.TrimSpace(x.Comment)})
 	}
-	return out, nil
+	return changes, nil
 }
 
-// killSessions leaves the locks, which a request may hold now.
+// killSessions removes the session files. It leaves the lock files next to
+// them, which a running request may hold.
 func (rt *requestTracker) killSessions() error {
-	files, err := filepath.Glob(rt.p.path("sessions", strings.Repeat("?", 32)))
+	files, err := filepath.Glob(rt.workspace.path("sessions", strings.Repeat("?", 32)))
 	for _, f := range files {
-		if _, bad := strconv.ParseUint(filepath.Base(f)[:16], 16, 64); bad == nil {
+		if _, notHex := strconv.ParseUint(filepath.Base(f)[:16], 16, 64); notHex == nil {
 			os.Remove(f)
 		}
 	}

@@ -12,85 +12,104 @@ import (
 
 const wordpressPath = "/usr/share/wordpress"
 
-type wordpress struct{ php, db *place }
+type wordpress struct{ php, db *workspace }
 
-// StartWordPress starts WordPress and a MariaDB of its own, which listens on a
-// Unix socket alone.
-func StartWordPress(t testing.TB, public string) *App {
+// StartWordPress starts WordPress and a MariaDB server for it, which listens on
+// a Unix socket only.
+func StartWordPress(t testing.TB, publicURL string) *App {
 	t.Helper()
-	need(t, "wordpress mariadb-server php-mysql", "php", "mariadbd", "mariadb-install-db", "mariadb", wordpressPath+"/wp-load.php")
-	w := &wordpress{php: newPlace(t, "wordpress", "www-data"), db: startMariaDB(t)}
-	if err := w.lay(public); err != nil {
+	requireFiles(t, "wordpress mariadb-server php-mysql", "php", "mariadbd", "mariadb-install-db", "mariadb", wordpressPath+"/wp-load.php")
+
+	w := &wordpress{php: newWorkspace(t, "wordpress", "www-data"), db: startMariaDB(t)}
+	if err := w.createDocumentRoot(publicURL); err != nil {
 		t.Fatal(err)
 	}
+
 	w.php.env = []string{"PHP_CLI_SERVER_WORKERS=8"}
 	addr := "127.0.0.1:" + freePort(t)
-	prepend := "auto_prepend_file=" + w.php.path("prepend.php")
-	w.php.start(t, listening("tcp", addr), "php", "-d", "opcache.lockfile_path="+w.php.dir, "-d", prepend, "-S", addr, "-t", w.php.path("root"))
+	w.php.start(t, acceptsConnections("tcp", addr), "php",
+		"-d", "opcache.lockfile_path="+w.php.dir,
+		"-d", "auto_prepend_file="+w.php.path("prepend.php"),
+		"-S", addr, "-t", w.php.path("root"))
+
 	admin := Login{"admin", "Adm1n-of-the-blog"}
-	j := newJar("http://"+addr, public)
-	status, page, err := j.post("/wp-admin/install.php?step=2", url.Values{"weblog_title": {"Blog"}, "user_name": {admin.User},
-		"admin_password": {admin.Password}, "admin_password2": {admin.Password}, "admin_email": {"admin@acme.test"}, "blog_public": {"0"}, "language": {""}})
+	b := newBrowser("http://"+addr, publicURL)
+	status, page, err := b.post("/wp-admin/install.php?step=2", url.Values{
+		"weblog_title": {"Blog"}, "user_name": {admin.User}, "admin_password": {admin.Password}, "admin_password2": {admin.Password},
+		"admin_email": {"admin@acme.test"}, "blog_public": {"0"}, "language": {""},
+	})
 	if err != nil || status != 200 || !strings.Contains(page, "wp-login.php") {
-		t.Fatalf("wordpress: install: status %d, %v\n%.2000s", status, err, page)
+		t.Fatalf("wordpress: install: status %d, error %v, want 200 and a link to wp-login.php in:\n%.2000s", status, err, page)
 	}
-	return newApp(t, "wordpress", public, "http://"+addr, admin, w)
+	return newApp(t, "wordpress", publicURL, "http://"+addr, admin, w)
 }
 
-// startMariaDB runs as the account that owns the packages' databases.
-func startMariaDB(t testing.TB) *place {
+// startMariaDB starts a server that runs as the account that owns the databases
+// of Debian's packages.
+func startMariaDB(t testing.TB) *workspace {
 	t.Helper()
-	p := newPlace(t, "mariadb", "mysql")
-	if err := os.Chmod(p.dir, 0o755); err != nil { // for the socket
+
+	w := newWorkspace(t, "mariadb", "mysql")
+	if err := os.Chmod(w.dir, 0o755); err != nil { // PHP runs as another account and opens the socket
 		t.Fatal(err)
 	}
-	if _, err := p.run("", "mariadb-install-db", "--no-defaults", "--datadir="+p.path("files"), "--auth-root-authentication-method=normal",
+	if _, err := w.run("", "mariadb-install-db", "--no-defaults", "--datadir="+w.path("files"), "--auth-root-authentication-method=normal",
 		"--skip-test-db", "--innodb-log-file-size=8M"); err != nil {
 		t.Fatal(err)
 	}
-	socket := p.path("socket")
-	p.start(t, listening("unix", socket), "mariadbd", "--no-defaults", "--datadir="+p.path("files"), "--socket="+socket, "--pid-file="+p.path("pid"),
+
+	socket := w.path("socket")
+	w.start(t, acceptsConnections("unix", socket), "mariadbd", "--no-defaults", "--datadir="+w.path("files"), "--socket="+socket, "--pid-file="+w.path("pid"),
 		"--skip-networking", "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0")
-	if _, err := p.run("CREATE DATABASE wordpress; CREATE USER wp@localhost IDENTIFIED BY 'wp'; GRANT ALL ON wordpress.* TO wp@localhost;",
-		"mariadb", "--no-defaults", "--socket="+socket, "-uroot"); err != nil {
+
+	const createDatabase = "CREATE DATABASE wordpress; CREATE USER wp@localhost IDENTIFIED BY 'wp'; GRANT ALL ON wordpress.* TO wp@localhost;"
+	if _, err := w.run(createDatabase, "mariadb", "--no-defaults", "--socket="+socket, "-uroot"); err != nil {
 		t.Fatal(err)
 	}
-	return p
+	return w
 }
 
-// lay makes a document root of links, with a configuration of its own: the
-// packaged wp-config.php reads /etc, and wp-load.php takes the configuration
-// from ABSPATH.
-func (w *wordpress) lay(public string) error {
+// createDocumentRoot creates a document root of links to the package's files,
+// with its own wp-config.php. The packaged wp-config.php reads /etc, and
+// wp-load.php reads the wp-config.php in ABSPATH, which prepend.php sets.
+func (w *wordpress) createDocumentRoot(publicURL string) error {
 	root := w.php.path("root")
 	if err := os.MkdirAll(filepath.Join(root, "wp-content", "uploads"), 0o755); err != nil {
 		return err
 	}
+
 	entries, err := os.ReadDir(wordpressPath)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if n := e.Name(); n != "wp-config.php" && n != "wp-content" {
-			if err := os.Symlink(filepath.Join(wordpressPath, n), filepath.Join(root, n)); err != nil {
-				return err
-			}
+		name := e.Name()
+		if name == "wp-config.php" || name == "wp-content" {
+			continue
 		}
-	}
-	for name, text := range wordpressTheme {
-		if err := w.php.write("root/wp-content/themes/plain/"+name, text, 0o644); err != nil {
+		if err := os.Symlink(filepath.Join(wordpressPath, name), filepath.Join(root, name)); err != nil {
 			return err
 		}
 	}
-	public = strings.TrimSuffix(public, "/")
-	fill := strings.NewReplacer("ROOT", root, "SOCKET", w.db.path("socket"), "PUBLIC", public, "SECURE", map[bool]string{true: "on", false: "off"}[strings.HasPrefix(public, "https:")])
-	if err := w.php.write("prepend.php", fill.Replace("<?php if (!defined('ABSPATH')) define('ABSPATH', 'ROOT/');\n"), 0o644); err != nil {
+
+	for name, text := range wordpressTheme {
+		if err := w.php.writeFile("root/wp-content/themes/plain/"+name, text, 0o644); err != nil {
+			return err
+		}
+	}
+
+	secure := "off"
+	if strings.HasPrefix(publicURL, "https:") {
+		secure = "on"
+	}
+	fill := strings.NewReplacer("ROOT", root, "SOCKET", w.db.path("socket"), "PUBLIC", strings.TrimSuffix(publicURL, "/"), "SECURE", secure)
+	if err := w.php.writeFile("prepend.php", fill.Replace("<?php if (!defined('ABSPATH')) define('ABSPATH', 'ROOT/');\n"), 0o644); err != nil {
 		return err
 	}
-	if err := w.php.write("root/wp-config.php", fill.Replace(wordpressConfig), 0o644); err != nil {
+	if err := w.php.writeFile("root/wp-config.php", fill.Replace(wordpressConfig), 0o644); err != nil {
 		return err
 	}
-	return w.php.own()
+	return w.php.chownAll()
 }
 
 const wordpressConfig = `<?php
@@ -105,8 +124,8 @@ if (!function_exists('wp_mail')) { function wp_mail() { return true; } }
 require_once ABSPATH . 'wp-settings.php';
 `
 
-// wordpressTheme shows posts: Debian ships WordPress without a theme, and
-// without one its pages are empty.
+// wordpressTheme is a theme that shows posts. Debian ships WordPress without a
+// theme, and without one every page is empty.
 var wordpressTheme = map[string]string{
 	"style.css": "/* Theme Name: Plain */\n",
 	"index.php": `<!DOCTYPE html><html><head><title><?php bloginfo('name'); ?></title><?php wp_head(); ?></head><body>
@@ -120,20 +139,23 @@ if (is_wp_error($id)) { fwrite(STDERR, $id->get_error_message()); exit(1); }
 `
 
 func (w *wordpress) addUser(name, password string) error {
-	if err := w.php.write("adduser.php", wordpressAddUser, 0o644); err != nil {
+	if err := w.php.writeFile("adduser.php", wordpressAddUser, 0o644); err != nil {
 		return err
 	}
 	_, err := w.php.run("", "php", "-d", "auto_prepend_file="+w.php.path("prepend.php"), w.php.path("adduser.php"), name, password)
 	return err
 }
 
-func (w *wordpress) login(j *jar, l Login) error {
-	if _, _, err := j.get("/wp-login.php"); err != nil {
+func (w *wordpress) login(b *browser, l Login) error {
+	if _, _, err := b.get("/wp-login.php"); err != nil {
 		return err
 	}
-	status, _, err := j.post("/wp-login.php", url.Values{"log": {l.User}, "pwd": {l.Password}, "wp-submit": {"Log In"},
-		"redirect_to": {j.public + "/wp-admin/"}, "testcookie": {"1"}})
-	if err == nil && (status != 302 || !j.has("wordpress_logged_in_")) {
+
+	status, _, err := b.post("/wp-login.php", url.Values{
+		"log": {l.User}, "pwd": {l.Password}, "wp-submit": {"Log In"},
+		"redirect_to": {b.publicURL + "/wp-admin/"}, "testcookie": {"1"},
+	})
+	if err == nil && (status != 302 || !b.hasCookie("wordpress_logged_in_")) {
 		err = fmt.Errorf("%w (status %d)", errLogin, status)
 	}
 	return err
@@ -142,39 +164,41 @@ func (w *wordpress) login(j *jar, l Login) error {
 const wordpressHistory = `SELECT u.user_login, p.post_date_gmt, HEX(p.post_title), p.post_type, HEX(p.post_excerpt) FROM wp_posts p JOIN wp_users u ON u.ID = p.post_author
  WHERE p.post_status <> 'auto-draft' ORDER BY p.post_modified_gmt, p.ID;`
 
-// history is posts and their revisions: WordPress keeps no other log.
+// history returns posts and their revisions. WordPress keeps no other log.
 func (w *wordpress) history() ([]Change, error) {
-	text, err := w.sql(wordpressHistory)
+	text, err := w.runSQL(wordpressHistory)
 	if err != nil {
 		return nil, err
 	}
-	var out []Change
+
+	var changes []Change
 	for line := range strings.Lines(text) {
-		f := strings.Split(strings.TrimRight(line, "\n"), "\t")
-		if len(f) != 5 {
-			return nil, fmt.Errorf("cannot read %q", line)
+		fields := strings.Split(strings.TrimRight(line, "\n"), "\t")
+		if len(fields) != 5 {
+			return nil, fmt.Errorf("a row has %d columns, want 5: %q", len(fields), line)
 		}
-		at, err := time.Parse(time.DateTime, f[1])
-		if err != nil && !strings.HasPrefix(f[1], "0000") { // a draft has no date
+		published, err := time.Parse(time.DateTime, fields[1])
+		if err != nil && !strings.HasPrefix(fields[1], "0000") { // a draft has no date
 			return nil, err
 		}
-		c := Change{User: f[0], Time: at, Kind: f[3]}
-		if _, err := fmt.Sscanf(f[2], "%x", &c.Title); err != nil && f[2] != "" {
+
+		c := Change{User: fields[0], Time: published, Kind: fields[3]}
+		if _, err := fmt.Sscanf(fields[2], "%x", &c.Title); err != nil && fields[2] != "" {
 			return nil, err
 		}
-		if _, err := fmt.Sscanf(f[4], "%x", &c.Comment); err != nil && f[4] != "" {
+		if _, err := fmt.Sscanf(fields[4], "%x", &c.Comment); err != nil && fields[4] != "" {
 			return nil, err
 		}
-		out = append(out, c)
+		changes = append(changes, c)
 	}
-	return out, nil
+	return changes, nil
 }
 
 func (w *wordpress) killSessions() error {
-	_, err := w.sql("DELETE FROM wp_usermeta WHERE meta_key = 'session_tokens';")
+	_, err := w.runSQL("DELETE FROM wp_usermeta WHERE meta_key = 'session_tokens';")
 	return err
 }
 
-func (w *wordpress) sql(query string) (string, error) {
+func (w *wordpress) runSQL(query string) (string, error) {
 	return w.db.run(query, "mariadb", "--no-defaults", "--socket="+w.db.path("socket"), "-uroot", "--batch", "--skip-column-names", "wordpress")
 }

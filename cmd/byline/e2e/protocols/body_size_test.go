@@ -100,7 +100,7 @@ func startBulk(t *testing.T, m *matrix) *bulk {
 	b.ask(t, map[string]any{"Cert": cert, "Key": key, "User": user, "Password": password}, &at)
 	for to, addr := range map[string]string{"h1": at.H1, "h2": at.H2} {
 		m.adapter(to, to, "https://"+addr, m.trusting(), 0)
-		m.Put(to, user, map[string]string{"username": user, "password": password})
+		m.PutAccount(to, user, map[string]string{"username": user, "password": password})
 	}
 	return b
 }
@@ -135,7 +135,7 @@ func (b *bulk) moves(t *testing.T, from, to, what, kind string, size int64) {
 func (b *bulk) areOnRecord(t *testing.T) {
 	t.Helper()
 	var found map[string]audit.Record
-	b.m.Until("all bodies are on record", func() bool {
+	b.m.WaitUntil("all bodies are on record", func() bool {
 		found = map[string]audit.Record{}
 		for _, r := range b.m.Records() {
 			if r.Kind == "outcome" && r.Intent != "" && r.Path != "" {
@@ -155,7 +155,7 @@ func (b *bulk) areOnRecord(t *testing.T) {
 // memory is a value of the server's process in bytes, by its name in /proc.
 func (m *matrix) memory(t *testing.T, name string) int64 {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(m.PID()), "status"))
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(m.ServerPID()), "status"))
 	if err != nil {
 		t.Fatal(err)
 	}

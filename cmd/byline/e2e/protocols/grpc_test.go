@@ -151,7 +151,7 @@ func (c *cell) waits(ctx context.Context, client pb.TestServiceClient) {
 		_, err := wait.Recv()
 		over <- err
 	}()
-	c.End(c.task)
+	c.EndTask(c.task)
 	select {
 	case err := <-over:
 		if err == nil || err == io.EOF {

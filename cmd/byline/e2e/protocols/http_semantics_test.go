@@ -244,7 +244,7 @@ func codings(c *cell) {
 		r := c.request("GET", path+"?type="+k.kind+"&coding="+k.coding, nil)
 		r.Header.Set("Accept-Encoding", "gzip, br")
 		r.Header.Set("Sec-Fetch-Dest", "image") // else only what can be read is asked for
-		a := c.doAs(c.agent.Unkept(), r)
+		a := c.doAs(c.agent.WithoutTranscript(), r)
 		b, err := io.ReadAll(a.Body)
 		if err != nil || a.StatusCode != k.status || a.Header.Get("Content-Encoding") != k.coded || a.Header.Get("ETag") != k.etag || k.body != nil && string(b) != k.body(session) {
 			c.t.Errorf("%s in %q: %d, %d bytes, %v, %v", k.kind, k.coding, a.StatusCode, len(b), err, a.Header)

@@ -49,12 +49,12 @@ func agentsHead(c *cell) {
 		for name, values := range k.header {
 			r.Header[name] = values
 		}
-		a := c.agent.Read(c.agent.Send(r))
+		a := c.agent.Do((r))
 		if k.code == "" {
 			a.Want(c.t, 200, "hello")
 			continue
 		}
-		if a.Refused(c.t, k.code); a.Status != http.StatusRequestHeaderFieldsTooLarge {
+		if a.WantRefusal(c.t, k.code); a.Status != http.StatusRequestHeaderFieldsTooLarge {
 			c.t.Errorf("%s: status %d", k.name, a.Status)
 		}
 	}
@@ -69,10 +69,10 @@ func answersHead(c *cell) {
 		}
 		fmt.Fprint(w, "hello")
 	})
-	c.agent.Read(c.agent.Send(c.request("GET", "/fits", nil))).Want(c.t, 200, "hello")
+	c.agent.Do((c.request("GET", "/fits", nil))).Want(c.t, 200, "hello")
 	for _, path := range []string{"/long", "/many"} {
 		c.ends(path, "upstream_unreachable")
-		if a := c.agent.Read(c.agent.Send(c.request("GET", path, nil))).Refused(c.t, "upstream_unreachable"); a.Status != http.StatusBadGateway {
+		if a := c.agent.Do((c.request("GET", path, nil))).WantRefusal(c.t, "upstream_unreachable"); a.Status != http.StatusBadGateway {
 			c.t.Errorf("%s: status %d", path, a.Status)
 		}
 	}
@@ -136,7 +136,7 @@ func tunnels(c *cell) {
 	}
 	other.tunnel()
 	open[0].Close()
-	testenv.Eventually(c.t, "a closed tunnel makes room", func() bool {
+	testenv.WaitUntil(c.t, "a closed tunnel makes room", func() bool {
 		conn, a := c.connect()
 		if a.StatusCode != http.StatusOK {
 			conn.Close()
@@ -160,7 +160,7 @@ func connections(c *cell) {
 	})
 	var asked sync.WaitGroup
 	for range 3 { // agents with a connection each, or as many streams
-		asked.Go(func() { c.agent.Read(c.agent.Send(c.request("GET", "/page", nil))).Want(c.t, 200, "hello") })
+		asked.Go(func() { c.agent.Do((c.request("GET", "/page", nil))).Want(c.t, 200, "hello") })
 	}
 	asked.Wait()
 	if most.Load() != 2 {

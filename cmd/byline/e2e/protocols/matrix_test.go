@@ -59,7 +59,7 @@ actions:
 // found makes a house without adapters, not started. more is YAML for byline.yaml.
 func found(t *testing.T, more string) *matrix {
 	t.Helper()
-	m := &matrix{Env: testenv.New(t, more), t: t, lent: &http.Cookie{Name: "sid", Value: testenv.Password()}, codes: map[string]string{}, again: map[string]bool{}}
+	m := &matrix{Env: testenv.New(t, more), t: t, lent: &http.Cookie{Name: "sid", Value: testenv.NewSecret()}, codes: map[string]string{}, again: map[string]bool{}}
 	m.origin = newOrigin(t, m.Env, m.lent.Value)
 	return m
 }
@@ -79,10 +79,10 @@ func open(t *testing.T, more string, accounts int) *matrix {
 // adapter names an address of the application NAME.acme.test.
 func (m *matrix) adapter(name, protocol, url, upstream string, accounts int) {
 	m.t.Helper()
-	m.Write("adapters.d/"+name+".yaml", fmt.Sprintf(adapterText, name, url, protocol, upstream))
+	m.WriteFile("adapters.d/"+name+".yaml", fmt.Sprintf(adapterText, name, url, protocol, upstream))
 	for i := range accounts {
 		user := fmt.Sprintf("%s-%02d", name, i)
-		m.Put(name, user, map[string]string{"username": user, "password": m.origin.enrol(user)})
+		m.PutAccount(name, user, map[string]string{"username": user, "password": m.origin.enrol(user)})
 	}
 	m.scope = append(m.scope, name+":*")
 }
@@ -96,7 +96,7 @@ func (m *matrix) begin() {
 	m.t.Helper()
 	m.Start()
 	m.t.Cleanup(m.checkRecord)
-	m.task = m.Task(testenv.Spec{Allow: m.scope})
+	m.task = m.CreateTask(testenv.TaskSpec{Allow: m.scope})
 }
 
 // promise is what is kept in every cell, or in those whose agent or application
@@ -160,9 +160,9 @@ type cell struct {
 func (m *matrix) cell(t *testing.T, task *testenv.Task, from, adapter string) *cell {
 	t.Helper()
 	c := &cell{matrix: m, t: t, from: from, to: adapter[len(adapter)-2:], host: adapter + ".acme.test", task: task, root: fmt.Sprint(m.cells.Add(1))}
-	c.agent = m.Agent(task, &apps.App{Public: "https://" + c.host}, []*http.Cookie{m.lent})
+	c.agent = m.NewAgent(task, &apps.App{PublicURL: "https://" + c.host}, []*http.Cookie{m.lent})
 	if from == "h2" {
-		c.agent = c.agent.H2()
+		c.agent = c.agent.WithHTTP2()
 	}
 	return c
 }
@@ -185,7 +185,7 @@ func (c *cell) asksAgain(path string) {
 func (c *cell) alone() *cell {
 	c.t.Helper()
 	adapter := strings.TrimSuffix(c.host, ".acme.test")
-	task := c.Task(testenv.Spec{Allow: []string{adapter + ":*"}})
+	task := c.CreateTask(testenv.TaskSpec{Allow: []string{adapter + ":*"}})
 	c.t.Cleanup(func() { c.Byline("task", "end", task.ID) }) // if the test has not ended it
 	return c.matrix.cell(c.t, task, c.from, adapter)
 }
@@ -285,7 +285,7 @@ func (c *cell) raw(conn net.Conn, method, path string, lines ...string) {
 func (m *matrix) checkRecord() {
 	m.Stop()
 	var report audit.Report
-	m.JSON(&report, "audit", "verify")
+	m.BylineJSON(&report, "audit", "verify")
 	if report.Bad != nil || !report.Closed || len(report.Open) > 0 || report.Unfinished > 0 {
 		m.t.Errorf("byline audit verify: %+v", report)
 	}

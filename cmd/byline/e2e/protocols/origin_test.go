@@ -124,8 +124,8 @@ func (o *origin) login(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "wrong", http.StatusForbidden)
 		return
 	}
-	sid := testenv.Password()
-	o.house.Secret("a session of "+user, sid)
+	sid := testenv.NewSecret()
+	o.house.AddSecret("a session of "+user, sid)
 	o.sessions[sid] = true
 	http.SetCookie(w, &http.Cookie{Name: "sid", Value: sid, Path: "/", HttpOnly: true, Secure: true})
 	http.Redirect(w, r, "/", http.StatusFound)
@@ -135,7 +135,7 @@ func (o *origin) login(w http.ResponseWriter, r *http.Request) {
 func (o *origin) enrol(user string) (password string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.passing[user] = testenv.Password()
+	o.passing[user] = testenv.NewSecret()
 	return o.passing[user]
 }
 

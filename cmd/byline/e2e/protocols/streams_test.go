@@ -78,7 +78,7 @@ func longPoll(c *cell) {
 	})
 	var from [2]string
 	for i := range from {
-		from[i] = c.agent.Read(c.agent.Send(c.request("GET", "/poll", nil))).Want(c.t, 200, ":").Body
+		from[i] = c.agent.Do((c.request("GET", "/poll", nil))).Want(c.t, 200, ":").Body
 	}
 	if c.to == "h2" && from[0] != from[1] {
 		c.t.Errorf("two polls came over two connections: %v", from)
@@ -123,12 +123,12 @@ func slowAgent(c *cell) {
 		_, _ = io.CopyN(w, zeros{&sent}, 1<<30)
 	})
 	c.ends("/down", "*")
-	a := c.doAs(c.agent.Unkept(), c.request("GET", "/down", nil))
+	a := c.doAs(c.agent.WithoutTranscript(), c.request("GET", "/down", nil))
 	held := rests(c.t, &sent)
 	if held > inFlight {
 		c.t.Errorf("%d MiB were sent to an agent that reads nothing", held>>20)
 	}
-	c.agent.Read(c.agent.Send(c.request("GET", "/beside", nil))).Want(c.t, 200, "quick")
+	c.agent.Do((c.request("GET", "/beside", nil))).Want(c.t, 200, "quick")
 	if _, err := io.CopyN(io.Discard, a.Body, held+1); err != nil {
 		c.t.Errorf("it does not go on: %v", err)
 	}
@@ -151,11 +151,11 @@ func slowApplication(c *cell) {
 	r := c.request("POST", "/up", io.LimitReader(zeros{&sent}, size))
 	r.ContentLength = size
 	answer := make(chan testenv.Answer, 1)
-	go func() { answer <- c.agent.Read(c.agent.Send(r)) }()
+	go func() { answer <- c.agent.Do((r)) }()
 	if held := rests(c.t, &sent); held >= size {
 		c.t.Errorf("all was sent to an application that reads nothing")
 	}
-	c.agent.Read(c.agent.Send(c.request("GET", "/beside", nil))).Want(c.t, 200, "quick")
+	c.agent.Do((c.request("GET", "/beside", nil))).Want(c.t, 200, "quick")
 	close(let)
 	within(c.t, "the upload", answer).Want(c.t, 200, fmt.Sprint(size, " <nil>"))
 }
@@ -249,7 +249,7 @@ func applicationLeaves(c *cell) {
 		arrived.Store(0)
 		c.ends(path, "upstream_unreachable")
 		ctx := given(c.t)
-		a := c.agent.Read(c.agent.Send(c.request("POST", path, pausing(ctx)).WithContext(ctx))).Refused(c.t, "upstream_unreachable")
+		a := c.agent.Do((c.request("POST", path, pausing(ctx)).WithContext(ctx))).WantRefusal(c.t, "upstream_unreachable")
 		if a.Status != http.StatusBadGateway || arrived.Load() != 1 {
 			c.t.Errorf("%s: status %d, and the request arrived %d times", path, a.Status, arrived.Load())
 		}
@@ -362,7 +362,7 @@ func streamEndsWithTask(c *cell) {
 		_, err := io.Copy(io.Discard, a.Body)
 		read <- err
 	}()
-	c.End(c.task)
+	c.EndTask(c.task)
 	over := time.Now()
 	if within(c.t, "the agent's end", read) == nil {
 		c.t.Error("the stream looks whole to the agent")

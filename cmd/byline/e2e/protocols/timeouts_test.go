@@ -139,8 +139,8 @@ func agentRests(c *cell) {
 func applicationRests(c *cell) {
 	c = c.alone() // with connections that nobody else keeps busy
 	c.answers(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.RemoteAddr) })
-	from := c.agent.Read(c.agent.Send(c.request("GET", "/page", nil))).Want(c.t, 200, ":").Body
-	testenv.Eventually(c.t, "the origin sees the end of the connection", func() bool { return c.origin.hangsUp(from) })
+	from := c.agent.Do((c.request("GET", "/page", nil))).Want(c.t, 200, ":").Body
+	testenv.WaitUntil(c.t, "the origin sees the end of the connection", func() bool { return c.origin.hangsUp(from) })
 }
 
 func bodyStops(c *cell) {
@@ -153,7 +153,7 @@ func bodyStops(c *cell) {
 	body, up := io.Pipe()
 	defer up.Close()
 	go up.Write([]byte("some"))
-	a := c.agent.Read(c.agent.Send(c.request("POST", "/up", body).WithContext(given(c.t))))
+	a := c.agent.Do((c.request("POST", "/up", body).WithContext(given(c.t))))
 	if a.Err != nil || a.Status != http.StatusRequestTimeout || a.Code != "ambiguous_request" {
 		c.t.Errorf("status %d, code %q, %v", a.Status, a.Code, a.Err)
 	}
@@ -174,13 +174,13 @@ func readsNothing(c *cell) {
 		ended <- err
 	})
 	c.ends("/down", "*")
-	c.doAs(c.agent.Unkept(), c.request("GET", "/down", nil))
+	c.doAs(c.agent.WithoutTranscript(), c.request("GET", "/down", nil))
 	within(c.t, "the end at the origin", ended)
 }
 
 func isRefused(status int) func(*cell) {
 	return func(c *cell) {
-		a := c.agent.Read(c.agent.Send(c.request("GET", "/page", nil))).Refused(c.t, "upstream_unreachable")
+		a := c.agent.Do((c.request("GET", "/page", nil))).WantRefusal(c.t, "upstream_unreachable")
 		if a.Status != status {
 			c.t.Errorf("status %d, want %d", a.Status, status)
 		}
@@ -229,7 +229,7 @@ func neverContinues(c *cell) {
 	r := c.request("PUT", "/page", io.NopCloser(strings.NewReader("the body!")))
 	r.ContentLength = 9
 	r.Header.Set("Expect", "100-continue")
-	c.agent.Read(c.agent.Send(r)).Want(c.t, 200, "the body!")
+	c.agent.Do((r)).Want(c.t, 200, "the body!")
 }
 
 // neverEnds: it goes on and on, and no pause in it is a long one.

@@ -49,9 +49,9 @@ func greets(status int, code string) func(*cell) {
 			}
 			fmt.Fprint(w, "hello, ", who)
 		})
-		a := c.agent.Read(c.agent.Send(c.request("GET", "/hello", nil)))
+		a := c.agent.Do((c.request("GET", "/hello", nil)))
 		if status != 200 {
-			if a.Refused(c.t, code); a.Status != status {
+			if a.WantRefusal(c.t, code); a.Status != status {
 				c.t.Errorf("status %d, want %d", a.Status, status)
 			}
 			return
@@ -110,7 +110,7 @@ func weResume(c *cell) {
 	})
 	resumed := 0
 	for range 5 {
-		if c.agent.Read(c.agent.Send(c.request("GET", "/page", nil))).Want(c.t, 200, "resumed: ").Body == "resumed: true" {
+		if c.agent.Do((c.request("GET", "/page", nil))).Want(c.t, 200, "resumed: ").Body == "resumed: true" {
 			resumed++
 		}
 	}

@@ -33,7 +33,7 @@ type carrier struct {
 	refused int            // that came without the password
 }
 
-func newCarrier() *carrier { return &carrier{password: testenv.Password(), carried: map[string]int{}} }
+func newCarrier() *carrier { return &carrier{password: testenv.NewSecret(), carried: map[string]int{}} }
 
 // admit says whether a tunnel to goal may be opened.
 func (p *carrier) admit(goal string, known bool) bool {
@@ -159,7 +159,7 @@ func (p *carrier) socks(conn net.Conn) {
 // auth is a file with the carrier's password, which nobody may ever be shown.
 func (p *carrier) auth(t *testing.T, m *matrix, name string) string {
 	t.Helper()
-	m.Secret("the password of proxy "+name, p.password)
+	m.AddSecret("the password of proxy "+name, p.password)
 	path := t.TempDir() + "/auth"
 	writeFile(t, path, "byline:"+p.password+"\n")
 	return path
@@ -208,13 +208,13 @@ func TestProxiesTowardsApplications(t *testing.T) {
 			}
 		}},
 		promise{name: "one whose certificate nobody vouches for", at: "forged-", test: func(c *cell) {
-			c.agent.Read(c.agent.Send(c.request("GET", "/page", nil))).Refused(c.t, "upstream_unreachable")
+			c.agent.Do((c.request("GET", "/page", nil))).WantRefusal(c.t, "upstream_unreachable")
 			if p := carriers["forged"]; p.tunnels(goals["forged-"+c.to]) > 0 || p.turnedAway() > 0 {
 				c.t.Error("it was told where to, and by whom")
 			}
 		}},
 		promise{name: "one that wants a password", at: "closed-", test: func(c *cell) {
-			c.agent.Read(c.agent.Send(c.request("GET", "/page", nil))).Refused(c.t, "upstream_unreachable")
+			c.agent.Do((c.request("GET", "/page", nil))).WantRefusal(c.t, "upstream_unreachable")
 			if carriers["closed"].turnedAway() == 0 {
 				c.t.Error("it was not asked")
 			}
@@ -231,7 +231,7 @@ func (c *cell) crosses() {
 		_, _ = w.Write(b)
 	})
 	const size = 3 << 20
-	a := c.doAs(c.agent.Unkept(), c.request("POST", "/body", io.LimitReader(zeros{new(atomic.Int64)}, size)))
+	a := c.doAs(c.agent.WithoutTranscript(), c.request("POST", "/body", io.LimitReader(zeros{new(atomic.Int64)}, size)))
 	if n, err := io.Copy(io.Discard, a.Body); n != size || err != nil {
 		c.t.Errorf("%d bytes came back, %v", n, err)
 	}
@@ -286,7 +286,7 @@ func TestIPv6(t *testing.T) {
 	m.begin()
 	m.keeps(promise{name: "from [::1] to [::1]", test: func(c *cell) {
 		c.answers(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.RemoteAddr) })
-		c.agent.Read(c.agent.Send(c.request("GET", "/page", nil))).Want(c.t, 200, "[::1]:")
+		c.agent.Do((c.request("GET", "/page", nil))).Want(c.t, 200, "[::1]:")
 	}})
 }
 
@@ -311,7 +311,7 @@ func TestAddressesAreTriedSideBySide(t *testing.T) {
 		return func(c *cell) {
 			c.answers(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.RemoteAddr) })
 			r := c.request("GET", "/page", nil).WithContext(given(c.t))
-			c.agent.Read(c.agent.Send(r)).Want(c.t, 200, from)
+			c.agent.Do((r)).Want(c.t, 200, from)
 		}
 	}
 	m.keeps(

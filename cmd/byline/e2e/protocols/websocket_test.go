@@ -106,9 +106,9 @@ func echoed(c *cell) {
 // once it is over.
 func (c *cell) outcome(a *http.Response) (o audit.Record) {
 	c.t.Helper()
-	testenv.Eventually(c.t, "the outcome is on record", func() bool {
+	testenv.WaitUntil(c.t, "the outcome is on record", func() bool {
 		var story audit.Story
-		c.JSON(&story, "audit", "show", a.Header.Get("Byline-Record"))
+		c.BylineJSON(&story, "audit", "show", a.Header.Get("Byline-Record"))
 		if story.Outcome != nil {
 			o = *story.Outcome
 		}
@@ -188,7 +188,7 @@ func socketEndsWithTask(c *cell) {
 		_, _, err := w.Read(context.Background())
 		read <- err
 	}()
-	c.End(c.task)
+	c.EndTask(c.task)
 	over := time.Now()
 	if within(c.t, "the agent's end", read) == nil || within(c.t, "the origin's end", gone) == nil {
 		c.t.Error("the WebSocket goes on after its task")

@@ -1,13 +1,14 @@
-// Package testenv runs the real byline program for tests: a configuration of its
-// own, a server as a process that can be killed, agents that go through it, and
-// the real applications behind it, each started once for a test process.
+// Package testenv runs the real byline program for tests. An [Env] is one
+// installation in a temporary folder: a configuration, a server process that
+// can be killed, and agents that send requests through it. Behind it are real
+// applications, each started once for a test process.
 //
-// Everything that is secret in a house is marked: when the test ends, the
-// house's files, logs, records and all that its agents saw are searched for
-// each of the marks, in every usual coding, and the applications' requests for
-// each cookie that a person lent (I1, I2).
+// Every secret of an Env is registered with it. When the test ends, the Env
+// searches its files, logs and records and everything that its agents received
+// for each secret in all usual encodings (I1), and searches the applications'
+// requests for each cookie that a person lent (I2).
 //
-// A package of tests that uses it has
+// A package of tests that uses testenv needs
 //
 //	func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 package testenv

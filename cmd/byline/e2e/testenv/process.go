@@ -10,35 +10,43 @@ import (
 	"time"
 )
 
-// process is a program under the test's control. It dies with the test.
+// process is a program that the kernel kills when the test process ends.
 type process struct {
 	cmd  *exec.Cmd
-	done chan struct{} // closed once it has ended
+	done chan struct{} // closed when the process has ended
 }
 
-// starts is the one thread that starts programs: the kernel kills a child whose
-// parent died when the thread that started it ends.
-var starts = func() chan<- func() {
-	c := make(chan func())
+// starterThread receives functions to run on the one thread that starts
+// programs. The kernel sends Pdeathsig when the thread that started a child
+// ends, not when its process ends, so that thread must live on.
+var starterThread = func() chan<- func() {
+	functions := make(chan func())
 	go func() {
 		runtime.LockOSThread()
-		for f := range c {
+		for f := range functions {
 			f()
 		}
 	}()
-	return c
+	return functions
 }()
 
+// startOnStarterThread calls c.Start on the starter thread.
+func startOnStarterThread(c *exec.Cmd) error {
+	result := make(chan error)
+	starterThread <- func() { result <- c.Start() }
+	return <-result
+}
+
+// startProcess starts c and waits for its end in the background.
 func startProcess(c *exec.Cmd) (*process, error) {
 	if c.SysProcAttr == nil {
 		c.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	c.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	err := make(chan error)
-	starts <- func() { err <- c.Start() }
-	if err := <-err; err != nil {
+	if err := startOnStarterThread(c); err != nil {
 		return nil, err
 	}
+
 	p := &process{c, make(chan struct{})}
 	go func() {
 		defer close(p.done)
@@ -47,7 +55,7 @@ func startProcess(c *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-func (p *process) running() bool {
+func (p *process) isRunning() bool {
 	select {
 	case <-p.done:
 		return false
@@ -56,18 +64,18 @@ func (p *process) running() bool {
 	}
 }
 
-// end signals the process and waits until it is gone; one that stays is killed
-// and fails the test.
-func (p *process) end(t testing.TB, sig os.Signal) {
+// signalAndWait sends sig and waits until the process has ended. If it does not
+// end in time, it is killed and the test fails.
+func (p *process) signalAndWait(t testing.TB, sig os.Signal) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		t.Errorf("signal byline: %v", err)
+		t.Errorf("send %v to byline: %v", sig, err)
 	}
 	select {
 	case <-p.done:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		_ = p.cmd.Process.Kill()
 		<-p.done
-		t.Errorf("byline was still there %v after %v", patience, sig)
+		t.Errorf("byline was still running %v after %v", timeout, sig)
 	}
 }

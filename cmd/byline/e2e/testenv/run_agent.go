@@ -10,127 +10,150 @@ import (
 	"os/exec"
 )
 
-// agentVariable makes a test program an agent that byline run has started.
+// agentVariable holds an [AgentScript] as JSON. It makes the test program run
+// that script as an agent instead of its tests.
 const agentVariable = "E2E_AGENT"
 
-// Work is what a started agent does: requests in order, the forms filled in
-// with what earlier answers held.
-type Work struct {
-	Base    string
-	Cookies []*http.Cookie
+// AgentScript is what an agent does that byline run starts: requests in order.
+type AgentScript struct {
+	BaseURL string
+	Cookies []*http.Cookie // lent by a person
 	Steps   []Step
 }
 
-// Step is one request. Take names fields of the page (an input's value) that
-// later forms name as ${field}.
+// Step is one request. Values in Form may contain ${field}, which is replaced
+// by the value of that input in an earlier page. Take names the inputs of the
+// answer to remember.
 type Step struct {
 	Method, Path string
 	Form         url.Values
 	Take         []string
 }
 
-// RunAgent runs work inside byline run: the test program again, which finds
-// proxy and roots in its environment as any Go program does. It returns the
-// answers. The process may be looked at while it waits for the line on its
-// standard input that look lets pass.
-func (h *Env) RunAgent(s Spec, w Work, look func(pid int)) []Answer {
-	h.t.Helper()
-	for _, c := range w.Cookies {
-		h.marks.borrow(c)
-	}
+// RunAgent runs script under byline run and returns the answers. The agent is
+// this test program again; it finds the proxy and the roots in its environment,
+// as any Go program does. If inspect is not nil it is called with the agent's
+// process ID before the agent sends its first request.
+func (e *Env) RunAgent(s TaskSpec, script AgentScript, inspect func(pid int)) []Answer {
+	e.t.Helper()
+	e.AddBorrowed(script.Cookies)
+
 	self, err := os.Executable()
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
-	work, err := json.Marshal(w)
+	text, err := json.Marshal(script)
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
-	c := h.Command(append(append([]string{"run"}, s.args()...), "--", self)...)
-	c.Env = append(c.Env, agentVariable+"="+string(work))
-	return h.attend(c, look)
+
+	args := append([]string{"run"}, s.args()...)
+	c := e.Command(append(args, "--", self)...)
+	c.Env = append(c.Env, agentVariable+"="+string(text))
+	return e.runAgentProcess(c, inspect)
 }
 
-func (h *Env) attend(c *exec.Cmd, look func(pid int)) (answers []Answer) {
-	h.t.Helper()
+// runAgentProcess is the parent's half of the protocol with agentMain: read the
+// process ID, inspect, close the agent's input, read the answers.
+func (e *Env) runAgentProcess(c *exec.Cmd, inspect func(pid int)) []Answer {
+	e.t.Helper()
+
 	in, err := c.StdinPipe()
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	out, err := c.StdoutPipe()
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	c.Stderr = os.Stderr
-	started := make(chan error)
-	starts <- func() { started <- c.Start() }
-	if err := <-started; err != nil {
-		h.t.Fatal(err)
+	if err := startOnStarterThread(c); err != nil {
+		e.t.Fatal(err)
 	}
-	lines := json.NewDecoder(out)
+
+	output := json.NewDecoder(out)
 	var pid int
-	if err := lines.Decode(&pid); err != nil {
-		h.t.Fatalf("the agent did not start: %v", err)
+	if err := output.Decode(&pid); err != nil {
+		e.t.Fatalf("the agent did not print its process ID: %v", err)
 	}
-	if look != nil {
-		look(pid)
+	if inspect != nil {
+		inspect(pid)
 	}
 	in.Close()
-	if err := lines.Decode(&answers); err != nil {
-		h.t.Fatalf("the agent gave no answers: %v", err)
+
+	var answers []Answer
+	if err := output.Decode(&answers); err != nil {
+		e.t.Fatalf("the agent did not print its answers: %v", err)
 	}
 	if err := c.Wait(); err != nil {
-		h.t.Fatalf("byline run: %v", err)
+		e.t.Fatalf("byline run: %v", err)
 	}
+
 	for _, a := range answers {
-		h.seen.said("an answer in byline run", fmt.Sprint(a.Header)+a.Body)
+		e.transcript.add("an answer under byline run", fmt.Sprint(a.Header)+a.Body)
 	}
 	return answers
 }
 
-// agentMain is the started agent. It says its pid, waits for the end of its
-// input, works, and prints the answers.
+// agentMain is main of the agent process. It prints its process ID, waits for
+// the end of its input, runs the script and prints the answers.
 func agentMain() int {
-	var w Work
-	if err := json.Unmarshal([]byte(os.Getenv(agentVariable)), &w); err != nil {
+	answers, err := runScriptFromEnvironment()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	proxy, err := url.Parse(os.Getenv("HTTPS_PROXY"))
-	if err != nil {
-		return 1
-	}
-	roots, err := x509.SystemCertPool() // which reads SSL_CERT_FILE
-	if err != nil {
-		return 1
-	}
-	g := newAgent(nil, proxy, roots, &seen{})
-	g.Base, g.Cookies = w.Base, w.Cookies
-	fmt.Println(os.Getpid())
-	_, _ = os.Stdin.Read(make([]byte, 1))
-	var answers []Answer
-	taken := map[string]string{}
-	for _, s := range w.Steps {
-		form := url.Values(nil)
-		for k, v := range s.Form {
-			if form == nil {
-				form = url.Values{}
-			}
-			form.Set(k, os.Expand(v[0], func(name string) string { return taken[name] }))
-		}
-		a := g.Do(s.Method, s.Path, form)
-		for _, name := range s.Take {
-			taken[name] = Field(a.Body, name)
-		}
-		answers = append(answers, a)
-	}
-	for i := range answers { // an error is an interface, which JSON cannot carry back
-		if err := answers[i].Err; err != nil {
-			answers[i].Body, answers[i].Err = "error: "+err.Error(), nil
-		}
-	}
-	if json.NewEncoder(os.Stdout).Encode(answers) != nil {
+	if err := json.NewEncoder(os.Stdout).Encode(answers); err != nil {
 		return 1
 	}
 	return 0
+}
+
+func runScriptFromEnvironment() ([]Answer, error) {
+	var script AgentScript
+	if err := json.Unmarshal([]byte(os.Getenv(agentVariable)), &script); err != nil {
+		return nil, err
+	}
+	proxy, err := url.Parse(os.Getenv("HTTPS_PROXY"))
+	if err != nil {
+		return nil, err
+	}
+	roots, err := x509.SystemCertPool() // reads SSL_CERT_FILE
+	if err != nil {
+		return nil, err
+	}
+
+	a := newAgent(nil, proxy, roots, &transcript{})
+	a.BaseURL = script.BaseURL
+	a.Cookies = script.Cookies
+	fmt.Println(os.Getpid())
+	_, _ = os.Stdin.Read(make([]byte, 1))
+	return a.runSteps(script.Steps), nil
+}
+
+// runSteps sends the requests in order and returns the answers. An Answer with
+// an error has its text in Body, as JSON cannot encode an error.
+func (a *Agent) runSteps(steps []Step) []Answer {
+	var answers []Answer
+	remembered := map[string]string{}
+	for _, s := range steps {
+		var form url.Values
+		for name, values := range s.Form {
+			if form == nil {
+				form = url.Values{}
+			}
+			form.Set(name, os.Expand(values[0], func(field string) string { return remembered[field] }))
+		}
+
+		answer := a.SendForm(s.Method, s.Path, form)
+		for _, name := range s.Take {
+			remembered[name] = FormField(answer.Body, name)
+		}
+		if answer.Err != nil {
+			answer.Body = "error: " + answer.Err.Error()
+			answer.Err = nil
+		}
+		answers = append(answers, answer)
+	}
+	return answers
 }

@@ -12,68 +12,81 @@ import (
 	"github.com/byline-proxy/byline/cmd/byline/e2e/apps"
 )
 
-// Search looks for every mark of the house wherever it must not be, and fails
-// t for each place where one is found: the house's files, which are its logs,
-// records, state and core files; all that agents and operators were shown; what
-// every process of the machine shows of its command line, and the server and
-// its children of their environment; and, for what a person lent, the requests
-// that reached an application.
-func (h *Env) Search(t testing.TB) {
+// SearchForSecrets fails t for each place where a secret is found that must not
+// be there:
+//
+//   - account secrets, tokens and borrowed cookies in the files of the
+//     installation, such as logs, records, state and core files, and in the
+//     command lines of all processes of the machine;
+//   - account secrets and tokens in the environment of the running server;
+//   - account secrets in everything that agents and operators were shown;
+//   - borrowed cookies and tokens in the requests that reached an application.
+func (e *Env) SearchForSecrets(t testing.TB) {
 	t.Helper()
-	for _, a := range h.apps {
-		for _, c := range a.Sessions() {
-			for _, v := range parts(c) {
-				h.marks.secret("session cookie "+c.Name+" of "+a.Name, v)
+
+	for _, app := range e.apps {
+		for _, c := range app.CookiesSet() {
+			for _, value := range secretParts(c) {
+				e.secrets.addAccountSecret("session cookie "+c.Name+" of "+app.Name, value)
 			}
 		}
 	}
-	h.marks.mu.Lock()
-	defer h.marks.mu.Unlock()
-	hidden := newIndex(h.marks.secrets, h.marks.tokens, h.marks.borrowed)
-	h.searchFiles(t, hidden)
-	h.searchProcesses(t, hidden)
-	secrets := newIndex(h.marks.secrets)
-	for _, m := range h.seen.all() {
-		if what := secrets.find(m.text); what != "" {
-			t.Errorf("I1: %s holds %s", m.where, what)
+
+	e.secrets.mu.Lock()
+	defer e.secrets.mu.Unlock()
+
+	everything := newIndex(e.secrets.accounts, e.secrets.tokens, e.secrets.borrowed)
+	e.searchFiles(t, everything)
+	searchCommandLines(t, everything)
+	if e.server != nil && e.server.isRunning() {
+		searchProcessEnvironment(t, e.ServerPID(), newIndex(e.secrets.accounts, e.secrets.tokens))
+	}
+
+	accounts := newIndex(e.secrets.accounts)
+	for _, entry := range e.transcript.all() {
+		if what := accounts.find(entry.text); what != "" {
+			t.Errorf("I1: %s contains %s", entry.source, what)
 		}
 	}
-	borrowed := newIndex(h.marks.borrowed, h.marks.tokens)
-	for _, a := range h.apps {
-		searchRequests(t, a, a.Seen(), borrowed)
+
+	lent := newIndex(e.secrets.borrowed, e.secrets.tokens)
+	for _, app := range e.apps {
+		searchRequests(t, app, app.Requests(), lent)
 	}
 }
 
-func searchRequests(t testing.TB, a *apps.App, all []apps.Seen, borrowed *index) {
+func searchRequests(t testing.TB, app *apps.App, requests []apps.Request, ix *index) {
 	t.Helper()
-	for _, s := range all {
-		if what := borrowed.find(written(s)); what != "" {
-			t.Errorf("I2: %s was sent %s in %s %.60s", a.Name, what, s.Method, s.URI)
+	for _, r := range requests {
+		if what := ix.find(serialize(r)); what != "" {
+			t.Errorf("I2: %s received %s in %s %.60s", app.Name, what, r.Method, r.URI)
 		}
 	}
 }
 
-func written(s apps.Seen) []byte {
+func serialize(r apps.Request) []byte {
 	var b bytes.Buffer
-	b.WriteString(s.Method + " " + s.URI + " " + s.Host + "\n")
-	_ = s.Header.Write(&b)
-	b.Write(s.Body)
+	b.WriteString(r.Method + " " + r.URI + " " + r.Host + "\n")
+	_ = r.Header.Write(&b)
+	b.Write(r.Body)
 	return b.Bytes()
 }
 
-func (h *Env) searchFiles(t testing.TB, ix *index) {
+// searchFiles searches the files of the installation. Every core file is an
+// error, whatever it contains.
+func (e *Env) searchFiles(t testing.TB, ix *index) {
 	t.Helper()
-	err := filepath.WalkDir(h.Dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(e.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
-		name, _ := filepath.Rel(h.Dir, path)
+		name, _ := filepath.Rel(e.Dir, path)
 		if strings.HasPrefix(filepath.Base(name), "core") {
-			t.Errorf("I1: a core file was left: %s", name)
+			t.Errorf("I1: a core file was written: %s", name)
 		}
 		text, err := os.ReadFile(path)
 		if what := ix.find(text); what != "" {
-			t.Errorf("I1: the file %s holds %s", name, what)
+			t.Errorf("I1: the file %s contains %s", name, what)
 		}
 		return err
 	})
@@ -82,37 +95,35 @@ func (h *Env) searchFiles(t testing.TB, ix *index) {
 	}
 }
 
-// searchProcesses looks at all command lines, and at the server's environment.
-func (h *Env) searchProcesses(t testing.TB, ix *index) {
+// searchCommandLines searches the command lines of all processes.
+func searchCommandLines(t testing.TB, ix *index) {
 	t.Helper()
-	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, f := range lines {
-		text, _ := os.ReadFile(f) // the process may have ended
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range files {
+		text, _ := os.ReadFile(f) // empty if the process has ended
 		if what := ix.find(text); what != "" {
-			t.Errorf("I1: the command line in %s holds %s: %.60q", f, what, bytes.Fields(bytes.ReplaceAll(text, []byte{0}, []byte{' '}))[0])
+			program := bytes.Fields(bytes.ReplaceAll(text, []byte{0}, []byte{' '}))[0]
+			t.Errorf("I1: the command line in %s contains %s: %.60q", f, what, program)
 		}
 	}
-	if h.server != nil && h.server.running() {
-		searchEnvironment(t, h.PID(), newIndex(h.marks.secrets, h.marks.tokens))
-	}
 }
 
-// SearchEnvironment looks for secrets of accounts in what an agent's process
-// was given. Its own task's token is none.
-func (h *Env) SearchEnvironment(t testing.TB, pid int) {
+// SearchProcessEnvironment searches the environment of an agent's process for
+// secrets of accounts. The agent's own token may be there.
+func (e *Env) SearchProcessEnvironment(t testing.TB, pid int) {
 	t.Helper()
-	h.marks.mu.Lock()
-	defer h.marks.mu.Unlock()
-	searchEnvironment(t, pid, newIndex(h.marks.secrets))
+	e.secrets.mu.Lock()
+	defer e.secrets.mu.Unlock()
+	searchProcessEnvironment(t, pid, newIndex(e.secrets.accounts))
 }
 
-func searchEnvironment(t testing.TB, pid int, ix *index) {
+func searchProcessEnvironment(t testing.TB, pid int, ix *index) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
 	if err != nil || len(text) == 0 {
-		t.Errorf("the environment of process %d cannot be read: %v", pid, err)
+		t.Errorf("read the environment of process %d: %d bytes, error %v", pid, len(text), err)
 	}
 	if what := ix.find(text); what != "" {
-		t.Errorf("I1: the environment of process %d holds %s", pid, what)
+		t.Errorf("I1: the environment of process %d contains %s", pid, what)
 	}
 }

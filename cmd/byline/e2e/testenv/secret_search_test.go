@@ -11,69 +11,90 @@ import (
 	"testing"
 )
 
-// failures is a test that only counts what is wrong.
-type failures struct {
+// failureRecorder is a test that records failures and does not fail.
+type failureRecorder struct {
 	testing.TB
-	said []string
+	failures []string
 }
 
-func (*failures) Helper() {}
-func (f *failures) Errorf(format string, a ...any) {
-	f.said = append(f.said, fmt.Sprintf(format, a...))
-}
-func (f *failures) Error(a ...any) { f.said = append(f.said, fmt.Sprint(a...)) }
+func (*failureRecorder) Helper() {}
 
-// planted is a house with one secret, one token and one lent cookie.
-func planted(t *testing.T) (h *Env, secret, token, lent string) {
-	secret, token, lent = Password(), Password(), Password()
-	h = &Env{Dir: t.TempDir(), t: t}
-	h.marks.secret("the password", secret)
-	h.marks.token("the token", token)
-	h.marks.borrow(&http.Cookie{Name: "sid", Value: lent})
-	return h, secret, token, lent
+func (r *failureRecorder) Errorf(format string, args ...any) {
+	r.failures = append(r.failures, fmt.Sprintf(format, args...))
 }
 
-func TestTheSearchFindsWhatWasPlanted(t *testing.T) {
-	for name, plant := range map[string]func(t *testing.T, h *Env, secret, token, lent string){
-		"the log":   func(t *testing.T, h *Env, secret, _, _ string) { leave(t, h, "serve.log", "login failed: "+secret) },
-		"the state": func(t *testing.T, h *Env, _, token, _ string) { leave(t, h, "data/state.db", "\x00\x01"+token) },
-		"a record": func(t *testing.T, h *Env, _, _, lent string) {
-			leave(t, h, "data/audit/seg-0.jsonl", base64.StdEncoding.EncodeToString([]byte("x"+lent)))
+func (r *failureRecorder) Error(args ...any) { r.failures = append(r.failures, fmt.Sprint(args...)) }
+
+// knownSecrets are the secrets of an Env from newEnvWithSecrets.
+type knownSecrets struct{ password, token, cookie string }
+
+func newEnvWithSecrets(t *testing.T) (*Env, knownSecrets) {
+	t.Helper()
+	s := knownSecrets{NewSecret(), NewSecret(), NewSecret()}
+	e := &Env{Dir: t.TempDir(), t: t}
+	e.secrets.addAccountSecret("the password", s.password)
+	e.secrets.addToken("the token", s.token)
+	e.secrets.addBorrowed(&http.Cookie{Name: "sid", Value: s.cookie})
+	return e, s
+}
+
+func TestSearchForSecretsFindsPlantedSecrets(t *testing.T) {
+	for name, plant := range map[string]func(t *testing.T, e *Env, s knownSecrets){
+		"a password in the log": func(t *testing.T, e *Env, s knownSecrets) {
+			plantFile(t, e, "serve.log", "login failed: "+s.password)
 		},
-		"a core file":     func(t *testing.T, h *Env, _, _, _ string) { leave(t, h, "core.1234", "") },
-		"an answer":       func(_ *testing.T, h *Env, secret, _, _ string) { h.seen.said("an answer", "<p>"+secret) },
-		"a command line":  func(t *testing.T, _ *Env, secret, _, _ string) { sleeper(t, nil, secret) },
-		"the environment": func(t *testing.T, h *Env, _, token, _ string) { h.server = sleeper(t, []string{"X=" + token}) },
+		"a token in the state": func(t *testing.T, e *Env, s knownSecrets) {
+			plantFile(t, e, "data/state.db", "\x00\x01"+s.token)
+		},
+		"a borrowed cookie in a record": func(t *testing.T, e *Env, s knownSecrets) {
+			plantFile(t, e, "data/audit/seg-0.jsonl", base64.StdEncoding.EncodeToString([]byte("x"+s.cookie)))
+		},
+		"a core file": func(t *testing.T, e *Env, _ knownSecrets) {
+			plantFile(t, e, "core.1234", "")
+		},
+		"a password in an answer": func(_ *testing.T, e *Env, s knownSecrets) {
+			e.transcript.add("an answer", "<p>"+s.password)
+		},
+		"a password in a command line": func(t *testing.T, _ *Env, s knownSecrets) {
+			startIdleProcess(t, nil, s.password)
+		},
+		"a token in the server's environment": func(t *testing.T, e *Env, s knownSecrets) {
+			e.server = startIdleProcess(t, []string{"X=" + s.token})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h, secret, token, lent := planted(t)
-			plant(t, h, secret, token, lent)
-			found := &failures{TB: t}
-			h.Search(found)
-			if len(found.said) != 1 || !strings.Contains(found.said[0], "I1") {
-				t.Errorf("found: %q", found.said)
+			e, s := newEnvWithSecrets(t)
+			plant(t, e, s)
+
+			recorder := &failureRecorder{TB: t}
+			e.SearchForSecrets(recorder)
+			if len(recorder.failures) != 1 || !strings.Contains(recorder.failures[0], "I1") {
+				t.Errorf("the search reports %q, want one violation of I1", recorder.failures)
 			}
-			for _, s := range found.said {
-				if Holds(s, secret) || Holds(s, token) || Holds(s, lent) {
-					t.Errorf("the search repeats what it found: %s", s)
+			for _, failure := range recorder.failures {
+				if ContainsSecret(failure, s.password) || ContainsSecret(failure, s.token) || ContainsSecret(failure, s.cookie) {
+					t.Errorf("the report repeats the secret: %s", failure)
 				}
 			}
 		})
 	}
-	t.Run("nothing", func(t *testing.T) {
-		h, _, _, lent := planted(t)
-		leave(t, h, "serve.log", "all is well")
-		h.seen.said("an answer", "your task's cookie is yours: "+lent) // the agent has it anyway
-		found := &failures{TB: t}
-		if h.Search(found); len(found.said) != 0 {
-			t.Errorf("found: %q", found.said)
-		}
-	})
 }
 
-func leave(t *testing.T, h *Env, name, text string) {
+func TestSearchForSecretsAllowsAgentItsOwnCookie(t *testing.T) {
+	e, s := newEnvWithSecrets(t)
+	plantFile(t, e, "serve.log", "all is well")
+	e.transcript.add("an answer", "your session is "+s.cookie) // the agent borrowed it and may see it
+
+	recorder := &failureRecorder{TB: t}
+	e.SearchForSecrets(recorder)
+	if len(recorder.failures) != 0 {
+		t.Errorf("the search reports %q, want nothing", recorder.failures)
+	}
+}
+
+func plantFile(t *testing.T, e *Env, name, text string) {
 	t.Helper()
-	path := filepath.Join(h.Dir, name)
+	path := filepath.Join(e.Dir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -82,8 +103,9 @@ func leave(t *testing.T, h *Env, name, text string) {
 	}
 }
 
-// sleeper is a process that was given something.
-func sleeper(t *testing.T, env []string, args ...string) *process {
+// startIdleProcess starts a process with that environment and those arguments.
+// It does nothing until the test ends.
+func startIdleProcess(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
 	c := exec.Command("/bin/sh", append([]string{"-c", "exec 3<&0; read -r line <&3", "sh"}, args...)...)
 	c.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
@@ -95,6 +117,9 @@ func sleeper(t *testing.T, env []string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { in.Close(); <-p.done })
+	t.Cleanup(func() {
+		in.Close()
+		<-p.done
+	})
 	return p
 }

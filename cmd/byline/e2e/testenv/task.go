@@ -12,91 +12,100 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-// Spec is a task to be made. Empty fields get a value that will do.
-type Spec struct {
+// TaskSpec describes a task to create. Fields but Allow have default values.
+type TaskSpec struct {
 	Agent, Sponsor, Purpose, For string
 	Allow                        []string // as byline task create --allow takes them
 }
 
-// Task is one that was made.
+// Task is a task as byline task create --json prints it.
 type Task struct {
 	ID, Token, Grant, State, Why string
 	Expires                      time.Time
-	Spec                         `json:"-"`
+	TaskSpec                     `json:"-"`
 }
 
-func (s Spec) args() []string {
-	or := func(v *string, d string) {
-		if *v == "" {
-			*v = d
+// args returns the flags of byline task create and byline run.
+func (s TaskSpec) args() []string {
+	orDefault := func(value, byDefault string) string {
+		if value == "" {
+			return byDefault
 		}
+		return value
 	}
-	or(&s.Agent, "spiffe://acme.test/agent/triage")
-	or(&s.Sponsor, "alice@acme.test")
-	or(&s.Purpose, "INC-1234")
-	or(&s.For, "10m")
-	args := []string{"--agent", s.Agent, "--sponsor", s.Sponsor, "--purpose", s.Purpose, "--for", s.For}
-	for _, a := range s.Allow {
-		args = append(args, "--allow", a)
+	args := []string{
+		"--agent", orDefault(s.Agent, "spiffe://acme.test/agent/triage"),
+		"--sponsor", orDefault(s.Sponsor, "alice@acme.test"),
+		"--purpose", orDefault(s.Purpose, "INC-1234"),
+		"--for", orDefault(s.For, "10m"),
+	}
+	for _, allowed := range s.Allow {
+		args = append(args, "--allow", allowed)
 	}
 	return args
 }
 
-// Task makes a task with byline task create. The token is not searched for in
-// what the command printed, but everywhere else. It may be called by many
-// goroutines.
-func (h *Env) Task(s Spec) *Task {
-	h.t.Helper()
-	var t Task
+// CreateTask creates a task with byline task create. Its token is a secret,
+// which may occur only in the output of that command. CreateTask may be called
+// concurrently.
+func (e *Env) CreateTask(s TaskSpec) *Task {
+	e.t.Helper()
+
+	var task Task
 	args := append([]string{"task", "create"}, s.args()...)
-	h.parse(&t, h.finish(h.Command(append(args, "--json")...)), args)
-	if t.ID == "" || t.Token == "" {
-		h.t.Fatalf("byline task create printed no task")
+	e.decodeOutput(&task, e.runWithoutTranscript(e.Command(append(args, "--json")...)), args)
+	if task.ID == "" || task.Token == "" {
+		e.t.Fatalf("byline task create printed no ID or no token")
 	}
-	t.Spec = s
-	h.marks.token("token of "+t.ID, t.Token)
-	return &t
+
+	task.TaskSpec = s
+	e.secrets.addToken("the token of "+task.ID, task.Token)
+	return &task
 }
 
-// End ends a task with byline task end.
-func (h *Env) End(t *Task) {
-	h.t.Helper()
-	if r := h.Byline("task", "end", t.ID); r.Code != 0 {
-		h.t.Fatalf("byline task end: %s", r)
+// EndTask ends a task with byline task end.
+func (e *Env) EndTask(task *Task) {
+	e.t.Helper()
+	if r := e.Byline("task", "end", task.ID); r.Code != 0 {
+		e.t.Fatalf("byline task end: %s", r)
 	}
 }
 
-// Records are the audit log's, oldest first, as far as they were written.
-func (h *Env) Records() (all []audit.Record) {
-	h.t.Helper()
-	files, err := filepath.Glob(filepath.Join(h.Dir, "data", "audit", "seg-*.jsonl"))
+// Records returns the complete records in the audit log, oldest first.
+func (e *Env) Records() []audit.Record {
+	e.t.Helper()
+
+	segments, err := filepath.Glob(filepath.Join(e.Dir, "data", "audit", "seg-*.jsonl"))
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
-	slices.Sort(files)
-	for _, f := range files {
-		b, err := os.ReadFile(f)
+	slices.Sort(segments)
+
+	var records []audit.Record
+	for _, path := range segments {
+		text, err := os.ReadFile(path)
 		if err != nil {
-			h.t.Fatal(err)
+			e.t.Fatal(err)
 		}
-		for lines := bufio.NewReader(bytes.NewReader(b)); ; {
+		for lines := bufio.NewReader(bytes.NewReader(text)); ; {
 			line, err := lines.ReadBytes('\n')
 			if err != nil {
-				break // an unfinished line is not yet a record
+				break // a line without an end is not yet a record
 			}
 			var r audit.Record
 			if json.Unmarshal(bytes.TrimLeft(line, "\x00"), &r) == nil && r.V != 0 {
-				all = append(all, r)
+				records = append(records, r)
 			}
 		}
 	}
-	return all
+	return records
 }
 
-// Logins are the records of logins at an adapter that were begun.
-func (h *Env) Logins(adapter string) (n int) {
-	h.t.Helper()
-	for _, r := range h.Records() {
+// CountLogins returns the number of login records of an adapter.
+func (e *Env) CountLogins(adapter string) int {
+	e.t.Helper()
+	n := 0
+	for _, r := range e.Records() {
 		if r.Kind == "login" && r.Adapter == adapter {
 			n++
 		}
