@@ -1,6 +1,6 @@
-// Package admin is the control API: tasks are made, listed and ended here, and
-// a request is explained. It decides who may ask; what is done, the corridor's
-// verbs do.
+// Package admin is the control API: operators create, list and end tasks through
+// it, have requests explained and sign off reviews. It decides who may ask; the
+// verbs that it is given do the work.
 package admin
 
 import (
@@ -17,23 +17,24 @@ import (
 // maxBody bounds a request body, in bytes.
 const maxBody = 256 << 10
 
-// Verbs are what the control API can do. The values returned are written as
-// JSON. A nil verb answers 501. All may be called concurrently.
+// Verbs are what the control API can do. All of them may be called concurrently.
+// A nil verb is answered with 501. An error that is a [Problem] chooses the
+// answer; any other error is answered with 500 and reported to [Config.Lost].
 type Verbs struct {
 	CreateTask func(ctx context.Context, spec TaskSpec) (Task, error)
-	Tasks      func(ctx context.Context) ([]Task, error)
+	Tasks      func(ctx context.Context) ([]Task, error) // must not return nil: an empty list is written as []
 	Task       func(ctx context.Context, id string) (Task, error)
 	EndTask    func(ctx context.Context, id string) (Task, error)
-	Leases     func(ctx context.Context) ([]Lease, error)
+	Leases     func(ctx context.Context) ([]Lease, error) // must not return nil, as Tasks
 	SignReview func(ctx context.Context, review SignOff) (Signed, error)
 	Explain    func(ctx context.Context, question Question) (Explanation, error)
-	Health     func() error // nil func: always well
+	Health     func() error // nil func: always healthy
 	Ready      func() error // nil func: never ready
 	Metrics    http.Handler
 }
 
-// Problem is a refusal with its remedy; a verb returns one to choose the
-// status. Any other error of a verb answers 500 and its text stays here.
+// Problem is a refusal with its remedy, written as application/problem+json
+// (RFC 9457).
 type Problem struct {
 	Status int    `json:"status"`
 	Code   string `json:"code"`
@@ -44,56 +45,64 @@ type Problem struct {
 // Error is the detail.
 func (p *Problem) Error() string { return p.Detail }
 
+var errNoVerb = &Problem{Status: http.StatusNotImplemented, Code: "not_implemented", Detail: "this server does not do that"}
+
 // Config says who may ask.
 type Config struct {
-	Token Token    // of TCP requests; the zero Token admits nobody over TCP
-	Hosts []string // names besides loopback that Host may carry over TCP
-	Lost  func(error)
+	Token Token       // required of TCP requests; the zero Token admits nobody over TCP
+	Hosts []string    // names that Host may carry over TCP, besides addresses and localhost
+	Lost  func(error) // called with each error whose text the answer withholds; nil: no call
 }
 
 // New returns the control API. It serves TCP and the Unix socket alike: on a
-// connection that came through [ConnContext] with a Unix peer, the peer's uid
-// decides; on any other the bearer token does.
+// connection that [ConnContext] marked as a Unix connection the uid of the peer
+// decides who may ask, on any other the bearer token.
 func New(cfg Config, v Verbs) http.Handler {
 	a := &api{cfg: cfg, verbs: v}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", a.probe(func() error {
+
+	mux.HandleFunc("GET /healthz", a.serveProbe(func() error {
 		if v.Health == nil {
 			return nil
 		}
 		return v.Health()
 	}))
-	mux.HandleFunc("GET /readyz", a.probe(func() error {
+	mux.HandleFunc("GET /readyz", a.serveProbe(func() error {
 		if v.Ready == nil {
 			return errors.New("not started")
 		}
 		return v.Ready()
 	}))
-	mux.Handle("GET /metrics", a.private(func(w http.ResponseWriter, r *http.Request) {
-		if v.Metrics == nil {
-			a.answer(w, 0, nil, errNoVerb)
-			return
-		}
-		v.Metrics.ServeHTTP(w, r)
-	}))
-	mux.Handle("POST /v1/tasks", a.private(takes(a, http.StatusCreated, "byline task create --help shows the form", v.CreateTask)))
-	mux.Handle("POST /v1/explain", a.private(takes(a, http.StatusOK, "byline explain --help shows what it sends: task, or agent and scope; method, scheme, host, target, headers and body", v.Explain)))
-	mux.Handle("POST /v1/reviews", a.private(takes(a, http.StatusCreated, "byline review --sign-off sends it in the right form: sponsor, from, to, digest and note", v.SignReview)))
-	mux.Handle("GET /v1/tasks", a.private(lists(a, v.Tasks)))
-	mux.Handle("GET /v1/leases", a.private(lists(a, v.Leases)))
-	mux.Handle("GET /v1/tasks/{id}", a.private(names(a, v.Task)))
-	mux.Handle("DELETE /v1/tasks/{id}", a.private(names(a, v.EndTask)))
-	mux.Handle("/", a.private(func(w http.ResponseWriter, r *http.Request) {
-		a.answer(w, 0, nil, &Problem{http.StatusNotFound, "not_found", "no such path or method: " + r.Method + " " + r.URL.Path,
-			"the control API has /v1/tasks, /v1/tasks/{id}, /v1/leases, /v1/explain, /v1/reviews, /healthz, /readyz and /metrics"})
-	}))
-	return a.sameHost(mux)
+
+	mux.Handle("GET /metrics", a.requireOperator(a.serveMetrics))
+	mux.Handle("GET /v1/tasks", a.requireOperator(serveList(a, v.Tasks)))
+	mux.Handle("GET /v1/tasks/{id}", a.requireOperator(serveID(a, v.Task)))
+	mux.Handle("DELETE /v1/tasks/{id}", a.requireOperator(serveID(a, v.EndTask)))
+	mux.Handle("GET /v1/leases", a.requireOperator(serveList(a, v.Leases)))
+
+	// Each body has a remedy for one that does not have its form.
+	mux.Handle("POST /v1/tasks", a.requireOperator(serveBody(a, http.StatusCreated, v.CreateTask,
+		"byline task create --help shows the form")))
+	mux.Handle("POST /v1/explain", a.requireOperator(serveBody(a, http.StatusOK, v.Explain,
+		"byline explain --help shows what it sends: task, or agent and scope; method, scheme, host, target, headers and body")))
+	mux.Handle("POST /v1/reviews", a.requireOperator(serveBody(a, http.StatusCreated, v.SignReview,
+		"byline review --sign-off sends it in the right form: sponsor, from, to, digest and note")))
+
+	mux.Handle("/", a.requireOperator(a.serveNotFound))
+	return a.requireKnownHost(mux)
 }
 
-// Server returns an http.Server for h with the time-outs of the control API.
+// Server returns an http.Server for h with the timeouts of the control API.
 func Server(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ConnContext: ConnContext, ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout: 15 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	return &http.Server{
+		Handler:           h,
+		ConnContext:       ConnContext,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
 }
 
 type api struct {
@@ -101,68 +110,111 @@ type api struct {
 	verbs Verbs
 }
 
-var errNoVerb = &Problem{http.StatusNotImplemented, "not_implemented", "this server does not do that", ""}
-
-func (a *api) probe(ask func() error) http.HandlerFunc {
+// serveProbe answers 200 while check returns nil, 503 with its error otherwise.
+// It admits everybody: load balancers and service managers have no token.
+func (a *api) serveProbe(check func() error) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		if err := ask(); err != nil {
-			a.answer(w, 0, nil, &Problem{http.StatusServiceUnavailable, "not_ready", err.Error(), "see the server's log"})
+		if err := check(); err != nil {
+			a.answer(w, 0, nil, &Problem{
+				Status: http.StatusServiceUnavailable,
+				Code:   "not_ready",
+				Detail: err.Error(),
+				Remedy: "see the server's log",
+			})
 			return
 		}
 		a.answer(w, http.StatusOK, map[string]string{"status": "ok"}, nil)
 	}
 }
 
-// takes serves a verb whose argument is the JSON body. form is the remedy for a
-// body that does not have the form of In.
-func takes[In, Out any](a *api, status int, form string, verb func(context.Context, In) (Out, error)) http.HandlerFunc {
+func (a *api) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	if a.verbs.Metrics == nil {
+		a.answer(w, 0, nil, errNoVerb)
+		return
+	}
+	a.verbs.Metrics.ServeHTTP(w, r)
+}
+
+func (a *api) serveNotFound(w http.ResponseWriter, r *http.Request) {
+	a.answer(w, 0, nil, &Problem{
+		Status: http.StatusNotFound,
+		Code:   "not_found",
+		Detail: "no such path or method: " + r.Method + " " + r.URL.Path,
+		Remedy: "the control API has /v1/tasks, /v1/tasks/{id}, /v1/leases, /v1/explain, /v1/reviews, /healthz, /readyz and /metrics",
+	})
+}
+
+// serveBody serves a verb whose argument is the JSON body. It answers with status
+// if the verb succeeds. remedy is given for a body that does not have the form of In.
+func serveBody[In, Out any](a *api, status int, verb func(context.Context, In) (Out, error), remedy string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if verb == nil {
 			a.answer(w, 0, nil, errNoVerb)
 			return
 		}
-		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-			a.answer(w, 0, nil, &Problem{http.StatusUnsupportedMediaType, "bad_request", "the body is not declared as JSON", "send Content-Type: application/json"})
+
+		// A web page can send other types across origins without a preflight.
+		kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if err != nil || kind != "application/json" {
+			a.answer(w, 0, nil, &Problem{
+				Status: http.StatusUnsupportedMediaType,
+				Code:   "bad_request",
+				Detail: "the body is not declared as JSON",
+				Remedy: "send Content-Type: application/json",
+			})
 			return
 		}
+
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
-			a.answer(w, 0, nil, &Problem{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body is longer than %d bytes or broke off", maxBody), "send less"})
+			a.answer(w, 0, nil, &Problem{
+				Status: http.StatusRequestEntityTooLarge,
+				Code:   "too_large",
+				Detail: fmt.Sprintf("the body is longer than %d bytes or broke off", maxBody),
+				Remedy: "send less",
+			})
 			return
 		}
+
 		var in In
-		if err := decode(body, &in, form); err != nil {
+		if err := decode(body, &in, remedy); err != nil {
 			a.answer(w, 0, nil, err)
 			return
 		}
+
 		out, err := verb(r.Context(), in)
 		a.answer(w, status, out, err)
 	}
 }
 
-func lists[Out any](a *api, verb func(context.Context) ([]Out, error)) http.HandlerFunc {
+// serveList serves a verb that takes no argument.
+func serveList[Out any](a *api, verb func(context.Context) ([]Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if verb == nil {
 			a.answer(w, 0, nil, errNoVerb)
 			return
 		}
+
 		out, err := verb(r.Context())
 		a.answer(w, http.StatusOK, out, err)
 	}
 }
 
-func names[Out any](a *api, verb func(context.Context, string) (Out, error)) http.HandlerFunc {
+// serveID serves a verb whose argument is the id in the path.
+func serveID[Out any](a *api, verb func(context.Context, string) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if verb == nil {
 			a.answer(w, 0, nil, errNoVerb)
 			return
 		}
+
 		out, err := verb(r.Context(), r.PathValue("id"))
 		a.answer(w, http.StatusOK, out, err)
 	}
 }
 
-// answer writes out, or the problem that err is.
+// answer writes out with status, or the problem of err. The text of an error that is
+// not a [Problem] may name files or secrets, so it is reported and not sent.
 func (a *api) answer(w http.ResponseWriter, status int, out any, err error) {
 	kind := "application/json"
 	if err != nil {
@@ -171,8 +223,14 @@ func (a *api) answer(w http.ResponseWriter, status int, out any, err error) {
 			if a.cfg.Lost != nil {
 				a.cfg.Lost(err)
 			}
-			p = &Problem{http.StatusInternalServerError, "failed", "the server could not do that", "see the server's log"}
+			p = &Problem{
+				Status: http.StatusInternalServerError,
+				Code:   "failed",
+				Detail: "the server could not do that",
+				Remedy: "see the server's log",
+			}
 		}
+
 		kind, status = "application/problem+json", p.Status
 		out = struct {
 			Type  string `json:"type"`
@@ -180,9 +238,10 @@ func (a *api) answer(w http.ResponseWriter, status int, out any, err error) {
 			*Problem
 		}{"about:blank", http.StatusText(p.Status), p}
 	}
+
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(out)
+	_ = json.NewEncoder(w).Encode(out) // fails only if the client has gone
 }
