@@ -83,15 +83,26 @@ func (d *draft) checkChoices(v reflect.Value, path string) {
 		if f.Kind() == reflect.Struct {
 			d.checkChoices(f, at)
 		}
-		choices := v.Type().Field(i).Tag.Get("one")
-		if choices == "" || f.String() == "" {
+		known := choicesOf(v.Type().Field(i))
+		if known == nil || f.String() == "" {
 			continue
 		}
-		known := strings.Split(choices, "|")
 		if !slices.Contains(known, f.String()) {
 			slices.Sort(known)
 			d.at(at, "known: "+strings.Join(known, ", "), "unknown %s %q", at, f.String())
 		}
+	}
+}
+
+// choicesOf are the values that a field of the language may have; nil: any.
+func choicesOf(f reflect.StructField) []string {
+	switch one := f.Tag.Get("one"); one {
+	case "":
+		return nil
+	case "KINDS":
+		return kindNames()
+	default:
+		return strings.Split(one, "|")
 	}
 }
 

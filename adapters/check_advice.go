@@ -45,14 +45,15 @@ func (d *draft) adviseLogin() {
 	if len(l.Ended) == 0 {
 		d.at("login", "ended: [{redirect: \"*/login*\"}]", "the login does not say how the end of a session looks, so none is renewed")
 	}
-	if l.Kind != "form" && l.Kind != "json" {
+	kind, ok := kinds[l.Kind].Kind.(recipe)
+	if !ok {
 		return
 	}
 	if len(l.Logout.Steps) == 0 {
 		d.at("login", "logout: {steps: [{get: /logout}]}", "there is no logout, so sessions outlive their task at the application")
 	}
 	last := l.Steps[len(l.Steps)-1].Success
-	if both := l.Success; slices.Contains(both.Status, 200) && onlyStatus(both) && (onlyStatus(last) || emptyCondition(last)) && l.Kind == "form" && !d.asksForAPage() {
+	if both := l.Success; slices.Contains(both.Status, 200) && onlyStatus(both) && (onlyStatus(last) || emptyCondition(last)) && kind == pageRecipe && !d.asksForAPage() {
 		d.at("login.success", "try a wrong password; cookie, not_body or redirect tell them apart", "success is the status 200 alone, with which many applications answer a wrong password")
 	}
 }

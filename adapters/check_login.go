@@ -44,35 +44,11 @@ func (d *draft) checkTemplate(key, template string, taken map[string]bool) {
 func (d *draft) checkLogin() {
 	l := &d.spec.Login
 	taken := map[string]bool{}
-	posts := d.checkSteps("login.steps", l.Steps, taken)
-	switch l.Kind {
-	case "":
-		if d.lines["login"] == 0 {
-			d.at("login", "login: {kind: form, …}", "the adapter has no login")
-		}
-	case "form", "json":
-		if len(l.Steps) == 0 {
-			d.at("login", "login.steps: [{post: …}]", "login kind %q has no steps", l.Kind)
-		}
-		if n := len(l.Steps); posts && emptyCondition(l.Success) && emptyCondition(l.Steps[n-1].Success) {
-			d.at("login", "for example success: {status: [302], cookie: \"*UserID\"}", "the login posts a password but has no success condition, so a refused login would pass for one")
-		}
-	case "header":
-		if !text.IsToken(l.Header) || l.Value == "" {
-			d.at("login", "header: X-Auth-Token, value: \"${token}\"", "login kind \"header\" needs header and value")
-		}
-	case "query":
-		if len(l.Query)+len(l.JSON) == 0 {
-			d.at("login", "query: {api_key: \"${token}\"}", "login kind \"query\" needs query or json")
-		}
-	case "digest":
-		if len(l.Steps) > 1 || len(l.Steps) == 1 && l.Steps[0].Get == "" {
-			d.at("login.steps", "steps: [{get: /page}], or none", "login kind \"digest\" asks one page for its challenge")
-		}
-	case "oauth2":
-		if l.TokenURL == "" {
-			d.at("login", "token_url: /oauth/token", "login kind \"oauth2\" needs token_url")
-		}
+	d.checkSteps("login.steps", l.Steps, taken)
+	if k, known := kinds[l.Kind]; known {
+		k.Check(d)
+	} else if d.lines["login"] == 0 {
+		d.at("login", "login: {kind: form, …}", "the adapter has no login")
 	}
 	for name, value := range l.Headers {
 		d.checkTemplate("login.headers."+name, value, taken)
@@ -109,7 +85,7 @@ func (d *draft) checkCondition(key string, c Condition) {
 	d.checkSelector(key+".css", c.CSS)
 }
 
-func (d *draft) checkSteps(key string, steps []StepSpec, taken map[string]bool) (posts bool) {
+func (d *draft) checkSteps(key string, steps []StepSpec, taken map[string]bool) {
 	for i, step := range steps {
 		at := fmt.Sprintf("%s[%d]", key, i)
 		target, verbs := "", 0
@@ -136,7 +112,6 @@ func (d *draft) checkSteps(key string, steps []StepSpec, taken map[string]bool) 
 		if step.Follow < 0 || step.Follow > maxHops {
 			d.at(at+".follow", "", "follow is a number from 0 to %d", maxHops)
 		}
-		posts = posts || step.Post != "" || step.Put != ""
 		bodies := 0
 		for _, has := range []bool{step.Form != nil || step.Hidden != "", step.JSON != nil, step.Body != ""} {
 			if has {
@@ -164,7 +139,6 @@ func (d *draft) checkSteps(key string, steps []StepSpec, taken map[string]bool) 
 			taken[name] = true
 		}
 	}
-	return posts
 }
 
 // checkTarget is about where a step goes, as far as the file says it.
@@ -246,8 +220,8 @@ func emptyCondition(c Condition) bool { return reflect.ValueOf(c).IsZero() }
 // checkMembers is about login.json.
 func (d *draft) checkMembers(taken map[string]bool) {
 	l := &d.spec.Login
-	if len(l.JSON) > 0 && l.Kind != "form" && l.Kind != "json" && l.Kind != "query" {
-		d.at("login.json", "", "login.json goes with the kinds form, json and query, not with %q", l.Kind)
+	if len(l.JSON) > 0 && !kinds[l.Kind].members {
+		d.at("login.json", "", "login.json goes with the kinds %s, not with %q", strings.Join(kindsWithMembers(), ", "), l.Kind)
 	}
 	for pointer, value := range l.JSON {
 		for name := range strings.SplitSeq(pointer, ".") {

@@ -6,9 +6,17 @@ import (
 	"strings"
 )
 
-// basicKind is RFC 7617: no request, one header.
+func init() {
+	registerKind(loginKind{name: "basic", summary: "RFC 7617", Kind: basicKind{}})
+}
+
+// basicKind sends the user name and the password with every request (RFC 7617). It sends no request to log in.
 type basicKind struct{}
 
+// Check implements [Kind].
+func (basicKind) Check(*draft) {}
+
+// Next implements [Kind].
 func (basicKind) Next(d *Dialogue, _ *Reply) (*Step, error) {
 	user, err := d.value("username")
 	if err != nil {

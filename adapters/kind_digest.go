@@ -8,10 +8,23 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/digest"
 )
 
+func init() {
+	registerKind(loginKind{name: "digest", summary: "RFC 7616", Kind: digestKind{}})
+}
+
 // digestKind is RFC 7616: it asks for a challenge, proves the password once, and answers the challenge in every request
 // of the session from then on. When the nonce is used up the SaaS answers 401, and the session is renewed.
 type digestKind struct{}
 
+// Check implements [Kind].
+func (digestKind) Check(d *draft) {
+	steps := d.spec.Login.Steps
+	if len(steps) > 1 || len(steps) == 1 && steps[0].Get == "" {
+		d.at("login.steps", "steps: [{get: /page}], or none", "login kind \"digest\" asks one page for its challenge")
+	}
+}
+
+// Next implements [Kind].
 func (k digestKind) Next(d *Dialogue, last *Reply) (*Step, error) {
 	path := "/"
 	if len(d.steps) > 0 {

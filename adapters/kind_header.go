@@ -1,14 +1,24 @@
 package adapters
 
-// headerKind sets one header from the secret; kind bearer is that header of RFC 6750.
+import "github.com/byline-proxy/byline/adapters/internal/text"
+
+func init() {
+	registerKind(loginKind{name: "header", summary: "one header from the secret", Kind: headerKind{}})
+}
+
+// headerKind sets one header of every request from the secret. It sends no request.
 type headerKind struct{}
 
-func (headerKind) Next(d *Dialogue, _ *Reply) (*Step, error) {
-	name, text := d.a.spec.Login.Header, d.a.spec.Login.Value
-	if d.a.spec.Login.Kind == "bearer" {
-		if name = "Authorization"; text == "" {
-			text = "Bearer ${token}"
-		}
+// Check implements [Kind].
+func (headerKind) Check(d *draft) {
+	l := &d.spec.Login
+	if !text.IsToken(l.Header) || l.Value == "" {
+		d.at("login", "header: X-Auth-Token, value: \"${token}\"", "login kind \"header\" needs header and value")
 	}
-	return nil, d.setHeader(name, text)
+}
+
+// Next implements [Kind].
+func (headerKind) Next(d *Dialogue, _ *Reply) (*Step, error) {
+	l := &d.a.spec.Login
+	return nil, d.setHeader(l.Header, l.Value)
 }

@@ -11,9 +11,21 @@ import (
 	"time"
 )
 
+func init() {
+	registerKind(loginKind{name: "oauth2", summary: "a token endpoint, RFC 6749", Kind: oauth2Kind{}})
+}
+
 // oauth2Kind asks a token endpoint for an access token (RFC 6749 sections 4.3, 4.4 and 6).
 type oauth2Kind struct{}
 
+// Check implements [Kind].
+func (oauth2Kind) Check(d *draft) {
+	if d.spec.Login.TokenURL == "" {
+		d.at("login", "token_url: /oauth/token", "login kind \"oauth2\" needs token_url")
+	}
+}
+
+// Next implements [Kind].
 func (k oauth2Kind) Next(d *Dialogue, last *Reply) (*Step, error) {
 	if last != nil {
 		return nil, k.finish(d, last)

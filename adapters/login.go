@@ -93,7 +93,7 @@ func (a *Adapter) Login(secret Revealer, pins []Field) *Dialogue {
 		}
 	}
 	s.username, _ = secret.Reveal("username")
-	return &Dialogue{&dialogueState{a: a, kind: kinds[a.spec.Login.Kind], secret: secret, session: s, steps: a.spec.Login.Steps, taken: map[string]string{},
+	return &Dialogue{&dialogueState{a: a, kind: kinds[a.spec.Login.Kind].Kind, secret: secret, session: s, steps: a.spec.Login.Steps, taken: map[string]string{},
 		now: time.Now, final: a.spec.Login.Success, agent: fieldValue(pins, "User-Agent")}}
 }
 
@@ -109,9 +109,9 @@ func (a *Adapter) Logout(s *Session) *Dialogue {
 	if s == nil || len(steps) == 0 {
 		return nil
 	}
-	kind := kinds["form"]
-	if a.spec.Login.Kind == "json" {
-		kind = kinds["json"]
+	kind, ok := kinds[a.spec.Login.Kind].Kind.(recipe)
+	if !ok {
+		kind = pageRecipe
 	}
 	return &Dialogue{&dialogueState{a: a, kind: kind, session: s, steps: steps, taken: maps.Clone(s.taken), now: time.Now}}
 }

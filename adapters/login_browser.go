@@ -45,9 +45,7 @@ func (d *Dialogue) dress(step *Step) {
 			set("Origin", there)
 		}
 	}
-	if !strings.HasPrefix(d.a.spec.Login.Kind, "oauth") {
-		d.page, _, _ = strings.Cut(origin+step.Path, "#")
-	}
+	d.page, _, _ = strings.Cut(origin+step.Path, "#")
 	set("Accept", "*/*")
 	for _, p := range s.pins {
 		set(p.Name, p.Value)

@@ -13,6 +13,54 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/css"
 )
 
+// recipe is the kind of a login that is written down step by step. It says what sends the requests.
+type recipe struct{ accept, fetchMode, fetchDest string }
+
+var (
+	// pageRecipe fills in a login page as a browser does.
+	pageRecipe = recipe{accept: "text/html,application/xhtml+xml,*/*;q=0.8", fetchMode: "navigate", fetchDest: "document"}
+
+	// scriptRecipe logs in as the script of a page does.
+	scriptRecipe = recipe{accept: "application/json, text/plain, */*", fetchMode: "cors", fetchDest: "empty"}
+)
+
+// Check implements [Kind].
+func (recipe) Check(d *draft) {
+	l := &d.spec.Login
+	if len(l.Steps) == 0 {
+		d.at("login", "login.steps: [{post: …}]", "login kind %q has no steps", l.Kind)
+		return
+	}
+
+	posts := slices.ContainsFunc(l.Steps, func(s StepSpec) bool { return s.Post != "" || s.Put != "" })
+	if posts && emptyCondition(l.Success) && emptyCondition(l.Steps[len(l.Steps)-1].Success) {
+		d.at("login", "for example success: {status: [302], cookie: \"*UserID\"}", "the login posts a password but has no success condition, so a refused login would pass for one")
+	}
+}
+
+// Next implements [Kind].
+func (k recipe) Next(d *Dialogue, last *Reply) (*Step, error) {
+	step, err := d.nextStep(last)
+	if err != nil {
+		return nil, err
+	}
+	if step == nil {
+		return nil, d.sessionHeaders()
+	}
+
+	step.setDefault("Accept", k.accept)
+	step.setDefault("Sec-Fetch-Mode", k.fetchMode) // Fetch Metadata, W3C
+	step.setDefault("Sec-Fetch-Dest", k.fetchDest)
+	return step, nil
+}
+
+// setDefault adds a header field that the step does not set itself.
+func (s *Step) setDefault(name, value string) {
+	if fieldValue(s.Fields, name) == "" {
+		s.Fields = append(s.Fields, Field{Name: name, Value: value})
+	}
+}
+
 // nextStep follows a recipe: check the last answer, take from it, build the next request. nil: the recipe is through.
 func (d *Dialogue) nextStep(last *Reply) (*Step, error) {
 	if last != nil && d.at < len(d.steps) {

@@ -153,8 +153,8 @@ func defaultText(f reflect.StructField) string {
 }
 
 func typeText(f reflect.StructField) string {
-	if one := f.Tag.Get("one"); one != "" {
-		return "one of " + strings.ReplaceAll(one, "|", ", ")
+	if one := choicesOf(f); one != nil {
+		return "one of " + strings.Join(one, ", ")
 	}
 	switch f.Type {
 	case reflect.TypeFor[Strings]():
@@ -192,8 +192,8 @@ func structSchema(t *testing.T, typ reflect.Type, comments map[string]string) ma
 		f := typ.Field(i)
 		s := typeSchema(t, f.Type, comments)
 		s["description"] = strings.Replace(comments[typ.Name()+"."+f.Name], f.Name+" ", f.Tag.Get("yaml")+" ", 1)
-		if one := f.Tag.Get("one"); one != "" {
-			s = map[string]any{"enum": strings.Split(one, "|"), "description": s["description"]}
+		if one := choicesOf(f); one != nil {
+			s = map[string]any{"enum": one, "description": s["description"]}
 		}
 		var eg any
 		if err := yaml.Load([]byte(f.Tag.Get("eg")), &eg); err == nil && eg != nil {
@@ -273,5 +273,6 @@ func commentsOf(t *testing.T) map[string]string {
 			}
 		}
 	}
+	out["LoginSpec.Kind"] = strings.TrimSuffix(out["LoginSpec.Kind"], ".") + ": " + kindSummaries() + "."
 	return out
 }

@@ -2,7 +2,7 @@ package adapters
 
 // The comments of these structs are the reference: docs/adapters.md and configs/adapter.schema.json are written from
 // them by go generate. The tags of each field: yaml (the key), json (the same key, for the canonical form that the digest
-// covers), need:"yes" (the key must be there), one:"a|b" (the values it may have), def (what holds without the key, where
+// covers), need:"yes" (the key must be there), one:"a|b" (the values it may have; KINDS for those of the login kinds), def (what holds without the key, where
 // that is not nothing), eg (an example).
 //
 //go:generate go test . -run Reference -update

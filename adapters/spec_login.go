@@ -2,10 +2,8 @@ package adapters
 
 // LoginSpec is the recipe of a session.
 type LoginSpec struct {
-	// Kind is how the secret becomes a session: form (a login page), json (a login by a script), basic (RFC 7617), digest
-	// (RFC 7616), header (one header from the secret), bearer (RFC 6750), query (parameters from the secret), oauth2 (a
-	// token endpoint, RFC 6749).
-	Kind string `yaml:"kind" json:"kind" need:"yes" one:"form|json|basic|digest|header|bearer|query|oauth2" eg:"form"`
+	// Kind is how the secret becomes a session.
+	Kind string `yaml:"kind" json:"kind" need:"yes" one:"KINDS" eg:"form"`
 	// Steps are the requests of the recipe, in order (kinds form and json). Cookies are kept from step to step. Kind
 	// digest asks the one step that it may have, a get, for its challenge, and / without one.
 	// Every post or put among them is a login action: agents are refused it whatever the actions say.

@@ -1,0 +1,16 @@
+package adapters
+
+func init() {
+	registerKind(loginKind{name: "bearer", summary: "RFC 6750", Kind: bearerKind{}})
+}
+
+// bearerKind sends a token of the secret as RFC 6750 section 2.1 says. It sends no request to obtain it.
+type bearerKind struct{}
+
+// Check implements [Kind].
+func (bearerKind) Check(*draft) {}
+
+// Next implements [Kind].
+func (bearerKind) Next(d *Dialogue, _ *Reply) (*Step, error) {
+	return nil, d.setHeader("Authorization", orText(d.a.spec.Login.Value, "Bearer ${token}"))
+}
