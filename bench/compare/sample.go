@@ -15,9 +15,6 @@ import (
 	"github.com/byline-proxy/byline/bench/peer"
 )
 
-// yardTurns makes the fixed job about 30 ms long.
-const yardTurns = 10_000
-
 // Sample is what one slice showed.
 type Sample struct {
 	Round     int     `json:"round"`      // from 0
@@ -44,7 +41,7 @@ type Sample struct {
 func slice(ctx context.Context, s *peer.Testbed, p *peer.Peer, w Work) (sample Sample, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*w.length+patience(w.agents))
 	defer cancel()
-	yard, err := measure.Yardstick(s.Core, yardTurns)
+	yard, err := measure.RunReferenceJob(s.Core, measure.ReferenceTurns)
 	if err != nil {
 		return sample, err
 	}

@@ -7,19 +7,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ProcessCPU is the CPU time that all threads of a process have used so far,
-// user and system, those that have ended included. It reads the process's own
-// clock (clock_getcpuclockid(3)): nanoseconds, not the 10 ms of /proc/PID/stat.
+// ProcessCPU returns the CPU time, user and system, that all threads of a process
+// have used so far, including threads that have ended. It reads the CPU-time
+// clock of the process (clock_getcpuclockid(3)), which counts nanoseconds, where
+// /proc/PID/stat counts in units of 10 ms.
 func ProcessCPU(pid int) (time.Duration, error) {
-	const sched = 2 // CPUCLOCK_SCHED, include/uapi of the kernel's posix-timers
+	const cpuClockSched = 2 // CPUCLOCK_SCHED in the kernel's posix-timers.h
+	clock := int32(^pid<<3 | cpuClockSched)
 	var ts unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|sched), &ts); err != nil {
-		return 0, fmt.Errorf("cpu clock of process %d: %w", pid, err)
+	if err := unix.ClockGettime(clock, &ts); err != nil {
+		return 0, fmt.Errorf("CPU clock of process %d: %w", pid, err)
 	}
 	return time.Duration(ts.Nano()), nil
 }
 
-// ThreadCPU is the CPU time of the calling thread; lock the goroutine to it.
+// ThreadCPU returns the CPU time that the calling thread has used so far. The
+// caller must have locked its goroutine to the thread.
 func ThreadCPU() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {

@@ -2,10 +2,10 @@ package measure
 
 import "testing"
 
-func TestProcessors(t *testing.T) {
-	model, n := processors([]byte("processor\t: 0\nmodel name\t: Fast: CPU\n\nprocessor\t: 1\nmodel name\t: Fast: CPU\n"))
+func TestParseCPUInfo(t *testing.T) {
+	model, n := parseCPUInfo([]byte("processor\t: 0\nmodel name\t: Fast: CPU\n\nprocessor\t: 1\nmodel name\t: Fast: CPU\n"))
 	if model != "Fast: CPU" || n != 2 {
-		t.Errorf("%q, %d", model, n)
+		t.Errorf("got %d processors of model %q, want 2 of \"Fast: CPU\"", n, model)
 	}
 }
 
@@ -15,9 +15,9 @@ func TestThisMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	if m.Cores < 1 || m.Kernel == "" || m.Memory < 1<<26 || m.Disk == "" || m.Sync <= 0 {
-		t.Errorf("%+v", m)
+		t.Errorf("the description is incomplete: %+v", m)
 	}
 	if _, err := ThisMachine("/nowhere"); err == nil {
-		t.Error("a folder that does not exist has a disk")
+		t.Error("ThisMachine succeeded for a directory that does not exist")
 	}
 }

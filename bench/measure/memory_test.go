@@ -10,34 +10,41 @@ import (
 func TestResident(t *testing.T) {
 	got, err := Resident(os.Getpid())
 	if err != nil || got < 1<<20 {
-		t.Errorf("this process has %d bytes, %v", got, err)
+		t.Errorf("this process uses %d bytes (error: %v), want at least 1 MiB", got, err)
 	}
-	for text, want := range map[string]int64{
-		"Name:\tx\nVmRSS:\t    2048 kB\nRssAnon:\t 1 kB\n": 2 << 20,
-		"Name:\tx\nState:\tZ (zombie)\n":                   -1,
-		"VmRSS:\t12 MB\n":                                  -1,
+}
+
+func TestParseStatus(t *testing.T) {
+	got, err := parseStatus([]byte("Name:\tx\nVmRSS:\t    2048 kB\nRssAnon:\t 1 kB\n"), "VmRSS:")
+	if err != nil || got != 2<<20 {
+		t.Errorf("got %d bytes (error: %v), want 2 MiB", got, err)
+	}
+	for _, status := range []string{
+		"Name:\tx\nState:\tZ (zombie)\n",
+		"VmRSS:\t12 MB\n",
 	} {
-		got, err := memoryIn([]byte(text), "VmRSS:")
-		if want < 0 && err == nil || want >= 0 && got != want {
-			t.Errorf("%q: %d, %v", text, got, err)
+		if got, err := parseStatus([]byte(status), "VmRSS:"); err == nil {
+			t.Errorf("%q was read as %d bytes, want an error", status, got)
 		}
 	}
 }
 
-func TestTheHighestMemoryIsSeenThoughItIsGone(t *testing.T) {
-	const block = 64 << 20
-	highest := WatchResident(os.Getpid())
+func TestWatchResidentSeesAPeakThatIsOver(t *testing.T) {
+	const size = 64 << 20
+	stop := WatchResident(os.Getpid())
 	before, err := Resident(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory := make([]byte, block)
-	for i := range memory { // pages are there once they are written
-		memory[i] = 1
+	block := make([]byte, size)
+	for i := range block { // a page is resident once it has been written
+		block[i] = 1
 	}
-	time.Sleep(50 * time.Millisecond) // for where the kernel's mark may not be put back
-	runtime.KeepAlive(memory)
-	if got, err := highest(); err != nil || got < before+block*9/10 {
-		t.Errorf("%d bytes at the highest after %d before, %v", got, before, err)
+	time.Sleep(50 * time.Millisecond) // enough for two samples, where the high water mark cannot be reset
+	runtime.KeepAlive(block)
+
+	peak, err := stop()
+	if err != nil || peak < before+size*9/10 {
+		t.Errorf("the peak is %d bytes (error: %v) after %d bytes before, want 64 MiB more", peak, err, before)
 	}
 }

@@ -33,7 +33,7 @@ func start(ctx context.Context, core int, cmd *exec.Cmd) (*process, error) {
 		return nil, err
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	if err := measure.OnCore(core, cmd.Start); err != nil {
+	if err := measure.RunOnCore(core, cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	p := &process{cmd: cmd, in: in, gone: make(chan struct{})}

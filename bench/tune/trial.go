@@ -31,8 +31,6 @@ type Trial struct {
 // turns of the open loop in a trial: what they waver by is the figure's spread.
 const turns = 3
 
-const yardTurns = 10_000
-
 // search is one run of Run.
 type search struct {
 	site    *peer.Testbed
@@ -81,7 +79,7 @@ func (s *search) measure(ctx context.Context, site *peer.Testbed, t *Trial) erro
 	rate := min(s.goal.RPS, 0.8*closed.Rate)
 	var cpu, p50, p99, reached, group measure.Series
 	for range turns {
-		yard, err := measure.Yardstick(max(0, site.Core), yardTurns)
+		yard, err := measure.RunReferenceJob(max(0, site.Core), measure.ReferenceTurns)
 		if err != nil {
 			return err
 		}

@@ -90,7 +90,7 @@ func Run(ctx context.Context, s *peer.Testbed, g Goal, progress func(done, all i
 		all += len(k.values)
 	}
 	search := &search{site: s, goal: g, each: g.For / time.Duration(all), set: map[string]value{}}
-	if search.yard, err = measure.Yardstick(max(0, s.Core), yardTurns); err != nil {
+	if search.yard, err = measure.RunReferenceJob(max(0, s.Core), measure.ReferenceTurns); err != nil {
 		return nil, err
 	}
 	done := 0

@@ -121,7 +121,7 @@ func settle(core int) error {
 	if err := peer.RaiseFileLimit(); err != nil {
 		return err
 	}
-	return measure.Confine(core)
+	return measure.PinProcess(core)
 }
 
 // byProfile is what make build optimises by, too; make pgo writes it.
