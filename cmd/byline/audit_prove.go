@@ -33,12 +33,12 @@ func auditProve() *cobra.Command {
 		step, done := cli.Progress(c.ErrOrStderr(), "making the tree")
 		var text []byte
 		if consistency {
-			var b *audit.Consistency
+			var b *audit.ConsistencyProof
 			if b, err = audit.ProveConsistency(log, from, to, step); err == nil {
 				text = b.Format()
 			}
 		} else {
-			var b *audit.Bundle
+			var b *audit.InclusionProof
 			if b, err = audit.Prove(log, args[0], step); err == nil {
 				text = b.Format()
 			}

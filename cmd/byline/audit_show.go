@@ -23,7 +23,7 @@ func auditShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		story, err := audit.Tell(from, args[0])
+		story, err := audit.FindRelated(from, args[0])
 		if err != nil {
 			return auditFailed(err)
 		}
@@ -35,7 +35,7 @@ func auditShow() *cobra.Command {
 	return c
 }
 
-func showStory(w io.Writer, s *audit.Story) error {
+func showStory(w io.Writer, s *audit.RelatedRecords) error {
 	if err := cli.Table(w, []string{"record", s.Record.ID}, recordRows(&s.Record)); err != nil {
 		return err
 	}

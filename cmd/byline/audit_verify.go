@@ -145,7 +145,7 @@ func reasons(open []audit.OpenIntent) string {
 
 // verifyBundle checks a proof that byline audit prove wrote.
 func verifyBundle(c *cobra.Command, text []byte, t audit.Trust, asJSON bool) error {
-	p, err := audit.VerifyBundle(text, t)
+	p, err := audit.VerifyProof(text, t)
 	if err != nil {
 		return &cli.Failure{Err: fmt.Errorf("audit: %w", err), Hint: "a proof needs the key that signed its checkpoint (--key, repeated after a change of keys), and for --quorum the witnesses' keys (--witness)", Code: 1}
 	}

@@ -14,16 +14,16 @@ func lineHash(line []byte) merkle.Hash { return sha256.Sum256(line) }
 // Chain follows the chain line by line and checks all that the public key can
 // show. Writer and verifier use the same one.
 type Chain struct {
-	Key      PublicKey   // of the next checkpoint
-	Keys     []PublicKey // those that took over
-	Seq      uint64
-	Head     merkle.Hash
-	Tree     merkle.Tree
-	LastUS   int64
-	Tasks    TaskCounts
-	Last     *Checkpoint // nil: none yet
-	Unsealed uint64      // lines after it
-	Ended    bool        // the last line is a closing checkpoint
+	Key            PublicKey   // of the next checkpoint
+	LaterKeys      []PublicKey // those that took over
+	Seq            uint64
+	Head           merkle.Hash
+	Tree           merkle.Tree
+	LastUS         int64
+	Tasks          TaskCounts
+	LastCheckpoint *Checkpoint // nil: none yet
+	Unsealed       uint64      // lines after it
+	Closed         bool        // the last line is a closing checkpoint
 }
 
 // parsed is what can be told of a line by itself, in any order.
@@ -41,8 +41,8 @@ func (p *parsed) parse(prefixed []byte) {
 	p.leaf = merkle.LeafHash(prefixed)
 }
 
-// Step takes the next line, with a 0x00 in front of it.
-func (w *Chain) Step(prefixed []byte) error {
+// CheckLine takes the next line, with a 0x00 in front of it.
+func (w *Chain) CheckLine(prefixed []byte) error {
 	var p parsed
 	p.parse(prefixed)
 	return w.take(&p)
@@ -65,7 +65,7 @@ func (w *Chain) take(p *parsed) error {
 	if err := w.Tasks.take(p); err != nil {
 		return err
 	}
-	w.Ended = false
+	w.Closed = false
 	w.Unsealed++
 	if string(p.kind) == KindCheckpoint {
 		if err := w.checkpoint(p); err != nil {
@@ -89,8 +89,8 @@ func (w *Chain) checkpoint(p *parsed) error {
 	if err != nil {
 		return err
 	}
-	if w.Last != nil && c.Origin != w.Last.Origin {
-		return fmt.Errorf("checkpoint: origin is %q, before it was %q", c.Origin, w.Last.Origin)
+	if w.LastCheckpoint != nil && c.Origin != w.LastCheckpoint.Origin {
+		return fmt.Errorf("checkpoint: origin is %q, before it was %q", c.Origin, w.LastCheckpoint.Origin)
 	}
 	root := w.Tree.Root()
 	switch {
@@ -99,7 +99,7 @@ func (w *Chain) checkpoint(p *parsed) error {
 	case c.Root != root.Base64(), c.Head != w.Head.Hex():
 		return errors.New("checkpoint: the lines before it are not those that were signed")
 	}
-	if c.Record != CarrierHash(r, w.Seq, w.Head, p.us).Hex() {
+	if c.Record != CheckpointRecordHash(r, w.Seq, w.Head, p.us).Hex() {
 		return errors.New("checkpoint: the record around it is not the one that was signed")
 	}
 	if !slices.Equal(w.Tree.Frontier(), r.Frontier) {
@@ -108,7 +108,7 @@ func (w *Chain) checkpoint(p *parsed) error {
 	if err := w.follow(&r, c); err != nil {
 		return err
 	}
-	w.Last, w.Unsealed, w.Ended = &c, 0, r.Code == CodeClose
+	w.LastCheckpoint, w.Unsealed, w.Closed = &c, 0, r.Code == CodeClose
 	return nil
 }
 
@@ -131,7 +131,7 @@ func (w *Chain) follow(r *Record, c Checkpoint) error {
 	if _, err := ParseCheckpoint(r.Checkpoint, next); err != nil {
 		return fmt.Errorf("checkpoint: the announced key did not sign it: %w", err)
 	}
-	w.Key, w.Keys = next, append(w.Keys, next)
+	w.Key, w.LaterKeys = next, append(w.LaterKeys, next)
 	return nil
 }
 

@@ -105,8 +105,8 @@ func parseCheckpointText(text string) (c Checkpoint, err error) {
 	return c, nil
 }
 
-// CarrierHash is the hash of a checkpoint record without the note that it carries.
-func CarrierHash(r Record, seq uint64, prev merkle.Hash, us int64) merkle.Hash {
+// CheckpointRecordHash is the hash of a checkpoint record without the note that it carries.
+func CheckpointRecordHash(r Record, seq uint64, prev merkle.Hash, us int64) merkle.Hash {
 	r.Checkpoint = ""
 	return lineHash(AppendLine(nil, seq, 0, prev, us, AppendBody(nil, &r)))
 }

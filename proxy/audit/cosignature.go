@@ -36,7 +36,7 @@ func ParseWitnessKey(vkey string) (WitnessKey, error) {
 		return WitnessKey{}, errors.New("not a witness's verifier key: not of type 4, cosignature/v1 with Ed25519, the only one that is known here")
 	}
 	k := WitnessKey{parts[0], ed25519.PublicKey(b[1:])}
-	if parts[1] != hex.EncodeToString(k.Hash()) {
+	if parts[1] != hex.EncodeToString(k.KeyHash()) {
 		return WitnessKey{}, errors.New("not a witness's verifier key: its hash is not that of name and key")
 	}
 	return k, nil
@@ -44,27 +44,27 @@ func ParseWitnessKey(vkey string) (WitnessKey, error) {
 
 // String is the key in the verifier format.
 func (k WitnessKey) String() string {
-	return k.Name + "+" + hex.EncodeToString(k.Hash()) + "+" + base64.StdEncoding.EncodeToString(append([]byte{cosigner}, k.Key...))
+	return k.Name + "+" + hex.EncodeToString(k.KeyHash()) + "+" + base64.StdEncoding.EncodeToString(append([]byte{cosigner}, k.Key...))
 }
 
-func (k WitnessKey) Hash() []byte {
+func (k WitnessKey) KeyHash() []byte {
 	sum := sha256.Sum256(append([]byte(k.Name+"\n\x04"), k.Key...))
 	return sum[:4]
 }
 
-// Check finds the witness's signature on a note and checks it.
-func (k WitnessKey) Check(signed string) (Cosignature, error) {
+// Verify finds the witness's signature on a note and checks it.
+func (k WitnessKey) Verify(signed string) (Cosignature, error) {
 	text, sigs, ok := SplitNote(signed)
 	if !ok {
 		return Cosignature{}, errors.New("not a signed note")
 	}
-	_, c, err := k.Find(text, sigs)
+	_, c, err := k.FindSignature(text, sigs)
 	return c, err
 }
 
-// Find looks among signature lines for the witness's on a note's text. Lines of
+// FindSignature looks among signature lines for the witness's on a note's text. Lines of
 // others are passed over.
-func (k WitnessKey) Find(text, sigs string) (line string, c Cosignature, err error) {
+func (k WitnessKey) FindSignature(text, sigs string) (line string, c Cosignature, err error) {
 	for line := range strings.Lines(sigs) {
 		rest, ok := strings.CutPrefix(line, SignaturePrefix+k.Name+" ")
 		sig, whole := strings.CutSuffix(rest, "\n")
@@ -72,7 +72,7 @@ func (k WitnessKey) Find(text, sigs string) (line string, c Cosignature, err err
 			continue
 		}
 		b, err := base64.StdEncoding.Strict().DecodeString(sig)
-		if err != nil || len(b) != 4+8+ed25519.SignatureSize || string(b[:4]) != string(k.Hash()) {
+		if err != nil || len(b) != 4+8+ed25519.SignatureSize || string(b[:4]) != string(k.KeyHash()) {
 			continue
 		}
 		at := binary.BigEndian.Uint64(b[4:12])

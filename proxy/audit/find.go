@@ -34,13 +34,13 @@ func locate(dir, id string) (seq uint64, line []byte, err error) {
 				}
 				if r.ID == id {
 					line = bytes.Clone(l)
-					return segment.ErrEnough
+					return segment.ErrStop
 				}
 			}
 			seq++
 			return nil
 		})
-		if errors.Is(err, segment.ErrEnough) {
+		if errors.Is(err, segment.ErrStop) {
 			return seq, line, nil
 		}
 		if err != nil {
@@ -86,9 +86,9 @@ func firstTime(path string) (us int64, err error) {
 			return err
 		}
 		us = v.us
-		return segment.ErrEnough
+		return segment.ErrStop
 	})
-	if errors.Is(err, segment.ErrEnough) {
+	if errors.Is(err, segment.ErrStop) {
 		err = nil
 	}
 	return us, err

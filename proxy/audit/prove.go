@@ -18,14 +18,14 @@ var ErrNotSealed = errors.New("no checkpoint covers it yet")
 // It reads the tiles beside the log; where there are none, or not enough, or
 // damaged ones, it makes the tree from the segments in a folder of its own,
 // and progress hears of it.
-func Prove(dir, id string, progress func(done, total int64)) (*Bundle, error) {
+func Prove(dir, id string, progress func(done, total int64)) (*InclusionProof, error) {
 	seq, line, err := locate(dir, id)
 	if err != nil {
 		return nil, fmt.Errorf("audit: prove: %w", err)
 	}
-	b := &Bundle{Index: seq, Line: line}
+	b := &InclusionProof{Index: seq, Line: line}
 	err = withTiles(dir, seq, progress, func(files Tiles) error {
-		signed, c, err := files.Witnessed()
+		signed, c, err := files.WitnessedCheckpoint()
 		if err == nil && c.Size <= seq {
 			signed, c, err = files.Checkpoint() // newer, perhaps with fewer witnesses
 		}
@@ -52,8 +52,8 @@ func Prove(dir, id string, progress func(done, total int64)) (*Bundle, error) {
 // ProveConsistency shows that the checkpoint of one size goes on from that of
 // another. Both must be checkpoints of the log; a newer size of 0 is the newest
 // published one.
-func ProveConsistency(dir string, older, newer uint64, progress func(done, total int64)) (*Consistency, error) {
-	b := &Consistency{}
+func ProveConsistency(dir string, older, newer uint64, progress func(done, total int64)) (*ConsistencyProof, error) {
+	b := &ConsistencyProof{}
 	err := withTiles(dir, max(older, newer), progress, func(files Tiles) error {
 		signed, c, err := files.Checkpoint()
 		if err != nil {
@@ -158,7 +158,7 @@ func lineAt(dir string, seq uint64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := segment.Holding(segs, seq)
+	i := segment.IndexOf(segs, seq)
 	if i < 0 {
 		return nil, fmt.Errorf("%w: line %d", ErrNoRecord, seq)
 	}
@@ -167,7 +167,7 @@ func lineAt(dir string, seq uint64) ([]byte, error) {
 	err = segment.EachLine(segs[i].Path, func(line []byte) error {
 		if n == seq {
 			found = bytes.Clone(line)
-			return segment.ErrEnough
+			return segment.ErrStop
 		}
 		n++
 		return nil

@@ -9,17 +9,17 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// ProveEach makes the bundles of many records of the log in dir under one
+// ProveMany makes the bundles of many records of the log in dir under one
 // checkpoint, one after the other, and hands each with its record to yield,
 // whose error ends it. last is the seq of the last of them: tiles that do not
 // reach it are made afresh. Records that no checkpoint covers yet are left out
 // and counted. Should tiles prove to be damaged half way, yield gets records
 // again.
-func ProveEach(dir string, records iter.Seq2[Record, error], last uint64, progress func(done, total int64), yield func(*Record, *Bundle) error) (unsealed int, err error) {
+func ProveMany(dir string, records iter.Seq2[Record, error], last uint64, progress func(done, total int64), yield func(*Record, *InclusionProof) error) (unsealed int, err error) {
 	var stopped error
 	err = withTiles(dir, last, progress, func(files Tiles) error {
 		unsealed = 0
-		signed, c, err := files.Witnessed()
+		signed, c, err := files.WitnessedCheckpoint()
 		if err != nil || c.Size <= last {
 			signed, c, err = files.Checkpoint() // newer, perhaps with fewer witnesses
 		}
@@ -43,7 +43,7 @@ func ProveEach(dir string, records iter.Seq2[Record, error], last uint64, progre
 			if err != nil {
 				return err
 			}
-			if stopped = yield(&r, &Bundle{Index: r.Seq, Line: r.Line(), Proof: texts(p), Note: signed}); stopped != nil {
+			if stopped = yield(&r, &InclusionProof{Index: r.Seq, Line: r.Line(), Proof: texts(p), Note: signed}); stopped != nil {
 				return nil
 			}
 		}

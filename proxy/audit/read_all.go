@@ -10,14 +10,14 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 )
 
-// All yields the records of the log in dir from its beginning until a time (the
+// ReadAll yields the records of the log in dir from its beginning until a time (the
 // zero time: its end), in order, for who counts and compares them. It checks
 // that lines are records, not the chain; an error, also that of ctx, ends it.
 // progress may be nil; it hears of bytes read and of all bytes.
-func All(ctx context.Context, dir string, until time.Time, progress func(done, total int64)) iter.Seq2[Record, error] {
+func ReadAll(ctx context.Context, dir string, until time.Time, progress func(done, total int64)) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		err := all(ctx, dir, until, progress, func(r Record) bool { return yield(r, nil) })
-		if err != nil && !errors.Is(err, segment.ErrEnough) {
+		if err != nil && !errors.Is(err, segment.ErrStop) {
 			yield(Record{}, fmt.Errorf("audit: read: %w", err))
 		}
 	}
@@ -49,7 +49,7 @@ func all(ctx context.Context, dir string, until time.Time, progress func(done, t
 				return err
 			}
 			if !until.IsZero() && r.Time.After(until) || !yield(r) {
-				return segment.ErrEnough
+				return segment.ErrStop
 			}
 			return nil
 		})

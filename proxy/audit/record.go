@@ -31,8 +31,8 @@ const (
 // CodeEnded is the code of the task record that ends a task.
 const CodeEnded = "ended"
 
-// IsLogKind tells whether the log alone writes records of that kind.
-func IsLogKind(kind string) bool {
+// IsReservedKind tells whether the log alone writes records of that kind.
+func IsReservedKind(kind string) bool {
 	switch kind {
 	case KindCheckpoint, KindRecovery, KindClock, KindCounts, KindCosigned:
 		return true

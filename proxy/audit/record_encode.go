@@ -267,9 +267,9 @@ func AppendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// ValidText is s as a line holds it: with U+FFFD in place of each byte that is
+// ReplaceInvalidUTF8 is s as a line holds it: with U+FFFD in place of each byte that is
 // not UTF-8.
-func ValidText(s string) string {
+func ReplaceInvalidUTF8(s string) string {
 	form := AppendString(nil, s)
 	return unescape(form[1 : len(form)-1])
 }

@@ -12,8 +12,8 @@ import (
 // ErrNoRecord is in the error of who asks for a record that is not there.
 var ErrNoRecord = errors.New("there is no such record")
 
-// Story is a record with those that belong to it.
-type Story struct {
+// RelatedRecords is a record with those that belong to it.
+type RelatedRecords struct {
 	Record  Record   `json:"record"`            // the one that was asked for
 	Intent  *Record  `json:"intent,omitempty"`  // on an outcome: what it closes
 	Outcome *Record  `json:"outcome,omitempty"` // on an intent: how it went; nil: not known
@@ -21,15 +21,15 @@ type Story struct {
 	Task    []Record `json:"task,omitempty"`    // of the same task: made, ended
 }
 
-// Tell finds the record with that id in dir, and what belongs to it. It reads
+// FindRelated finds the record with that id in dir, and what belongs to it. It reads
 // the log without checking its chain, see [Verify]. The error is ErrNoRecord
 // when there is none.
-func Tell(dir, id string) (Story, error) {
+func FindRelated(dir, id string) (RelatedRecords, error) {
 	found, err := Find(dir, id)
 	if err != nil {
-		return Story{}, err
+		return RelatedRecords{}, err
 	}
-	var s Story
+	var s RelatedRecords
 	for i := range found {
 		if found[i].ID == id {
 			s.Record = found[i]
@@ -41,7 +41,7 @@ func Tell(dir, id string) (Story, error) {
 	return s, s.gather(dir)
 }
 
-func (s *Story) gather(dir string) error {
+func (s *RelatedRecords) gather(dir string) error {
 	segs, err := segment.List(dir)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
@@ -66,7 +66,7 @@ func (s *Story) gather(dir string) error {
 }
 
 // needles are what a line that belongs to the story holds.
-func (s *Story) needles() (intent, lease, task []byte) {
+func (s *RelatedRecords) needles() (intent, lease, task []byte) {
 	r := &s.Record
 	key := r.ID
 	if r.Intent != "" {
@@ -84,7 +84,7 @@ func (s *Story) needles() (intent, lease, task []byte) {
 
 func holds(line, needle []byte) bool { return needle != nil && bytes.Contains(line, needle) }
 
-func (s *Story) take(r Record) {
+func (s *RelatedRecords) take(r Record) {
 	asked := &s.Record
 	switch {
 	case r.ID == asked.ID:

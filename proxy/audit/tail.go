@@ -103,7 +103,7 @@ func (t *tailing) read(path string) error {
 	if path != t.path {
 		t.path, t.off = path, 0
 	}
-	in := segment.NewWholeReader(io.NewSectionReader(f, t.off, 1<<62))
+	in := segment.NewLiveReader(io.NewSectionReader(f, t.off, 1<<62))
 	began := t.off
 	for t.ctx.Err() == nil {
 		line, err := in.Next()

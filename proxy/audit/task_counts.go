@@ -9,9 +9,9 @@ import (
 
 const (
 	perCounts = 32 << 10 // bytes of tasks in one counts record, so that its line is short enough
-	// MaxTask bounds the name of a task.
-	MaxTask   = 1 << 10                    // bytes
-	forgotten = 32 * 24 * 3600 * 1_000_000 // a task without a record for so long, in microseconds, is over
+	// MaxTaskBytes bounds the name of a task.
+	MaxTaskBytes = 1 << 10                    // bytes
+	forgotten    = 32 * 24 * 3600 * 1_000_000 // a task without a record for so long, in microseconds, is over
 )
 
 // TaskCounts numbers the records of each task. It is kept bounded at the start of a
@@ -116,9 +116,9 @@ func (c *TaskCounts) read(p *parsed) error {
 	return nil
 }
 
-// Turn forgets the tasks that are over and returns the records that list the
+// StartSegment forgets the tasks that are over and returns the records that list the
 // others.
-func (c *TaskCounts) Turn(us int64) (records []*Record) {
+func (c *TaskCounts) StartSegment(us int64) (records []*Record) {
 	maps.DeleteFunc(c.tasks, func(_ string, t *counted) bool { return t.ended || us-t.us > forgotten })
 	room := 0
 	for _, task := range slices.Sorted(maps.Keys(c.tasks)) {

@@ -30,16 +30,16 @@ type Tiler struct {
 	at      merkle.TileFrontier
 	held    []byte // bundle at that edge
 
-	stray     []string                                // folders of partial tiles beside full ones
-	Put       func(signed string, c Checkpoint) error // puts the checkpoint in place
-	published uint64                                  // lines that the published checkpoint covers
+	stray         []string                                // folders of partial tiles beside full ones
+	PutCheckpoint func(signed string, c Checkpoint) error // puts the checkpoint in place
+	published     uint64                                  // lines that the published checkpoint covers
 }
 
 // OpenTiler goes on where the folder out stands. What is there and does not fit
 // its own checkpoint is made again from the beginning.
 func OpenTiler(log, out string, entries bool) (*Tiler, error) {
 	t := &Tiler{log: log, files: tilesAt(out), entries: entries}
-	t.Put = func(signed string, _ Checkpoint) error {
+	t.PutCheckpoint = func(signed string, _ Checkpoint) error {
 		return t.files.WriteFile(CheckpointFile, []byte(signed))
 	}
 	_, c, err := t.files.Checkpoint()
@@ -84,7 +84,7 @@ func (t *Tiler) position(seq uint64) error {
 	if err != nil {
 		return err
 	}
-	i := segment.Holding(segs, seq)
+	i := segment.IndexOf(segs, seq)
 	if i < 0 {
 		t.edge, t.bundle = merkle.TileFrontier{}, nil
 		return nil
@@ -95,7 +95,7 @@ func (t *Tiler) position(seq uint64) error {
 		return err
 	}
 	defer f.Close()
-	in := segment.NewWholeReader(f)
+	in := segment.NewLiveReader(f)
 	for n := segs[i].First; n < seq; n++ {
 		if _, err := in.Next(); err != nil { // the log is shorter than its tiles: it was put back or is another one
 			t.edge, t.bundle, t.segment = merkle.TileFrontier{}, nil, 0
@@ -113,9 +113,9 @@ type Position struct {
 	Seq     uint64 // of the line behind it
 }
 
-// FinishAt is for lines that came by AddLeaves: they end at upto. It publishes
+// PublishUpTo is for lines that came by AddLeaves: they end at upto. It publishes
 // the newest checkpoint among them.
-func (t *Tiler) FinishAt(upto Position) error {
+func (t *Tiler) PublishUpTo(upto Position) error {
 	t.segment, t.off = upto.Segment, upto.Offset
 	return t.publish()
 }
@@ -140,7 +140,7 @@ func (t *Tiler) AddLeaves(leaves []merkle.Hash, sealed uint64, note string) erro
 }
 
 func (t *Tiler) full(level int, n uint64, hashes []merkle.Hash) error {
-	return t.files.WriteTile(level, n, merkle.TileWidth, merkle.Concat(hashes))
+	return t.files.WriteTile(level, n, merkle.TileWidth, merkle.ConcatHashes(hashes))
 }
 
 // Advance takes every whole line up to upto (nil: to the end of the log,
@@ -192,7 +192,7 @@ func (t *Tiler) read(path string, end int64, progress func(off int64) error) err
 		return err
 	}
 	defer f.Close()
-	in, began := segment.NewWholeReader(io.NewSectionReader(f, t.off, max(0, end-t.off))), t.off
+	in, began := segment.NewLiveReader(io.NewSectionReader(f, t.off, max(0, end-t.off))), t.off
 	for {
 		line, err := in.Next()
 		if errors.Is(err, io.EOF) {
@@ -251,7 +251,7 @@ func (t *Tiler) publish() error {
 	old := t.stray
 	t.stray = nil
 	for l, hashes := range t.at.Levels {
-		if err := t.partial(l, t.at.Size>>(merkle.TileHeight*l)/merkle.TileWidth, len(hashes), merkle.Concat(hashes)); err != nil {
+		if err := t.partial(l, t.at.Size>>(merkle.TileHeight*l)/merkle.TileWidth, len(hashes), merkle.ConcatHashes(hashes)); err != nil {
 			return err
 		}
 	}
@@ -262,7 +262,7 @@ func (t *Tiler) publish() error {
 	}
 	c, err := unverified(t.note)
 	if err == nil {
-		err = t.Put(t.note, c)
+		err = t.PutCheckpoint(t.note, c)
 	}
 	if err != nil {
 		return err

@@ -28,19 +28,19 @@ func TilesOf(logDir string) Tiles { return tilesAt(filepath.Join(logDir, TilesDi
 // Checkpoint is the published note with what it says; nobody has checked its
 // signature here.
 func (f Tiles) Checkpoint() (signed string, c Checkpoint, err error) {
-	return f.Note(CheckpointFile)
+	return f.ReadNote(CheckpointFile)
 }
 
-// Witnessed is the newest note that a quorum of witnesses signed, or, where
+// WitnessedCheckpoint is the newest note that a quorum of witnesses signed, or, where
 // there is none, the published one.
-func (f Tiles) Witnessed() (signed string, c Checkpoint, err error) {
-	if signed, c, err = f.Note(WitnessedFile); err == nil {
+func (f Tiles) WitnessedCheckpoint() (signed string, c Checkpoint, err error) {
+	if signed, c, err = f.ReadNote(WitnessedFile); err == nil {
 		return signed, c, nil
 	}
-	return f.Note(CheckpointFile)
+	return f.ReadNote(CheckpointFile)
 }
 
-func (f Tiles) Note(name string) (signed string, c Checkpoint, err error) {
+func (f Tiles) ReadNote(name string) (signed string, c Checkpoint, err error) {
 	b, err := os.ReadFile(filepath.Join(f.Dir, name))
 	if err != nil {
 		return "", c, err

@@ -119,7 +119,7 @@ func TestProofsOfEveryRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := audit.ParseBundle(b.Format())
+		again, err := audit.ParseInclusionProof(b.Format())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +153,7 @@ func TestProofsBetweenAnyTwoCheckpoints(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%d to %d: %v", sizes[i], sizes[j], err)
 			}
-			again, err := audit.ParseConsistency(b.Format())
+			again, err := audit.ParseConsistencyProof(b.Format())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -180,13 +180,13 @@ func TestI8ChangedBundleIsFound(t *testing.T) {
 		"inclusion":   audittest.Must(audit.Prove(dir, ids[300], nil)).Format(),
 		"consistency": audittest.Must(audit.ProveConsistency(dir, first, 0, nil)).Format(),
 	} {
-		if _, err := audit.VerifyBundle(text, trust); err != nil {
+		if _, err := audit.VerifyProof(text, trust); err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
 		for at := range text {
 			changed := bytes.Clone(text)
 			changed[at] ^= 1
-			if _, err := audit.VerifyBundle(changed, trust); err == nil {
+			if _, err := audit.VerifyProof(changed, trust); err == nil {
 				t.Errorf("%s: byte %d (%q) may be changed", what, at, text[at])
 			}
 		}
@@ -233,12 +233,12 @@ func FuzzParseBundle(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if b, err := audit.ParseBundle(text); err == nil && !bytes.Equal(b.Format(), text) {
+		if b, err := audit.ParseInclusionProof(text); err == nil && !bytes.Equal(b.Format(), text) {
 			t.Errorf("%q was read as %q", text, b.Format())
 		}
-		if b, err := audit.ParseConsistency(text); err == nil && !bytes.Equal(b.Format(), text) {
+		if b, err := audit.ParseConsistencyProof(text); err == nil && !bytes.Equal(b.Format(), text) {
 			t.Errorf("%q was read as %q", text, b.Format())
 		}
-		audit.VerifyBundle(text, audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey}})
+		audit.VerifyProof(text, audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey}})
 	})
 }

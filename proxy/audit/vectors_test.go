@@ -54,7 +54,7 @@ func ours(v audittest.Vector) (seq uint64, err error) {
 		trust.Witnesses = append(trust.Witnesses, audittest.Must(audit.ParseWitnessKey(w)))
 	}
 	if st := audittest.Must(os.Stat(path)); !st.IsDir() {
-		_, err := audit.VerifyBundle(audittest.Must(os.ReadFile(path)), trust)
+		_, err := audit.VerifyProof(audittest.Must(os.ReadFile(path)), trust)
 		return 0, err
 	}
 	o := audit.VerifyOptions{Witnesses: trust.Witnesses, Quorum: v.Quorum}

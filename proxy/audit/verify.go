@@ -133,7 +133,7 @@ func (v *verification) rest(s segment.File, last bool, f *os.File, off int64, n 
 	in.Offset, in.Lines = off, n
 	for v.Bad == nil {
 		line, err := in.Next()
-		var t *segment.Torn
+		var t *segment.TornTail
 		switch {
 		case errors.Is(err, io.EOF):
 			v.done += s.Size
@@ -199,8 +199,8 @@ func (v *verification) progress(in int64) {
 
 func (v *verification) report(err error) (Report, error) {
 	r := v.Report
-	r.Last, r.Unsealed, r.Closed = v.chain.Last, v.chain.Unsealed, v.chain.Ended && v.Unfinished == 0 && r.Bad == nil
-	for _, k := range v.chain.Keys {
+	r.Last, r.Unsealed, r.Closed = v.chain.LastCheckpoint, v.chain.Unsealed, v.chain.Closed && v.Unfinished == 0 && r.Bad == nil
+	for _, k := range v.chain.LaterKeys {
 		r.Keys = append(r.Keys, k.String())
 	}
 	r.Open, r.OpenMore = v.open.list()

@@ -28,11 +28,11 @@ func (v *verification) keep(dir string, given []string) error {
 	if signed, c, err := files.Checkpoint(); err == nil {
 		v.kept = append(v.kept, &keptNote{signed: signed, c: c})
 	}
-	if signed, c, err := files.Witnessed(); err == nil {
+	if signed, c, err := files.WitnessedCheckpoint(); err == nil {
 		v.kept = append(v.kept, &keptNote{signed: signed, c: c})
 		v.Published = c.Size
 		for _, w := range v.o.Witnesses {
-			if s, err := w.Check(signed); err == nil {
+			if s, err := w.Verify(signed); err == nil {
 				v.Cosigned = append(v.Cosigned, s)
 			}
 		}
@@ -64,7 +64,7 @@ func (v *verification) compare(p *parsed) error {
 			continue
 		}
 		k.seen = true
-		if string(p.kind) == KindCheckpoint && v.chain.Last.Root == k.c.Root && v.chain.Last.Head == k.c.Head && v.chain.Last.Origin == k.c.Origin {
+		if string(p.kind) == KindCheckpoint && v.chain.LastCheckpoint.Root == k.c.Root && v.chain.LastCheckpoint.Head == k.c.Head && v.chain.LastCheckpoint.Origin == k.c.Origin {
 			continue
 		}
 		if signed, err := v.own(k); !signed {
@@ -101,7 +101,7 @@ func (v *verification) missing(dir string) error {
 // caller gave one that none of them signed.
 func (v *verification) own(k *keptNote) (bool, error) {
 	var err error
-	for _, key := range append([]PublicKey{v.given}, v.chain.Keys...) {
+	for _, key := range append([]PublicKey{v.given}, v.chain.LaterKeys...) {
 		if _, err = ParseCheckpoint(k.signed, key); err == nil {
 			return true, nil
 		}

@@ -66,7 +66,7 @@ func written(t *testing.T, change func(*Export)) (dir string, e *Export) {
 	}
 
 	period := reports.Period{From: time.Now().UTC().Add(-time.Hour), To: time.Now().UTC().Add(time.Hour)}
-	records := audit.All(context.Background(), log, period.To, nil)
+	records := audit.ReadAll(context.Background(), log, period.To, nil)
 	pub, err := audit.LoadPublicKey(keyFile + ".pub")
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestTheFolderVerifiesByItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if proven, err := audit.VerifyBundle(text, audit.Trust{Keys: []audit.PublicKey{key}}); err != nil || filepath.Base(p) != proven.Record.ID+".tlog-proof" {
+		if proven, err := audit.VerifyProof(text, audit.Trust{Keys: []audit.PublicKey{key}}); err != nil || filepath.Base(p) != proven.Record.ID+".tlog-proof" {
 			t.Errorf("%s: %v", p, err)
 		}
 	}

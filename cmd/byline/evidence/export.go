@@ -165,7 +165,7 @@ func (e *Export) prove(w *folder, records reports.Records) {
 			}
 		}
 	}
-	unsealed, err := audit.ProveEach(e.Log, wanted, e.Figures.Last, e.Progress, func(r *audit.Record, b *audit.Bundle) error {
+	unsealed, err := audit.ProveMany(e.Log, wanted, e.Figures.Last, e.Progress, func(r *audit.Record, b *audit.InclusionProof) error {
 		name := filepath.Join("proofs", r.ID+".tlog-proof")
 		if _, err := os.Stat(filepath.Join(w.dir, name)); err == nil {
 			return nil // of the tiles that proved to be damaged

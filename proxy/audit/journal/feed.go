@@ -219,7 +219,7 @@ func (f *Feed) enter(seq uint64, anew bool) error {
 		f.path, f.off, f.seq = segs[i].Path, 0, segs[i].First
 	}
 	f.base = f.off
-	f.in = segment.NewWholeReader(io.NewSectionReader(f.file, f.base, 1<<62-f.base))
+	f.in = segment.NewLiveReader(io.NewSectionReader(f.file, f.base, 1<<62-f.base))
 	return nil
 }
 

@@ -171,11 +171,11 @@ func lastAnnounced(dir string) (key string, err error) {
 		err := segment.EachLine(segs[i].Path, func(line []byte) error {
 			r, err := audit.ParseRecord(line)
 			if err == nil {
-				key, err = r.Key, segment.ErrEnough
+				key, err = r.Key, segment.ErrStop
 			}
 			return err
 		})
-		if err != nil && !errors.Is(err, segment.ErrEnough) {
+		if err != nil && !errors.Is(err, segment.ErrStop) {
 			return "", err
 		}
 	}

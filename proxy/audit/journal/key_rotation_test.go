@@ -85,7 +85,7 @@ func TestI8ForgedKeyIsNotFollowed(t *testing.T) {
 		r := audittest.Must(w.seal(&st, 1, audit.CodeInterval, c.another))
 		if c.change != nil { // as one who has the log's key would sign it
 			c.change(r)
-			again := audit.Checkpoint{Origin: w.origin, Size: st.seq, Root: st.tree.Root().Base64(), Head: st.head.Hex(), Record: audit.CarrierHash(*r, st.seq, st.head, 1).Hex()}
+			again := audit.Checkpoint{Origin: w.origin, Size: st.seq, Root: st.tree.Root().Base64(), Head: st.head.Hex(), Record: audit.CheckpointRecordHash(*r, st.seq, st.head, 1).Hex()}
 			r.Checkpoint = audittest.Must(signText(again.Text(), c.by))
 		}
 		w.putCheckpoint(&st, 1, r)

@@ -201,7 +201,7 @@ func (l *Log) Append(r *audit.Record) Ticket {
 	if r.ID == "" {
 		r.ID = audit.NewID()
 	}
-	if audit.IsLogKind(r.Kind) {
+	if audit.IsReservedKind(r.Kind) {
 		l.refused.Add(1)
 		return refusedTicket(r.ID, errOwnKind)
 	}
@@ -233,12 +233,12 @@ func (l *Log) appendOwn(r *audit.Record) Ticket {
 }
 
 func (l *Log) enqueue(r *audit.Record, body []byte) (*verdict, error) {
-	if len(body) > maxBody || len(r.Task) > audit.MaxTask {
+	if len(body) > maxBody || len(r.Task) > audit.MaxTaskBytes {
 		return nil, errTooLong
 	}
 	task := r.Task
 	if !utf8.ValidString(task) {
-		task = audit.ValidText(task)
+		task = audit.ReplaceInvalidUTF8(task)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

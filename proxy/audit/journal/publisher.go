@@ -117,7 +117,7 @@ func (l *Log) tile(t *audit.Tiler, patience func() error) *audit.Tiler {
 	var err error
 	if t == nil {
 		t, err = audit.OpenTiler(l.cfg.Dir, l.witnessing.files.Dir, false)
-		t.Put = l.witnessing.publish
+		t.PutCheckpoint = l.witnessing.publish
 		if err == nil {
 			l.witnessing.resume()
 		}
@@ -143,7 +143,7 @@ func (l *Log) advance(t *audit.Tiler, upto audit.Position, progress func(done, t
 	if !all {
 		return t.Advance(&upto, progress)
 	}
-	return t.FinishAt(upto)
+	return t.PublishUpTo(upto)
 }
 
 // rolledBack looks for a checkpoint beside the segments that this log's key
@@ -153,7 +153,7 @@ func (l *Log) advance(t *audit.Tiler, upto audit.Position, progress func(done, t
 func rolledBack(files audit.Tiles, pub audit.PublicKey, seq uint64) *audit.Record {
 	var r *audit.Record
 	for _, name := range []string{audit.WitnessedFile, audit.CheckpointFile} {
-		signed, _, err := files.Note(name)
+		signed, _, err := files.ReadNote(name)
 		if err != nil {
 			continue
 		}

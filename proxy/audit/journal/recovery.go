@@ -46,8 +46,8 @@ func openWriter(cfg Config, key ed25519.PrivateKey, instance string) (*writer, *
 		}
 		cut += bytes
 		if walk.Seq > last.First {
-			ended := walk.Ended && cut == 0
-			return w, noticeFor(!ended, cut), w.sign(key, walk.Last)
+			ended := walk.Closed && cut == 0
+			return w, noticeFor(!ended, cut), w.sign(key, walk.LastCheckpoint)
 		}
 		if len(segs) == 1 && last.First != 0 {
 			return nil, nil, fmt.Errorf("%s is empty and the segments before it are gone: restore them, or move the folder away and keep it", segment.Name(last.First))
@@ -106,7 +106,7 @@ func (w *writer) load(s segment.File) (*audit.Chain, int64, error) {
 	w.begun(f, in.Offset, false)
 	w.tasks = walk.Tasks
 	w.st = state{segment: s.First, off: in.Offset, seq: walk.Seq, head: walk.Head, tree: walk.Tree,
-		lastUS: walk.LastUS, unsealed: walk.Unsealed > 0, ended: walk.Ended}
+		lastUS: walk.LastUS, unsealed: walk.Unsealed > 0, ended: walk.Closed}
 	return walk, cut, nil
 }
 
@@ -114,7 +114,7 @@ func (w *writer) load(s segment.File) (*audit.Chain, int64, error) {
 func replay(walk *audit.Chain, in *segment.Reader, s segment.File) (cut int64, err error) {
 	for {
 		line, err := in.Next()
-		var t *segment.Torn
+		var t *segment.TornTail
 		switch {
 		case errors.Is(err, io.EOF):
 			return 0, nil
@@ -131,7 +131,7 @@ func replay(walk *audit.Chain, in *segment.Reader, s segment.File) (cut int64, e
 				return 0, fmt.Errorf("begins with seq %d", walk.Seq)
 			}
 		}
-		if err := walk.Step(line); err != nil {
+		if err := walk.CheckLine(line); err != nil {
 			return 0, err
 		}
 	}
@@ -182,8 +182,8 @@ func (w *writer) cutBack() (cut int64, err error) {
 	}
 	w.tasks = walk.Tasks
 	rest := segment.NewReader(io.NewSectionReader(f, w.st.off, 1<<62))
-	var t *segment.Torn
-	if err := rest.Tail(); errors.As(err, &t) {
+	var t *segment.TornTail
+	if err := rest.ScanTail(); errors.As(err, &t) {
 		cut = t.Bytes
 	}
 	if err := f.Truncate(w.st.off); err != nil {

@@ -18,7 +18,7 @@ func (w *writer) seal(st *state, us int64, code string, another *signer) (*audit
 		signers = append(signers, another)
 	}
 	c := audit.Checkpoint{Origin: w.origin, Size: st.seq, Root: st.tree.Root().Base64(), Head: st.head.Hex(),
-		Record: audit.CarrierHash(*r, st.seq, st.head, us).Hex()}
+		Record: audit.CheckpointRecordHash(*r, st.seq, st.head, us).Hex()}
 	signed, err := note.Sign(&note.Note{Text: c.Text()}, signers...)
 	if err != nil {
 		return nil, fmt.Errorf("sign checkpoint: %w", err)

@@ -56,7 +56,7 @@ func (w *witness) cosign(ctx context.Context, signed string, c audit.Checkpoint,
 		switch status {
 		case http.StatusOK:
 			text, _, _ := audit.SplitNote(signed)
-			line, _, err := w.key.Find(text, body)
+			line, _, err := w.key.FindSignature(text, body)
 			if err != nil {
 				return "", fmt.Errorf("%w: %w", errLies, err)
 			}

@@ -104,7 +104,7 @@ func (w *witnessing) resume() {
 	}
 	w.begin(text+"\n"+own, c)
 	for _, s := range w.all {
-		if line, _, err := s.key.Find(text, sigs); err == nil {
+		if line, _, err := s.key.FindSignature(text, sigs); err == nil {
 			w.newest.lines[s.key.Name] = line
 		}
 	}

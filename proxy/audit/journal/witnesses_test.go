@@ -99,7 +99,7 @@ func TestRealWitnessesSign(t *testing.T) {
 		}
 		if r.Kind == audit.KindCosigned {
 			onRecord++
-			if _, err := trust.Witnesses[1].Check(r.Checkpoint); err != nil {
+			if _, err := trust.Witnesses[1].Verify(r.Checkpoint); err != nil {
 				t.Error(err)
 			}
 		}

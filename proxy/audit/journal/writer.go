@@ -126,7 +126,7 @@ func (w *writer) next(st *state, another *signer) error {
 		return err
 	}
 	w.putCheckpoint(st, us, r)
-	for _, r := range w.tasks.Turn(us) {
+	for _, r := range w.tasks.StartSegment(us) {
 		w.putOwn(st, us, r)
 	}
 	return nil

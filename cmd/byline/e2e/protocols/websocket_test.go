@@ -107,7 +107,7 @@ func echoed(c *cell) {
 func (c *cell) outcome(a *http.Response) (o audit.Record) {
 	c.t.Helper()
 	testenv.WaitUntil(c.t, "the outcome is on record", func() bool {
-		var story audit.Story
+		var story audit.RelatedRecords
 		c.BylineJSON(&story, "audit", "show", a.Header.Get("Byline-Record"))
 		if story.Outcome != nil {
 			o = *story.Outcome

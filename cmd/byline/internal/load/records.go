@@ -53,5 +53,5 @@ func (f *RecordFlags) Open(c *cobra.Command) (reports.Records, reports.Period, e
 	if _, err := os.Stat(f.Dir); err != nil {
 		return nil, p, cli.Failed("record", err, "name the log's folder with --dir")
 	}
-	return audit.All(c.Context(), f.Dir, p.To, cli.ReadingBar("reading the record")), p, nil
+	return audit.ReadAll(c.Context(), f.Dir, p.To, cli.ReadingBar("reading the record")), p, nil
 }

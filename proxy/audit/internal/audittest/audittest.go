@@ -174,7 +174,7 @@ func Witness() audit.WitnessKey {
 // Cosign returns a signature line by key under the name of Witness.
 func Cosign(key ed25519.PrivateKey, text string) string {
 	at := time.Now().Unix()
-	sig := append(bytes.Clone(Witness().Hash()), binary.BigEndian.AppendUint64(nil, uint64(at))...)
+	sig := append(bytes.Clone(Witness().KeyHash()), binary.BigEndian.AppendUint64(nil, uint64(at))...)
 	sig = append(sig, ed25519.Sign(key, fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", at, text))...)
 	return audit.SignaturePrefix + "liar.example " + base64.StdEncoding.EncodeToString(sig) + "\n"
 }

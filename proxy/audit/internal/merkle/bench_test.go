@@ -53,7 +53,7 @@ func alikeTiles(b *testing.B, files TileDir, size uint64) TileFrontier {
 			full[i] = h
 		}
 		one := filepath.Join(files.Dir, fmt.Sprint("level", l))
-		if err := replaceFile(one, Concat(full)); err != nil {
+		if err := replaceFile(one, ConcatHashes(full)); err != nil {
 			b.Fatal(err)
 		}
 		for t := range n / TileWidth {
@@ -64,7 +64,7 @@ func alikeTiles(b *testing.B, files TileDir, size uint64) TileFrontier {
 			}
 		}
 		if w := int(n % TileWidth); w > 0 {
-			if err := files.WriteTile(l, n/TileWidth, w, Concat(full[:w])); err != nil {
+			if err := files.WriteTile(l, n/TileWidth, w, ConcatHashes(full[:w])); err != nil {
 				b.Fatal(err)
 			}
 		}

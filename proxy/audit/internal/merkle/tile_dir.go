@@ -130,8 +130,8 @@ func (r tileReader) ReadTiles(tiles []tlog.Tile) (all [][]byte, err error) {
 	return all, nil
 }
 
-// Concat writes hashes one after the other, as a tile holds them.
-func Concat(hashes []Hash) []byte {
+// ConcatHashes writes hashes one after the other, as a tile holds them.
+func ConcatHashes(hashes []Hash) []byte {
 	b := make([]byte, 0, len(hashes)*len(Hash{}))
 	for i := range hashes {
 		b = append(b, hashes[i][:]...)

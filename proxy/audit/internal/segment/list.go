@@ -46,8 +46,8 @@ func List(dir string) ([]File, error) {
 	return out, nil
 }
 
-// Holding is the segment that holds the line with that seq; -1: none.
-func Holding(segs []File, seq uint64) int {
+// IndexOf is the segment that holds the line with that seq; -1: none.
+func IndexOf(segs []File, seq uint64) int {
 	i := len(segs) - 1
 	for i >= 0 && segs[i].First > seq {
 		i--

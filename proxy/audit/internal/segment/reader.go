@@ -13,16 +13,16 @@ import (
 // tlog-tiles entry, whose length has 16 bits, can hold it.
 const MaxLine = 1<<16 - 1
 
-// Torn is the tail of a segment that was never acknowledged: a last line
+// TornTail is the tail of a segment that was never acknowledged: a last line
 // without its end, or lines with holes of zeros where the disk had not come to
 // yet. A line of JSON holds no zero byte, so the two cannot be taken for each
 // other.
-type Torn struct {
+type TornTail struct {
 	Offset int64 // where it begins
 	Bytes  int64 // up to its last byte that is not zero
 }
 
-func (t *Torn) Error() string {
+func (t *TornTail) Error() string {
 	return fmt.Sprintf("unfinished: %d bytes at offset %d", t.Bytes, t.Offset)
 }
 
@@ -45,9 +45,9 @@ func NewReader(r io.Reader) *Reader {
 	return &Reader{r: bufio.NewReaderSize(r, 256<<10), buf: make([]byte, 1, 4096)}
 }
 
-// NewWholeReader is NewReader for who reads a log that others write, and lets torn
+// NewLiveReader is NewReader for who reads a log that others write, and lets torn
 // tails be: segments are filled with zeros far ahead.
-func NewWholeReader(r io.Reader) *Reader {
+func NewLiveReader(r io.Reader) *Reader {
 	l := NewReader(r)
 	l.whole = true
 	return l
@@ -64,20 +64,20 @@ func (l *Reader) Next() ([]byte, error) {
 			break
 		}
 		if errors.Is(err, io.EOF) {
-			return nil, l.Tail()
+			return nil, l.ScanTail()
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return nil, err
 		}
 		if len(l.buf) > MaxLine+1 {
 			if bytes.IndexByte(l.buf[1:], 0) >= 0 {
-				return nil, l.Tail()
+				return nil, l.ScanTail()
 			}
 			return nil, ErrLongLine
 		}
 	}
 	if bytes.IndexByte(l.buf[1:], 0) >= 0 {
-		return nil, l.Tail()
+		return nil, l.ScanTail()
 	}
 	l.Offset += int64(len(l.buf) - 1)
 	l.Lines++
@@ -85,7 +85,7 @@ func (l *Reader) Next() ([]byte, error) {
 }
 
 // tail says what the rest is, beginning with what is in buf.
-func (l *Reader) Tail() error {
+func (l *Reader) ScanTail() error {
 	if l.whole {
 		return io.EOF
 	}
@@ -114,7 +114,7 @@ func (l *Reader) Tail() error {
 	if last > MaxTorn {
 		return fmt.Errorf("%d bytes at offset %d are no records and too many for a torn group", last, l.Offset)
 	}
-	return &Torn{l.Offset, last}
+	return &TornTail{l.Offset, last}
 }
 
 var zeros [64 << 10]byte
@@ -136,8 +136,8 @@ func CountLines(path string) (int, error) {
 	return n, err
 }
 
-// ErrEnough is what do returns to [EachLine] to end it; EachLine returns it.
-var ErrEnough = errors.New("enough")
+// ErrStop is what do returns to [EachLine] to end it; EachLine returns it.
+var ErrStop = errors.New("enough")
 
 // EachLine calls do with each whole line of the segment at path.
 func EachLine(path string, do func(line []byte) error) error {
@@ -146,7 +146,7 @@ func EachLine(path string, do func(line []byte) error) error {
 		return err
 	}
 	defer f.Close()
-	in := NewWholeReader(f)
+	in := NewLiveReader(f)
 	for {
 		line, err := in.Next()
 		if errors.Is(err, io.EOF) {

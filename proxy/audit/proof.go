@@ -20,17 +20,17 @@ const (
 	maxProof          = 64 // hashes
 )
 
-// Bundle shows that a record is in a log: it is a C2SP tlog-proof whose extra
+// InclusionProof shows that a record is in a log: it is a C2SP tlog-proof whose extra
 // data is the record's line, so that public tools check it, too.
-type Bundle struct {
+type InclusionProof struct {
 	Index uint64 // the record's seq
 	Line  []byte
 	Proof []string // base64, from the leaf up
 	Note  string   // the signed checkpoint, with what witnesses signed
 }
 
-// Proven is what a bundle was found to show.
-type Proven struct {
+// VerifiedProof is what a bundle was found to show.
+type VerifiedProof struct {
 	Record     *Record       `json:"record,omitempty"` // of an inclusion proof
 	Old        *Checkpoint   `json:"old,omitempty"`    // of a consistency proof: what the checkpoint goes on from
 	Checkpoint Checkpoint    `json:"checkpoint"`
@@ -46,7 +46,7 @@ type Trust struct {
 }
 
 // Format writes the bundle.
-func (b *Bundle) Format() []byte {
+func (b *InclusionProof) Format() []byte {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s\nextra %s\nindex %d\n", proofHeader, base64.StdEncoding.EncodeToString(b.Line), b.Index)
 	for _, h := range b.Proof {
@@ -56,14 +56,14 @@ func (b *Bundle) Format() []byte {
 	return []byte(s.String())
 }
 
-// ParseBundle reads an inclusion proof. Only its form is checked.
-func ParseBundle(text []byte) (*Bundle, error) {
+// ParseInclusionProof reads an inclusion proof. Only its form is checked.
+func ParseInclusionProof(text []byte) (*InclusionProof, error) {
 	head, signed, ok := strings.Cut(string(text), "\n\n")
 	lines := strings.Split(head, "\n")
 	if !ok || len(text) > maxBundle || len(lines) < 3 || lines[0] != proofHeader {
 		return nil, errors.New("bundle: not a " + proofHeader + " with extra data")
 	}
-	b := &Bundle{Proof: lines[3:], Note: signed}
+	b := &InclusionProof{Proof: lines[3:], Note: signed}
 	extra, ok := strings.CutPrefix(lines[1], "extra ")
 	index, ok2 := strings.CutPrefix(lines[2], "index ")
 	var err error
@@ -93,47 +93,47 @@ func parseProof(lines []string) (p []tlog.Hash, err error) {
 
 // Verify checks everything that the bundle holds. A nil error proves that the
 // record is in the log, as one of the lines that the checkpoint covers.
-func (b *Bundle) Verify(t Trust) (Proven, error) {
+func (b *InclusionProof) Verify(t Trust) (VerifiedProof, error) {
 	proof, err := parseProof(b.Proof)
 	if err != nil {
-		return Proven{}, err
+		return VerifiedProof{}, err
 	}
 	c, cosigned, err := t.open(b.Note)
 	if err != nil {
-		return Proven{}, err
+		return VerifiedProof{}, err
 	}
 	r, err := ParseRecord(b.Line)
 	switch {
 	case err != nil:
-		return Proven{}, fmt.Errorf("bundle: %w", err)
+		return VerifiedProof{}, fmt.Errorf("bundle: %w", err)
 	case r.Seq != b.Index:
-		return Proven{}, fmt.Errorf("bundle: the record's seq is %d, its index %d", r.Seq, b.Index)
+		return VerifiedProof{}, fmt.Errorf("bundle: the record's seq is %d, its index %d", r.Seq, b.Index)
 	case b.Index >= c.Size:
-		return Proven{}, fmt.Errorf("bundle: the checkpoint covers %d lines, the record is number %d", c.Size, b.Index)
+		return VerifiedProof{}, fmt.Errorf("bundle: the checkpoint covers %d lines, the record is number %d", c.Size, b.Index)
 	}
 	root, _ := merkle.ParseBase64(c.Root)
 	leaf := merkle.LeafHash(append([]byte{0}, b.Line...))
 	if err := tlog.CheckRecord(proof, int64(c.Size), tlog.Hash(root), int64(b.Index), tlog.Hash(leaf)); err != nil {
-		return Proven{}, errors.New("bundle: the record is not the one that the log holds, or the proof was changed")
+		return VerifiedProof{}, errors.New("bundle: the record is not the one that the log holds, or the proof was changed")
 	}
-	return Proven{Record: &r, Checkpoint: c, Cosigned: cosigned}, nil
+	return VerifiedProof{Record: &r, Checkpoint: c, Cosigned: cosigned}, nil
 }
 
-// Consistency shows that one checkpoint's log goes on from another's: nothing
+// ConsistencyProof shows that one checkpoint's log goes on from another's: nothing
 // of it was changed or dropped.
-type Consistency struct {
+type ConsistencyProof struct {
 	Proof    []string // base64, RFC 6962 section 2.1.2
 	Old, New string   // signed checkpoints
 }
 
 // Format writes the proof.
-func (b *Consistency) Format() []byte {
+func (b *ConsistencyProof) Format() []byte {
 	head := strings.Join(append([]string{consistencyHeader}, b.Proof...), "\n")
 	return []byte(head + "\n\n" + b.Old + "\n" + b.New)
 }
 
-// ParseConsistency reads one. Only its form is checked.
-func ParseConsistency(text []byte) (*Consistency, error) {
+// ParseConsistencyProof reads one. Only its form is checked.
+func ParseConsistencyProof(text []byte) (*ConsistencyProof, error) {
 	parts := strings.Split(string(text), "\n\n")
 	if len(text) > maxBundle || len(parts) != 5 {
 		return nil, errors.New("bundle: not a " + consistencyHeader)
@@ -142,28 +142,28 @@ func ParseConsistency(text []byte) (*Consistency, error) {
 	if head[0] != consistencyHeader {
 		return nil, errors.New("bundle: not a " + consistencyHeader)
 	}
-	b := &Consistency{Proof: head[1:], Old: parts[1] + "\n\n" + parts[2] + "\n", New: parts[3] + "\n\n" + parts[4]}
+	b := &ConsistencyProof{Proof: head[1:], Old: parts[1] + "\n\n" + parts[2] + "\n", New: parts[3] + "\n\n" + parts[4]}
 	_, err := parseProof(b.Proof)
 	return b, err
 }
 
 // Verify checks everything; see Bundle.Verify. Witnesses need only have signed
 // the newer checkpoint.
-func (b *Consistency) Verify(t Trust) (Proven, error) {
+func (b *ConsistencyProof) Verify(t Trust) (VerifiedProof, error) {
 	proof, err := parseProof(b.Proof)
 	if err != nil {
-		return Proven{}, err
+		return VerifiedProof{}, err
 	}
 	older, _, err := Trust{Keys: t.Keys}.open(b.Old)
 	if err != nil {
-		return Proven{}, fmt.Errorf("old %w", err)
+		return VerifiedProof{}, fmt.Errorf("old %w", err)
 	}
 	newer, cosigned, err := t.open(b.New)
 	if err != nil {
-		return Proven{}, err
+		return VerifiedProof{}, err
 	}
 	if older.Origin != newer.Origin || older.Size > newer.Size {
-		return Proven{}, errors.New("bundle: the checkpoints are not of one log, or in the wrong order")
+		return VerifiedProof{}, errors.New("bundle: the checkpoints are not of one log, or in the wrong order")
 	}
 	from, _ := merkle.ParseBase64(older.Root)
 	to, _ := merkle.ParseBase64(newer.Root)
@@ -176,9 +176,9 @@ func (b *Consistency) Verify(t Trust) (Proven, error) {
 		err = tlog.CheckTree(proof, int64(newer.Size), tlog.Hash(to), int64(older.Size), tlog.Hash(from))
 	}
 	if err != nil {
-		return Proven{}, errors.New("bundle: the newer checkpoint does not go on from the older one: the log was rewritten, or the proof was changed")
+		return VerifiedProof{}, errors.New("bundle: the newer checkpoint does not go on from the older one: the log was rewritten, or the proof was changed")
 	}
-	return Proven{Old: &older, Checkpoint: newer, Cosigned: cosigned}, nil
+	return VerifiedProof{Old: &older, Checkpoint: newer, Cosigned: cosigned}, nil
 }
 
 func errIf(bad bool) error {
@@ -200,7 +200,7 @@ func (t Trust) open(signed string) (c Checkpoint, cosigned []Cosignature, err er
 		return c, nil, err
 	}
 	for _, w := range t.Witnesses {
-		if s, err := w.Check(signed); err == nil {
+		if s, err := w.Verify(signed); err == nil {
 			cosigned = append(cosigned, s)
 		}
 	}
@@ -210,18 +210,18 @@ func (t Trust) open(signed string) (c Checkpoint, cosigned []Cosignature, err er
 	return c, cosigned, nil
 }
 
-// VerifyBundle checks a proof of either kind.
-func VerifyBundle(text []byte, t Trust) (Proven, error) {
+// VerifyProof checks a proof of either kind.
+func VerifyProof(text []byte, t Trust) (VerifiedProof, error) {
 	if strings.HasPrefix(string(text), consistencyHeader+"\n") {
-		b, err := ParseConsistency(text)
+		b, err := ParseConsistencyProof(text)
 		if err != nil {
-			return Proven{}, err
+			return VerifiedProof{}, err
 		}
 		return b.Verify(t)
 	}
-	b, err := ParseBundle(text)
+	b, err := ParseInclusionProof(text)
 	if err != nil {
-		return Proven{}, err
+		return VerifiedProof{}, err
 	}
 	return b.Verify(t)
 }
