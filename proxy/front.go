@@ -8,41 +8,26 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/elazarl/goproxy"
+
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/wire"
 	"github.com/byline-proxy/byline/proxy/wire/agents"
-	"github.com/elazarl/goproxy"
 )
 
-// guardedListener puts the strict reader in front of net/http's parser, so that
-// what the front is lenient about never reaches it.
-type guardedListener struct {
-	net.Listener
-	server *Server
-}
-
-func (s *Server) guarded(ln net.Listener) net.Listener { return guardedListener{ln, s} }
-
-// Accept returns the next connection behind a guard of its own.
-func (g guardedListener) Accept() (net.Conn, error) {
-	conn, err := g.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return g.server.wire.Guard(conn, (&tunnel{server: g.server}).malformed), nil
-}
-
-// front is step 0 of the walk: goproxy takes CONNECT, and we authenticate, refuse,
-// or take the connection over. Requests in absolute form go straight to the walk:
-// goproxy would end an answer that breaks off as if it were whole.
+// front returns step 0 of the walk, the handler of the proxy port. goproxy parses
+// CONNECT; front authenticates, then refuses the request or takes the connection
+// over. Requests in absolute form go straight to the walk, because goproxy would
+// end an answer that breaks off as if it were complete.
 func (s *Server) front() http.Handler {
 	p := goproxy.NewProxyHttpServer()
-	p.Logger = silent{}
-	p.Tr = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-		return nil, errors.New("the front never dials") // every request is answered by our own walk
-	}}
-	p.NonproxyHandler = http.HandlerFunc(s.notAProxyRequest)
+	p.Logger = silentLogger{}
+	p.NonproxyHandler = http.HandlerFunc(s.refuseNonProxyRequest)
 	p.OnRequest().HandleConnectFunc(s.connect)
+	p.Tr = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("the front never dials") // the walk answers every request
+	}}
+
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect && r.URL.IsAbs() {
 			s.absolute(w, r)
@@ -52,17 +37,35 @@ func (s *Server) front() http.Handler {
 	})
 }
 
-type silent struct{}
+// silentLogger discards what goproxy would log.
+type silentLogger struct{}
 
-func (silent) Printf(string, ...any) {}
+func (silentLogger) Printf(string, ...any) {}
 
-// connect decides about a CONNECT before anything is taken over.
+// guardedListener puts wire's strict reader between the network and the parser of
+// net/http, so that input about which that parser is lenient never reaches it.
+type guardedListener struct {
+	net.Listener
+	server *Server
+}
+
+// Accept returns the next connection with a guard of its own around it.
+func (g guardedListener) Accept() (net.Conn, error) {
+	conn, err := g.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return g.server.wire.Guard(conn, (&tunnel{server: g.server}).malformed), nil
+}
+
+// connect decides about a CONNECT before the connection is taken over.
 func (s *Server) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 	t, pass, err := s.openTunnel(ctx.Req, host, "https")
 	if err != nil {
-		ctx.Resp = s.refuseFront(ctx.Req, t, host, err)
+		ctx.Resp = s.refuseAtFront(ctx.Req, t, host, err)
 		return goproxy.RejectConnect, host
 	}
+
 	ctx.Req.Header.Del("Proxy-Authorization")
 	hijack := t.interceptInBackground
 	if pass {
@@ -71,18 +74,69 @@ func (s *Server) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAc
 	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: hijack}, host
 }
 
-// openTunnel authenticates the agent and finds what the host is to us. The tunnel
-// comes back, as far as it is known, with an error too: the refusal is on
-// record under the task.
+// absolute answers a plain HTTP request in absolute form by the same walk as
+// requests inside a tunnel.
+func (s *Server) absolute(w http.ResponseWriter, r *http.Request) {
+	t, _, err := s.openTunnel(r, r.URL.Host, "http")
+	if err == nil {
+		if full := t.acquireSlot(); full != nil {
+			err = full
+		}
+	}
+	if err != nil {
+		writeHTTP(w, s.refuseAtFront(r, t, r.URL.Host, err))
+		return
+	}
+	defer t.releaseSlot()
+
+	ctx, cancel := contextOfBoth(r, t.task)
+	defer cancel()
+	s.wire.Carry(w, r.WithContext(ctx), "http", t.callbacks())
+}
+
+// agentConn is the key of the agent's connection in a request's context.
+type agentConn struct{}
+
+// contextOfBoth returns a context that ends with the task and with the agent's
+// connection. If the connection ended because of what the agent sent, the cause
+// says what was wrong with it. The caller calls cancel when the request is
+// answered.
+func contextOfBoth(r *http.Request, t *task) (ctx context.Context, cancel func()) {
+	ctx, cancelCause := context.WithCancelCause(context.WithoutCancel(r.Context()))
+
+	stopTask := context.AfterFunc(t.Context(), func() { cancelCause(context.Cause(t.Context())) })
+	stopConn := context.AfterFunc(r.Context(), func() {
+		conn, _ := r.Context().Value(agentConn{}).(net.Conn)
+		if bad := agents.FaultOf(conn); bad != nil {
+			cancelCause(bad)
+			return
+		}
+		cancelCause(context.Cause(r.Context()))
+	})
+
+	return ctx, func() {
+		stopTask()
+		stopConn()
+		cancelCause(nil)
+	}
+}
+
+// openTunnel authenticates the agent and looks the host up. pass reports that the
+// tunnel is copied without being read. If there is an error the tunnel is
+// returned too, as far as it is known, so that the refusal is recorded under its
+// task.
 func (s *Server) openTunnel(r *http.Request, host, scheme string) (t *tunnel, pass bool, err error) {
 	t = &tunnel{server: s, authority: canonicalAuthority(host, scheme)}
 	t.host, _ = wire.SplitAuthority(t.authority)
-	if t.task, err = s.authenticate(r.Header.Get("Proxy-Authorization")); err != nil {
+
+	t.task, err = s.authenticate(r.Header.Get("Proxy-Authorization"))
+	if err != nil {
 		return t, false, err
 	}
 	if t.authority == "" {
 		return t, false, refuse(AmbiguousRequest, "the target is not host:port.")
 	}
+
 	set := s.rules.Load()
 	if set.adapters.ByHost(t.authority) != nil {
 		return t, false, nil
@@ -93,6 +147,7 @@ func (s *Server) openTunnel(r *http.Request, host, scheme string) (t *tunnel, pa
 	return t, false, hostNotAdapted(t.authority)
 }
 
+// authenticate returns the task that the proxy credentials name.
 func (s *Server) authenticate(credentials string) (*task, error) {
 	it, err := s.identities.Authenticate(credentials)
 	switch {
@@ -109,58 +164,21 @@ func (s *Server) authenticate(credentials string) (*task, error) {
 	return nil, refuse(AuthRequired, "no task goes with these proxy credentials. The operator makes one with byline task create.").because(err)
 }
 
-// absolute answers a plain-HTTP request in absolute form with the same walk.
-func (s *Server) absolute(w http.ResponseWriter, r *http.Request) {
-	t, _, err := s.openTunnel(r, r.URL.Host, "http")
-	if err == nil {
-		if refused := t.acquireSlot(); refused != nil {
-			err = refused
-		}
-	}
-	if err != nil {
-		writeHTTP(w, s.refuseFront(r, t, r.URL.Host, err))
-		return
-	}
-	defer t.task.tunnels.Add(-1)
-	ctx, stop, cancel := frontContext(r, t.task)
-	defer cancel(nil)
-	defer stop()
-	s.wire.Carry(w, r.WithContext(ctx), "http", t.door())
-}
-
-// agentConn is the key of an agent's connection in a request's context.
-type agentConn struct{}
-
-// frontContext ends with the task and with the connection, and then says what
-// was wrong with what the agent sent, if that was it.
-func frontContext(r *http.Request, t *task) (ctx context.Context, stop func(), cancel context.CancelCauseFunc) {
-	ctx, cancel = context.WithCancelCause(context.WithoutCancel(r.Context()))
-	task := context.AfterFunc(t.Context(), func() { cancel(context.Cause(t.Context())) })
-	gone := context.AfterFunc(r.Context(), func() {
-		conn, _ := r.Context().Value(agentConn{}).(net.Conn)
-		if bad := agents.FaultOf(conn); bad != nil {
-			cancel(bad)
-			return
-		}
-		cancel(context.Cause(r.Context()))
-	})
-	return ctx, func() { task(); gone() }, cancel
-}
-
-// refuseFront refuses before there is a tunnel. The refusal is on record.
-func (s *Server) refuseFront(r *http.Request, t *tunnel, host string, err error) *http.Response {
+// refuseAtFront records a refusal that comes before there is a tunnel and returns
+// it as the answer.
+func (s *Server) refuseAtFront(r *http.Request, t *tunnel, host string, err error) *http.Response {
 	x := &exchange{server: s, rules: s.rules.Load(), tunnel: t, started: time.Now(),
 		in: &wire.Request{Head: wire.Head{Method: r.Method, Authority: host, Path: r.URL.Path}}}
-	why := asRefusal(err)
-	s.logRefusal(t, why)
-	return why.http(r, x.outcome(why.status(), why.Code, 0, 0))
+	refused := asRefusal(err)
+	s.logRefusal(t, refused)
+	return refused.http(r, x.outcome(refused.status(), refused.Code, 0, 0))
 }
 
-func (s *Server) notAProxyRequest(w http.ResponseWriter, r *http.Request) {
-	t := &tunnel{server: s}
-	resp := s.refuseFront(r, t, r.Host, refuse(AmbiguousRequest,
-		"this is a proxy. Name it in HTTPS_PROXY and HTTP_PROXY and ask for the whole URL; the control API listens elsewhere."))
-	writeHTTP(w, resp)
+// refuseNonProxyRequest answers a request that takes the proxy port for a web
+// server.
+func (s *Server) refuseNonProxyRequest(w http.ResponseWriter, r *http.Request) {
+	writeHTTP(w, s.refuseAtFront(r, &tunnel{server: s}, r.Host, refuse(AmbiguousRequest,
+		"this is a proxy. Name it in HTTPS_PROXY and HTTP_PROXY and ask for the whole URL; the control API listens elsewhere.")))
 }
 
 func writeHTTP(w http.ResponseWriter, resp *http.Response) {

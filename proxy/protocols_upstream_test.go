@@ -130,7 +130,7 @@ func TestTheSaaSMayAskForOurCertificate(t *testing.T) {
 func TestTheWayLeadsThroughAProxy(t *testing.T) {
 	var asked atomic.Pointer[string]
 	p := goproxy.NewProxyHttpServer()
-	p.Logger = silent{}
+	p.Logger = silentLogger{}
 	credentials := "Basic " + base64.StdEncoding.EncodeToString([]byte("byline:"+canaryPassword))
 	p.OnRequest().HandleConnectFunc(func(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 		if ctx.Req.Header.Get("Proxy-Authorization") != credentials {

@@ -139,7 +139,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	if s.opt.FrontTLS != nil {
 		ln = tls.NewListener(ln, s.opt.FrontTLS)
 	}
-	err := s.server.Serve(s.guarded(ln))
+	err := s.server.Serve(guardedListener{ln, s})
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
