@@ -1,8 +1,8 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
+	"strings"
 	"time"
 
 	"github.com/byline-proxy/byline/proxy/admin"
@@ -10,8 +10,9 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// Explain walks a request as far as the checkout and sends nothing, records
-// nothing, leases nothing.
+// Explain returns what the walk would do with a request, as far as the checkout.
+// It sends, records and leases nothing. The error is ErrNoTask if the question
+// names a task that does not exist.
 func (s *Server) Explain(_ context.Context, q admin.Question) (admin.Explanation, error) {
 	t := s.task(q.Task)
 	if q.Task == "" {
@@ -24,22 +25,8 @@ func (s *Server) Explain(_ context.Context, q admin.Question) (admin.Explanation
 	if t == nil {
 		return admin.Explanation{}, ErrNoTask
 	}
-	if q.Scheme == "" {
-		q.Scheme = "https"
-	}
-	tun := &tunnel{server: s, task: t, authority: canonicalAuthority(q.Host, q.Scheme)}
-	tun.host, _ = wire.SplitAuthority(tun.authority)
-	fields := make([]wire.Field, 0, len(q.Headers))
-	for _, h := range q.Headers {
-		fields = append(fields, wire.Field{Name: h[0], Value: h[1]})
-	}
-	x := &exchange{server: s, rules: s.rules.Load(), tunnel: tun, started: time.Now(), in: &wire.Request{Head: wire.Head{
-		Proto: "HTTP/1.1", Method: q.Method, Scheme: q.Scheme, Authority: q.Host, Fields: fields,
-	}}}
-	x.in.Path, x.in.Query, x.in.HasQuery = cutQuery(q.Target)
-	if len(q.Body) > 0 {
-		x.in.Body, x.in.Length = bytes.NewReader([]byte(q.Body)), int64(len(q.Body))
-	}
+
+	x := s.trialExchange(t, q)
 	err := x.admit()
 	if err == nil {
 		err = x.decide()
@@ -47,6 +34,27 @@ func (s *Server) Explain(_ context.Context, q admin.Question) (admin.Explanation
 	return x.explanation(err), nil
 }
 
+// trialExchange returns an exchange for a request that nobody sent.
+func (s *Server) trialExchange(t *task, q admin.Question) *exchange {
+	if q.Scheme == "" {
+		q.Scheme = "https"
+	}
+	tun := &tunnel{server: s, task: t, authority: canonicalAuthority(q.Host, q.Scheme)}
+	tun.host, _ = wire.SplitAuthority(tun.authority)
+
+	in := &wire.Request{Head: wire.Head{Proto: "HTTP/1.1", Method: q.Method, Scheme: q.Scheme, Authority: q.Host}}
+	in.Path, in.Query, in.HasQuery = cutQuery(q.Target)
+	for _, h := range q.Headers {
+		in.Fields = append(in.Fields, wire.Field{Name: h[0], Value: h[1]})
+	}
+	if q.Body != "" {
+		in.Body, in.Length = strings.NewReader(q.Body), int64(len(q.Body))
+	}
+	return &exchange{server: s, rules: s.rules.Load(), tunnel: tun, started: time.Now(), in: in}
+}
+
+// explanation returns what is known of the exchange. err is what the walk was
+// refused with, or nil.
 func (x *exchange) explanation(err error) admin.Explanation {
 	e := admin.Explanation{Action: x.action.Name, Resource: x.action.Resource, Privileged: x.action.Privileged,
 		Effect: effect(x.decision), Policies: x.decision.Policies}
@@ -61,6 +69,7 @@ func (x *exchange) explanation(err error) admin.Explanation {
 		}
 		return e
 	}
+
 	x.strip()
 	for _, b := range x.borrowed {
 		e.Stripped = append(e.Stripped, admin.Stripped{In: b.In, Name: b.Name})

@@ -121,7 +121,7 @@ func Open(opt Options) (*Server, error) {
 		_ = c.Close(context.Background())
 		return nil, err
 	}
-	if err := c.feed(opt.Sinks); err != nil {
+	if err := c.startFeeds(opt.Sinks); err != nil {
 		_ = c.Close(context.Background())
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (s *Server) Close(ctx context.Context) error {
 		return true
 	})
 	s.desk.Close()
-	s.endFeeds(s.log.Append(s.taskRecord("stop", nil)))
+	s.stopFeeds(s.log.Append(s.taskRecord("stop", nil)))
 	return errors.Join(s.log.Close(), s.state.Close())
 }
 

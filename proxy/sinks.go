@@ -5,45 +5,47 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
-// feedsEnd is how long sinks may take over the last records when the corridor
-// closes. What they do not get then they get at the next start.
-const feedsEnd = 3 * time.Second
+// sinkDrainTimeout bounds how long closing waits for sinks to take the last
+// records. They get the rest at the next start.
+const sinkDrainTimeout = 3 * time.Second
 
-// feed brings the record to every sink, each at its own pace.
-func (s *Server) feed(sinks map[string]journal.Sink) error {
+// startFeeds delivers the log to every sink, each at its own pace.
+func (s *Server) startFeeds(sinks map[string]journal.Sink) error {
 	for name, sink := range sinks {
 		f, err := s.log.Feed(name, sink, func(err error) {
-			s.opt.Log.Warn().Err(err).Msg("records not delivered; they are kept and come again")
+			s.opt.Log.Warn().Err(err).Msg("records not delivered; they are kept and delivered later")
 		})
 		if err != nil {
 			return fmt.Errorf("sinks: %w", err)
 		}
 		s.feeds = append(s.feeds, f)
-		s.metrics.feed(name, f)
+		s.metrics.addFeed(name, f)
 	}
 	return nil
 }
 
-// endFeeds lets each sink catch up to the last record for a moment, and stops
-// its feed.
-func (s *Server) endFeeds(last journal.Ticket) {
-	ctx, cancel := context.WithTimeout(context.Background(), feedsEnd)
+// stopFeeds waits a moment for every sink to take the last record, and stops the
+// feeds.
+func (s *Server) stopFeeds(last journal.Ticket) {
+	ctx, cancel := context.WithTimeout(context.Background(), sinkDrainTimeout)
 	defer cancel()
-	_ = last.Wait(ctx) // a log that cannot record has nothing more to hand on
+
+	_ = last.Wait(ctx) // a log that cannot record has nothing more to deliver
 	for _, f := range s.feeds {
-		_ = f.Drained(ctx) // the cursor says where the next start goes on
+		_ = f.Drained(ctx) // the cursor says where the next start continues
 	}
 	for _, f := range s.feeds {
 		f.Stop()
 	}
 }
 
-// feed shows how far a sink is.
-func (m *metrics) feed(name string, f *journal.Feed) {
+// addFeed registers the metrics of a feed.
+func (m *metrics) addFeed(name string, f *journal.Feed) {
 	label := prometheus.Labels{"sink": name}
 	m.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "byline_sink_lag_records", Help: "Durable records that the sink does not have yet.", ConstLabels: label},

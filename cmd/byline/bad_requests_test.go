@@ -64,15 +64,15 @@ func TestI10BadTasksAreNamedWithTheirRemedy(t *testing.T) {
 		{"not JSON", `{"agent":`, "unexpected EOF", "byline task create --help shows the form"},
 		{"an unknown field", strings.Replace(good, `"agent"`, `"agnet"`, 1), `unknown field "agnet"`, "byline task create --help shows the form"},
 		{"two specs", good + good, "something follows", ""},
-		{"no sponsor", strings.Replace(good, `"sponsor":"s"`, `"sponsor":""`, 1), "sponsor", "mend what is named and send the task again"},
-		{"no scope", `{"agent":"a","sponsor":"s","purpose":"p","scope":[]}`, "scope", "mend what is named"},
-		{"a time to live that is none", strings.Replace(good, `"agent"`, `"ttl":"soon","agent"`, 1), "ttl", "mend what is named"},
-		{"a time to live without end", strings.Replace(good, `"agent"`, `"ttl":"9000h","agent"`, 1), "ttl", "mend what is named"},
-		{"an unknown adapter", strings.Replace(good, "tickets", "tickest", 1), `scope[0].adapter: no adapter is named "tickest" (known: tickets)`, "mend what is named"},
-		{"an unknown action", strings.Replace(good, "ticket.read", "ticket.raed", 1), `scope[0].actions: tickets has no action "ticket.raed"`, "mend what is named"},
-		{"control characters", strings.Replace(good, `"purpose":"p"`, `"purpose":"p\u001b[2J"`, 1), "purpose", "mend what is named"},
+		{"no sponsor", strings.Replace(good, `"sponsor":"s"`, `"sponsor":""`, 1), "sponsor", "correct what is named and send the task again"},
+		{"no scope", `{"agent":"a","sponsor":"s","purpose":"p","scope":[]}`, "scope", "correct what is named"},
+		{"a time to live that is none", strings.Replace(good, `"agent"`, `"ttl":"soon","agent"`, 1), "ttl", "correct what is named"},
+		{"a time to live without end", strings.Replace(good, `"agent"`, `"ttl":"9000h","agent"`, 1), "ttl", "correct what is named"},
+		{"an unknown adapter", strings.Replace(good, "tickets", "tickest", 1), `scope[0].adapter: no adapter is named "tickest" (known: tickets)`, "correct what is named"},
+		{"an unknown action", strings.Replace(good, "ticket.read", "ticket.raed", 1), `scope[0].actions: tickets has no action "ticket.raed"`, "correct what is named"},
+		{"control characters", strings.Replace(good, `"purpose":"p"`, `"purpose":"p\u001b[2J"`, 1), "purpose", "correct what is named"},
 		{"far too much", strings.Replace(good, `"purpose":"p"`, `"purpose":"`+strings.Repeat("p", 300<<10)+`"`, 1), "longer than", "send less"},
-		{"all at once", `{"agent":"","sponsor":"","purpose":"p","ttl":"soon","scope":[{"adapter":"x","actions":["y"]}]}`, "agent: is missing; give one like \"spiffe://acme.example/agent/triage\"\nsponsor: is missing; give one like \"alice@acme.example\"\nttl: \"soon\" is not a time above zero and at most 24h0m0s; write it like 30m\nscope[0].adapter: no adapter", "mend what is named"},
+		{"all at once", `{"agent":"","sponsor":"","purpose":"p","ttl":"soon","scope":[{"adapter":"x","actions":["y"]}]}`, "agent: is missing; give one like \"spiffe://acme.example/agent/triage\"\nsponsor: is missing; give one like \"alice@acme.example\"\nttl: \"soon\" is not a time above zero and at most 24h0m0s; write it like 30m\nscope[0].adapter: no adapter", "correct what is named"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h.write(t, "task.json", c.spec)
