@@ -91,7 +91,7 @@ func (s *Server) absolute(w http.ResponseWriter, r *http.Request) {
 
 	ctx, cancel := contextOfBoth(r, t.task)
 	defer cancel()
-	s.wire.Carry(w, r.WithContext(ctx), "http", t.callbacks())
+	s.wire.ServeRequest(w, r.WithContext(ctx), "http", t.callbacks())
 }
 
 // agentConn is the key of the agent's connection in a request's context.
@@ -107,7 +107,7 @@ func contextOfBoth(r *http.Request, t *task) (ctx context.Context, cancel func()
 	stopTask := context.AfterFunc(t.Context(), func() { cancelCause(context.Cause(t.Context())) })
 	stopConn := context.AfterFunc(r.Context(), func() {
 		conn, _ := r.Context().Value(agentConn{}).(net.Conn)
-		if bad := agents.FaultOf(conn); bad != nil {
+		if bad := agents.GuardFault(conn); bad != nil {
 			cancelCause(bad)
 			return
 		}

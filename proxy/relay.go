@@ -85,7 +85,7 @@ func (x *exchange) outcomeRecord() *audit.Record {
 		r.Stripped = append(r.Stripped, x.strippedRecord(b))
 	}
 	if x.messages != nil {
-		r.MessagesUp, r.MessagesDown = x.messages.Up.Load(), x.messages.Down.Load()
+		r.MessagesUp, r.MessagesDown = x.messages.FromAgent.Load(), x.messages.ToAgent.Load()
 	}
 	return r
 }

@@ -18,7 +18,7 @@ func (x *exchange) strip() {
 	x.out.Head = wire.Head{
 		Proto: in.Proto, Method: in.Method, Scheme: in.Scheme, Authority: in.Authority,
 		Path: in.Path, HasQuery: in.HasQuery, Length: in.Length, Upgrade: in.Upgrade,
-		Expect: in.Expect && x.body == nil, TakesTrailers: in.TakesTrailers, Announced: in.Announced,
+		ExpectContinue: in.ExpectContinue && x.body == nil, AcceptsTrailers: in.AcceptsTrailers, AnnouncedTrailers: in.AnnouncedTrailers,
 	}
 
 	x.out.Fields, x.cookies, x.borrowed = x.adapter.Strip(make([]wire.Field, 0, len(in.Fields)+4), in.Fields)

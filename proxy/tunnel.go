@@ -134,7 +134,7 @@ func (t *tunnel) intercept(client net.Conn) {
 		return
 	}
 
-	client = agents.Bare(client)
+	client = agents.Unguard(client)
 	conn := &interceptedConn{Conn: client, tunnel: t, first: bufio.NewReaderSize(client, firstRead)}
 	_ = client.SetReadDeadline(time.Now().Add(t.server.opt.HandshakeTimeout))
 	first, err := conn.first.Peek(1)

@@ -43,11 +43,11 @@ type Head struct {
 	ProxyAuthorization string
 	// Expect: whoever sends the body waits for 100 Continue, which the first
 	// read of Body gives it (RFC 9110 section 10.1.1).
-	Expect bool
-	// TakesTrailers is TE: trailers (RFC 9110 section 10.1.4).
-	TakesTrailers bool
-	// Announced is the value of Trailer: the names of fields behind the body.
-	Announced string
+	ExpectContinue bool
+	// AcceptsTrailers is TE: trailers (RFC 9110 section 10.1.4).
+	AcceptsTrailers bool
+	// AnnouncedTrailers is the value of Trailer: the names of fields behind the body.
+	AnnouncedTrailers string
 }
 
 // Request is one request. Body is nil when there is none; it is read by one
@@ -76,10 +76,10 @@ type Response struct {
 	// a 304 it is what a body would have had, and Body is nil.
 	Length int64
 	Body   io.ReadCloser
-	// Trailers may be nil and is valid after Body gave io.EOF. Announced is what
+	// Trailers may be nil and is valid after Body gave io.EOF. AnnouncedTrailers is what
 	// Trailer named beforehand.
 	Trailers  func() []Field
-	Announced string
+	AnnouncedTrailers string
 	// Switched is set with Status 101, or 200 to an extended CONNECT: from
 	// then on the two byte streams are joined. Whoever gets it closes it.
 	Switched io.ReadWriteCloser
@@ -105,7 +105,7 @@ type Callbacks struct {
 
 // Messages counts whole messages of a WebSocket: Up from the agent, Down to it.
 // Control frames are none.
-type Messages struct{ Up, Down atomic.Int64 }
+type Messages struct{ FromAgent, ToAgent atomic.Int64 }
 
 // first is the first field of that name, or "".
 func Value(fields []Field, name string) string {

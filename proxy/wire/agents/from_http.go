@@ -40,7 +40,7 @@ func fromHTTP(r *http.Request) (*wire.Request, *wire.Malformed) {
 		if !h1.IsToken(name) || h1.ForbiddenInTrailer(name) {
 			return nil, wire.Ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
 		}
-		in.Announced = h1.AppendMember(in.Announced, name)
+		in.AnnouncedTrailers = h1.AppendMember(in.AnnouncedTrailers, name)
 	}
 	return in, nil
 }
@@ -112,7 +112,7 @@ func readHopField(in *wire.Request, r *http.Request, m h1.Role, f wire.Field) *w
 			return wire.Ambiguous("the target names another host than Host does")
 		}
 	case h1.RoleTE:
-		in.TakesTrailers = in.TakesTrailers || strings.EqualFold(f.Value, "trailers")
+		in.AcceptsTrailers = in.AcceptsTrailers || strings.EqualFold(f.Value, "trailers")
 	case h1.RoleContentLength:
 		var n int64
 		if !h1.ParseLength(f.Value, &n) || len(r.Header["Content-Length"]) > 1 || n != r.ContentLength && r.ContentLength >= 0 {

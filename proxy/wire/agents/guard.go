@@ -55,9 +55,9 @@ func (s *Server) Guard(conn net.Conn, malformed func(context.Context, *wire.Malf
 	return &guarded{Conn: conn, cfg: &s.cfg, why: malformed, src: h1.Reader{Conn: conn}, wake: make(chan struct{})}
 }
 
-// FaultOf is why a guarded connection gives no further bytes, or nil. The parser
+// GuardFault is why a guarded connection gives no further bytes, or nil. The parser
 // takes any error of a read for the agent's end, and keeps no cause.
-func FaultOf(conn net.Conn) *wire.Malformed {
+func GuardFault(conn net.Conn) *wire.Malformed {
 	if g, ok := conn.(*guarded); ok {
 		return g.fault.Load()
 	}
@@ -344,9 +344,9 @@ func (g *guarded) CloseWrite() error {
 	return nil
 }
 
-// Bare is the connection beneath a guard that passes raw bytes and holds none
+// Unguard is the connection beneath a guard that passes raw bytes and holds none
 // back; any other connection as it is. It is to be called by whoever reads.
-func Bare(conn net.Conn) net.Conn {
+func Unguard(conn net.Conn) net.Conn {
 	if g, ok := conn.(*guarded); ok && g.raw.Load() && len(g.out) == 0 && g.src.Empty() {
 		g.src.ReleaseBuffer()
 		return g.Conn

@@ -175,11 +175,11 @@ func (c *h1Conn) openBody(in *wire.Request) {
 		msg := c.msg
 		b.Framing, b.Left, b.AllowTrailer = h1.Chunked, 0, msg.Announces
 		b.MaxTrailerBytes, b.MaxTrailerFields = c.s.cfg.MaxHeadBytes, c.s.cfg.MaxFields
-		in.Trailers, in.Announced = b.Trailers, c.msg.Trailer
+		in.Trailers, in.AnnouncedTrailers = b.Trailers, c.msg.Trailer
 	}
 	if c.msg.ExpectContinue {
 		c.gate = &gate{Conn: c.conn, stall: c.s.cfg.BodyStall}
-		b.Continue, in.Expect = c.gate, true
+		b.Continue = c.gate
 	}
 	c.body, in.Body = b, b
 }

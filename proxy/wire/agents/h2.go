@@ -103,16 +103,16 @@ func (s *Server) serveH2(ctx context.Context, conn net.Conn, scheme string, door
 	return nil
 }
 
-// Carry answers one request that net/http has parsed from HTTP/1.1, in the way of
+// ServeRequest answers one request that net/http has parsed from HTTP/1.1, in the way of
 // streams: what comes is passed on as it comes, and an answer that breaks off
 // ends the connection (it panics with http.ErrAbortHandler, as a Handler may).
 // The connection is under Guard; a WebSocket takes it over. r's context is the
 // exchange's.
-func (s *Server) Carry(w http.ResponseWriter, r *http.Request, scheme string, door wire.Callbacks) {
+func (s *Server) ServeRequest(w http.ResponseWriter, r *http.Request, scheme string, door wire.Callbacks) {
 	x := &h2Stream{s: s, door: door, w: w, r: r, scheme: scheme, method: r.Method}
 	in, bad := s.within(r)
 	if bad == nil && in.Body != nil {
-		in.Expect = strings.EqualFold(r.Header.Get("Expect"), "100-continue")
+		in.ExpectContinue = strings.EqualFold(r.Header.Get("Expect"), "100-continue")
 	}
 	x.serve(in, bad)
 }
@@ -125,7 +125,7 @@ type h2Stream struct {
 	r       *http.Request
 	scheme  string
 	method  string
-	conn    *h2Conn // nil for what another parser took (Carry)
+	conn    *h2Conn // nil for what another parser took (ServeRequest)
 	stream  uint32
 	body    *streamBody
 	joined  int64    // bytes from the agent after a switch

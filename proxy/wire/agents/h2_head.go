@@ -153,18 +153,18 @@ func (h *h2Head) hop(m h1.Role, value string) (bad *wire.Malformed) {
 		if !strings.EqualFold(value, "trailers") {
 			return wire.Ambiguous("TE is not trailers (RFC 9113 section 8.2.2)")
 		}
-		h.TakesTrailers = true
+		h.AcceptsTrailers = true
 	case h1.RoleExpect:
-		if h.Expect || !strings.EqualFold(value, "100-continue") {
+		if h.ExpectContinue || !strings.EqualFold(value, "100-continue") {
 			return &wire.Malformed{Code: wire.CodeAmbiguous, Status: http.StatusExpectationFailed, Detail: "Expect is not exactly 100-continue"}
 		}
-		h.Expect = true
+		h.ExpectContinue = true
 	case h1.RoleTrailer:
 		h1.EachMember(value, func(name string) bool {
 			if !h1.IsToken(name) || h1.ForbiddenInTrailer(name) {
 				bad = wire.Ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
 			}
-			h.Announced = h1.AppendMember(h.Announced, http.CanonicalHeaderKey(name))
+			h.AnnouncedTrailers = h1.AppendMember(h.AnnouncedTrailers, http.CanonicalHeaderKey(name))
 			return bad == nil
 		})
 	case h1.RoleProxyAuthorization: // it named the task when the tunnel was opened
@@ -223,7 +223,7 @@ func (h *h2Head) settle() *wire.Malformed {
 	default:
 		h.Length = 0
 	}
-	h.Expect = h.Expect && h.Length != 0
+	h.ExpectContinue = h.ExpectContinue && h.Length != 0
 	return nil
 }
 

@@ -158,11 +158,11 @@ func appendStandIn(b []byte, h h2Frame, head *h2Head, priority []byte) []byte {
 	}
 	p = append(p, 0x87) // https
 	p = appendLiteral(p, ":path", "/"+strconv.FormatUint(uint64(h.stream), 10))
-	if head.Expect {
+	if head.ExpectContinue {
 		p = appendLiteral(p, "expect", "100-continue")
 	}
-	if head.Announced != "" {
-		p = appendLiteral(p, "trailer", head.Announced)
+	if head.AnnouncedTrailers != "" {
+		p = appendLiteral(p, "trailer", head.AnnouncedTrailers)
 	}
 	if head.priority != "" && len(head.priority) < 64 {
 		p = appendLiteral(p, "priority", head.priority)

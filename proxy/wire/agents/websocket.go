@@ -42,7 +42,7 @@ func splice(agent, saas side, linger time.Duration, m *wire.Messages) (sent, rec
 		m = &wire.Messages{}
 	}
 	s := &splicing{agent: agent, saas: saas, linger: linger}
-	s.up.count, s.down.count = &m.Up, &m.Down
+	s.up.count, s.down.count = &m.FromAgent, &m.ToAgent
 	var up sync.WaitGroup
 	up.Go(func() { received = s.pass(saas, agent, &s.up) })
 	sent = s.pass(agent, saas, &s.down)
@@ -133,7 +133,7 @@ func (c *h1Conn) join(resp *wire.Response) (err error) {
 	return endedBy(c.ctx, err)
 }
 
-// takeOver carries a WebSocket on a connection of another parser's (Carry), which
+// takeOver carries a WebSocket on a connection of another parser's (ServeRequest), which
 // lies under a guard: that holds back what the agent sent behind its handshake until
 // it sees the 101, so the parser has read none of it.
 func (x *h2Stream) takeOver(resp *wire.Response) {

@@ -141,7 +141,7 @@ func (x *exchange) send() error {
 		buffers.PutBuffer(buf)
 		return err
 	}
-	if n := x.out.Length; n > 0 && n <= int64(cap(b)-len(b)) && !x.out.Expect {
+	if n := x.out.Length; n > 0 && n <= int64(cap(b)-len(b)) && !x.out.ExpectContinue {
 		whole := b[:len(b)+int(n)]
 		if _, err = io.ReadFull(x.out.Body, whole[len(b):]); err == nil {
 			err = x.write(whole)

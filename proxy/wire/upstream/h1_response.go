@@ -35,7 +35,7 @@ func (x *exchange) answer(m *h1.ResponseHead) (*wire.Response, error) {
 	case m.Chunked:
 		b.Framing, b.Left = h1.Chunked, 0
 		b.MaxTrailerBytes, b.MaxTrailerFields = cfg.MaxHeadBytes, cfg.MaxFields
-		resp.Trailers, resp.Announced = b.Trailers, m.Trailer
+		resp.Trailers, resp.AnnouncedTrailers = b.Trailers, m.Trailer
 	case m.Length < 0:
 		b.Framing, x.keep = h1.UntilClose, false
 	case m.Length <= int64(cfg.KeepBody):

@@ -101,7 +101,7 @@ func (u *upload) agentError() error {
 
 func (u *upload) run(buf *buffers.Buffer) {
 	defer buffers.PutBuffer(buf)
-	if u.x.out.Expect && !u.wanted() {
+	if u.x.out.ExpectContinue && !u.wanted() {
 		return
 	}
 	var err error

@@ -172,10 +172,10 @@ func (x *h2exchange) request(out *wire.Request) (*http.Request, error) {
 	if _, ok := header["User-Agent"]; !ok {
 		header["User-Agent"] = nil // none of our own
 	}
-	if out.TakesTrailers {
+	if out.AcceptsTrailers {
 		header["Te"] = []string{"trailers"}
 	}
-	if out.Expect && out.Body != nil {
+	if out.ExpectContinue && out.Body != nil {
 		header["Expect"] = []string{"100-continue"}
 	}
 	req := &http.Request{Method: out.Method, URL: u, Host: key.authority, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
@@ -183,7 +183,7 @@ func (x *h2exchange) request(out *wire.Request) (*http.Request, error) {
 		req.Body = &h2upload{x: x, out: out, req: req}
 		req.ContentLength = out.Length
 		if out.Trailers != nil {
-			req.Trailer = announcedHeader(out.Announced)
+			req.Trailer = announcedHeader(out.AnnouncedTrailers)
 		}
 	}
 	return req.WithContext(x.traced(out.Body != nil)), nil

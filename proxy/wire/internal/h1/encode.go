@@ -37,12 +37,12 @@ func AppendRequestHead(b []byte, authority string, out *wire.Request) ([]byte, e
 		b = append(b, '\r', '\n')
 	case out.Length < 0:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-		b = appendAnnounced(b, out.Announced)
+		b = appendAnnounced(b, out.AnnouncedTrailers)
 	}
-	if out.Expect && out.Body != nil {
+	if out.ExpectContinue && out.Body != nil {
 		b = append(b, "Expect: 100-continue\r\n"...)
 	}
-	if out.TakesTrailers {
+	if out.AcceptsTrailers {
 		b = append(b, "Connection: TE\r\nTE: trailers\r\n"...)
 	}
 	return append(b, '\r', '\n'), nil
@@ -85,7 +85,7 @@ func AppendResponseHead(b []byte, resp *wire.Response, chunked, close bool) ([]b
 	switch {
 	case chunked:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-		b = appendAnnounced(b, resp.Announced)
+		b = appendAnnounced(b, resp.AnnouncedTrailers)
 	case resp.Status == http.StatusSwitchingProtocols:
 		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
 	case resp.Status < 200 || resp.Status == http.StatusNoContent: // RFC 9110 section 8.6

@@ -18,17 +18,16 @@ const (
 // message is a head with what only framing needs.
 type RequestHead struct {
 	wire.Head
-	HTTP10         bool
-	Close          bool // the agent wants, or HTTP/1.0 demands, no further message
-	ExpectContinue bool // 100-continue
-	Chunked        bool
-	listed         string // what Connection lists, or ""
-	Trailer        string // what Trailer announces, or ""
-	typed          bool
-	upgrade        bool // Connection lists it
-	framings       int
-	hosts          int
-	offered        string // the value of Upgrade
+	HTTP10   bool
+	Close    bool // the agent wants, or HTTP/1.0 demands, no further message
+	Chunked  bool
+	listed   string // what Connection lists, or ""
+	Trailer  string // what Trailer announces, or ""
+	typed    bool
+	upgrade  bool // Connection lists it
+	framings int
+	hosts    int
+	offered  string // the value of Upgrade
 }
 
 // parseHead reads one request's head, from its request line to its empty line.
@@ -123,7 +122,7 @@ func (m *RequestHead) sift() *wire.Malformed {
 			m.offered = f.Value
 		case RoleTE:
 			EachMember(f.Value, func(coding string) bool {
-				m.TakesTrailers = m.TakesTrailers || strings.EqualFold(coding, "trailers")
+				m.AcceptsTrailers = m.AcceptsTrailers || strings.EqualFold(coding, "trailers")
 				return true
 			})
 		case RoleExpect:
