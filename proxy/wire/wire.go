@@ -1,8 +1,11 @@
-// Package wire moves bytes and decides nothing. It turns what an agent sends,
-// in HTTP/1.1 or HTTP/2, into one neutral Request, gives that to the corridor's
-// walk, and writes the Response it gets back; towards the SaaS it sends exactly
-// the Request the walk built. Whatever two parsers could read in two ways is
-// refused before any parser sees it.
+// Package wire defines what the two HTTP sides of Byline and the request pipeline
+// exchange: a neutral request and response, the callbacks that a server calls, the
+// errors, and the limits.
+//
+// Package agents serves connections of agents, in HTTP/1.1 and HTTP/2, and package
+// upstream makes round trips to applications. Both carry messages and make no
+// decision about them. A message that two parsers could read in two ways is refused
+// before the pipeline sees it.
 package wire
 
 import (
@@ -12,102 +15,116 @@ import (
 	"sync/atomic"
 )
 
-// Field is one header or trailer field as it was received: the name keeps its
-// case, the value has no surrounding white space.
+// Field is a header or trailer field. The name keeps the case in which it was
+// received; the value has no surrounding white space.
 type Field = struct{ Name, Value string }
 
-// Head is a request's head in neutral form, whatever protocol carried it.
-// Strings stay valid for as long as they are kept; Fields is lent until the
-// walk's Response is done, and is then used again for the next request.
+// Head is the head of a request, independent of the protocol that carried it. Its
+// strings may be kept. Fields is valid until the Done of the exchange's Response
+// was called and is reused for the next request after that.
 type Head struct {
-	// Proto is "HTTP/1.1" or "HTTP/2.0": what the agent speaks.
+	// Proto is the protocol that the agent speaks, "HTTP/1.1" or "HTTP/2.0".
 	Proto string
-	// Method is case-sensitive (RFC 9110 section 9.1); Scheme is "http" or
-	// "https"; Authority is as the agent named it (Host or :authority), in
-	// lower case, with the port if it gave one.
-	Method, Scheme, Authority string
-	// Path is undecoded and begins with "/", or is "*" for OPTIONS.
+	// Method is case-sensitive (RFC 9110 section 9.1).
+	Method string
+	// Scheme is "http" or "https".
+	Scheme string
+	// Authority is Host or :authority in lower case, with the port if the agent
+	// gave one.
+	Authority string
+	// Path is not decoded. It begins with "/", or is "*" for OPTIONS.
 	Path string
-	// Query is undecoded and without its "?"; HasQuery tells "/a?" from "/a".
-	Query    string
+	// Query is not decoded and does not include the "?".
+	Query string
+	// HasQuery tells "/a?" from "/a".
 	HasQuery bool
-	// Fields come in the order received, without Host, Connection and every
-	// field that it lists, and the other fields that concern one hop.
+	// Fields are in the order in which they were received, without Host, the
+	// fields that frame the message, Connection, every field that Connection
+	// lists, and the other fields that concern a single hop.
 	Fields []Field
-	// Length is 0 without a body, -1 if it is not known in advance, and
-	// otherwise the exact count of bytes.
+	// Length is the number of bytes in the body: 0 without a body, -1 if the
+	// number is not known in advance.
 	Length int64
-	// Upgrade is "websocket" if the agent asked to switch, otherwise "".
+	// Upgrade is "websocket" if the agent asked for that protocol, otherwise "".
 	Upgrade string
-	// ProxyAuthorization is set for absolute-form requests alone.
+	// ProxyAuthorization is set only for requests in absolute form.
 	ProxyAuthorization string
-	// Expect: whoever sends the body waits for 100 Continue, which the first
-	// read of Body gives it (RFC 9110 section 10.1.1).
+	// ExpectContinue reports that the sender waits for 100 Continue before it sends
+	// the body. The first read of Body sends it (RFC 9110 section 10.1.1).
 	ExpectContinue bool
-	// AcceptsTrailers is TE: trailers (RFC 9110 section 10.1.4).
+	// AcceptsTrailers reports that TE lists trailers (RFC 9110 section 10.1.4).
 	AcceptsTrailers bool
-	// AnnouncedTrailers is the value of Trailer: the names of fields behind the body.
+	// AnnouncedTrailers is the value of Trailer, a list of names.
 	AnnouncedTrailers string
 }
 
-// Request is one request. Body is nil when there is none; it is read by one
-// goroutine at a time. Trailers may be nil and is to be called after Body gave
-// io.EOF.
+// Request is a request with its body.
 type Request struct {
 	Head
-	Body     io.Reader
+	// Body is nil if there is none. It is read by one goroutine at a time.
+	Body io.Reader
+	// Trailers returns the trailer fields and may be nil. It is called after Body
+	// returned io.EOF.
 	Trailers func() []Field
-	// Interim may be nil: then interim answers are dropped.
+	// Interim receives interim responses. If it is nil they are dropped.
 	Interim Interim
 }
 
-// Interim takes interim answers (102 to 199; 101 and 100 are the wire's own
-// affair) on their way to the agent, in order and before the answer itself. It is
-// called by one goroutine at a time, and never once the answer is on its way.
+// Interim receives interim responses on their way to the agent, in order and before
+// the final response. Statuses 100 and 101 do not arrive here; 102 to 199 do. It is
+// called by one goroutine at a time and never after the final response has begun.
 type Interim interface {
 	Interim(status int, fields []Field)
 }
 
-// Response is one answer, to the agent or from the SaaS.
+// Response is a response, from an application or to an agent.
 type Response struct {
+	// Status is the final status code.
 	Status int
+	// Fields are the header fields, under the rules of Head.Fields.
 	Fields []Field
-	// Length is -1 if it is not known in advance. In an answer to HEAD and in
-	// a 304 it is what a body would have had, and Body is nil.
+	// Length is the number of bytes in the body, -1 if it is not known in advance.
+	// For a HEAD request and for status 304 it is the length that the body would
+	// have, and Body is nil.
 	Length int64
-	Body   io.ReadCloser
-	// Trailers may be nil and is valid after Body gave io.EOF. AnnouncedTrailers is what
-	// Trailer named beforehand.
-	Trailers  func() []Field
+	// Body is nil if there is none. Whoever writes the response closes it.
+	Body io.ReadCloser
+	// Trailers returns the trailer fields, valid after Body returned io.EOF. It may
+	// be nil.
+	Trailers func() []Field
+	// AnnouncedTrailers is the value of Trailer, a list of names.
 	AnnouncedTrailers string
-	// Switched is set with Status 101, or 200 to an extended CONNECT: from
-	// then on the two byte streams are joined. Whoever gets it closes it.
+	// Switched is the byte stream that follows status 101, or 200 to an extended
+	// CONNECT. The server joins it with the agent's stream and closes it.
 	Switched io.ReadWriteCloser
-	// Messages may be nil. Otherwise the wire counts there the messages of the
-	// WebSocket that Switched became, up to the time of Done.
+	// Messages counts the WebSocket messages of Switched. It may be nil. The counts
+	// are final when Done is called.
 	Messages *Messages
-	// Done may be nil. The wire calls it exactly once, after the last byte was
-	// handed to the agent's connection or the exchange broke: sent is body bytes
-	// to the agent, received is body bytes from it.
+	// Done is called exactly once, after the last byte was written to the agent's
+	// connection or the exchange broke. sent counts body bytes to the agent,
+	// received body bytes from it. Done may be nil.
 	Done func(sent, received int64, err error)
 }
 
-// Door is the corridor's side of one tunnel. Both functions may be called by
-// many goroutines at once (HTTP/2); a nil answer ends the connection.
+// Messages counts the WebSocket messages of a joined stream, in each direction.
+// Control frames do not count.
+type Messages struct{ FromAgent, ToAgent atomic.Int64 }
+
+// Callbacks are what a server calls for the requests of one connection. Both
+// functions may be called concurrently, because HTTP/2 carries requests
+// concurrently. If one returns nil, the server closes the connection (HTTP/1.1) or
+// resets the stream (HTTP/2) without a response.
 type Callbacks struct {
-	// Walk answers one request. ctx ends with the exchange: when the
-	// connection is cut, when the agent cancels, or when Serve's ctx ends.
+	// Exchange answers a request. ctx ends when the connection is closed, the agent
+	// cancels the request, or the context of Serve ends.
 	Exchange func(ctx context.Context, in *Request) *Response
-	// Malformed answers what no walk may see. On HTTP/1.1 the connection is
-	// closed afterwards.
+	// Malformed answers a message that Exchange must not see. An HTTP/1.1
+	// connection is closed after that response.
 	Malformed func(ctx context.Context, m *Malformed) *Response
 }
 
-// Messages counts whole messages of a WebSocket: Up from the agent, Down to it.
-// Control frames are none.
-type Messages struct{ FromAgent, ToAgent atomic.Int64 }
-
-// first is the first field of that name, or "".
+// Value returns the value of the first field with the given name, compared without
+// regard to case, or "" if there is none.
 func Value(fields []Field, name string) string {
 	for i := range fields {
 		if strings.EqualFold(fields[i].Name, name) {
