@@ -7,8 +7,10 @@ import (
 )
 
 // Outgoing is one request as it goes to the application. The caller fills in what Strip and StripQuery left of the
-// agent's request; Put adds the session. Its fields are secret afterwards.
+// agent's request; Put adds the session. It holds secrets then and prints as REDACTED.
 type Outgoing struct {
+	redacted
+
 	Method   string
 	Host     string // the authority that the agent named; may have a port
 	Path     string

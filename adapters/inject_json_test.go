@@ -11,7 +11,7 @@ import (
 func loadMembers(t testing.TB, members map[string]string, session ...Field) (*Adapter, *Session) {
 	t.Helper()
 	a := small(func(s *Spec) { s.Login.JSON = members })
-	return a, &Session{&sessionState{members: session}}
+	return a, &Session{sessionState: &sessionState{members: session}}
 }
 
 func TestI2ABorrowedSessionInTheBodyIsReplaced(t *testing.T) {

@@ -3,7 +3,6 @@ package adapters
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -15,6 +14,8 @@ import (
 
 // Step is one request of a login or logout. It holds secrets and prints as REDACTED.
 type Step struct {
+	redacted
+
 	Method    string
 	Scheme    string // "" is that of the login
 	Authority string // "" is the host of the login
@@ -25,30 +26,23 @@ type Step struct {
 	NotBefore time.Time // wait until then: the one-time code in it is not valid earlier; zero: do not wait
 }
 
-// Format prints REDACTED under every verb.
-func (Step) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// MarshalText covers JSON and zerolog.
-func (Step) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
 // Reply is the answer to a Step. Body may be cut off at some MiB. It holds secrets and prints as REDACTED.
 type Reply struct {
+	redacted
+
 	Status int
 	Fields []Field
 	Body   []byte
 }
 
-// Format prints REDACTED under every verb.
-func (Reply) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// MarshalText covers JSON and zerolog.
-func (Reply) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
 // Dialogue is a login or a logout as a conversation of values: the caller sends what Next gives and hands back the
 // answer. It follows no redirect by itself. It belongs to one goroutine and prints as REDACTED.
-type Dialogue struct{ *dialogueState }
+type Dialogue struct {
+	redacted
+	*dialogueState
+}
 
-// dialogueState lies behind one more pointer for the reason of sessionState.
+// dialogueState is what a Dialogue hides behind a pointer; see redacted.
 type dialogueState struct {
 	a         *Adapter
 	kind      Kind
@@ -72,17 +66,11 @@ type dialogueState struct {
 	now       func() time.Time // the clock; tests set it
 }
 
-// Format prints REDACTED under every verb.
-func (d *Dialogue) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// MarshalText covers JSON and zerolog.
-func (d *Dialogue) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
 // Login begins a login. pins are the fields of the first request, from which the pinned headers are taken; a
 // User-Agent among them goes with the login in any case. The host is the adapter's first one that is no wildcard,
 // over the upstream's scheme; where the agent named another, say so with At before the first Next.
 func (a *Adapter) Login(secret Revealer, pins []Field) *Dialogue {
-	s := &Session{&sessionState{scheme: "https", pins: a.pinsOf(pins)}}
+	s := &Session{sessionState: &sessionState{scheme: "https", pins: a.pinsOf(pins)}}
 	if strings.HasPrefix(a.spec.Upstream.URL, "http://") {
 		s.scheme = "http"
 	}
@@ -93,7 +81,7 @@ func (a *Adapter) Login(secret Revealer, pins []Field) *Dialogue {
 		}
 	}
 	s.username, _ = secret.Reveal("username")
-	return &Dialogue{&dialogueState{a: a, kind: kinds[a.spec.Login.Kind].Kind, secret: secret, session: s, steps: a.spec.Login.Steps, taken: map[string]string{},
+	return &Dialogue{dialogueState: &dialogueState{a: a, kind: kinds[a.spec.Login.Kind].Kind, secret: secret, session: s, steps: a.spec.Login.Steps, taken: map[string]string{},
 		now: time.Now, final: a.spec.Login.Success, agent: fieldValue(pins, "User-Agent")}}
 }
 
@@ -113,7 +101,7 @@ func (a *Adapter) Logout(s *Session) *Dialogue {
 	if !ok {
 		kind = pageRecipe
 	}
-	return &Dialogue{&dialogueState{a: a, kind: kind, session: s, steps: steps, taken: maps.Clone(s.taken), now: time.Now}}
+	return &Dialogue{dialogueState: &dialogueState{a: a, kind: kind, session: s, steps: steps, taken: maps.Clone(s.taken), now: time.Now}}
 }
 
 // Next gives the request to send after last, the answer to the one before (nil at first). A nil Step: finished, and

@@ -1,8 +1,6 @@
 package adapters
 
 import (
-	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -17,10 +15,12 @@ import (
 
 // Session is what the SaaS accepts after login: headers, pinned headers and a jar of held cookies. It is plain values,
 // whatever the kind of login. It prints as REDACTED and is safe for concurrent use.
-type Session struct{ *sessionState }
+type Session struct {
+	redacted
+	*sessionState
+}
 
-// sessionState lies behind one more pointer, because fmt prints the struct behind a pointer of the wrong verb, also in
-// an unexported field, where it asks no Format method.
+// sessionState is what a Session hides behind a pointer; see redacted.
 type sessionState struct {
 	scheme, authority string // where the login took place
 	headers           []Field
@@ -50,12 +50,6 @@ type pinned struct {
 
 // maxRotated bounds how many replaced cookie values stay masked.
 const maxRotated = 32
-
-// Format prints REDACTED under every verb.
-func (s *Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// MarshalText covers JSON and zerolog; Marshal is the one way to the values.
-func (s *Session) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Mask overwrites the session's secrets, replaced cookie values included. Nil when it has none. The Mask is a
 // snapshot: ask after Shield, which may have put new cookies into the jar.

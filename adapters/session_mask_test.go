@@ -11,7 +11,7 @@ import (
 // and repeats what it was sent: in the head, and in a body that goes on.
 func TestI1ValuesThatWereSentStayMaskedHoweverOftenTheyAreReplaced(t *testing.T) {
 	a := small(func(s *Spec) { s.Cookies.Hold = []string{"sid"} })
-	s := &Session{&sessionState{}}
+	s := &Session{sessionState: &sessionState{}}
 	set := func(n int) []Field {
 		return []Field{{Name: "Set-Cookie", Value: fmt.Sprintf("sid=session/number%%20%d; Path=/", n)}}
 	}
@@ -42,7 +42,7 @@ func TestI1ValuesThatWereSentStayMaskedHoweverOftenTheyAreReplaced(t *testing.T)
 
 func BenchmarkRotate(b *testing.B) {
 	a := small(func(s *Spec) { s.Cookies.Hold = []string{"sid"} })
-	s := &Session{&sessionState{}}
+	s := &Session{sessionState: &sessionState{}}
 	b.ReportAllocs()
 	for n := range b.N {
 		a.Shield(nil, maskerAt(s, "app.example", "/"), []Field{{Name: "Set-Cookie", Value: fmt.Sprintf("sid=0123456789abcdef/0123456789%%20abcdef%d; Path=/", n)}})

@@ -52,7 +52,7 @@ func (a *Adapter) Restore(text []byte) (*Session, error) {
 	if doc.Version != 1 || doc.Authority == "" {
 		return nil, fmt.Errorf("the stored session has version %d: this program reads 1", doc.Version)
 	}
-	s := &Session{&sessionState{scheme: doc.Scheme, authority: doc.Authority, headers: doc.Headers, query: doc.Query, members: doc.Members, digest: doc.Digest, until: doc.Until, pins: doc.Pins, taken: doc.Taken,
+	s := &Session{sessionState: &sessionState{scheme: doc.Scheme, authority: doc.Authority, headers: doc.Headers, query: doc.Query, members: doc.Members, digest: doc.Digest, until: doc.Until, pins: doc.Pins, taken: doc.Taken,
 		secrets: doc.Secrets, username: doc.Username, rotated: doc.Rotated}}
 	if s.digest != nil && !s.digest.Resume() {
 		return nil, errors.New("the stored session has an unknown digest algorithm")

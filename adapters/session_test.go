@@ -13,7 +13,7 @@ import (
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
 func sessionWith(a *Adapter, host, path string, set ...string) *Session {
-	s := &Session{&sessionState{scheme: "https", authority: host}}
+	s := &Session{sessionState: &sessionState{scheme: "https", authority: host}}
 	for _, c := range set {
 		a.keepCookies(s, []Field{{Name: "Set-Cookie", Value: c}}, host, path, noon)
 	}

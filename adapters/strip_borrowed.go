@@ -1,18 +1,13 @@
 package adapters
 
-import (
-	"fmt"
-	"io"
-)
-
-const redacted = "REDACTED"
-
 // Hidden is a value that no fmt verb, JSON encoder or logger can print. The zero value holds the empty string.
-// It is a pointer inside, so that it stays hidden also where fmt walks unexported fields and calls no method.
-type Hidden struct{ value *string }
+type Hidden struct {
+	redacted
+	value *string
+}
 
 // Hide wraps a value.
-func Hide(value string) Hidden { return Hidden{&value} }
+func Hide(value string) Hidden { return Hidden{value: &value} }
 
 // Reveal is the value itself: for the fingerprint, never for a log.
 func (h Hidden) Reveal() string {
@@ -21,12 +16,6 @@ func (h Hidden) Reveal() string {
 	}
 	return *h.value
 }
-
-// Format prints REDACTED under every verb.
-func (h Hidden) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// MarshalText covers JSON, YAML and zerolog.
-func (h Hidden) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Borrowed is a credential that the agent carried and that stays behind.
 type Borrowed struct {

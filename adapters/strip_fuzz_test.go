@@ -25,7 +25,7 @@ func FuzzMarkedCookie(f *testing.F) {
 		}
 		header := before + name + "=" + mark + after
 		out, cookies, _ := a.Strip(nil, []Field{{Name: field, Value: header}})
-		out = a.putFields(out, &Session{&sessionState{}}, cookies, "app.example", "/", true, time.Time{})
+		out = a.putFields(out, &Session{sessionState: &sessionState{}}, cookies, "app.example", "/", true, time.Time{})
 		for _, o := range out {
 			if !strings.Contains(o.Value, mark) {
 				continue

@@ -125,7 +125,7 @@ func FuzzCookies(f *testing.F) {
 	a := small(nil)
 	f.Fuzz(func(t *testing.T, header string) {
 		_, cookies, _ := a.Strip(nil, []Field{{Name: "Cookie", Value: header}})
-		s := &Session{&sessionState{}}
+		s := &Session{sessionState: &sessionState{}}
 		for _, field := range a.putFields(nil, s, cookies, "app.example", "/", true, time.Time{}) {
 			if strings.ContainsAny(field.Value, "\r\n\x00") {
 				t.Fatalf("a line break went on: %q", field.Value)
@@ -179,11 +179,11 @@ func FuzzStrip(f *testing.F) {
 
 func TestI1NothingPrints(t *testing.T) {
 	const canary = "canary-7f3a9b"
-	s := &Session{&sessionState{headers: []Field{{Name: "A", Value: canary}}, secrets: []string{canary}, taken: map[string]string{"x": canary}}}
+	s := &Session{sessionState: &sessionState{headers: []Field{{Name: "A", Value: canary}}, secrets: []string{canary}, taken: map[string]string{"x": canary}}}
 	s.jar.Replace([]cookie.Cookie{{Name: "c", Value: canary}})
-	d := &Dialogue{&dialogueState{a: small(nil), session: s, agent: canary}}
+	d := &Dialogue{dialogueState: &dialogueState{a: small(nil), session: s, agent: canary}}
 	values := []any{Hide(canary), Borrowed{Value: Hide(canary)}, s, d, Step{Body: []byte(canary), Path: canary}, &Step{Path: canary},
-		Reply{Body: []byte(canary)}, struct{ b Borrowed }{Borrowed{Value: Hide(canary)}}, struct{ s *Session }{s}, struct{ d *Dialogue }{d}}
+		Reply{Body: []byte(canary)}, Outgoing{Path: canary}, &Outgoing{Body: []byte(canary)}, *s, *d, struct{ b Borrowed }{Borrowed{Value: Hide(canary)}}, struct{ s *Session }{s}, struct{ d *Dialogue }{d}}
 	for _, v := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			text := fmt.Sprintf(verb, v)
