@@ -15,11 +15,11 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/agents"
 )
 
-// front returns step 0 of the walk, the handler of the proxy port. goproxy parses
-// CONNECT; front authenticates, then refuses the request or takes the connection
+// frontHandler returns step 0 of the walk, the handler of the proxy port. goproxy parses
+// CONNECT; the handler authenticates, then refuses the request or takes the connection
 // over. Requests in absolute form go straight to the walk, because goproxy would
 // end an answer that breaks off as if it were complete.
-func (s *Server) front() http.Handler {
+func (s *Server) frontHandler() http.Handler {
 	p := goproxy.NewProxyHttpServer()
 	p.Logger = silentLogger{}
 	p.NonproxyHandler = http.HandlerFunc(s.refuseNonProxyRequest)

@@ -7,14 +7,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
-// metrics are the figures an operator watches. No label holds a name that an
-// agent can choose, so their number is bounded by the configuration.
+// metrics are what an operator monitors. Labels hold only names that the
+// configuration sets, never one that an agent can choose, so the number of series
+// is bounded.
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -23,8 +25,9 @@ type metrics struct {
 	tunnels  *prometheus.GaugeVec
 	reloads  *prometheus.CounterVec
 	alerts   *prometheus.CounterVec
-	adapters sync.Map      // name → *adapterMeters
-	closed   atomic.Uint64 // tunnels
+
+	perAdapter sync.Map      // adapter name → *adapterMetrics
+	closed     atomic.Uint64 // tunnels that were closed
 }
 
 func newMetrics(log *journal.Log, tasks func() float64, leases func() float64) *metrics {
@@ -35,29 +38,50 @@ func newMetrics(log *journal.Log, tasks func() float64, leases func() float64) *
 		logins:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_logins_total", Help: "Logins at applications."}, []string{"adapter", "result"}),
 		tunnels:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "byline_tunnels", Help: "Open tunnels."}, []string{"kind"}),
 		reloads:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_reloads_total", Help: "Reloads of configuration, adapters and policies."}, []string{"result"}),
+		alerts:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_alerts_total", Help: "Borrowed sessions seen for the first time (borrowed_seen) or with another agent (borrowed_shared)."}, []string{"adapter", "code"}),
 	}
-	m.alerts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_alerts_total", Help: "Borrowed sessions seen for the first time (borrowed_seen) or with another agent (borrowed_shared)."}, []string{"adapter", "code"})
+
 	gauge := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
 	}
-	count := func(name, help string, f func() float64) prometheus.Collector {
+	counter := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f)
 	}
 	m.registry.MustRegister(m.requests, m.seconds, m.logins, m.tunnels, m.reloads, m.alerts,
 		gauge("byline_tasks", "Tasks that may act.", tasks),
 		gauge("byline_leases", "Accounts checked out.", leases),
-		count("byline_audit_records_total", "Records made durable.", func() float64 { return float64(log.Stats().Records) }),
-		count("byline_audit_groups_total", "Group commits.", func() float64 { return float64(log.Stats().Groups) }),
-		count("byline_audit_sync_seconds_total", "Time spent waiting for the disk.", func() float64 { return log.Stats().SyncTime.Seconds() }),
+		counter("byline_audit_records_total", "Records made durable.", func() float64 { return float64(log.Stats().Records) }),
+		counter("byline_audit_groups_total", "Group commits.", func() float64 { return float64(log.Stats().Groups) }),
+		counter("byline_audit_sync_seconds_total", "Time spent waiting for the disk.", func() float64 { return log.Stats().SyncTime.Seconds() }),
 		gauge("byline_audit_published", "Records that the published checkpoint covers.", func() float64 { return float64(log.Stats().Published) }),
 		gauge("byline_audit_witnessed", "Records that a quorum of witnesses has signed since the start.", func() float64 { return float64(log.Stats().Witnessed) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
+// adapterMetrics are those of one adapter that every exchange updates. They are
+// kept here because the vectors hash every label at each look-up.
+type adapterMetrics struct {
+	carried [6]atomic.Pointer[prometheus.Counter] // by status class; nil before the first
+	seconds prometheus.Observer
+}
+
+func (m *metrics) of(adapter string) *adapterMetrics {
+	if a, ok := m.perAdapter.Load(adapter); ok {
+		return a.(*adapterMetrics)
+	}
+
+	made := &adapterMetrics{seconds: m.seconds.WithLabelValues(adapter)}
+	stored, _ := m.perAdapter.LoadOrStore(adapter, made)
+	return stored.(*adapterMetrics)
+}
+
+// exchange counts an exchange that is over. An empty code means that the request
+// was carried.
 func (m *metrics) exchange(adapter, code string, status int, d time.Duration) {
 	a := m.of(adapter)
 	a.seconds.Observe(d.Seconds())
+
 	class := status / 100
 	if code != "" || class >= len(a.carried) {
 		m.requests.WithLabelValues(adapter, strconv.Itoa(class)+"xx", code).Inc()
@@ -72,22 +96,6 @@ func (m *metrics) exchange(adapter, code string, status int, d time.Duration) {
 	(*c).Inc()
 }
 
-// adapterMeters are the figures of one adapter that every exchange moves.
-type adapterMeters struct {
-	carried [6]atomic.Pointer[prometheus.Counter] // by status class, made at the first
-	seconds prometheus.Observer
-}
-
-// of finds them without asking the vectors, which hash every label.
-func (m *metrics) of(adapter string) *adapterMeters {
-	if a, ok := m.adapters.Load(adapter); ok {
-		return a.(*adapterMeters)
-	}
-	a := &adapterMeters{seconds: m.seconds.WithLabelValues(adapter)}
-	was, _ := m.adapters.LoadOrStore(adapter, a)
-	return was.(*adapterMeters)
-}
-
 func (m *metrics) login(adapter string, ok bool) {
 	m.logins.WithLabelValues(adapter, result(ok)).Inc()
 }
@@ -99,7 +107,7 @@ func result(ok bool) string {
 	return "failed"
 }
 
-// tunnelOpen counts a tunnel; what it returns counts it out again.
+// tunnelOpen counts an open tunnel. The caller calls closed when it ends.
 func (m *metrics) tunnelOpen(kind string) (closed func()) {
 	g := m.tunnels.WithLabelValues(kind)
 	g.Inc()
@@ -109,6 +117,6 @@ func (m *metrics) tunnelOpen(kind string) (closed func()) {
 	}
 }
 
-func (m *metrics) http() http.Handler {
+func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }

@@ -11,36 +11,41 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
-// resumeTasks restores what an earlier run left in the store: living tasks go on
-// with the accounts they held; for all others the session is logged out and the
-// account checked in, so that no crash holds a lease for ever.
-func (c *Server) resumeTasks() error {
-	stored, err := c.state.Tasks()
+// resumeTasks restores what an earlier run left in the store. Tasks that are still
+// active go on with the accounts they held. For all others the session is logged
+// out and the account checked in, so that no crash holds a lease forever.
+func (s *Server) resumeTasks() error {
+	stored, err := s.state.Tasks()
 	if err != nil {
 		return fmt.Errorf("stored tasks: %w", err)
 	}
-	for _, s := range stored {
-		it, err := c.identities.Restore(s.Doc)
+	for _, st := range stored {
+		it, err := s.identities.Restore(st.Doc)
 		if err != nil {
-			c.opt.Log.Warn().Str("task", s.ID).Err(err).Msg("stored task dropped")
-			_ = c.state.DropTask(s.ID)
+			s.opt.Log.Warn().Str("task", st.ID).Err(err).Msg("stored task dropped")
+			_ = s.state.DropTask(st.ID)
 			continue
 		}
-		c.tasks.Store(it.ID(), &task{Task: it})
+		s.tasks.Store(it.ID(), &task{Task: it})
 	}
-	leases, err := c.state.Leases()
+
+	leases, err := s.state.Leases()
 	if err != nil {
 		return fmt.Errorf("stored leases: %w", err)
 	}
 	for _, l := range leases {
-		c.resumeLease(l)
+		s.resumeLease(l)
 	}
 	return nil
 }
 
-// resumeLease checks the account out again for the task that held it. If that
-// task is over, this is only to end what it left behind.
+// resumeLease checks the account out again for the task that held it. If that task
+// is over, the account is checked out only to end what the task left.
 func (s *Server) resumeLease(l state.Lease) {
+	warn := func(err error, message string) {
+		s.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg(message)
+	}
+
 	t := s.task(l.Task)
 	if t == nil {
 		t = &task{Task: identity.Orphan(l.Task)}
@@ -48,37 +53,40 @@ func (s *Server) resumeLease(l state.Lease) {
 	r := s.rules.Load()
 	a := r.adapters.ByName(l.Adapter)
 	if a == nil {
-		s.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Msg("a lease of an adapter that is gone was left to lapse")
+		warn(nil, "the adapter of a stored lease is gone; the lease is left to lapse")
 		return
 	}
-	left, session, err := s.openStoredSession(a, l.Account)
+
+	stored, session, err := s.openStoredSession(a, l.Account)
 	if err != nil && !errors.Is(err, state.ErrNotFound) {
-		s.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg("stored session cannot be read; it is left to lapse at the application")
+		warn(err, "stored session cannot be read; it is left to lapse at the application")
 	}
-	if left.Home == "" {
-		left.Home, left.Scheme = a.Hosts()[0], "https"
+	if stored.Home == "" {
+		stored.Home, stored.Scheme = a.Hosts()[0], "https"
 	}
-	home, err := r.targetOf(a, canonicalAuthority(left.Home, "https"))
+
+	home, err := r.targetOf(a, canonicalAuthority(stored.Home, "https"))
 	if err == nil {
-		err = s.adoptLease(t, a, l, newHold(&site{r, a, home, left.Scheme}), session)
+		err = s.adoptLease(t, l, newHold(&site{rules: r, adapter: a, home: home, scheme: stored.Scheme}), session)
 	}
 	if err != nil {
-		s.opt.Log.Warn().Str("adapter", l.Adapter).Str("account", l.Account).Err(err).Msg("stored lease not taken back")
+		warn(err, "stored lease not resumed")
 	}
 }
 
-// adoptLease gives a lease that came from the store its connections, and ends it if
-// its task is over.
-func (s *Server) adoptLease(t *task, a *adapters.Adapter, stored state.Lease, h *hold, session *adapters.Session) error {
+// adoptLease gives a lease from the store its connections, and releases it if its
+// task is over.
+func (s *Server) adoptLease(t *task, stored state.Lease, h *hold, session *adapters.Session) error {
 	l, err := s.desk.Checkout(context.Background(), stored.Task, stored.Adapter, []string{stored.Account})
 	if err != nil {
 		return err
 	}
 	h.lease, h.pool = l, upstream.NewPool(s.opt.Wire, s.dialer.Dial)
-	t.holds.Store(a.Name(), h)
+	t.holds.Store(stored.Adapter, h)
 	if t.Active() == nil {
 		return nil
 	}
+
 	h.last.Store(session)
 	s.background.Go(func() {
 		for _, l := range s.desk.CheckIn(stored.Task) {

@@ -14,36 +14,28 @@ import (
 )
 
 // Rules is what an operator edits and can change without a restart: adapters,
-// policies and what hangs on them, read and checked as one.
+// policies and what depends on them, read and checked as one set.
 type Rules struct {
 	Adapters      *adapters.Set
 	Policy        *policy.Set
-	PassThrough   []string // hosts whose tunnels are copied, not read: host, *.suffix, either with :port
-	RefuseOverdue bool     // an adapter past its review_by refuses
+	PassThrough   []string // hosts whose tunnels are copied, not read: host or *.suffix, either with :port
+	RefuseOverdue bool     // refuse requests under an adapter that is past its review_by
 }
 
-// rules is one immutable set, captured once per exchange.
+// rules is one immutable set of Rules. Every exchange captures it once.
 type rules struct {
 	adapters      *adapters.Set
 	policy        *policy.Set
-	pass          []string
+	pass          []string // in lower case
 	refuseOverdue bool
-	upstreams     sync.Map // *adapters.Adapter → *secured
 	dialer        *upstream.Dialer
-	via           *upstream.Proxy // for adapters that name no proxy of their own; nil: none
+	via           *upstream.Proxy // for adapters that name no proxy; nil dials directly
+	settings      sync.Map        // *adapters.Adapter → *upstreamSettings
 }
 
-// compile is the rules with what they need of this corridor.
+// compile checks r and returns it with what it needs of this server.
 func (s *Server) compile(r Rules) (*rules, error) {
-	set, err := compile(r)
-	if err == nil {
-		set.dialer, set.via = s.dialer, s.via
-	}
-	return set, err
-}
-
-func compile(r Rules) (*rules, error) {
-	set := &rules{adapters: r.Adapters, policy: r.Policy, refuseOverdue: r.RefuseOverdue}
+	set := &rules{adapters: r.Adapters, policy: r.Policy, refuseOverdue: r.RefuseOverdue, dialer: s.dialer, via: s.via}
 	for _, host := range r.PassThrough {
 		host = strings.ToLower(host)
 		if r.Adapters.ByHost(host) != nil {
@@ -54,7 +46,8 @@ func compile(r Rules) (*rules, error) {
 	return set, nil
 }
 
-// passThrough tells whether tunnels to the authority are copied unread.
+// passThrough reports whether tunnels to the authority are copied without being
+// read.
 func (r *rules) passThrough(authority string) bool {
 	host, port := wire.SplitAuthority(authority)
 	return slices.ContainsFunc(r.pass, func(pattern string) bool {
@@ -65,14 +58,16 @@ func (r *rules) passThrough(authority string) bool {
 		if wantPort != port {
 			return false
 		}
-		if suffix, wild := strings.CutPrefix(want, "*"); wild {
+
+		suffix, wild := strings.CutPrefix(want, "*")
+		if wild {
 			return strings.HasPrefix(suffix, ".") && strings.HasSuffix(host, suffix) && len(host) > len(suffix)
 		}
 		return want == host
 	})
 }
 
-// names are the hosts that the interception authority may sign (I9).
+// names returns the hosts that the interception authority may sign (I9).
 func (r *rules) names() []string {
 	var names []string
 	for _, a := range r.adapters.All() {
@@ -87,29 +82,32 @@ func (r *rules) names() []string {
 
 // compileGrant compiles a task's scope against these rules.
 func (r *rules) compileGrant(t *identity.Task) *policy.Grant {
-	p := t.Principal()
 	scope := make([]policy.ScopeEntry, 0, len(t.Scope()))
 	for _, e := range t.Scope() {
 		scope = append(scope, policy.ScopeEntry{Adapter: e.Adapter, Actions: e.Actions, Resources: e.Resources})
 	}
+
+	p := t.Principal()
 	return r.policy.Narrow(policy.Subject{Agent: p.Agent, Sponsor: p.Sponsor, Task: p.Task, Purpose: p.Purpose, Grant: p.Grant}, scope)
 }
 
-// checkScope finds names in a spec that no adapter knows, before they become a
-// grant that refuses everything.
+// checkScope returns a problem for every name in a scope that no adapter knows.
+// Such a scope would become a grant that refuses everything.
 func (r *rules) checkScope(s identity.Spec) (problems []error) {
 	for i, e := range s.Scope {
 		if e.Adapter == "" {
-			continue // the spec's own check says so
+			continue // Spec.Check reports it
 		}
+
 		a := r.adapters.ByName(e.Adapter)
 		if a == nil {
 			problems = append(problems, fmt.Errorf("scope[%d].adapter: no adapter is named %q (known: %s)", i, e.Adapter, strings.Join(r.adapterNames(), ", ")))
 			continue
 		}
+		known := actionNames(a)
 		for _, name := range e.Actions {
-			if !strings.Contains(name, "*") && !slices.Contains(actionNames(a), name) {
-				problems = append(problems, fmt.Errorf("scope[%d].actions: %s has no action %q (known: %s)", i, e.Adapter, name, strings.Join(actionNames(a), ", ")))
+			if !strings.Contains(name, "*") && !slices.Contains(known, name) {
+				problems = append(problems, fmt.Errorf("scope[%d].actions: %s has no action %q (known: %s)", i, e.Adapter, name, strings.Join(known, ", ")))
 			}
 		}
 	}
@@ -124,6 +122,7 @@ func (r *rules) adapterNames() []string {
 	return names
 }
 
+// actionNames returns the names of the adapter's actions, each once.
 func actionNames(a *adapters.Adapter) []string {
 	var names []string
 	for _, s := range a.Actions() {

@@ -27,14 +27,14 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
-// Options are what a corridor is made of. cmd fills them from the
-// configuration file; the rooms that need a key or a file arrive open.
+// Options is what a server is made of. cmd fills it from the configuration file.
+// Packages that need a key or a file come opened.
 type Options struct {
-	Instance  string // name of this process in records; stable over restarts
+	Instance  string // name of this process in records; the same after a restart
 	Log       zerolog.Logger
 	Rules     Rules
 	Vault     Vault
-	Sealer    vault.Key // seals stored sessions and keys the fingerprints
+	Sealer    vault.Key // encrypts stored sessions and keys the fingerprints
 	State     state.Store
 	Authority *certs.Authority
 	AuditKey  ed25519.PrivateKey
@@ -44,94 +44,121 @@ type Options struct {
 	Wire     wire.Config
 	Lease    lease.Config
 	Identity identity.Config
-	Guard    []netip.Prefix       // addresses the dialer may reach although they are private
-	Via      upstream.ProxyConfig // the proxy towards applications, where an adapter names no other
-	FrontTLS *tls.Config          // nil: agents speak to the proxy port without TLS
+	Guard    []netip.Prefix       // private addresses that may be dialed all the same
+	Via      upstream.ProxyConfig // the proxy towards applications whose adapter names none
+	FrontTLS *tls.Config          // of the proxy port; nil serves it without TLS
 
-	// HandshakeTimeout bounds an agent's TLS handshake. Default Wire.TLSTimeout.
+	// HandshakeTimeout bounds an agent's TLS handshake. Zero stands for
+	// Wire.TLSTimeout.
 	HandshakeTimeout time.Duration
 }
 
-// Vault is what the corridor needs of the stores: the accounts of an adapter
-// and one account's secret.
+// Vault is what the server needs of a vault: the accounts of an adapter and the
+// secret of one account.
 type Vault interface {
 	vault.Store
 	vault.Lister
 }
 
-// Server is a running proxy. All of its methods may be called concurrently.
+// Server is a running proxy. Its methods may be called concurrently.
 type Server struct {
 	opt        Options
-	rules      atomic.Pointer[rules]
 	log        *journal.Log
 	state      state.Store
 	vault      Vault
 	identities *identity.Registry
 	desk       *lease.Desk[*adapters.Session]
-	dialer     *upstream.Dialer
-	via        *upstream.Proxy // nil: none
-	wire       *agents.Server
-	tls        *tls.Config
 	metrics    *metrics
 	feeds      []*journal.Feed
-	printKey   []byte
-	tasks      sync.Map // id → *task
-	failed     sync.Map // adapter/account → attempt: the last login, where it failed
+	printKey   []byte // of fingerprints
 
-	server     *http.Server
-	stop       chan struct{}
-	background sync.WaitGroup // the goroutines that watch expiry and changed sessions
+	// The two sides of the wire.
+	front  *http.Server
+	wire   *agents.Server
+	tls    *tls.Config // towards agents, inside tunnels
+	dialer *upstream.Dialer
+	via    *upstream.Proxy // nil dials directly
+
+	rules  atomic.Pointer[rules]
+	tasks  sync.Map // id → *task
+	failed sync.Map // accountKey → failedLogin, if the account's last login failed
+
+	stop       chan struct{}  // closed by Close
+	background sync.WaitGroup // goroutines that Close waits for
 }
 
-// Open starts the rooms and takes back what an earlier run left: tasks that are
-// still alive keep their accounts and sessions, the others are logged out and
-// checked in. The corridor answers nothing before Serve.
+// Open opens the log and resumes what an earlier run left: tasks that are still
+// active keep their accounts and sessions, and others are logged out and checked
+// in. The server answers nothing before Serve.
 func Open(opt Options) (*Server, error) {
 	opt.Wire.SetDefaults()
 	if opt.HandshakeTimeout == 0 {
 		opt.HandshakeTimeout = opt.Wire.TLSTimeout
 	}
-	c := &Server{opt: opt, state: opt.State, vault: opt.Vault, stop: make(chan struct{}),
-		dialer: &upstream.Dialer{Allow: opt.Guard}, wire: agents.NewServer(opt.Wire), printKey: opt.Sealer.Derive("fingerprint")}
+	s := &Server{
+		opt:      opt,
+		state:    opt.State,
+		vault:    opt.Vault,
+		printKey: opt.Sealer.Derive("fingerprint"),
+		wire:     agents.NewServer(opt.Wire),
+		dialer:   &upstream.Dialer{Allow: opt.Guard},
+		stop:     make(chan struct{}),
+	}
+
 	var err error
-	if c.via, err = upstream.NewProxy(opt.Via, c.dialer); err != nil {
+	s.via, err = upstream.NewProxy(opt.Via, s.dialer)
+	if err != nil {
 		return nil, fmt.Errorf("upstream.%w", err)
 	}
-	set, err := c.compile(opt.Rules)
+	set, err := s.compile(opt.Rules)
 	if err != nil {
 		return nil, err
 	}
-	c.rules.Store(set)
+	s.rules.Store(set)
 	if err := opt.Authority.Permit(set.names()); err != nil {
 		return nil, fmt.Errorf("interception authority: %w", err)
 	}
-	c.tls = opt.Authority.TLSConfig(hostOf)
-	if c.log, err = journal.Open(opt.Audit, opt.AuditKey, opt.Instance); err != nil {
+	s.tls = opt.Authority.TLSConfig(hostOf)
+
+	s.log, err = journal.Open(opt.Audit, opt.AuditKey, opt.Instance)
+	if err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
-	c.identities = identity.NewRegistry(opt.Identity)
-	c.desk = lease.NewDesk[*adapters.Session](opt.State, opt.Lease)
-	c.metrics = newMetrics(c.log, c.liveTasks, func() float64 { return float64(len(c.desk.Leases())) })
-	c.server = &http.Server{Handler: c.front(), ReadHeaderTimeout: opt.Wire.HeadTimeout, IdleTimeout: opt.Wire.IdleTimeout,
-		MaxHeaderBytes: 2 * opt.Wire.MaxHeadBytes, ErrorLog: nil} // the guard bounds the head; the parser's own bound lies beyond
-	c.server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		return context.WithValue(ctx, agentConn{}, conn)
-	}
-	if err := c.resumeTasks(); err != nil {
-		_ = c.Close(context.Background())
+	s.identities = identity.NewRegistry(opt.Identity)
+	s.desk = lease.NewDesk[*adapters.Session](opt.State, opt.Lease)
+	s.metrics = newMetrics(s.log, s.countActiveTasks, func() float64 { return float64(len(s.desk.Leases())) })
+	s.front = s.newFront()
+
+	if err := s.resumeTasks(); err != nil {
+		_ = s.Close(context.Background())
 		return nil, err
 	}
-	if err := c.startFeeds(opt.Sinks); err != nil {
-		_ = c.Close(context.Background())
+	if err := s.startFeeds(opt.Sinks); err != nil {
+		_ = s.Close(context.Background())
 		return nil, err
 	}
-	c.background.Go(c.watchExpiry)
-	c.background.Go(c.watchSessions)
-	c.background.Go(c.returnMemory)
-	r := c.taskRecord("start", nil)
+	s.background.Go(s.watchExpiry)
+	s.background.Go(s.watchSessions)
+	s.background.Go(s.returnMemory)
+
+	r := s.taskRecord("start", nil)
 	r.PolicyDigest = set.policy.Digest()
-	c.log.Append(r)
-	return c, nil
+	s.log.Append(r)
+	return s, nil
+}
+
+// newFront returns the HTTP server of the proxy port. The guard of its listener
+// bounds the head of a request, so the bound of net/http lies above it.
+func (s *Server) newFront() *http.Server {
+	return &http.Server{
+		Handler:           s.frontHandler(),
+		ReadHeaderTimeout: s.opt.Wire.HeadTimeout,
+		IdleTimeout:       s.opt.Wire.IdleTimeout,
+		MaxHeaderBytes:    2 * s.opt.Wire.MaxHeadBytes,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, agentConn{}, conn)
+		},
+	}
 }
 
 // Serve answers agents on ln until Close. It returns nil after Close.
@@ -139,16 +166,17 @@ func (s *Server) Serve(ln net.Listener) error {
 	if s.opt.FrontTLS != nil {
 		ln = tls.NewListener(ln, s.opt.FrontTLS)
 	}
-	err := s.server.Serve(guardedListener{ln, s})
+
+	err := s.front.Serve(guardedListener{ln, s})
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
 }
 
-// Close stops taking requests, lets those under way finish until ctx is done,
-// then cuts them, and closes the rooms; the audit log ends with a checkpoint.
-// Tasks and leases stay as they are for the next start.
+// Close stops accepting requests, waits until those in flight are answered or ctx
+// is done, cuts the rest, and closes the log with a checkpoint. Tasks and leases
+// stay as they are for the next start. Only the first call does anything.
 func (s *Server) Close(ctx context.Context) error {
 	select {
 	case <-s.stop:
@@ -156,16 +184,15 @@ func (s *Server) Close(ctx context.Context) error {
 	default:
 		close(s.stop)
 	}
-	_ = s.server.Shutdown(ctx) // knows nothing of connections that were taken over
+
+	_ = s.front.Shutdown(ctx) // does not know connections that were taken over
 	_ = s.wire.Shutdown(ctx)
 	s.identities.Close()
 	s.background.Wait()
+
 	s.sealChangedSessions()
 	s.tasks.Range(func(_, t any) bool {
-		t.(*task).holds.Range(func(_, h any) bool {
-			h.(*hold).pool.Close()
-			return true
-		})
+		t.(*task).closeHolds()
 		return true
 	})
 	s.desk.Close()
@@ -174,7 +201,7 @@ func (s *Server) Close(ctx context.Context) error {
 }
 
 // Reload puts a new set of rules in force for every exchange that starts after
-// it returns. On error the old set stays.
+// Reload returns. If there is an error the old set stays in force.
 func (s *Server) Reload(r Rules) error {
 	set, err := s.compile(r)
 	if err == nil {
@@ -184,6 +211,7 @@ func (s *Server) Reload(r Rules) error {
 	if err != nil {
 		return err
 	}
+
 	old := s.rules.Swap(set)
 	if old.policy.Digest() == set.policy.Digest() && old.adapters.Digest() == set.adapters.Digest() {
 		return nil
@@ -194,7 +222,8 @@ func (s *Server) Reload(r Rules) error {
 	return nil
 }
 
-// Ready is nil while requests can be carried; otherwise it says why not.
+// Ready returns nil while requests can be carried, otherwise the reason why they
+// cannot.
 func (s *Server) Ready() error {
 	select {
 	case <-s.stop:
@@ -204,10 +233,13 @@ func (s *Server) Ready() error {
 	}
 }
 
-// Metrics serves the Prometheus text format.
-func (s *Server) Metrics() http.Handler { return s.metrics.http() }
+// Metrics returns a handler that serves the Prometheus text format.
+func (s *Server) Metrics() http.Handler { return s.metrics.handler() }
 
-func (s *Server) liveTasks() float64 {
+// ChangeAuditKey makes another key sign the log; see [journal.Log.ChangeKey].
+func (s *Server) ChangeAuditKey(key ed25519.PrivateKey) error { return s.log.ChangeKey(key) }
+
+func (s *Server) countActiveTasks() float64 {
 	n := 0
 	s.tasks.Range(func(_, t any) bool {
 		if t.(*task).Active() == nil {
@@ -217,6 +249,3 @@ func (s *Server) liveTasks() float64 {
 	})
 	return float64(n)
 }
-
-// ChangeAuditKey lets another key sign the record, see [journal.Log.ChangeKey].
-func (s *Server) ChangeAuditKey(key ed25519.PrivateKey) error { return s.log.ChangeKey(key) }

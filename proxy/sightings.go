@@ -7,19 +7,20 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-// sightings remembers what a task knows of the borrowed credentials it saw: an
-// agent sends the same cookie with every request, through every tunnel.
+// sightings remembers the borrowed credentials that a task has sent: an agent
+// sends the same cookie with every request, through every tunnel.
 type sightings struct {
 	mu   sync.Mutex
 	seen map[string]audit.Stripped // by the credential's value
 }
 
 const (
-	maxSightings = 64  // of one task; then it forgets and begins anew
-	maxAlerts    = 100 // of one task: an agent can make up as many credentials as it likes
+	maxSightings = 64  // remembered of one task; beyond that all are forgotten
+	maxAlerts    = 100 // recorded of one task: an agent can make up any number of credentials
 )
 
-// sightings are the task's; a tunnel without one has nothing to remember.
+// sightings returns those of the tunnel's task. A tunnel without a task remembers
+// nothing.
 func (t *tunnel) sightings() *sightings {
 	if t.task == nil {
 		return new(sightings)
@@ -27,12 +28,14 @@ func (t *tunnel) sightings() *sightings {
 	return &t.task.sightings
 }
 
-// strippedRecord is a borrowed credential as the record names it: by keyed
-// fingerprint, the same for the same value, from which nobody without the key
-// can find the value. A session that this agent was not seen with before is put
-// on record by itself, in front of the request that carried it.
+// strippedRecord returns a borrowed credential as the record names it: by a keyed
+// fingerprint, which is the same for the same value and from which nobody without
+// the key can find the value. The first time that this task sends a session, an
+// alert is recorded before the request that carried it.
 func (x *exchange) strippedRecord(b adapters.Borrowed) audit.Stripped {
-	s, value := x.tunnel.sightings(), b.Value.Reveal()
+	s := x.tunnel.sightings()
+	value := b.Value.Reveal()
+
 	s.mu.Lock()
 	known, ok := s.seen[value]
 	s.mu.Unlock()
@@ -40,35 +43,41 @@ func (x *exchange) strippedRecord(b adapters.Borrowed) audit.Stripped {
 		known.In, known.Name = b.In, b.Name
 		return known
 	}
+
 	known = audit.Stripped{In: b.In, Name: b.Name, Fingerprint: audit.Fingerprint(x.server.printKey, value), Person: b.Person()}
 	if b.Session && value != "" {
 		x.alert(known)
 	}
+
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.seen == nil || len(s.seen) >= maxSightings {
 		s.seen = map[string]audit.Stripped{}
 	}
 	s.seen[value] = known
-	s.mu.Unlock()
 	return known
 }
 
-// alert puts the first sight of a session, and the first with each further
-// agent, on record. While the store cannot tell, it alerts once a task.
+// alert records the first sight of a borrowed session, and the first with each
+// further agent. If the state store cannot tell whether it is the first, alert
+// records one for the task.
 func (x *exchange) alert(s audit.Stripped) {
-	if x.tunnel.task == nil {
-		return // nobody who could be named carried it
+	t := x.tunnel.task
+	if t == nil {
+		return // there is nobody to name
 	}
-	agent := x.tunnel.task.Principal().Agent
-	other, errAgent := x.server.state.FirstSight(s.Fingerprint + " " + audit.Fingerprint(x.server.printKey, agent))
-	if errAgent == nil && !other {
+
+	agent := t.Principal().Agent
+	newWithAgent, agentErr := x.server.state.FirstSight(s.Fingerprint + " " + audit.Fingerprint(x.server.printKey, agent))
+	if agentErr == nil && !newWithAgent {
 		return
 	}
 	first, err := x.server.state.FirstSight(s.Fingerprint)
-	if x.tunnel.task.alerts.Add(1) > maxAlerts {
+	if t.alerts.Add(1) > maxAlerts {
 		return
 	}
-	r := x.server.taskRecord("alert", x.tunnel.task)
+
+	r := x.server.taskRecord("alert", t)
 	r.Host, r.Stripped, r.Code = x.tunnel.authority, []audit.Stripped{s}, "borrowed_seen"
 	r.Detail = "a borrowed session was seen for the first time"
 	if err == nil && !first {
@@ -77,6 +86,7 @@ func (x *exchange) alert(s audit.Stripped) {
 	if x.adapter != nil {
 		r.Adapter, r.AdapterDigest = x.adapter.Name(), x.adapter.Digest()
 	}
+
 	x.server.metrics.alerts.WithLabelValues(r.Adapter, r.Code).Inc()
 	x.server.opt.Log.Warn().Str("task", r.Task).Str("agent", r.Agent).Str("host", r.Host).Str("name", s.Name).
 		Str("fingerprint", s.Fingerprint).Str("code", r.Code).Msg("borrowed session")

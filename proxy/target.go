@@ -14,9 +14,9 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
-// targetOf is where the adapter's requests go: the tunnel's own host over TLS,
-// unless the adapter says otherwise. The name that the SaaS and its certificate
-// are asked by stays the agent's.
+// targetOf returns where the adapter's requests for an authority go: to that host
+// over TLS, unless the adapter names another address. The application and its
+// certificate are asked for by the agent's name in every case.
 func (r *rules) targetOf(a *adapters.Adapter, authority string) (*upstream.Target, error) {
 	up := a.Upstream()
 	t := &upstream.Target{Scheme: "https", Authority: strings.TrimSuffix(authority, ":443"), Protocol: up.Protocol}
@@ -30,6 +30,7 @@ func (r *rules) targetOf(a *adapters.Adapter, authority string) (*upstream.Targe
 			t.Addr = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 		}
 	}
+
 	s, err := r.settingsOf(a)
 	if err != nil {
 		return nil, err
@@ -38,39 +39,44 @@ func (r *rules) targetOf(a *adapters.Adapter, authority string) (*upstream.Targe
 	return t, nil
 }
 
-// upstreamSettings is how an adapter's requests get to the SaaS, made from files as they
-// were.
+// upstreamSettings is how an adapter's requests reach the application, made from
+// one version of the files that the adapter names. It does not change.
 type upstreamSettings struct {
-	config *tls.Config     // nil: what the system trusts
-	via    *upstream.Proxy // nil: straight
+	config *tls.Config     // nil: the system's authorities and no client certificate
+	via    *upstream.Proxy // nil: dial directly
 	files  fileVersions
 }
 
-// fileVersion tells one state of a file from another; zero: there is none.
+// fileVersion tells one version of a file from another. It is zero if there is no
+// file.
 type fileVersion struct {
 	size, modified int64
 }
 
 type fileVersions [4]fileVersion
 
-func versionsOf(up adapters.Upstream) (all fileVersions) {
+// versionsOf returns the versions of the files that the adapter names.
+func versionsOf(up adapters.Upstream) fileVersions {
+	var all fileVersions
 	for i, path := range [len(all)]string{up.CA, up.ClientCert, up.ClientKey, up.ProxyAuth} {
 		if path == "" || strings.Contains(path, "-----BEGIN") {
 			continue
 		}
-		if f, err := os.Stat(path); err == nil {
+		f, err := os.Stat(path)
+		if err == nil {
 			all[i] = fileVersion{f.Size(), f.ModTime().UnixNano()}
 		}
 	}
 	return all
 }
 
-// settingsOf is one for all tunnels to an adapter's hosts, for as long as its files
-// stay as they are: connections to the SaaS are shared by those who share it.
+// settingsOf returns the same settings to all tunnels to an adapter's hosts until
+// one of its files changes. Connections are shared by requests that share
+// settings.
 func (r *rules) settingsOf(a *adapters.Adapter) (*upstreamSettings, error) {
 	up := a.Upstream()
 	now := versionsOf(up)
-	if s, ok := r.upstreams.Load(a); ok && s.(*upstreamSettings).files == now {
+	if s, ok := r.settings.Load(a); ok && s.(*upstreamSettings).files == now {
 		return s.(*upstreamSettings), nil
 	}
 
@@ -78,23 +84,24 @@ func (r *rules) settingsOf(a *adapters.Adapter) (*upstreamSettings, error) {
 	if len(problems) > 0 {
 		return nil, problems[0]
 	}
-	via, err := r.viaOf(up)
+	via, err := r.proxyOf(up)
 	if err != nil {
 		return nil, fmt.Errorf("upstream.%w", err)
 	}
 
 	made := &upstreamSettings{config: config, via: via, files: now}
-	if was, loaded := r.upstreams.LoadOrStore(a, made); loaded {
-		if was.(*upstreamSettings).files == now {
-			return was.(*upstreamSettings), nil
+	if stored, loaded := r.settings.LoadOrStore(a, made); loaded {
+		if stored.(*upstreamSettings).files == now {
+			return stored.(*upstreamSettings), nil
 		}
-		r.upstreams.Store(a, made)
+		r.settings.Store(a, made)
 	}
 	return made, nil
 }
 
-// viaOf is the adapter's own proxy, or the one for all.
-func (r *rules) viaOf(up adapters.Upstream) (*upstream.Proxy, error) {
+// proxyOf returns the proxy towards the application: the adapter's own, or the one
+// for all adapters. It is nil if the application is dialed directly.
+func (r *rules) proxyOf(up adapters.Upstream) (*upstream.Proxy, error) {
 	switch up.Proxy {
 	case "":
 		return r.via, nil
