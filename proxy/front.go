@@ -129,7 +129,7 @@ func (s *Server) openTunnel(r *http.Request, host, scheme string) (t *tunnel, pa
 	t = &tunnel{server: s, authority: canonicalAuthority(host, scheme)}
 	t.host, _ = wire.SplitAuthority(t.authority)
 
-	t.task, err = s.authenticate(r.Header.Get("Proxy-Authorization"))
+	t.task, err = s.authenticate(r)
 	if err != nil {
 		return t, false, err
 	}
@@ -147,9 +147,13 @@ func (s *Server) openTunnel(r *http.Request, host, scheme string) (t *tunnel, pa
 	return t, false, hostNotAdapted(t.authority)
 }
 
-// authenticate returns the task that the proxy credentials name.
-func (s *Server) authenticate(credentials string) (*task, error) {
-	it, err := s.identities.Authenticate(credentials)
+// authenticate returns the task that the request proves.
+func (s *Server) authenticate(r *http.Request) (*task, error) {
+	it, err := s.identities.Authenticate(r.Context(), identity.Evidence{
+		ProxyAuthorization: r.Header.Get("Proxy-Authorization"),
+		TLS:                r.TLS,
+		RemoteAddr:         r.RemoteAddr,
+	})
 	switch {
 	case err == nil:
 		if t := s.task(it.ID()); t != nil {

@@ -111,7 +111,7 @@ var badConfigs = []bad{
 		writing("policies.d/p.cedar", "permit (principal, action, resource);\n")(t, h)
 		mode("data/vault.key", 0o644)(t, h)
 		gone("data/audit.key")(t, h)
-	}, []string{"byline.yaml:«level: loud»: log.level", "adapters.d/x.yaml:2: unknown key", "policies.d/p.cedar:1: permit", "vault.key is open to others", "audit.key: no such file", "problems; nothing was started"}, "mend the lines above"},
+	}, []string{"byline.yaml:«level: loud»: log.level", "adapters.d/x.yaml:2: unknown key", "policies.d/p.cedar:1: permit", "vault.key is accessible to other users", "audit.key: no such file", "problems; nothing was started"}, "mend the lines above"},
 }
 
 var badAdapters = []bad{
@@ -140,12 +140,12 @@ var badPolicies = []bad{
 func badKeys(other *installation) []bad {
 	return []bad{
 		{"no vault key", gone("data/vault.key"), []string{"vault.key_file: ", "no such file"}, "restore the key from a copy"},
-		{"a vault key that others read", mode("data/vault.key", 0o640), []string{"open to others (mode 0640)"}, "chmod 600"},
+		{"a vault key that others read", mode("data/vault.key", 0o640), []string{"accessible to other users (mode 0640)"}, "chmod 600"},
 		{"a vault key cut short", cut("data/vault.key", 20), []string{"not a vault key"}, "one line that begins with blk_"},
-		{"the vault key of another", from(other, "data/vault.key"), []string{"vault.file: ", "wrong key, or the bytes were changed"}, "restore vault and key from the same copy"},
-		{"a vault cut short", cut("data/vault", 60), []string{"wrong key, or the bytes were changed"}, "restore vault and key"},
-		{"an empty vault", cut("data/vault", 0), []string{"not a vault"}, "restore vault and key"},
-		{"a vault that others read", mode("data/vault", 0o604), []string{"open to others (mode 0604)"}, "chmod 600"},
+		{"the vault key of another", from(other, "data/vault.key"), []string{"vault.file: ", "wrong key, or the bytes were changed"}, "restore the vault and its key from the same copy"},
+		{"a vault cut short", cut("data/vault", 60), []string{"wrong key, or the bytes were changed"}, "restore the vault and its key"},
+		{"an empty vault", cut("data/vault", 0), []string{"not a vault"}, "restore the vault and its key"},
+		{"a vault that others read", mode("data/vault", 0o604), []string{"accessible to other users (mode 0604)"}, "chmod 600"},
 		{"no audit key", gone("data/audit.key"), []string{"audit.key_file: ", "no such file"}, "restore it from a copy"},
 		{"an audit key that others read", mode("data/audit.key", 0o644), []string{"may be read by others (mode 0644)"}, "chmod 600"},
 		{"an audit key cut short", cut("data/audit.key", 40), []string{"is not an audit signing key"}, "restore it from a copy"},
@@ -165,7 +165,7 @@ func badCertificates(other *installation) []bad {
 		{"a root key that others read", func(t *testing.T, h *installation) {
 			gone("data/certs/issuing.key")(t, h)
 			mode("data/certs/root.key", 0o640)(t, h)
-		}, []string{"data/certs/root.key can be read by others (mode 0640)"}, "chmod 600"},
+		}, []string{"data/certs/root.key is accessible to other users (mode 0640)"}, "chmod 600"},
 		{"the root key of another", func(t *testing.T, h *installation) {
 			gone("data/certs/issuing.key")(t, h)
 			from(other, "data/certs/root.key")(t, h)

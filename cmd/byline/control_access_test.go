@@ -132,7 +132,7 @@ func TestControlAPIAsksWhoAsks(t *testing.T) {
 		if err := os.Chmod(wrong, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := h.Run(t.Context(), "", "task", "list", "--control", cfg.Control.Listen, "--token-file", wrong); err == nil || !strings.Contains(out, "may be read by others (mode 0644); chmod 600 it") {
+		if out, err := h.Run(t.Context(), "", "task", "list", "--control", cfg.Control.Listen, "--token-file", wrong); err == nil || !strings.Contains(out, "is accessible to other users (mode 0644): run chmod 600") {
 			t.Errorf("a token that others can read: %v %s", err, out)
 		}
 	})

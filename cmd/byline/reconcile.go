@@ -138,11 +138,7 @@ func (f *reconcileFlags) reconcile(c *cobra.Command) (*reports.Reconciliation, e
 func (f *reconcileFlags) userNames(c *cobra.Command, cfg *configs.Config) (map[string]string, error) {
 	users := map[string]string{}
 	if key, err := vault.LoadKey(cfg.Vault); err == nil {
-		if file, err := vault.OpenFile(cfg.Vault.File, key); err == nil {
-			store := vault.Chain{file}
-			if cfg.Vault.Env {
-				store = append(store, vault.Env{})
-			}
+		if store, err := vault.Open(cfg.Vault, key); err == nil {
 			accounts, _ := store.Accounts(cli.Background(c), f.adapter) // none: each goes by its own name
 			for _, account := range accounts {
 				users[account] = account

@@ -94,12 +94,13 @@ func mayControl(p peer) bool {
 // same time for every wrong token, whatever its length.
 func (a *api) bearsToken(r *http.Request) bool {
 	scheme, got, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if a.cfg.Token.text == "" || !strings.EqualFold(scheme, "Bearer") || len(r.Header.Values("Authorization")) != 1 {
+	want := a.cfg.Token.Reveal()
+	if want == "" || !strings.EqualFold(scheme, "Bearer") || len(r.Header.Values("Authorization")) != 1 {
 		return false
 	}
 
 	x := sha256.Sum256([]byte(got))
-	y := sha256.Sum256([]byte(a.cfg.Token.text))
+	y := sha256.Sum256([]byte(want))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 

@@ -33,7 +33,7 @@ func testVerbs() Verbs {
 // TestControlAPI sends one request of each kind, good and bad, with the token.
 func TestControlAPI(t *testing.T) {
 	token := strings.Repeat("k", 32)
-	h := New(Config{Token: Token{token}, Hosts: []string{"byline.acme.example"}}, testVerbs())
+	h := New(Config{Token: newToken(token), Hosts: []string{"byline.acme.example"}}, testVerbs())
 	for _, c := range []struct {
 		name, method, path, body string
 		set                      map[string]string
@@ -96,7 +96,7 @@ func TestControlAPI(t *testing.T) {
 // a body with a key that it does not have.
 func TestAMisspeltKeyIsNamedWithTheRemedyOfItsRequest(t *testing.T) {
 	token := strings.Repeat("k", 32)
-	h := New(Config{Token: Token{token}}, testVerbs())
+	h := New(Config{Token: newToken(token)}, testVerbs())
 	for path, remedy := range map[string]string{
 		"/v1/tasks":   "byline task create --help",
 		"/v1/explain": "byline explain --help",

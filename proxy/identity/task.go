@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -12,55 +11,56 @@ import (
 	"time"
 )
 
-// Task is one approved piece of work. It is safe for concurrent use.
+// Task is one approved piece of work. It may be used concurrently.
 type Task struct {
 	principal Principal
 	scope     []ScopeEntry
 	created   time.Time
 	expires   time.Time
-	hash      [sha256.Size]byte // of the token
+	tokenHash tokenHash
 
-	over   atomic.Pointer[ending] // nil while the task lives
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	once   sync.Once
-	timer  *time.Timer
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	timer   *time.Timer // expires the task; nil: never
+	endOnce sync.Once
+	ending  atomic.Pointer[ending] // nil while the task lives
 }
 
+// ending says when and why a task ended.
 type ending struct {
 	at  time.Time
 	why string
 	err error // ErrEnded or ErrExpired
 }
 
-// ID is the task's id, "t_" and 26 characters.
+// ID returns the task's id: "t_" and 26 characters.
 func (t *Task) ID() string { return t.principal.Task }
 
-// Principal is who acts in this task.
+// Principal returns who acts in the task.
 func (t *Task) Principal() Principal { return t.principal }
 
-// Scope is what was approved. The caller must not change it.
+// Scope returns what was approved. The caller must not change it.
 func (t *Task) Scope() []ScopeEntry { return t.scope }
 
-// Created is when the task was made.
+// Created returns when the task was created.
 func (t *Task) Created() time.Time { return t.created }
 
-// Expires is when the task ends by itself.
+// Expires returns when the task ends automatically.
 func (t *Task) Expires() time.Time { return t.expires }
 
-// Ended says when and why the task ended; ok is false while it lives.
+// Ended returns when and why the task ended; ok is false while it lives.
 func (t *Task) Ended() (at time.Time, why string, ok bool) {
-	if e := t.over.Load(); e != nil {
+	if e := t.ending.Load(); e != nil {
 		return e.at, e.why, true
 	}
 	return time.Time{}, "", false
 }
 
-// Active is nil while the task may act, else ErrEnded or ErrExpired. It is
-// meant to be asked per request: one atomic load and a clock reading, since a
-// timer may fire late.
+// Active returns nil while the task may act, else ErrEnded or ErrExpired. It is
+// cheap enough for every request, and it reads the clock because a timer may
+// fire late.
 func (t *Task) Active() error {
-	if e := t.over.Load(); e != nil {
+	if e := t.ending.Load(); e != nil {
 		return e.err
 	}
 	if !time.Now().Before(t.expires) {
@@ -69,15 +69,15 @@ func (t *Task) Active() error {
 	return nil
 }
 
-// Context is cancelled when the task ends; context.Cause is then ErrEnded or
+// Context is cancelled when the task ends; [context.Cause] is then ErrEnded or
 // ErrExpired.
 func (t *Task) Context() context.Context { return t.ctx }
 
-// end reports whether this call was the one that ended the task.
+// end reports whether this call ended the task.
 func (t *Task) end(at time.Time, why string, err error) (first bool) {
-	t.once.Do(func() {
+	t.endOnce.Do(func() {
 		first = true
-		t.over.Store(&ending{at: at, why: why, err: err})
+		t.ending.Store(&ending{at: at, why: why, err: err})
 		if t.timer != nil {
 			t.timer.Stop()
 		}
@@ -86,67 +86,83 @@ func (t *Task) end(at time.Time, why string, err error) (first bool) {
 	return first
 }
 
-// doc is a task as it is stored. The token itself is nowhere in it.
-type doc struct {
-	ID      string       `json:"id"`
-	Agent   string       `json:"agent"`
-	Sponsor string       `json:"sponsor"`
-	Purpose string       `json:"purpose"`
-	Grant   string       `json:"grant"`
-	Scope   []ScopeEntry `json:"scope"`
-	Created time.Time    `json:"created"`
-	Expires time.Time    `json:"expires"`
-	Hash    string       `json:"token_sha256"`
-	Ended   *time.Time   `json:"ended,omitempty"`
-	Why     string       `json:"why,omitempty"`
+// taskDoc is a task as it is stored. It does not hold the token.
+type taskDoc struct {
+	ID        string       `json:"id"`
+	Agent     string       `json:"agent"`
+	Sponsor   string       `json:"sponsor"`
+	Purpose   string       `json:"purpose"`
+	Grant     string       `json:"grant"`
+	Scope     []ScopeEntry `json:"scope"`
+	Created   time.Time    `json:"created"`
+	Expires   time.Time    `json:"expires"`
+	TokenHash string       `json:"token_sha256"`
+	Ended     *time.Time   `json:"ended,omitempty"`
+	Why       string       `json:"why,omitempty"`
 }
 
-// Doc is the task as JSON for a store: all that [Registry.Restore] needs. Of
-// the token it holds the SHA-256 alone, which for 256 random bits cannot be
-// searched.
+// Doc returns the task as JSON, for a store: all that [Registry.Restore] needs.
+// It holds only the SHA-256 of the token.
 func (t *Task) Doc() []byte {
 	p := t.principal
-	d := doc{p.Task, p.Agent, p.Sponsor, p.Purpose, p.Grant, t.scope, t.created, t.expires, hex.EncodeToString(t.hash[:]), nil, ""}
-	if at, why, ok := t.Ended(); ok {
-		d.Ended, d.Why = &at, why
+	d := taskDoc{
+		ID:        p.Task,
+		Agent:     p.Agent,
+		Sponsor:   p.Sponsor,
+		Purpose:   p.Purpose,
+		Grant:     p.Grant,
+		Scope:     t.scope,
+		Created:   t.created,
+		Expires:   t.expires,
+		TokenHash: hex.EncodeToString(t.tokenHash[:]),
 	}
+	if at, why, ok := t.Ended(); ok {
+		d.Ended = &at
+		d.Why = why
+	}
+
 	b, _ := json.Marshal(d) // strings and times always encode
 	return b
 }
 
-// endedBy tells an ending from an expiry, which happens at the set time.
-func endedBy(at, expires time.Time) error {
-	if at.Before(expires) {
-		return ErrEnded
-	}
-	return ErrExpired
-}
-
-func taskOf(b []byte) (*Task, error) {
-	var d doc
-	if err := json.Unmarshal(b, &d); err != nil {
+func parseTaskDoc(doc []byte) (*Task, error) {
+	var d taskDoc
+	if err := json.Unmarshal(doc, &d); err != nil {
 		return nil, fmt.Errorf("stored task: %w", err)
 	}
 	return d.task()
 }
 
-func (d doc) task() (*Task, error) {
+func (d taskDoc) task() (*Task, error) {
 	t := &Task{
 		principal: Principal{Agent: d.Agent, Sponsor: d.Sponsor, Task: d.ID, Purpose: d.Purpose, Grant: d.Grant},
-		scope:     d.Scope, created: d.Created, expires: d.Expires,
+		scope:     d.Scope,
+		created:   d.Created,
+		expires:   d.Expires,
 	}
-	if n, err := hex.Decode(t.hash[:], []byte(d.Hash)); err != nil || n != len(t.hash) || d.ID == "" {
+	n, err := hex.Decode(t.tokenHash[:], []byte(d.TokenHash))
+	if err != nil || n != len(t.tokenHash) || d.ID == "" {
 		return nil, fmt.Errorf("stored task %q: its id or token hash is damaged", d.ID)
 	}
+
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	if d.Ended != nil {
-		t.end(*d.Ended, d.Why, endedBy(*d.Ended, d.Expires))
+		// Only an expiry happens at the time that was set.
+		cause := ErrExpired
+		if d.Ended.Before(d.Expires) {
+			cause = ErrEnded
+		}
+		t.end(*d.Ended, d.Why, cause)
 	}
 	return t, nil
 }
 
-// Trial is a task that no registry knows, for asking what a scope would allow.
-// It has no token and lives for a minute.
+// noToken is the stored hash of a task that no token names.
+var noToken = hex.EncodeToString(make([]byte, len(tokenHash{})))
+
+// Trial returns a task that belongs to no registry, for asking what a scope
+// would allow. It has no token and lives for a minute. An empty agent is
+// "trial".
 func Trial(agent string, scope []ScopeEntry) (*Task, error) {
 	s := Spec{Agent: agent, Sponsor: "trial", Purpose: "trial", Scope: scope}
 	if s.Agent == "" {
@@ -157,15 +173,31 @@ func Trial(agent string, scope []ScopeEntry) (*Task, error) {
 	if problems := s.Check(c); len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
+
 	now := time.Now()
-	return doc{ID: "t_trial", Agent: s.Agent, Sponsor: s.Sponsor, Purpose: s.Purpose, Grant: s.Grant(), Scope: scope,
-		Created: now, Expires: now.Add(time.Minute), Hash: hex.EncodeToString(make([]byte, sha256.Size))}.task()
+	return taskDoc{
+		ID:        "t_trial",
+		Agent:     s.Agent,
+		Sponsor:   s.Sponsor,
+		Purpose:   s.Purpose,
+		Grant:     s.Grant(),
+		Scope:     scope,
+		Created:   now,
+		Expires:   now.Add(time.Minute),
+		TokenHash: noToken,
+	}.task()
 }
 
-// Orphan stands for a task whose id is all that is left of it. It is over.
+// Orphan returns an ended task that stands for one whose id is all that is left.
 func Orphan(id string) *Task {
 	now := time.Now()
-	t, _ := doc{ID: id, Created: now, Expires: now, Ended: &now, Why: "its record was lost",
-		Hash: hex.EncodeToString(make([]byte, sha256.Size))}.task() // id and hash are well formed
+	t, _ := taskDoc{ // id and hash are well formed
+		ID:        id,
+		Created:   now,
+		Expires:   now,
+		Ended:     &now,
+		Why:       "its record was lost",
+		TokenHash: noToken,
+	}.task()
 	return t
 }

@@ -14,6 +14,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/byline-proxy/byline/proxy/internal/durable"
 )
 
 // Config is one destination.
@@ -175,14 +177,7 @@ func (c *Config) secret() ([]string, error) {
 	if c.SecretFile == "" {
 		return nil, nil
 	}
-	st, err := os.Stat(c.SecretFile)
-	if err != nil {
-		return nil, fmt.Errorf("secret_file: %w", err)
-	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("secret_file: %s may be read by others (mode %04o); chmod 600 it", c.SecretFile, st.Mode().Perm())
-	}
-	text, err := os.ReadFile(c.SecretFile)
+	text, err := durable.ReadPrivate(c.SecretFile)
 	if err != nil {
 		return nil, fmt.Errorf("secret_file: %w", err)
 	}

@@ -9,39 +9,47 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/byline-proxy/byline/proxy/internal/durable"
+	"github.com/byline-proxy/byline/proxy/internal/redact"
 )
 
 const (
 	keyBytes  = 32
 	saltBytes = 32
-	keyPrefix = "blk_" // so that scanners for leaked secrets find it
+	keyPrefix = "blk_" // lets secret scanners find a leaked key
 )
 
-// ErrSealed is returned for what does not open: another key, another purpose,
-// or bytes that were changed. Nothing in it can be trusted.
+// ErrSealed is the error for bytes that do not open: they were sealed with
+// another key or for another purpose, or they were changed.
 var ErrSealed = errors.New("wrong key, or the bytes were changed")
 
 var errNoKey = errors.New("vault: no key")
 
-// Key is the master key of a vault. It prints as REDACTED in every way. The
-// zero value seals and opens nothing. It may be used concurrently.
-type Key struct{ hidden func() []byte } // see Secret
+type hiddenBytes = redact.Value[[]byte]
 
-func newKey(b []byte) Key { return Key{func() []byte { return b }} }
+// Key is the master key of a vault. It prints as REDACTED in every format. The
+// zero value seals and opens nothing. A Key may be used concurrently.
+type Key struct{ hiddenBytes }
 
-// GenerateKey makes a key from the system's random source.
+func newKey(b []byte) Key { return Key{redact.New(b)} }
+
+func (k Key) isZero() bool { return !redact.IsSet(k.hiddenBytes) }
+
+func (k Key) bytes() []byte { return redact.Reveal(k.hiddenBytes) }
+
+// GenerateKey returns a new random key.
 func GenerateKey() Key {
 	b := make([]byte, keyBytes)
-	rand.Read(b)
+	_, _ = rand.Read(b) // never fails, see crypto/rand
 	return newKey(b)
 }
 
-// ParseKey reads a key as [WriteKey] wrote it. White space around it is
-// allowed. No error repeats the text.
+// ParseKey parses a key as [WriteKey] writes it, with any white space around
+// it. No error contains the text.
 func ParseKey(text string) (Key, error) {
 	body, ok := strings.CutPrefix(strings.TrimSpace(text), keyPrefix)
 	b, err := base64.RawURLEncoding.Strict().DecodeString(body)
@@ -51,150 +59,101 @@ func ParseKey(text string) (Key, error) {
 	return newKey(b), nil
 }
 
-// WriteKey writes k to a new file that its owner alone can read, durable when
-// it returns. It refuses to overwrite: without its key a vault is lost.
+// WriteKey writes k to a new file that only its owner can read. The file is
+// durable when WriteKey returns nil. It never overwrites a file: without its
+// key a vault is lost.
 func WriteKey(path string, k Key) error {
-	if k.hidden == nil {
+	if k.isZero() {
 		return errNoKey
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("vault: %w", err)
+	text := keyPrefix + base64.RawURLEncoding.EncodeToString(k.bytes()) + "\n"
+	if err := durable.Create(path, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("vault: write key: %w", err)
 	}
-	_, err = f.WriteString(keyPrefix + base64.RawURLEncoding.EncodeToString(k.hidden()) + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		os.Remove(path)
-		return fmt.Errorf("vault: write %s: %w", path, err)
-	}
-	return syncDir(filepath.Dir(path))
+	return nil
 }
 
-// Config says where secrets and their key lie. At most one key is named.
-type Config struct {
-	// File is the vault.
-	File string `yaml:"file"`
-	// KeyFile holds the key. Others than its owner must not be able to read it.
-	KeyFile string `yaml:"key_file"`
-	// KeyEnv names an environment variable that holds the key. Every process
-	// of the same account on the machine can read it.
-	KeyEnv string `yaml:"key_env"`
-	// KeyCredential names a systemd credential that holds the key
-	// (LoadCredential= or LoadCredentialEncrypted= in the unit).
-	KeyCredential string `yaml:"key_credential"`
-	// Env also takes secrets from BYLINE_SECRET_… variables. Default false.
-	Env bool `yaml:"env"`
-}
-
-// SetDefaults fills nothing: a secret is read only where it was said to be.
-func (c *Config) SetDefaults() {}
-
-// Check lists what is wrong.
-func (c *Config) Check() (problems []error) {
-	named := 0
-	for _, s := range []string{c.KeyFile, c.KeyEnv, c.KeyCredential} {
-		if s != "" {
-			named++
-		}
-	}
-	if named > 1 {
-		problems = append(problems, errors.New("key_file: name one of key_file, key_env and key_credential, not more"))
-	}
-	if n := c.KeyCredential; n != "" && (strings.ContainsAny(n, "/\x00") || n == "." || n == "..") {
-		problems = append(problems, errors.New("key_credential: must be a credential's name, not a path"))
-	}
-	return problems
-}
-
-// LoadKey reads the key from the one place that is named.
+// LoadKey reads the key from the one place that c names. A key file that other
+// users can access is refused.
 func LoadKey(c Config) (Key, error) {
 	if problems := c.Check(); len(problems) > 0 {
 		return Key{}, fmt.Errorf("vault: %w", errors.Join(problems...))
 	}
+
 	switch {
 	case c.KeyFile != "":
-		if err := ownerOnly(c.KeyFile); err != nil {
-			return Key{}, err
-		}
-		return readKey(c.KeyFile)
+		text, err := durable.ReadPrivate(c.KeyFile)
+		return parseKeyOf(c.KeyFile, text, err)
+
 	case c.KeyEnv != "":
 		text, ok := os.LookupEnv(c.KeyEnv)
 		if !ok {
 			return Key{}, fmt.Errorf("vault: key_env: the variable %s is not set", c.KeyEnv)
 		}
-		k, err := ParseKey(text)
-		if err != nil {
-			return Key{}, fmt.Errorf("%s: %w", c.KeyEnv, err)
-		}
-		return k, nil
+		return parseKeyOf(c.KeyEnv, []byte(text), nil)
+
 	case c.KeyCredential != "":
 		dir := os.Getenv("CREDENTIALS_DIRECTORY")
 		if dir == "" {
 			return Key{}, fmt.Errorf("vault: key_credential: CREDENTIALS_DIRECTORY is not set: add LoadCredential=%s:PATH to the unit", c.KeyCredential)
 		}
-		// systemd guards the folder itself and may add a group for its reader.
-		return readKey(filepath.Join(dir, c.KeyCredential))
+		// The mode is not checked: systemd protects the folder and may give a
+		// group access to the file.
+		path := filepath.Join(dir, c.KeyCredential)
+		text, err := os.ReadFile(path)
+		return parseKeyOf(path, text, err)
 	}
 	return Key{}, errors.New("vault: no key is named: set key_file, key_env or key_credential")
 }
 
-func readKey(path string) (Key, error) {
-	text, err := os.ReadFile(path)
+// parseKeyOf parses text that was read from a source, with the error of reading.
+func parseKeyOf(source string, text []byte, err error) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("vault: %w", err)
 	}
 	k, err := ParseKey(string(text))
 	if err != nil {
-		return Key{}, fmt.Errorf("%s: %w", path, err)
+		return Key{}, fmt.Errorf("%s: %w", source, err)
 	}
 	return k, nil
 }
 
-// ownerOnly refuses a file that its group or others can touch. One that is
-// not there is left to the caller.
-func ownerOnly(path string) error {
-	st, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("vault: %w", err)
-	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("vault: %s is open to others (mode %04o): chmod 600 %s", path, st.Mode().Perm(), path)
-	}
-	return nil
+// Derive returns a 32-byte key for one purpose (HKDF-SHA-256, RFC 5869). Keys
+// of different purposes reveal nothing about each other or the master key.
+// Derive returns nil for the zero Key.
+func (k Key) Derive(purpose string) []byte {
+	return k.derive(nil, "byline derive v1 "+purpose)
 }
 
-// Derive is a 32-byte key for one purpose; keys of different purposes tell
-// nothing about each other or about the master key. Nil for the zero Key.
-func (k Key) Derive(purpose string) []byte { return k.derive(nil, "byline derive v1 "+purpose) }
-
 func (k Key) derive(salt []byte, label string) []byte {
-	if k.hidden == nil {
+	if k.isZero() {
 		return nil
 	}
-	b, err := hkdf.Key(sha256.New, k.hidden(), salt, label, keyBytes)
+	b, err := hkdf.Key(sha256.New, k.bytes(), salt, label, keyBytes)
 	if err != nil {
 		panic("vault: hkdf refuses a fixed length: " + err.Error())
 	}
 	return b
 }
 
-// Seal encrypts plain so that only [Key.Open] with the same purpose reads it.
-// The same plain text seals differently every time.
+// Seal encrypts plain with AES-256-GCM so that only [Key.Open] with the same
+// purpose reads it. Every call returns different bytes: salt, nonce and cipher
+// text.
 func (k Key) Seal(purpose string, plain []byte) ([]byte, error) {
 	salt := make([]byte, saltBytes)
-	rand.Read(salt)
+	_, _ = rand.Read(salt) // never fails, see crypto/rand
 	aead, err := k.aead(salt, purpose)
 	if err != nil {
 		return nil, err
 	}
+
 	nonce := make([]byte, aead.NonceSize())
-	rand.Read(nonce)
+	_, _ = rand.Read(nonce)
 	return aead.Seal(append(salt, nonce...), nonce, plain, []byte(purpose)), nil
 }
 
-// Open is the reverse of Seal. Its error is ErrSealed for every sealed text
-// that was not made by this key for this purpose.
+// Open reverses Seal. Its error wraps [ErrSealed] if sealed was not made by this
+// key for this purpose.
 func (k Key) Open(purpose string, sealed []byte) ([]byte, error) {
 	if len(sealed) < saltBytes {
 		return nil, fmt.Errorf("vault: %w", ErrSealed)
@@ -203,6 +162,7 @@ func (k Key) Open(purpose string, sealed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	sealed = sealed[saltBytes:]
 	if len(sealed) < aead.NonceSize() {
 		return nil, fmt.Errorf("vault: %w", ErrSealed)
@@ -214,6 +174,8 @@ func (k Key) Open(purpose string, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
+// aead returns the cipher for one salt and purpose. With a key per salt, random
+// nonces are safe for any number of sealed texts.
 func (k Key) aead(salt []byte, purpose string) (cipher.AEAD, error) {
 	key := k.derive(salt, "byline seal v1 "+purpose)
 	if key == nil {

@@ -9,50 +9,64 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/byline-proxy/byline/proxy/internal/durable"
 )
 
 const (
-	header   = "byline vault 1\n"
-	purpose  = "vault file"
-	maxBytes = 16 << 20
-	maxName  = 200
+	fileHeader   = "byline vault 1\n"
+	filePurpose  = "vault file" // of the key that seals the file
+	maxFileBytes = 16 << 20
+	maxNameBytes = 200
 )
 
-// Entry names one stored secret and its fields, without values.
+func init() {
+	registerStore(storeKind{key: "file", order: 10, open: func(c *Config, key Key) (Store, error) {
+		if c.File == "" {
+			return nil, nil
+		}
+		return OpenFile(c.File, key)
+	}})
+}
+
+// Entry names one stored secret and its fields, without their values.
 type Entry struct {
 	Adapter string   `json:"adapter"`
 	Account string   `json:"account"`
 	Fields  []string `json:"fields"`
 }
 
-// File is an encrypted vault. All of its methods may be called concurrently,
-// also by several processes on one machine: a writer holds a lock beside the
-// file (its name with .lock) and replaces the file whole, and a reader takes
-// up a file that was replaced at its next call.
+// File is a [Store] and a [Lister] of secrets in one encrypted file.
+//
+// All of its methods may be called concurrently, also by several processes on
+// one machine: a writer holds a lock on path + ".lock" and replaces the file
+// whole, and a reader reads a replaced file at its next call.
+//
+// Encryption does not tell an old copy of the file from the newest: whoever can
+// replace the file can bring back old secrets.
 type File struct {
 	path string
 	key  Key
 
-	mu   sync.Mutex // guards what follows; held while the file is read again
-	seen fs.FileInfo
-	held contents
+	mu      sync.Mutex  // held while the file is read
+	info    fs.FileInfo // of the file that secrets was read from; nil: none yet
+	secrets secretsByAdapter
 }
 
-// contents is adapter → account → field → value.
-type contents map[string]map[string]map[string]string
+// secretsByAdapter maps adapter, account and field to the value.
+type secretsByAdapter map[string]map[string]map[string]string
 
-// OpenFile reads the vault at path, so that a wrong key shows at once. One
-// that does not exist is an empty vault; the first Put makes it. A file that
-// others can touch is refused.
+// OpenFile reads the vault at path, so that a wrong key is found at once. A
+// vault that does not exist is empty; the first Put creates it. A file that
+// other users can access is refused.
 func OpenFile(path string, key Key) (*File, error) {
-	if key.hidden == nil {
+	if key.isZero() {
 		return nil, errNoKey
 	}
 	f := &File{path: path, key: key}
@@ -62,108 +76,43 @@ func OpenFile(path string, key Key) (*File, error) {
 	return f, nil
 }
 
-// read is what the file holds now; afresh does not trust that a file of the
-// same inode, size and time is the same. The caller must not change it.
-func (f *File) read(afresh bool) (contents, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	st, err := os.Stat(f.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if f.seen != nil {
-			return nil, fmt.Errorf("vault: %s is gone: restore it from a copy", f.path)
-		}
-		return contents{}, nil
-	} else if err != nil {
-		return nil, fmt.Errorf("vault: %w", err)
-	}
-	if err := ownerOnly(f.path); err != nil {
-		return nil, err
-	}
-	if s := f.seen; !afresh && s != nil && os.SameFile(s, st) && s.Size() == st.Size() && s.ModTime().Equal(st.ModTime()) {
-		return f.held, nil
-	}
-	if st.Size() > maxBytes {
-		return nil, fmt.Errorf("vault: %s is larger than %d bytes: not a vault", f.path, maxBytes)
-	}
-	text, err := os.ReadFile(f.path)
-	if err != nil {
-		return nil, fmt.Errorf("vault: %w", err)
-	}
-	held, err := decode(f.key, text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.path, err)
-	}
-	f.seen, f.held = st, held
-	return held, nil
-}
-
-func decode(key Key, text []byte) (contents, error) {
-	sealed, ok := strings.CutPrefix(string(text), header)
-	if !ok {
-		return nil, errors.New("vault: not a vault, or of a newer version")
-	}
-	plain, err := key.Open(purpose, []byte(sealed))
-	if err != nil {
-		return nil, err
-	}
-	held := contents{}
-	if err := json.Unmarshal(plain, &held); err != nil {
-		return nil, errors.New("vault: what is inside cannot be read") // err could quote a secret
-	}
-	return held, nil
-}
-
-func encode(key Key, held contents) ([]byte, error) {
-	plain, err := json.Marshal(held)
-	if err != nil {
-		return nil, errors.New("vault: the secrets cannot be encoded")
-	}
-	sealed, err := key.Seal(purpose, plain)
-	if err != nil {
-		return nil, err
-	}
-	if len(header)+len(sealed) > maxBytes {
-		return nil, fmt.Errorf("vault: would be larger than %d bytes", maxBytes)
-	}
-	return append([]byte(header), sealed...), nil
-}
-
-// Secret is what was put last for the account, by whichever process.
+// Secret returns the secret that was put last for the account, by any process.
 func (f *File) Secret(_ context.Context, adapter, account string) (Secret, error) {
-	held, err := f.read(false)
+	secrets, err := f.read(false)
 	if err != nil {
 		return Secret{}, err
 	}
-	m, ok := held[adapter][account]
+	fields, ok := secrets[adapter][account]
 	if !ok {
 		return Secret{}, ErrNotFound
 	}
-	return NewSecret(m), nil
+	return NewSecret(fields), nil
 }
 
-// Accounts are the adapter's, sorted.
+// Accounts returns the accounts of an adapter, sorted.
 func (f *File) Accounts(_ context.Context, adapter string) ([]string, error) {
-	held, err := f.read(false)
-	return slices.Sorted(maps.Keys(held[adapter])), err
+	secrets, err := f.read(false)
+	return slices.Sorted(maps.Keys(secrets[adapter])), err
 }
 
-// List names everything that is stored, sorted by adapter and account.
+// List returns an entry for every stored secret, sorted by adapter and account.
 func (f *File) List() ([]Entry, error) {
-	held, err := f.read(false)
-	out := []Entry{}
-	for adapter, accounts := range held {
-		for account, m := range accounts {
-			out = append(out, Entry{adapter, account, slices.Sorted(maps.Keys(m))})
+	secrets, err := f.read(false)
+	entries := []Entry{}
+	for adapter, accounts := range secrets {
+		for account, fields := range accounts {
+			entries = append(entries, Entry{adapter, account, slices.Sorted(maps.Keys(fields))})
 		}
 	}
-	slices.SortFunc(out, func(a, b Entry) int {
+
+	slices.SortFunc(entries, func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
 	})
-	return out, err
+	return entries, err
 }
 
-// Put stores the secret of an account in place of the one before. It is
-// durable on return, or nothing has changed.
+// Put stores the secret of an account in the place of the one before. When it
+// returns nil the secret is durable; on error nothing has changed.
 func (f *File) Put(adapter, account string, secret Secret) error {
 	if err := checkNames(adapter, account); err != nil {
 		return err
@@ -171,105 +120,159 @@ func (f *File) Put(adapter, account string, secret Secret) error {
 	if len(secret.Fields()) == 0 {
 		return fmt.Errorf("vault: the secret of %s/%s has no fields", adapter, account)
 	}
-	for _, name := range secret.Fields() {
-		if v, _ := secret.Reveal(name); !utf8.ValidString(name) || !utf8.ValidString(v) {
-			return fmt.Errorf("vault: a field of %s/%s is not UTF-8", adapter, account) // JSON would change it
+	for name, value := range secret.fields() {
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			// JSON would replace the bytes silently.
+			return fmt.Errorf("vault: a field of %s/%s is not UTF-8", adapter, account)
 		}
 	}
-	return f.change(func(held contents) error {
-		if held[adapter] == nil {
-			held[adapter] = map[string]map[string]string{}
+
+	return f.edit(func(secrets secretsByAdapter) error {
+		if secrets[adapter] == nil {
+			secrets[adapter] = map[string]map[string]string{}
 		}
-		held[adapter][account] = maps.Clone(secret.hidden())
+		secrets[adapter][account] = maps.Clone(secret.fields())
 		return nil
 	})
 }
 
-// Remove forgets an account; ErrNotFound if there is none. Durable on return.
+// Remove removes the secret of an account, or fails with ErrNotFound. The
+// removal is durable when it returns nil.
 func (f *File) Remove(adapter, account string) error {
-	return f.change(func(held contents) error {
-		if _, ok := held[adapter][account]; !ok {
+	return f.edit(func(secrets secretsByAdapter) error {
+		if _, ok := secrets[adapter][account]; !ok {
 			return ErrNotFound
 		}
-		delete(held[adapter], account)
+		delete(secrets[adapter], account)
 		return nil
 	})
 }
 
-func checkNames(names ...string) error {
-	for _, n := range names {
-		if n == "" || len(n) > maxName || strings.ContainsFunc(n, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }) {
+func checkNames(adapter, account string) error {
+	isBad := func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }
+	for _, name := range []string{adapter, account} {
+		if name == "" || len(name) > maxNameBytes || strings.ContainsFunc(name, isBad) {
 			return errors.New("vault: an adapter's or account's name is empty, too long or has control characters")
 		}
 	}
-	if strings.Contains(names[0], "/") {
-		return fmt.Errorf("vault: an adapter's name has no slash: %q", names[0])
+	if strings.Contains(adapter, "/") {
+		return fmt.Errorf("vault: an adapter's name has no slash: %q", adapter)
 	}
 	return nil
 }
 
-// change reads, edits and replaces the file under the lock of all processes.
-func (f *File) change(edit func(contents) error) error {
+// read returns what the file holds now, which the caller must not change. It
+// reads the file again if its inode, size or time changed, or if forced.
+func (f *File) read(forced bool) (secretsByAdapter, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	info, err := os.Stat(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if f.info != nil {
+			return nil, fmt.Errorf("vault: %s is gone: restore it from a copy", f.path)
+		}
+		return secretsByAdapter{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("vault: %w", err)
+	}
+	if err := durable.RequirePrivate(f.path); err != nil {
+		return nil, fmt.Errorf("vault: %w", err)
+	}
+	if !forced && isSameFile(f.info, info) {
+		return f.secrets, nil
+	}
+	if info.Size() > maxFileBytes {
+		return nil, fmt.Errorf("vault: %s is larger than %d bytes: not a vault", f.path, maxFileBytes)
+	}
+
+	text, err := os.ReadFile(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("vault: %w", err)
+	}
+	secrets, err := decodeFile(f.key, text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; restore the vault and its key from the same copy", f.path, err)
+	}
+	f.info, f.secrets = info, secrets
+	return secrets, nil
+}
+
+func isSameFile(a, b fs.FileInfo) bool {
+	return a != nil && os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// edit reads, changes and replaces the file under the lock of all processes.
+func (f *File) edit(change func(secretsByAdapter) error) error {
 	lock, err := os.OpenFile(f.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("vault: %w", err)
 	}
 	defer lock.Close() // which unlocks
-	if err := flock(lock); err != nil {
+	if err := lockFile(lock); err != nil {
 		return fmt.Errorf("vault: lock %s: %w", lock.Name(), err)
 	}
-	now, err := f.read(true)
+
+	current, err := f.read(true)
 	if err != nil {
 		return err
 	}
-	held := contents{}
-	for adapter, accounts := range now {
-		held[adapter] = maps.Clone(accounts)
+	secrets := secretsByAdapter{}
+	for adapter, accounts := range current {
+		secrets[adapter] = maps.Clone(accounts)
 	}
-	if err := edit(held); err != nil {
+	if err := change(secrets); err != nil {
 		return err
 	}
-	text, err := encode(f.key, held)
+
+	text, err := encodeFile(f.key, secrets)
 	if err != nil {
 		return err
 	}
-	return replace(f.path, text)
+	if err := durable.Replace(f.path, text, 0o600, durable.Synced); err != nil {
+		return fmt.Errorf("vault: write %s: %w", f.path, err)
+	}
+	return nil
 }
 
-func flock(f *os.File) error {
+// lockFile waits for an exclusive lock. Signals do not interrupt it.
+func lockFile(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-		if err != syscall.EINTR {
+		if !errors.Is(err, syscall.EINTR) {
 			return err
 		}
 	}
 }
 
-// replace writes path at once: a crash leaves the old file or the new one.
-func replace(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
+func encodeFile(key Key, secrets secretsByAdapter) ([]byte, error) {
+	plain, err := json.Marshal(secrets)
 	if err != nil {
-		return fmt.Errorf("vault: %w", err)
+		return nil, errors.New("vault: the secrets cannot be encoded")
 	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
+	sealed, err := key.Seal(filePurpose, plain)
 	if err != nil {
-		return fmt.Errorf("vault: write %s: %w", path, err)
+		return nil, err
 	}
-	return nil
+	if len(fileHeader)+len(sealed) > maxFileBytes {
+		return nil, fmt.Errorf("vault: would be larger than %d bytes", maxFileBytes)
+	}
+	return append([]byte(fileHeader), sealed...), nil
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
+func decodeFile(key Key, text []byte) (secretsByAdapter, error) {
+	sealed, ok := strings.CutPrefix(string(text), fileHeader)
+	if !ok {
+		return nil, errors.New("vault: not a vault, or of a newer version")
 	}
-	return errors.Join(d.Sync(), d.Close())
+	plain, err := key.Open(filePurpose, []byte(sealed))
+	if err != nil {
+		return nil, err
+	}
+	secrets := secretsByAdapter{}
+	if err := json.Unmarshal(plain, &secrets); err != nil {
+		return nil, errors.New("vault: the content cannot be read") // err could quote a secret
+	}
+	return secrets, nil
 }

@@ -1,36 +1,85 @@
-// Package vault is where account secrets lie: an encrypted file, or the
-// environment. What it hands out is a [Secret], which cannot be printed (I1).
+// Package vault gives account secrets to the proxy from the stores that the
+// configuration names, like an encrypted file or the environment. It returns a
+// [Secret], which cannot be printed (invariant I1).
 //
-// The file is AES-256-GCM under a key derived by HKDF-SHA-256 (RFC 5869), all
-// from the standard library. Encryption does not tell an old copy of the file
-// from the newest: whoever can replace the file can bring back old secrets.
+// Each kind of store is one file of this package: it implements [Store] and
+// registers itself with registerStore.
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 )
 
-// ErrNotFound says that a store does not have the account; the next one may.
-// Every other error is final: a store that cannot be read must not be passed
-// over for one that may hold something older.
+// ErrNotFound means that a store does not have the account and that the next
+// store may. Every other error of a store is final: a store that cannot be read
+// must not be passed over for one that may hold older secrets.
 var ErrNotFound = errors.New("no secret is stored for this account")
 
-// Store gives one account's secret. It may be called concurrently.
+// Store looks up the secret of one account. Its methods may be called
+// concurrently. Each implementation passes testStore in contract_test.go.
 type Store interface {
+	// Secret returns the secret that was stored last, or ErrNotFound.
 	Secret(ctx context.Context, adapter, account string) (Secret, error)
 }
 
-// Lister is a Store that can also name the accounts of an adapter, sorted.
+// Lister is a Store that can also name the accounts of an adapter, sorted. An
+// adapter without accounts is no error.
 type Lister interface {
 	Accounts(ctx context.Context, adapter string) ([]string, error)
 }
 
-// Chain asks its stores in order. The zero value has no secret.
+// storeKind is one kind of store that a configuration can name.
+type storeKind struct {
+	// key is the key of the configuration that names the store. It begins the
+	// errors of open.
+	key string
+	// order places the store in the chain: lower ones are asked first.
+	order int
+	// open returns nil if the configuration does not name the store.
+	open func(c *Config, key Key) (Store, error)
+}
+
+var storeKinds []storeKind
+
+// registerStore adds a kind of store. It is called from init functions only.
+func registerStore(k storeKind) {
+	storeKinds = append(storeKinds, k)
+	slices.SortFunc(storeKinds, func(a, b storeKind) int {
+		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.key, b.key))
+	})
+}
+
+// Open opens every store that c names, in the order in which they are asked.
+// The error joins the errors of all stores, each of which begins with the key
+// of the configuration that names the store.
+func Open(c Config, key Key) (Chain, error) {
+	var stores Chain
+	var problems []error
+	for _, k := range storeKinds {
+		s, err := k.open(&c, key)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", k.key, err))
+			continue
+		}
+		if s != nil {
+			stores = append(stores, s)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	return stores, nil
+}
+
+// Chain asks its stores in order. The zero value has no secrets.
 type Chain []Store
 
-// Secret is the first store's that has one.
+// Secret returns the secret of the first store that has the account, or
+// ErrNotFound. It stops at the first store that fails otherwise.
 func (c Chain) Secret(ctx context.Context, adapter, account string) (Secret, error) {
 	for _, s := range c {
 		secret, err := s.Secret(ctx, adapter, account)
@@ -41,20 +90,22 @@ func (c Chain) Secret(ctx context.Context, adapter, account string) (Secret, err
 	return Secret{}, ErrNotFound
 }
 
-// Accounts is what the stores list together, each name once.
+// Accounts returns the accounts that the stores name, sorted, each once. Stores
+// that are no Listers contribute nothing.
 func (c Chain) Accounts(ctx context.Context, adapter string) ([]string, error) {
 	var all []string
 	for _, s := range c {
-		l, ok := s.(Lister)
+		lister, ok := s.(Lister)
 		if !ok {
 			continue
 		}
-		some, err := l.Accounts(ctx, adapter)
+		accounts, err := lister.Accounts(ctx, adapter)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, some...)
+		all = append(all, accounts...)
 	}
+
 	slices.Sort(all)
 	return slices.Compact(all), nil
 }

@@ -25,6 +25,18 @@ func (p *Problems) AddFor(cfg *configs.Config, key string, err error, remedy str
 	*p = append(*p, line)
 }
 
+// AddSection adds an error whose lines each begin with a key of a section of the
+// configuration.
+func (p *Problems) AddSection(cfg *configs.Config, section string, err error) {
+	if err == nil {
+		return
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		line = section + "." + line
+		*p = append(*p, cfg.Where(line)+": "+line)
+	}
+}
+
 // AddError takes an error that may list many.
 func (p *Problems) AddError(err error) {
 	if err != nil {

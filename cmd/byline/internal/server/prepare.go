@@ -82,7 +82,7 @@ func private(dir string) error {
 	case !st.IsDir():
 		return fmt.Errorf("%s is no folder", dir)
 	case st.Mode().Perm()&0o077 != 0:
-		return fmt.Errorf("%s may be read by others (mode %04o): chmod 700 %s", dir, st.Mode().Perm(), dir)
+		return fmt.Errorf("%s is accessible to other users (mode %04o): run chmod 700 %s", dir, st.Mode().Perm(), dir)
 	}
 	return nil
 }
@@ -100,15 +100,9 @@ func (p *Prepared) openVault(found *load.Problems) {
 		found.AddFor(p.cfg, source, err, "restore the key from a copy: nothing else opens the vault")
 		return
 	}
-	file, err := vault.OpenFile(p.cfg.Vault.File, key)
-	if err != nil {
-		found.AddFor(p.cfg, "vault.file", err, "restore vault and key from the same copy")
-		return
-	}
-	p.sealer, p.vault = key, vault.Chain{file}
-	if p.cfg.Vault.Env {
-		p.vault = append(p.vault, vault.Env{})
-	}
+	p.sealer = key
+	p.vault, err = vault.Open(p.cfg.Vault, key)
+	found.AddSection(p.cfg, "vault", err)
 }
 
 // warn collects what is allowed but seldom meant.
