@@ -116,13 +116,13 @@ func benchSmall(b *testing.B, protocol string) {
 	_, _, access := corridorOver(b, agents)
 	tunnels := make(chan *load.Tunnel, agents)
 	for i := range agents {
-		t, err := access(i, protocol).Open(b.Context())
+		t, err := access(i, protocol).OpenTunnel(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}
 		defer t.Close()
 		for range 10 {
-			if err := t.Small(); err != nil {
+			if err := t.GetPage(); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -135,7 +135,7 @@ func benchSmall(b *testing.B, protocol string) {
 		t := <-tunnels
 		defer func() { tunnels <- t }()
 		for pb.Next() {
-			if err := t.Small(); err != nil {
+			if err := t.GetPage(); err != nil {
 				b.Error(err)
 				return
 			}
@@ -148,11 +148,11 @@ func BenchmarkFresh(b *testing.B) {
 	a := access(0, "http/1.1")
 	b.ReportAllocs()
 	for b.Loop() {
-		t, err := a.Open(b.Context())
+		t, err := a.OpenTunnel(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := t.Small(); err != nil {
+		if err := t.GetPage(); err != nil {
 			b.Fatal(err)
 		}
 		t.Close()
@@ -165,11 +165,11 @@ func TestTunnelsOfATaskShareConnections(t *testing.T) {
 	_, o, access := corridorOver(t, 1)
 	a := access(0, "http/1.1")
 	for range 5 {
-		tunnel, err := a.Open(t.Context())
+		tunnel, err := a.OpenTunnel(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tunnel.Small(); err != nil {
+		if err := tunnel.GetPage(); err != nil {
 			t.Fatal(err)
 		}
 		tunnel.Close()
@@ -193,13 +193,13 @@ func TestHotPathAllocations(t *testing.T) {
 	}{{"http/1.1", 40}, {"h2", 115}} {
 		t.Run(c.protocol, func(t *testing.T) {
 			_, _, access := corridorOver(t, 1)
-			tunnel, err := access(0, c.protocol).Open(t.Context())
+			tunnel, err := access(0, c.protocol).OpenTunnel(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer tunnel.Close()
 			got := testing.AllocsPerRun(500, func() {
-				if err := tunnel.Small(); err != nil {
+				if err := tunnel.GetPage(); err != nil {
 					t.Fatal(err)
 				}
 			})

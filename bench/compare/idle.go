@@ -100,11 +100,11 @@ func fill(ctx context.Context, s *peer.Testbed, p *peer.Peer, n int) ([]*load.Tu
 	for lane := range errs {
 		all.Go(func() {
 			for i := lane; i < n && errs[lane] == nil; i += len(errs) {
-				t, err := newAccess(s, p, i).Open(ctx)
+				t, err := newAccess(s, p, i).OpenTunnel(ctx)
 				if err == nil {
 					tunnels[i] = t
-					stop := context.AfterFunc(ctx, t.Cut)
-					err = t.Small()
+					stop := context.AfterFunc(ctx, t.Abort)
+					err = t.GetPage()
 					stop()
 				}
 				if err != nil {

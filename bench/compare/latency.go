@@ -131,7 +131,7 @@ func OpenLoop(ctx context.Context, s *peer.Testbed, p *peer.Peer, agents int, ra
 	defer leave()
 	var from, to reading
 	var before, after peer.Audit
-	r, err := load.Open{Agents: units, Rate: rate, For: length,
+	r, err := load.OpenLoop{Agents: units, Rate: rate, Duration: length,
 		Begin: func() (err error) {
 			if before, err = p.Audit(); err == nil {
 				from, err = read(s, p)

@@ -52,7 +52,7 @@ func slice(ctx context.Context, s *peer.Testbed, p *peer.Peer, w Work) (sample S
 	defer leave()
 	var from, to reading
 	var before, after peer.Audit
-	r, err := load.Slice{Agents: units, Warm: w.warm, For: w.length, Most: w.most,
+	r, err := load.ClosedLoop{Agents: units, WarmUp: w.warm, Duration: w.length, MaxUnits: w.most,
 		Begin: func() (err error) {
 			for _, a := range agents { // no agent is at work now
 				a.Opened, a.Resumed = 0, 0

@@ -74,8 +74,8 @@ func Works(o Options) ([]Work, error) {
 		small.as("h2-h2", 0, "Small request: HTTP/2 on both sides where the proxy intercepts"),
 	}
 	all[2].access = func(_ *peer.Peer, a *load.Agent) { a.Tickets = tls.NewLRUClientSessionCache(1) }
-	all[3].enter = body(o.BigBytes, (*load.Tunnel).Down)
-	all[4].enter = body(o.BigBytes, (*load.Tunnel).Up)
+	all[3].enter = body(o.BigBytes, (*load.Tunnel).Download)
+	all[4].enter = body(o.BigBytes, (*load.Tunnel).Upload)
 	all[5].H2, all[6].H2 = true, true
 	all[5].access = func(p *peer.Peer, a *load.Agent) {
 		a.Protocol = "h2"
@@ -109,7 +109,7 @@ func kept(ctx context.Context, a *load.Agent) (func() error, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return t.Small, leave, nil
+	return t.GetPage, leave, nil
 }
 
 // anew opens a tunnel for every page.
@@ -120,7 +120,7 @@ func anew(ctx context.Context, a *load.Agent) (func() error, func(), error) {
 			return err
 		}
 		defer leave()
-		return t.Small()
+		return t.GetPage()
 	}, func() {}, nil
 }
 
@@ -131,7 +131,7 @@ func body(n int64, move func(*load.Tunnel, int64) error) func(context.Context, *
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, warm := range []func() error{t.Small, func() error { return move(t, 1<<20) }} {
+		for _, warm := range []func() error{t.GetPage, func() error { return move(t, 1<<20) }} {
 			if err := warm(); err != nil {
 				leave()
 				return nil, nil, err
@@ -143,11 +143,11 @@ func body(n int64, move func(*load.Tunnel, int64) error) func(context.Context, *
 
 // open opens a tunnel that is cut when ctx ends.
 func open(ctx context.Context, a *load.Agent) (*load.Tunnel, func(), error) {
-	t, err := a.Open(ctx)
+	t, err := a.OpenTunnel(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	stop := context.AfterFunc(ctx, t.Cut)
+	stop := context.AfterFunc(ctx, t.Abort)
 	return t, func() {
 		stop()
 		t.Close()

@@ -9,75 +9,81 @@ import (
 	"time"
 )
 
-// Slice is one closed loop: each agent does its unit of work again as soon as
-// the last one is done. Every field but Warm and Most must be set.
-type Slice struct {
-	// Agents has one function per agent; a call does one unit of work.
+// ClosedLoop is a load in which each agent begins its next unit of work as soon
+// as the last one is done. Every field must be set, except WarmUp and MaxUnits.
+type ClosedLoop struct {
+	// Agents holds one function per agent. A call does one unit of work.
 	Agents []func() error
-	// Warm is how many units each agent does before anything is measured, or as
-	// many as it can in as long as the slice is then. Agents begin step by step.
-	Warm int
-	// For is when the loop ends; units under way are finished and counted.
-	For time.Duration
-	// Most ends the loop earlier, after so many units of all agents together; 0: no such bound.
-	Most int64
-	// Begin and End are called when no unit is under way, just before the first
-	// and just after the last one that counts.
+	// WarmUp is the number of units that each agent does before the measurement.
+	// An agent that is slower stops warming up after Duration. Agents begin in
+	// steps, see [warmUp].
+	WarmUp int
+	// Duration is the length of the measurement. Units that are in flight at its
+	// end are finished and counted.
+	Duration time.Duration
+	// MaxUnits ends the measurement after this many units of all agents together.
+	// 0 means no limit.
+	MaxUnits int64
+	// Begin and End are called just before and just after the measurement, when
+	// no unit is in flight.
 	Begin, End func() error
 }
 
-// Result is what a slice did.
+// Result is what a loop did.
 type Result struct {
 	Units   int64
 	Elapsed time.Duration
-	Latency Histogram
+	Latency Histogram // of the units
 }
 
-// Run does the slice. It fails with the first error of any unit: a refused
-// exchange is no exchange, and a figure that has some in it says nothing.
-func (s Slice) Run(ctx context.Context) (Result, error) {
-	if err := s.warm(ctx); err != nil {
+// Run runs the loop. It fails with the first error of any unit: a figure that
+// contains refused requests would be meaningless.
+func (l ClosedLoop) Run(ctx context.Context) (Result, error) {
+	if err := l.warmUp(ctx); err != nil {
 		return Result{}, err
 	}
-	if err := s.Begin(); err != nil {
+	if err := l.Begin(); err != nil {
 		return Result{}, err
 	}
-	parts := make([]Histogram, len(s.Agents))
+
+	latencies := make([]Histogram, len(l.Agents))
 	var claimed atomic.Int64
 	start := time.Now()
-	until := start.Add(s.For)
-	err := s.each(ctx, func(i int, unit func() error) error {
-		now := time.Now()
-		for now.Before(until) && ctx.Err() == nil && (s.Most == 0 || claimed.Add(1) <= s.Most) {
+	end := start.Add(l.Duration)
+	err := l.forEachAgent(ctx, func(i int, unit func() error) error {
+		began := time.Now()
+		for began.Before(end) && ctx.Err() == nil && (l.MaxUnits == 0 || claimed.Add(1) <= l.MaxUnits) {
 			if err := unit(); err != nil {
 				return err
 			}
-			then := time.Now()
-			parts[i].Add(then.Sub(now))
-			now = then
+			ended := time.Now()
+			latencies[i].Add(ended.Sub(began))
+			began = ended
 		}
 		return ctx.Err()
 	})
-	r := Result{Elapsed: time.Since(start)}
-	err = errors.Join(err, s.End())
-	for i := range parts {
-		r.Latency.Join(&parts[i])
+	result := Result{Elapsed: time.Since(start)}
+	err = errors.Join(err, l.End())
+
+	for i := range latencies {
+		result.Latency.Merge(&latencies[i])
 	}
-	r.Units = r.Latency.Count()
-	if err == nil && r.Units == 0 {
+	result.Units = result.Latency.Count()
+	if err == nil && result.Units == 0 {
 		err = errors.New("no unit was done")
 	}
-	return r, err
+	return result, err
 }
 
-// each runs work for all agents at once and returns the first error.
-func (s Slice) each(ctx context.Context, work func(int, func() error) error) error {
-	errs := make([]error, len(s.Agents))
-	var all sync.WaitGroup
-	for i, unit := range s.Agents {
-		all.Go(func() { errs[i] = work(i, unit) })
+// forEachAgent calls work for all agents concurrently, waits for all calls, and
+// returns the first error.
+func (l ClosedLoop) forEachAgent(ctx context.Context, work func(i int, unit func() error) error) error {
+	errs := make([]error, len(l.Agents))
+	var wg sync.WaitGroup
+	for i, unit := range l.Agents {
+		wg.Go(func() { errs[i] = work(i, unit) })
 	}
-	all.Wait()
+	wg.Wait()
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -5,58 +5,63 @@ import (
 	"time"
 )
 
-// steps is into how many parts each doubling is cut: a bucket is 6 % wide.
-const steps = 16
+// bucketsPerDoubling sets the resolution: a bucket is at most 1/16 wide, about
+// 6 % of its value.
+const bucketsPerDoubling = 16
 
-// Histogram counts durations in buckets of microseconds. The zero value is
-// empty. It may be used by one goroutine at a time.
+// Histogram counts durations in logarithmic buckets of microseconds. The zero
+// value is empty. It must not be used from several goroutines at once.
 type Histogram struct {
-	buckets [40 * steps]int64
+	buckets [40 * bucketsPerDoubling]int64
 	count   int64
 }
 
-// Add counts one duration; more than half an hour counts as that.
+// Add counts one duration. Longer ones than the last bucket holds are counted
+// there.
 func (h *Histogram) Add(d time.Duration) {
-	h.buckets[min(bucket(uint64(max(0, d.Microseconds()))), len(h.buckets)-1)]++
+	us := uint64(max(0, d.Microseconds()))
+	h.buckets[min(bucketOf(us), len(h.buckets)-1)]++
 	h.count++
 }
 
-// bucket is exact below steps, and logarithmic with steps parts above.
-func bucket(us uint64) int {
-	if us < steps {
+// bucketOf returns the bucket of a value. Below bucketsPerDoubling each value has
+// its own bucket; above, each doubling has bucketsPerDoubling of them.
+func bucketOf(us uint64) int {
+	if us < bucketsPerDoubling {
 		return int(us)
 	}
-	power := bits.Len64(us) - 5 // of the doubling that us lies in: us>>power is steps … 2*steps-1
-	return power*steps + int(us>>power)
+	shift := bits.Len64(us) - 5 // so that us>>shift lies between one and two times bucketsPerDoubling
+	return shift*bucketsPerDoubling + int(us>>shift)
 }
 
-// floor is the smallest value of a bucket, in microseconds.
-func floor(b int) float64 {
-	if b < 2*steps {
-		return float64(b)
+// lowerBound returns the smallest value of a bucket, in microseconds.
+func lowerBound(bucket int) float64 {
+	if bucket < 2*bucketsPerDoubling {
+		return float64(bucket)
 	}
-	power := b/steps - 1
-	return float64(uint64(b-power*steps) << power)
+	shift := bucket/bucketsPerDoubling - 1
+	return float64(uint64(bucket-shift*bucketsPerDoubling) << shift)
 }
 
-// Join adds what another histogram counted.
-func (h *Histogram) Join(o *Histogram) {
-	for i, n := range o.buckets {
+// Merge adds the counts of other.
+func (h *Histogram) Merge(other *Histogram) {
+	for i, n := range other.buckets {
 		h.buckets[i] += n
 	}
-	h.count += o.count
+	h.count += other.count
 }
 
-// Count is how many durations were added.
+// Count returns the number of durations that were added.
 func (h *Histogram) Count() int64 { return h.count }
 
-// Quantile is the lower bound of the bucket that part q (0…1) of all
-// durations lies in, at most 6 % below the true value; 0 when there are none.
+// Quantile returns the lower bound of the bucket that contains the quantile q
+// (0…1): at most 6 % less than the true value. It is 0 for an empty histogram.
 func (h *Histogram) Quantile(q float64) time.Duration {
 	left := int64(q * float64(h.count-1))
 	for i, n := range h.buckets {
-		if left -= n; n > 0 && left < 0 {
-			return time.Duration(floor(i) * float64(time.Microsecond))
+		left -= n
+		if n > 0 && left < 0 {
+			return time.Duration(lowerBound(i) * float64(time.Microsecond))
 		}
 	}
 	return 0

@@ -8,59 +8,64 @@ import (
 	"time"
 )
 
-// Open is an open loop: units begin at a given rate, whether or not those
-// before them are done. Each agent takes its turn in a fixed order; one that is
-// still busy when its turn comes begins late, and its unit counts from when it
-// should have begun, so that a slow answer is not left out of the figure
-// (coordinated omission). An agent that is merely woken late by the timer
-// counts from when it woke.
-type Open struct {
-	Agents []func() error
-	Rate   float64 // units a second, of all agents together
-	For    time.Duration
-	// Begin and End are called just before the first and after the last unit.
+// OpenLoop is a load in which units of work begin at a given rate, whether or not
+// earlier ones are done. Agents take turns in a fixed order. If an agent is still
+// busy when its turn comes, its next unit begins late, but its latency counts
+// from when it was due: otherwise a slow response would hide the delay of those
+// after it (coordinated omission). If only the timer wakes an agent late, the
+// latency counts from when it woke.
+type OpenLoop struct {
+	Agents   []func() error
+	Rate     float64 // units per second, of all agents together
+	Duration time.Duration
+	// Begin and End are called just before the first unit and after the last one.
 	Begin, End func() error
 }
 
-// Run does the loop. It fails with the first error of any unit.
-func (o Open) Run(ctx context.Context) (Result, error) {
-	if len(o.Agents) == 0 || o.Rate <= 0 {
+// Run does one unit per agent as a warm-up and then runs the loop. It fails with
+// the first error of any unit.
+func (l OpenLoop) Run(ctx context.Context) (Result, error) {
+	if len(l.Agents) == 0 || l.Rate <= 0 {
 		return Result{}, errors.New("an open loop needs agents and a rate")
 	}
-	for i, unit := range o.Agents {
+	for i, unit := range l.Agents {
 		if err := unit(); err != nil {
 			return Result{}, fmt.Errorf("warming up: agent %d: %w", i+1, err)
 		}
 	}
-	if err := o.Begin(); err != nil {
+	if err := l.Begin(); err != nil {
 		return Result{}, err
 	}
-	parts, errs := make([]Histogram, len(o.Agents)), make([]error, len(o.Agents))
-	between := time.Duration(float64(time.Second) * float64(len(o.Agents)) / o.Rate)
+
+	latencies := make([]Histogram, len(l.Agents))
+	errs := make([]error, len(l.Agents))
+	interval := time.Duration(float64(time.Second) * float64(len(l.Agents)) / l.Rate) // between two units of one agent
 	start := time.Now()
-	var all sync.WaitGroup
-	for i, unit := range o.Agents {
-		all.Go(func() {
-			due := start.Add(between * time.Duration(i) / time.Duration(len(o.Agents)))
-			for ; due.Sub(start) < o.For && ctx.Err() == nil; due = due.Add(between) {
-				from := due
+	var wg sync.WaitGroup
+	for i, unit := range l.Agents {
+		wg.Go(func() {
+			due := start.Add(interval * time.Duration(i) / time.Duration(len(l.Agents)))
+			for ; due.Sub(start) < l.Duration && ctx.Err() == nil; due = due.Add(interval) {
+				began := due
 				if wait := time.Until(due); wait > 0 {
 					time.Sleep(wait)
-					from = time.Now()
+					began = time.Now()
 				}
-				if errs[i] = unit(); errs[i] != nil {
+				errs[i] = unit()
+				if errs[i] != nil {
 					return
 				}
-				parts[i].Add(time.Since(from))
+				latencies[i].Add(time.Since(began))
 			}
 		})
 	}
-	all.Wait()
-	r := Result{Elapsed: time.Since(start)}
-	err := errors.Join(append(errs, ctx.Err(), o.End())...)
-	for i := range parts {
-		r.Latency.Join(&parts[i])
+	wg.Wait()
+
+	result := Result{Elapsed: time.Since(start)}
+	err := errors.Join(append(errs, ctx.Err(), l.End())...)
+	for i := range latencies {
+		result.Latency.Merge(&latencies[i])
 	}
-	r.Units = r.Latency.Count()
-	return r, err
+	result.Units = result.Latency.Count()
+	return result, err
 }

@@ -92,14 +92,14 @@ func TestInstalledProxiesKeepAnAgentsConnection(t *testing.T) {
 			_, port, _ := net.SplitHostPort(s.Origin.Ready.Addr)
 			a := &load.Agent{Proxy: p.Addr, Host: origin.HostH1, Port: port, Roots: p.Roots, Protocol: "http/1.1",
 				Cookies: origin.CookieName + "=" + s.Origin.Ready.Borrowed}
-			tunnel, err := a.Open(t.Context())
+			tunnel, err := a.OpenTunnel(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer tunnel.Close()
 			for i := range 12 {
-				stop := time.AfterFunc(30*time.Second, tunnel.Cut)
-				if err := tunnel.Small(); err != nil {
+				stop := time.AfterFunc(30*time.Second, tunnel.Abort)
+				if err := tunnel.GetPage(); err != nil {
 					t.Fatalf("page %d: %v", i+1, err)
 				}
 				stop.Stop()
@@ -117,7 +117,7 @@ func TestInstalledProxiesKeepAnAgentsConnection(t *testing.T) {
 
 func exchangeAll(t *testing.T, a *load.Agent, p *Peer, i int) {
 	t.Helper()
-	tunnel, err := a.Open(t.Context())
+	tunnel, err := a.OpenTunnel(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func exchangeAll(t *testing.T, a *load.Agent, p *Peer, i int) {
 	if tunnel.Resumed != (i == 1 && !perTunnel) {
 		t.Errorf("tunnel %d: resumed %v", i, tunnel.Resumed)
 	}
-	for what, err := range map[string]error{"small": tunnel.Small(), "down": tunnel.Down(100_000), "up": tunnel.Up(100_000)} {
+	for what, err := range map[string]error{"small": tunnel.GetPage(), "down": tunnel.Download(100_000), "up": tunnel.Upload(100_000)} {
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -142,7 +142,7 @@ func TestATunnelToNowhereIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Stop()
-	_, err = (&load.Agent{Proxy: p.Addr, Host: "elsewhere.test", Protocol: "http/1.1"}).Open(t.Context())
+	_, err = (&load.Agent{Proxy: p.Addr, Host: "elsewhere.test", Protocol: "http/1.1"}).OpenTunnel(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "502") {
 		t.Error(err)
 	}
