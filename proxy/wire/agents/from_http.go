@@ -32,7 +32,7 @@ func fromHTTP(r *http.Request) (*wire.Request, *wire.Malformed) {
 	}
 	if r.Body != nil && r.Body != http.NoBody && in.Length != 0 {
 		in.Body = &declared{Reader: r.Body, ctx: r.Context(), left: in.Length}
-		in.Trailers = func() []wire.Field { return h1.FlattenTrailer(r.Trailer) }
+		in.Trailers = func() []wire.Field { return h1.TrailerFields(r.Trailer) }
 	} else {
 		in.Length = 0
 	}
@@ -40,7 +40,7 @@ func fromHTTP(r *http.Request) (*wire.Request, *wire.Malformed) {
 		if !h1.IsToken(name) || h1.ForbiddenInTrailer(name) {
 			return nil, wire.Ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
 		}
-		in.AnnouncedTrailers = h1.AppendMember(in.AnnouncedTrailers, name)
+		in.AnnouncedTrailers = h1.AppendListMember(in.AnnouncedTrailers, name)
 	}
 	return in, nil
 }
@@ -73,7 +73,7 @@ func readFields(in *wire.Request, r *http.Request) *wire.Malformed {
 		}
 	}
 	// net/http keeps no order among names; a settled one keeps records and tests stable.
-	h1.SortByName(all)
+	h1.SortFields(all)
 	in.Fields = all[:0]
 	typed := false
 	for _, f := range all {

@@ -122,10 +122,10 @@ func (g *guarded) step() error {
 		g.asked = true
 		g.mu.Unlock()
 	case g.msg.Length != 0:
-		g.body = &h1.Body{Source: &g.src, Left: g.msg.Length}
+		g.body = &h1.Body{Source: &g.src, Remaining: g.msg.Length}
 		if g.msg.Chunked {
 			msg := g.msg
-			g.body.Framing, g.body.Left, g.body.AllowTrailer = h1.Chunked, 0, msg.Announces
+			g.body.Framing, g.body.Remaining, g.body.AllowTrailer = h1.Chunked, 0, msg.Announces
 			g.body.MaxTrailerBytes, g.body.MaxTrailerFields = g.cfg.MaxHeadBytes, g.cfg.MaxFields
 		}
 	}
@@ -184,13 +184,13 @@ func (g *guarded) interrupted() bool {
 
 // nextBody gives body bytes, framed anew if they came in chunks.
 func (g *guarded) nextBody() error {
-	const front = 6
 	var buf [h1.ReaderSize]byte
+	payload := h1.ChunkPayload(buf[:])
 	_ = g.Conn.SetReadDeadline(time.Now().Add(g.cfg.BodyStall))
-	n, err := g.body.Read(buf[front : len(buf)-2-len(h1.LastChunk)])
-	out := buf[front : front+n]
+	n, err := g.body.Read(payload)
+	out := payload[:n]
 	if g.body.Framing == h1.Chunked && n > 0 {
-		out = h1.FrameChunk(buf[:], front, n)
+		out = h1.FrameChunk(buf[:], n)
 	}
 	if err == io.EOF {
 		if g.body.Framing == h1.Chunked {

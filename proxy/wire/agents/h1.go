@@ -170,10 +170,10 @@ func (c *h1Conn) openBody(in *wire.Request) {
 	if c.msg.Length == 0 {
 		return
 	}
-	b := &h1.Body{Source: &c.src, Left: c.msg.Length, Stall: c.s.cfg.BodyStall}
+	b := &h1.Body{Source: &c.src, Remaining: c.msg.Length, Stall: c.s.cfg.BodyStall}
 	if c.msg.Chunked {
 		msg := c.msg
-		b.Framing, b.Left, b.AllowTrailer = h1.Chunked, 0, msg.Announces
+		b.Framing, b.Remaining, b.AllowTrailer = h1.Chunked, 0, msg.Announces
 		b.MaxTrailerBytes, b.MaxTrailerFields = c.s.cfg.MaxHeadBytes, c.s.cfg.MaxFields
 		in.Trailers, in.AnnouncedTrailers = b.Trailers, c.msg.Trailer
 	}

@@ -36,7 +36,7 @@ func (c *h1Conn) answer(resp *wire.Response) (err error) {
 	if c.gate != nil {
 		c.gate.close()
 	}
-	d.bodily = resp.Body != nil && c.msg.Method != http.MethodHead && h1.BodyAllowed(resp.Status)
+	d.bodily = resp.Body != nil && c.msg.Method != http.MethodHead && h1.StatusAllowsBody(resp.Status)
 	d.chunked = d.bodily && resp.Length < 0 && !c.msg.HTTP10
 	if d.bodily && resp.Length < 0 && !d.chunked || c.body != nil && c.body.CannotFinish(int64(c.s.cfg.DrainBytes)) || c.s.closing() {
 		c.msg.Close = true
@@ -86,9 +86,9 @@ func (c *h1Conn) sendCounted(d *delivery, head []byte, buf *buffers.Buffer) erro
 	left := d.resp.Length
 	whole := left <= int64(cap(buf)-len(head))
 	var g cork.Batch
-	var source cork.Pending
-	if body, ok := d.resp.Body.(interface{ Waiting() cork.Pending }); ok && !whole {
-		g, source = cork.BatchOn(c.conn), body.Waiting()
+	var source cork.RecordProbe
+	if body, ok := d.resp.Body.(interface{ Waiting() cork.RecordProbe }); ok && !whole {
+		g, source = cork.NewBatch(c.conn), body.Waiting()
 		defer g.After(false) //nolint:errcheck // after an error alone: what had come goes out before the connection is cut
 	}
 	for at := len(head); left > 0 || at > 0; at = 0 {
@@ -139,13 +139,13 @@ func (c *h1Conn) sendOpen(d *delivery, head []byte, buf *buffers.Buffer) error {
 	if err := c.send(head); err != nil {
 		return err
 	}
-	const front, back = 6, 2 // "7ff8\r\n" and "\r\n"
+	payload := h1.ChunkPayload(buf[:])
 	for {
-		n, err := d.resp.Body.Read(buf[front : len(buf)-back-len(h1.LastChunk)])
+		n, err := d.resp.Body.Read(payload)
 		d.sent += int64(n)
-		out := buf[front : front+n]
+		out := payload[:n]
 		if d.chunked && n > 0 {
-			out = h1.FrameChunk(buf[:], front, n)
+			out = h1.FrameChunk(buf[:], n)
 		}
 		if err == io.EOF && d.chunked {
 			if out, err = h1.AppendLastChunk(out, d.resp.Trailers); err != nil {

@@ -168,7 +168,7 @@ func (x *h2Stream) answer(resp *wire.Response) {
 		if sent, x.joined, halved, err = x.join(resp); halved {
 			panic(http.ErrAbortHandler)
 		}
-	} else if err = x.head(resp); err == nil && resp.Body != nil && x.method != http.MethodHead && h1.BodyAllowed(resp.Status) {
+	} else if err = x.head(resp); err == nil && resp.Body != nil && x.method != http.MethodHead && h1.StatusAllowsBody(resp.Status) {
 		sent, err = x.relay(resp)
 	}
 	if err != nil {
@@ -181,7 +181,7 @@ func (x *h2Stream) answer(resp *wire.Response) {
 func (x *h2Stream) Interim(status int, fields []wire.Field) {
 	h := x.w.Header()
 	defer clear(h)
-	if h1.SetHeader(h, fields) == nil {
+	if h1.AddToHeader(h, fields) == nil {
 		x.w.WriteHeader(status)
 	}
 }
@@ -198,7 +198,7 @@ func (x *h2Stream) head(resp *wire.Response) error {
 		return errors.New("wire: the answer has no status")
 	}
 	h := x.w.Header()
-	if err := h1.SetHeader(h, resp.Fields); err != nil {
+	if err := h1.AddToHeader(h, resp.Fields); err != nil {
 		return err
 	}
 	// Nothing may be made up: an absent field is told from an empty one by nil.

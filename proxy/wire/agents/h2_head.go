@@ -160,11 +160,11 @@ func (h *h2Head) hop(m h1.Role, value string) (bad *wire.Malformed) {
 		}
 		h.ExpectContinue = true
 	case h1.RoleTrailer:
-		h1.EachMember(value, func(name string) bool {
+		h1.EachListMember(value, func(name string) bool {
 			if !h1.IsToken(name) || h1.ForbiddenInTrailer(name) {
 				bad = wire.Ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
 			}
-			h.AnnouncedTrailers = h1.AppendMember(h.AnnouncedTrailers, http.CanonicalHeaderKey(name))
+			h.AnnouncedTrailers = h1.AppendListMember(h.AnnouncedTrailers, http.CanonicalHeaderKey(name))
 			return bad == nil
 		})
 	case h1.RoleProxyAuthorization: // it named the task when the tunnel was opened
@@ -254,7 +254,7 @@ func (h *h2Head) request(r *http.Request, wrong func()) (*wire.Request, *wire.Ma
 	default:
 		in.Body = r.Body
 	}
-	in.Trailers = func() []wire.Field { return h1.FlattenTrailer(r.Trailer) }
+	in.Trailers = func() []wire.Field { return h1.TrailerFields(r.Trailer) }
 	return in, nil
 }
 

@@ -19,7 +19,7 @@ func (x *exchange) answer(m *h1.ResponseHead) (*wire.Response, error) {
 	if m.Status == http.StatusSwitchingProtocols {
 		return x.switched(m, resp)
 	}
-	if x.out.Method == http.MethodHead || !h1.BodyAllowed(m.Status) {
+	if x.out.Method == http.MethodHead || !h1.StatusAllowsBody(m.Status) {
 		if m.Status == http.StatusNoContent {
 			resp.Length = 0
 		}
@@ -30,10 +30,10 @@ func (x *exchange) answer(m *h1.ResponseHead) (*wire.Response, error) {
 	}
 	cfg := &x.h.pool.cfg
 	b := &x.body
-	b.Source, b.Left, b.Stall = &x.u.src, m.Length, cfg.AnswerStall
+	b.Source, b.Remaining, b.Stall = &x.u.src, m.Length, cfg.AnswerStall
 	switch {
 	case m.Chunked:
-		b.Framing, b.Left = h1.Chunked, 0
+		b.Framing, b.Remaining = h1.Chunked, 0
 		b.MaxTrailerBytes, b.MaxTrailerFields = cfg.MaxHeadBytes, cfg.MaxFields
 		resp.Trailers, resp.AnnouncedTrailers = b.Trailers, m.Trailer
 	case m.Length < 0:
@@ -61,7 +61,7 @@ func (x *exchange) close() error {
 // whole reads a short body, so that its connection is free before it is
 // passed on.
 func (x *exchange) whole(resp *wire.Response, b *h1.Body) (*wire.Response, error) {
-	k := newKept(b.Left)
+	k := newKept(b.Remaining)
 	if _, err := io.ReadFull(b, k.left); err != nil {
 		_ = k.Close()
 		return nil, x.fail(wire.StageBody, h1.UnexpectedEOF(err))
@@ -129,7 +129,7 @@ func (s *stream) Read(p []byte) (int, error) {
 }
 
 // Waiting is where more of the body arrives.
-func (s *stream) Pending() cork.Pending { return cork.PendingOn(s.x.u.Conn) }
+func (s *stream) RecordProbe() cork.RecordProbe { return cork.NewRecordProbe(s.x.u.Conn) }
 
 // Close may be called at any time, also beside a Read, which it ends. A body
 // that was not read to its end costs the connection.

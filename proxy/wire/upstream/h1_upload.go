@@ -125,9 +125,9 @@ func (u *upload) run(buf *buffers.Buffer) {
 
 func (u *upload) counted(buf *buffers.Buffer) error {
 	var g cork.Batch
-	var source cork.Pending
+	var source cork.RecordProbe
 	if b, ok := u.x.out.Body.(*h1.Body); ok && u.x.out.Length > int64(len(buf)) {
-		g, source = cork.BatchOn(u.x.u.Conn), cork.PendingOn(b.Conn())
+		g, source = cork.NewBatch(u.x.u.Conn), cork.NewRecordProbe(b.Conn())
 		defer g.After(false) //nolint:errcheck // after an error alone
 	}
 	for left := u.x.out.Length; left > 0; {
@@ -151,12 +151,12 @@ func (u *upload) counted(buf *buffers.Buffer) error {
 }
 
 func (u *upload) open(buf *buffers.Buffer) error {
-	const front = 6
+	payload := h1.ChunkPayload(buf[:])
 	for {
-		n, err := u.x.out.Body.Read(buf[front : len(buf)-2-len(h1.LastChunk)])
-		out := buf[front : front+n]
+		n, err := u.x.out.Body.Read(payload)
+		out := payload[:n]
 		if n > 0 {
-			out = h1.FrameChunk(buf[:], front, n)
+			out = h1.FrameChunk(buf[:], n)
 		}
 		if err == io.EOF {
 			if out, err = h1.AppendLastChunk(out, u.x.out.Trailers); err != nil {

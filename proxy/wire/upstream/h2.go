@@ -88,13 +88,13 @@ func (h *host) overH2(ctx context.Context, out *wire.Request) (*wire.Response, e
 		_ = got.Body.Close()
 		return nil, &wire.Error{Stage: wire.StageHead, Sent: true, Err: errors.New(bad.Detail)}
 	}
-	if out.Method == http.MethodHead || !h1.BodyAllowed(got.StatusCode) || got.Body == http.NoBody || got.ContentLength == 0 {
+	if out.Method == http.MethodHead || !h1.StatusAllowsBody(got.StatusCode) || got.Body == http.NoBody || got.ContentLength == 0 {
 		end()
 		_ = got.Body.Close()
 		return resp, nil
 	}
 	s := &h2stream{x: x, rc: got.Body, end: end, stall: h.pool.cfg.AnswerStall}
-	resp.Trailers = func() []wire.Field { return h1.FlattenTrailer(got.Trailer) }
+	resp.Trailers = func() []wire.Field { return h1.TrailerFields(got.Trailer) }
 	if resp.Length > 0 && resp.Length <= int64(h.pool.cfg.KeepBody) {
 		k := newKept(resp.Length)
 		_, err := io.ReadFull(s, k.left)
@@ -166,7 +166,7 @@ func (x *h2exchange) request(out *wire.Request) (*http.Request, error) {
 		u.Opaque = "*"
 	}
 	header := make(http.Header, len(out.Fields)+1)
-	if err := h1.SetHeader(header, out.Fields); err != nil {
+	if err := h1.AddToHeader(header, out.Fields); err != nil {
 		return nil, err
 	}
 	if _, ok := header["User-Agent"]; !ok {
@@ -231,7 +231,7 @@ func (u *h2upload) Read(p []byte) (int, error) {
 	switch {
 	case err == io.EOF:
 		if u.out.Trailers != nil {
-			_ = h1.SetHeader(u.req.Trailer, u.out.Trailers())
+			_ = h1.AddToHeader(u.req.Trailer, u.out.Trailers())
 		}
 	case err != nil:
 		own := &agentError{err}
@@ -287,7 +287,7 @@ func (s *h2stream) Close() error {
 // yet. The library announces them; there are receivers that take no other.
 func announcedHeader(names string) http.Header {
 	h := http.Header{}
-	h1.EachMember(names, func(name string) bool {
+	h1.EachListMember(names, func(name string) bool {
 		if h1.IsToken(name) && !h1.ForbiddenInTrailer(name) {
 			h[http.CanonicalHeaderKey(name)] = nil
 		}
@@ -316,6 +316,6 @@ func fromHeader(resp *wire.Response, h http.Header, maxFields int) *wire.Malform
 			}
 		}
 	}
-	h1.SortByName(resp.Fields)
+	h1.SortFields(resp.Fields)
 	return nil
 }

@@ -86,7 +86,7 @@ type Batch struct {
 }
 
 // gatherOn finds the cork of a connection, if it has one.
-func BatchOn(conn net.Conn) Batch {
+func NewBatch(conn net.Conn) Batch {
 	secured, ok := conn.(*tls.Conn)
 	if !ok {
 		return Batch{}
@@ -119,9 +119,9 @@ func (g *Batch) After(more bool) error {
 }
 
 // waiting tells whether a socket holds at least one whole TLS record.
-type Pending struct{ raw syscall.RawConn }
+type RecordProbe struct{ raw syscall.RawConn }
 
-func PendingOn(conn net.Conn) Pending {
+func NewRecordProbe(conn net.Conn) RecordProbe {
 	for {
 		if inner, ok := conn.(interface{ NetConn() net.Conn }); ok {
 			conn = inner.NetConn()
@@ -135,16 +135,16 @@ func PendingOn(conn net.Conn) Pending {
 	}
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
-		return Pending{}
+		return RecordProbe{}
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return Pending{}
+		return RecordProbe{}
 	}
-	return Pending{raw}
+	return RecordProbe{raw}
 }
 
-func (w Pending) HasRecord() (is bool) {
+func (w RecordProbe) HasRecord() (is bool) {
 	if w.raw == nil {
 		return false
 	}

@@ -29,7 +29,7 @@ type Body struct {
 	mu           sync.Mutex
 	Source       *Reader
 	Framing      Framing
-	Left         int64 // of the body, or of the chunk
+	Remaining    int64 // of the body, or of the chunk
 	crlf         bool  // the CR LF behind a chunk is to come
 	Stall        time.Duration
 	Continue     net.Conn               // where 100 Continue is to be said before the first read
@@ -88,8 +88,8 @@ func (b *Body) readLocked(p []byte) (n int, err error) {
 }
 
 func (b *Body) readCounted(p []byte) (int, error) {
-	if b.Framing == Counted && int64(len(p)) > b.Left {
-		p = p[:b.Left]
+	if b.Framing == Counted && int64(len(p)) > b.Remaining {
+		p = p[:b.Remaining]
 	}
 	if len(p) == 0 {
 		return 0, io.EOF
@@ -98,7 +98,7 @@ func (b *Body) readCounted(p []byte) (int, error) {
 	if b.Framing == UntilClose {
 		return n, err
 	}
-	if b.Left -= int64(n); b.Left == 0 {
+	if b.Remaining -= int64(n); b.Remaining == 0 {
 		return n, io.EOF
 	}
 	return n, UnexpectedEOF(err)
@@ -130,13 +130,13 @@ func (b *Body) wait() error {
 // the first byte. RFC 9112 section 7.1, without chunk extensions.
 func (b *Body) readChunks(p []byte) (n int, err error) {
 	for n < len(p) {
-		if b.Left > 0 && !b.crlf {
+		if b.Remaining > 0 && !b.crlf {
 			if (n > 0 || b.nowait) && b.Source.r == b.Source.w {
 				return n, nil
 			}
 			m, err := b.data(p[n:])
 			n += m
-			if b.Left -= int64(m); b.Left == 0 {
+			if b.Remaining -= int64(m); b.Remaining == 0 {
 				b.crlf = true
 			}
 			if err != nil {
@@ -169,8 +169,8 @@ func (b *Body) readChunks(p []byte) (n int, err error) {
 // data reads a chunk's bytes. A short rest goes through the buffer, so that the
 // line behind it comes with the same read.
 func (b *Body) data(p []byte) (int, error) {
-	if int64(len(p)) > b.Left {
-		p = p[:b.Left]
+	if int64(len(p)) > b.Remaining {
+		p = p[:b.Remaining]
 	}
 	if b.Source.r == b.Source.w && len(p) < ReaderSize {
 		if err := b.wait(); err != nil {
@@ -206,7 +206,7 @@ func (b *Body) between() (done, need bool, err error) {
 		b.Source.r += 2
 		in = in[2:]
 	}
-	if b.Left == 0 {
+	if b.Remaining == 0 {
 		size, n, bad := chunkSize(in)
 		if bad != nil {
 			return false, false, bad
@@ -216,7 +216,7 @@ func (b *Body) between() (done, need bool, err error) {
 		}
 		if size > 0 {
 			b.Source.r += n
-			b.Left = size
+			b.Remaining = size
 			return false, false, nil
 		}
 		return b.last(in, n)
@@ -313,7 +313,7 @@ func (b *Body) Finish(drain int64) bool {
 	if b.ended.Load() {
 		return true
 	}
-	if b.err != nil || b.Continue != nil || b.Framing == UntilClose || b.Framing == Counted && b.Left > drain {
+	if b.err != nil || b.Continue != nil || b.Framing == UntilClose || b.Framing == Counted && b.Remaining > drain {
 		return false
 	}
 	b.draining = true
@@ -353,7 +353,7 @@ func (b *Body) CannotFinish(drain int64) bool {
 		return false
 	}
 	defer b.mu.Unlock()
-	return b.Continue != nil || b.Framing == Counted && b.Left > drain
+	return b.Continue != nil || b.Framing == Counted && b.Remaining > drain
 }
 
 // failure is what broke the body, nil while nothing did.

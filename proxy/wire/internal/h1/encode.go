@@ -103,9 +103,9 @@ func AppendResponseHead(b []byte, resp *wire.Response, chunked, close bool) ([]b
 // appendAnnounced writes Trailer with the names that may come after a body.
 func appendAnnounced(b []byte, names string) []byte {
 	list := ""
-	EachMember(names, func(name string) bool {
+	EachListMember(names, func(name string) bool {
 		if IsToken(name) && !ForbiddenInTrailer(name) {
-			list = AppendMember(list, name)
+			list = AppendListMember(list, name)
 		}
 		return true
 	})
@@ -118,7 +118,7 @@ func appendAnnounced(b []byte, names string) []byte {
 }
 
 // addMember appends a member to a comma-separated list.
-func AppendMember(list, member string) string {
+func AppendListMember(list, member string) string {
 	if list == "" {
 		return member
 	}
@@ -143,18 +143,32 @@ func appendFields(b []byte, fields []wire.Field) ([]byte, error) {
 	return b, nil
 }
 
-const LastChunk = "0\r\n\r\n"
+const lastChunk = "0\r\n\r\n"
 
-// asChunk frames the n bytes at front in place.
-func FrameChunk(buf []byte, front, n int) []byte {
+// The space that a chunk in place needs around its data.
+const (
+	chunkHeadSpace = len("7ff8\r\n")
+	chunkTailSpace = len("\r\n") + len(lastChunk)
+)
+
+// ChunkPayload returns the part of buf for the data of a chunk. FrameChunk frames
+// the data in place and AppendLastChunk appends to it without allocating. buf must
+// be shorter than 64 KiB.
+func ChunkPayload(buf []byte) []byte { return buf[chunkHeadSpace : len(buf)-chunkTailSpace] }
+
+// FrameChunk frames the first n bytes of ChunkPayload(buf) as a chunk (RFC 9112
+// section 7.1) and returns it. The result is a part of buf. n must not be 0, which
+// would end the body.
+func FrameChunk(buf []byte, n int) []byte {
 	const hex = "0123456789abcdef"
-	at := front - 2
+	end := chunkHeadSpace + n
+	at := chunkHeadSpace - 2
 	buf[at], buf[at+1] = '\r', '\n'
 	for size := n; size > 0; size >>= 4 {
 		at--
 		buf[at] = hex[size&15]
 	}
-	return append(buf[at:front+n], '\r', '\n')
+	return append(buf[at:end], '\r', '\n')
 }
 
 // appendLast writes the last chunk and the trailer. What may not come after a
@@ -176,6 +190,6 @@ func AppendLastChunk(b []byte, trailers func() []wire.Field) ([]byte, error) {
 	return append(b, '\r', '\n'), nil
 }
 
-func BodyAllowed(status int) bool {
+func StatusAllowsBody(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }

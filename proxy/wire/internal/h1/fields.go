@@ -220,7 +220,7 @@ func trimSpace(s string) string {
 }
 
 // eachListed calls yield with every member of a comma-separated list.
-func EachMember(value string, yield func(member string) bool) {
+func EachListMember(value string, yield func(member string) bool) {
 	for value != "" {
 		var member string
 		member, value, _ = strings.Cut(value, ",")

@@ -140,7 +140,7 @@ func missing(rest string) string {
 }
 
 func isListed(list, name string) (is bool) {
-	EachMember(list, func(option string) bool {
+	EachListMember(list, func(option string) bool {
 		is = is || strings.EqualFold(option, name)
 		return !is
 	})
@@ -231,7 +231,7 @@ func FuzzAnswerHead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status, n1, v1, n2, v2 string) {
 		s := "HTTP/1.1 " + status + "\r\n" + n1 + ": " + v1 + "\r\n" + n2 + ": " + v2 + "\r\n\r\n"
 		var m ResponseHead
-		if ParseResponseHead(s, &m, 20) != nil || m.Status < 200 || !BodyAllowed(m.Status) {
+		if ParseResponseHead(s, &m, 20) != nil || m.Status < 200 || !StatusAllowsBody(m.Status) {
 			return
 		}
 		r, err := http.ReadResponse(bufio.NewReader(strings.NewReader(s)), nil)

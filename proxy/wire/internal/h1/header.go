@@ -9,7 +9,7 @@ import (
 )
 
 // setHeader fills h with what may stand in HTTP/2 (RFC 9113 section 8.2.2).
-func SetHeader(h http.Header, fields []wire.Field) error {
+func AddToHeader(h http.Header, fields []wire.Field) error {
 	for _, f := range fields {
 		if m := RoleOf(f.Name); m != RoleEndToEnd && m != RoleContentType && !strings.EqualFold(f.Name, "proxy-authenticate") {
 			continue
@@ -23,7 +23,7 @@ func SetHeader(h http.Header, fields []wire.Field) error {
 	return nil
 }
 
-func FlattenTrailer(h http.Header) []wire.Field {
+func TrailerFields(h http.Header) []wire.Field {
 	var all []wire.Field
 	for name, values := range h {
 		for _, v := range values {
@@ -32,10 +32,10 @@ func FlattenTrailer(h http.Header) []wire.Field {
 			}
 		}
 	}
-	SortByName(all)
+	SortFields(all)
 	return all
 }
 
-func SortByName(fields []wire.Field) {
+func SortFields(fields []wire.Field) {
 	slices.SortStableFunc(fields, func(a, b wire.Field) int { return strings.Compare(a.Name, b.Name) })
 }

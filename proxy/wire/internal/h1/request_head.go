@@ -121,7 +121,7 @@ func (m *RequestHead) sift() *wire.Malformed {
 			}
 			m.offered = f.Value
 		case RoleTE:
-			EachMember(f.Value, func(coding string) bool {
+			EachListMember(f.Value, func(coding string) bool {
 				m.AcceptsTrailers = m.AcceptsTrailers || strings.EqualFold(coding, "trailers")
 				return true
 			})
@@ -183,7 +183,7 @@ func (m *RequestHead) settle(named string, allowed TargetForms) *wire.Malformed 
 // obeyConnection drops what Connection lists (RFC 9110 section 7.6.1).
 func (m *RequestHead) obeyConnection() (bad *wire.Malformed) {
 	drop := false
-	EachMember(m.listed, func(option string) bool {
+	EachListMember(m.listed, func(option string) bool {
 		switch {
 		case strings.EqualFold(option, "close"):
 			m.Close = true
@@ -212,7 +212,7 @@ func RemoveListed(fields []wire.Field, list string) []wire.Field {
 	kept := fields[:0]
 	for _, f := range fields {
 		listed := false
-		EachMember(list, func(option string) bool {
+		EachListMember(list, func(option string) bool {
 			listed = strings.EqualFold(option, f.Name)
 			return !listed
 		})
@@ -225,7 +225,7 @@ func RemoveListed(fields []wire.Field, list string) []wire.Field {
 }
 
 func (m *RequestHead) checkTrailerNames() (bad *wire.Malformed) {
-	EachMember(m.Trailer, func(name string) bool {
+	EachListMember(m.Trailer, func(name string) bool {
 		if !IsToken(name) || ForbiddenInTrailer(name) {
 			bad = wire.Ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
 		}
@@ -253,7 +253,7 @@ func (m *RequestHead) checkUpgrade() *wire.Malformed {
 
 // announced says whether Trailer named name.
 func (m *RequestHead) Announces(name string) (is bool) {
-	EachMember(m.Trailer, func(member string) bool {
+	EachListMember(m.Trailer, func(member string) bool {
 		is = strings.EqualFold(member, name)
 		return !is
 	})

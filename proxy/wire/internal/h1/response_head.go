@@ -51,7 +51,7 @@ func ParseResponseHead(s string, m *ResponseHead, maxFields int) *wire.Malformed
 	if m.framings > 1 || m.Chunked && old {
 		return wire.Ambiguous("the answer's body is framed twice, or chunked in HTTP/1.0")
 	}
-	EachMember(m.listed, func(option string) bool {
+	EachListMember(m.listed, func(option string) bool {
 		switch {
 		case strings.EqualFold(option, "close"):
 			m.Close = true
