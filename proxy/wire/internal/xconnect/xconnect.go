@@ -1,27 +1,29 @@
-// Package xconnect turns on extended CONNECT (RFC 8441) in golang.org/x/net/http2,
-// which reads GODEBUG once, when it is initialized, and offers no other switch.
+// Package xconnect enables extended CONNECT (RFC 8441) in golang.org/x/net/http2.
+// That package offers no other switch than GODEBUG, which it reads once, when it is
+// initialized.
 //
-// Packages are initialized in the order of their import paths, as far as their
-// imports allow (Go specification, "Program initialization"). This one imports os
-// alone and sorts before the library, so it comes first; wire, which imports both,
-// comes last and puts the variable back before any other process could inherit it.
+// Go initializes packages in the order of their import paths as far as their
+// imports allow (Go specification, "Program initialization"). This package imports
+// only os, and its path sorts before golang.org/x/net/http2, so it is initialized
+// first. Package agents imports both, is initialized after them, and calls Restore
+// before a child process could inherit the variable.
 package xconnect
 
 import "os"
 
-var before, had = os.LookupEnv("GODEBUG")
+var before, wasSet = os.LookupEnv("GODEBUG")
 
 func init() {
 	value := "http2xconnect=1"
 	if before != "" {
 		value = before + "," + value
 	}
-	_ = os.Setenv("GODEBUG", value) // fails only for a name that cannot be set
+	_ = os.Setenv("GODEBUG", value) // the only possible error is an invalid name
 }
 
-// Restore puts GODEBUG back.
+// Restore gives GODEBUG the value that it had when the process started.
 func Restore() {
-	if !had {
+	if !wasSet {
 		_ = os.Unsetenv("GODEBUG")
 		return
 	}
