@@ -97,7 +97,7 @@ func (s *Server) holdFor(ctx context.Context, t *task, at *site) (*hold, error) 
 		return nil, refuse(LeaseUnavailable, "no account is stored for %s. The operator can add one with: byline vault put %s/NAME", name, name)
 	}
 
-	l, err := s.desk.Checkout(ctx, t.ID(), name, accounts)
+	l, err := s.leases.Checkout(ctx, t.ID(), name, accounts)
 	if err != nil {
 		if over := t.Active(); over != nil {
 			return nil, ended(over)

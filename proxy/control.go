@@ -69,7 +69,7 @@ func (s *Server) controlEndTask(_ context.Context, id string) (admin.Task, error
 
 func (s *Server) controlLeases(context.Context) ([]admin.Lease, error) {
 	views := []admin.Lease{}
-	for _, l := range s.desk.Leases() {
+	for _, l := range s.leases.Leases() {
 		views = append(views, admin.Lease{ID: l.ID(), Adapter: l.Adapter(), Account: l.Account(), Task: l.Task(), Fence: l.Fence()})
 	}
 	return views, nil

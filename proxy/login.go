@@ -21,7 +21,7 @@ const loginTimeout = 45 * time.Second
 // establishSession makes the one session that every request of the lease waits
 // for. It goes on if the request that came first is cancelled. Only what the
 // application has seen counts as a failed login of the account.
-func (s *Server) establishSession(turn *lease.Turn[*adapters.Session], t *task, h *hold, pinned []wire.Field) (*adapters.Session, error) {
+func (s *Server) establishSession(turn *lease.Login[*adapters.Session], t *task, h *hold, pinned []wire.Field) (*adapters.Session, error) {
 	defer turn.Abandon() // no-op after Done
 
 	at := h.siteUnder(s.rules.Load())

@@ -77,7 +77,7 @@ func (s *Server) resumeLease(l state.Lease) {
 // adoptLease gives a lease from the store its connections, and releases it if its
 // task is over.
 func (s *Server) adoptLease(t *task, stored state.Lease, h *hold, session *adapters.Session) error {
-	l, err := s.desk.Checkout(context.Background(), stored.Task, stored.Adapter, []string{stored.Account})
+	l, err := s.leases.Checkout(context.Background(), stored.Task, stored.Adapter, []string{stored.Account})
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (s *Server) adoptLease(t *task, stored state.Lease, h *hold, session *adapt
 
 	h.last.Store(session)
 	s.background.Go(func() {
-		for _, l := range s.desk.CheckIn(stored.Task) {
+		for _, l := range s.leases.CheckIn(stored.Task) {
 			s.retryUntilRecorded(func(ctx context.Context) error { return s.releaseLease(ctx, t, l, h) })
 		}
 	})

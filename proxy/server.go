@@ -67,7 +67,7 @@ type Server struct {
 	state      state.Store
 	vault      Vault
 	identities *identity.Registry
-	desk       *lease.Desk[*adapters.Session]
+	leases     *lease.Manager[*adapters.Session]
 	metrics    *metrics
 	feeds      []*journal.Feed
 	printKey   []byte // of fingerprints
@@ -125,8 +125,8 @@ func Open(opt Options) (*Server, error) {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
 	s.identities = identity.NewRegistry(opt.Identity)
-	s.desk = lease.NewDesk[*adapters.Session](opt.State, opt.Lease)
-	s.metrics = newMetrics(s.log, s.countActiveTasks, func() float64 { return float64(len(s.desk.Leases())) })
+	s.leases = lease.NewManager[*adapters.Session](opt.State, opt.Lease)
+	s.metrics = newMetrics(s.log, s.countActiveTasks, func() float64 { return float64(len(s.leases.Leases())) })
 	s.front = s.newFront()
 
 	if err := s.resumeTasks(); err != nil {
@@ -195,7 +195,7 @@ func (s *Server) Close(ctx context.Context) error {
 		t.(*task).closeHolds()
 		return true
 	})
-	s.desk.Close()
+	s.leases.Close()
 	s.stopFeeds(s.log.Append(s.taskRecord("stop", nil)))
 	return errors.Join(s.log.Close(), s.state.Close())
 }

@@ -138,7 +138,7 @@ func (s *Server) finishTask(t *task, why string) {
 	r.Code, r.Detail = "ended", "ended: "+why
 	s.retryUntilRecorded(func(ctx context.Context) error { return s.appendDurably(ctx, r) })
 
-	leases := s.desk.CheckIn(t.ID())
+	leases := s.leases.CheckIn(t.ID())
 	holds := t.closeHolds()
 	var wait sync.WaitGroup
 	for _, l := range leases {

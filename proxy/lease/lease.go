@@ -10,7 +10,7 @@ import (
 
 // Lease is one task's hold on one account. All methods may be called concurrently.
 type Lease[S comparable] struct {
-	desk                   *Desk[S]
+	desk                   *Manager[S]
 	id                     string
 	task, adapter, account string
 	fence                  uint64
@@ -27,10 +27,10 @@ type Lease[S comparable] struct {
 	cur                    atomic.Pointer[S]
 
 	mu   sync.Mutex // never held over I/O
-	turn *Turn[S]
+	turn *Login[S]
 }
 
-func newLease[S comparable](d *Desk[S], key pair, name string, acct *account, fence uint64, until time.Time) *Lease[S] {
+func newLease[S comparable](d *Manager[S], key pair, name string, acct *account, fence uint64, until time.Time) *Lease[S] {
 	l := &Lease[S]{desk: d, id: "l_" + strconv.FormatUint(fence, 10), task: key.a, adapter: key.b, account: name, fence: fence, acct: acct, halt: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.until.Store(until.UnixNano())

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Books keep the leases of all instances. The desk holds no lock during a call.
+// Store keep the leases of all instances. The desk holds no lock during a call.
 // An error with Held() true means that another task has the account, one with
 // Stale() true that this fence is no longer the account's.
-type Books interface {
+type Store interface {
 	AcquireLease(adapter, account, task string, until time.Time) (fence uint64, err error)
 	RenewLease(adapter, account string, fence uint64, until time.Time) error
 	ReleaseLease(adapter, account string, fence uint64) error
@@ -37,9 +37,9 @@ type checkout struct {
 	ended bool  // the desk's mu: the task was checked in meanwhile
 }
 
-// Desk hands accounts to tasks. All methods may be called concurrently.
-type Desk[S comparable] struct {
-	books Books
+// Manager hands accounts to tasks. All methods may be called concurrently.
+type Manager[S comparable] struct {
+	books Store
 	cfg   Config
 	stop  chan struct{}
 	wg    sync.WaitGroup
@@ -54,17 +54,17 @@ type Desk[S comparable] struct {
 	queues   map[string][]chan struct{}
 }
 
-// NewDesk opens a desk over the books. Close it when done.
-func NewDesk[S comparable](books Books, cfg Config) *Desk[S] {
+// NewManager opens a desk over the books. Close it when done.
+func NewManager[S comparable](books Store, cfg Config) *Manager[S] {
 	cfg.SetDefaults()
-	return &Desk[S]{books: books, cfg: cfg, stop: make(chan struct{}), byTask: map[pair]*Lease[S]{}, all: map[*Lease[S]]struct{}{},
+	return &Manager[S]{books: books, cfg: cfg, stop: make(chan struct{}), byTask: map[pair]*Lease[S]{}, all: map[*Lease[S]]struct{}{},
 		accounts: map[pair]*account{}, pending: map[pair]*checkout{}, queues: map[string][]chan struct{}{}}
 }
 
 // Checkout returns the task's lease on the adapter, at once when it has one.
 // Otherwise it takes a free account or waits in line, and ends with
 // *ErrNoneFree, ErrCheckedIn, ErrClosed, the cause of ctx, or the books' error.
-func (d *Desk[S]) Checkout(ctx context.Context, task, adapter string, accounts []string) (*Lease[S], error) {
+func (d *Manager[S]) Checkout(ctx context.Context, task, adapter string, accounts []string) (*Lease[S], error) {
 	key := pair{task, adapter}
 	for {
 		d.mu.RLock()
@@ -106,7 +106,7 @@ func (d *Desk[S]) Checkout(ctx context.Context, task, adapter string, accounts [
 }
 
 // lead checks out for every request of the task that arrives meanwhile.
-func (d *Desk[S]) lead(ctx context.Context, key pair, mine *checkout, accounts []string) (*Lease[S], error) {
+func (d *Manager[S]) lead(ctx context.Context, key pair, mine *checkout, accounts []string) (*Lease[S], error) {
 	defer d.wg.Done()
 	defer func() {
 		d.mu.Lock()
@@ -124,7 +124,7 @@ func (d *Desk[S]) lead(ctx context.Context, key pair, mine *checkout, accounts [
 // CheckIn ends the task's leases: their contexts are cancelled and they give
 // no session. The accounts stay taken until Release, so that the caller can
 // log out first. A checkout under way for the task fails with ErrCheckedIn.
-func (d *Desk[S]) CheckIn(task string) []*Lease[S] {
+func (d *Manager[S]) CheckIn(task string) []*Lease[S] {
 	d.mu.Lock()
 	var out []*Lease[S]
 	for k, l := range d.byTask {
@@ -147,7 +147,7 @@ func (d *Desk[S]) CheckIn(task string) []*Lease[S] {
 }
 
 // Leases lists what this desk holds, in no order, checked in ones included.
-func (d *Desk[S]) Leases() []*Lease[S] {
+func (d *Manager[S]) Leases() []*Lease[S] {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	out := make([]*Lease[S], 0, len(d.all))
@@ -161,7 +161,7 @@ func (d *Desk[S]) Leases() []*Lease[S] {
 // Waiters get ErrClosed. The books are left as they are: a living task, and a
 // session at the SaaS that nobody has ended yet, keep their account for the
 // desk that comes next, until it lapses.
-func (d *Desk[S]) Close() {
+func (d *Manager[S]) Close() {
 	d.mu.Lock()
 	if !d.closed {
 		d.closed = true

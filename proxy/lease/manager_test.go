@@ -95,13 +95,13 @@ func (b *ledger) setFail(err error) { b.mu.Lock(); b.fail = err; b.mu.Unlock() }
 
 type sess struct{ n int }
 
-func open(t testing.TB, b Books, c Config) *Desk[*sess] {
-	d := NewDesk[*sess](b, c)
+func open(t testing.TB, b Store, c Config) *Manager[*sess] {
+	d := NewManager[*sess](b, c)
 	t.Cleanup(d.Close)
 	return d
 }
 
-func take(t testing.TB, d *Desk[*sess], task string, accounts ...string) *Lease[*sess] {
+func take(t testing.TB, d *Manager[*sess], task string, accounts ...string) *Lease[*sess] {
 	t.Helper()
 	l, err := d.Checkout(context.Background(), task, "wiki", accounts)
 	if err != nil {
@@ -112,7 +112,7 @@ func take(t testing.TB, d *Desk[*sess], task string, accounts ...string) *Lease[
 
 func TestI5ThousandTasksThreeAccounts(t *testing.T) {
 	b := newLedger()
-	desks := []*Desk[*sess]{open(t, b, Config{Wait: 20 * time.Second}), open(t, b, Config{Wait: 20 * time.Second})}
+	desks := []*Manager[*sess]{open(t, b, Config{Wait: 20 * time.Second}), open(t, b, Config{Wait: 20 * time.Second})}
 	holders := map[string]*atomic.Int32{"a": {}, "b": {}, "c": {}}
 	var wg sync.WaitGroup
 	for i := range 1000 {
@@ -225,15 +225,15 @@ func TestWaitersAreServedInOrder(t *testing.T) {
 	}
 }
 
-func (d *Desk[S]) waiting(adapter string) int {
+func (d *Manager[S]) waiting(adapter string) int {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return len(d.queues[adapter])
 }
 
-func TestCloseLeavesTheBooksToTheNextDesk(t *testing.T) {
+func TestCloseLeavesTheStoreToTheNextManager(t *testing.T) {
 	b := newLedger()
-	d := NewDesk[*sess](b, Config{Wait: time.Millisecond, TTL: time.Hour})
+	d := NewManager[*sess](b, Config{Wait: time.Millisecond, TTL: time.Hour})
 	l, err := d.Checkout(context.Background(), "t_1", "wiki", []string{"a"})
 	if err != nil {
 		t.Fatal(err)
@@ -242,7 +242,7 @@ func TestCloseLeavesTheBooksToTheNextDesk(t *testing.T) {
 	if l.Valid() || !errors.Is(context.Cause(l.Context()), ErrClosed) {
 		t.Errorf("the lease goes on: %v", context.Cause(l.Context()))
 	}
-	d = NewDesk[*sess](b, Config{Wait: time.Millisecond, TTL: time.Hour})
+	d = NewManager[*sess](b, Config{Wait: time.Millisecond, TTL: time.Hour})
 	defer d.Close()
 	if _, err := d.Checkout(context.Background(), "t_2", "wiki", []string{"a"}); err == nil {
 		t.Error("another task has the account")
@@ -313,7 +313,7 @@ func TestFreeAccountsRotateAndBackoffComesLast(t *testing.T) {
 func TestI5Machine(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		b := newLedger()
-		d := NewDesk[*sess](b, Config{Wait: time.Millisecond, TTL: time.Hour})
+		d := NewManager[*sess](b, Config{Wait: time.Millisecond, TTL: time.Hour})
 		defer d.Close()
 		held := map[string]*Lease[*sess]{} // by account
 		tasks := rapid.SampledFrom([]string{"t_1", "t_2", "t_3", "t_4"})

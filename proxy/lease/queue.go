@@ -12,7 +12,7 @@ const recheck = 250 * time.Millisecond
 
 // waitInLine is first come, first served per adapter: only the head of the
 // line asks the books.
-func (d *Desk[S]) waitInLine(ctx context.Context, key pair, mine *checkout, accounts []string) (*Lease[S], error) {
+func (d *Manager[S]) waitInLine(ctx context.Context, key pair, mine *checkout, accounts []string) (*Lease[S], error) {
 	began := time.Now()
 	late := time.NewTimer(d.cfg.Wait)
 	defer late.Stop()
@@ -50,7 +50,7 @@ func (d *Desk[S]) waitInLine(ctx context.Context, key pair, mine *checkout, acco
 	}
 }
 
-func (d *Desk[S]) leaveLine(adapter string, me chan struct{}) {
+func (d *Manager[S]) leaveLine(adapter string, me chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := d.queues[adapter]
@@ -65,20 +65,20 @@ func (d *Desk[S]) leaveLine(adapter string, me chan struct{}) {
 }
 
 // wake asks everyone in the adapter's line to look; d.mu is held.
-func (d *Desk[S]) wake(adapter string) {
+func (d *Manager[S]) wake(adapter string) {
 	for _, c := range d.queues[adapter] {
 		d.nudge(c)
 	}
 }
 
 // wakeHead asks the first in line to look; d.mu is held.
-func (d *Desk[S]) wakeHead(adapter string) {
+func (d *Manager[S]) wakeHead(adapter string) {
 	if q := d.queues[adapter]; len(q) > 0 {
 		d.nudge(q[0])
 	}
 }
 
-func (d *Desk[S]) nudge(c chan struct{}) {
+func (d *Manager[S]) nudge(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
@@ -86,7 +86,7 @@ func (d *Desk[S]) nudge(c chan struct{}) {
 }
 
 // tryAll asks the books for each account that is free here, best first.
-func (d *Desk[S]) tryAll(key pair, mine *checkout, accounts []string) (*Lease[S], error) {
+func (d *Manager[S]) tryAll(key pair, mine *checkout, accounts []string) (*Lease[S], error) {
 	asked := make(map[string]bool, len(accounts))
 	for {
 		name, acct := d.pick(key.b, accounts, asked)
@@ -110,7 +110,7 @@ func (d *Desk[S]) tryAll(key pair, mine *checkout, accounts []string) (*Lease[S]
 
 // pick marks the best account busy: one without back-off, then the one that
 // has rested longest.
-func (d *Desk[S]) pick(adapter string, names []string, asked map[string]bool) (string, *account) {
+func (d *Manager[S]) pick(adapter string, names []string, asked map[string]bool) (string, *account) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
@@ -141,7 +141,7 @@ func (d *Desk[S]) pick(adapter string, names []string, asked map[string]bool) (s
 
 // admit enters the lease, unless its task or the desk ended while the books
 // were asked: then the account goes back.
-func (d *Desk[S]) admit(key pair, mine *checkout, name string, acct *account, fence uint64, until time.Time) (*Lease[S], error) {
+func (d *Manager[S]) admit(key pair, mine *checkout, name string, acct *account, fence uint64, until time.Time) (*Lease[S], error) {
 	l := newLease(d, key, name, acct, fence, until)
 	d.mu.Lock()
 	d.all[l] = struct{}{}

@@ -9,7 +9,7 @@ import (
 
 // Turn is the right to log in, held by one caller at a time. End it with Done
 // or Abandon, deferred, on every path; the first call counts.
-type Turn[S comparable] struct {
+type Login[S comparable] struct {
 	lease *Lease[S]
 	once  sync.Once
 	done  chan struct{}
@@ -19,7 +19,7 @@ type Turn[S comparable] struct {
 // Session returns the live session, or the turn to make one, or an error:
 // *ErrBackoff, the cause why the lease ended, the cause of ctx, or the error of
 // the turn it waited for.
-func (l *Lease[S]) Session(ctx context.Context) (s S, turn *Turn[S], err error) {
+func (l *Lease[S]) Session(ctx context.Context) (s S, turn *Login[S], err error) {
 	for {
 		if !l.Valid() {
 			return s, nil, l.why()
@@ -38,7 +38,7 @@ func (l *Lease[S]) Session(ctx context.Context) (s S, turn *Turn[S], err error) 
 				l.mu.Unlock()
 				return s, nil, &ErrBackoff{Until: until}
 			}
-			t = &Turn[S]{lease: l, done: make(chan struct{})}
+			t = &Login[S]{lease: l, done: make(chan struct{})}
 			l.turn = t
 			l.mu.Unlock()
 			return s, t, nil
@@ -75,7 +75,7 @@ func (l *Lease[S]) Invalidate(s S) {
 // Done ends the turn. With a nil err, s is the session from now on and the
 // account's back-off is reset; otherwise the login counts as failed, and the
 // waiters get err.
-func (t *Turn[S]) Done(s S, err error) {
+func (t *Login[S]) Done(s S, err error) {
 	var zero S
 	if err == nil && s == zero {
 		err = ErrNoSession
@@ -99,7 +99,7 @@ func (t *Turn[S]) Done(s S, err error) {
 
 // Abandon ends the turn without a login having been tried: nothing is counted,
 // and a waiter takes the next turn.
-func (t *Turn[S]) Abandon() {
+func (t *Login[S]) Abandon() {
 	t.once.Do(func() {
 		t.lease.mu.Lock()
 		t.lease.turn = nil

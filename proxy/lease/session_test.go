@@ -40,9 +40,9 @@ func TestOneEndedSessionCausesOneTurn(t *testing.T) {
 
 func TestPanicInATurnDoesNotWedgeWaiters(t *testing.T) {
 	boom := errors.New("the login did not finish")
-	for name, end := range map[string]func(*Turn[*sess]){
-		"done":    func(t *Turn[*sess]) { t.Done(nil, boom) },
-		"abandon": func(t *Turn[*sess]) { t.Abandon() },
+	for name, end := range map[string]func(*Login[*sess]){
+		"done":    func(t *Login[*sess]) { t.Done(nil, boom) },
+		"abandon": func(t *Login[*sess]) { t.Abandon() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := open(t, newLedger(), Config{})
