@@ -273,7 +273,7 @@ func (c *h2Conn) lastWords(h h2Frame, bad *wire.Malformed) {
 // unread bytes would reset the connection, and the agent might lose the answers.
 func (c *h2Conn) end() {
 	_ = c.Conn.SetReadDeadline(time.Now().Add(lastAnswer + 2*time.Second)) // the library closes a second after its GOAWAY
-	go io.Copy(io.Discard, c.Conn)                                         //nolint:errcheck // until the end or the deadline
+	go io.CopyN(io.Discard, c.Conn, int64(lingerFactor*c.cfg.DrainBytes))  //nolint:errcheck // until the end, the bound or the deadline
 	late := time.NewTimer(lastAnswer)
 	defer late.Stop()
 	c.mu.Lock()
