@@ -3,54 +3,45 @@ package state
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
 
-type clock struct{ ns atomic.Int64 }
+// testClock is a clock that tests move.
+type testClock struct{ ns atomic.Int64 }
 
-func (c *clock) now() time.Time               { return time.Unix(0, c.ns.Load()) }
-func (c *clock) pass(d time.Duration)         { c.ns.Add(int64(d)) }
-func (c *clock) in(d time.Duration) time.Time { return c.now().Add(d) }
+func (c *testClock) now() time.Time                  { return time.Unix(0, c.ns.Load()) }
+func (c *testClock) advance(d time.Duration)         { c.ns.Add(int64(d)) }
+func (c *testClock) after(d time.Duration) time.Time { return c.now().Add(d) }
 
-// TestContract holds every Store to the same promises.
-func TestContract(t *testing.T) {
-	stores := map[string]func(t *testing.T, c *clock) Store{
-		"memory": func(t *testing.T, c *clock) Store { return NewMemory(c.now) },
-		"bolt": func(t *testing.T, c *clock) Store {
-			b, err := OpenBolt(filepath.Join(t.TempDir(), "state.db"), c.now)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return b
-		},
-	}
-	promises := map[string]func(t *testing.T, s Store, c *clock){
-		"tasks": tasksAreKept, "I5 one holder": oneHolder, "I5 a stale holder cannot write": staleCannotWrite,
-		"I5 many at once": manyAtOnce, "names do not run together": namesApart, "closed": closedRefuses,
-		"one is the first to see": oneSeesFirst,
-	}
-	for store, open := range stores {
-		for promise, holds := range promises {
-			t.Run(store+"/"+promise, func(t *testing.T) {
-				var c clock
-				c.pass(time.Hour)
-				s := open(t, &c)
-				t.Cleanup(func() { _ = s.Close() })
-				holds(t, s, &c)
-			})
-		}
+// testStore tests what every Store guarantees. Call it from the test of each
+// kind, with a function that opens a new empty store.
+func testStore(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
+	for name, test := range map[string]func(t *testing.T, s Store, c *testClock){
+		"tasks are kept":                  testTasksAreKept,
+		"I5 an account has one holder":    testOneHolder,
+		"I5 a stale holder cannot write":  testStaleHolder,
+		"I5 concurrent acquires":          testConcurrentAcquires,
+		"names are kept apart":            testNamesAreKeptApart,
+		"one caller sees a key first":     testFirstSight,
+		"a closed store fails":            testClosedStore,
+		"byte slices belong to the owner": testBytesAreCopied,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var c testClock
+			c.advance(time.Hour)
+			s := open(t, c.now)
+			t.Cleanup(func() { _ = s.Close() })
+			test(t, s, &c)
+		})
 	}
 }
 
-func must[T any](t *testing.T) func(v T, err error) T {
-	return func(v T, err error) T {
+// must returns v, or fails the test.
+func must[T any](v T, err error) func(t *testing.T) T {
+	return func(t *testing.T) T {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -59,176 +50,180 @@ func must[T any](t *testing.T) func(v T, err error) T {
 	}
 }
 
-func tasksAreKept(t *testing.T, s Store, c *clock) {
-	doc := []byte("one")
+func wantNil(t *testing.T, what string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s returned %v", what, err)
+	}
+}
+
+func testTasksAreKept(t *testing.T, s Store, c *testClock) {
 	for _, id := range []string{"t_2", "t_1", "t_2"} {
-		if err := s.PutTask(Task{id, doc, c.in(time.Minute)}); err != nil {
-			t.Fatal(err)
-		}
+		wantNil(t, "PutTask", s.PutTask(Task{id, []byte("doc of " + id), c.after(time.Minute)}))
 	}
-	doc[0] = 'X'
-	got := must[[]Task](t)(s.Tasks())
-	if len(got) != 2 || got[0].ID != "t_1" || string(got[0].Doc) != "one" || !got[1].Expires.Equal(c.in(time.Minute)) {
-		t.Errorf("got %+v", got)
+
+	got := must(s.Tasks())(t)
+	if len(got) != 2 || got[0].ID != "t_1" || got[1].ID != "t_2" {
+		t.Fatalf("Tasks returned %+v, want t_1 and t_2", got)
 	}
+	if string(got[0].Doc) != "doc of t_1" || !got[1].Expires.Equal(c.after(time.Minute)) {
+		t.Errorf("Tasks returned %+v, want what was put", got)
+	}
+
 	for range 2 {
-		if err := s.DropTask("t_1"); err != nil {
-			t.Error(err)
-		}
+		wantNil(t, "DropTask", s.DropTask("t_1"))
 	}
-	if got := must[[]Task](t)(s.Tasks()); len(got) != 1 {
-		t.Errorf("got %+v", got)
+	if got := must(s.Tasks())(t); len(got) != 1 {
+		t.Errorf("Tasks returned %+v after DropTask, want t_2 alone", got)
 	}
 }
 
-func oneHolder(t *testing.T, s Store, c *clock) {
-	acquire := func(task string) (uint64, error) { return s.AcquireLease("wiki", "a", task, c.in(time.Minute)) }
-	first := must[uint64](t)(acquire("t_1"))
-	var h interface{ Held() bool }
-	if _, err := acquire("t_2"); !errors.Is(err, ErrHeld) || !errors.As(err, &h) || !h.Held() {
-		t.Errorf("second task: %v", err)
+func testOneHolder(t *testing.T, s Store, c *testClock) {
+	acquire := func(task string) (uint64, error) {
+		return s.AcquireLease("wiki", "a", task, c.after(time.Minute))
 	}
-	again := must[uint64](t)(acquire("t_1"))
-	c.pass(2 * time.Minute)
-	lapsed := must[uint64](t)(acquire("t_2"))
-	if err := s.ReleaseLease("wiki", "a", lapsed); err != nil {
-		t.Fatal(err)
+
+	first := must(acquire("t_1"))(t)
+	var held interface{ Held() bool }
+	if _, err := acquire("t_2"); !errors.Is(err, ErrHeld) || !errors.As(err, &held) || !held.Held() {
+		t.Errorf("AcquireLease of a second task returned %v, want ErrHeld", err)
 	}
-	if l := must[[]Lease](t)(s.Leases()); len(l) != 0 {
-		t.Errorf("released, yet listed: %+v", l)
+
+	again := must(acquire("t_1"))(t)
+	c.advance(2 * time.Minute)
+	lapsed := must(acquire("t_2"))(t)
+	wantNil(t, "ReleaseLease", s.ReleaseLease("wiki", "a", lapsed))
+	if l := must(s.Leases())(t); len(l) != 0 {
+		t.Errorf("Leases returned %+v after the release, want none", l)
 	}
-	last := must[uint64](t)(acquire("t_3"))
+
+	last := must(acquire("t_3"))(t)
 	if first >= again || again >= lapsed || lapsed >= last {
-		t.Errorf("fences %d %d %d %d do not rise", first, again, lapsed, last)
+		t.Errorf("fences %d, %d, %d, %d do not rise", first, again, lapsed, last)
 	}
-	want := Lease{"wiki", "a", "t_3", last, c.in(time.Minute)}
-	l := must[[]Lease](t)(s.Leases())
-	if len(l) != 1 || !l[0].Until.Equal(want.Until) || l[0].Fence != last || l[0].Task != "t_3" {
-		t.Errorf("got %+v, want %+v", l, want)
+	want := Lease{"wiki", "a", "t_3", last, c.after(time.Minute)}
+	got := must(s.Leases())(t)
+	if len(got) != 1 || !got[0].Until.Equal(want.Until) || got[0].Fence != last || got[0].Task != "t_3" {
+		t.Errorf("Leases returned %+v, want %+v", got, want)
 	}
 }
 
-func staleCannotWrite(t *testing.T, s Store, c *clock) {
-	old := must[uint64](t)(s.AcquireLease("wiki", "a", "t_1", c.in(time.Minute)))
-	c.pass(2 * time.Minute)
-	cur := must[uint64](t)(s.AcquireLease("wiki", "a", "t_2", c.in(time.Minute)))
-	if err := s.PutSession("wiki", "a", cur, []byte("sealed")); err != nil {
-		t.Fatal(err)
-	}
-	for name, err := range map[string]error{
-		"renew": s.RenewLease("wiki", "a", old, c.in(time.Hour)), "release": s.ReleaseLease("wiki", "a", old),
-		"put": s.PutSession("wiki", "a", old, []byte("forged")), "drop": s.DropSession("wiki", "a", old),
-		"nobody's": s.PutSession("wiki", "b", 0, []byte("forged")),
+func testStaleHolder(t *testing.T, s Store, c *testClock) {
+	stale := must(s.AcquireLease("wiki", "a", "t_1", c.after(time.Minute)))(t)
+	c.advance(2 * time.Minute)
+	current := must(s.AcquireLease("wiki", "a", "t_2", c.after(time.Minute)))(t)
+	wantNil(t, "PutSession", s.PutSession("wiki", "a", current, []byte("sealed")))
+
+	for call, err := range map[string]error{
+		"RenewLease":                  s.RenewLease("wiki", "a", stale, c.after(time.Hour)),
+		"ReleaseLease":                s.ReleaseLease("wiki", "a", stale),
+		"PutSession":                  s.PutSession("wiki", "a", stale, []byte("forged")),
+		"DropSession":                 s.DropSession("wiki", "a", stale),
+		"PutSession without a holder": s.PutSession("wiki", "b", 0, []byte("forged")),
 	} {
 		var st interface{ Stale() bool }
 		if !errors.Is(err, ErrStale) || !errors.As(err, &st) || !st.Stale() {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s with a stale fence returned %v, want ErrStale", call, err)
 		}
 	}
-	if got := must[[]byte](t)(s.Session("wiki", "a")); string(got) != "sealed" {
-		t.Errorf("session %q", got)
+	if got := must(s.Session("wiki", "a"))(t); string(got) != "sealed" {
+		t.Errorf("Session returned %q, want what the current holder put", got)
 	}
-	if err := s.RenewLease("wiki", "a", cur, c.in(time.Hour)); err != nil {
-		t.Error(err)
+
+	wantNil(t, "RenewLease", s.RenewLease("wiki", "a", current, c.after(time.Hour)))
+	c.advance(30 * time.Minute)
+	if _, err := s.AcquireLease("wiki", "a", "t_1", c.after(time.Minute)); !errors.Is(err, ErrHeld) {
+		t.Errorf("AcquireLease of a renewed lease returned %v, want ErrHeld", err)
 	}
-	c.pass(30 * time.Minute)
-	if _, err := s.AcquireLease("wiki", "a", "t_1", c.in(time.Minute)); !errors.Is(err, ErrHeld) {
-		t.Errorf("renewed, yet taken: %v", err)
-	}
-	if err := s.DropSession("wiki", "a", cur); err != nil {
-		t.Error(err)
+
+	for range 2 {
+		wantNil(t, "DropSession", s.DropSession("wiki", "a", current))
 	}
 	if _, err := s.Session("wiki", "a"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("dropped: %v", err)
+		t.Errorf("Session after DropSession returned %v, want ErrNotFound", err)
 	}
 }
 
-func manyAtOnce(t *testing.T, s Store, c *clock) {
-	var won atomic.Int32
+func testConcurrentAcquires(t *testing.T, s Store, c *testClock) {
+	var holders atomic.Int32
 	var wg sync.WaitGroup
 	for i := range 64 {
 		wg.Go(func() {
-			_, err := s.AcquireLease("wiki", "a", fmt.Sprint("t_", i), c.in(time.Minute))
-			switch {
-			case err == nil:
-				won.Add(1)
-			case !errors.Is(err, ErrHeld):
+			_, err := s.AcquireLease("wiki", "a", fmt.Sprint("t_", i), c.after(time.Minute))
+			if err == nil {
+				holders.Add(1)
+			} else if !errors.Is(err, ErrHeld) {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	if won.Load() != 1 {
-		t.Errorf("%d winners", won.Load())
+	if n := holders.Load(); n != 1 {
+		t.Errorf("%d of 64 tasks acquired the account, want 1", n)
 	}
 }
 
-func namesApart(t *testing.T, s Store, c *clock) {
-	for _, p := range [][2]string{{"a", "b/c"}, {"a/b", "c"}, {"a\x00b", "c"}, {"a", "b\x00c"}, {`a","b`, "c"}, {"a", `b","c`}} {
-		must[uint64](t)(s.AcquireLease(p[0], p[1], fmt.Sprint(p), c.in(time.Minute)))
-	}
-}
-
-func closedRefuses(t *testing.T, s Store, c *clock) {
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.PutTask(Task{ID: "t_1"}); !errors.Is(err, ErrClosed) {
-		t.Errorf("write: %v", err)
-	}
-	if _, err := s.Tasks(); !errors.Is(err, ErrClosed) {
-		t.Errorf("read: %v", err)
-	}
-}
-
-func TestSecondProcessIsToldTheRemedy(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state.db")
-	first := must[*Bolt](t)(OpenBolt(path, nil))
-	defer first.Close()
-	_, err := OpenBolt(path, nil)
-	if err == nil || !strings.Contains(err.Error(), "data_dir") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestMain(m *testing.M) {
-	child()
-	goleak.VerifyTestMain(m)
-}
-
-func BenchmarkBoltRenew(b *testing.B) {
-	s, err := OpenBolt(filepath.Join(b.TempDir(), "state.db"), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer s.Close()
-	fence, _ := s.AcquireLease("wiki", "a", "t_1", time.Now().Add(time.Hour))
-	b.SetParallelism(32)
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if err := s.RenewLease("wiki", "a", fence, time.Now().Add(time.Hour)); err != nil {
-				b.Error(err)
-			}
+func testNamesAreKeptApart(t *testing.T, s Store, c *testClock) {
+	for _, n := range [][2]string{
+		{"a", "b/c"}, {"a/b", "c"},
+		{"a\x00b", "c"}, {"a", "b\x00c"},
+		{`a","b`, "c"}, {"a", `b","c`},
+	} {
+		if _, err := s.AcquireLease(n[0], n[1], fmt.Sprint(n), c.after(time.Minute)); err != nil {
+			t.Errorf("adapter %q, account %q: AcquireLease returned %v", n[0], n[1], err)
 		}
-	})
+	}
 }
 
-func oneSeesFirst(t *testing.T, s Store, _ *clock) {
+func testFirstSight(t *testing.T, s Store, _ *testClock) {
 	var firsts atomic.Int64
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for range 16 {
-		all.Go(func() {
-			if must[bool](t)(s.FirstSight("hmac-sha256:aa")) {
+		wg.Go(func() {
+			first, err := s.FirstSight("hmac-sha256:aa")
+			if err != nil {
+				t.Error(err)
+			}
+			if first {
 				firsts.Add(1)
 			}
 		})
 	}
-	all.Wait()
-	if firsts.Load() != 1 {
-		t.Errorf("%d callers were told that they saw it first", firsts.Load())
+	wg.Wait()
+	if n := firsts.Load(); n != 1 {
+		t.Errorf("%d of 16 callers saw the key first, want 1", n)
 	}
-	if !must[bool](t)(s.FirstSight("hmac-sha256:ab")) {
-		t.Error("another key was known already")
+	if !must(s.FirstSight("hmac-sha256:ab"))(t) {
+		t.Error("another key was known")
+	}
+}
+
+func testBytesAreCopied(t *testing.T, s Store, c *testClock) {
+	doc, sealed := []byte("doc"), []byte("sealed")
+	fence := must(s.AcquireLease("wiki", "a", "t_1", c.after(time.Minute)))(t)
+	wantNil(t, "PutTask", s.PutTask(Task{"t_1", doc, c.after(time.Minute)}))
+	wantNil(t, "PutSession", s.PutSession("wiki", "a", fence, sealed))
+	doc[0], sealed[0] = 'X', 'X'
+
+	for range 2 {
+		gotDoc := must(s.Tasks())(t)[0].Doc
+		gotSealed := must(s.Session("wiki", "a"))(t)
+		if string(gotDoc) != "doc" || string(gotSealed) != "sealed" {
+			t.Errorf("the store returned %q and %q, want doc and sealed", gotDoc, gotSealed)
+		}
+		gotDoc[0], gotSealed[0] = 'X', 'X'
+	}
+}
+
+func testClosedStore(t *testing.T, s Store, _ *testClock) {
+	wantNil(t, "Close", s.Close())
+	if err := s.PutTask(Task{ID: "t_1"}); !errors.Is(err, ErrClosed) {
+		t.Errorf("PutTask after Close returned %v, want ErrClosed", err)
+	}
+	if _, err := s.Tasks(); !errors.Is(err, ErrClosed) {
+		t.Errorf("Tasks after Close returned %v, want ErrClosed", err)
+	}
+	if _, err := s.FirstSight("hmac-sha256:aa"); !errors.Is(err, ErrClosed) {
+		t.Errorf("FirstSight after Close returned %v, want ErrClosed", err)
 	}
 }

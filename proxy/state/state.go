@@ -1,96 +1,153 @@
 // Package state keeps what instances share and what a restart must not lose:
-// tasks, leases with their fences, and sealed sessions. It stores bytes and
-// judges nothing but who holds an account.
+// tasks, leases with their fences, sealed sessions, and the keys that were seen
+// before. It stores bytes and judges nothing but who holds an account.
+//
+// Each kind of store is one file of this package: it implements [Store] and
+// registers itself with registerStore.
 package state
 
-import "time"
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
 
-// Task is a task as the identity room wrote it down.
+// Task is a task as package identity wrote it.
 type Task struct {
 	ID      string
 	Doc     []byte
 	Expires time.Time
 }
 
-// Lease is one row of the books. It may have lapsed: compare Until.
+// Lease is one account that a task holds. It may have lapsed: compare Until.
 type Lease struct {
 	Adapter, Account, Task string
 	Fence                  uint64
 	Until                  time.Time
 }
 
-// Store is the table of verbs. Every write is durable when it returns (as far
-// as the implementation is), all methods may be called concurrently, and the
-// bytes passed in or out belong to the caller.
+// Store keeps tasks, leases, sessions and sights. Every write is durable when it
+// returns nil, as far as the kind of store allows. All methods may be called
+// concurrently, and byte slices that are passed in or returned belong to the
+// caller. Each implementation passes testStore in contract_test.go.
 type Store interface {
 	// PutTask writes or replaces a task.
 	PutTask(Task) error
-	// Tasks lists all tasks, expired ones included, by ID.
+	// Tasks returns all tasks, expired ones included, sorted by ID.
 	Tasks() ([]Task, error)
-	// DropTask removes a task; one that is not there is no error.
+	// DropTask removes a task. It is no error if there is none.
 	DropTask(id string) error
-	// AcquireLease gives the account to the task under a new fence, higher than
-	// any before, also across restarts. ErrHeld: another task has it and has not
-	// lapsed; try another account. The task's own older fence becomes stale.
+
+	// AcquireLease gives the account to the task under a new fence, which is
+	// higher than any before, also across restarts. It fails with ErrHeld if
+	// another task holds the account and has not lapsed. If the task itself holds
+	// the account, its older fence becomes stale.
 	AcquireLease(adapter, account, task string, until time.Time) (fence uint64, err error)
-	// RenewLease moves the end. ErrStale: the account is no longer the caller's.
+	// RenewLease sets a new end. It fails with ErrStale if the fence is no longer
+	// the account's. A lapsed holder may renew until another task acquires.
 	RenewLease(adapter, account string, fence uint64, until time.Time) error
-	// ReleaseLease frees the account. ErrStale as in RenewLease.
+	// ReleaseLease frees the account. It fails with ErrStale as RenewLease does.
 	ReleaseLease(adapter, account string, fence uint64) error
-	// Leases lists the accounts that are held, by adapter and account.
+	// Leases returns the accounts that are held, sorted by adapter and account.
 	Leases() ([]Lease, error)
-	// PutSession keeps a sealed session. ErrStale as in RenewLease.
+
+	// PutSession keeps a sealed session of the account. It fails with ErrStale as
+	// RenewLease does.
 	PutSession(adapter, account string, fence uint64, sealed []byte) error
-	// Session is the last one kept, whoever made it, or ErrNotFound.
+	// Session returns the session that was put last under any fence, or
+	// ErrNotFound.
 	Session(adapter, account string) ([]byte, error)
-	// DropSession forgets it; none there is no error. ErrStale as in RenewLease.
+	// DropSession removes the session. It is no error if there is none. It fails
+	// with ErrStale as RenewLease does.
 	DropSession(adapter, account string, fence uint64) error
-	// FirstSight remembers a key of at most 256 bytes and says whether it was new.
-	// Of many callers at once exactly one is told so.
+
+	// FirstSight remembers a key of at most 256 bytes and reports whether it was
+	// new. Of concurrent callers with one key, exactly one gets true.
 	FirstSight(key string) (bool, error)
-	// Close ends the store; calls after it fail.
+
+	// Close closes the store after the writes in progress. Calls after it fail
+	// with ErrClosed.
 	Close() error
 }
 
-// Recognised with errors.Is, or without an import by Held() and Stale().
+// Errors of a Store, to be tested with errors.Is. Packages that do not import
+// this one recognise the first two by their methods Held and Stale, which return
+// true.
 var (
-	ErrHeld     error = held{}
-	ErrStale    error = stale{}
-	ErrNotFound error = notFound{}
-	ErrClosed   error = closed{}
+	ErrHeld     error = heldError{}
+	ErrStale    error = staleError{}
+	ErrNotFound error = notFoundError{}
+	ErrClosed   error = closedError{}
 )
 
-type held struct{}
+type heldError struct{}
 
-func (held) Error() string { return "state: another task holds the account" }
-func (held) Held() bool    { return true }
+func (heldError) Error() string { return "state: another task holds the account" }
+func (heldError) Held() bool    { return true }
 
-type stale struct{}
+type staleError struct{}
 
-func (stale) Error() string { return "state: the fence is no longer the account's" }
-func (stale) Stale() bool   { return true }
+func (staleError) Error() string { return "state: the fence is no longer the account's" }
+func (staleError) Stale() bool   { return true }
 
-type notFound struct{}
+type notFoundError struct{}
 
-func (notFound) Error() string { return "state: not found" }
+func (notFoundError) Error() string { return "state: not found" }
 
-type closed struct{}
+type closedError struct{}
 
-func (closed) Error() string { return "state: closed" }
+func (closedError) Error() string { return "state: closed" }
 
-// owns says whether the fence may still write. A lapsed holder may, until
-// somebody else takes the account.
-func (l Lease) owns(fence uint64) error {
+// checkFence returns ErrStale unless fence may write for the lease. A lapsed
+// holder may write until another task acquires the account.
+func (l Lease) checkFence(fence uint64) error {
 	if l.Task == "" || l.Fence != fence {
 		return ErrStale
 	}
 	return nil
 }
 
-// open says whether the task may take the account now.
-func (l Lease) open(task string, now time.Time) error {
+// checkFree returns ErrHeld unless the task may acquire the account now. The
+// zero Lease is free.
+func (l Lease) checkFree(task string, now time.Time) error {
 	if l.Task != "" && l.Task != task && now.Before(l.Until) {
 		return ErrHeld
 	}
 	return nil
+}
+
+// compareLeases is the order of [Store.Leases].
+func compareLeases(a, b Lease) int {
+	return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
+}
+
+// openStore opens the store at the part of a URL after the scheme and its colon.
+type openStore func(rest string, now func() time.Time) (Store, error)
+
+var storeKinds = map[string]openStore{}
+
+// registerStore adds a kind of store by the scheme of its URLs. It is called
+// from init functions only.
+func registerStore(scheme string, open openStore) {
+	if storeKinds[scheme] != nil {
+		panic("state: two kinds of store have the scheme " + scheme)
+	}
+	storeKinds[scheme] = open
+}
+
+// Open opens the store that url names by its scheme, like bolt:/var/lib/state.db.
+// A nil now is time.Now.
+func Open(url string, now func() time.Time) (Store, error) {
+	scheme, rest, _ := strings.Cut(url, ":")
+	open := storeKinds[scheme]
+	if open == nil {
+		return nil, fmt.Errorf("state: %q is not the URL of a store; the known schemes are %s", url, strings.Join(slices.Sorted(maps.Keys(storeKinds)), ", "))
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return open(rest, now)
 }

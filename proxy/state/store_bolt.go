@@ -2,10 +2,10 @@ package state
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -13,6 +13,16 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
+const (
+	// boltLockWait bounds the wait for another process that has the file open.
+	boltLockWait = 2 * time.Second
+	// boltBatchDelay is how long a single write waits for others to share its
+	// sync.
+	boltBatchDelay = 500 * time.Microsecond
+)
+
+// The buckets of the file. Tasks and leases are JSON with the names of the
+// struct fields; the keys of leases and sessions are those of boltKey.
 var (
 	tasksBucket    = []byte("tasks")
 	leasesBucket   = []byte("leases") // its sequence is the last fence
@@ -20,32 +30,40 @@ var (
 	sightsBucket   = []byte("sights")
 )
 
-const (
-	lockWait   = 2 * time.Second
-	batchDelay = 500 * time.Microsecond // what a lone write waits for company
-)
+func init() {
+	registerStore("bolt", func(path string, now func() time.Time) (Store, error) { return OpenBolt(path, now) })
+}
 
-// Bolt is the Store in one file. Writes that arrive together share one fsync.
+// DefaultURL returns the URL of the store that an instance keeps in its data
+// directory: the file state.db.
+func DefaultURL(dataDir string) string {
+	return "bolt:" + filepath.Join(dataDir, "state.db")
+}
+
+// Bolt is a [Store] in one file, for one process. Writes that arrive together
+// share one sync. Its URL is bolt: and the path.
 type Bolt struct {
 	db  *bolt.DB
 	now func() time.Time
 }
 
-// OpenBolt opens or creates the file, readable by its owner alone. A nil now is
-// time.Now. When another process has the file open, it gives up after two seconds.
-// A file that was cut short or overwritten is an error.
+// OpenBolt opens or creates the file with mode 0600. A nil now is time.Now.
+// It fails after two seconds if another process has the file open, and at once
+// if the file was cut short or overwritten.
 func OpenBolt(path string, now func() time.Time) (*Bolt, error) {
 	if now == nil {
 		now = time.Now
 	}
-	db, err := whole(path, &bolt.Options{Timeout: lockWait, FreelistType: bolt.FreelistMapType})
+
+	db, err := openChecked(path, &bolt.Options{Timeout: boltLockWait, FreelistType: bolt.FreelistMapType})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("state: %s is open in another process: stop that byline, or give this one its own data_dir", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("state: open %s: %w", path, err)
 	}
-	db.MaxBatchDelay = batchDelay
+	db.MaxBatchDelay = boltBatchDelay
+
 	err = db.Update(func(tx *bolt.Tx) error {
 		for _, name := range [][]byte{tasksBucket, leasesBucket, sessionsBucket, sightsBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -60,14 +78,16 @@ func OpenBolt(path string, now func() time.Time) (*Bolt, error) {
 	return &Bolt{db, now}, nil
 }
 
-// key cannot be confused: JSON escapes what would end a name.
-func key(adapter, account string) []byte {
-	k, _ := json.Marshal([2]string{adapter, account}) // strings always marshal
-	return k
+// boltKey is the key of an account. Two accounts never share a key: JSON escapes
+// the quote that ends a name.
+func boltKey(adapter, account string) []byte {
+	key, _ := json.Marshal([2]string{adapter, account}) // strings always marshal
+	return key
 }
 
-// write runs fn in a shared transaction; fn may run again when a neighbour
-// fails. A verdict is an answer, not a failure of the transaction.
+// write runs fn in a transaction that it may share with other writes. A verdict
+// is an answer to the caller, like ErrHeld, and does not roll back the others; a
+// failure does. fn runs again if another write of the transaction fails.
 func (b *Bolt) write(fn func(tx *bolt.Tx) (verdict, failure error)) error {
 	var verdict error
 	err := b.db.Batch(func(tx *bolt.Tx) (failure error) {
@@ -80,7 +100,24 @@ func (b *Bolt) write(fn func(tx *bolt.Tx) (verdict, failure error)) error {
 	return verdict
 }
 
-func (b *Bolt) read(fn func(tx *bolt.Tx) error) error { return boltError(b.db.View(fn)) }
+func (b *Bolt) read(fn func(tx *bolt.Tx) error) error {
+	return boltError(b.db.View(fn))
+}
+
+// writeFenced runs fn in a transaction if the fence is the account's.
+func (b *Bolt) writeFenced(adapter, account string, fence uint64, fn func(tx *bolt.Tx, key []byte, l Lease) error) error {
+	key := boltKey(adapter, account)
+	return b.write(func(tx *bolt.Tx) (error, error) {
+		l, err := readLease(tx, key)
+		if err != nil {
+			return nil, err
+		}
+		if verdict := l.checkFence(fence); verdict != nil {
+			return verdict, nil
+		}
+		return nil, fn(tx, key, l)
+	})
+}
 
 func boltError(err error) error {
 	switch {
@@ -92,74 +129,71 @@ func boltError(err error) error {
 	return fmt.Errorf("state: %w", err)
 }
 
-func leaseAt(tx *bolt.Tx, k []byte) (l Lease, err error) {
-	if v := tx.Bucket(leasesBucket).Get(k); v != nil {
-		if err = json.Unmarshal(v, &l); err != nil {
-			err = fmt.Errorf("lease %s: %w", k, err)
-		}
+// readLease returns the lease of the account, which is zero if there is none.
+func readLease(tx *bolt.Tx, key []byte) (l Lease, err error) {
+	doc := tx.Bucket(leasesBucket).Get(key)
+	if doc == nil {
+		return l, nil
 	}
-	return l, err
+	if err := json.Unmarshal(doc, &l); err != nil {
+		return l, fmt.Errorf("lease %s: %w", key, err)
+	}
+	return l, nil
 }
 
-func put(tx *bolt.Tx, bucket, k []byte, v any) error {
+func putJSON(tx *bolt.Tx, bucket, key []byte, v any) error {
 	doc, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return tx.Bucket(bucket).Put(k, doc)
+	return tx.Bucket(bucket).Put(key, doc)
 }
 
-// owned runs fn for the holder of the fence.
-func (b *Bolt) owned(adapter, account string, fence uint64, fn func(tx *bolt.Tx, k []byte, l Lease) error) error {
-	k := key(adapter, account)
+// PutTask implements [Store].
+func (b *Bolt) PutTask(t Task) error {
 	return b.write(func(tx *bolt.Tx) (error, error) {
-		l, err := leaseAt(tx, k)
-		if err != nil {
-			return nil, err
-		}
-		if verdict := l.owns(fence); verdict != nil {
-			return verdict, nil
-		}
-		return nil, fn(tx, k, l)
+		return nil, putJSON(tx, tasksBucket, []byte(t.ID), t)
 	})
 }
 
-func (b *Bolt) PutTask(t Task) error {
-	return b.write(func(tx *bolt.Tx) (error, error) { return nil, put(tx, tasksBucket, []byte(t.ID), t) })
-}
-
-func (b *Bolt) Tasks() (out []Task, err error) {
+// Tasks implements [Store].
+func (b *Bolt) Tasks() (tasks []Task, err error) {
 	err = b.read(func(tx *bolt.Tx) error {
-		return tx.Bucket(tasksBucket).ForEach(func(k, v []byte) error {
+		return tx.Bucket(tasksBucket).ForEach(func(id, doc []byte) error {
 			var t Task
-			if err := json.Unmarshal(v, &t); err != nil {
-				return fmt.Errorf("task %s: %w", k, err)
+			if err := json.Unmarshal(doc, &t); err != nil {
+				return fmt.Errorf("task %s: %w", id, err)
 			}
-			out = append(out, t)
+			tasks = append(tasks, t)
 			return nil
 		})
 	})
-	return out, err
+	return tasks, err
 }
 
+// DropTask implements [Store].
 func (b *Bolt) DropTask(id string) error {
-	return b.write(func(tx *bolt.Tx) (error, error) { return nil, tx.Bucket(tasksBucket).Delete([]byte(id)) })
+	return b.write(func(tx *bolt.Tx) (error, error) {
+		return nil, tx.Bucket(tasksBucket).Delete([]byte(id))
+	})
 }
 
+// AcquireLease implements [Store].
 func (b *Bolt) AcquireLease(adapter, account, task string, until time.Time) (fence uint64, err error) {
-	k := key(adapter, account)
+	key := boltKey(adapter, account)
 	err = b.write(func(tx *bolt.Tx) (error, error) {
-		l, err := leaseAt(tx, k)
+		l, err := readLease(tx, key)
 		if err != nil {
 			return nil, err
 		}
-		if verdict := l.open(task, b.now()); verdict != nil {
+		if verdict := l.checkFree(task, b.now()); verdict != nil {
 			return verdict, nil
 		}
-		if fence, err = tx.Bucket(leasesBucket).NextSequence(); err != nil {
+		fence, err = tx.Bucket(leasesBucket).NextSequence()
+		if err != nil {
 			return nil, err
 		}
-		return nil, put(tx, leasesBucket, k, Lease{adapter, account, task, fence, until})
+		return nil, putJSON(tx, leasesBucket, key, Lease{adapter, account, task, fence, until})
 	})
 	if err != nil {
 		return 0, err
@@ -167,73 +201,82 @@ func (b *Bolt) AcquireLease(adapter, account, task string, until time.Time) (fen
 	return fence, nil
 }
 
+// RenewLease implements [Store].
 func (b *Bolt) RenewLease(adapter, account string, fence uint64, until time.Time) error {
-	return b.owned(adapter, account, fence, func(tx *bolt.Tx, k []byte, l Lease) error {
+	return b.writeFenced(adapter, account, fence, func(tx *bolt.Tx, key []byte, l Lease) error {
 		l.Until = until
-		return put(tx, leasesBucket, k, l)
+		return putJSON(tx, leasesBucket, key, l)
 	})
 }
 
+// ReleaseLease implements [Store].
 func (b *Bolt) ReleaseLease(adapter, account string, fence uint64) error {
-	return b.owned(adapter, account, fence, func(tx *bolt.Tx, k []byte, _ Lease) error {
-		return tx.Bucket(leasesBucket).Delete(k)
+	return b.writeFenced(adapter, account, fence, func(tx *bolt.Tx, key []byte, _ Lease) error {
+		return tx.Bucket(leasesBucket).Delete(key)
 	})
 }
 
-func (b *Bolt) Leases() (out []Lease, err error) {
+// Leases implements [Store].
+func (b *Bolt) Leases() (leases []Lease, err error) {
 	err = b.read(func(tx *bolt.Tx) error {
-		return tx.Bucket(leasesBucket).ForEach(func(k, _ []byte) error {
-			l, err := leaseAt(tx, k)
-			out = append(out, l)
+		return tx.Bucket(leasesBucket).ForEach(func(key, _ []byte) error {
+			l, err := readLease(tx, key)
+			leases = append(leases, l)
 			return err
 		})
 	})
-	slices.SortFunc(out, func(a, b Lease) int {
-		return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
-	})
-	return out, err
+	slices.SortFunc(leases, compareLeases)
+	return leases, err
 }
 
+// PutSession implements [Store].
 func (b *Bolt) PutSession(adapter, account string, fence uint64, sealed []byte) error {
-	return b.owned(adapter, account, fence, func(tx *bolt.Tx, k []byte, _ Lease) error {
-		return tx.Bucket(sessionsBucket).Put(k, sealed)
+	return b.writeFenced(adapter, account, fence, func(tx *bolt.Tx, key []byte, _ Lease) error {
+		return tx.Bucket(sessionsBucket).Put(key, sealed)
 	})
 }
 
-func (b *Bolt) Session(adapter, account string) (out []byte, err error) {
+// Session implements [Store].
+func (b *Bolt) Session(adapter, account string) (sealed []byte, err error) {
 	err = b.read(func(tx *bolt.Tx) error {
-		v := tx.Bucket(sessionsBucket).Get(key(adapter, account))
+		v := tx.Bucket(sessionsBucket).Get(boltKey(adapter, account))
 		if v == nil {
 			return ErrNotFound
 		}
-		out = bytes.Clone(v)
+		sealed = bytes.Clone(v) // v is valid during the transaction only
 		return nil
 	})
-	return out, err
+	return sealed, err
 }
 
+// DropSession implements [Store].
 func (b *Bolt) DropSession(adapter, account string, fence uint64) error {
-	return b.owned(adapter, account, fence, func(tx *bolt.Tx, k []byte, _ Lease) error {
-		return tx.Bucket(sessionsBucket).Delete(k)
+	return b.writeFenced(adapter, account, fence, func(tx *bolt.Tx, key []byte, _ Lease) error {
+		return tx.Bucket(sessionsBucket).Delete(key)
 	})
 }
 
-// FirstSight implements Store. A key that is known costs a read.
+// FirstSight implements [Store]. A known key costs a read and no write.
 func (b *Bolt) FirstSight(key string) (first bool, err error) {
 	known := false
-	if err := b.read(func(tx *bolt.Tx) error { known = tx.Bucket(sightsBucket).Get([]byte(key)) != nil; return nil }); err != nil || known {
+	err = b.read(func(tx *bolt.Tx) error {
+		known = tx.Bucket(sightsBucket).Get([]byte(key)) != nil
+		return nil
+	})
+	if err != nil || known {
 		return false, err
 	}
+
 	err = b.write(func(tx *bolt.Tx) (verdict, failure error) {
-		at := tx.Bucket(sightsBucket)
-		first = at.Get([]byte(key)) == nil
+		bucket := tx.Bucket(sightsBucket)
+		first = bucket.Get([]byte(key)) == nil
 		if !first {
 			return nil, nil
 		}
-		return nil, at.Put([]byte(key), []byte{1})
+		return nil, bucket.Put([]byte(key), []byte{1})
 	})
 	return first, err
 }
 
-// Close waits for what is being written.
+// Close implements [Store].
 func (b *Bolt) Close() error { return boltError(b.db.Close()) }

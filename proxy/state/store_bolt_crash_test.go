@@ -11,11 +11,13 @@ import (
 	"time"
 )
 
-const childFile = "BYLINE_STATE_CRASH_FILE"
+// crashFileVar names the file that a child process of this test writes.
+const crashFileVar = "BYLINE_STATE_CRASH_FILE"
 
-// child writes until it is killed, and tells what it was promised.
-func child() {
-	path := os.Getenv(childFile)
+// writeUntilKilled is the child process: it writes until it is killed, and
+// prints each fence once its session is durable.
+func writeUntilKilled() {
+	path := os.Getenv(crashFileVar)
 	if path == "" {
 		return
 	}
@@ -24,6 +26,7 @@ func child() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+
 	var out sync.Mutex
 	for i := range 8 {
 		go func() {
@@ -45,26 +48,27 @@ func child() {
 	select {}
 }
 
-func TestI5KilledInMidWriteFencesNeverGoBack(t *testing.T) {
+func TestI5FencesNeverGoBackAfterAKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
-	var top uint64
+	var highest uint64
 	for round := range 5 {
-		promised := killAfter(t, path, 40+round*17)
-		s := must[*Bolt](t)(OpenBolt(path, nil))
-		for account, fence := range promised {
-			top = max(top, fence)
+		printed := killAfter(t, path, 40+round*17)
+
+		s := must(OpenBolt(path, nil))(t)
+		for account, fence := range printed {
+			highest = max(highest, fence)
 			var kept uint64
-			_, _ = fmt.Sscan(string(must[[]byte](t)(s.Session("wiki", account))), &kept)
+			_, _ = fmt.Sscan(string(must(s.Session("wiki", account))(t)), &kept)
 			if kept < fence {
-				t.Errorf("round %d: session of fence %d was promised, %d is there", round, fence, kept)
+				t.Errorf("round %d: the session of fence %d was durable, the file holds that of %d", round, fence, kept)
 			}
 		}
-		for account := range promised {
-			next := must[uint64](t)(s.AcquireLease("wiki", account, "t_child", time.Now()))
-			if next <= top {
-				t.Errorf("round %d: fence %d after %d", round, next, top)
+		for account := range printed {
+			next := must(s.AcquireLease("wiki", account, "t_child", time.Now()))(t)
+			if next <= highest {
+				t.Errorf("round %d: fence %d after %d", round, next, highest)
 			}
-			top = next
+			highest = next
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
@@ -72,12 +76,12 @@ func TestI5KilledInMidWriteFencesNeverGoBack(t *testing.T) {
 	}
 }
 
-// killAfter kills the child with SIGKILL after so many promises, and returns
-// the last one for each account.
+// killAfter kills the child with SIGKILL after it printed that many lines, and
+// returns the last fence that it printed for each account.
 func killAfter(t *testing.T, path string, lines int) map[string]uint64 {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childFile+"="+path)
+	cmd.Env = append(os.Environ(), crashFileVar+"="+path)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -85,22 +89,23 @@ func killAfter(t *testing.T, path string, lines int) map[string]uint64 {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	promised := map[string]uint64{}
-	lead := bufio.NewScanner(out)
-	for n := 0; lead.Scan(); n++ {
+
+	printed := map[string]uint64{}
+	scanner := bufio.NewScanner(out)
+	for n := 0; scanner.Scan(); n++ {
 		var account string
 		var fence uint64
-		if _, err := fmt.Sscan(lead.Text(), &account, &fence); err != nil {
-			break // cut off in mid-line by the kill
+		if _, err := fmt.Sscan(scanner.Text(), &account, &fence); err != nil {
+			break // the kill cut the line off
 		}
-		promised[account] = fence
+		printed[account] = fence
 		if n == lines {
 			_ = cmd.Process.Kill()
 		}
 	}
 	_ = cmd.Wait()
-	if len(promised) == 0 {
-		t.Fatal("the child promised nothing")
+	if len(printed) == 0 {
+		t.Fatal("the child printed no fence")
 	}
-	return promised
+	return printed
 }

@@ -2,36 +2,47 @@ package state
 
 import (
 	"bytes"
-	"cmp"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 )
 
-type place struct{ adapter, account string }
+func init() {
+	registerStore("memory", func(_ string, now func() time.Time) (Store, error) { return NewMemory(now), nil })
+}
 
-// Memory is a Store that a restart empties: for tests and demonstrations.
+// Memory is a [Store] that a restart empties, for tests and demonstrations. Its
+// URL is memory:.
 type Memory struct {
-	now      func() time.Time
-	mu       sync.Mutex
+	now func() time.Time
+
+	mu       sync.Mutex // guards everything below
 	closed   bool
-	fence    uint64
+	fence    uint64 // the highest so far
 	tasks    map[string]Task
-	leases   map[place]Lease
-	sessions map[place][]byte
+	leases   map[accountName]Lease
+	sessions map[accountName][]byte
 	sights   map[string]bool
 }
 
-// NewMemory opens an empty store. A nil now is time.Now.
+type accountName struct{ adapter, account string }
+
+// NewMemory returns an empty store. A nil now is time.Now.
 func NewMemory(now func() time.Time) *Memory {
 	if now == nil {
 		now = time.Now
 	}
-	return &Memory{now: now, tasks: map[string]Task{}, leases: map[place]Lease{}, sessions: map[place][]byte{}, sights: map[string]bool{}}
+	return &Memory{
+		now:      now,
+		tasks:    map[string]Task{},
+		leases:   map[accountName]Lease{},
+		sessions: map[accountName][]byte{},
+		sights:   map[string]bool{},
+	}
 }
 
-// locked runs fn alone, unless the store is closed.
+// locked runs fn under the lock, unless the store is closed.
 func (m *Memory) locked(fn func() error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -41,11 +52,11 @@ func (m *Memory) locked(fn func() error) error {
 	return fn()
 }
 
-// owned runs fn for the holder of the fence.
-func (m *Memory) owned(p place, fence uint64, fn func(Lease)) error {
+// fenced runs fn under the lock if the fence is the account's.
+func (m *Memory) fenced(name accountName, fence uint64, fn func(Lease)) error {
 	return m.locked(func() error {
-		l := m.leases[p]
-		if err := l.owns(fence); err != nil {
+		l := m.leases[name]
+		if err := l.checkFence(fence); err != nil {
 			return err
 		}
 		fn(l)
@@ -53,6 +64,7 @@ func (m *Memory) owned(p place, fence uint64, fn func(Lease)) error {
 	})
 }
 
+// PutTask implements [Store].
 func (m *Memory) PutTask(t Task) error {
 	return m.locked(func() error {
 		t.Doc = bytes.Clone(t.Doc)
@@ -61,86 +73,92 @@ func (m *Memory) PutTask(t Task) error {
 	})
 }
 
-func (m *Memory) Tasks() (out []Task, err error) {
+// Tasks implements [Store].
+func (m *Memory) Tasks() (tasks []Task, err error) {
 	err = m.locked(func() error {
 		for _, id := range slices.Sorted(maps.Keys(m.tasks)) {
 			t := m.tasks[id]
 			t.Doc = bytes.Clone(t.Doc)
-			out = append(out, t)
+			tasks = append(tasks, t)
 		}
 		return nil
 	})
-	return out, err
+	return tasks, err
 }
 
+// DropTask implements [Store].
 func (m *Memory) DropTask(id string) error {
-	return m.locked(func() error { delete(m.tasks, id); return nil })
+	return m.locked(func() error {
+		delete(m.tasks, id)
+		return nil
+	})
 }
 
+// AcquireLease implements [Store].
 func (m *Memory) AcquireLease(adapter, account, task string, until time.Time) (fence uint64, err error) {
-	p := place{adapter, account}
+	name := accountName{adapter, account}
 	err = m.locked(func() error {
-		if err := m.leases[p].open(task, m.now()); err != nil {
+		if err := m.leases[name].checkFree(task, m.now()); err != nil {
 			return err
 		}
 		m.fence++
 		fence = m.fence
-		m.leases[p] = Lease{adapter, account, task, fence, until}
+		m.leases[name] = Lease{adapter, account, task, fence, until}
 		return nil
 	})
 	return fence, err
 }
 
+// RenewLease implements [Store].
 func (m *Memory) RenewLease(adapter, account string, fence uint64, until time.Time) error {
-	p := place{adapter, account}
-	return m.owned(p, fence, func(l Lease) { l.Until = until; m.leases[p] = l })
+	name := accountName{adapter, account}
+	return m.fenced(name, fence, func(l Lease) {
+		l.Until = until
+		m.leases[name] = l
+	})
 }
 
+// ReleaseLease implements [Store].
 func (m *Memory) ReleaseLease(adapter, account string, fence uint64) error {
-	p := place{adapter, account}
-	return m.owned(p, fence, func(Lease) { delete(m.leases, p) })
+	name := accountName{adapter, account}
+	return m.fenced(name, fence, func(Lease) { delete(m.leases, name) })
 }
 
-func (m *Memory) Leases() (out []Lease, err error) {
+// Leases implements [Store].
+func (m *Memory) Leases() (leases []Lease, err error) {
 	err = m.locked(func() error {
-		out = slices.SortedFunc(maps.Values(m.leases), func(a, b Lease) int {
-			return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
-		})
+		leases = slices.SortedFunc(maps.Values(m.leases), compareLeases)
 		return nil
 	})
-	return out, err
+	return leases, err
 }
 
+// PutSession implements [Store].
 func (m *Memory) PutSession(adapter, account string, fence uint64, sealed []byte) error {
-	p := place{adapter, account}
-	return m.owned(p, fence, func(Lease) { m.sessions[p] = bytes.Clone(sealed) })
+	name := accountName{adapter, account}
+	return m.fenced(name, fence, func(Lease) { m.sessions[name] = bytes.Clone(sealed) })
 }
 
-func (m *Memory) Session(adapter, account string) (out []byte, err error) {
+// Session implements [Store].
+func (m *Memory) Session(adapter, account string) (sealed []byte, err error) {
 	err = m.locked(func() error {
-		s, ok := m.sessions[place{adapter, account}]
+		s, ok := m.sessions[accountName{adapter, account}]
 		if !ok {
 			return ErrNotFound
 		}
-		out = bytes.Clone(s)
+		sealed = bytes.Clone(s)
 		return nil
 	})
-	return out, err
+	return sealed, err
 }
 
+// DropSession implements [Store].
 func (m *Memory) DropSession(adapter, account string, fence uint64) error {
-	p := place{adapter, account}
-	return m.owned(p, fence, func(Lease) { delete(m.sessions, p) })
+	name := accountName{adapter, account}
+	return m.fenced(name, fence, func(Lease) { delete(m.sessions, name) })
 }
 
-func (m *Memory) Close() error {
-	m.mu.Lock()
-	m.closed = true
-	m.mu.Unlock()
-	return nil
-}
-
-// FirstSight implements Store.
+// FirstSight implements [Store].
 func (m *Memory) FirstSight(key string) (first bool, err error) {
 	err = m.locked(func() error {
 		first = !m.sights[key]
@@ -148,4 +166,12 @@ func (m *Memory) FirstSight(key string) (first bool, err error) {
 		return nil
 	})
 	return first, err
+}
+
+// Close implements [Store].
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -151,7 +150,7 @@ func (r *running) open(p *Prepared) error {
 	if err != nil {
 		return fmt.Errorf("control.token_file: %w", err)
 	}
-	store, err := state.OpenBolt(filepath.Join(cfg.DataDir, "state.db"), nil)
+	store, err := state.Open(state.DefaultURL(cfg.DataDir), nil)
 	if err != nil {
 		return &cli.Failure{Err: err, Hint: "one server to a data_dir; a file that is damaged is restored from a copy, or moved away: its tasks are over then", Code: 1}
 	}
