@@ -19,18 +19,19 @@ import (
 	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 )
 
+// gitBackend is git's own CGI program, which serves repositories over HTTP.
 const gitBackend = "/usr/lib/git-core/git-http-backend"
 
-// gitHost serves bare repositories over HTTP to who has a password, as git's own
-// CGI program does, and keeps a log of pushes in the words of a hook.
-type gitHost struct {
+// gitServer serves the repository notes.git to users with a password. A hook
+// logs pushes.
+type gitServer struct {
 	*httptest.Server
 	dir       string
-	passwords map[string]string
+	passwords map[string]string // by user
 
-	mu   sync.Mutex
-	seen []string // "user METHOD path" of each request with a good password
-	bad  []string // and of those without
+	mu       sync.Mutex
+	accepted []string // "user METHOD path" of requests with the right password
+	rejected []string // and of the others
 }
 
 const gitAdapter = `name: git
@@ -45,114 +46,126 @@ actions:
   - {name: repo.write, match: {method: POST, path: "/{repo}/git-receive-pack"}, resource: "repo/{repo}"}
 `
 
-func newGitHost(t *testing.T, passwords map[string]string) *gitHost {
+func newGitServer(t *testing.T, passwords map[string]string) *gitServer {
 	t.Helper()
 	if _, err := os.Stat(gitBackend); err != nil {
 		t.Skipf("git is missing: run cmd/byline/e2e/install.sh: %v", err)
 	}
-	f := &gitHost{dir: t.TempDir(), passwords: passwords}
+
+	s := &gitServer{dir: t.TempDir(), passwords: passwords}
 	for _, args := range [][]string{
 		{"init", "-q", "--bare", "-b", "main", "notes.git"},
 		{"-C", "notes.git", "config", "http.receivepack", "true"},
 	} {
 		c := exec.Command("git", args...)
-		c.Dir = f.dir
+		c.Dir = s.dir
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v: %s", args, err, out)
 		}
 	}
-	hook := fmt.Sprintf("#!/bin/sh\nwhile read -r old new ref; do echo \"$REMOTE_USER pushed $ref\" >>%s; done\n", f.history())
-	if err := os.WriteFile(filepath.Join(f.dir, "notes.git", "hooks", "post-receive"), []byte(hook), 0o755); err != nil {
+	hook := fmt.Sprintf("#!/bin/sh\nwhile read -r old new ref; do echo \"$REMOTE_USER pushed $ref\" >>%s; done\n", s.pushLog())
+	if err := os.WriteFile(filepath.Join(s.dir, "notes.git", "hooks", "post-receive"), []byte(hook), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
-	t.Cleanup(f.Close)
-	return f
+
+	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
+	t.Cleanup(s.Close)
+	return s
 }
 
-func (f *gitHost) history() string { return filepath.Join(f.dir, "pushes") }
+func (s *gitServer) pushLog() string { return filepath.Join(s.dir, "pushes") }
 
-func (f *gitHost) serve(w http.ResponseWriter, r *http.Request) {
+func (s *gitServer) serve(w http.ResponseWriter, r *http.Request) {
 	user, password, _ := r.BasicAuth()
-	good := f.passwords[user] != "" && f.passwords[user] == password
-	line := user + " " + r.Method + " " + r.URL.Path
-	f.mu.Lock()
-	if good {
-		f.seen = append(f.seen, line)
-	} else {
-		f.bad = append(f.bad, line)
-	}
-	f.mu.Unlock()
-	if !good {
+	ok := s.passwords[user] != "" && s.passwords[user] == password
+	s.recordRequest(ok, user+" "+r.Method+" "+r.URL.Path)
+	if !ok {
 		w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
 		http.Error(w, "who?", http.StatusUnauthorized)
 		return
 	}
-	body, err := io.ReadAll(r.Body) // CGI wants to know the length
+
+	body, err := io.ReadAll(r.Body) // CGI needs the length
 	if err != nil {
 		return
 	}
-	r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
-	(&cgi.Handler{Path: gitBackend, Env: []string{"GIT_PROJECT_ROOT=" + f.dir, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=" + user}}).ServeHTTP(w, r)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(len(body))
+	r.TransferEncoding = nil
+	backend := &cgi.Handler{Path: gitBackend, Env: []string{"GIT_PROJECT_ROOT=" + s.dir, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=" + user}}
+	backend.ServeHTTP(w, r)
 }
 
-// pushes is the host's own log.
-func (f *gitHost) pushes(t *testing.T) string {
+func (s *gitServer) recordRequest(accepted bool, line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if accepted {
+		s.accepted = append(s.accepted, line)
+	} else {
+		s.rejected = append(s.rejected, line)
+	}
+}
+
+// readPushes returns the log that the hook writes.
+func (s *gitServer) readPushes(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(f.history())
+	text, err := os.ReadFile(s.pushLog())
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
 	return string(text)
 }
 
-// TestGitPushesUnderTheAccount clones and pushes over HTTP with alice's
-// password in git's configuration. The pushed file is larger than what git
-// sends in one piece.
-func TestGitPushesUnderTheAccount(t *testing.T) {
-	passwords := map[string]string{"alice": testenv.NewSecret(), "agent-01": testenv.NewSecret()}
-	f := newGitHost(t, passwords)
-	h := testenv.New(t, "")
-	h.WriteFile("adapters.d/git.yaml", fmt.Sprintf(gitAdapter, f.URL))
-	h.PutAccount("git", "agent-01", map[string]string{"username": "agent-01", "password": passwords["agent-01"]})
-	h.Start()
-	lent := base64.StdEncoding.EncodeToString([]byte("alice:" + passwords["alice"]))
-	git := func(allow string, script string) testenv.Result {
-		t.Helper()
-		return h.RunToEnd(h.RunCommand(testenv.TaskSpec{Allow: []string{allow}}, t.TempDir(), []string{"HOME=" + t.TempDir(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_COUNT=3",
-			"GIT_CONFIG_KEY_0=http.extraHeader", "GIT_CONFIG_VALUE_0=Authorization: Basic " + lent,
-			"GIT_CONFIG_KEY_1=user.name", "GIT_CONFIG_VALUE_1=Alice", "GIT_CONFIG_KEY_2=user.email", "GIT_CONFIG_VALUE_2=alice@acme.test"}, "sh", "-ec", script))
+// gitVariables returns an environment that gives git an empty home, Alice as
+// author, and basic, her user name and password in base64, as a credential.
+func gitVariables(t *testing.T, basic string) []string {
+	t.Helper()
+	return []string{
+		"HOME=" + t.TempDir(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_COUNT=3",
+		"GIT_CONFIG_KEY_0=http.extraHeader", "GIT_CONFIG_VALUE_0=Authorization: Basic " + basic,
+		"GIT_CONFIG_KEY_1=user.name", "GIT_CONFIG_VALUE_1=Alice",
+		"GIT_CONFIG_KEY_2=user.email", "GIT_CONFIG_VALUE_2=alice@acme.test",
 	}
-	const change = `git clone -q https://git.acme.test/notes.git work 2>&1; cd work; git checkout -q -B main
-head -c 3000000 /dev/urandom >large; git add large; git commit -q -m large; git push -q origin main 2>&1; git ls-remote origin`
-	if r := git("git:repo.*@repo/notes.git", change); r.Code != 0 || !strings.Contains(r.Out, "refs/heads/main") {
-		t.Fatal(r)
-	}
-	if pushes := f.pushes(t); pushes != "agent-01 pushed refs/heads/main\n" {
-		t.Errorf("the host's log says %q", pushes)
-	}
-	if r := git("git:repo.read", change); r.Code == 0 || !strings.Contains(r.Out, "403") {
-		t.Errorf("a push without leave: %s", r)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.bad) > 0 || slices.ContainsFunc(f.seen, func(s string) bool { return !strings.HasPrefix(s, "agent-01 ") }) {
-		t.Errorf("I2: the host saw others than agent-01: %q %q", f.bad, f.seen)
-	}
-	if n := len(f.seen); n == 0 || strings.Contains(f.seen[n-1], "receive-pack") {
-		t.Errorf("what was refused reached the host: %q", f.seen)
-	}
-	checkRuns(t, h)
 }
 
-// checkRuns wants every task of the house to be over.
-func checkRuns(t *testing.T, h *testenv.Env) {
-	t.Helper()
-	var tasks []testenv.Task
-	h.BylineJSON(&tasks, "task", "list")
-	for _, task := range tasks {
-		if task.State != "ended" {
-			t.Errorf("task %s is %s after its program", task.ID, task.State)
-		}
+// TestGitClonesAndPushesAsAccount clones and pushes over HTTP with Alice's
+// password in git's configuration. The file is too large for git to push it in
+// one piece.
+func TestGitClonesAndPushesAsAccount(t *testing.T) {
+	passwords := map[string]string{"alice": testenv.NewSecret(), "agent-01": testenv.NewSecret()}
+	server := newGitServer(t, passwords)
+	env := testenv.New(t, "")
+	env.WriteFile("adapters.d/git.yaml", fmt.Sprintf(gitAdapter, server.URL))
+	env.PutAccount("git", "agent-01", map[string]string{"username": "agent-01", "password": passwords["agent-01"]})
+	env.Start()
+
+	const cloneAndPush = `git clone -q https://git.acme.test/notes.git work 2>&1; cd work; git checkout -q -B main
+head -c 3000000 /dev/urandom >large; git add large; git commit -q -m large; git push -q origin main 2>&1; git ls-remote origin`
+	basic := base64.StdEncoding.EncodeToString([]byte("alice:" + passwords["alice"]))
+	runGit := func(allow string) testenv.Result {
+		t.Helper()
+		spec := testenv.TaskSpec{Allow: []string{allow}}
+		return env.RunToEnd(env.RunCommand(spec, t.TempDir(), gitVariables(t, basic), "sh", "-ec", cloneAndPush))
 	}
+
+	if r := runGit("git:repo.*@repo/notes.git"); r.Code != 0 || !strings.Contains(r.Out, "refs/heads/main") {
+		t.Fatalf("clone and push: want exit 0 and refs/heads/main, got %s", r)
+	}
+	if got, want := server.readPushes(t), "agent-01 pushed refs/heads/main\n"; got != want {
+		t.Errorf("the server logged the pushes %q, want %q", got, want)
+	}
+	if r := runGit("git:repo.read"); r.Code == 0 || !strings.Contains(r.Out, "403") {
+		t.Errorf("push without permission: want a failure with 403, got %s", r)
+	}
+
+	server.mu.Lock()
+	defer server.mu.Unlock()
+	byOthers := slices.ContainsFunc(server.accepted, func(line string) bool { return !strings.HasPrefix(line, "agent-01 ") })
+	if len(server.rejected) > 0 || byOthers {
+		t.Errorf("I2: the server saw users other than agent-01: accepted %q, rejected %q", server.accepted, server.rejected)
+	}
+	if n := len(server.accepted); n == 0 || strings.Contains(server.accepted[n-1], "receive-pack") {
+		t.Errorf("the refused push reached the server: %q", server.accepted)
+	}
+	checkTasksEnded(t, env)
 }

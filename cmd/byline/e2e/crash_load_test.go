@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -23,77 +22,95 @@ import (
 	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 )
 
-// load sends requests with a marker each through the proxy, and remembers what
-// it was told about them. All of it may be called concurrently.
+// load creates tasks and sends requests to the ledger application, and keeps
+// what it was told about them. Its methods may be called concurrently, and
+// while no server runs.
 type load struct {
-	house *testenv.Env
-	roots *x509.CertPool
-	next  atomic.Int64 // number of the last marker
+	env        *testenv.Env
+	roots      *x509.CertPool
+	lastMarker atomic.Int64 // number of the last marker
 
-	mu        sync.Mutex
-	records   map[string]string // marker → the record that the answer named
-	refused   map[string]int    // code → how often
-	protocols map[string]int    // of answers
-	broken    int               // requests without an answer
-	ended     map[string]bool   // tasks that the operator was told are over
-	made      map[string]bool   // tasks that the operator was told are there
+	mu        sync.Mutex        // guards the fields below
+	records   map[string]string // marker → record that the answer named
+	refusals  map[string]int    // by code
+	protocols map[string]int    // answers by protocol
+	broken    int               // requests without a whole answer
+	created   map[string]bool   // tasks whose creation was confirmed
+	ended     map[string]bool   // tasks whose end was confirmed
 }
 
-func newLoad(t *testing.T, h *testenv.Env) *load {
-	t.Helper()
-	pem, err := os.ReadFile(filepath.Join(h.Dir, "data", "certs", "root.crt"))
-	if err != nil {
-		t.Fatal(err)
+func newLoad(env *testenv.Env) *load {
+	return &load{
+		env: env, roots: env.Roots(),
+		records: map[string]string{}, refusals: map[string]int{}, protocols: map[string]int{},
+		created: map[string]bool{}, ended: map[string]bool{},
 	}
-	l := &load{house: h, roots: x509.NewCertPool(), records: map[string]string{}, refused: map[string]int{}, protocols: map[string]int{}, ended: map[string]bool{}, made: map[string]bool{}}
-	if !l.roots.AppendCertsFromPEM(pem) {
-		t.Fatal("root.crt holds no certificate")
-	}
-	return l
 }
 
-// agent works in a task over connections of its own.
-type agent struct {
+// loadAgent sends requests within one task over its own connections.
+type loadAgent struct {
 	*load
 	task   string
 	client *http.Client
 }
 
-func (l *load) agent(task, token string) *agent {
-	proxy := &url.URL{Scheme: "http", Host: l.house.Listen, User: url.UserPassword(task, token)}
+// newAgent returns an agent of a task. Every second one speaks HTTP/2.
+func (l *load) newAgent(task, token string) *loadAgent {
 	l.mu.Lock()
-	two := len(l.made)%2 == 0 // every other one speaks HTTP/2
+	useHTTP2 := len(l.created)%2 == 0
 	l.mu.Unlock()
-	tr := &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: l.roots}, MaxIdleConnsPerHost: 8, ForceAttemptHTTP2: two}
-	return &agent{l, task, &http.Client{Transport: tr, Timeout: 20 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+
+	proxy := &url.URL{Scheme: "http", Host: l.env.Listen, User: url.UserPassword(task, token)}
+	transport := &http.Transport{
+		Proxy:               http.ProxyURL(proxy),
+		TLSClientConfig:     &tls.Config{RootCAs: l.roots},
+		MaxIdleConnsPerHost: 8,
+		ForceAttemptHTTP2:   useHTTP2,
+	}
+	client := &http.Client{
+		Transport:     transport,
+		Timeout:       20 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return &loadAgent{l, task, client}
 }
 
-// send sends one request of a random kind and returns its status, 0 without a
-// whole answer.
-func (a *agent) send(r *rand.Rand) int {
-	marker := fmt.Sprintf("%s-%d", a.task, a.next.Add(1))
+// sendRandom sends a request with a new marker: a GET, a GET with a slow
+// answer, or a POST. It returns the status, or 0 without a whole answer.
+func (a *loadAgent) sendRandom(rng *rand.Rand) (status int) {
+	marker := fmt.Sprintf("%s-%d", a.task, a.lastMarker.Add(1))
 	method, body := http.MethodGet, io.Reader(http.NoBody)
-	switch r.IntN(4) {
+	switch rng.IntN(4) {
 	case 0:
-		marker += "s"
+		marker += "s" // see isSlowMarker
 	case 1:
-		method, body = http.MethodPost, strings.NewReader(strings.Repeat("y", r.IntN(100_000)))
+		method = http.MethodPost
+		body = strings.NewReader(strings.Repeat("y", rng.IntN(100_000)))
 	}
-	req, err := http.NewRequest(method, "https://"+ledgerHost+item+marker, body)
+	req, err := http.NewRequest(method, "https://"+ledgerHost+itemPath+marker, body)
 	if err != nil {
 		panic(err)
 	}
+
 	resp, err := a.client.Do(req)
 	if err != nil {
-		a.lost()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.broken++
 		return 0
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	record := resp.Header.Get("Byline-Record")
+	return a.keepResult(marker, resp, text, err)
+}
+
+// keepResult keeps what the answer to a marker says and returns what sendRandom
+// returns. err is the error of reading the body.
+func (a *loadAgent) keepResult(marker string, resp *http.Response, text []byte, err error) (status int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+
+	record := resp.Header.Get("Byline-Record")
 	if resp.StatusCode == http.StatusOK && record != "" {
 		a.records[marker] = record
 	}
@@ -103,47 +120,49 @@ func (a *agent) send(r *rand.Rand) int {
 		a.broken++
 		return 0
 	case resp.StatusCode != http.StatusOK:
-		a.refused[codeOf(text)]++
+		a.refusals[refusalCode(text)]++
 	case !strings.HasSuffix(string(text), marker):
-		panic("the answer to " + marker + " is another's: " + string(text))
+		panic("the answer to " + marker + " does not end with it: " + string(text))
 	}
 	return resp.StatusCode
 }
 
-func (a *agent) lost() {
-	a.mu.Lock()
-	a.broken++
-	a.mu.Unlock()
-}
-
-// codeOf is the code of a refusal, or the text itself.
-func codeOf(text []byte) string {
-	var p struct{ Code string }
-	if json.Unmarshal(text, &p) != nil || p.Code == "" {
+// refusalCode returns the code in a problem document, or else the text itself.
+func refusalCode(text []byte) string {
+	var problem struct{ Code string }
+	if json.Unmarshal(text, &problem) != nil || problem.Code == "" {
 		return string(text)
 	}
-	return p.Code
+	return problem.Code
 }
 
-// work sends requests until ctx is done.
-func (a *agent) work(ctx context.Context, r *rand.Rand) {
+// refusalCount returns the number of refusals with that code.
+func (l *load) refusalCount(code string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refusals[code]
+}
+
+// sendUntilDone sends requests until ctx is done.
+func (a *loadAgent) sendUntilDone(ctx context.Context, rng *rand.Rand) {
 	defer a.client.CloseIdleConnections()
 	for ctx.Err() == nil {
-		a.send(r)
+		a.sendRandom(rng)
 		select {
-		case <-time.After(time.Duration(r.IntN(3000)) * time.Microsecond):
+		case <-time.After(time.Duration(rng.IntN(3000)) * time.Microsecond):
 		case <-ctx.Done():
 		}
 	}
 }
 
-// operator asks the control API over the Unix socket.
-func (l *load) operator(method, path string, body any) (int, []byte, error) {
-	client := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(l.house.Dir, "data", "control.sock"))
-		}}}
-	text, err := json.Marshal(body)
+// callControlAPI calls the control API over its Unix socket.
+func (l *load) callControlAPI(method, path string, body any) (status int, text []byte, err error) {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(l.env.Dir, "data", "control.sock"))
+	}
+	client := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
+
+	text, err = json.Marshal(body)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -152,6 +171,7 @@ func (l *load) operator(method, path string, body any) (int, []byte, error) {
 		return 0, nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+
 	resp, err := client.Do(req)
 	if err != nil {
 		return 0, nil, err
@@ -161,28 +181,31 @@ func (l *load) operator(method, path string, body any) (int, []byte, error) {
 	return resp.StatusCode, text, err
 }
 
-type scopeEntry struct {
-	Adapter string   `json:"adapter"`
-	Actions []string `json:"actions"`
-}
-
-// create makes a task, or returns nil while there is no server to ask.
-func (l *load) create() *agent {
-	status, text, err := l.operator(http.MethodPost, "/v1/tasks", map[string]any{"agent": "spiffe://acme.test/agent/clerk", "sponsor": "alice@acme.test",
-		"purpose": "INC-9", "ttl": "1h", "scope": []scopeEntry{{"ledger", []string{"item.*"}}}})
-	var made struct{ ID, Token string }
-	if err != nil || status != http.StatusCreated || json.Unmarshal(text, &made) != nil {
+// createTask creates a task and returns its agent, or nil if no server
+// confirmed it.
+func (l *load) createTask() *loadAgent {
+	type scopeEntry struct {
+		Adapter string   `json:"adapter"`
+		Actions []string `json:"actions"`
+	}
+	status, text, err := l.callControlAPI(http.MethodPost, "/v1/tasks", map[string]any{
+		"agent": "spiffe://acme.test/agent/clerk", "sponsor": "alice@acme.test", "purpose": "INC-9", "ttl": "1h",
+		"scope": []scopeEntry{{"ledger", []string{"item.*"}}},
+	})
+	var task struct{ ID, Token string }
+	if err != nil || status != http.StatusCreated || json.Unmarshal(text, &task) != nil {
 		return nil
 	}
+
 	l.mu.Lock()
-	l.made[made.ID] = true
+	l.created[task.ID] = true
 	l.mu.Unlock()
-	return l.agent(made.ID, made.Token)
+	return l.newAgent(task.ID, task.Token)
 }
 
-// end ends a task and tells whether the operator was told so.
-func (l *load) end(task string) bool {
-	status, _, err := l.operator(http.MethodDelete, "/v1/tasks/"+task, nil)
+// endTask ends a task and reports whether the server confirmed it.
+func (l *load) endTask(task string) bool {
+	status, _, err := l.callControlAPI(http.MethodDelete, "/v1/tasks/"+task, nil)
 	if err != nil || status != http.StatusOK {
 		return false
 	}
@@ -192,20 +215,23 @@ func (l *load) end(task string) bool {
 	return true
 }
 
-// churn makes a short task after the other until ctx is done. What a killed
-// server left of one is ended by the next.
-func (l *load) churn(ctx context.Context, r *rand.Rand, left *[]string) {
+// runShortTasks creates, uses and ends one task after the other until ctx is
+// done. unended holds the tasks whose end no server has confirmed; it is
+// retried, also by the next call.
+func (l *load) runShortTasks(ctx context.Context, rng *rand.Rand, unended *[]string) {
 	for ctx.Err() == nil {
-		for len(*left) > 0 && l.end((*left)[0]) {
-			*left = (*left)[1:]
+		for len(*unended) > 0 && l.endTask((*unended)[0]) {
+			*unended = (*unended)[1:]
 		}
-		if a := l.create(); a != nil {
-			*left = append(*left, a.task)
-			for range 1 + r.IntN(4) {
-				a.send(r)
+
+		if a := l.createTask(); a != nil {
+			*unended = append(*unended, a.task)
+			for range 1 + rng.IntN(4) {
+				a.sendRandom(rng)
 			}
 			a.client.CloseIdleConnections()
 		}
+
 		select {
 		case <-time.After(5 * time.Millisecond):
 		case <-ctx.Done():
@@ -213,17 +239,17 @@ func (l *load) churn(ctx context.Context, r *rand.Rand, left *[]string) {
 	}
 }
 
-// states are the tasks as the server lists them.
-func (l *load) states(t *testing.T) map[string]string {
+// taskStates returns the states of all tasks as the server lists them.
+func (l *load) taskStates(t *testing.T) map[string]string {
 	t.Helper()
-	status, text, err := l.operator(http.MethodGet, "/v1/tasks", nil)
-	var all []struct{ ID, State string }
-	if err != nil || status != http.StatusOK || json.Unmarshal(text, &all) != nil {
-		t.Fatalf("GET /v1/tasks: %d %s %v", status, text, err)
+	status, text, err := l.callControlAPI(http.MethodGet, "/v1/tasks", nil)
+	var tasks []struct{ ID, State string }
+	if err != nil || status != http.StatusOK || json.Unmarshal(text, &tasks) != nil {
+		t.Fatalf("GET /v1/tasks: status %d, body %s, error %v", status, text, err)
 	}
 	states := map[string]string{}
-	for _, one := range all {
-		states[one.ID] = one.State
+	for _, task := range tasks {
+		states[task.ID] = task.State
 	}
 	return states
 }

@@ -11,115 +11,133 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-// readDead verifies the log as the killed server left it, and holds it against
-// what the application saw and the agents were told.
-func (k *killed) readDead(t *testing.T) audit.Report {
-	t.Helper()
-	dir := filepath.Join(k.Dir, "data", "audit")
-	if _, err := os.Stat(dir); err != nil {
-		return audit.Report{} // not started yet
-	}
-	report, err := audit.Verify(dir, k.pub, nil)
-	if err != nil {
-		t.Fatalf("verify: %v", err)
-	}
-	if report.Unfinished > 0 {
-		k.torn++
-	}
-	for r, err := range audit.Tail(context.Background(), dir, int(report.Records-k.read), false) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		k.learn(r)
-	}
-	k.read = report.Records
-	k.checkIntents(t)
-	k.checkAccounts(t)
-	return report
+// knownRecords is what crashEnv has read of the audit log.
+type knownRecords struct {
+	read    uint64                  // records that are in the maps below
+	intents map[string]audit.Record // by path
+	begun   map[string]int          // "account login" or "account logout" → records
+	unended map[string]string       // ID of a login without an outcome → account
 }
 
-func (k *killed) learn(r audit.Record) {
+func (k *knownRecords) add(r audit.Record) {
 	switch r.Kind {
 	case "intent":
 		k.intents[r.Path] = r
 	case "login":
 		k.unended[r.ID] = r.Account
-		fallthrough
+		k.begun[r.Account+" login"]++
 	case "logout":
-		k.begun[r.Account+" "+r.Kind]++
+		k.begun[r.Account+" logout"]++
 	case "outcome":
 		delete(k.unended, r.Intent)
 	}
 }
 
-// checkIntents wants a record for everything that the application saw (I3) and
-// for everything that an agent was told is on record.
-func (k *killed) checkIntents(t *testing.T) {
+// verifyStoppedLog verifies the audit log while no server runs and compares its
+// records with the application's entries and the agents' answers.
+func (e *crashEnv) verifyStoppedLog(t *testing.T) audit.Report {
 	t.Helper()
-	begun := maps.Clone(k.begun)
-	for _, e := range k.app.seen() {
-		if !strings.HasPrefix(e.Path, item) {
-			what := e.User + " " + strings.TrimPrefix(e.Path, "/")
-			if begun[what]--; begun[what] < 0 {
-				t.Errorf("I3: the application saw %v, and the log does not know of it", e)
+
+	dir := filepath.Join(e.Dir, "data", "audit")
+	if _, err := os.Stat(dir); err != nil {
+		return audit.Report{} // no server has run yet
+	}
+	report, err := audit.Verify(dir, e.auditKey, nil)
+	if err != nil {
+		t.Fatalf("verify the audit log: %v", err)
+	}
+	if report.Unfinished > 0 {
+		e.tornTails++
+	}
+
+	for r, err := range audit.Tail(context.Background(), dir, int(report.Records-e.known.read), false) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.known.add(r)
+	}
+	e.known.read = report.Records
+
+	e.checkIntents(t)
+	e.checkAccounts(t)
+	return report
+}
+
+// checkIntents checks that the log has a record of everything that reached the
+// application (I3), and the records that answers named.
+func (e *crashEnv) checkIntents(t *testing.T) {
+	t.Helper()
+	unmatched := maps.Clone(e.known.begun)
+	for _, entry := range e.app.allEntries() {
+		if !strings.HasPrefix(entry.Path, itemPath) {
+			key := entry.User + " " + strings.TrimPrefix(entry.Path, "/")
+			unmatched[key]--
+			if unmatched[key] < 0 {
+				t.Errorf("I3: %v reached the application without a record", entry)
 			}
 			continue
 		}
-		r, ok := k.intents[e.Path]
-		if !ok {
-			t.Errorf("I3: the application saw %v, and the log has no intent", e)
-		} else if r.Account != e.User || r.Method != e.Method || r.Task != taskOf(e.Path) || r.Grant == "" || r.Sponsor == "" {
-			t.Errorf("I4: the application saw %v, its intent is %+v", e, r)
+
+		r, ok := e.known.intents[entry.Path]
+		switch {
+		case !ok:
+			t.Errorf("I3: %v reached the application without an intent", entry)
+		case r.Account != entry.User || r.Method != entry.Method || r.Task != taskInPath(entry.Path) || r.Grant == "" || r.Sponsor == "":
+			t.Errorf("I4: the intent of %v does not name account, method, task, grant and sponsor: %+v", entry, r)
 		}
 	}
-	k.load.mu.Lock()
-	defer k.load.mu.Unlock()
-	for marker, id := range k.load.records {
-		if r := k.intents[item+marker]; r.ID != id {
-			t.Errorf("the answer to %s names record %s, the log has %q", marker, id, r.ID)
+
+	e.load.mu.Lock()
+	defer e.load.mu.Unlock()
+	for marker, id := range e.load.records {
+		if r := e.known.intents[itemPath+marker]; r.ID != id {
+			t.Errorf("the answer to %s named record %s, the log has %q", marker, id, r.ID)
 		}
 	}
 }
 
-// checkAccounts wants each account to go from one task to the next and never
-// back (I5).
-func (k *killed) checkAccounts(t *testing.T) {
+// checkAccounts checks that no account returns to a task after another task has
+// used it (I5).
+func (e *crashEnv) checkAccounts(t *testing.T) {
 	t.Helper()
-	holder, over := map[string]string{}, map[string]bool{}
-	for _, e := range k.app.seen() {
-		task := taskOf(e.Path)
-		if task == "" {
+	holder := map[string]string{} // account → task that used it last
+	past := map[string]bool{}     // "account task" of earlier holders
+	for _, entry := range e.app.allEntries() {
+		task := taskInPath(entry.Path)
+		if task == "" || task == holder[entry.User] {
 			continue
 		}
-		if was := holder[e.User]; was != task {
-			if over[e.User+" "+task] {
-				t.Errorf("I5: %s goes back to task %s", e.User, task)
-			}
-			over[e.User+" "+was], holder[e.User] = true, task
+		if past[entry.User+" "+task] {
+			t.Errorf("I5: account %s returned to task %s", entry.User, task)
 		}
+		past[entry.User+" "+holder[entry.User]] = true
+		holder[entry.User] = task
 	}
 }
 
-// taskOf is the task in an item's marker.
-func taskOf(path string) string {
-	marker, ok := strings.CutPrefix(path, item)
+// taskInPath returns the task in the marker of an item's path, or the empty
+// string for other paths.
+func taskInPath(path string) string {
+	marker, ok := strings.CutPrefix(path, itemPath)
 	if !ok {
 		return ""
 	}
 	return marker[:strings.LastIndexByte(marker, '-')]
 }
 
-// checkSessions wants every session that is left at the application to be one
-// whose login was cut off by a kill, and the record to say so.
-func (k *killed) checkSessions(t *testing.T) {
+// checkSessions checks that every session that is live at the application is
+// from a login that a kill interrupted, and that the log has that login without
+// an outcome.
+func (e *crashEnv) checkSessions(t *testing.T) {
 	t.Helper()
-	lost := map[string]int{}
-	for _, account := range k.unended {
-		lost[account]++
+	interrupted := map[string]int{} // by account
+	for _, account := range e.known.unended {
+		interrupted[account]++
 	}
-	for _, user := range k.app.loggedIn() {
-		if lost[user]--; lost[user] < 0 {
-			t.Errorf("a session of %s is left at the application, and the record knows of no login that was cut off", user)
+	for _, user := range e.app.loggedInUsers() {
+		interrupted[user]--
+		if interrupted[user] < 0 {
+			t.Errorf("a session of %s is live at the application, and the log has no interrupted login for it", user)
 		}
 	}
 }

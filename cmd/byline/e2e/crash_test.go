@@ -21,31 +21,27 @@ import (
 
 const (
 	killRounds = 50
-	longTasks  = 3
+	longTasks  = 3 // that live through all rounds
 )
 
-// killed is a house that is killed again and again, with the application and
-// the agents that do not notice.
-type killed struct {
+// crashEnv is an installation whose server is killed again and again, with an
+// application and agents that live on.
+type crashEnv struct {
 	*testenv.Env
-	app  *ledger
-	load *load
-	pub  audit.PublicKey
-	rand *rand.Rand
+	app      *ledgerApp
+	load     *load
+	auditKey audit.PublicKey
+	rng      *rand.Rand
 
-	long []*agent
-	left []string // short tasks that a killed server left behind
-	torn int      // rounds that left bytes of an unfinished group
-
-	read    uint64                  // records of the log that are in the next three
-	intents map[string]audit.Record // by path
-	begun   map[string]int          // account and kind → logins and logouts
-	unended map[string]string       // login → account, while it has no outcome
+	long      []*loadAgent // of the long tasks
+	unended   []string     // short tasks whose end no server has confirmed
+	tornTails int          // rounds that left bytes of an unfinished write
+	known     knownRecords
 }
 
-// seeded is random, but can be repeated: BYLINE_SEED names the seed that a
-// failed run printed.
-func seeded(t *testing.T) *rand.Rand {
+// newSeededRand returns a generator whose seed is logged. BYLINE_SEED repeats
+// the run with that seed.
+func newSeededRand(t *testing.T) *rand.Rand {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("BYLINE_SEED"); s != "" {
@@ -58,117 +54,139 @@ func seeded(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 1))
 }
 
-// openLedger is a house that serves a ledger and has an account for each name.
-func openLedger(t *testing.T, more string, accounts ...string) *killed {
+// newCrashEnv returns an installation for a ledger application with those
+// accounts. The server is not started.
+func newCrashEnv(t *testing.T, config string, accounts ...string) *crashEnv {
 	t.Helper()
-	k := &killed{Env: testenv.New(t, more), app: newLedger(t, accounts...), rand: seeded(t),
-		intents: map[string]audit.Record{}, begun: map[string]int{}, unended: map[string]string{}}
-	k.WriteFile("adapters.d/ledger.yaml", fmt.Sprintf(ledgerAdapter, k.app.URL))
-	for _, a := range accounts {
-		k.PutAccount("ledger", a, map[string]string{"username": a, "password": k.app.passwords[a]})
+
+	e := &crashEnv{
+		Env: testenv.New(t, config),
+		app: newLedgerApp(t, accounts...),
+		rng: newSeededRand(t),
+		known: knownRecords{
+			intents: map[string]audit.Record{},
+			begun:   map[string]int{},
+			unended: map[string]string{},
+		},
 	}
-	k.load = newLoad(t, k.Env)
+	e.WriteFile("adapters.d/ledger.yaml", fmt.Sprintf(ledgerAdapter, e.app.URL))
+	for _, a := range accounts {
+		e.PutAccount("ledger", a, map[string]string{"username": a, "password": e.app.passwords[a]})
+	}
+
+	e.load = newLoad(e.Env)
 	var err error
-	if k.pub, err = audit.LoadPublicKey(filepath.Join(k.Dir, "data", "audit.key.pub")); err != nil {
+	if e.auditKey, err = audit.LoadPublicKey(filepath.Join(e.Dir, "data", "audit.key.pub")); err != nil {
 		t.Fatal(err)
 	}
-	return k
+	return e
 }
 
-// TestI3EveryRequestThatArrivedHasItsIntentWhateverWasKilledAndWhen kills the
-// server at random moments under load and reads, each time, what it left.
-func TestI3EveryRequestThatArrivedHasItsIntentWhateverWasKilledAndWhen(t *testing.T) {
+// TestI3EveryArrivedRequestHasIntentAfterKills kills the server at random
+// moments under load, sometimes while it starts, and sometimes cuts a record in
+// half. Each time the log must verify and have an intent for every request that
+// reached the application.
+func TestI3EveryArrivedRequestHasIntentAfterKills(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: fifty starts of the server")
+		t.Skip("-short: starts the server fifty times")
 	}
-	k := openLedger(t, "audit: {segment_bytes: 300000, checkpoint_every: 200ms}\nlease: {wait: 5s, ttl: 30s}\n",
+	e := newCrashEnv(t, "audit: {segment_bytes: 300000, checkpoint_every: 200ms}\nlease: {wait: 5s, ttl: 30s}\n",
 		"agent-01", "agent-02", "agent-03", "agent-04", "agent-05")
+
 	for round := range killRounds {
 		switch {
 		case round%5 == 4:
-			k.killStarting(t)
+			e.killDuringStart(t)
 		case round%5 == 2:
-			k.tear(t)
+			e.writeHalfRecord(t)
 		}
-		before := k.readDead(t)
-		k.Start()
-		k.checkRestart(t, before)
-		for len(k.long) < longTasks {
-			k.long = append(k.long, k.load.create())
+		before := e.verifyStoppedLog(t)
+		e.Start()
+		e.checkRestart(t, before)
+		for len(e.long) < longTasks {
+			e.long = append(e.long, e.load.createTask())
 		}
-		k.killUnderLoad()
+		e.killUnderLoad()
 		if t.Failed() {
-			t.Fatalf("in round %d", round)
+			t.Fatalf("failed in round %d", round)
 		}
 	}
-	before := k.readDead(t)
-	k.Start()
-	k.checkRestart(t, before)
-	k.checkAccountsAreFree(t)
-	k.Stop()
-	after := k.readDead(t)
+
+	before := e.verifyStoppedLog(t)
+	e.Start()
+	e.checkRestart(t, before)
+	e.checkAccountsAreFree(t)
+	e.Stop()
+	after := e.verifyStoppedLog(t)
 	if !after.Closed || after.Unfinished != 0 {
-		t.Errorf("a server that was stopped leaves %+v", after)
+		t.Errorf("the log after a clean stop is not closed, or has an unfinished record: %+v", after)
 	}
-	k.checkSessions(t)
-	l := k.load
-	t.Logf("%d requests arrived, %d answers came whole (%v), %d broke off, refusals %v; %d tasks; %d records in %d segments, %d torn tails",
-		len(k.app.seen()), len(l.records), l.protocols, l.broken, l.refused, len(l.made), after.Records, after.Segments, k.torn)
+	e.checkSessions(t)
+
+	l := e.load
+	t.Logf("%d requests arrived, %d answers were whole (%v), %d were not, refusals %v; %d tasks; %d records in %d segments, %d torn tails",
+		len(e.app.allEntries()), len(l.records), l.protocols, l.broken, l.refusals, len(l.created), after.Records, after.Segments, e.tornTails)
 	if len(l.records) < killRounds || l.broken == 0 || len(l.protocols) < 2 {
-		t.Error("there was no load to speak of")
+		t.Errorf("the load was too low to show anything: %d whole answers, %d broken, protocols %v; want at least %d, 1 and 2 protocols",
+			len(l.records), l.broken, l.protocols, killRounds)
 	}
 }
 
-// killUnderLoad kills the server at a random moment of its work.
-func (k *killed) killUnderLoad() {
+// killUnderLoad kills the server at a random moment while all agents send
+// requests.
+func (e *crashEnv) killUnderLoad() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	var working sync.WaitGroup
-	for _, a := range k.long {
+
+	var agents sync.WaitGroup
+	for _, a := range e.long {
 		for range 2 {
-			r := k.fork()
-			working.Go(func() { a.work(ctx, r) })
+			rng := e.forkRand()
+			agents.Go(func() { a.sendUntilDone(ctx, rng) })
 		}
 	}
-	r := k.fork()
-	working.Go(func() { k.load.churn(ctx, r, &k.left) })
-	time.Sleep(time.Duration(10_000+k.rand.IntN(200_000)) * time.Microsecond)
-	k.Kill()
+	rng := e.forkRand()
+	agents.Go(func() { e.load.runShortTasks(ctx, rng, &e.unended) })
+
+	time.Sleep(time.Duration(10_000+e.rng.IntN(200_000)) * time.Microsecond)
+	e.Kill()
 	stop()
-	working.Wait()
+	agents.Wait()
 }
 
-func (k *killed) fork() *rand.Rand { return rand.New(rand.NewPCG(k.rand.Uint64(), 2)) }
+// forkRand returns a generator for another goroutine.
+func (e *crashEnv) forkRand() *rand.Rand { return rand.New(rand.NewPCG(e.rng.Uint64(), 2)) }
 
-// killStarting kills a server while it starts, when it opens what the last one
-// left.
-func (k *killed) killStarting(t *testing.T) {
+// killDuringStart starts a server and kills it at a random moment while it
+// recovers the log of the last one.
+func (e *crashEnv) killDuringStart(t *testing.T) {
 	t.Helper()
-	c := k.Command("serve")
+	c := e.Command("serve")
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Duration(k.rand.IntN(120_000)) * time.Microsecond)
+	time.Sleep(time.Duration(e.rng.IntN(120_000)) * time.Microsecond)
 	_ = c.Process.Kill()
 	_ = c.Wait()
 }
 
-// tear leaves what a crash leaves in the middle of a write: the beginning of a
-// record that nobody was told of.
-func (k *killed) tear(t *testing.T) {
+// writeHalfRecord appends to the log what a crash during a write leaves: the
+// beginning of a record that nobody was told of.
+func (e *crashEnv) writeHalfRecord(t *testing.T) {
 	t.Helper()
-	segments, err := filepath.Glob(filepath.Join(k.Dir, "data", "audit", "seg-*"))
+	segments, err := filepath.Glob(filepath.Join(e.Dir, "data", "audit", "seg-*"))
 	if err != nil || len(segments) == 0 {
-		t.Fatalf("no segment: %v", err)
+		t.Fatalf("list the segments of the log: %d, error %v", len(segments), err)
 	}
 	path := slices.Max(segments)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	end := bytes.LastIndexByte(text, '\n') + 1
-	half := fmt.Sprintf(`{"v":1,"seq":%d,"prev":"%s`, k.read, strings.Repeat("0", 1+k.rand.IntN(60)))
+	half := fmt.Sprintf(`{"v":1,"seq":%d,"prev":"%s`, e.known.read, strings.Repeat("0", 1+e.rng.IntN(60)))
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -179,62 +197,80 @@ func (k *killed) tear(t *testing.T) {
 	}
 }
 
-// checkRestart looks at a server that has just come up after a kill: a record
-// says so, and how much of the tail was cut, and what was made is still there.
-func (k *killed) checkRestart(t *testing.T, before audit.Report) {
+// checkRestart checks a server that has just started after a kill. The log has
+// one record of the recovery, which says how many bytes were cut; all tasks are
+// in the state that was confirmed; and the long tasks go on.
+func (e *crashEnv) checkRestart(t *testing.T, before audit.Report) {
 	t.Helper()
+
 	recoveries := 0
-	for r, err := range audit.Tail(context.Background(), filepath.Join(k.Dir, "data", "audit"), 500, false) {
+	for r, err := range audit.Tail(context.Background(), filepath.Join(e.Dir, "data", "audit"), 500, false) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Seq >= before.Records && r.Kind == audit.KindRecovery {
-			recoveries++
-			if r.Cut != before.Unfinished {
-				t.Errorf("the recovery says %d bytes were cut, the kill left %d", r.Cut, before.Unfinished)
-			}
+		if r.Seq < before.Records || r.Kind != audit.KindRecovery {
+			continue
+		}
+		recoveries++
+		if r.Cut != before.Unfinished {
+			t.Errorf("the recovery record says that %d bytes were cut, want %d", r.Cut, before.Unfinished)
 		}
 	}
 	if before.Records > 0 && recoveries != 1 {
-		t.Errorf("%d records of a recovery after a kill", recoveries)
+		t.Errorf("%d recovery records after a kill, want 1", recoveries)
 	}
-	states := k.load.states(t)
-	k.load.mu.Lock()
-	for task := range k.load.made {
-		if want := map[bool]string{false: "active", true: "ended"}[k.load.ended[task]]; states[task] != want && !slices.Contains(k.left, task) {
-			t.Errorf("task %s is %q after the restart, want %s", task, states[task], want)
-		}
-	}
-	k.load.mu.Unlock()
-	for _, a := range k.long {
-		if status := a.send(k.rand); status != 200 {
-			t.Errorf("task %s: %d after the restart; refusals so far: %v", a.task, status, k.load.refused)
+
+	e.checkTaskStates(t)
+	for _, a := range e.long {
+		if status := a.sendRandom(e.rng); status != 200 {
+			t.Errorf("a request of task %s after the restart: status %d, want 200; all refusals so far: %v", a.task, status, e.load.refusals)
 		}
 	}
 }
 
-// checkAccountsAreFree ends every task and wants an account for as many new
-// ones as there are accounts: no kill holds a lease for ever.
-func (k *killed) checkAccountsAreFree(t *testing.T) {
+// checkTaskStates checks that a task is ended if its end was confirmed, and
+// active otherwise. Short tasks that were interrupted may be either.
+func (e *crashEnv) checkTaskStates(t *testing.T) {
 	t.Helper()
-	for task, state := range k.load.states(t) {
-		if state == "active" && !k.load.end(task) {
-			t.Errorf("task %s cannot be ended", task)
+	states := e.load.taskStates(t)
+	e.load.mu.Lock()
+	defer e.load.mu.Unlock()
+	for task := range e.load.created {
+		want := "active"
+		if e.load.ended[task] {
+			want = "ended"
+		}
+		if states[task] != want && !slices.Contains(e.unended, task) {
+			t.Errorf("task %s is %q after the restart, want %s", task, states[task], want)
 		}
 	}
-	var fresh []*agent
-	for range len(k.app.passwords) {
-		a := k.load.create()
+}
+
+// checkAccountsAreFree ends all tasks, then uses as many new ones as there are
+// accounts. Each must get an account: no kill may leave a lease behind.
+func (e *crashEnv) checkAccountsAreFree(t *testing.T) {
+	t.Helper()
+
+	for task, state := range e.load.taskStates(t) {
+		if state == "active" && !e.load.endTask(task) {
+			t.Errorf("task %s could not be ended", task)
+		}
+	}
+
+	var agents []*loadAgent
+	for range len(e.app.passwords) {
+		a := e.load.createTask()
 		if a == nil {
-			t.Fatal("no task can be made")
+			t.Fatal("a task could not be created")
 		}
-		fresh = append(fresh, a)
-		if status := a.send(k.rand); status != 200 {
-			t.Errorf("no account for task %d of %d: %d %v", len(fresh), len(k.app.passwords), status, k.load.refused)
+		agents = append(agents, a)
+		if status := a.sendRandom(e.rng); status != 200 {
+			t.Errorf("task %d of %d got status %d, want 200 with a free account; all refusals so far: %v",
+				len(agents), len(e.app.passwords), status, e.load.refusals)
 		}
 	}
-	for _, a := range fresh {
+	for _, a := range agents {
 		a.client.CloseIdleConnections()
-		k.load.end(a.task)
+		e.load.endTask(a.task)
 	}
 }

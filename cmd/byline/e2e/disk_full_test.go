@@ -13,10 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// smallDisk is a file system of a few MiB. Its zero value is not mounted.
+// smallDisk is a file system of 8 MiB. Its zero value is not mounted.
 type smallDisk struct{ dir string }
 
-// mount puts the disk at dir until unmount. Only root may.
+// mount mounts the file system at dir. Only root may, so the test is skipped
+// for other users, or fails in CI.
 func (d *smallDisk) mount(t *testing.T, dir string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -37,12 +38,13 @@ func (d *smallDisk) unmount() {
 	}
 }
 
-func (d *smallDisk) filler() string { return filepath.Join(d.dir, "filler") }
+// fillerPath is the file that takes the free space.
+func (d *smallDisk) fillerPath() string { return filepath.Join(d.dir, "filler") }
 
-// fill takes all the space that is left.
+// fill writes the filler until no space is left.
 func (d *smallDisk) fill(t *testing.T) {
 	t.Helper()
-	f, err := os.OpenFile(d.filler(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(d.fillerPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,115 +57,126 @@ func (d *smallDisk) fill(t *testing.T) {
 	}
 }
 
-func (d *smallDisk) empty(t *testing.T) {
+// free removes the filler.
+func (d *smallDisk) free(t *testing.T) {
 	t.Helper()
-	if err := os.Remove(d.filler()); err != nil {
+	if err := os.Remove(d.fillerPath()); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestI3AFullDiskRefusesTrafficAndRecoversByItself fills the disk of the record
-// under load. Nothing may reach the application meanwhile; what must be done
-// there, a logout, is done when it can be put on record.
-func TestI3AFullDiskRefusesTrafficAndRecoversByItself(t *testing.T) {
+// TestI3FullDiskRefusesTrafficThenRecovers fills the disk of the audit log
+// under load. No request reaches the application until there is space; a logout
+// that is due is sent then.
+func TestI3FullDiskRefusesTrafficThenRecovers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: real servers and a mounted disk")
 	}
-	_ = t.TempDir() // so that the folder of all outlives the disk in it
+	_ = t.TempDir() // registers the removal of temporary folders before the unmount, so that it runs after it
 	disk := new(smallDisk)
 	t.Cleanup(disk.unmount)
-	k := openLedger(t, "audit: {segment_bytes: 1000000}", "agent-01", "agent-02")
-	disk.mount(t, filepath.Join(k.Dir, "data", "audit"))
-	k.Start()
-	works, ends := k.load.create(), k.load.create()
-	for _, a := range []*agent{works, ends} {
-		if status := a.send(k.rand); status != http.StatusOK {
-			t.Fatalf("%d %v", status, k.load.refused)
+	e := newCrashEnv(t, "audit: {segment_bytes: 1000000}", "agent-01", "agent-02")
+	disk.mount(t, filepath.Join(e.Dir, "data", "audit"))
+	e.Start()
+
+	running, ending := e.load.createTask(), e.load.createTask()
+	for _, a := range []*loadAgent{running, ending} {
+		if status := a.sendRandom(e.rng); status != http.StatusOK {
+			t.Fatalf("a request before the disk is full: status %d, want 200; refusals %v", status, e.load.refusals)
 		}
 	}
+
 	disk.fill(t)
-	k.fillUp(t, works)
-	k.checkFull(t, works)
-	if !k.load.end(ends.task) {
+	e.sendUntilRefused(t, running)
+	e.checkDiskFull(t, running)
+	if !e.load.endTask(ending.task) {
 		t.Error("a task cannot be ended while the disk is full")
 	}
-	if status := ends.send(k.rand); status == http.StatusOK {
-		t.Error("a task goes on after it was ended")
+	if status := ending.sendRandom(e.rng); status == http.StatusOK {
+		t.Error("a request of an ended task got status 200 while the disk is full")
 	}
-	k.checkFull(t, works)
+	e.checkDiskFull(t, running)
 
-	disk.empty(t)
-	k.WaitUntil("the server is ready", func() bool { status, _, _ := k.load.operator("GET", "/readyz", nil); return status == http.StatusOK })
-	if status := works.send(k.rand); status != http.StatusOK {
-		t.Errorf("%d after the disk has space again: %v", status, k.load.refused)
+	disk.free(t)
+	e.WaitUntil("the server is ready", func() bool {
+		status, _, _ := e.load.callControlAPI("GET", "/readyz", nil)
+		return status == http.StatusOK
+	})
+	if status := running.sendRandom(e.rng); status != http.StatusOK {
+		t.Errorf("a request after the disk has space again: status %d, want 200; refusals %v", status, e.load.refusals)
 	}
-	k.WaitUntil("the ended task is logged out", func() bool { return len(k.app.loggedIn()) == 1 })
-	k.long = []*agent{works}
-	k.killFull(t, disk)
-	k.Stop()
-	if after := k.readDead(t); !after.Closed {
-		t.Errorf("the log was not closed: %+v", after)
+	e.WaitUntil("the ended task is logged out", func() bool { return len(e.app.loggedInUsers()) == 1 })
+
+	e.long = []*loadAgent{running}
+	e.killOnFullDisk(t, disk)
+	e.Stop()
+	if report := e.verifyStoppedLog(t); !report.Closed {
+		t.Errorf("the log is not closed after a clean stop: %+v", report)
 	}
 }
 
-// fillUp sends requests until one cannot be put on record any more: the log
-// fills its segment ahead, so some still can.
-func (k *killed) fillUp(t *testing.T, a *agent) {
+// sendUntilRefused sends requests until one is refused. Some still pass on a
+// full disk, as the log preallocates space.
+func (e *crashEnv) sendUntilRefused(t *testing.T, a *loadAgent) {
 	t.Helper()
 	for range 5000 {
-		if a.send(k.rand) != http.StatusOK {
+		if a.sendRandom(e.rng) != http.StatusOK {
 			return
 		}
 	}
-	t.Fatal("the disk is full and everything goes on")
+	t.Fatal("5000 requests passed although the disk is full")
 }
 
-// checkFull wants refusals for everything, and nothing at the application.
-func (k *killed) checkFull(t *testing.T, a *agent) {
+// checkDiskFull checks that every request is refused and none reaches the
+// application, that the server is not ready, and that no task can be created.
+func (e *crashEnv) checkDiskFull(t *testing.T, a *loadAgent) {
 	t.Helper()
-	before := len(k.app.seen())
-	k.load.mu.Lock()
-	refused := k.load.refused["not_recorded"]
-	k.load.mu.Unlock()
-	var all sync.WaitGroup
+
+	entriesBefore := len(e.app.allEntries())
+	refusalsBefore := e.load.refusalCount("not_recorded")
+	var senders sync.WaitGroup
 	for range 8 {
-		r := k.fork()
-		all.Go(func() {
+		rng := e.forkRand()
+		senders.Go(func() {
 			for range 10 {
-				if status := a.send(r); status != http.StatusServiceUnavailable {
-					t.Errorf("a request is answered with %d while the disk is full", status)
+				if status := a.sendRandom(rng); status != http.StatusServiceUnavailable {
+					t.Errorf("a request while the disk is full: status %d, want 503", status)
 				}
 			}
 		})
 	}
-	all.Wait()
-	if seen := k.app.seen(); len(seen) != before {
-		t.Errorf("I3: with a full disk these reached the application: %v", seen[before:])
+	senders.Wait()
+
+	if entries := e.app.allEntries(); len(entries) != entriesBefore {
+		t.Errorf("I3: these requests reached the application while the disk is full: %v", entries[entriesBefore:])
 	}
-	if n := k.load.refused["not_recorded"] - refused; n != 80 {
-		t.Errorf("%d of 80 were refused as not_recorded: %v", n, k.load.refused)
+	if n := e.load.refusalCount("not_recorded") - refusalsBefore; n != 80 {
+		t.Errorf("%d of 80 requests were refused with not_recorded, want all; refusals %v", n, e.load.refusals)
 	}
-	if status, text, err := k.load.operator("GET", "/readyz", nil); err != nil || status != http.StatusServiceUnavailable || !strings.Contains(string(text), "no space left") {
-		t.Errorf("/readyz: %d %s %v", status, text, err)
+	status, text, err := e.load.callControlAPI("GET", "/readyz", nil)
+	if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(string(text), "no space left") {
+		t.Errorf("GET /readyz: status %d, error %v, body %s; want 503 and \"no space left\"", status, err, text)
 	}
-	if k.load.create() != nil {
-		t.Error("a task can be made although it cannot be put on record")
+	if e.load.createTask() != nil {
+		t.Error("a task was created although it cannot be recorded")
 	}
 }
 
-// killFull kills the server on a full disk: it refuses to start again until
-// there is space, and then goes on as if nothing had been.
-func (k *killed) killFull(t *testing.T, disk *smallDisk) {
+// killOnFullDisk kills the server on a full disk. It does not start again until
+// there is space, and then continues as after any kill.
+func (e *crashEnv) killOnFullDisk(t *testing.T, disk *smallDisk) {
 	t.Helper()
+
 	disk.fill(t)
-	k.fillUp(t, k.long[0])
-	k.Kill()
-	k.readDead(t)
-	if r := k.Byline("serve"); r.Code != 1 || !strings.Contains(r.Err, "no space left") || !strings.Contains(r.Err, "hint: free some space") {
-		t.Errorf("a start on a full disk: %s", r)
+	e.sendUntilRefused(t, e.long[0])
+	e.Kill()
+	e.verifyStoppedLog(t)
+	if r := e.Byline("serve"); r.Code != 1 || !strings.Contains(r.Err, "no space left") || !strings.Contains(r.Err, "hint: free some space") {
+		t.Errorf("byline serve on a full disk: want exit 1, \"no space left\" and a hint, got %s", r)
 	}
-	disk.empty(t)
-	before := k.readDead(t)
-	k.Start()
-	k.checkRestart(t, before)
+
+	disk.free(t)
+	before := e.verifyStoppedLog(t)
+	e.Start()
+	e.checkRestart(t, before)
 }

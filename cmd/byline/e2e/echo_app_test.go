@@ -17,145 +17,27 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"github.com/byline-proxy/byline/cmd/byline/e2e/apps"
 	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 )
 
-// parrot is an application of the worst kind: it logs in with a password and a
-// one-time code, changes its session cookie at every answer, and repeats all
-// that it was sent wherever it can.
-type parrot struct {
+// echoApp is an application that is as careless with secrets as it can be. It
+// takes a password and a one-time code at login, sets a new session cookie in
+// every answer, and repeats every secret that it knows wherever it can.
+type echoApp struct {
 	*httptest.Server
 	password, seed string
 
-	mu       sync.Mutex
-	n        int
+	mu       sync.Mutex // guards the fields below
 	live     map[string]bool
-	raw      []string // every request, as it came
-	codes    int      // logins with a right code
-	sessions []string // all that it ever gave out
+	sessions []string // every session that it created
+	logins   int      // with a right password and code
+	requests []string // every request, serialized
 }
 
-func newParrot(t *testing.T) *parrot {
-	p := &parrot{password: testenv.NewSecret(), seed: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", live: map[string]bool{}}
-	p.Server = httptest.NewServer(http.HandlerFunc(p.serve))
-	t.Cleanup(p.Close)
-	return p
-}
-
-// session is a new one: with the signs that codings differ about.
-func (p *parrot) session() string {
-	p.n++
-	s := fmt.Sprintf("%s/%d+&=%d", testenv.NewSecret(), p.n, time.Now().UnixNano())
-	p.live[s] = true
-	p.sessions = append(p.sessions, s)
-	return s
-}
-
-func (p *parrot) serve(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_ = r.ParseForm()
-	var raw bytes.Buffer
-	_ = r.Write(&raw)
-	p.raw = append(p.raw, raw.String()+fmt.Sprint(r.Form, r.Trailer))
-	if r.URL.Path == "/login" {
-		p.login(w, r)
-		return
-	}
-	c, err := r.Cookie("sid")
-	sid := ""
-	if err == nil {
-		sid, _ = url.QueryUnescape(c.Value)
-	}
-	if !p.live[sid] {
-		http.Redirect(w, r, "/login", http.StatusFound)
-		return
-	}
-	if r.URL.Path == "/logout" {
-		delete(p.live, sid)
-		return
-	}
-	next := p.session() // both live on: requests may be under way
-	w.Header().Add("Set-Cookie", "sid="+url.QueryEscape(next)+"; Path=/; HttpOnly")
-	p.repeat(w, r, c.Value, sid, next)
-}
-
-func (p *parrot) login(w http.ResponseWriter, r *http.Request) {
-	if r.Method != "POST" {
-		fmt.Fprint(w, "<form>")
-		return
-	}
-	if !totp.Validate(r.Form.Get("code"), p.seed) || r.Form.Get("pass") != p.password {
-		fmt.Fprintf(w, "wrong: %v", r.Form)
-		return
-	}
-	p.codes++
-	w.Header().Add("Set-Cookie", "sid="+url.QueryEscape(p.session())+"; Path=/; HttpOnly")
-	http.Redirect(w, r, "/?hello="+url.QueryEscape(p.password), http.StatusFound)
-}
-
-// repeat says everything it knows in every way it can.
-func (p *parrot) repeat(w http.ResponseWriter, r *http.Request, all ...string) {
-	all = append(all, p.password, p.seed)
-	h := w.Header()
-	h.Set("Trailer", "X-Trailer")
-	for i, v := range all {
-		h.Add("X-Session", v)
-		h.Add("Link", "</next?sid="+url.QueryEscape(v)+">; rel=next")
-		h.Add("Set-Cookie", fmt.Sprintf("copy%d=%s; Path=/", i, url.QueryEscape(v)))
-		h.Add("Set-Cookie", fmt.Sprintf("theme=%s; Path=/", url.QueryEscape(v)))
-		h.Set("Etag", `"`+base64.RawURLEncoding.EncodeToString([]byte(v))+`"`)
-	}
-	h.Set("X-Authorization", r.Header.Get("Authorization")+r.Header.Get("Cookie"))
-	quoted, _ := json.Marshal(map[string]any{"cookie": r.Header.Get("Cookie"), "all": all})
-	var page bytes.Buffer
-	page.Write(quoted)
-	for _, v := range all {
-		fmt.Fprintf(&page, "\n<a href='/?sid=%s'>%s</a> %s %s %s", url.QueryEscape(v), html.EscapeString(v), url.PathEscape(v), v, base64.StdEncoding.EncodeToString([]byte(v)))
-	}
-	text := page.Bytes()
-	switch r.URL.Path {
-	case "/text":
-		h.Set("Content-Type", "text/plain")
-	case "/events":
-		h.Set("Content-Type", "text/event-stream")
-		text = []byte("data: " + strings.ReplaceAll(page.String(), "\n", "\ndata: ") + "\n\n")
-	case "/script":
-		h.Set("Content-Type", "application/javascript")
-	case "/redirect":
-		h.Set("Location", "/?sid="+url.QueryEscape(all[0]))
-		w.WriteHeader(http.StatusFound)
-	case "/broken":
-		h.Set("Content-Type", "text/html")
-		w.WriteHeader(http.StatusInternalServerError)
-	case "/zipped":
-		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-			h.Set("Content-Encoding", "gzip")
-			z := gzip.NewWriter(w)
-			_, _ = z.Write(text)
-			_ = z.Close()
-			return
-		}
-	case "/ranged":
-		http.ServeContent(w, r, "x.txt", time.Time{}, bytes.NewReader(text))
-		return
-	}
-	for len(text) > 0 && r.Method != "HEAD" { // a secret may lie across two pieces
-		n := min(7, len(text))
-		if _, err := w.Write(text[:n]); err != nil {
-			return
-		}
-		text = text[n:]
-		if len(text)%3 == 0 {
-			w.(http.Flusher).Flush()
-		}
-	}
-	h.Set("X-Trailer", all[0])
-}
-
-const parrotAdapter = `name: parrot
+const echoAdapter = `name: echo
 interim: {reason: "test", owner: secops@acme.test, review_by: 2099-01-01}
-hosts: [parrot.acme.test]
+hosts: [echo.acme.test]
 upstream: {url: "%s"}
 cookies: {hold: [sid, "copy*"], pass: [theme, lang]}
 query: {strip: [access_token]}
@@ -173,20 +55,175 @@ actions:
   - {name: write, match: {method: POST, path: "/**"}, resource: page}
 `
 
-// parrotHouse is a running house before a parrot.
-func parrotHouse(t *testing.T, p *parrot, more string) *testenv.Env {
-	h := testenv.New(t, more)
-	h.WriteFile("adapters.d/parrot.yaml", fmt.Sprintf(parrotAdapter, p.URL))
-	h.PutAccount("parrot", "agent-01", map[string]string{"username": "agent-01", "password": p.password, "totp_seed": p.seed})
-	h.Start()
-	return h
+func newEchoApp(t *testing.T) *echoApp {
+	a := &echoApp{password: testenv.NewSecret(), seed: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", live: map[string]bool{}}
+	a.Server = httptest.NewServer(http.HandlerFunc(a.serve))
+	t.Cleanup(a.Close)
+	return a
 }
 
-// marked tells the house of every session that there has been.
-func (p *parrot) marked(h *testenv.Env) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, s := range p.sessions {
-		h.AddSecret("a session of the parrot", s)
+// startEchoEnv starts an installation for the application with one account.
+func startEchoEnv(t *testing.T, a *echoApp, config string) *testenv.Env {
+	t.Helper()
+	env := testenv.New(t, config)
+	env.WriteFile("adapters.d/echo.yaml", fmt.Sprintf(echoAdapter, a.URL))
+	a.putAccount(env, a.password, a.seed)
+	env.Start()
+	return env
+}
+
+// putAccount stores the account agent-01 with those secrets in the vault.
+func (a *echoApp) putAccount(env *testenv.Env, password, seed string) {
+	env.PutAccount("echo", "agent-01", map[string]string{"username": "agent-01", "password": password, "totp_seed": seed})
+}
+
+// newEchoAgent creates a task that may do everything and returns its agent.
+func newEchoAgent(env *testenv.Env, cookies []*http.Cookie) (*testenv.Agent, *testenv.Task) {
+	task := env.CreateTask(testenv.TaskSpec{Allow: []string{"echo:*"}})
+	return env.NewAgent(task, &apps.App{PublicURL: "https://echo.acme.test"}, cookies), task
+}
+
+// registerSessions registers every session so far as a secret.
+func (a *echoApp) registerSessions(env *testenv.Env) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.sessions {
+		env.AddSecret("a session of the echo application", s)
+	}
+}
+
+// createSession creates a session whose value contains characters that URL
+// encodings treat differently.
+func (a *echoApp) createSession() string {
+	s := fmt.Sprintf("%s/%d+&=%d", testenv.NewSecret(), len(a.sessions)+1, time.Now().UnixNano())
+	a.live[s] = true
+	a.sessions = append(a.sessions, s)
+	return s
+}
+
+func (a *echoApp) serve(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+
+	_ = r.ParseForm()
+	var raw bytes.Buffer
+	_ = r.Write(&raw)
+	a.requests = append(a.requests, raw.String()+fmt.Sprint(r.Form, r.Trailer))
+	if r.URL.Path == "/login" {
+		a.serveLogin(w, r)
+		return
+	}
+
+	cookie, session := "", ""
+	if c, err := r.Cookie("sid"); err == nil {
+		cookie = c.Value
+		session, _ = url.QueryUnescape(cookie)
+	}
+	if !a.live[session] {
+		http.Redirect(w, r, "/login", http.StatusFound)
+		return
+	}
+	if r.URL.Path == "/logout" {
+		delete(a.live, session)
+		return
+	}
+
+	next := a.createSession() // the old one stays valid for concurrent requests
+	w.Header().Add("Set-Cookie", "sid="+url.QueryEscape(next)+"; Path=/; HttpOnly")
+	a.echoSecrets(w, r, cookie, session, next)
+}
+
+func (a *echoApp) serveLogin(w http.ResponseWriter, r *http.Request) {
+	if r.Method != "POST" {
+		fmt.Fprint(w, "<form>")
+		return
+	}
+	if !totp.Validate(r.Form.Get("code"), a.seed) || r.Form.Get("pass") != a.password {
+		fmt.Fprintf(w, "wrong: %v", r.Form)
+		return
+	}
+	a.logins++
+	w.Header().Add("Set-Cookie", "sid="+url.QueryEscape(a.createSession())+"; Path=/; HttpOnly")
+	http.Redirect(w, r, "/?hello="+url.QueryEscape(a.password), http.StatusFound)
+}
+
+// echoSecrets answers with the given secrets, the password and the seed, in
+// header fields, cookies, trailers and the body, in several encodings. The path
+// chooses the media type, the status or the framing.
+func (a *echoApp) echoSecrets(w http.ResponseWriter, r *http.Request, secrets ...string) {
+	secrets = append(secrets, a.password, a.seed)
+	a.echoInHeader(w.Header(), r, secrets)
+
+	page := echoPage(r, secrets)
+	switch r.URL.Path {
+	case "/text":
+		w.Header().Set("Content-Type", "text/plain")
+	case "/events":
+		w.Header().Set("Content-Type", "text/event-stream")
+		page = []byte("data: " + strings.ReplaceAll(string(page), "\n", "\ndata: ") + "\n\n")
+	case "/script":
+		w.Header().Set("Content-Type", "application/javascript")
+	case "/redirect":
+		w.Header().Set("Location", "/?sid="+url.QueryEscape(secrets[0]))
+		w.WriteHeader(http.StatusFound)
+	case "/broken":
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusInternalServerError)
+	case "/zipped":
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			_, _ = z.Write(page)
+			_ = z.Close()
+			return
+		}
+	case "/ranged":
+		http.ServeContent(w, r, "x.txt", time.Time{}, bytes.NewReader(page))
+		return
+	}
+
+	writeInPieces(w, r, page)
+	w.Header().Set("X-Trailer", secrets[0])
+}
+
+func (a *echoApp) echoInHeader(h http.Header, r *http.Request, secrets []string) {
+	h.Set("Trailer", "X-Trailer")
+	for i, s := range secrets {
+		h.Add("X-Session", s)
+		h.Add("Link", "</next?sid="+url.QueryEscape(s)+">; rel=next")
+		h.Add("Set-Cookie", fmt.Sprintf("copy%d=%s; Path=/", i, url.QueryEscape(s)))
+		h.Add("Set-Cookie", fmt.Sprintf("theme=%s; Path=/", url.QueryEscape(s)))
+		h.Set("Etag", `"`+base64.RawURLEncoding.EncodeToString([]byte(s))+`"`)
+	}
+	h.Set("X-Authorization", r.Header.Get("Authorization")+r.Header.Get("Cookie"))
+}
+
+// echoPage returns a page with the secrets in JSON, HTML, URLs and base64.
+func echoPage(r *http.Request, secrets []string) []byte {
+	var page bytes.Buffer
+	quoted, _ := json.Marshal(map[string]any{"cookie": r.Header.Get("Cookie"), "all": secrets})
+	page.Write(quoted)
+	for _, s := range secrets {
+		fmt.Fprintf(&page, "\n<a href='/?sid=%s'>%s</a> %s %s %s",
+			url.QueryEscape(s), html.EscapeString(s), url.PathEscape(s), s, base64.StdEncoding.EncodeToString([]byte(s)))
+	}
+	return page.Bytes()
+}
+
+// writeInPieces writes the page in pieces of 7 bytes and flushes now and then,
+// so that every secret spans several pieces.
+func writeInPieces(w http.ResponseWriter, r *http.Request, page []byte) {
+	if r.Method == "HEAD" {
+		return
+	}
+	for len(page) > 0 {
+		n := min(7, len(page))
+		if _, err := w.Write(page[:n]); err != nil {
+			return
+		}
+		page = page[n:]
+		if len(page)%3 == 0 {
+			w.(http.Flusher).Flush()
+		}
 	}
 }

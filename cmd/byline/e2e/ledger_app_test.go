@@ -12,29 +12,32 @@ import (
 	"time"
 )
 
-// ledger is an application of the old kind that survives whatever happens to
-// the proxy in front of it, and writes down everything that reached it.
-type ledger struct {
+// ledgerApp is an application that keeps every request that reached it. It runs
+// in the test process, so it outlives whatever is done to the server.
+type ledgerApp struct {
 	*httptest.Server
-	passwords map[string]string // user → password; fixed
+	passwords map[string]string // by user; not changed after newLedgerApp
 
-	mu      sync.Mutex
-	owners  map[string]string // cookie → user, also of sessions that are over
-	alive   map[string]bool   // cookie
-	entries []entry
+	mu      sync.Mutex        // guards the fields below
+	owners  map[string]string // cookie → user, ended sessions included
+	live    map[string]bool   // cookies of live sessions
+	entries []ledgerEntry
 }
 
-// entry is one request that reached the ledger.
-type entry struct {
-	User         string // who owns the session that it came with, or logs in
-	Alive        bool   // that session was not over
+// ledgerEntry is one request that reached the application.
+type ledgerEntry struct {
+	User         string // of the session, or whose login it is
+	Live         bool   // the session was live
 	Method, Path string
 }
 
-// item is where entries with a marker of their own are written.
-const item = "/item/"
+func (e ledgerEntry) String() string { return fmt.Sprintf("%s %s of %q", e.Method, e.Path, e.User) }
 
 const ledgerHost = "ledger.acme.test"
+
+// itemPath is followed by a marker that is unique to a request. The answer ends
+// with the marker.
+const itemPath = "/item/"
 
 const ledgerAdapter = `name: ledger
 interim: {reason: "no identity but a person's", owner: secops@acme.test, review_by: 2099-01-01}
@@ -52,8 +55,8 @@ actions:
   - {name: item.write, match: {method: POST, path: "/item/{id}"}, resource: "item/{id}"}
 `
 
-func newLedger(t *testing.T, users ...string) *ledger {
-	l := &ledger{passwords: map[string]string{}, owners: map[string]string{}, alive: map[string]bool{}}
+func newLedgerApp(t *testing.T, users ...string) *ledgerApp {
+	l := &ledgerApp{passwords: map[string]string{}, owners: map[string]string{}, live: map[string]bool{}}
 	for _, u := range users {
 		l.passwords[u] = rand.Text()
 	}
@@ -62,21 +65,22 @@ func newLedger(t *testing.T, users ...string) *ledger {
 	return l
 }
 
-func (l *ledger) serve(w http.ResponseWriter, r *http.Request) {
-	e := l.note(r)
+func (l *ledgerApp) serve(w http.ResponseWriter, r *http.Request) {
+	e := l.addEntry(r)
 	switch {
 	case r.URL.Path == "/login":
 		l.login(w, r)
 		return
-	case !e.Alive:
+	case !e.Live:
 		http.Redirect(w, r, "/login", http.StatusFound)
 		return
 	case r.URL.Path == "/logout":
 		return
 	}
+
 	_, _ = io.Copy(io.Discard, r.Body)
-	marker := strings.TrimPrefix(r.URL.Path, item)
-	if strings.HasSuffix(marker, "s") { // a slow one, in pieces
+	marker := strings.TrimPrefix(r.URL.Path, itemPath)
+	if isSlowMarker(marker) {
 		for range 5 {
 			_, _ = io.WriteString(w, strings.Repeat("x", 4096))
 			_ = http.NewResponseController(w).Flush()
@@ -86,9 +90,12 @@ func (l *ledger) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, marker)
 }
 
-// note writes a request down before anything is done about it.
-func (l *ledger) note(r *http.Request) entry {
-	e := entry{Method: r.Method, Path: r.URL.Path}
+// isSlowMarker reports whether the answer to a marker is sent slowly in pieces.
+func isSlowMarker(marker string) bool { return strings.HasSuffix(marker, "s") }
+
+// addEntry adds an entry before anything else is done about the request.
+func (l *ledgerApp) addEntry(r *http.Request) ledgerEntry {
+	e := ledgerEntry{Method: r.Method, Path: r.URL.Path}
 	sid := ""
 	if c, err := r.Cookie("sid"); err == nil {
 		sid = c.Value
@@ -96,47 +103,50 @@ func (l *ledger) note(r *http.Request) entry {
 	if e.Path == "/login" {
 		e.User = r.FormValue("user")
 	}
+
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e.Path != "/login" {
-		e.User, e.Alive = l.owners[sid], l.alive[sid]
+		e.User = l.owners[sid]
+		e.Live = l.live[sid]
 	}
 	if e.Path == "/logout" {
-		delete(l.alive, sid)
+		delete(l.live, sid)
 	}
 	l.entries = append(l.entries, e)
 	return e
 }
 
-func (l *ledger) login(w http.ResponseWriter, r *http.Request) {
+func (l *ledgerApp) login(w http.ResponseWriter, r *http.Request) {
 	user := r.FormValue("user")
 	if p := l.passwords[user]; p == "" || r.FormValue("pass") != p {
 		http.Error(w, "wrong", http.StatusForbidden)
 		return
 	}
+
 	sid := rand.Text()
 	l.mu.Lock()
-	l.owners[sid], l.alive[sid] = user, true
+	l.owners[sid] = user
+	l.live[sid] = true
 	l.mu.Unlock()
 	http.SetCookie(w, &http.Cookie{Name: "sid", Value: sid, Path: "/", HttpOnly: true})
 	http.Redirect(w, r, "/", http.StatusFound)
 }
 
-// seen is everything so far.
-func (l *ledger) seen() []entry {
+// allEntries returns every request so far, in order of arrival.
+func (l *ledgerApp) allEntries() []ledgerEntry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]entry(nil), l.entries...)
+	return append([]ledgerEntry(nil), l.entries...)
 }
 
-// loggedIn are the users whose sessions are alive.
-func (l *ledger) loggedIn() (users []string) {
+// loggedInUsers returns the user of each live session.
+func (l *ledgerApp) loggedInUsers() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for sid := range l.alive {
+	var users []string
+	for sid := range l.live {
 		users = append(users, l.owners[sid])
 	}
 	return users
 }
-
-func (e entry) String() string { return fmt.Sprintf("%s %s of %q", e.Method, e.Path, e.User) }

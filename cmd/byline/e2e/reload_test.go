@@ -11,37 +11,44 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
+// Requests that the agent of startWikiAgent may send. Both pages do not exist,
+// so MediaWiki answers 404.
+const (
+	pageHistory = "/index.php?title=Sandbox/Rules&action=history"
+	secretPage  = "/index.php?title=Sandbox/Secret&action=raw"
+	deletePage  = "/index.php?title=Sandbox/Rules&action=delete"
+)
+
 const forbidSponsor = `@id("alice-is-away")
 forbid (principal in Sponsor::"alice@acme.test", action, resource in Adapter::"mediawiki");
 `
 
-// atHours forbids in those hours of the day, in UTC.
-func atHours(hours ...int) string {
-	var all []string
+const forbidPrivileged = "forbid (principal, action, resource) when { context.privileged };"
+
+// forbidHours returns a policy that forbids everything in those hours of the
+// day, UTC.
+func forbidHours(hours ...int) string {
+	var conditions []string
 	for _, h := range hours {
-		all = append(all, fmt.Sprintf("context.hour == %d", (h+24)%24))
+		conditions = append(conditions, fmt.Sprintf("context.hour == %d", (h+24)%24))
 	}
-	return "@id(\"closed\")\nforbid (principal, action, resource) when { " + strings.Join(all, " || ") + " };\n"
+	return "@id(\"closed\")\nforbid (principal, action, resource) when { " + strings.Join(conditions, " || ") + " };\n"
 }
 
-const (
-	readPage  = "/index.php?title=Sandbox/Rules&action=history"
-	otherPage = "/index.php?title=Sandbox/Secret&action=raw"
-)
-
-// ground is a running house with an agent in a task, and an open connection.
-func ground(t *testing.T, more string) (*testenv.Env, *testenv.Agent) {
+// startWikiAgent starts an installation for MediaWiki and returns an agent of a
+// task that may use its pages.
+func startWikiAgent(t *testing.T, config string) (*testenv.Env, *testenv.Agent) {
 	t.Helper()
 	app := testenv.MediaWiki(t)
-	h := testenv.New(t, more)
-	h.AddAdapter(app, "")
-	h.AddAccount(app, "Agent-01")
-	h.Start()
-	return h, h.NewAgent(h.CreateTask(testenv.TaskSpec{Allow: []string{"mediawiki:page.*,page.delete"}}), app, nil)
+	env := startEnv(t, app, config, "Agent-01")
+	task := env.CreateTask(testenv.TaskSpec{Allow: []string{"mediawiki:page.*,page.delete"}})
+	return env, env.NewAgent(task, app, nil)
 }
 
-func lastRecord(h *testenv.Env, id string) (found audit.Record) {
-	for _, r := range h.Records() {
+// recordByID returns the last record with that ID, or a zero record.
+func recordByID(env *testenv.Env, id string) audit.Record {
+	var found audit.Record
+	for _, r := range env.Records() {
 		if r.ID == id {
 			found = r
 		}
@@ -49,144 +56,177 @@ func lastRecord(h *testenv.Env, id string) (found audit.Record) {
 	return found
 }
 
-// A policy that is put down while the server runs bites on the next request,
-// also on a connection that is open, and is named in the record.
-func TestAPolicyBitesOnTheNextRequest(t *testing.T) {
-	h, agent := ground(t, "")
-	before := lastRecord(h, agent.Get(readPage).Want(t, 404, "").Record)
+// TestPolicyAppliesToNextRequest adds and removes policies while the server
+// runs. They apply to the next request on an open connection and are named in
+// its record.
+func TestPolicyAppliesToNextRequest(t *testing.T) {
+	env, agent := startWikiAgent(t, "")
+	before := recordByID(env, agent.Get(pageHistory).Want(t, 404, "").Record)
 	hour := time.Now().UTC().Hour()
 	for _, c := range []struct {
-		file, text, policy string
-		path               string
-		denied             bool
+		file, text string
+		path       string // of the request
+		denied     bool
+		policy     string // that denies it
 	}{
-		{"sponsor.cedar", forbidSponsor, "sponsor.cedar#alice-is-away", readPage, true},
-		{"hours.cedar", atHours(hour, hour+1), "hours.cedar#closed", readPage, true},
-		{"hours.cedar", atHours(hour+12, hour+13), "", readPage, false},
-		{"privileged.cedar", "forbid (principal, action, resource) when { context.privileged };", "privileged.cedar#1", "/index.php?title=Sandbox/Rules&action=delete", true},
-		{"privileged.cedar", "forbid (principal, action, resource) when { context.privileged };", "", readPage, false},
+		{"sponsor.cedar", forbidSponsor, pageHistory, true, "sponsor.cedar#alice-is-away"},
+		{"hours.cedar", forbidHours(hour, hour+1), pageHistory, true, "hours.cedar#closed"},
+		{"hours.cedar", forbidHours(hour+12, hour+13), pageHistory, false, ""},
+		{"privileged.cedar", forbidPrivileged, deletePage, true, "privileged.cedar#1"},
+		{"privileged.cedar", forbidPrivileged, pageHistory, false, ""},
 	} {
-		if said := h.Reload(func() { h.WriteFile("policies.d/"+c.file, c.text) }); strings.Contains(said, "not reloaded") {
-			t.Fatalf("%s: %s", c.file, said)
+		logged := env.Reload(func() { env.WriteFile("policies.d/"+c.file, c.text) })
+		if strings.Contains(logged, "not reloaded") {
+			t.Fatalf("%s was not reloaded: %s", c.file, logged)
 		}
-		a := agent.Get(c.path)
+
+		answer := agent.Get(c.path)
 		if c.denied {
-			a.WantRefusal(t, "policy_denied")
+			answer.WantRefusal(t, "policy_denied")
 		} else {
-			a.Want(t, 404, "")
+			answer.Want(t, 404, "")
 		}
 		var r audit.Record
-		h.WaitUntil("the record is there", func() bool { r = lastRecord(h, a.Record); return r.ID != "" })
-		if c.denied != slices.Contains(r.Decision.Policies, c.policy) || r.PolicyDigest == before.PolicyDigest {
-			t.Errorf("%s: decided by %v under %s", c.file, r.Decision, r.PolicyDigest)
+		env.WaitUntil("the record is written", func() bool {
+			r = recordByID(env, answer.Record)
+			return r.ID != ""
+		})
+		if c.denied != slices.Contains(r.Decision.Policies, c.policy) {
+			t.Errorf("%s: GET %s was decided by %v; want denied %v by %q", c.file, c.path, r.Decision, c.denied, c.policy)
 		}
-		h.Reload(func() { h.RemoveFile("policies.d/" + c.file) })
-		back := lastRecord(h, agent.Get(readPage).Want(t, 404, "").Record)
-		if back.PolicyDigest != before.PolicyDigest {
-			t.Errorf("without %s the policy digest is %s, at first it was %s", c.file, back.PolicyDigest, before.PolicyDigest)
+		if r.PolicyDigest == before.PolicyDigest {
+			t.Errorf("%s: the policy digest is the same with and without it: %s", c.file, r.PolicyDigest)
+		}
+
+		env.Reload(func() { env.RemoveFile("policies.d/" + c.file) })
+		after := recordByID(env, agent.Get(pageHistory).Want(t, 404, "").Record)
+		if after.PolicyDigest != before.PolicyDigest {
+			t.Errorf("the policy digest is %s after %s was removed, want %s as before", after.PolicyDigest, c.file, before.PolicyDigest)
 		}
 	}
-	if n := h.CountLogins("mediawiki"); n != 1 {
-		t.Errorf("%d logins: reloading ended the session", n)
+	if n := env.CountLogins("mediawiki"); n != 1 {
+		t.Errorf("%d logins, want 1: a reload must not end the session", n)
 	}
 }
 
-const secretAction = `actions:
+// privilegedSecretPage adds an action to the adapter that makes secretPage
+// privileged.
+const privilegedSecretPage = `actions:
   - {name: page.secret, privileged: true, match: {path: /index.php, query: {title: "Sandbox/Secret"}}, resource: secret}
 `
 
-// Adapters, policies and configuration are one set: what has a problem keeps
-// all of it out, with every problem and its line in the log, and the set before
-// stays in force.
-func TestABadSetIsKeptOutAsAWhole(t *testing.T) {
-	h, agent := ground(t, "")
+// TestReloadRejectsInvalidSetAsAWhole reloads an adapter, a policy and a
+// configuration of which one has a problem. None of the three applies, and
+// every problem is in the log with its file and line.
+func TestReloadRejectsInvalidSetAsAWhole(t *testing.T) {
+	env, agent := startWikiAgent(t, "")
 	app := testenv.MediaWiki(t)
-	good := func() {
-		agent.Get(readPage).Want(t, 404, "")
-		agent.Get(otherPage).Want(t, 404, "")
+	checkOldRulesApply := func() {
+		agent.Get(pageHistory).Want(t, 404, "")
+		agent.Get(secretPage).Want(t, 404, "")
 	}
-	good()
-	// A stricter adapter and a policy that forbids, of which one is broken at a time.
+	checkOldRulesApply()
+
 	for name, c := range map[string]struct {
 		adapter, policy, config string
-		problems                []string
+		problems                []string // in the log
 	}{
-		"policy":           {secretAction, "forbid (principal, action, resource) when { context.hours > 3 };", "", []string{"bad.cedar:1"}},
-		"adapter":          {"nonsense: 1\n" + secretAction + "pin: [User-Agent, User-Agent, \"no header\"]", forbidSponsor, "", []string{"mediawiki.yaml:6", "nonsense"}},
-		"both":             {"nonsense: 1", "forbid (principal", "", []string{"mediawiki.yaml:6", "bad.cedar:1"}},
-		"configuration":    {secretAction, forbidSponsor, "pass_thru: [files.acme.test]", []string{"byline.yaml", "pass_thru"}},
-		"host in two ways": {secretAction, forbidSponsor, "pass_through: [wiki.acme.test]", []string{"pass_through: wiki.acme.test"}},
+		"invalid policy": {
+			privilegedSecretPage, "forbid (principal, action, resource) when { context.hours > 3 };", "",
+			[]string{"bad.cedar:1"},
+		},
+		"invalid adapter": {
+			"nonsense: 1\n" + privilegedSecretPage + "pin: [User-Agent, User-Agent, \"no header\"]", forbidSponsor, "",
+			[]string{"mediawiki.yaml:6", "nonsense"},
+		},
+		"invalid policy and adapter": {
+			"nonsense: 1", "forbid (principal", "",
+			[]string{"mediawiki.yaml:6", "bad.cedar:1"},
+		},
+		"invalid configuration": {
+			privilegedSecretPage, forbidSponsor, "pass_thru: [files.acme.test]",
+			[]string{"byline.yaml", "pass_thru"},
+		},
+		"host both intercepted and passed through": {
+			privilegedSecretPage, forbidSponsor, "pass_through: [wiki.acme.test]",
+			[]string{"pass_through: wiki.acme.test"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			said := h.Reload(func() {
-				h.AddAdapter(app, c.adapter)
-				h.WriteFile("policies.d/bad.cedar", c.policy)
-				h.Configure(c.config)
+			logged := env.Reload(func() {
+				env.AddAdapter(app, c.adapter)
+				env.WriteFile("policies.d/bad.cedar", c.policy)
+				env.Configure(c.config)
 			})
-			if !strings.Contains(said, "not reloaded") {
-				t.Errorf("it was taken: %s", said)
+			if !strings.Contains(logged, "not reloaded") {
+				t.Errorf("the set was reloaded, want it rejected: %s", logged)
 			}
 			for _, p := range c.problems {
-				if !strings.Contains(said, p) {
-					t.Errorf("%q is not in the log: %s", p, said)
+				if !strings.Contains(logged, p) {
+					t.Errorf("the log does not name %q: %s", p, logged)
 				}
 			}
-			good()
-			if r := h.Byline("check"); r.Code != 1 {
-				t.Errorf("byline check: %s", r)
+			checkOldRulesApply()
+			if r := env.Byline("check"); r.Code != 1 {
+				t.Errorf("byline check: want exit 1, got %s", r)
 			}
 		})
 	}
-	// Mended, all of it is taken at once; nobody need ask for it.
-	before := len(h.ServerLog())
-	h.AddAdapter(app, secretAction)
-	h.WriteFile("policies.d/bad.cedar", `forbid (principal, action == Action::"mediawiki:page.history", resource);`)
-	h.Configure("")
-	if said := h.WaitForReload(before); strings.Contains(said, "not reloaded") {
-		t.Fatal(said)
+
+	// The server also reloads a valid set without a signal, all of it at once.
+	offset := len(env.ServerLog())
+	env.AddAdapter(app, privilegedSecretPage)
+	env.WriteFile("policies.d/bad.cedar", `forbid (principal, action == Action::"mediawiki:page.history", resource);`)
+	env.Configure("")
+	if logged := env.WaitForReload(offset); strings.Contains(logged, "not reloaded") {
+		t.Fatalf("the valid set was not reloaded: %s", logged)
 	}
-	agent.Get(readPage).WantRefusal(t, "policy_denied")
-	agent.Get(otherPage).WantRefusal(t, "out_of_scope")
+	agent.Get(pageHistory).WantRefusal(t, "policy_denied")
+	agent.Get(secretPage).WantRefusal(t, "out_of_scope")
 }
 
-// What a reload cannot change it says; hosts to pass through and adapters come
-// and go.
-func TestAReloadSaysWhatWaitsForARestart(t *testing.T) {
-	h, agent := ground(t, "")
-	said := h.Reload(func() { h.Configure("lease: {wait: 3s}\npass_through: [127.0.0.1]") })
-	if !strings.Contains(said, "lease.wait") || strings.Contains(said, "pass_through") {
-		t.Errorf("the log does not say what takes effect at the next start: %s", said)
+// TestReloadReportsSettingsThatNeedRestart changes a setting that a reload
+// cannot change and one that it can. Then it removes an adapter and adds it
+// again.
+func TestReloadReportsSettingsThatNeedRestart(t *testing.T) {
+	env, agent := startWikiAgent(t, "")
+	logged := env.Reload(func() { env.Configure("lease: {wait: 3s}\npass_through: [127.0.0.1]") })
+	if !strings.Contains(logged, "lease.wait") || strings.Contains(logged, "pass_through") {
+		t.Errorf("the log must say that lease.wait, and not pass_through, takes effect at the next start: %s", logged)
 	}
-	agent.Get(readPage).Want(t, 404, "")
-	h.Reload(func() { h.RemoveFile("adapters.d/mediawiki.yaml") })
-	agent.Get(readPage).WantRefusal(t, "host_not_adapted")
-	h.Reload(func() { h.AddAdapter(testenv.MediaWiki(t), "") })
-	agent.Get(readPage).Want(t, 404, "")
+	agent.Get(pageHistory).Want(t, 404, "")
+
+	env.Reload(func() { env.RemoveFile("adapters.d/mediawiki.yaml") })
+	agent.Get(pageHistory).WantRefusal(t, "host_not_adapted")
+	env.Reload(func() { env.AddAdapter(testenv.MediaWiki(t), "") })
+	agent.Get(pageHistory).Want(t, 404, "")
 }
 
-// A login recipe or a password that is mended is used at once by the tasks that
-// there are: the pause after failed logins is for what would fail again.
-func TestAMendedLoginIsUsedAtOnce(t *testing.T) {
-	h, agent := ground(t, "lease: {backoff_min: 10m, backoff_max: 10m}")
+// wrongLogin is a login recipe that MediaWiki rejects: it sends no token.
+const wrongLogin = `login: {kind: form, steps: [{post: "/index.php?title=Special:UserLogin", form: {wpName: "${username}", wpPassword: "${password}"}}], success: {status: [302], cookie: "*UserID"}}`
+
+// TestFixedLoginIsUsedImmediately fixes a login recipe, then a password. Each
+// applies to the next request of a running task, although failed logins are
+// otherwise followed by a pause.
+func TestFixedLoginIsUsedImmediately(t *testing.T) {
+	env, agent := startWikiAgent(t, "lease: {backoff_min: 10m, backoff_max: 10m}")
 	app := testenv.MediaWiki(t)
-	h.Reload(func() {
-		h.AddAdapter(app, `login: {kind: form, steps: [{post: "/index.php?title=Special:UserLogin", form: {wpName: "${username}", wpPassword: "${password}"}}], success: {status: [302], cookie: "*UserID"}}`)
-	})
-	agent.Get(readPage).WantRefusal(t, "login_failed")
-	h.Reload(func() { h.AddAdapter(app, "") })
-	agent.Get(readPage).Want(t, 404, "")
+	env.Reload(func() { env.AddAdapter(app, wrongLogin) })
+	agent.Get(pageHistory).WantRefusal(t, "login_failed")
+	env.Reload(func() { env.AddAdapter(app, "") })
+	agent.Get(pageHistory).Want(t, 404, "")
 
-	right := h.AddAccount(app, "Agent-01")
-	h.PutAccount("mediawiki", "agent-01", map[string]string{"username": right.User, "password": testenv.NewSecret()})
+	right := env.AddAccount(app, "Agent-01")
+	env.PutAccount("mediawiki", "agent-01", map[string]string{"username": right.User, "password": testenv.NewSecret()})
 	app.KillSessions()
-	agent.Get(readPage).WantRefusal(t, "login_failed")
-	if n := h.CountLogins("mediawiki"); n != 3 {
-		t.Errorf("%d logins, want 3", n)
+	agent.Get(pageHistory).WantRefusal(t, "login_failed")
+	if n := env.CountLogins("mediawiki"); n != 3 {
+		t.Errorf("%d logins after the wrong password, want 3", n)
 	}
-	agent.Get(readPage).WantRefusal(t, "login_failed")
-	if n := h.CountLogins("mediawiki"); n != 3 {
-		t.Errorf("the pause was not kept: %d logins, want 3", n)
+	agent.Get(pageHistory).WantRefusal(t, "login_failed")
+	if n := env.CountLogins("mediawiki"); n != 3 {
+		t.Errorf("%d logins after a second request, want still 3: there must be a pause", n)
 	}
-	h.AddAccount(app, "Agent-01")
-	agent.Get(readPage).Want(t, 404, "")
+	env.AddAccount(app, "Agent-01")
+	agent.Get(pageHistory).Want(t, 404, "")
 }

@@ -12,122 +12,119 @@ import (
 	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 )
 
-// Task, lease and session survive the server, whether it was asked to go or
-// was killed.
-func TestATaskSurvivesARestart(t *testing.T) {
-	for name, j := range jobs {
+// TestTaskSurvivesRestart restarts the server after SIGTERM and after SIGKILL.
+// Task, lease and session stay the same.
+func TestTaskSurvivesRestart(t *testing.T) {
+	for name, s := range scenarios {
 		t.Run(name, func(t *testing.T) {
-			app := j.app(t)
-			h := testenv.New(t, "lease: {ttl: 3s}")
-			h.AddAdapter(app, "")
-			h.AddAccount(app, "Agent-01")
-			h.AddAccount(app, "Agent-02")
-			h.Start()
-			task := h.CreateTask(testenv.TaskSpec{Allow: j.allow})
-			agent := h.NewAgent(task, app, nil)
-			agent.Get(j.read).Want(t, 200, j.shows)
-			session := theSession(t, app)
+			app := s.app(t)
+			env := startEnv(t, app, "lease: {ttl: 3s}", "Agent-01", "Agent-02")
+			task := env.CreateTask(testenv.TaskSpec{Allow: s.allow})
+			agent := env.NewAgent(task, app, nil)
+			agent.Get(s.readPath).Want(t, 200, s.readText)
+			session := lastCookieHeader(t, app)
+
 			for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-				h.Signal(sig)
-				if a := agent.Get(j.read); a.Err == nil {
-					t.Fatalf("answered without a server: %d", a.Status)
+				env.Signal(sig)
+				if a := agent.Get(s.readPath); a.Err == nil {
+					t.Fatalf("got status %d while no server runs, want an error", a.Status)
 				}
-				h.Start()
-				agent.Get(j.read).Want(t, 200, j.shows)
-				if now := theSession(t, app); name != "wordpress" && now != session {
-					t.Errorf("after %v there is another session", sig)
+				env.Start()
+				agent.Get(s.readPath).Want(t, 200, s.readText)
+				if now := lastCookieHeader(t, app); name != "wordpress" && now != session {
+					t.Errorf("the session differs after %v and a restart", sig)
 				}
 			}
-			if n := h.CountLogins(name); n != 1 {
+			if n := env.CountLogins(name); n != 1 {
 				t.Errorf("%d logins over two restarts, want 1", n)
 			}
-			h.EndTask(task)
-			if status, page := app.Replay(session, j.read); strings.Contains(page, j.shows) {
-				t.Errorf("a session that outlived restarts outlived its task: status %d", status)
+
+			env.EndTask(task)
+			if status, page := app.Replay(session, s.readPath); strings.Contains(page, s.readText) {
+				t.Errorf("the session is still live after the end of its task: status %d", status)
 			}
 			accounts := map[string]bool{}
-			for _, r := range h.Records() {
+			for _, r := range env.Records() {
 				if r.Kind == "intent" {
 					accounts[r.Account] = true
 				}
 			}
 			if len(accounts) != 1 {
-				t.Errorf("the task worked as %v", accounts)
+				t.Errorf("the task used the accounts %v, want one", accounts)
 			}
-			if r := h.Byline("audit", "verify"); r.Code != 0 {
-				t.Errorf("byline audit verify: %s", r)
-			}
+			verifyAudit(t, env)
 		})
 	}
 }
 
-// A task whose time is over while no server runs leaves nothing behind: its
-// session is ended and its account is free as soon as one does.
-func TestI6AKillLeavesNoLeaseAndNoSession(t *testing.T) {
+// TestI6KilledServerLeavesNoLeaseOrSession kills the server. A task that
+// expires while no server runs is logged out by the next server, and a task
+// that lives on gives its account back when it ends.
+func TestI6KilledServerLeavesNoLeaseOrSession(t *testing.T) {
 	app := testenv.MediaWiki(t)
-	h := testenv.New(t, "lease: {ttl: 2s, wait: 5s}")
-	h.AddAdapter(app, "")
-	h.AddAccount(app, "Agent-01")
-	h.Start()
+	env := startEnv(t, app, "lease: {ttl: 2s, wait: 5s}", "Agent-01")
 	allow := []string{"mediawiki:api.query"}
-	task := h.CreateTask(testenv.TaskSpec{Allow: allow, For: "2s"})
-	agent := h.NewAgent(task, app, nil)
-	agent.Get(askWho).Want(t, 200, "Agent-01")
-	session := theSession(t, app)
-	h.Kill()
-	time.Sleep(2 * time.Second) // until the task is over
-	if _, page := app.Replay(session, askWho); !strings.Contains(page, "Agent-01") {
-		t.Fatal("the session is not live any more, so nothing will be shown")
-	}
-	h.Start()
-	h.WaitUntil("the session is logged out", func() bool { return checkedIn(h, task.ID) == 1 })
-	if _, page := app.Replay(session, askWho); strings.Contains(page, "Agent-01") {
-		t.Error("the session of a task that is over is still live")
-	}
-	agent.Get(askWho).WantRefusal(t, "task_ended")
 
-	// A task that lives on gives its account back when it ends.
-	second := h.CreateTask(testenv.TaskSpec{Allow: allow})
-	h.NewAgent(second, app, nil).Get(askWho).Want(t, 200, "Agent-01")
-	h.Kill()
-	h.Start()
-	third := h.NewAgent(h.CreateTask(testenv.TaskSpec{Allow: allow}), app, nil)
-	got := make(chan testenv.Answer, 1)
-	go func() { got <- third.Get(askWho) }()
-	h.EndTask(second)
-	(<-got).Want(t, 200, "Agent-01")
+	task := env.CreateTask(testenv.TaskSpec{Allow: allow, For: "2s"})
+	agent := env.NewAgent(task, app, nil)
+	agent.Get(userInfoPath).Want(t, 200, "Agent-01")
+	session := lastCookieHeader(t, app)
+	env.Kill()
+	time.Sleep(2 * time.Second) // until the task has expired
+	if _, page := app.Replay(session, userInfoPath); !strings.Contains(page, "Agent-01") {
+		t.Fatal("the session ended before the server was started again: the test cannot show who ends it")
+	}
+
+	env.Start()
+	env.WaitUntil("the session is logged out", func() bool { return countCheckIns(env, task.ID) == 1 })
+	if _, page := app.Replay(session, userInfoPath); strings.Contains(page, "Agent-01") {
+		t.Error("the session of the expired task is still live after the restart")
+	}
+	agent.Get(userInfoPath).WantRefusal(t, "task_ended")
+
+	second := env.CreateTask(testenv.TaskSpec{Allow: allow})
+	env.NewAgent(second, app, nil).Get(userInfoPath).Want(t, 200, "Agent-01")
+	env.Kill()
+	env.Start()
+	third := env.NewAgent(env.CreateTask(testenv.TaskSpec{Allow: allow}), app, nil)
+	answer := make(chan testenv.Answer, 1)
+	go func() { answer <- third.Get(userInfoPath) }()
+	env.EndTask(second)
+	(<-answer).Want(t, 200, "Agent-01")
 }
 
-// SIGTERM lets an answer under way end, and admits nothing new.
-func TestSIGTERMLetsADownloadEnd(t *testing.T) {
+// TestSIGTERMDrainsDownloads stops the server during a download, which arrives
+// whole.
+func TestSIGTERMDrainsDownloads(t *testing.T) {
 	app := testenv.MediaWiki(t)
-	h := testenv.New(t, "drain: 15s")
-	h.AddAdapter(app, "")
-	h.AddAccount(app, "Agent-01")
-	h.Start()
-	task := h.CreateTask(testenv.TaskSpec{Allow: []string{"mediawiki:*"}})
-	for proto, agent := range map[string]*testenv.Agent{"h1": h.NewAgent(task, app, nil), "h2": h.NewAgent(task, app, nil).WithHTTP2()} {
-		t.Run(proto, func(t *testing.T) {
-			app.SlowDown(func(q *http.Request) time.Duration { return trickle(q) / 10 })
-			open, err := agent.Open(t.Context(), "GET", bigFile, nil)
+	env := startEnv(t, app, "drain: 15s", "Agent-01")
+	task := env.CreateTask(testenv.TaskSpec{Allow: []string{"mediawiki:*"}})
+	for protocol, agent := range map[string]*testenv.Agent{
+		"HTTP/1.1": env.NewAgent(task, app, nil),
+		"HTTP/2":   env.NewAgent(task, app, nil).WithHTTP2(),
+	} {
+		t.Run(protocol, func(t *testing.T) {
+			app.SlowDown(func(r *http.Request) time.Duration { return pauseInBigFile(r) / 10 })
+			resp, err := agent.Open(t.Context(), "GET", bigFile, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer open.Body.Close()
-			first := make([]byte, 1)
-			if _, err := io.ReadFull(open.Body, first); err != nil {
+			defer resp.Body.Close()
+			if _, err := io.ReadFull(resp.Body, make([]byte, 1)); err != nil {
 				t.Fatal(err)
 			}
-			done := make(chan string, 1)
+
+			result := make(chan string, 1)
 			go func() {
-				rest, err := io.ReadAll(open.Body)
-				done <- fmt.Sprint(len(rest)+1, " ", err)
+				rest, err := io.ReadAll(resp.Body)
+				result <- fmt.Sprintf("%d bytes, error %v", len(rest)+1, err)
 			}()
-			h.Stop()
-			if got := <-done; got != fmt.Sprint(open.ContentLength, " ", nil) {
-				t.Errorf("of %d bytes came %s", open.ContentLength, got)
+			env.Stop()
+			want := fmt.Sprintf("%d bytes, error %v", resp.ContentLength, nil)
+			if got := <-result; got != want {
+				t.Errorf("the download got %s, want %s", got, want)
 			}
-			h.Start()
+			env.Start()
 		})
 	}
 }
