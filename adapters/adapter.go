@@ -13,7 +13,7 @@ type Adapter struct {
 	spec   Spec
 	digest string
 	review time.Time // end of the day of interim.review_by; zero: none was given (library adapters)
-	rules  *rules
+	rules  *ruleSet
 	where  func(key string) string
 	names  verdicts // on request fields
 	backs  verdicts // on answer fields

@@ -83,6 +83,4 @@ func (d *draft) checkShadow(i int, a ActionSpec, first map[string]int) {
 	}
 }
 
-func sortedKeys(m map[string]Strings) []string { return slices.Sorted(maps.Keys(m)) }
-
 func sortedNames(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -36,7 +36,7 @@ func TestAdviseHasNoneForWhatShips(t *testing.T) {
 	var own []Source
 	for _, src := range Library() {
 		name := strings.TrimSuffix(strings.TrimPrefix(src.Name, "library/"), ".yaml")
-		text := strings.Replace(string(src.Text), "\nname: ", "\n"+strings.Replace(place, "HOST", name+".example", 1)+"name: ", 1)
+		text := strings.Replace(string(src.Text), "\nname: ", "\n"+strings.Replace(hostsAndInterim, "HOST", name+".example", 1)+"name: ", 1)
 		own = append(own, Source{Name: src.Name, Text: []byte(text)})
 	}
 	for _, path := range examples(t) {

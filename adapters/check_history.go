@@ -50,12 +50,12 @@ func (d *draft) checkLogRead(at, get string, next LogNext) {
 }
 
 func checkLogPattern(text string) error {
-	var vars slots
+	var vars variables
 	if _, err := compilePattern(text, &vars, false); err != nil {
 		return err
 	}
-	if len(vars) > maxSlots {
-		return fmt.Errorf("pattern %q has more than %d variables", text, maxSlots)
+	if len(vars) > maxVariables {
+		return fmt.Errorf("pattern %q has more than %d variables", text, maxVariables)
 	}
 	return nil
 }

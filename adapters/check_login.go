@@ -100,7 +100,7 @@ func (d *draft) checkSteps(key string, steps []StepSpec, taken map[string]bool) 
 			d.checkTarget(at, target)
 		}
 		for name, text := range step.Let {
-			if !variableName(name) {
+			if !isVariableName(name) {
 				d.at(at+".let."+name, "lower case letters, digits and _", "%q is not a name for a template", name)
 			}
 			d.checkTemplate(at+".let."+name, text, taken)
@@ -194,7 +194,7 @@ func (d *draft) checkJSON(key string, v any, taken map[string]bool) {
 }
 
 func (d *draft) checkTake(key, name string, t Take) {
-	if !variableName(name) {
+	if !isVariableName(name) {
 		d.at(key, "lower case letters, digits and _", "%q is not a name for a template", name)
 	}
 	ways := 0

@@ -18,7 +18,7 @@ actions: [{name: parent.read, match: {path: /p}}]
 // loadExtending loads a file that extends parentAdapter.
 func loadExtending(t *testing.T, extra string) *Adapter {
 	t.Helper()
-	own := "name: child\nextends: parent\n" + strings.Replace(place, "HOST", "child.example", 1) + extra
+	own := "name: child\nextends: parent\n" + strings.Replace(hostsAndInterim, "HOST", "child.example", 1) + extra
 	set, err := load([]Source{{Name: "child.yaml", Text: []byte(own)}}, []Source{{Name: "parent.yaml", Text: []byte(parentAdapter)}})
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ query: {strip: [c_strip], pass: [c_pass]}
 func TestExtendsLeavesAbsentListsAbsent(t *testing.T) {
 	// cookies.mask that is absent means something else than an empty one.
 	text := strings.Replace(parentAdapter, ", mask: [p_mask]", "", 1)
-	own := "name: child\nextends: parent\n" + strings.Replace(place, "HOST", "child.example", 1)
+	own := "name: child\nextends: parent\n" + strings.Replace(hostsAndInterim, "HOST", "child.example", 1)
 	set, err := load([]Source{{Name: "child.yaml", Text: []byte(own)}}, []Source{{Name: "parent.yaml", Text: []byte(text)}})
 	if err != nil {
 		t.Fatal(err)

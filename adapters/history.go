@@ -92,10 +92,10 @@ func fits(pattern, value string, bound *map[string]string) bool {
 	if pattern == "" || !strings.Contains(pattern, "{") {
 		return text.Glob(pattern, value, nil)
 	}
-	var vars slots
-	var values [maxSlots]string
+	var vars variables
+	var values bindings
 	p, err := compilePattern(pattern, &vars, false)
-	if err != nil || len(vars) > maxSlots || !p.match(value, &values) { // checkLogPattern has said so
+	if err != nil || len(vars) > maxVariables || !p.match(value, &values) { // checkLogPattern has said so
 		return false
 	}
 	if *bound == nil {

@@ -78,7 +78,7 @@ func TestANewLoginKindIsOneFile(t *testing.T) {
 
 func TestANewLoginKindIsChecked(t *testing.T) {
 	addKind(t, loginKind{name: "ticket", summary: "a ticket office", Kind: ticketKind{}})
-	good := "name: a\n" + strings.Replace(place, "HOST", "a.example", 1) + "actions: [{name: x, match: {path: /}}]\n"
+	good := "name: a\n" + strings.Replace(hostsAndInterim, "HOST", "a.example", 1) + "actions: [{name: x, match: {path: /}}]\n"
 
 	for login, want := range map[string]string{
 		"login: {kind: ticket}\n": "a.yaml:5: login kind \"ticket\" needs header (header: X-Ticket)",

@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-const place = "hosts: [HOST]\ninterim: {reason: r, owner: o, review_by: 2027-06-30}\n"
+const hostsAndInterim = "hosts: [HOST]\ninterim: {reason: r, owner: o, review_by: 2027-06-30}\n"
 
 // loadChild loads a file that extends a library adapter.
 func loadChild(t testing.TB, parent string) *Adapter {
 	t.Helper()
-	text := "name: my-" + parent + "\nextends: " + parent + "\n" + strings.Replace(place, "HOST", parent+".acme.example", 1)
+	text := "name: my-" + parent + "\nextends: " + parent + "\n" + strings.Replace(hostsAndInterim, "HOST", parent+".acme.example", 1)
 	set, err := Load([]Source{{Name: parent + ".yaml", Text: []byte(text)}})
 	if err != nil {
 		t.Fatal(err)

@@ -1,72 +1,84 @@
 package adapters
 
-// Query is what Classify looks at. Path and RawQuery are as received: undecoded, the query without "?".
+// Query is one request as [Adapter.Classify] and [Adapter.NeedsBody] look at it.
 type Query struct {
-	Method, Path, RawQuery, ContentType string
-	Fields                              []Field // the header, for actions that go by one
-	Body                                []byte  // the start of the body, where NeedsBody asked for it
-	Truncated                           bool    // the body is longer than Body
+	Method      string
+	Path        string // as received: not decoded
+	RawQuery    string // as received, without "?"
+	ContentType string
+	Fields      []Field // the header, for actions that go by a field of it
+	Body        []byte  // the start of the body, if NeedsBody asked for it
+	Truncated   bool    // the body is longer than Body
 }
 
 // Action is what a request does, and to what.
 type Action struct {
-	Name, Resource string
-	Privileged     bool // only its exact name grants it
-	Safe           bool // it changes nothing, although its method may
-	Login          bool // a login page or the login request of the recipe: refused to agents whatever the policy says
+	Name       string
+	Resource   string // "" if the action names none
+	Privileged bool   // only its exact name grants it
+	Safe       bool   // it changes nothing, although its method may
+	Login      bool   // a page or a request of a login: refused to agents whatever the policy says
 }
 
-// verdict of one rule.
+// verdict is what one rule, or one condition of it, says about a request.
 type verdict uint8
 
 const (
-	differs   verdict = iota // another rule may match
-	matches                  //
-	unsure                   // what the rule needs cannot be read without doubt: the request stays unclassified
-	needsBody                // NeedsBody only: the body decides
+	differs   verdict = iota // the request is not this action; another rule may match
+	matches                  // the request is this action
+	unsure                   // what the rule needs cannot be read without doubt: no rule after it is tried
+	needsBody                // the body decides and has not been read yet; only NeedsBody gets this
 )
 
-// Classify names the action of a request. False: no action matches, or the request can be read in two ways (a
-// declared parameter that comes twice, a path or query that does not decode, a body that is cut off or of an unclear
-// type where a field decides); the caller refuses it. Safe for concurrent use.
-func (a *Adapter) Classify(q Query) (Action, bool) {
-	r := readings.Get().(*reading)
-	defer r.done()
-	if !r.init(a.rules, q) {
-		return Action{}, false
+// Classify names the action of a request. It returns a Reason if no action matches, or if the request can be read in
+// two ways: a parameter that decides comes twice, the path or the query does not decode, a body that decides is cut off
+// or of an unclear type. The caller then refuses the request.
+//
+// Classify is safe for concurrent use. For a request that it names it allocates at most the resource and what parsing
+// the query and the body takes.
+func (a *Adapter) Classify(q Query) (Action, *Reason) {
+	r := requests.Get().(*request)
+	defer r.release()
+
+	if kind := r.init(a.rules, q); kind != "" {
+		return Action{}, r.reason(kind)
 	}
-	if r.override() != matches {
-		return Action{}, false
+	if v, kind := r.overrideMethod(); v != matches {
+		return Action{}, r.reason(kind)
 	}
+
 	for _, rule := range a.rules.candidates(r.method, r.path) {
-		var bound [maxSlots]string
-		switch rule.match(r, &bound) {
+		var b bindings
+		switch rule.match(r, &b).verdict {
 		case matches:
-			return rule.action(&bound), true
+			return rule.action(&b), nil
 		case unsure, needsBody:
-			return Action{}, false
+			return Action{}, r.explain()
 		}
 	}
-	return Action{}, false
+	return Action{}, r.explain()
 }
 
-// NeedsBody reports whether the start of the body may decide the action: the caller then peeks into it. q.Body is not
-// looked at. When it is false, Classify answers the same for any body and for none.
+// NeedsBody reports whether the start of the body may decide the action, so that the caller reads it before it calls
+// Classify. It does not look at q.Body. If it is false, Classify answers the same for any body and for none.
 func (a *Adapter) NeedsBody(q Query) bool {
-	r := readings.Get().(*reading)
-	defer r.done()
-	if !r.init(a.rules, q) {
+	r := requests.Get().(*request)
+	defer r.release()
+
+	if kind := r.init(a.rules, q); kind != "" {
 		return false
 	}
-	if r.bodyUnknown = true; a.PutsJSON() {
+	if a.PutsJSON() {
 		return true
 	}
-	if v := r.override(); v != matches {
+	r.bodyUnknown = true
+
+	if v, _ := r.overrideMethod(); v != matches {
 		return v == needsBody
 	}
 	for _, rule := range a.rules.candidates(r.method, r.path) {
-		var bound [maxSlots]string
-		switch rule.match(r, &bound) {
+		var b bindings
+		switch rule.match(r, &b).verdict {
 		case matches, unsure:
 			return false
 		case needsBody:

@@ -2,12 +2,14 @@ package adapters
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-func (d *draft) compile() *rules {
+// compile turns the actions into rules and reports what is wrong with them. It returns nil if the file has problems.
+func (d *draft) compile() *ruleSet {
 	var own []*rule
 	for i := range d.spec.Actions {
 		key := fmt.Sprintf("actions[%d]", i)
@@ -16,23 +18,26 @@ func (d *draft) compile() *rules {
 			d.at(key+e.key, "", "%s", e.err)
 		}
 		if param := d.spec.MethodOverride.Param; rule.only != nil && param != "" {
-			rule.only.query[param], rule.only.form[param] = true, true // it has been judged as the method
+			rule.only.allow(param) // it has been read as the method
 		}
 		own = append(own, rule)
 	}
-	x := d.indexed(own)
+
+	actions := d.ruleSetOf(own)
 	if len(d.found) > 0 {
-		return nil // nobody will ask it
+		return nil
 	}
-	login := d.loginRules(x)
-	d.checkHidden(login)
-	return d.indexed(append(login, own...))
+	login := d.loginRules(actions)
+	d.checkHiddenByLogin(login)
+	return d.ruleSetOf(append(login, own...))
 }
 
-// indexed is the rules with what the adapter says of paths and methods.
-func (d *draft) indexed(all []*rule) *rules {
-	x := indexRules(all, d.spec.Query.Semicolon)
-	x.foldPaths, x.override = d.spec.Paths.Fold, d.spec.MethodOverride
+// ruleSetOf indexes rules and adds what the adapter says about paths, queries and methods.
+func (d *draft) ruleSetOf(all []*rule) *ruleSet {
+	x := newRuleSet(all)
+	x.semicolon = d.spec.Query.Semicolon
+	x.foldPaths = d.spec.Paths.Fold
+	x.override = d.spec.MethodOverride
 	if x.override.Param != "" {
 		x.declare(x.override.Param)
 	}
@@ -40,87 +45,129 @@ func (d *draft) indexed(all []*rule) *rules {
 	return x
 }
 
+// keyedError is what is wrong with a key of an action; the key begins with a dot.
 type keyedError struct {
 	key string
 	err error
 }
 
-func compileRule(spec ActionSpec, foldPaths bool) (*rule, []keyedError) {
-	var errs []keyedError
-	bad := func(key string, err error) {
-		if err != nil {
-			errs = append(errs, keyedError{key, err})
-		}
+// ruleCompiler collects the errors of one action.
+type ruleCompiler struct {
+	rule *rule
+	errs []keyedError
+}
+
+func (c *ruleCompiler) report(key string, err error) {
+	if err != nil {
+		c.errs = append(c.errs, keyedError{key, err})
 	}
-	r := &rule{names: Action{Name: spec.Name, Privileged: spec.Privileged, Safe: spec.Safe, Login: spec.Login}, methods: spec.Match.Method, batch: spec.Match.Batch}
-	var arguments []cond
-	for _, text := range spec.Match.Path {
-		if foldPaths {
+}
+
+// compileRule compiles one action and returns all errors.
+func compileRule(spec ActionSpec, foldPaths bool) (*rule, []keyedError) {
+	m := &spec.Match
+	r := &rule{
+		names:   Action{Name: spec.Name, Privileged: spec.Privileged, Safe: spec.Safe, Login: spec.Login},
+		methods: m.Method,
+		batch:   m.Batch,
+	}
+	c := ruleCompiler{rule: r}
+
+	c.compilePaths(m.Path, foldPaths)
+	r.query = c.compileTests("query", m.Query, m.Fold)
+	r.form = c.compileTests("form", m.Form, m.Fold)
+	r.param = c.compileTests("param", m.Param, m.Fold)
+	r.json = c.compileTests("json", m.JSON, m.Fold)
+	r.header = c.compileTests("header", m.Header, m.Fold)
+	r.xml = c.compileTests("xml", m.XML, m.Fold)
+	arguments := c.compileTests("graphql.argument", m.GraphQL.Argument, m.Fold)
+
+	var err error
+	r.graphql, err = compileGraphQL(&m.GraphQL, arguments)
+	c.report(".match.graphql", err)
+	r.only, err = compileOnly(m, r.variables)
+	c.report(".match.only", err)
+	r.contentTypes = c.compilePatterns(".match.content_type", m.ContentType, true)
+	c.compileKeys(m.Keys)
+	c.compileWhere(m.Where)
+	if len(r.variables) > maxVariables {
+		c.report(".match", fmt.Errorf("match binds %d variables; at most %d", len(r.variables), maxVariables))
+	}
+	c.compileResource(spec.Resource)
+
+	return r, c.errs
+}
+
+func (c *ruleCompiler) compilePaths(paths []string, fold bool) {
+	for _, text := range paths {
+		if fold {
 			text = strings.ToLower(text)
 		}
-		p, err := compilePath(text, &r.vars, false)
-		bad(".match.path", err)
-		r.paths = append(r.paths, p)
+		p, err := compilePath(text, &c.rule.variables, false)
+		c.report(".match.path", err)
+		c.rule.paths = append(c.rule.paths, p)
 	}
-	for _, group := range []struct {
-		name string
-		from map[string]Strings
-		to   *[]cond
-	}{{"query", spec.Match.Query, &r.query}, {"form", spec.Match.Form, &r.form}, {"param", spec.Match.Param, &r.param}, {"json", spec.Match.JSON, &r.json},
-		{"header", spec.Match.Header, &r.header}, {"xml", spec.Match.XML, &r.xml}, {"graphql.argument", spec.Match.GraphQL.Argument, &arguments}} {
-		for _, key := range sortedKeys(group.from) {
-			c := cond{key: key}
-			for _, text := range group.from[key] {
-				if text == "" {
-					c.absent = true
-					continue
-				}
-				p, err := compilePattern(text, &r.vars, spec.Match.Fold)
-				bad(".match."+group.name+"."+key, err)
-				c.patterns = append(c.patterns, p)
+}
+
+// compileTests compiles the conditions on the values of one place, sorted by key.
+func (c *ruleCompiler) compileTests(place string, conditions map[string]Strings, fold bool) (all []valueTest) {
+	for _, key := range slices.Sorted(maps.Keys(conditions)) {
+		t := valueTest{key: key}
+		for _, text := range conditions[key] {
+			if text == "" {
+				t.absent = true
+				continue
 			}
-			*group.to = append(*group.to, c)
+			p, err := compilePattern(text, &c.rule.variables, fold)
+			c.report(".match."+place+"."+key, err)
+			t.patterns = append(t.patterns, p)
 		}
+		all = append(all, t)
 	}
-	var err error
-	r.graphql, err = compileGraphQL(&spec.Match.GraphQL, arguments)
-	bad(".match.graphql", err)
-	r.only, err = compileAllowance(&spec.Match, r.vars)
-	bad(".match.only", err)
-	for _, text := range spec.Match.ContentType {
-		p, err := compilePattern(text, &slots{}, true)
-		bad(".match.content_type", err)
-		r.contentTypes = append(r.contentTypes, p)
+	return all
+}
+
+// compilePatterns compiles patterns whose variables bind nothing.
+func (c *ruleCompiler) compilePatterns(key string, texts []string, fold bool) (all []pattern) {
+	for _, text := range texts {
+		p, err := compilePattern(text, &variables{}, fold)
+		c.report(key, err)
+		all = append(all, p)
 	}
-	for _, pointer := range sortedKeys(spec.Match.Keys) {
-		k := keysAt{}
+	return all
+}
+
+func (c *ruleCompiler) compileKeys(keys map[string]Strings) {
+	for _, pointer := range slices.Sorted(maps.Keys(keys)) {
+		k := keysTest{allowed: c.compilePatterns(".match.keys."+pointer, keys[pointer], false)}
 		if pointer != "" {
 			k.path = strings.Split(pointer, ".")
 		}
-		for _, text := range spec.Match.Keys[pointer] {
-			p, err := compilePattern(text, &slots{}, false)
-			bad(".match.keys."+pointer, err)
-			k.may = append(k.may, p)
-		}
-		r.keys = append(r.keys, k)
+		c.rule.keys = append(c.rule.keys, k)
 	}
-	for _, name := range sortedNames(spec.Match.Where) {
-		l := limit{slot: slices.Index(r.vars, name)}
-		if l.fits, err = regexp.Compile(`\A(?:` + spec.Match.Where[name] + `)\z`); err != nil {
-			err = fmt.Errorf("where: %q is no RE2 expression: %w", spec.Match.Where[name], err)
-		} else if l.slot < 0 {
+}
+
+func (c *ruleCompiler) compileWhere(where map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(where)) {
+		w := variableTest{variable: slices.Index(c.rule.variables, name)}
+
+		var err error
+		w.expression, err = regexp.Compile(`\A(?:` + where[name] + `)\z`)
+		if err != nil {
+			err = fmt.Errorf("where: %q is not an RE2 expression: %w", where[name], err)
+		} else if w.variable < 0 {
 			err = fmt.Errorf("where names {%s}, which nothing else in match binds", name)
 		}
-		bad(".match.where."+name, err)
-		r.where = append(r.where, l)
+		c.report(".match.where."+name, err)
+		c.rule.where = append(c.rule.where, w)
 	}
-	if len(r.vars) > maxSlots {
-		bad(".match", fmt.Errorf("match binds %d variables; at most %d", len(r.vars), maxSlots))
+}
+
+func (c *ruleCompiler) compileResource(template string) {
+	parts, err := compileTemplate(template, c.rule.variables)
+	c.report(".resource", err)
+	c.rule.plainResource = template
+	if slices.ContainsFunc(parts, func(p part) bool { return p.wild }) {
+		c.rule.resource = parts
 	}
-	parts, err := compileResource(spec.Resource, r.vars)
-	bad(".resource", err)
-	if r.plainResource = spec.Resource; slices.ContainsFunc(parts, func(p part) bool { return p.wild }) {
-		r.resource = parts
-	}
-	return r, errs
 }

@@ -8,14 +8,87 @@ import (
 	"strings"
 )
 
-// plainParts: body is parts in the one form that every reader takes alike (RFC 2046 section 5.1.1, RFC 7578): no text
-// before the first delimiter or behind the last, delimiters and header lines that end in CR LF, no folded line, and the
-// boundary nowhere else. The standard library's reader takes more, and so do applications, each in its own way.
-func plainParts(body []byte, boundary string) bool {
+// readForm parses the body as a form, once. No body is an empty form.
+func (r *request) readForm() bool { return r.formState.parse(r.parseForm) }
+
+func (r *request) parseForm() bool {
+	if !r.bodyReadable() {
+		return false
+	}
+	if len(r.q.Body) == 0 {
+		return true
+	}
+
+	media, ok := r.mediaType()
+	switch {
+	case ok && media == "application/x-www-form-urlencoded":
+		r.form, ok = r.parseParams(nil, string(r.q.Body), r.rules.semicolon)
+		return ok
+	case ok && media == "multipart/form-data":
+		return r.parseMultipart()
+	}
+	return r.doubtBody(doubtMediaType)
+}
+
+func (r *request) parseMultipart() bool {
+	_, params, err := mime.ParseMediaType(r.q.ContentType)
+	if err != nil || params["boundary"] == "" || !isPlainMultipart(r.q.Body, params["boundary"]) {
+		return r.doubtBody(doubtSyntax)
+	}
+
+	parts := multipart.NewReader(bytes.NewReader(r.q.Body), params["boundary"])
+	for {
+		p, err := parts.NextRawPart()
+		if err == io.EOF {
+			return true
+		}
+		if err != nil || !r.addPart(p) {
+			if r.doubt.why == "" {
+				r.doubtBody(doubtSyntax)
+			}
+			return false
+		}
+	}
+}
+
+// addPart adds a field of a multipart form, with its value if an action decides by the field.
+func (r *request) addPart(p *multipart.Part) bool {
+	disposition := p.Header["Content-Disposition"]
+	name := p.FormName()
+	if len(disposition) != 1 || name == "" || len(r.form) == maxParams {
+		return false
+	}
+	if strings.Contains(disposition[0], "*=") || p.Header.Get("Content-Transfer-Encoding") != "" {
+		return false // RFC 2231 names and encodings are read by some applications and not by others
+	}
+
+	if !r.rules.declared[name] {
+		if r.rules.mayBeDeclared(name) {
+			r.doubt = doubt{why: doubtName, name: name}
+			return false
+		}
+		r.form = append(r.form, param{name: name})
+		return true
+	}
+
+	content, err := io.ReadAll(p)
+	if err != nil {
+		return false
+	}
+	r.form = append(r.form, param{name, string(content)})
+	return true
+}
+
+// isPlainMultipart reports whether a body is parts in the one form that every reader takes alike (RFC 2046 section
+// 5.1.1, RFC 7578): no text before the first delimiter or after the last, delimiters and header lines that end in CR LF,
+// no folded line, and the boundary nowhere else. The reader of the standard library takes more than that, and so do
+// applications, each in its own way.
+func isPlainMultipart(body []byte, boundary string) bool {
 	delimiter := []byte("--" + boundary)
 	if !bytes.HasPrefix(body, delimiter) {
 		return false
 	}
+
 	for rest := body[len(delimiter):]; ; {
 		if end, last := bytes.CutPrefix(rest, []byte("--")); last {
 			return len(end) == 0 || string(end) == "\r\n"
@@ -24,19 +97,20 @@ func plainParts(body []byte, boundary string) bool {
 		if !ok {
 			return false
 		}
+
 		next := bytes.Index(part, delimiter)
 		if next < 2 || string(part[next-2:next]) != "\r\n" {
 			return false
 		}
-		if !plainPartHead(part[:next]) {
+		if !isPlainPartHeader(part[:next]) {
 			return false
 		}
 		rest = part[next+len(delimiter):]
 	}
 }
 
-// plainPartHead looks at the lines up to the empty one.
-func plainPartHead(part []byte) bool {
+// isPlainPartHeader looks at the lines of a part up to the empty one.
+func isPlainPartHeader(part []byte) bool {
 	for {
 		end := bytes.IndexAny(part, "\r\n")
 		if end < 0 || !bytes.HasPrefix(part[end:], []byte("\r\n")) {
@@ -49,67 +123,5 @@ func plainPartHead(part []byte) bool {
 			return false
 		}
 		part = part[end+2:]
-	}
-}
-
-// readForm parses the body as a form, once. No body is an empty form.
-func (r *reading) readForm() bool {
-	if r.formState == 0 {
-		r.formState = 2
-		if r.parseForm() {
-			r.formState = 1
-		}
-	}
-	return r.formState == 1
-}
-
-func (r *reading) parseForm() (ok bool) {
-	if r.q.Truncated || r.coded && len(r.q.Body) > 0 {
-		return false // a later field of the same name would win in some applications
-	}
-	if len(r.q.Body) == 0 {
-		return true
-	}
-	media, ok := r.mediaType()
-	switch {
-	case ok && media == "application/x-www-form-urlencoded":
-		r.form, ok = r.x.parsePairs(nil, string(r.q.Body), r.x.semicolon)
-		return ok
-	case ok && media == "multipart/form-data":
-		return r.parseMultipart()
-	}
-	return false
-}
-
-func (r *reading) parseMultipart() bool {
-	_, params, err := mime.ParseMediaType(r.q.ContentType)
-	if err != nil || params["boundary"] == "" || !plainParts(r.q.Body, params["boundary"]) {
-		return false
-	}
-	parts := multipart.NewReader(bytes.NewReader(r.q.Body), params["boundary"])
-	for {
-		p, err := parts.NextRawPart()
-		if err == io.EOF {
-			return true
-		}
-		if err != nil || len(p.Header["Content-Disposition"]) != 1 || p.FormName() == "" {
-			return false
-		}
-		if strings.Contains(p.Header.Get("Content-Disposition"), "*=") || p.Header.Get("Content-Transfer-Encoding") != "" {
-			return false // RFC 2231 names and encodings are read by some and not by others
-		}
-		name := p.FormName()
-		if !r.x.declared[name] {
-			if r.x.mistakes(name) || len(r.form) == maxPairs {
-				return false
-			}
-			r.form = append(r.form, pair{key: name})
-			continue
-		}
-		text, err := io.ReadAll(p)
-		if err != nil || len(r.form) == maxPairs {
-			return false
-		}
-		r.form = append(r.form, pair{name, string(text)})
 	}
 }

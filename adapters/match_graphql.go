@@ -3,50 +3,116 @@ package adapters
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/byline-proxy/byline/adapters/internal/text"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// graphqlRule is a compiled GraphQLSpec.
-type graphqlRule struct {
+// graphqlTest is a compiled GraphQLSpec.
+type graphqlTest struct {
 	types     []string
 	fields    []pattern
-	arguments []cond
+	arguments []valueTest
 }
 
-// graphqlParams are where a GET holds a GraphQL request; in a POST they are ambiguous.
+// The conditions of a graphqlTest: the index of an outcome inGraphQL.
+const (
+	graphqlType = iota
+	graphqlField
+	graphqlArguments // the first argument
+)
+
+// graphqlParams are where a GET request has the parts of a GraphQL request. In a POST request they are ambiguous.
 var graphqlParams = []string{"query", "operationName", "variables"}
 
-// maxGraphQLTokens bounds a document.
-const maxGraphQLTokens = 10_000
+// Bounds of a GraphQL request.
+const (
+	maxGraphQLTokens = 10_000
+	maxGraphQLFields = 100 // at the top of one operation
+	maxGraphQLDepth  = 16  // of fragments
+)
 
-// compileGraphQL is nil when the action has no graphql.
-func compileGraphQL(spec *GraphQLSpec, arguments []cond) (*graphqlRule, error) {
+// compileGraphQL returns nil for an action without graphql.
+func compileGraphQL(spec *GraphQLSpec, arguments []valueTest) (*graphqlTest, error) {
 	if len(spec.Type)+len(spec.Field)+len(spec.Argument) == 0 {
 		return nil, nil
 	}
-	g := &graphqlRule{types: spec.Type, arguments: arguments}
+
+	g := &graphqlTest{types: spec.Type, arguments: arguments}
 	for _, t := range spec.Type {
 		if !slices.Contains([]string{"query", "mutation", "subscription"}, t) {
 			return nil, fmt.Errorf("graphql.type %q is none of query, mutation and subscription", t)
 		}
 	}
 	if len(spec.Type) == 0 || len(spec.Field) == 0 {
-		return nil, fmt.Errorf("graphql needs type and field: without them it would allow any operation")
+		return nil, errors.New("graphql needs type and field: without them it would allow any operation")
 	}
 	for _, text := range spec.Field {
-		p, err := compilePattern(text, &slots{}, false)
+		p, err := compilePattern(text, &variables{}, false)
 		if err != nil {
 			return nil, err
 		}
 		g.fields = append(g.fields, p)
 	}
 	return g, nil
+}
+
+// key names the condition at an index of an outcome.
+func (g *graphqlTest) key(index int) string {
+	switch index {
+	case graphqlType:
+		return "type"
+	case graphqlField:
+		return "field"
+	}
+	return "argument " + g.arguments[index-graphqlArguments].key
+}
+
+// match reports whether every call, and every field at the top of it, is what the test says.
+func (g *graphqlTest) match(r *request, batch bool, b *bindings) outcome {
+	if !r.readGraphQL() {
+		return outcome{verdict: unsure, place: inBody}
+	}
+	if _, list := r.json.([]any); list && !batch {
+		return outcome{verdict: differs, place: inGraphQL, index: graphqlType}
+	}
+
+	for i := range r.graphql {
+		call := &r.graphql[i]
+		if !slices.Contains(g.types, string(call.operation.Operation)) {
+			return outcome{verdict: differs, place: inGraphQL, index: graphqlType}
+		}
+		for _, f := range call.fields {
+			if o := g.matchField(call, f, b); o.verdict != matches {
+				return o
+			}
+		}
+	}
+	return outcome{verdict: matches}
+}
+
+func (g *graphqlTest) matchField(call *graphqlCall, f *ast.Field, b *bindings) outcome {
+	if f.Name == "__typename" {
+		return outcome{verdict: matches}
+	}
+
+	var none bindings
+	if !slices.ContainsFunc(g.fields, func(p pattern) bool { return p.match(f.Name, &none) }) {
+		return outcome{verdict: differs, place: inGraphQL, index: graphqlField}
+	}
+	for i := range g.arguments {
+		t := &g.arguments[i]
+		if v := t.fits(call.argument(f, t.key), b); v != matches {
+			return outcome{verdict: v, place: inGraphQL, index: graphqlArguments + i}
+		}
+	}
+	return outcome{verdict: matches}
 }
 
 // graphqlCall is one operation that would be run.
@@ -56,66 +122,32 @@ type graphqlCall struct {
 	variables map[string]any
 }
 
-// match: every call, and every field at the top of it, is what the rule says.
-func (g *graphqlRule) match(r *reading, batch bool, bound *[maxSlots]string) verdict {
-	if !r.readGraphQL() {
-		return unsure
-	}
-	if _, list := r.json.([]any); list && !batch {
-		return differs
-	}
-	for i := range r.graphql {
-		call := &r.graphql[i]
-		if !slices.Contains(g.types, string(call.operation.Operation)) {
-			return differs
-		}
-		for _, f := range call.fields {
-			if v := g.matchField(call, f, bound); v != matches {
-				return v
-			}
-		}
-	}
-	return matches
-}
-
-func (g *graphqlRule) matchField(call *graphqlCall, f *ast.Field, bound *[maxSlots]string) verdict {
-	if f.Name == "__typename" {
-		return matches
-	}
-	var none [maxSlots]string
-	if !slices.ContainsFunc(g.fields, func(p pattern) bool { return p.match(f.Name, &none) }) {
-		return differs
-	}
-	for i := range g.arguments {
-		if v := g.arguments[i].fits(call.argument(f, g.arguments[i].key), bound); v != matches {
-			return v
-		}
-	}
-	return matches
-}
-
 // readGraphQL parses all calls of the request, once.
-func (r *reading) readGraphQL() bool {
-	if r.graphState == 0 {
-		r.graphState = 2
-		if r.parseGraphQL() {
-			r.graphState = 1
+func (r *request) readGraphQL() bool {
+	return r.graphState.parse(func() bool {
+		if !r.parseGraphQL() {
+			if r.doubt.why == "" {
+				r.doubtBody(doubtSyntax)
+			}
+			return false
 		}
-	}
-	return r.graphState == 1
+		return true
+	})
 }
 
-func (r *reading) parseGraphQL() bool {
+// parseGraphQL is false for a request that has a document in the query and in the body.
+func (r *request) parseGraphQL() bool {
 	var inQuery bool
 	for _, name := range graphqlParams {
 		inQuery = inQuery || r.queryValue(name).state != absent
 	}
 	if len(r.q.Body) == 0 && !r.q.Truncated {
-		return inQuery && r.graphqlInQuery()
+		return inQuery && r.parseGraphQLQuery()
 	}
-	if inQuery || r.q.Truncated || r.coded {
+	if inQuery || !r.bodyReadable() {
 		return false
 	}
+
 	if media, ok := r.mediaType(); ok && media == "application/graphql" {
 		return r.addGraphQL(string(r.q.Body), "", nil)
 	}
@@ -130,24 +162,31 @@ func (r *reading) parseGraphQL() bool {
 	return true
 }
 
-func (r *reading) graphqlInQuery() bool {
-	document, name := r.queryValue("query"), r.queryValue("operationName")
-	variables := map[string]any{}
-	if v := r.queryValue("variables"); v.state == doubtful {
+// parseGraphQLQuery reads the request that the query of a GET request has.
+func (r *request) parseGraphQLQuery() bool {
+	document := r.queryValue("query")
+	name := r.queryValue("operationName")
+	encoded := r.queryValue("variables")
+	if document.state != present || name.state == doubtful || encoded.state == doubtful {
 		return false
-	} else if v.text != "" {
-		dec := json.NewDecoder(bytes.NewReader([]byte(v.text)))
-		dec.UseNumber()
-		parsed, ok := strictJSON(dec, 0)
-		if variables, _ = parsed.(map[string]any); !ok || variables == nil {
+	}
+
+	variables := map[string]any{}
+	if encoded.text != "" {
+		decoder := json.NewDecoder(bytes.NewReader([]byte(encoded.text)))
+		decoder.UseNumber()
+		decoded, ok := decodeStrictly(decoder, 0)
+		variables, _ = decoded.(map[string]any)
+		if !ok || variables == nil {
 			return false
 		}
 	}
-	return document.state == present && name.state != doubtful && r.addGraphQL(document.text, name.text, variables)
+	return r.addGraphQL(document.text, name.text, variables)
 }
 
-// addGraphQLCall takes the members of a request that servers agree on, and no others: some would run a stored document.
-func (r *reading) addGraphQLCall(call any) bool {
+// addGraphQLCall reads a request in a JSON body. It takes the members that all servers agree on, and no others: with
+// another one some servers would run a stored document.
+func (r *request) addGraphQLCall(call any) bool {
 	object, ok := call.(map[string]any)
 	if !ok {
 		return false
@@ -157,20 +196,29 @@ func (r *reading) addGraphQLCall(call any) bool {
 			return false
 		}
 	}
+
 	document, ok := object["query"].(string)
-	name, named := object["operationName"].(string)
-	variables, has := object["variables"].(map[string]any)
-	if !ok || !named && object["operationName"] != nil || !has && object["variables"] != nil {
+	if !ok {
+		return false
+	}
+	name, ok := object["operationName"].(string)
+	if !ok && object["operationName"] != nil {
+		return false
+	}
+	variables, ok := object["variables"].(map[string]any)
+	if !ok && object["variables"] != nil {
 		return false
 	}
 	return r.addGraphQL(document, name, variables)
 }
 
-func (r *reading) addGraphQL(document, name string, variables map[string]any) bool {
+// addGraphQL adds the operation of a document that would be run: the named one, or the only one.
+func (r *request) addGraphQL(document, name string, variables map[string]any) bool {
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: document}, maxGraphQLTokens)
 	if err != nil {
 		return false
 	}
+
 	call := graphqlCall{variables: variables}
 	for _, op := range doc.Operations {
 		if name == "" && len(doc.Operations) > 1 || op.Name == name && name != "" && call.operation != nil {
@@ -180,90 +228,100 @@ func (r *reading) addGraphQL(document, name string, variables map[string]any) bo
 			call.operation = op
 		}
 	}
-	if call.operation == nil || !call.collect(doc, call.operation.SelectionSet, 0) {
+	if call.operation == nil || !call.collectFields(doc, call.operation.SelectionSet, 0) {
 		return false
 	}
 	r.graphql = append(r.graphql, call)
 	return true
 }
 
-// collect gathers the fields at the top, through fragments.
-func (c *graphqlCall) collect(doc *ast.QueryDocument, set ast.SelectionSet, depth int) bool {
-	if depth > 16 {
+// collectFields adds the fields at the top of a selection, through fragments.
+func (c *graphqlCall) collectFields(doc *ast.QueryDocument, set ast.SelectionSet, depth int) bool {
+	if depth > maxGraphQLDepth {
 		return false
 	}
+
 	for _, s := range set {
 		switch s := s.(type) {
 		case *ast.Field:
 			c.fields = append(c.fields, s)
 		case *ast.InlineFragment:
-			if !c.collect(doc, s.SelectionSet, depth+1) {
+			if !c.collectFields(doc, s.SelectionSet, depth+1) {
 				return false
 			}
 		case *ast.FragmentSpread:
 			f := doc.Fragments.ForName(s.Name)
-			if f == nil || !c.collect(doc, f.SelectionSet, depth+1) {
+			if f == nil || !c.collectFields(doc, f.SelectionSet, depth+1) {
 				return false
 			}
 		}
-		if len(c.fields) > 100 {
+		if len(c.fields) > maxGraphQLFields {
 			return false
 		}
 	}
 	return len(c.fields) > 0
 }
 
-// argument is the value of one argument; a variable is its value, or its default.
-func (c *graphqlCall) argument(f *ast.Field, pointer string) field {
+// argument is the value at a dotted pointer into the arguments of a field. A variable is its value, or its default.
+func (c *graphqlCall) argument(f *ast.Field, pointer string) value {
 	name, rest, deeper := strings.Cut(pointer, ".")
 	var found *ast.Value
 	for _, a := range f.Arguments {
-		if a.Name == name {
-			if found != nil {
-				return field{state: doubtful}
-			}
-			found = a.Value
+		if a.Name != name {
+			continue
 		}
+		if found != nil {
+			return value{state: doubtful}
+		}
+		found = a.Value
 	}
 	return c.valueAt(found, rest, deeper)
 }
 
-func (c *graphqlCall) valueAt(v *ast.Value, pointer string, deeper bool) field {
+// valueAt is the value at a pointer below v, or v itself if deeper is false.
+func (c *graphqlCall) valueAt(v *ast.Value, pointer string, deeper bool) value {
 	if v == nil || v.Kind == ast.NullValue {
-		return field{}
+		return value{}
 	}
 	if v.Kind == ast.Variable {
-		if given, ok := c.variables[v.Raw]; ok {
-			if !deeper {
-				return jsonAt(map[string]any{"v": given}, "v")
-			}
-			return jsonAt(given, pointer)
-		}
-		for _, d := range c.operation.VariableDefinitions {
-			if d.Variable == v.Raw && d.DefaultValue != nil && d.DefaultValue.Kind != ast.Variable {
-				return c.valueAt(d.DefaultValue, pointer, deeper)
-			}
-		}
-		return field{}
+		return c.variableAt(v.Raw, pointer, deeper)
 	}
 	if !deeper {
 		if v.Kind == ast.ListValue || v.Kind == ast.ObjectValue || !text.IsClear(v.Raw) {
-			return field{state: doubtful}
+			return value{state: doubtful}
 		}
-		return field{text: v.Raw, state: present}
+		return value{text: v.Raw, state: present}
 	}
 	if v.Kind != ast.ObjectValue {
-		return field{state: doubtful}
+		return value{state: doubtful}
 	}
+
 	name, rest, more := strings.Cut(pointer, ".")
 	var found *ast.Value
-	for _, kid := range v.Children {
-		if kid.Name == name {
-			if found != nil {
-				return field{state: doubtful}
-			}
-			found = kid.Value
+	for _, child := range v.Children {
+		if child.Name != name {
+			continue
 		}
+		if found != nil {
+			return value{state: doubtful}
+		}
+		found = child.Value
 	}
 	return c.valueAt(found, rest, more)
+}
+
+// variableAt is valueAt for a variable. One that is neither given nor has a default is absent.
+func (c *graphqlCall) variableAt(name, pointer string, deeper bool) value {
+	if given, ok := c.variables[name]; ok {
+		if !deeper {
+			return jsonAt(map[string]any{"v": given}, "v")
+		}
+		return jsonAt(given, pointer)
+	}
+	for _, d := range c.operation.VariableDefinitions {
+		if d.Variable == name && d.DefaultValue != nil && d.DefaultValue.Kind != ast.Variable {
+			return c.valueAt(d.DefaultValue, pointer, deeper)
+		}
+	}
+	return value{}
 }

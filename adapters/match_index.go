@@ -5,36 +5,38 @@ import (
 	"strings"
 )
 
-// rules is an adapter's actions, indexed by method and by literal path or first segment.
-type rules struct {
-	methods   map[string]*table     // methods that some action names
-	any       *table                // every other method
-	declared  map[string]bool       // query, form and param names that some action decides by
-	folded    map[string][][]string // the same as loose applications may spell them: see loose, and within by key for nested ones
-	semicolon bool
+// ruleSet is the compiled actions of an adapter, with the rules of its own login before them. It is indexed by method
+// and by path, and does not change once it is compiled.
+type ruleSet struct {
+	all      []*rule               // in the order in which they are tried
+	byMethod map[string]*ruleIndex // for methods that some rule names
+	other    *ruleIndex            // for every other method
+
+	// declared are the parameters of queries and forms that some rule decides by. declaredKeys has the same by
+	// looseName; each entry is the keys of a nested name, or nil.
+	declared     map[string]bool
+	declaredKeys map[string][][]string
+
+	semicolon bool // ; separates parameters as well as &
 	foldPaths bool
 	override  OverrideSpec
-	all       []*rule // in order
 	rewrites  []rewrite
 }
 
-// table holds candidates in order. exact lists also what patterns may match on that path.
-type table struct {
-	exact map[string][]*rule
-	first map[string][]*rule
-	wild  []*rule
+// ruleIndex finds the rules that may match a path. Each list is in the order of ruleSet.all, and also has the rules
+// with patterns that the key fits.
+type ruleIndex struct {
+	byPath    map[string][]*rule // whole paths without patterns
+	bySegment map[string][]*rule // first segments without patterns
+	rest      []*rule            // for paths whose first segment is in neither
 }
 
-func indexRules(all []*rule, semicolon bool) *rules {
-	x := &rules{all: all, methods: map[string]*table{}, declared: map[string]bool{}, folded: map[string][][]string{}, semicolon: semicolon}
-	named := map[string]bool{}
+func newRuleSet(all []*rule) *ruleSet {
+	x := &ruleSet{all: all, byMethod: map[string]*ruleIndex{}, declared: map[string]bool{}, declaredKeys: map[string][][]string{}}
 	for _, r := range all {
-		for _, m := range r.methods {
-			named[m] = true
-		}
-		for _, group := range [][]cond{r.query, r.form, r.param} {
-			for _, c := range group {
-				x.declare(c.key)
+		for _, tests := range [][]valueTest{r.query, r.form, r.param} {
+			for _, t := range tests {
+				x.declare(t.key)
 			}
 		}
 		if r.graphql != nil {
@@ -43,74 +45,75 @@ func indexRules(all []*rule, semicolon bool) *rules {
 			}
 		}
 	}
-	for m := range named {
-		x.methods[m] = tableOf(all, m)
+
+	for _, r := range all {
+		for _, method := range r.methods {
+			if x.byMethod[method] == nil {
+				x.byMethod[method] = newRuleIndex(all, method)
+			}
+		}
 	}
-	x.any = tableOf(all, "")
+	x.other = newRuleIndex(all, "")
 	return x
 }
 
-func tableOf(all []*rule, method string) *table {
-	t := &table{exact: map[string][]*rule{}, first: map[string][]*rule{}}
-	var fitting []*rule
-	for _, r := range all {
-		if len(r.methods) == 0 || slices.Contains(r.methods, method) {
-			fitting = append(fitting, r)
-		}
-	}
-	for _, r := range fitting { // every key first, so that wildcards reach all of them in order
-		for _, p := range r.paths {
-			if p.literal != "" && !p.fold {
-				t.exact[p.literal] = nil
+// newRuleIndex indexes the rules for one method; "" is a method that no rule names.
+func newRuleIndex(all []*rule, method string) *ruleIndex {
+	x := &ruleIndex{byPath: map[string][]*rule{}, bySegment: map[string][]*rule{}}
+	fitting := slices.DeleteFunc(slices.Clone(all), func(r *rule) bool {
+		return len(r.methods) > 0 && !slices.Contains(r.methods, method)
+	})
+
+	for _, r := range fitting { // all keys first: a rule with a pattern goes into every list whose key it fits
+		for i := range r.paths {
+			p := &r.paths[i]
+			if p.fold {
+				continue
 			}
-			if len(p.segments) > 0 && p.segments[0].plain && !p.fold {
-				t.first[p.segments[0].literal] = nil
+			if p.literal != "" {
+				x.byPath[p.literal] = nil
+			}
+			if len(p.segments) > 0 && p.segments[0].plain {
+				x.bySegment[p.segments[0].literal] = nil
 			}
 		}
 	}
 	for _, r := range fitting {
-		t.add(r)
+		x.add(r)
 	}
-	return t
+	return x
 }
 
-func (t *table) add(r *rule) {
-	for literal := range t.exact {
-		probe := reading{path: literal}
-		var bound [maxSlots]string
-		if r.pathFits(&probe, &bound) {
-			t.exact[literal] = append(t.exact[literal], r)
+func (x *ruleIndex) add(r *rule) {
+	for path := range x.byPath {
+		var b bindings
+		if r.pathFits(&request{path: path}, &b) {
+			x.byPath[path] = append(x.byPath[path], r)
 		}
 	}
-	for first := range t.first {
-		if slices.ContainsFunc(r.paths, func(p pathPattern) bool { return p.mayStart(first) }) {
-			t.first[first] = append(t.first[first], r)
+	for first := range x.bySegment {
+		if slices.ContainsFunc(r.paths, func(p pathPattern) bool { return p.mayBegin(first) }) {
+			x.bySegment[first] = append(x.bySegment[first], r)
 		}
 	}
-	if slices.ContainsFunc(r.paths, func(p pathPattern) bool {
-		return len(p.segments) == 0 || !p.segments[0].plain || p.fold
-	}) {
-		t.wild = append(t.wild, r)
+	if slices.ContainsFunc(r.paths, func(p pathPattern) bool { return len(p.segments) == 0 || !p.segments[0].plain || p.fold }) {
+		x.rest = append(x.rest, r)
 	}
 }
 
-func (p *pathPattern) mayStart(first string) bool {
-	var bound [maxSlots]string
-	return len(p.segments) == 0 || p.segments[0].match(first, &bound)
-}
-
-// candidates are the rules that may match, in order.
-func (x *rules) candidates(method, path string) []*rule {
-	t := x.methods[method]
-	if t == nil {
-		t = x.any
+// candidates are the rules that may match, in order. path begins with a slash.
+func (x *ruleSet) candidates(method, path string) []*rule {
+	index := x.byMethod[method]
+	if index == nil {
+		index = x.other
 	}
-	if list, ok := t.exact[path]; ok {
+
+	if list, ok := index.byPath[path]; ok {
 		return list
 	}
 	first, _, _ := strings.Cut(path[1:], "/")
-	if list, ok := t.first[first]; ok {
+	if list, ok := index.bySegment[first]; ok {
 		return list
 	}
-	return t.wild
+	return index.rest
 }

@@ -11,90 +11,106 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// isJSON reports a JSON media type; the last two are those of JSON-RPC over HTTP.
-func (r *reading) isJSON() bool {
+// maxJSONDepth bounds the nesting of a JSON body.
+const maxJSONDepth = 64
+
+// isJSON reports whether the body has a JSON media type. The last two are those of JSON-RPC over HTTP.
+func (r *request) isJSON() bool {
 	media, ok := r.mediaType()
-	return ok && (media == "application/json" || strings.HasSuffix(media, "+json") || media == "application/json-rpc" || media == "application/jsonrequest")
+	return ok && (media == "application/json" || strings.HasSuffix(media, "+json") ||
+		media == "application/json-rpc" || media == "application/jsonrequest")
 }
 
-// readJSON parses the body as JSON, once; an object key that comes twice makes it unreadable. No body is no value.
-func (r *reading) readJSON() bool {
-	if r.jsonState == 0 {
-		r.jsonState = 2
-		if r.parseJSON() {
-			r.jsonState = 1
-		}
-	}
-	return r.jsonState == 1
-}
+// readJSON parses the body as JSON, once. An object with a key that comes twice cannot be read. No body is no value.
+func (r *request) readJSON() bool { return r.jsonState.parse(r.parseJSON) }
 
-func (r *reading) parseJSON() (ok bool) {
-	if r.q.Truncated || r.coded && len(r.q.Body) > 0 {
+func (r *request) parseJSON() bool {
+	if !r.bodyReadable() {
 		return false
 	}
 	if len(r.q.Body) == 0 {
 		return true
 	}
-	if !r.isJSON() || !utf8.Valid(r.q.Body) {
-		return false
+	if !r.isJSON() {
+		return r.doubtBody(doubtMediaType)
 	}
-	dec := json.NewDecoder(bytes.NewReader(r.q.Body))
-	dec.UseNumber()
-	if r.json, ok = strictJSON(dec, 0); !ok {
-		return false
+	if !utf8.Valid(r.q.Body) {
+		return r.doubtBody(doubtSyntax)
 	}
-	_, err := dec.Token()
-	return err == io.EOF
+
+	decoder := json.NewDecoder(bytes.NewReader(r.q.Body))
+	decoder.UseNumber()
+	parsed, ok := decodeStrictly(decoder, 0)
+	if !ok {
+		return r.doubtBody(doubtSyntax)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return r.doubtBody(doubtSyntax)
+	}
+	r.json = parsed
+	return true
 }
 
-// strictJSON reads one value and refuses duplicate keys, also those that differ only in case.
-func strictJSON(dec *json.Decoder, depth int) (any, bool) {
-	token, err := dec.Token()
-	if err != nil || depth > 64 {
+// decodeStrictly reads one value. It refuses keys that come twice in an object, also those that differ only in case.
+func decodeStrictly(decoder *json.Decoder, depth int) (any, bool) {
+	token, err := decoder.Token()
+	if err != nil || depth > maxJSONDepth {
 		return nil, false
 	}
 	switch token {
 	case json.Delim('{'):
-		object, seen := map[string]any{}, map[string]bool{}
-		for dec.More() {
-			key, err := dec.Token()
-			name, isText := key.(string)
-			if err != nil || !isText || seen[strings.ToLower(name)] {
-				return nil, false
-			}
-			seen[strings.ToLower(name)] = true
-			var ok bool
-			if object[name], ok = strictJSON(dec, depth+1); !ok {
-				return nil, false
-			}
-		}
-		_, err := dec.Token()
-		return object, err == nil
+		return decodeObject(decoder, depth)
 	case json.Delim('['):
-		list := []any{}
-		for dec.More() {
-			v, ok := strictJSON(dec, depth+1)
-			if !ok {
-				return nil, false
-			}
-			list = append(list, v)
-		}
-		_, err := dec.Token()
-		return list, err == nil
+		return decodeList(decoder, depth)
 	}
 	return token, true
 }
 
+func decodeObject(decoder *json.Decoder, depth int) (any, bool) {
+	object := map[string]any{}
+	seen := map[string]bool{}
+	for decoder.More() {
+		token, err := decoder.Token()
+		key, isText := token.(string)
+		if err != nil || !isText || seen[strings.ToLower(key)] {
+			return nil, false
+		}
+		seen[strings.ToLower(key)] = true
+
+		member, ok := decodeStrictly(decoder, depth+1)
+		if !ok {
+			return nil, false
+		}
+		object[key] = member
+	}
+	_, err := decoder.Token()
+	return object, err == nil
+}
+
+func decodeList(decoder *json.Decoder, depth int) (any, bool) {
+	list := []any{}
+	for decoder.More() {
+		element, ok := decodeStrictly(decoder, depth+1)
+		if !ok {
+			return nil, false
+		}
+		list = append(list, element)
+	}
+	_, err := decoder.Token()
+	return list, err == nil
+}
+
 // calls are the members of a batch, or the one body. An empty list is one call that has nothing.
-func (r *reading) calls(batch bool) []any {
-	if list, ok := r.json.([]any); ok && batch && len(list) > 0 {
+func (r *request) calls(batch bool) []any {
+	list, ok := r.json.([]any)
+	if ok && batch && len(list) > 0 {
 		return list
 	}
 	return []any{r.json}
 }
 
-// jsonAt follows a dotted pointer.
-func jsonAt(v any, pointer string) field {
+// jsonAt follows a dotted pointer. An object or a list where one value is meant is doubtful; null is absent.
+func jsonAt(v any, pointer string) value {
 	for key := range strings.SplitSeq(pointer, ".") {
 		switch at := v.(type) {
 		case map[string]any:
@@ -102,25 +118,62 @@ func jsonAt(v any, pointer string) field {
 		case []any:
 			i, err := strconv.Atoi(key)
 			if err != nil || i < 0 || i >= len(at) {
-				return field{}
+				return value{}
 			}
 			v = at[i]
 		default:
-			return field{}
+			return value{}
 		}
 	}
+
 	switch v := v.(type) {
 	case nil:
-		return field{}
+		return value{}
 	case string:
 		if !text.IsClear(v) {
-			return field{state: doubtful}
+			return value{state: doubtful}
 		}
-		return field{text: v, state: present}
+		return value{text: v, state: present}
 	case json.Number:
-		return field{text: v.String(), state: present}
+		return value{text: v.String(), state: present}
 	case bool:
-		return field{text: strconv.FormatBool(v), state: present}
+		return value{text: strconv.FormatBool(v), state: present}
 	}
-	return field{state: doubtful} // an object or list where one value is meant
+	return value{state: doubtful}
+}
+
+// fits reports whether the object at the path has no other keys than the allowed ones. What is absent has no keys; a
+// list or a plain value does not fit.
+func (k *keysTest) fits(v any) bool {
+	for _, key := range k.path {
+		object, ok := v.(map[string]any)
+		if v != nil && !ok {
+			return false
+		}
+		v = object[key]
+	}
+	if v == nil {
+		return true
+	}
+
+	object, ok := v.(map[string]any)
+	if !ok {
+		return false
+	}
+	for key := range object {
+		if !k.allows(key) {
+			return false
+		}
+	}
+	return true
+}
+
+func (k *keysTest) allows(key string) bool {
+	var none bindings
+	for i := range k.allowed {
+		if k.allowed[i].match(key, &none) {
+			return true
+		}
+	}
+	return false
 }

@@ -61,7 +61,7 @@ func TestI7ClassifyLibrary(t *testing.T) {
 	}
 	for _, c := range cases {
 		a := loadChild(t, c.adapter)
-		act, ok := a.Classify(Query{Method: c.method, Path: c.path, RawQuery: c.query, ContentType: c.ctype, Body: []byte(c.body)})
+		act, why := a.Classify(Query{Method: c.method, Path: c.path, RawQuery: c.query, ContentType: c.ctype, Body: []byte(c.body)})
 		got := strings.TrimSpace(act.Name + " " + act.Resource)
 		if act.Privileged {
 			got += " !"
@@ -69,7 +69,7 @@ func TestI7ClassifyLibrary(t *testing.T) {
 		if act.Login {
 			got = "login"
 		}
-		if !ok {
+		if why != nil {
 			got = "refused"
 		}
 		if got != c.want {
@@ -83,9 +83,9 @@ func FuzzClassify(f *testing.F) {
 	f.Add("/wp%2dlogin.php", "a=b", "log=x", formType)
 	f.Add("/WP-login.php/", "", "", "")
 	f.Fuzz(func(t *testing.T, path, query, body, ctype string) {
-		act, ok := a.Classify(Query{Method: "POST", Path: path, RawQuery: query, ContentType: ctype, Body: []byte(body)})
+		act, why := a.Classify(Query{Method: "POST", Path: path, RawQuery: query, ContentType: ctype, Body: []byte(body)})
 		decoded, clear := decodePath(path)
-		if ok && clear && strings.EqualFold(strings.TrimSuffix(decoded, "/"), "/wp-login.php") && !act.Login {
+		if why == nil && clear && strings.EqualFold(strings.TrimSuffix(decoded, "/"), "/wp-login.php") && !act.Login {
 			t.Fatalf("%q is the login path but was classified %q", path, act.Name)
 		}
 	})
@@ -93,7 +93,7 @@ func FuzzClassify(f *testing.F) {
 
 func BenchmarkClassify200(b *testing.B) {
 	var y strings.Builder
-	y.WriteString("name: b\n" + strings.Replace(place, "HOST", "b.example", 1) + "login: {kind: basic}\nactions:\n")
+	y.WriteString("name: b\n" + strings.Replace(hostsAndInterim, "HOST", "b.example", 1) + "login: {kind: basic}\nactions:\n")
 	for i := range 200 {
 		fmt.Fprintf(&y, "  - {name: a%d, match: {method: GET, path: \"/part%d/{id}\", query: {action: [view, \"\"]}}, resource: \"r/{id}\"}\n", i, i)
 	}
@@ -104,8 +104,8 @@ func BenchmarkClassify200(b *testing.B) {
 	a := set.ByName("b")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, ok := a.Classify(Query{Method: "GET", Path: "/part150/7", RawQuery: "action=view&x=1"}); !ok {
-			b.Fatal("unclassified")
+		if _, why := a.Classify(Query{Method: "GET", Path: "/part150/7", RawQuery: "action=view&x=1"}); why != nil {
+			b.Fatal(why.Lines(true))
 		}
 	}
 }

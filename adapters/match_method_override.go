@@ -6,46 +6,50 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// override finds the method that the application goes by. unsure: there are two, or one where none may be; needsBody
-// where a form may hold it and has not been read.
-func (r *reading) override() verdict {
-	o := &r.x.override
+// overrideMethod sets r.method to the method that the application goes by. It is unsure, and returns the kind of the
+// Reason, if the request names two methods or one where none may be, and if the form that may hold one cannot be read.
+// It is needsBody if a form may hold one and has not been read.
+func (r *request) overrideMethod() (verdict, ReasonKind) {
+	o := &r.rules.override
 	if o.Param == "" && o.Header == "" {
-		return matches
+		return matches, ""
 	}
-	var header, param field
+
+	var header, param value
 	if o.Header != "" {
 		header = r.headerValue(o.Header)
 	}
 	if o.Param != "" {
 		if r.q.Method == "POST" && r.mayBeForm() {
 			if r.bodyUnknown {
-				return needsBody
+				return needsBody, ""
 			}
 			if !r.readForm() {
-				return unsure
+				return unsure, UnreadableBody
 			}
 		}
 		param = r.paramValue(o.Param)
 	}
+
 	if header.state == doubtful || param.state == doubtful || header.state == present && param.state == present {
-		return unsure
+		return unsure, AmbiguousMethod
 	}
+	named := header
 	if header.state == absent {
-		header = param
+		named = param
 	}
-	switch {
-	case header.state == absent:
-		return matches
-	case r.q.Method != "POST" || !text.IsToken(header.text):
-		return unsure
+	if named.state == absent {
+		return matches, ""
 	}
-	r.method = strings.ToUpper(header.text)
-	return matches
+	if r.q.Method != "POST" || !text.IsToken(named.text) {
+		return unsure, AmbiguousMethod
+	}
+	r.method = strings.ToUpper(named.text)
+	return matches, ""
 }
 
-// mayBeForm: only a body that is certainly of another type holds no form.
-func (r *reading) mayBeForm() bool {
+// mayBeForm reports whether the body may hold a form. Only one that is certainly of another type does not.
+func (r *request) mayBeForm() bool {
 	if r.q.ContentType == "" {
 		return r.bodyUnknown || len(r.q.Body) > 0
 	}

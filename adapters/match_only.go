@@ -6,19 +6,32 @@ import (
 	"strings"
 )
 
-// allowance is a compiled match.only with the names of the rule's own conditions: what a request may carry, by
-// place. A nil allowance allows everything.
-type allowance struct {
-	query, form, json map[string]bool
-	patterns          []pattern // those with * or {var}; they hold in every place
+// allowedNames is a compiled match.only with the names of the rule's other conditions: which names a request may have,
+// by place.
+type allowedNames struct {
+	query    map[string]bool
+	form     map[string]bool
+	json     map[string]bool
+	patterns []pattern // those with * or {var}; they hold in every place
 }
 
-// compileAllowance is nil when the action has no only. vars are the variables that the conditions bind.
-func compileAllowance(m *MatchSpec, vars slots) (*allowance, error) {
+// The places in which only looks at names: the index of an outcome inOnly.
+const (
+	inOnlyQuery = iota
+	inOnlyForm
+	inOnlyJSON
+)
+
+// onlyPlaces say what the names are called in each place.
+var onlyPlaces = [...]string{inOnlyQuery: "parameter", inOnlyForm: "field", inOnlyJSON: "key"}
+
+// compileOnly returns nil for an action without only. vars are the variables that the other conditions bind.
+func compileOnly(m *MatchSpec, vars variables) (*allowedNames, error) {
 	if m.Only == nil {
 		return nil, nil
 	}
-	w := &allowance{query: map[string]bool{}, form: map[string]bool{}, json: map[string]bool{}}
+
+	w := &allowedNames{query: map[string]bool{}, form: map[string]bool{}, json: map[string]bool{}}
 	for name := range m.Query {
 		w.query[name] = true
 	}
@@ -26,12 +39,14 @@ func compileAllowance(m *MatchSpec, vars slots) (*allowance, error) {
 		w.form[name] = true
 	}
 	for name := range m.Param {
-		w.query[name], w.form[name] = true, true
+		w.query[name] = true
+		w.form[name] = true
 	}
 	for pointer := range m.JSON {
 		name, _, _ := strings.Cut(pointer, ".")
 		w.json[name] = true
 	}
+
 	for _, name := range m.Only {
 		bound := slices.Clone(vars)
 		p, err := compilePattern(name, &bound, false)
@@ -43,7 +58,7 @@ func compileAllowance(m *MatchSpec, vars slots) (*allowance, error) {
 		case strings.Trim(name, "*") == "":
 			return nil, fmt.Errorf("%q in only would allow every parameter", name)
 		case p.plain:
-			w.query[name], w.form[name], w.json[name] = true, true, true
+			w.allow(name)
 		default:
 			w.patterns = append(w.patterns, p)
 		}
@@ -51,57 +66,85 @@ func compileAllowance(m *MatchSpec, vars slots) (*allowance, error) {
 	return w, nil
 }
 
-// allows looks a name up; bound holds the variables of the match so far.
-func (w *allowance) allows(names map[string]bool, name string, bound *[maxSlots]string) bool {
-	if names[name] {
+// allow admits a name in every place.
+func (w *allowedNames) allow(name string) {
+	w.query[name] = true
+	w.form[name] = true
+	w.json[name] = true
+}
+
+// in are the names that are allowed in one place.
+func (w *allowedNames) in(at int) map[string]bool {
+	switch at {
+	case inOnlyQuery:
+		return w.query
+	case inOnlyForm:
+		return w.form
+	}
+	return w.json
+}
+
+// allows reports whether a name may be in one place. A pattern with a variable that is not bound allows nothing.
+func (w *allowedNames) allows(at int, name string, b *bindings) bool {
+	if w.in(at)[name] {
 		return true
 	}
 	for i := range w.patterns {
-		p, known := &w.patterns[i], *bound
-		if p.isBound(bound) && p.match(name, &known) {
+		p := &w.patterns[i]
+		known := *b
+		if p.isBound(b) && p.match(name, &known) {
 			return true
 		}
 	}
 	return false
 }
 
-// fitsPairs reports whether every pair has an allowed name.
-func (w *allowance) fitsPairs(names map[string]bool, pairs []pair, bound *[maxSlots]string) bool {
-	for i := range pairs {
-		if !w.allows(names, pairs[i].key, bound) {
-			return false
+// fitsParams differs at the first parameter with a name that is not allowed.
+func (w *allowedNames) fitsParams(at int, params []param, b *bindings) outcome {
+	for i := range params {
+		if !w.allows(at, params[i].name, b) {
+			return outcome{verdict: differs, place: inOnly, index: at, name: params[i].name}
 		}
 	}
-	return true
+	return outcome{verdict: matches}
 }
 
 // fitsBody is unsure about a body whose names cannot be read. No body has no names.
-func (w *allowance) fitsBody(r *reading, batch bool, bound *[maxSlots]string) verdict {
+func (w *allowedNames) fitsBody(r *request, batch bool, b *bindings) outcome {
 	if len(r.q.Body) == 0 && !r.q.Truncated {
-		return matches
+		return outcome{verdict: matches}
 	}
+
 	if r.isJSON() {
 		if !r.readJSON() {
-			return unsure
+			return outcome{verdict: unsure, place: inBody}
 		}
-		for _, call := range r.calls(batch) {
-			top, ok := call.(map[string]any)
-			if !ok {
-				return unsure // a list or a bare value: no names to look at
-			}
-			for name := range top {
-				if !w.allows(w.json, name, bound) {
-					return differs
-				}
-			}
-		}
-		return matches
+		return w.fitsCalls(r.calls(batch), b)
 	}
+
 	if !r.readForm() {
-		return unsure
+		return outcome{verdict: unsure, place: inBody}
 	}
-	if !w.fitsPairs(w.form, r.form, bound) {
-		return differs
+	return w.fitsParams(inOnlyForm, r.form, b)
+}
+
+// fitsCalls differs at the first call with a name that is not allowed; of several it names the first in order.
+func (w *allowedNames) fitsCalls(calls []any, b *bindings) outcome {
+	for _, call := range calls {
+		object, ok := call.(map[string]any)
+		if !ok {
+			return outcome{verdict: unsure, place: inBody} // a list or a plain value has no names to look at
+		}
+
+		extra, found := "", false
+		for name := range object {
+			if !w.allows(inOnlyJSON, name, b) && (!found || name < extra) {
+				extra, found = name, true
+			}
+		}
+		if found {
+			return outcome{verdict: differs, place: inOnly, index: inOnlyJSON, name: extra}
+		}
 	}
-	return matches
+	return outcome{verdict: matches}
 }

@@ -8,7 +8,7 @@ import (
 // loadActions compiles actions, one flow mapping a line, into an adapter. extra is further YAML at the top level.
 func loadActions(t testing.TB, extra string, actions ...string) *Adapter {
 	t.Helper()
-	text := "name: app\n" + strings.Replace(place, "HOST", "app.example", 1) + "login: {kind: basic}\n" + extra + "\nactions:\n"
+	text := "name: app\n" + strings.Replace(hostsAndInterim, "HOST", "app.example", 1) + "login: {kind: basic}\n" + extra + "\nactions:\n"
 	for _, line := range actions {
 		text += "  - {" + line + "}\n"
 	}
@@ -21,9 +21,9 @@ func loadActions(t testing.TB, extra string, actions ...string) *Adapter {
 
 // verdictOf is "action resource", with ! behind a privileged one, "login" or "refused".
 func verdictOf(a *Adapter, q Query) string {
-	act, ok := a.Classify(q)
+	act, why := a.Classify(q)
 	switch {
-	case !ok:
+	case why != nil:
 		return "refused"
 	case act.Login:
 		return "login"

@@ -7,21 +7,33 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// pair is one parameter; value stays empty when no action decides by it.
-type pair struct{ key, value string }
+// param is one parameter of a query or a form, decoded. Its value is empty if no action decides by the parameter.
+type param struct{ name, value string }
 
-// maxPairs bounds the parameters of a query and of a form: PHP drops what comes after its thousandth.
-const maxPairs = 1000
+// maxParams bounds the parameters of a query and of a form. PHP drops those after its thousandth.
+const maxParams = 1000
 
-// parsePairs splits an urlencoded text and decodes the values that actions decide by; false on one that does not decode,
-// on too many, and on a name that some applications take for a declared one ("title[]", " title", "Title").
-func (x *rules) parsePairs(dst []pair, raw string, semicolon bool) ([]pair, bool) {
+// The reasons of a doubt about parameters.
+const (
+	doubtSemicolon = "it has a ; that may separate parameters"
+	doubtEscape    = "it has an escape that does not decode"
+	doubtTooMany   = "it has too many parameters"
+	doubtName      = "may be taken for a parameter that an action decides by" // about a name
+	doubtOverride  = "may be taken for the method"                            // about a name
+)
+
+// parseParams splits an urlencoded text, decodes the values that actions decide by, and appends the parameters to dst.
+// It is false, and sets r.doubt, for a text that applications may read differently: one with an escape that does not
+// decode, with too many parameters, or with a name that some of them take for another ("title[]", " title", "Title").
+func (r *request) parseParams(dst []param, raw string, semicolon bool) ([]param, bool) {
 	if !semicolon && strings.IndexByte(raw, ';') >= 0 {
+		r.doubt = doubt{why: doubtSemicolon}
 		return nil, false
 	}
+
 	for raw != "" {
 		var one string
-		if i := separator(raw, semicolon); i < 0 {
+		if i := paramEnd(raw, semicolon); i < 0 {
 			one, raw = raw, ""
 		} else {
 			one, raw = raw[:i], raw[i+1:]
@@ -29,41 +41,63 @@ func (x *rules) parsePairs(dst []pair, raw string, semicolon bool) ([]pair, bool
 		if one == "" {
 			continue
 		}
-		key, value, _ := strings.Cut(one, "=")
-		name, err := url.QueryUnescape(key)
-		if err != nil || len(dst) == maxPairs {
+
+		escaped, rawValue, _ := strings.Cut(one, "=")
+		name, err := url.QueryUnescape(escaped)
+		if err != nil {
+			r.doubt = doubt{why: doubtEscape}
 			return nil, false
 		}
-		if !x.declared[name] {
-			if x.mistakes(name) || !decodes(value) || isOverride(name) {
+		if len(dst) == maxParams {
+			r.doubt = doubt{why: doubtTooMany}
+			return nil, false
+		}
+
+		if !r.rules.declared[name] {
+			if d := r.rules.doubtAbout(name, rawValue); d.why != "" {
+				r.doubt = d
 				return nil, false
 			}
-			dst = append(dst, pair{key: name})
+			dst = append(dst, param{name: name})
 			continue
 		}
-		text, err := url.QueryUnescape(value)
+		decoded, err := url.QueryUnescape(rawValue)
 		if err != nil {
+			r.doubt = doubt{why: doubtEscape}
 			return nil, false
 		}
-		dst = append(dst, pair{name, text})
+		dst = append(dst, param{name, decoded})
 	}
 	return dst, true
 }
 
-// isOverride: a parameter in which frameworks look for another method.
-func isOverride(name string) bool {
-	return name != "" && (name[0] == '_' || name[0] <= ' ') && loose(name) == "_method"
+// doubtAbout says what is doubtful about a parameter that no action decides by.
+func (x *ruleSet) doubtAbout(name, rawValue string) doubt {
+	switch {
+	case x.mayBeDeclared(name):
+		return doubt{why: doubtName, name: name}
+	case isOverride(name):
+		return doubt{why: doubtOverride, name: name}
+	case !escapesDecode(rawValue):
+		return doubt{why: doubtEscape}
+	}
+	return doubt{}
 }
 
-func separator(raw string, semicolon bool) int {
+// isOverride reports whether frameworks look for another method in a parameter of that name.
+func isOverride(name string) bool {
+	return name != "" && (name[0] == '_' || name[0] <= ' ') && looseName(name) == "_method"
+}
+
+func paramEnd(raw string, semicolon bool) int {
 	if semicolon {
 		return strings.IndexAny(raw, "&;")
 	}
 	return strings.IndexByte(raw, '&')
 }
 
-// decodes reports whether every % begins an escape.
-func decodes(raw string) bool {
+// escapesDecode reports whether every % begins an escape.
+func escapesDecode(raw string) bool {
 	for {
 		i := strings.IndexByte(raw, '%')
 		if i < 0 {
@@ -76,56 +110,38 @@ func decodes(raw string) bool {
 	}
 }
 
-func isHex(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }
-
-// loose is a parameter's name as the most forgiving application reads it: PHP trims leading blanks, cuts at NUL, takes
-// "a[b]" for a and turns blanks and dots into _; others ignore case.
-func loose(name string) string {
-	plain := true
-	for i := 0; i < len(name) && plain; i++ {
-		c := name[i]
-		plain = c > ' ' && c < 0x7f && c != '[' && c != '.' && c != '+' && (c < 'A' || c > 'Z')
-	}
-	if plain {
-		return name
-	}
-	name = strings.TrimLeft(name, " \t\r\n+")
-	if i := strings.IndexAny(name, "\x00["); i > 0 {
-		name = name[:i]
-	}
-	return strings.ToLower(strings.Map(func(c rune) rune {
-		if c == ' ' || c == '.' || c == '[' || c == '+' {
-			return '_'
-		}
-		return c
-	}, strings.TrimRight(name, " \t")))
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-// find looks a name up; twice is doubtful.
-func find(pairs []pair, key string) (f field) {
-	for i := range pairs {
-		if pairs[i].key != key {
+// findParam looks a name up. A parameter that comes twice is doubtful.
+func findParam(params []param, name string) value {
+	var v value
+	for i := range params {
+		if params[i].name != name {
 			continue
 		}
-		if f.state != absent || !text.IsClear(pairs[i].value) {
-			return field{state: doubtful}
+		if v.state != absent || !text.IsClear(params[i].value) {
+			return value{state: doubtful}
 		}
-		f = field{text: pairs[i].value, state: present}
+		v = value{text: params[i].value, state: present}
 	}
-	return f
+	return v
 }
 
-func (r *reading) queryValue(key string) field { return find(r.pairs, key) }
+func (r *request) queryValue(name string) value { return findParam(r.params, name) }
 
-func (r *reading) formValue(key string) field { return find(r.form, key) }
+func (r *request) formValue(name string) value { return findParam(r.form, name) }
 
-func (r *reading) paramValue(key string) field {
-	q, f := find(r.pairs, key), find(r.form, key)
+// paramValue is a parameter of the query or the form; one that is in both is doubtful.
+func (r *request) paramValue(name string) value {
+	inQuery := findParam(r.params, name)
+	inForm := findParam(r.form, name)
 	switch {
-	case f.state == absent:
-		return q
-	case q.state == absent:
-		return f
+	case inForm.state == absent:
+		return inQuery
+	case inQuery.state == absent:
+		return inForm
 	}
-	return field{state: doubtful}
+	return value{state: doubtful}
 }

@@ -8,30 +8,36 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
+// pathPattern matches a decoded path, segment by segment.
 type pathPattern struct {
-	segments []pattern
-	literal  string // the whole path when nothing in it is a pattern
-	rest     bool   // ** or {var...} at the end
-	restSlot int    // ≥ 0: the variable that the rest is bound to
-	fold     bool
+	segments     []pattern
+	literal      string // the whole path, if nothing in it is a pattern
+	rest         bool   // ** or {var...} at the end
+	restVariable int    // the variable that the rest is bound to; negative: none
+	fold         bool   // ignores case
 }
 
-func compilePath(text string, vars *slots, fold bool) (p pathPattern, err error) {
-	p = pathPattern{fold: fold, restSlot: -1}
+// compilePath parses a path of match. It adds the variables to vars.
+func compilePath(text string, vars *variables, fold bool) (p pathPattern, err error) {
+	p = pathPattern{fold: fold, restVariable: -1}
 	before := len(*vars)
+
 	if strings.HasSuffix(text, "/**") {
-		p.rest, text = true, strings.TrimSuffix(text, "/**")
+		p.rest = true
+		text = strings.TrimSuffix(text, "/**")
 	} else if head, ok := strings.CutSuffix(text, "...}"); ok {
 		i := strings.LastIndex(head, "/{")
-		if i < 0 || !variableName(head[i+2:]) {
+		if i < 0 || !isVariableName(head[i+2:]) {
 			return p, fmt.Errorf("path %q: {var...} may stand only as the whole end, after /", text)
 		}
-		p.rest, text = true, head[:i]
-		defer func() { p.restSlot = vars.number(head[i+2:]) }() // numbered last: variables are bound from the left
+		p.rest = true
+		text = head[:i]
+		defer func() { p.restVariable = vars.number(head[i+2:]) }() // numbered last: variables are bound from the left
 	}
 	if strings.Contains(text, "**") {
 		return p, fmt.Errorf("path %q: ** may stand only at the end, after /", text)
 	}
+
 	plain := !p.rest
 	if text != "" || !p.rest {
 		for segment := range strings.SplitSeq(strings.TrimPrefix(text, "/"), "/") {
@@ -49,21 +55,12 @@ func compilePath(text string, vars *slots, fold bool) (p pathPattern, err error)
 	return p, nil
 }
 
-func (rule *rule) pathFits(r *reading, bound *[maxSlots]string) bool {
-	for i := range rule.paths {
-		saved := *bound
-		if rule.paths[i].match(r.path, bound) {
-			return true
-		}
-		*bound = saved
-	}
-	return false
-}
-
-func (p *pathPattern) match(path string, bound *[maxSlots]string) bool {
+// match reports whether a path fits, and binds the variables. If it does not fit, b may have changed.
+func (p *pathPattern) match(path string, b *bindings) bool {
 	if p.literal != "" {
 		return p.literal == path || p.fold && strings.EqualFold(p.literal, path)
 	}
+
 	rest, more := path[1:], true
 	for i := range p.segments {
 		if !more {
@@ -71,25 +68,34 @@ func (p *pathPattern) match(path string, bound *[maxSlots]string) bool {
 		}
 		var segment string
 		segment, rest, more = strings.Cut(rest, "/")
-		if !p.segments[i].match(segment, bound) {
+		if !p.segments[i].match(segment, b) {
 			return false
 		}
 	}
+
+	hasRest := more || len(p.segments) == 0
 	switch {
 	case !p.rest:
 		return !more
-	case p.restSlot < 0:
-		return more || len(p.segments) == 0
+	case p.restVariable < 0:
+		return hasRest
 	}
-	tail := part{slot: p.restSlot}
-	return (more || len(p.segments) == 0) && rest != "" && tail.bind(rest, bound)
+	tail := part{variable: p.restVariable}
+	return hasRest && rest != "" && tail.bind(rest, b)
 }
 
-// decodePath refuses what two servers may split or resolve differently.
+// mayBegin reports whether a path with that first segment may match.
+func (p *pathPattern) mayBegin(first string) bool {
+	var b bindings
+	return len(p.segments) == 0 || p.segments[0].match(first, &b)
+}
+
+// decodePath undoes the escapes of a path. It refuses a path that two servers may split or resolve differently.
 func decodePath(raw string) (string, bool) {
 	if raw == "" || raw[0] != '/' || strings.IndexByte(raw, ';') >= 0 {
 		return "", false
 	}
+
 	path := raw
 	if strings.IndexByte(raw, '%') >= 0 {
 		decoded, err := url.PathUnescape(raw)
@@ -98,22 +104,28 @@ func decodePath(raw string) (string, bool) {
 		}
 		path = decoded
 	}
-	if strings.Contains(path, "//") || strings.IndexByte(path, '\\') >= 0 || !text.IsClear(path) {
+
+	if strings.Contains(path, "//") || strings.IndexByte(path, '\\') >= 0 || !text.IsClear(path) || hasDotSegment(path) {
 		return "", false
-	}
-	for i := 0; i < len(path); i++ {
-		if path[i] == '/' && i+1 < len(path) && path[i+1] == '.' {
-			segment, _, _ := strings.Cut(path[i+1:], "/")
-			if segment == "." || segment == ".." {
-				return "", false
-			}
-		}
 	}
 	return path, true
 }
 
-// plainOnWindows refuses what its file system takes for something else: dots and blanks at the end of a segment, which it
-// drops, and what follows a colon.
+// hasDotSegment reports whether a path has a segment . or .. in it (RFC 3986 section 5.2.4).
+func hasDotSegment(path string) bool {
+	for i := 0; i+1 < len(path); i++ {
+		if path[i] == '/' && path[i+1] == '.' {
+			segment, _, _ := strings.Cut(path[i+1:], "/")
+			if segment == "." || segment == ".." {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// plainOnWindows reports whether the file system of Windows takes a path as it is written. It drops dots and blanks at
+// the end of a segment, and takes what follows a colon for the name of a stream.
 func plainOnWindows(path string) bool {
 	if strings.IndexByte(path, ':') >= 0 {
 		return false

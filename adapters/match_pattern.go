@@ -8,18 +8,18 @@ import (
 // pattern matches one value: literal text, * for any characters, {var} for at least one character.
 type pattern struct {
 	parts   []part
-	literal string // the whole pattern when it has no * and no variable
-	plain   bool
-	fold    bool
+	literal string // the whole pattern, if it is plain
+	plain   bool   // it has no * and no variable
+	fold    bool   // ignores case
 }
 
+// part is literal text or a wildcard.
 type part struct {
-	text string // literal text; else a wildcard
-	slot int    // ≥ 0: the variable it binds; -1: *
-	wild bool
-	kind valueKind
-	// filters change a resource's variable; nil in patterns
-	filters []func(string) string
+	text     string // of a literal
+	wild     bool
+	variable int // that a wildcard binds; negative: *
+	kind     valueKind
+	filters  []func(string) string // change the variable in a template; nil in a pattern
 }
 
 // valueKind is what a variable may hold.
@@ -30,88 +30,99 @@ const (
 	digits            // a number without leading zeros
 )
 
-func (k valueKind) takes(value string) bool {
-	return k == anyText || value != "" && strings.Trim(value, "0123456789") == "" && (value[0] != '0' || len(value) == 1)
+// allows reports whether a variable of the kind may have a value.
+func (k valueKind) allows(value string) bool {
+	if k == anyText {
+		return true
+	}
+	isNumber := value != "" && strings.Trim(value, "0123456789") == ""
+	return isNumber && (value[0] != '0' || len(value) == 1)
 }
 
-// slots numbers the variables of one rule.
-type slots []string
+// variables are the names of the variables of one rule. Their indexes number them.
+type variables []string
 
-func (s *slots) number(name string) int {
-	for i, n := range *s {
+// bindings are the values of the variables of one rule. "" is a variable that is not bound.
+type bindings [maxVariables]string
+
+// maxVariables bounds the variables of one rule, so that bindings stay on the stack.
+const maxVariables = 8
+
+// number is the index of a variable, which is added if it is new.
+func (v *variables) number(name string) int {
+	for i, n := range *v {
 		if n == name {
 			return i
 		}
 	}
-	*s = append(*s, name)
-	return len(*s) - 1
+	*v = append(*v, name)
+	return len(*v) - 1
 }
 
-// maxSlots bounds the variables of one rule, so that a match keeps them on the stack.
-const maxSlots = 8
-
-// compilePattern parses text. {{ and }} are not special elsewhere; a brace without its partner is an error.
-func compilePattern(text string, vars *slots, fold bool) (pattern, error) {
+// compilePattern parses a pattern. It adds the variables to vars.
+func compilePattern(text string, vars *variables, fold bool) (pattern, error) {
 	p := pattern{fold: fold}
-	rest := text
-	for rest != "" {
+	for rest := text; rest != ""; {
 		i := strings.IndexAny(rest, "*{}")
 		if i < 0 {
-			p.parts = append(p.parts, part{text: rest, slot: -1})
+			p.parts = append(p.parts, part{text: rest, variable: -1})
 			break
 		}
 		if i > 0 {
-			p.parts = append(p.parts, part{text: rest[:i], slot: -1})
+			p.parts = append(p.parts, part{text: rest[:i], variable: -1})
 		}
-		if n := len(p.parts); n > 0 && p.parts[n-1].wild && i == 0 && rest[0] == '{' {
-			return p, fmt.Errorf("pattern %q has two wildcards side by side", text)
-		}
-		switch rest[i] {
-		case '*':
-			if n := len(p.parts); n > 0 && p.parts[n-1].wild {
-				return p, fmt.Errorf("pattern %q has two wildcards side by side", text)
-			}
-			p.parts, rest = append(p.parts, part{wild: true, slot: -1}), rest[i+1:]
-		case '{':
-			end := strings.IndexByte(rest, '}')
-			name, kindName, typed := strings.Cut(rest[i+1:max(end, i+1)], ":")
-			if end < 0 || !variableName(name) {
-				return p, fmt.Errorf("pattern %q has a { without a variable name and }", text)
-			}
-			kind := anyText
-			if typed {
-				if kind = digits; kindName != "digits" {
-					return p, fmt.Errorf("pattern %q: a variable may be of the kind digits, not %q", text, kindName)
-				}
-			}
-			p.parts, rest = append(p.parts, part{wild: true, slot: vars.number(name), kind: kind}), rest[end+1:]
-		default:
+		if rest[i] == '}' {
 			return p, fmt.Errorf("pattern %q has a } without {", text)
 		}
+		if n := len(p.parts); n > 0 && p.parts[n-1].wild {
+			return p, fmt.Errorf("pattern %q has two wildcards side by side", text)
+		}
+
+		if rest[i] == '*' {
+			p.parts = append(p.parts, part{wild: true, variable: -1})
+			rest = rest[i+1:]
+			continue
+		}
+		end := strings.IndexByte(rest, '}')
+		name, kindName, typed := strings.Cut(rest[i+1:max(end, i+1)], ":")
+		if end < 0 || !isVariableName(name) {
+			return p, fmt.Errorf("pattern %q has a { without a variable name and }", text)
+		}
+		kind := anyText
+		if typed {
+			if kindName != "digits" {
+				return p, fmt.Errorf("pattern %q: a variable may be of the kind digits, not %q", text, kindName)
+			}
+			kind = digits
+		}
+		p.parts = append(p.parts, part{wild: true, variable: vars.number(name), kind: kind})
+		rest = rest[end+1:]
 	}
-	if p.plain = len(p.parts) == 0 || len(p.parts) == 1 && !p.parts[0].wild; p.plain {
+
+	p.plain = len(p.parts) == 0 || len(p.parts) == 1 && !p.parts[0].wild
+	if p.plain {
 		p.literal = text
 	}
 	return p, nil
 }
 
-func variableName(s string) bool {
+func isVariableName(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
-// match reports whether value fits, and binds variables into bound. A variable that is already bound must have the
-// same value again.
-func (p *pattern) match(value string, bound *[maxSlots]string) bool {
+// match reports whether a value fits, and binds the variables. A variable that is already bound must have the same
+// value again. If the value does not fit, b may have changed.
+func (p *pattern) match(value string, b *bindings) bool {
 	if p.plain {
 		return p.same(value, p.literal)
 	}
-	return p.matchParts(p.parts, value, bound)
+	return p.matchParts(p.parts, value, b)
 }
 
 // isBound reports whether every variable of the pattern has a value.
-func (p *pattern) isBound(bound *[maxSlots]string) bool {
+func (p *pattern) isBound(b *bindings) bool {
 	for _, part := range p.parts {
-		if part.slot >= 0 && bound[part.slot] == "" {
+		if part.variable >= 0 && b[part.variable] == "" {
 			return false
 		}
 	}
@@ -125,65 +136,69 @@ func (p *pattern) same(a, b string) bool {
 	return a == b
 }
 
-// matchParts is greedy-free: the first wildcard takes as little as lets the next literal fit, the last part takes
-// the end. With at most one literal tail this needs no deep backtracking.
-func (p *pattern) matchParts(parts []part, value string, bound *[maxSlots]string) bool {
+// matchParts matches from the left. A wildcard takes as little as makes the next literal fit, and the last part takes
+// the rest, so that only patterns with several variables ever go back.
+func (p *pattern) matchParts(parts []part, value string, b *bindings) bool {
 	for len(parts) > 0 && !parts[0].wild {
-		text := parts[0].text
-		if len(value) < len(text) || !p.same(value[:len(text)], text) {
+		literal := parts[0].text
+		if len(value) < len(literal) || !p.same(value[:len(literal)], literal) {
 			return false
 		}
-		value, parts = value[len(text):], parts[1:]
+		value = value[len(literal):]
+		parts = parts[1:]
 	}
 	if len(parts) == 0 {
 		return value == ""
 	}
+
 	head, rest := parts[0], parts[1:]
 	least := 0
-	if head.slot >= 0 {
+	if head.variable >= 0 {
 		least = 1
 	}
 	if len(rest) == 0 {
-		return len(value) >= least && head.bind(value, bound)
+		return len(value) >= least && head.bind(value, b)
 	}
-	text := rest[0].text
-	if len(rest) == 1 { // the tail must be the end
-		cut := len(value) - len(text)
-		return cut >= least && p.same(value[cut:], text) && head.bind(value[:cut], bound)
+
+	literal := rest[0].text
+	if len(rest) == 1 { // the literal must be the end
+		cut := len(value) - len(literal)
+		return cut >= least && p.same(value[cut:], literal) && head.bind(value[:cut], b)
 	}
-	for cut := least; cut+len(text) <= len(value); cut++ {
-		if !p.same(value[cut:cut+len(text)], text) {
+
+	for cut := least; cut+len(literal) <= len(value); cut++ {
+		if !p.same(value[cut:cut+len(literal)], literal) {
 			continue
 		}
-		saved := *bound
-		if head.bind(value[:cut], bound) && p.matchParts(rest, value[cut:], bound) {
+		saved := *b
+		if head.bind(value[:cut], b) && p.matchParts(rest, value[cut:], b) {
 			return true
 		}
-		*bound = saved
-		if head.slot < 0 && !anySlot(rest) {
-			return false // for plain wildcards the first fit is as good as any
+		*b = saved
+		if head.variable < 0 && !hasVariable(rest) {
+			return false // for * the first place where the literal fits is as good as any
 		}
 	}
 	return false
 }
 
-func anySlot(parts []part) bool {
+func hasVariable(parts []part) bool {
 	for _, p := range parts {
-		if p.slot >= 0 {
+		if p.variable >= 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// bind gives the variable of a wildcard its value; false when it may not have it.
-func (p *part) bind(value string, bound *[maxSlots]string) bool {
-	if p.slot < 0 {
+// bind gives the variable of a wildcard its value. It is false if the variable cannot have the value.
+func (p *part) bind(value string, b *bindings) bool {
+	if p.variable < 0 {
 		return true
 	}
-	if bound[p.slot] != "" && bound[p.slot] != value || !p.kind.takes(value) {
+	if b[p.variable] != "" && b[p.variable] != value || !p.kind.allows(value) {
 		return false
 	}
-	bound[p.slot] = value
+	b[p.variable] = value
 	return true
 }

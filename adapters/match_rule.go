@@ -5,128 +5,281 @@ import (
 	"strings"
 )
 
-// match tries the cheap conditions first; the body comes last. One condition that certainly does not hold is enough for
-// differs, whatever is in doubt beside it.
-func (rule *rule) match(r *reading, bound *[maxSlots]string) verdict {
-	v := rule.matchAll(r, bound)
-	for i := range rule.where {
-		w := &rule.where[i]
-		if value := bound[w.slot]; v == matches && value != "" && !w.fits.MatchString(value) {
-			return differs
-		}
-	}
-	return v
+// rule is one compiled action: the conditions on a request, and what the request is called when all of them hold.
+type rule struct {
+	names         Action // without the resource
+	plainResource string // the resource, if it has no variables
+	resource      []part // the template of the resource; nil: plainResource
+
+	methods      []string // nil: every method
+	paths        []pathPattern
+	contentTypes []pattern
+	header       []valueTest
+	query        []valueTest
+	form         []valueTest
+	param        []valueTest
+	json         []valueTest
+	keys         []keysTest
+	xml          []valueTest
+	graphql      *graphqlTest  // nil: none
+	only         *allowedNames // nil: any further parameter may come
+	where        []variableTest
+	batch        bool // a JSON body may be a list of calls
+	variables    variables
 }
 
-func (rule *rule) matchAll(r *reading, bound *[maxSlots]string) verdict {
-	if !rule.methodFits(r.method) || !rule.pathFits(r, bound) {
-		return differs
+// valueTest is a condition on one value: a parameter, a header field, a member of a body.
+type valueTest struct {
+	key      string
+	patterns []pattern
+	absent   bool // the value may be absent or empty
+}
+
+// keysTest is a condition on the keys of an object in a JSON body.
+type keysTest struct {
+	path    []string
+	allowed []pattern
+}
+
+// variableTest is a condition on the value of a variable.
+type variableTest struct {
+	variable   int
+	expression *regexp.Regexp // matches the whole value
+}
+
+// place is where in a request a condition looks, in the order in which conditions are tried: cheap ones first, the body
+// last.
+type place uint8
+
+const (
+	inMethod place = iota
+	inPath
+	inContentType
+	inHeader
+	inQuery
+	inForm
+	inParam
+	inJSON
+	inKeys
+	inXML
+	inGraphQL
+	inBody // the body as a whole, where it cannot be read
+	inOnly
+	inWhere
+)
+
+// placeNames are the keys of match.
+var placeNames = [...]string{
+	inMethod: "method", inPath: "path", inContentType: "content_type", inHeader: "header", inQuery: "query", inForm: "form",
+	inParam: "param", inJSON: "json", inKeys: "keys", inXML: "xml", inGraphQL: "graphql", inBody: "body", inOnly: "only", inWhere: "where",
+}
+
+// outcome is a verdict with the condition that decided. The condition means nothing if the verdict is matches. It is
+// small and made of constants, because most requests are asked about some rules that they do not match.
+type outcome struct {
+	verdict verdict
+	place   place
+	index   int    // of the condition within its place
+	name    string // inOnly: the name that is not listed
+}
+
+// match tries the conditions of the rule, and binds the variables. One condition that certainly does not hold is enough
+// for differs, whatever is in doubt besides.
+func (rule *rule) match(r *request, b *bindings) outcome {
+	o := rule.matchConditions(r, b)
+	if o.verdict != matches {
+		return o
 	}
-	if len(rule.contentTypes) > 0 {
-		if v := rule.typeFits(r); v != matches {
-			return v
+
+	for i := range rule.where {
+		w := &rule.where[i]
+		if bound := b[w.variable]; bound != "" && !w.expression.MatchString(bound) {
+			return outcome{verdict: differs, place: inWhere, index: i}
 		}
 	}
-	doubt := false
+	return o
+}
+
+// matchConditions tries all conditions but those on the values of variables.
+func (rule *rule) matchConditions(r *request, b *bindings) outcome {
+	if !rule.methodFits(r.method) {
+		return outcome{verdict: differs, place: inMethod}
+	}
+	if !rule.pathFits(r, b) {
+		return outcome{verdict: differs, place: inPath}
+	}
+	if v := rule.contentTypeFits(r); v != matches {
+		return outcome{verdict: v, place: inContentType}
+	}
+
+	head := outcome{verdict: matches} // the first doubt about the head
 	for i := range rule.header {
-		if v := rule.header[i].fits(r.headerValue(rule.header[i].key), bound); v == differs {
-			return differs
-		} else if v == unsure {
-			doubt = true
+		t := &rule.header[i]
+		switch t.fits(r.headerValue(t.key), b) {
+		case differs:
+			return outcome{verdict: differs, place: inHeader, index: i}
+		case unsure:
+			head = firstDoubt(head, inHeader, i)
 		}
 	}
 	for i := range rule.query {
-		if v := rule.query[i].fits(r.queryValue(rule.query[i].key), bound); v == differs {
-			return differs
-		} else if v == unsure {
-			doubt = true
+		t := &rule.query[i]
+		switch t.fits(r.queryValue(t.key), b) {
+		case differs:
+			return outcome{verdict: differs, place: inQuery, index: i}
+		case unsure:
+			head = firstDoubt(head, inQuery, i)
 		}
 	}
-	if v := rule.matchBody(r, bound); v != matches || !doubt {
-		return v
+
+	if o := rule.matchBody(r, b); o.verdict != matches {
+		return o
 	}
-	return unsure
+	return head
 }
 
-func (rule *rule) matchBody(r *reading, bound *[maxSlots]string) verdict {
-	if len(rule.form)+len(rule.param)+len(rule.json)+len(rule.keys)+len(rule.xml) > 0 || rule.graphql != nil {
+// firstDoubt is the doubt so far, or else one about a condition.
+func firstDoubt(so outcome, p place, index int) outcome {
+	if so.verdict != matches {
+		return so
+	}
+	return outcome{verdict: unsure, place: p, index: index}
+}
+
+// matchBody tries the conditions that the body may decide.
+func (rule *rule) matchBody(r *request, b *bindings) outcome {
+	if rule.readsBody() {
+		// Also where the query has the parameter: a field of the same name in the body would change the verdict.
 		if r.bodyUnknown {
-			return needsBody // whatever the query says: a field of the same name in the body changes the verdict
+			return outcome{verdict: needsBody}
 		}
-		if v := rule.matchFields(r, bound); v != matches {
-			return v
+		if o := rule.matchFields(r, b); o.verdict != matches {
+			return o
 		}
 	}
-	switch {
-	case rule.only == nil:
-		return matches
-	case !rule.only.fitsPairs(rule.only.query, r.pairs, bound):
-		return differs
-	case r.bodyUnknown:
-		return needsBody
+
+	if rule.only == nil {
+		return outcome{verdict: matches}
 	}
-	return rule.only.fitsBody(r, rule.batch, bound)
+	if o := rule.only.fitsParams(inOnlyQuery, r.params, b); o.verdict != matches {
+		return o
+	}
+	if r.bodyUnknown {
+		return outcome{verdict: needsBody}
+	}
+	return rule.only.fitsBody(r, rule.batch, b)
 }
 
-func (rule *rule) matchFields(r *reading, bound *[maxSlots]string) verdict {
-	if len(rule.form)+len(rule.param) > 0 && !r.readForm() {
-		return unsure
+// readsBody reports whether a condition other than only may look at the body.
+func (rule *rule) readsBody() bool {
+	return len(rule.form)+len(rule.param)+len(rule.json)+len(rule.keys)+len(rule.xml) > 0 || rule.graphql != nil
+}
+
+func (rule *rule) matchFields(r *request, b *bindings) outcome {
+	if o := rule.matchForm(r, b); o.verdict != matches {
+		return o
 	}
-	doubt := false
+	if o := rule.matchJSON(r, b); o.verdict != matches {
+		return o
+	}
+	if o := rule.matchXML(r, b); o.verdict != matches {
+		return o
+	}
+	if rule.graphql != nil {
+		return rule.graphql.match(r, rule.batch, b)
+	}
+	return outcome{verdict: matches}
+}
+
+func (rule *rule) matchForm(r *request, b *bindings) outcome {
+	if len(rule.form)+len(rule.param) == 0 {
+		return outcome{verdict: matches}
+	}
+	if !r.readForm() {
+		return outcome{verdict: unsure, place: inBody}
+	}
+
+	o := outcome{verdict: matches}
 	for i := range rule.form {
-		if v := rule.form[i].fits(r.formValue(rule.form[i].key), bound); v == differs {
-			return differs
-		} else if v == unsure {
-			doubt = true
+		t := &rule.form[i]
+		switch t.fits(r.formValue(t.key), b) {
+		case differs:
+			return outcome{verdict: differs, place: inForm, index: i}
+		case unsure:
+			o = firstDoubt(o, inForm, i)
 		}
 	}
 	for i := range rule.param {
-		if v := rule.param[i].fits(r.paramValue(rule.param[i].key), bound); v == differs {
-			return differs
-		} else if v == unsure {
-			doubt = true
+		t := &rule.param[i]
+		switch t.fits(r.paramValue(t.key), b) {
+		case differs:
+			return outcome{verdict: differs, place: inParam, index: i}
+		case unsure:
+			o = firstDoubt(o, inParam, i)
 		}
 	}
-	if doubt {
-		return unsure
-	}
-	if len(rule.json)+len(rule.keys) > 0 {
-		if !r.readJSON() {
-			return unsure
-		}
-		if _, list := r.json.([]any); list && !rule.readsList() {
-			return differs
-		}
-		for _, call := range r.calls(rule.batch) {
-			for i := range rule.json {
-				if v := rule.json[i].fits(jsonAt(call, rule.json[i].key), bound); v != matches {
-					return v
-				}
-			}
-			if !rule.keysFit(call) {
-				return differs
-			}
-		}
-	}
-	if len(rule.xml) > 0 && !r.readXML() {
-		return unsure
-	}
-	for i := range rule.xml {
-		if v := rule.xml[i].fits(r.xmlRoot.at(rule.xml[i].key), bound); v != matches {
-			return v
-		}
-	}
-	if rule.graphql != nil {
-		return rule.graphql.match(r, rule.batch, bound)
-	}
-	return matches
+	return o
 }
 
-// readsList: the rule is for a body that is a list, as a batch or by the numbers in its pointers. For any other rule the
-// conditions on what is absent would hold for every list.
+// matchJSON: every call of a batch must fit.
+func (rule *rule) matchJSON(r *request, b *bindings) outcome {
+	if len(rule.json)+len(rule.keys) == 0 {
+		return outcome{verdict: matches}
+	}
+	if !r.readJSON() {
+		return outcome{verdict: unsure, place: inBody}
+	}
+	if _, list := r.json.([]any); list && !rule.readsList() {
+		return outcome{verdict: differs, place: inJSONOrKeys(rule)}
+	}
+
+	for _, call := range r.calls(rule.batch) {
+		for i := range rule.json {
+			t := &rule.json[i]
+			if v := t.fits(jsonAt(call, t.key), b); v != matches {
+				return outcome{verdict: v, place: inJSON, index: i}
+			}
+		}
+		for i := range rule.keys {
+			if !rule.keys[i].fits(call) {
+				return outcome{verdict: differs, place: inKeys, index: i}
+			}
+		}
+	}
+	return outcome{verdict: matches}
+}
+
+// inJSONOrKeys is the place of the first condition that a rule has on a JSON body.
+func inJSONOrKeys(rule *rule) place {
+	if len(rule.json) > 0 {
+		return inJSON
+	}
+	return inKeys
+}
+
+func (rule *rule) matchXML(r *request, b *bindings) outcome {
+	if len(rule.xml) == 0 {
+		return outcome{verdict: matches}
+	}
+	if !r.readXML() {
+		return outcome{verdict: unsure, place: inBody}
+	}
+
+	for i := range rule.xml {
+		t := &rule.xml[i]
+		if v := t.fits(r.xmlRoot.at(t.key), b); v != matches {
+			return outcome{verdict: v, place: inXML, index: i}
+		}
+	}
+	return outcome{verdict: matches}
+}
+
+// readsList reports whether the rule is for a body that is a list: a batch, or one into which its pointers lead by
+// numbers. For any other rule the conditions on what is absent would hold for every list.
 func (rule *rule) readsList() bool {
 	for i := range rule.json {
-		if c := rule.json[i].key[0]; !rule.batch && (c < '0' || c > '9') {
+		first := rule.json[i].key[0]
+		if !rule.batch && (first < '0' || first > '9') {
 			return false
 		}
 	}
@@ -145,8 +298,25 @@ func (rule *rule) methodFits(method string) bool {
 	return false
 }
 
-// typeFits is unsure about a header that two servers may read differently; no header is no type.
-func (rule *rule) typeFits(r *reading) verdict {
+// pathFits binds the variables of the first path that fits.
+func (rule *rule) pathFits(r *request, b *bindings) bool {
+	for i := range rule.paths {
+		saved := *b
+		if rule.paths[i].match(r.path, b) {
+			return true
+		}
+		*b = saved
+	}
+	return false
+}
+
+// contentTypeFits is unsure about a header that two servers may read differently. A request without a body and without
+// the header has no type.
+func (rule *rule) contentTypeFits(r *request) verdict {
+	if len(rule.contentTypes) == 0 {
+		return matches
+	}
+
 	if r.q.ContentType == "" {
 		switch {
 		case r.bodyUnknown:
@@ -156,11 +326,12 @@ func (rule *rule) typeFits(r *reading) verdict {
 		}
 		return differs
 	}
+
 	media, ok := r.mediaType()
 	if !ok {
 		return unsure
 	}
-	var none [maxSlots]string
+	var none bindings
 	for i := range rule.contentTypes {
 		if rule.contentTypes[i].match(media, &none) {
 			return matches
@@ -169,89 +340,56 @@ func (rule *rule) typeFits(r *reading) verdict {
 	return differs
 }
 
-func (rule *rule) action(bound *[maxSlots]string) Action {
-	act := rule.names
-	if act.Resource = rule.plainResource; rule.resource != nil {
-		act.Resource = fill(rule.resource, bound)
-	}
-	return act
-}
-
-// fill writes a template over bound variables.
-func fill(template []part, bound *[maxSlots]string) string {
-	var b strings.Builder
-	for i := range template {
-		p := &template[i]
-		if !p.wild {
-			b.WriteString(p.text)
-			continue
-		}
-		value := bound[p.slot]
-		for _, f := range p.filters {
-			value = f(value)
-		}
-		b.WriteString(value)
-	}
-	return b.String()
-}
-
-// fits tries the alternatives in order.
-func (c *cond) fits(value field, bound *[maxSlots]string) verdict {
-	switch value.state {
+// fits tries the patterns in order.
+func (t *valueTest) fits(v value, b *bindings) verdict {
+	switch v.state {
 	case doubtful:
 		return unsure
 	case absent:
-		if c.absent {
+		if t.absent {
 			return matches
 		}
 		return differs
 	}
-	if value.text == "" && c.absent {
+	if v.text == "" && t.absent {
 		return matches
 	}
-	for i := range c.patterns {
-		saved := *bound
-		if c.patterns[i].match(value.text, bound) {
+
+	for i := range t.patterns {
+		saved := *b
+		if t.patterns[i].match(v.text, b) {
 			return matches
 		}
-		*bound = saved
+		*b = saved
 	}
 	return differs
 }
 
-type rule struct {
-	names         Action
-	methods       []string
-	paths         []pathPattern
-	query, form   []cond
-	param, json   []cond
-	header, xml   []cond
-	graphql       *graphqlRule // nil: none
-	batch         bool
-	contentTypes  []pattern
-	where         []limit
-	keys          []keysAt
-	only          *allowance // nil: any further parameter may come
-	resource      []part
-	plainResource string
-	vars          slots
+// action is what a request that matches is called.
+func (rule *rule) action(b *bindings) Action {
+	act := rule.names
+	act.Resource = rule.plainResource
+	if rule.resource != nil {
+		act.Resource = fillTemplate(rule.resource, b)
+	}
+	return act
 }
 
-// limit is what a variable must look like.
-type limit struct {
-	slot int
-	fits *regexp.Regexp
-}
+// fillTemplate writes a template with the values of its variables.
+func fillTemplate(template []part, b *bindings) string {
+	var out strings.Builder
+	for i := range template {
+		p := &template[i]
+		if !p.wild {
+			out.WriteString(p.text)
+			continue
+		}
 
-// keysAt is which keys an object in a JSON body may have.
-type keysAt struct {
-	path []string
-	may  []pattern
-}
-
-// cond is one parameter and the patterns it may have.
-type cond struct {
-	key      string
-	patterns []pattern
-	absent   bool // "" is among them: absent or empty
+		bound := b[p.variable]
+		for _, filter := range p.filters {
+			bound = filter(bound)
+		}
+		out.WriteString(bound)
+	}
+	return out.String()
 }

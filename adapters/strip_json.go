@@ -15,7 +15,7 @@ func (a *Adapter) StripJSON(q Query) (left []Borrowed, err error) {
 	if !a.PutsJSON() || !looksJSON(&q) {
 		return nil, nil
 	}
-	r := reading{q: q}
+	r := request{q: q}
 	if q.Truncated || !r.isJSON() || !r.parseJSON() {
 		return nil, errNoRoom
 	}
@@ -38,7 +38,7 @@ func (a *Adapter) StripJSON(q Query) (left []Borrowed, err error) {
 
 // looksJSON goes by the first byte and not by the type alone: an application may not look at the type.
 func looksJSON(q *Query) bool {
-	if r := (&reading{q: *q}); q.Truncated {
+	if r := (&request{q: *q}); q.Truncated {
 		media, ok := r.mediaType()
 		return !ok || media != "multipart/form-data"
 	} else if r.isJSON() && len(q.Body) > 0 {

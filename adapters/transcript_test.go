@@ -216,9 +216,9 @@ func (tr *transcript) exchange(in *message, answers []message) {
 	tr.write(agentSends, in.first+" HTTP/1.1", in.fields, in.body)
 	method, target, _ := strings.Cut(in.first, " ")
 	path, query, _ := strings.Cut(target, "?")
-	act, ok := tr.a.Classify(Query{Method: method, Path: path, RawQuery: query, ContentType: fieldValue(in.fields, "Content-Type"), Body: []byte(in.body)})
+	act, why := tr.a.Classify(Query{Method: method, Path: path, RawQuery: query, ContentType: fieldValue(in.fields, "Content-Type"), Body: []byte(in.body)})
 	switch {
-	case !ok:
+	case why != nil:
 		tr.say("refuses it: no action")
 		return
 	case act.Login:

@@ -23,9 +23,10 @@ func (x *exchange) decide() error {
 		return err
 	}
 
-	action, ok := x.adapter.Classify(q)
-	if !ok {
-		return x.unclassified()
+	action, why := x.adapter.Classify(q)
+	if why != nil {
+		x.notClassified = why
+		return x.unclassified(why)
 	}
 	x.action = action
 
@@ -139,18 +140,21 @@ func (x *exchange) stripBody(q adapters.Query) error {
 }
 
 // unclassified refuses a request that the adapter has no name for.
-func (x *exchange) unclassified() *Refusal {
-	if x.body != nil && !x.bodyComplete {
-		return refuse(ActionUnclassified, "the adapter %s names what %s %s does by its body, which is longer than the %d MiB that are read for it. This task allows: %s. "+
-			"Send it in parts, or ask the adapter's owner (%s).", x.adapter.Name(), x.in.Method, x.in.Path, peekLimit>>20, x.grant().Allows(), x.adapter.Interim().Owner)
-	}
-	return refuse(ActionUnclassified, "the adapter %s names no action for %s %s, so it cannot be approved. This task allows: %s. "+
-		"The adapter's owner (%s) can name it.", x.adapter.Name(), x.in.Method, x.in.Path, x.grant().Allows(), x.adapter.Interim().Owner)
-}
+func (x *exchange) unclassified(why *adapters.Reason) *Refusal {
+	adapter := x.adapter.Name()
+	owner := x.adapter.Interim().Owner
+	allows := x.grant().Allows()
 
-// near says which actions an unnamed request nearly is, and what is in the way.
-func (x *exchange) near(names bool) []string {
-	return x.adapter.Near(x.queryWithBody(), names)
+	switch why.Kind {
+	case adapters.NoActionMatches:
+		return refuse(ActionUnclassified, "the adapter %s names no action for %s %s, so it cannot be approved. This task allows: %s. "+
+			"The adapter's owner (%s) can name it.", adapter, x.in.Method, x.in.Path, allows, owner)
+	case adapters.BodyTooLong:
+		return refuse(ActionUnclassified, "the adapter %s names what %s %s does by its body, which is longer than the %d MiB that are read for it. This task allows: %s. "+
+			"Send it in parts, or ask the adapter's owner (%s).", adapter, x.in.Method, x.in.Path, peekLimit>>20, allows, owner)
+	}
+	return refuse(ActionUnclassified, "the adapter %s cannot tell what %s %s does, because %s. This task allows: %s. "+
+		"Send it so that every application reads it alike, or ask the adapter's owner (%s).", adapter, x.in.Method, x.in.Path, why.Kind, allows, owner)
 }
 
 // denied tells the agent what it asked for, what it may do instead, and who can

@@ -29,6 +29,7 @@ type exchange struct {
 	bodyComplete bool
 
 	action          adapters.Action
+	notClassified   *adapters.Reason // why the adapter names no action; nil if it does
 	decision        policy.Decision
 	cookies         []adapters.Cookie   // the agent's own that may go out
 	borrowed        []adapters.Borrowed // credentials that were removed from the request

@@ -64,8 +64,8 @@ func (x *exchange) explanation(err error) admin.Explanation {
 	if err != nil {
 		r := asRefusal(err)
 		e.Code, e.Why = string(r.Code), r.Detail
-		if r.Code == ActionUnclassified {
-			e.Near = x.near(true)
+		if x.notClassified != nil {
+			e.Near = x.notClassified.Lines(true)
 		}
 		return e
 	}

@@ -128,8 +128,8 @@ func TestI7TheKeysOfAnAccountAreGrantedByNameOnly(t *testing.T) {
 			if parts[2] != "" {
 				q.ContentType, q.Body = form, []byte(parts[2])
 			}
-			action, ok := a.Classify(q)
-			if i > 0 && (!ok || action.Login) {
+			action, why := a.Classify(q)
+			if i > 0 && (why != nil || action.Login) {
 				continue // refused, whatever the scope
 			}
 			d := grant.Decide(policy.Request{Adapter: a.Name(), Action: action.Name, Resource: action.Resource, Privileged: action.Privileged,

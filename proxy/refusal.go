@@ -173,7 +173,7 @@ func (x *exchange) refuse(r *Refusal) *wire.Response {
 	x.server.logRefusal(x.tunnel, r)
 	log := x.server.opt.Log
 	if r.Code == ActionUnclassified && log.GetLevel() <= zerolog.DebugLevel {
-		log.Debug().Str("adapter", x.adapter.Name()).Str("method", x.in.Method).Str("path", x.in.Path).Strs("near", x.near(false)).Msg("no action")
+		log.Debug().Str("adapter", x.adapter.Name()).Str("method", x.in.Method).Str("path", x.in.Path).Strs("near", x.notClassified.Lines(false)).Msg("no action")
 	}
 
 	if x.intent == "" {

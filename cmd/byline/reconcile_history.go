@@ -99,8 +99,8 @@ func readScope(a *adapters.Adapter, log *adapters.LogSpec, p reports.Period) (sc
 		}
 		for _, target := range targets {
 			path, query, _ := strings.Cut(target, "?")
-			action, ok := a.Classify(adapters.Query{Method: http.MethodGet, Path: path, RawQuery: query})
-			if !ok || action.Login {
+			action, why := a.Classify(adapters.Query{Method: http.MethodGet, Path: path, RawQuery: query})
+			if why != nil || action.Login {
 				return nil, fmt.Errorf("no action of the adapter is GET %s", path)
 			}
 			scope = append(scope, admin.ScopeEntry{Adapter: a.Name(), Actions: []string{action.Name}})

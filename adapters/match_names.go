@@ -1,0 +1,107 @@
+package adapters
+
+import (
+	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
+)
+
+// declare notes that some action decides by the parameter.
+func (x *ruleSet) declare(name string) {
+	var keys []string
+	if nested, ok := nestedKeys(name); ok {
+		keys = nested
+	}
+
+	base := looseName(name)
+	x.declared[name] = true
+	x.declaredKeys[base] = append(x.declaredKeys[base], keys)
+}
+
+// mayBeDeclared reports whether an application may take a parameter that no action decides by for one that some action
+// does. Nested names, as PHP and Rails read them, are different if they differ in some key: issue[notes] is never
+// issue[project_id], but issue, issue[] and issue[project_id][] may be.
+func (x *ruleSet) mayBeDeclared(name string) bool {
+	declared := x.declaredKeys[looseName(name)]
+	if declared == nil {
+		return false
+	}
+
+	keys, ok := nestedKeys(name)
+	if !ok {
+		return true
+	}
+	for _, other := range declared {
+		if !keysDiffer(keys, other) {
+			return true
+		}
+	}
+	return false
+}
+
+// keysDiffer reports whether neither list is the beginning of the other.
+func keysDiffer(a, b []string) bool {
+	for i := range min(len(a), len(b)) {
+		if a[i] == "" || b[i] == "" {
+			return false // a[] is whichever element comes next
+		}
+		if a[i] != b[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// nestedKeys are x and y of a[x][y], in lower case. Rails sets a date by date(1i), so a key ends before a parenthesis.
+// It is false for a name whose brackets can be read in several ways.
+func nestedKeys(name string) (keys []string, ok bool) {
+	i := strings.IndexByte(name, '[')
+	if i < 0 {
+		return nil, strings.IndexByte(name, ']') < 0
+	}
+	if i == 0 || !text.IsClear(name) || strings.IndexByte(name[:i], ']') >= 0 {
+		return nil, false
+	}
+
+	for rest := name[i:]; rest != ""; {
+		key, after, closed := strings.Cut(rest[1:], "]")
+		if rest[0] != '[' || !closed || strings.IndexByte(key, '[') >= 0 {
+			return nil, false
+		}
+		key, _, _ = strings.Cut(key, "(")
+		keys = append(keys, strings.ToLower(strings.TrimSpace(key)))
+		rest = after
+	}
+	return keys, true
+}
+
+// looseName is a parameter's name as the most forgiving application reads it. PHP trims leading blanks, cuts at NUL,
+// takes "a[b]" for a, and turns blanks and dots into _; other applications ignore case.
+func looseName(name string) string {
+	if isPlainName(name) {
+		return name
+	}
+
+	name = strings.TrimLeft(name, " \t\r\n+")
+	if i := strings.IndexAny(name, "\x00["); i > 0 {
+		name = name[:i]
+	}
+	name = strings.TrimRight(name, " \t")
+	return strings.ToLower(strings.Map(func(c rune) rune {
+		if c == ' ' || c == '.' || c == '[' || c == '+' {
+			return '_'
+		}
+		return c
+	}, name))
+}
+
+// isPlainName reports whether every application reads a name as it is written.
+func isPlainName(name string) bool {
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if c <= ' ' || c >= 0x7f || c == '[' || c == '.' || c == '+' || c >= 'A' && c <= 'Z' {
+			return false
+		}
+	}
+	return true
+}
