@@ -115,7 +115,7 @@ func all6(s string) bool {
 }
 
 func isPort(s string) bool { // with its colon
-	if len(s) < 2 || len(s) > 6 || s[1] == '0' {
+	if len(s) < 2 || len(s) > 6 || s[0] != ':' || s[1] == '0' {
 		return false
 	}
 	n := 0
