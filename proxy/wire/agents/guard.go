@@ -137,13 +137,11 @@ func (g *guarded) step() error {
 func (g *guarded) wholeHead() (int, error) {
 	var c h1.HeadScanner
 	for bounded := false; ; {
-		n, bad := c.End(g.src.Buffered(), false)
-		switch {
-		case bad != nil:
+		n, bad := c.ScanHead(g.src.Buffered(), g.cfg.MaxHeadBytes)
+		if bad != nil {
 			return 0, bad
-		case n > g.cfg.MaxHeadBytes || n == 0 && len(g.src.Buffered()) >= g.cfg.MaxHeadBytes:
-			return 0, wire.TooLarge(431, "the head is too large")
-		case n > 0:
+		}
+		if n > 0 {
 			return n, nil
 		}
 		if !bounded && !g.src.Empty() {

@@ -175,7 +175,7 @@ func (c *h1Conn) openBody(in *wire.Request) {
 		msg := c.msg
 		b.Framing, b.Remaining, b.AllowTrailer = h1.Chunked, 0, msg.Announces
 		b.MaxTrailerBytes, b.MaxTrailerFields = c.s.cfg.MaxHeadBytes, c.s.cfg.MaxFields
-		in.Trailers, in.AnnouncedTrailers = b.Trailers, c.msg.Trailer
+		in.Trailers = b.Trailers
 	}
 	if c.msg.ExpectContinue {
 		c.gate = &gate{Conn: c.conn, stall: c.s.cfg.BodyStall}
@@ -194,7 +194,7 @@ func (c *h1Conn) received() int64 {
 // bodyViolation is set if the body's framing turned out wrong before anything
 // was answered.
 func (c *h1Conn) bodyViolation() *wire.Malformed {
-	if c.body == nil || !c.body.Failed() {
+	if c.body == nil || c.body.Failure() == nil {
 		return nil
 	}
 	return wire.BodyFault(c.body.Failure())

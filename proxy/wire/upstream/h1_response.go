@@ -35,7 +35,7 @@ func (x *exchange) answer(m *h1.ResponseHead) (*wire.Response, error) {
 	case m.Chunked:
 		b.Framing, b.Remaining = h1.Chunked, 0
 		b.MaxTrailerBytes, b.MaxTrailerFields = cfg.MaxHeadBytes, cfg.MaxFields
-		resp.Trailers, resp.AnnouncedTrailers = b.Trailers, m.Trailer
+		resp.Trailers, resp.AnnouncedTrailers = b.Trailers, m.AnnouncedTrailers
 	case m.Length < 0:
 		b.Framing, x.keep = h1.UntilClose, false
 	case m.Length <= int64(cfg.KeepBody):
@@ -85,7 +85,7 @@ func (x *exchange) arrived(resp *wire.Response, s *stream) (done bool, err error
 	}
 	x.end(x.keep)
 	resp.Body = &kept{left: early[:n]}
-	if !s.b.HasTrailer() {
+	if s.b.Trailers() == nil {
 		resp.Length, resp.Trailers = int64(n), nil
 	}
 	return true, nil

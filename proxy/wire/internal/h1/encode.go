@@ -9,52 +9,15 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-var errSplit = errors.New("wire: a field of the answer has a line break in it")
+var errFieldSplits = errors.New("wire: a field has a line break in it")
 
-// appendRequest writes the head exactly as the walk built it, and the framing.
-func AppendRequestHead(b []byte, authority string, out *wire.Request) ([]byte, error) {
-	b = append(b, out.Method...)
-	b = append(b, ' ')
-	b = append(b, out.Path...)
-	if out.HasQuery || out.Query != "" {
-		b = append(b, '?')
-		b = append(b, out.Query...)
-	}
-	b = append(b, " HTTP/1.1\r\nHost: "...)
-	b = append(b, authority...)
-	b = append(b, '\r', '\n')
-	b, err := appendFields(b, out.Fields)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case out.Upgrade != "":
-		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
-		return append(b, '\r', '\n'), nil
-	case out.Length > 0 || out.Length == 0 && (out.Method == "POST" || out.Method == "PUT" || out.Method == "PATCH"):
-		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, out.Length, 10)
-		b = append(b, '\r', '\n')
-	case out.Length < 0:
-		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-		b = appendAnnounced(b, out.AnnouncedTrailers)
-	}
-	if out.ExpectContinue && out.Body != nil {
-		b = append(b, "Expect: 100-continue\r\n"...)
-	}
-	if out.AcceptsTrailers {
-		b = append(b, "Connection: TE\r\nTE: trailers\r\n"...)
-	}
-	return append(b, '\r', '\n'), nil
-}
-
-// checkOut refuses to send what could be read in two ways: the walk built it,
-// and this is the last door.
+// CheckRequest refuses to send a request that a receiver could read in two ways. The
+// pipeline has built the request, and nothing checks it after CheckRequest.
 func CheckRequest(out *wire.Request) error {
 	if !IsToken(out.Method) || out.Method == "CONNECT" {
 		return errors.New("the method cannot be sent")
 	}
-	if out.Path != "*" && (out.Path == "" || out.Path[0] != '/') || !hasOnly(out.Path, TargetByte) || !hasOnly(out.Query, TargetByte) {
+	if out.Path != "*" && (out.Path == "" || out.Path[0] != '/') || !hasOnly(out.Path, targetByte) || !hasOnly(out.Query, targetByte) {
 		return errors.New("the path or query cannot be sent")
 	}
 	if (out.Length == 0) != (out.Body == nil) {
@@ -68,7 +31,53 @@ func CheckRequest(out *wire.Request) error {
 	return nil
 }
 
-// appendAnswerHead writes the fields the walk gave, and the framing.
+// AppendRequestHead appends the head of out for authority, exactly as the pipeline
+// built it, with the fields that frame it.
+func AppendRequestHead(b []byte, authority string, out *wire.Request) ([]byte, error) {
+	b = append(b, out.Method...)
+	b = append(b, ' ')
+	b = append(b, out.Path...)
+	if out.HasQuery || out.Query != "" {
+		b = append(b, '?')
+		b = append(b, out.Query...)
+	}
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	b = append(b, authority...)
+	b = append(b, '\r', '\n')
+
+	b, err := appendFields(b, out.Fields)
+	if err != nil {
+		return nil, err
+	}
+
+	switch {
+	case out.Upgrade != "":
+		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
+		return append(b, '\r', '\n'), nil
+	case out.Length > 0 || out.Length == 0 && methodExpectsBody(out.Method):
+		b = appendContentLength(b, out.Length)
+	case out.Length < 0:
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+		b = appendAnnouncedTrailers(b, out.AnnouncedTrailers)
+	}
+	if out.ExpectContinue && out.Body != nil {
+		b = append(b, "Expect: 100-continue\r\n"...)
+	}
+	if out.AcceptsTrailers {
+		b = append(b, "Connection: TE\r\nTE: trailers\r\n"...)
+	}
+	return append(b, '\r', '\n'), nil
+}
+
+// methodExpectsBody reports whether a request without a body must say so with
+// Content-Length: 0 (RFC 9110 section 8.6).
+func methodExpectsBody(method string) bool {
+	return method == "POST" || method == "PUT" || method == "PATCH"
+}
+
+// AppendResponseHead appends the head of resp with the fields that frame it. chunked
+// says that a chunked body follows, close that the connection ends after the
+// response.
 func AppendResponseHead(b []byte, resp *wire.Response, chunked, close bool) ([]byte, error) {
 	if resp.Status < 100 || resp.Status > 999 {
 		return nil, errors.New("wire: the answer has no status")
@@ -78,21 +87,22 @@ func AppendResponseHead(b []byte, resp *wire.Response, chunked, close bool) ([]b
 	b = append(b, ' ')
 	b = append(b, http.StatusText(resp.Status)...)
 	b = append(b, '\r', '\n')
+
 	b, err := appendFields(b, resp.Fields)
 	if err != nil {
 		return nil, err
 	}
+
 	switch {
 	case chunked:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-		b = appendAnnounced(b, resp.AnnouncedTrailers)
+		b = appendAnnouncedTrailers(b, resp.AnnouncedTrailers)
 	case resp.Status == http.StatusSwitchingProtocols:
 		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
-	case resp.Status < 200 || resp.Status == http.StatusNoContent: // RFC 9110 section 8.6
-	case resp.Length >= 0 && (resp.Length > 0 || resp.Status != http.StatusNotModified):
-		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, resp.Length, 10)
-		b = append(b, '\r', '\n')
+	case resp.Status < 200 || resp.Status == http.StatusNoContent:
+		// No Content-Length (RFC 9110 section 8.6).
+	case resp.Length > 0 || resp.Length == 0 && resp.Status != http.StatusNotModified:
+		b = appendContentLength(b, resp.Length)
 	}
 	if close {
 		b = append(b, "Connection: close\r\n"...)
@@ -100,40 +110,42 @@ func AppendResponseHead(b []byte, resp *wire.Response, chunked, close bool) ([]b
 	return append(b, '\r', '\n'), nil
 }
 
-// appendAnnounced writes Trailer with the names that may come after a body.
-func appendAnnounced(b []byte, names string) []byte {
-	list := ""
-	EachListMember(names, func(name string) bool {
-		if IsToken(name) && !ForbiddenInTrailer(name) {
-			list = AppendListMember(list, name)
-		}
-		return true
-	})
-	if list == "" {
-		return b
-	}
-	b = append(b, "Trailer: "...)
-	b = append(b, list...)
+// appendContentLength appends the field Content-Length.
+func appendContentLength(b []byte, n int64) []byte {
+	b = append(b, "Content-Length: "...)
+	b = strconv.AppendInt(b, n, 10)
 	return append(b, '\r', '\n')
 }
 
-// addMember appends a member to a comma-separated list.
-func AppendListMember(list, member string) string {
-	if list == "" {
-		return member
+// appendAnnouncedTrailers appends the field Trailer with those names of list that
+// may come after a body, or nothing if there are none.
+func appendAnnouncedTrailers(b []byte, list string) []byte {
+	allowed := ""
+	EachListMember(list, func(name string) bool {
+		if IsToken(name) && !ForbiddenInTrailer(name) {
+			allowed = AppendListMember(allowed, name)
+		}
+		return true
+	})
+	if allowed == "" {
+		return b
 	}
-	return list + ", " + member
+
+	b = append(b, "Trailer: "...)
+	b = append(b, allowed...)
+	return append(b, '\r', '\n')
 }
 
-// appendFields writes fields as they are, without those that the wire sets.
+// appendFields appends fields as they are. It leaves out the fields that this
+// package sets itself and that concern another hop.
 func appendFields(b []byte, fields []wire.Field) ([]byte, error) {
 	for i := range fields {
 		f := &fields[i]
-		if m := RoleOf(f.Name); m != RoleEndToEnd && m != RoleContentType && !strings.EqualFold(f.Name, "proxy-authenticate") {
+		if !passesOn(f.Name) {
 			continue
 		}
 		if strings.IndexByte(f.Value, '\n') >= 0 || strings.IndexByte(f.Value, '\r') >= 0 || !IsToken(f.Name) {
-			return nil, errSplit
+			return nil, errFieldSplits
 		}
 		b = append(b, f.Name...)
 		b = append(b, ':', ' ')
@@ -143,16 +155,28 @@ func appendFields(b []byte, fields []wire.Field) ([]byte, error) {
 	return b, nil
 }
 
+// passesOn reports whether the field with the given name is written. That includes
+// Proxy-Authenticate, which comes from the pipeline itself.
+func passesOn(name string) bool {
+	role := RoleOf(name)
+	return role == RoleEndToEnd || role == RoleContentType || strings.EqualFold(name, "proxy-authenticate")
+}
+
+// StatusAllowsBody reports whether a response with the given status may have a body.
+func StatusAllowsBody(status int) bool {
+	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}
+
 const lastChunk = "0\r\n\r\n"
 
-// The space that a chunk in place needs around its data.
+// The space that a chunk needs around its data.
 const (
 	chunkHeadSpace = len("7ff8\r\n")
 	chunkTailSpace = len("\r\n") + len(lastChunk)
 )
 
 // ChunkPayload returns the part of buf for the data of a chunk. FrameChunk frames
-// the data in place and AppendLastChunk appends to it without allocating. buf must
+// the data in place, and AppendLastChunk appends to it without allocating. buf must
 // be shorter than 64 KiB.
 func ChunkPayload(buf []byte) []byte { return buf[chunkHeadSpace : len(buf)-chunkTailSpace] }
 
@@ -161,20 +185,22 @@ func ChunkPayload(buf []byte) []byte { return buf[chunkHeadSpace : len(buf)-chun
 // would end the body.
 func FrameChunk(buf []byte, n int) []byte {
 	const hex = "0123456789abcdef"
-	end := chunkHeadSpace + n
-	at := chunkHeadSpace - 2
-	buf[at], buf[at+1] = '\r', '\n'
+
+	start := chunkHeadSpace - 2
+	buf[start], buf[start+1] = '\r', '\n'
 	for size := n; size > 0; size >>= 4 {
-		at--
-		buf[at] = hex[size&15]
+		start--
+		buf[start] = hex[size&15]
 	}
-	return append(buf[at:end], '\r', '\n')
+	return append(buf[start:chunkHeadSpace+n], '\r', '\n')
 }
 
-// appendLast writes the last chunk and the trailer. What may not come after a
-// body is left out, as RFC 9110 section 6.5.1 has it.
+// AppendLastChunk appends the last chunk and the trailer section. It leaves out
+// fields that must not come after a body (RFC 9110 section 6.5.1). trailers may be
+// nil.
 func AppendLastChunk(b []byte, trailers func() []wire.Field) ([]byte, error) {
 	b = append(b, "0\r\n"...)
+
 	if trailers != nil {
 		var allowed []wire.Field
 		for _, f := range trailers() {
@@ -188,8 +214,4 @@ func AppendLastChunk(b []byte, trailers func() []wire.Field) ([]byte, error) {
 		}
 	}
 	return append(b, '\r', '\n'), nil
-}
-
-func StatusAllowsBody(status int) bool {
-	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }

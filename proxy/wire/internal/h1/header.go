@@ -8,14 +8,15 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// setHeader fills h with what may stand in HTTP/2 (RFC 9113 section 8.2.2).
+// AddToHeader adds to h those fields that may be in a message of HTTP/2 (RFC 9113
+// section 8.2.2). It fails for a field that CheckField refuses.
 func AddToHeader(h http.Header, fields []wire.Field) error {
 	for _, f := range fields {
-		if m := RoleOf(f.Name); m != RoleEndToEnd && m != RoleContentType && !strings.EqualFold(f.Name, "proxy-authenticate") {
+		if !passesOn(f.Name) {
 			continue
 		}
 		if CheckField(f.Name, f.Value) != nil {
-			return errSplit
+			return errFieldSplits
 		}
 		key := http.CanonicalHeaderKey(f.Name)
 		h[key] = append(h[key], f.Value)
@@ -23,19 +24,23 @@ func AddToHeader(h http.Header, fields []wire.Field) error {
 	return nil
 }
 
-func TrailerFields(h http.Header) []wire.Field {
-	var all []wire.Field
-	for name, values := range h {
+// TrailerFields returns the fields of a trailer, sorted by name. It leaves out what
+// must not come after a body and what CheckField refuses.
+func TrailerFields(trailer http.Header) []wire.Field {
+	var fields []wire.Field
+	for name, values := range trailer {
 		for _, v := range values {
 			if !ForbiddenInTrailer(name) && CheckField(name, v) == nil {
-				all = append(all, wire.Field{Name: name, Value: v})
+				fields = append(fields, wire.Field{Name: name, Value: v})
 			}
 		}
 	}
-	SortFields(all)
-	return all
+	SortFields(fields)
+	return fields
 }
 
+// SortFields sorts fields by name. Fields of one name stay in their order. The order
+// of names in an http.Header is random; a fixed order keeps records and tests stable.
 func SortFields(fields []wire.Field) {
 	slices.SortStableFunc(fields, func(a, b wire.Field) int { return strings.Compare(a.Name, b.Name) })
 }

@@ -6,85 +6,96 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// forms are the forms of a request target that a reader takes besides the
-// origin form and "*" (RFC 9112 section 3.2).
-type TargetForms uint8
+// maxMethod is the length of the longest method, in bytes.
+const maxMethod = 32
 
-const (
-	AbsoluteForm  TargetForms = 1 << iota // http://host/path: a proxy's own port
-	AuthorityForm                         // CONNECT host:port: likewise
-)
-
-// message is a head with what only framing needs.
+// RequestHead is the head of a request with what only its connection needs.
 type RequestHead struct {
 	wire.Head
-	HTTP10   bool
-	Close    bool // the agent wants, or HTTP/1.0 demands, no further message
-	Chunked  bool
-	listed   string // what Connection lists, or ""
-	Trailer  string // what Trailer announces, or ""
-	typed    bool
-	upgrade  bool // Connection lists it
-	framings int
-	hosts    int
-	offered  string // the value of Upgrade
+
+	// HTTP10 reports that the request's version is HTTP/1.0.
+	HTTP10 bool
+	// Close reports that no further request follows on the connection: Connection
+	// lists close, or the version is HTTP/1.0.
+	Close bool
+	// Chunked reports that the body is chunked.
+	Chunked bool
+
+	// What the fields said, until checkTogether judges it.
+	connection     string // the values of Connection, joined by commas
+	upgrade        string // the value of Upgrade
+	wantsUpgrade   bool   // Connection lists upgrade
+	hasContentType bool
+	hosts          int // fields named Host
+	framings       int // fields that frame the body
 }
 
-// parseHead reads one request's head, from its request line to its empty line.
-// s is kept: every string of the message is a part of it.
+// ParseRequestHead reads a head from its request line to its empty line into m. It
+// accepts the origin form of a target, "*", and the allowed forms. Strings of m are
+// parts of s; m reuses the memory of its Fields.
 func ParseRequestHead(s string, m *RequestHead, allowed TargetForms, maxFields int) *wire.Malformed {
 	*m = RequestHead{Head: wire.Head{Fields: m.Fields[:0]}}
+
 	end := strings.IndexByte(s, '\r')
 	if end < 0 || end+1 >= len(s) || s[end+1] != '\n' {
 		return wire.Ambiguous("the request line does not end in CR LF")
 	}
-	line := s[:end]
-	method := strings.IndexByte(line, ' ')
-	if method < 0 {
-		return wire.Ambiguous("the request line is not method, target and version")
+	target, bad := m.parseRequestLine(s[:end])
+	if bad != nil {
+		return bad
 	}
-	last := strings.LastIndexByte(line, ' ')
-	if last == method {
-		return wire.Ambiguous("the request line is not method, target and version")
+	if m.Fields, bad = parseFields(s[end+2:], m.Fields, maxFields); bad != nil {
+		return bad
 	}
-	m.Method = line[:method]
-	if !IsToken(m.Method) || len(m.Method) > 32 {
-		return wire.Ambiguous("the method is not a token")
+
+	named, bad := ParseTarget(target, &m.Head, allowed)
+	if bad != nil {
+		return bad
+	}
+	if bad := m.readFraming(); bad != nil {
+		return bad
+	}
+	return m.checkTogether(named, allowed)
+}
+
+// parseRequestLine reads method and version, and returns the target.
+func (m *RequestHead) parseRequestLine(line string) (target string, bad *wire.Malformed) {
+	first, last := strings.IndexByte(line, ' '), strings.LastIndexByte(line, ' ')
+	if first == last { // also if there is no space
+		return "", wire.Ambiguous("the request line is not method, target and version")
+	}
+
+	m.Method = line[:first]
+	if !IsMethod(m.Method) {
+		return "", wire.Ambiguous("the method is not a token")
 	}
 	switch line[last+1:] {
 	case "HTTP/1.1":
 	case "HTTP/1.0":
 		m.HTTP10, m.Close = true, true
 	default:
-		return wire.Ambiguous("the version is neither HTTP/1.1 nor HTTP/1.0")
+		return "", wire.Ambiguous("the version is neither HTTP/1.1 nor HTTP/1.0")
 	}
 	m.Proto = "HTTP/1.1"
-	var bad *wire.Malformed
-	if m.Fields, bad = cutFields(s[end+2:], m.Fields, maxFields); bad != nil {
-		return bad
-	}
-	named, bad := ParseTarget(line[method+1:last], &m.Head, allowed)
-	if bad != nil {
-		return bad
-	}
-	if bad := m.sift(); bad != nil {
-		return bad
-	}
-	return m.settle(named, allowed)
+	return line[first+1 : last], nil
 }
 
-// sift takes the fields of this hop out of Fields and learns from them.
-func (m *RequestHead) sift() *wire.Malformed {
+// IsMethod reports whether s is a token of a length that methods have.
+func IsMethod(s string) bool { return IsToken(s) && len(s) <= maxMethod }
+
+// readFraming removes from Fields the fields that frame and route the message or
+// concern this hop, and notes what they say.
+func (m *RequestHead) readFraming() *wire.Malformed {
 	kept := m.Fields[:0]
 	for _, f := range m.Fields {
 		switch RoleOf(f.Name) {
 		case RoleEndToEnd:
 			kept = append(kept, f)
 		case RoleContentType:
-			if m.typed {
+			if m.hasContentType {
 				return wire.Ambiguous("there is more than one Content-Type")
 			}
-			m.typed = true
+			m.hasContentType = true
 			kept = append(kept, f)
 		case RoleHost:
 			if m.hosts++; m.hosts > 1 {
@@ -96,10 +107,10 @@ func (m *RequestHead) sift() *wire.Malformed {
 			}
 			m.Authority = authority
 		case RoleConnection:
-			if m.listed == "" {
-				m.listed = f.Value
+			if m.connection == "" {
+				m.connection = f.Value
 			} else {
-				m.listed += "," + f.Value
+				m.connection += "," + f.Value
 			}
 		case RoleContentLength:
 			if m.framings++; !ParseLength(f.Value, &m.Length) {
@@ -111,15 +122,15 @@ func (m *RequestHead) sift() *wire.Malformed {
 			}
 			m.Chunked, m.Length = true, -1
 		case RoleTrailer:
-			if m.Trailer != "" {
+			if m.AnnouncedTrailers != "" {
 				return wire.Ambiguous("there is more than one Trailer")
 			}
-			m.Trailer = f.Value
+			m.AnnouncedTrailers = f.Value
 		case RoleUpgrade:
-			if m.offered != "" || f.Value == "" {
+			if m.upgrade != "" || f.Value == "" {
 				return wire.Ambiguous("there is more than one Upgrade, or an empty one")
 			}
-			m.offered = f.Value
+			m.upgrade = f.Value
 		case RoleTE:
 			EachListMember(f.Value, func(coding string) bool {
 				m.AcceptsTrailers = m.AcceptsTrailers || strings.EqualFold(coding, "trailers")
@@ -127,7 +138,7 @@ func (m *RequestHead) sift() *wire.Malformed {
 			})
 		case RoleExpect:
 			if m.ExpectContinue || !strings.EqualFold(f.Value, "100-continue") {
-				return &wire.Malformed{Code: wire.CodeAmbiguous, Status: 417, Detail: "Expect is not exactly 100-continue"}
+				return ExpectationFailed()
 			}
 			m.ExpectContinue = true
 		case RoleProxyAuthorization:
@@ -144,8 +155,15 @@ func (m *RequestHead) sift() *wire.Malformed {
 	return nil
 }
 
-// settle judges the fields together, once all were seen.
-func (m *RequestHead) settle(named string, allowed TargetForms) *wire.Malformed {
+// ExpectationFailed returns the answer to an Expect that is not 100-continue (RFC
+// 9110 section 10.1.1).
+func ExpectationFailed() *wire.Malformed {
+	return &wire.Malformed{Code: wire.CodeAmbiguous, Status: 417, Detail: "Expect is not exactly 100-continue"}
+}
+
+// checkTogether judges what the fields say together. named is the authority in the
+// target, "" if there is none.
+func (m *RequestHead) checkTogether(named string, allowed TargetForms) *wire.Malformed {
 	switch {
 	case m.framings > 1:
 		return wire.Ambiguous("the body is framed twice (Content-Length, Transfer-Encoding)")
@@ -157,39 +175,41 @@ func (m *RequestHead) settle(named string, allowed TargetForms) *wire.Malformed 
 		return wire.Ambiguous("the target names another host than Host does")
 	case m.Method == "CONNECT" && m.framings > 0:
 		return wire.Ambiguous("CONNECT has no body")
-	case m.Trailer != "" && !m.Chunked:
+	case m.AnnouncedTrailers != "" && !m.Chunked:
 		return wire.Ambiguous("Trailer is announced for a body that is not chunked")
 	}
+
 	if named != "" {
 		m.Authority = named
 	}
 	if m.HTTP10 || m.Length == 0 {
-		m.ExpectContinue = false
+		m.ExpectContinue = false // RFC 9110 section 10.1.1
 	}
 	if allowed&AbsoluteForm == 0 {
 		m.ProxyAuthorization = ""
 	}
-	if m.listed != "" {
+
+	if m.connection != "" {
 		if bad := m.obeyConnection(); bad != nil {
 			return bad
 		}
 	}
-	if bad := m.checkTrailerNames(); bad != nil {
+	if bad := CheckAnnouncedTrailers(m.AnnouncedTrailers); bad != nil {
 		return bad
 	}
 	return m.checkUpgrade()
 }
 
-// obeyConnection drops what Connection lists (RFC 9110 section 7.6.1).
+// obeyConnection removes the fields that Connection lists (RFC 9110 section 7.6.1).
 func (m *RequestHead) obeyConnection() (bad *wire.Malformed) {
-	drop := false
-	EachListMember(m.listed, func(option string) bool {
+	listsFields := false
+	EachListMember(m.connection, func(option string) bool {
 		switch {
 		case strings.EqualFold(option, "close"):
 			m.Close = true
 		case strings.EqualFold(option, "keep-alive"):
 		case strings.EqualFold(option, "upgrade"):
-			m.upgrade = true
+			m.wantsUpgrade = true
 		case !IsToken(option):
 			bad = wire.Ambiguous("Connection lists what is not a token")
 		default:
@@ -197,35 +217,21 @@ func (m *RequestHead) obeyConnection() (bad *wire.Malformed) {
 			case RoleHost, RoleContentLength, RoleTransferEncoding, RoleContentType:
 				bad = wire.Ambiguous("Connection lists a field that frames or routes the message")
 			}
-			drop = true
+			listsFields = true
 		}
 		return bad == nil
 	})
-	if bad == nil && drop {
-		m.Fields = RemoveListed(m.Fields, m.listed)
+
+	if bad == nil && listsFields {
+		m.Fields = RemoveListed(m.Fields, m.connection)
 	}
 	return bad
 }
 
-// withoutListed drops, in place, the fields whose names list holds.
-func RemoveListed(fields []wire.Field, list string) []wire.Field {
-	kept := fields[:0]
-	for _, f := range fields {
-		listed := false
-		EachListMember(list, func(option string) bool {
-			listed = strings.EqualFold(option, f.Name)
-			return !listed
-		})
-		if !listed {
-			kept = append(kept, f)
-		}
-	}
-	clear(fields[len(kept):])
-	return kept
-}
-
-func (m *RequestHead) checkTrailerNames() (bad *wire.Malformed) {
-	EachListMember(m.Trailer, func(name string) bool {
+// CheckAnnouncedTrailers refuses a Trailer value that lists a field which must not
+// come after the body.
+func CheckAnnouncedTrailers(list string) (bad *wire.Malformed) {
+	EachListMember(list, func(name string) bool {
 		if !IsToken(name) || ForbiddenInTrailer(name) {
 			bad = wire.Ambiguous("Trailer announces a field that may not come after the body (RFC 9110 section 6.5.1)")
 		}
@@ -234,15 +240,15 @@ func (m *RequestHead) checkTrailerNames() (bad *wire.Malformed) {
 	return bad
 }
 
-// checkUpgrade lets only an opening handshake of a WebSocket through (RFC 6455
-// section 4.1).
+// checkUpgrade accepts only the opening handshake of a WebSocket (RFC 6455 section
+// 4.1).
 func (m *RequestHead) checkUpgrade() *wire.Malformed {
 	switch {
-	case m.offered == "" && !m.upgrade:
+	case m.upgrade == "" && !m.wantsUpgrade:
 		return nil
-	case m.offered == "" || !m.upgrade:
+	case m.upgrade == "" || !m.wantsUpgrade:
 		return wire.Ambiguous("Upgrade and Connection: upgrade do not come together")
-	case !strings.EqualFold(m.offered, "websocket"):
+	case !strings.EqualFold(m.upgrade, "websocket"):
 		return wire.Ambiguous("only an upgrade to websocket is carried (h2c is not)")
 	case m.Method != "GET" || m.Length != 0 || m.HTTP10:
 		return wire.Ambiguous("an upgrade is a GET without a body in HTTP/1.1")
@@ -251,20 +257,23 @@ func (m *RequestHead) checkUpgrade() *wire.Malformed {
 	return nil
 }
 
-// announced says whether Trailer named name.
-func (m *RequestHead) Announces(name string) (is bool) {
-	EachListMember(m.Trailer, func(member string) bool {
-		is = strings.EqualFold(member, name)
-		return !is
+// Announces reports whether Trailer lists name.
+func (m *RequestHead) Announces(name string) bool {
+	announced := false
+	EachListMember(m.AnnouncedTrailers, func(member string) bool {
+		announced = strings.EqualFold(member, name)
+		return !announced
 	})
-	return is
+	return announced
 }
 
-// parseLength takes digits without a sign, a list or a leading zero.
+// ParseLength reads a Content-Length: digits without a sign, a list or a leading
+// zero, at most 18 of them. If it returns false, n is unchanged.
 func ParseLength(s string, n *int64) bool {
 	if s == "" || len(s) > 18 || s[0] == '0' && len(s) > 1 {
 		return false
 	}
+
 	var v int64
 	for i := 0; i < len(s); i++ {
 		if s[i] < '0' || s[i] > '9' {

@@ -6,67 +6,82 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// answerHead is the head of the SaaS's answer, with its framing.
+// ResponseHead is the head of a response with its framing.
 type ResponseHead struct {
-	Status   int
-	Fields   []wire.Field
-	Length   int64 // -1 without Content-Length
-	Chunked  bool
-	Close    bool
-	Upgrade  string
-	Trailer  string
-	listed   string
-	framings int
+	Status int
+	Fields []wire.Field
+	// Length is the Content-Length, -1 without one.
+	Length int64
+	// Chunked reports that the body is chunked.
+	Chunked bool
+	// Close reports that no further response follows on the connection.
+	Close bool
+	// Upgrade is the value of Upgrade, "" without one.
+	Upgrade string
+	// AnnouncedTrailers is the value of Trailer.
+	AnnouncedTrailers string
+
+	connection string // the values of Connection, each after a comma
+	framings   int    // fields that frame the body
 }
 
-// parseAnswerHead is as strict as the agents' side where the framing is in
-// question: an answer that could be cut in two ways poisons a connection.
+// ParseResponseHead reads a head from its status line to its empty line into m,
+// which is zero. It is as strict about framing as ParseRequestHead: a response that
+// could end in two places makes every later response on its connection uncertain.
 func ParseResponseHead(s string, m *ResponseHead, maxFields int) *wire.Malformed {
 	m.Length = -1
+
 	end := strings.IndexByte(s, '\r')
-	if end < 12 || s[:7] != "HTTP/1." || s[7] != '0' && s[7] != '1' || s[8] != ' ' || end > 12 && s[12] != ' ' || !hasOnly(s[9:end], valueByte) {
-		return wire.Ambiguous("the answer has no status line")
-	}
-	for _, c := range []byte(s[9:12]) {
-		if c < '0' || c > '9' {
-			return wire.Ambiguous("the answer's status is not a number")
-		}
-		m.Status = m.Status*10 + int(c-'0')
-	}
-	if m.Status < 100 || m.Status > 599 {
-		return wire.Ambiguous("the answer's status is not from 100 to 599")
-	}
-	old := s[7] == '0'
-	m.Close = old
-	if end+2 > len(s) || s[end+1] != '\n' {
-		return wire.Ambiguous("the answer's status line does not end in CR LF")
-	}
-	fields, bad := cutFields(s[end+2:], make([]wire.Field, 0, strings.Count(s[end+2:], "\n")), maxFields)
+	http10, bad := m.parseStatusLine(s, end)
 	if bad != nil {
 		return bad
 	}
-	if bad := m.sift(fields); bad != nil {
+	m.Close = http10
+
+	lines := s[end+2:]
+	fields, bad := parseFields(lines, make([]wire.Field, 0, strings.Count(lines, "\n")), maxFields)
+	if bad != nil {
 		return bad
 	}
-	if m.framings > 1 || m.Chunked && old {
+	if bad := m.readFraming(fields); bad != nil {
+		return bad
+	}
+	if m.framings > 1 || m.Chunked && http10 {
 		return wire.Ambiguous("the answer's body is framed twice, or chunked in HTTP/1.0")
 	}
-	EachListMember(m.listed, func(option string) bool {
-		switch {
-		case strings.EqualFold(option, "close"):
-			m.Close = true
-		case old && strings.EqualFold(option, "keep-alive"):
-			m.Close = false
-		}
-		return true
-	})
-	if m.listed != "" {
-		m.Fields = RemoveListed(m.Fields, m.listed)
+
+	if m.connection != "" {
+		m.obeyConnection(http10)
 	}
 	return nil
 }
 
-func (m *ResponseHead) sift(fields []wire.Field) *wire.Malformed {
+// parseStatusLine reads the status line, which is s up to the CR at end.
+func (m *ResponseHead) parseStatusLine(s string, end int) (http10 bool, bad *wire.Malformed) {
+	const status = len("HTTP/1.1 ") // where the three digits are
+	if end < status+3 || s[:7] != "HTTP/1." || s[7] != '0' && s[7] != '1' || s[8] != ' ' ||
+		end > status+3 && s[status+3] != ' ' || !hasOnly(s[status:end], valueByte) {
+		return false, wire.Ambiguous("the answer has no status line")
+	}
+
+	for _, c := range []byte(s[status : status+3]) {
+		if c < '0' || c > '9' {
+			return false, wire.Ambiguous("the answer's status is not a number")
+		}
+		m.Status = m.Status*10 + int(c-'0')
+	}
+	if m.Status < 100 || m.Status > 599 {
+		return false, wire.Ambiguous("the answer's status is not from 100 to 599")
+	}
+	if end+2 > len(s) || s[end+1] != '\n' {
+		return false, wire.Ambiguous("the answer's status line does not end in CR LF")
+	}
+	return s[7] == '0', nil
+}
+
+// readFraming sets Fields to those of fields that are passed on, and notes what the
+// others say.
+func (m *ResponseHead) readFraming(fields []wire.Field) *wire.Malformed {
 	m.Fields = fields[:0]
 	for _, f := range fields {
 		switch RoleOf(f.Name) {
@@ -80,15 +95,30 @@ func (m *ResponseHead) sift(fields []wire.Field) *wire.Malformed {
 			}
 			m.Chunked = true
 		case RoleConnection:
-			m.listed += "," + f.Value
+			m.connection += "," + f.Value
 		case RoleUpgrade:
 			m.Upgrade = f.Value
 		case RoleTrailer:
-			m.Trailer = f.Value
+			m.AnnouncedTrailers = f.Value
 		case RoleHopByHop, RoleTE, RoleHost, RoleExpect, RoleHTTP2Settings, RoleProxyAuthorization:
 		default:
 			m.Fields = append(m.Fields, f)
 		}
 	}
 	return nil
+}
+
+// obeyConnection reads the options of Connection and removes the fields that it
+// lists (RFC 9110 section 7.6.1).
+func (m *ResponseHead) obeyConnection(http10 bool) {
+	EachListMember(m.connection, func(option string) bool {
+		switch {
+		case strings.EqualFold(option, "close"):
+			m.Close = true
+		case http10 && strings.EqualFold(option, "keep-alive"):
+			m.Close = false
+		}
+		return true
+	})
+	m.Fields = RemoveListed(m.Fields, m.connection)
 }
