@@ -19,9 +19,9 @@ type Adapter struct {
 	backs  verdicts // on answer fields
 }
 
-// Where is file:line of the deepest part of a key like upstream.ca that the adapter's own file holds, for whoever finds
+// Position is file:line of the deepest part of a key like upstream.ca that the adapter's own file holds, for whoever finds
 // something wrong that the file alone does not show.
-func (a *Adapter) Where(key string) string { return a.where(key) }
+func (a *Adapter) Position(key string) string { return a.where(key) }
 
 // Name is the adapter's name.
 func (a *Adapter) Name() string { return a.spec.Name }

@@ -27,7 +27,7 @@ func (d *draft) check(own bool) {
 	d.checkUpstream()
 	d.checkLogin()
 	d.checkActions()
-	d.checkLog()
+	d.checkHistory()
 	if h := s.Count.Header; h != "" && (!text.IsToken(h) || looksCredential(strings.ToLower(h)) || text.SameName(h, "cookie") || text.SameName(h, "host")) {
 		d.at("count.header", "a name of its own, for example X-Byline-Count", "%q cannot carry the count", h)
 	}

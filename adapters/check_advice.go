@@ -11,7 +11,7 @@ import (
 // those first. Library adapters take part only through extends, and what is inherited is not advised about.
 func Advise(own []Source) Problems {
 	parents := map[string]*draft{}
-	for _, src := range Library() {
+	for _, src := range LibrarySources() {
 		d := parse(src)
 		parents[d.spec.Name] = d
 	}

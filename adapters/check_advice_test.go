@@ -34,7 +34,7 @@ actions:
 
 func TestAdviseHasNoneForWhatShips(t *testing.T) {
 	var own []Source
-	for _, src := range Library() {
+	for _, src := range LibrarySources() {
 		name := strings.TrimSuffix(strings.TrimPrefix(src.Name, "library/"), ".yaml")
 		text := strings.Replace(string(src.Text), "\nname: ", "\n"+strings.Replace(hostsAndInterim, "HOST", name+".example", 1)+"name: ", 1)
 		own = append(own, Source{Name: src.Name, Text: []byte(text)})

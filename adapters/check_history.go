@@ -2,10 +2,10 @@ package adapters
 
 import "fmt"
 
-// checkLog finds what would keep byline reconcile from reading the history.
-func (d *draft) checkLog() {
+// checkHistory finds what would keep byline reconcile from reading the history.
+func (d *draft) checkHistory() {
 	l := &d.spec.Log
-	if len(l.Read) == 0 && l.Entry == (LogFields{}) && len(l.Kinds) == 0 {
+	if len(l.Read) == 0 && l.Entry == (HistoryFields{}) && len(l.Kinds) == 0 {
 		return
 	}
 	if l.Entry.Time == "" || l.Entry.User == "" {
@@ -26,21 +26,21 @@ func (d *draft) checkLog() {
 		}
 		for field, patterns := range k.When {
 			for _, text := range patterns {
-				if err := checkLogPattern(text); err != nil {
+				if err := checkHistoryPattern(text); err != nil {
 					d.at(fmt.Sprintf("log.kinds[%d].when.%s", i, field), "", "log.kinds[%d].when: %v", i, err)
 				}
 			}
 		}
 	}
 	for i, r := range l.Read {
-		d.checkLogRead(fmt.Sprintf("log.read[%d]", i), r.Get, r.Next)
-		if r.Each != (LogEach{}) {
-			d.checkLogRead(fmt.Sprintf("log.read[%d].each", i), r.Each.Get, r.Each.Next)
+		d.checkHistoryRead(fmt.Sprintf("log.read[%d]", i), r.Get, r.Next)
+		if r.Each != (HistoryEach{}) {
+			d.checkHistoryRead(fmt.Sprintf("log.read[%d].each", i), r.Each.Get, r.Each.Next)
 		}
 	}
 }
 
-func (d *draft) checkLogRead(at, get string, next LogNext) {
+func (d *draft) checkHistoryRead(at, get string, next HistoryNext) {
 	if get == "" || get[0] != '/' {
 		d.at(at+".get", "for example get: /api/history?since=${from|query}", "%s.get must be a path", at)
 	}
@@ -49,7 +49,7 @@ func (d *draft) checkLogRead(at, get string, next LogNext) {
 	}
 }
 
-func checkLogPattern(text string) error {
+func checkHistoryPattern(text string) error {
 	var vars variables
 	if _, err := compilePattern(text, &vars, false); err != nil {
 		return err

@@ -113,14 +113,14 @@ func FuzzLoginPage(f *testing.F) {
 	f.Add(401, "Digest realm=\"a\\\"b\", nonce=n, qop=\"auth\"", []byte("x=\r\nSet-Cookie: a=b"))
 	f.Fuzz(func(t *testing.T, status int, location string, page []byte) {
 		d := a.Login(goldenAccount, nil)
-		d.At("https", "app.example")
+		d.UseHost("https", "app.example")
 		var last *Reply
 		for range 6 {
 			step, err := d.Next(last)
 			if step == nil || err != nil {
 				break
 			}
-			if step.Away || step.Authority != "" && step.Authority != "app.example" {
+			if step.External || step.Authority != "" && step.Authority != "app.example" {
 				t.Fatalf("the login goes to %q", step.Authority)
 			}
 			if !strings.HasPrefix(step.Path, "/") || strings.ContainsAny(step.Path, " \r\n\t") {

@@ -10,9 +10,9 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// LogEntry is one entry of an application's own history, in the words of the
+// HistoryEntry is one entry of an application's own history, in the words of the
 // record.
-type LogEntry struct {
+type HistoryEntry struct {
 	ID       string    `json:"id"`
 	Time     time.Time `json:"time"` // by the application's clock
 	User     string    `json:"user"`
@@ -24,16 +24,16 @@ type LogEntry struct {
 	Also []string `json:"also,omitempty"`
 }
 
-// HasLog says whether the adapter tells how to read the application's history.
-func (a *Adapter) HasLog() bool { return a.spec.Log.Entry.Time != "" }
+// HasHistory says whether the adapter tells how to read the application's history.
+func (a *Adapter) HasHistory() bool { return a.spec.Log.Entry.Time != "" }
 
-// Log is the adapter's way to the application's history.
-func (a *Adapter) Log() LogSpec { return a.spec.Log }
+// History is the adapter's way to the application's history.
+func (a *Adapter) History() HistorySpec { return a.spec.Log }
 
 // Interpret turns an item into an entry. False: none of the kinds is about it.
-func (l *LogSpec) Interpret(item map[string]string) (e LogEntry, ours bool, err error) {
+func (l *HistorySpec) Interpret(item map[string]string) (e HistoryEntry, ours bool, err error) {
 	var bound map[string]string
-	i := slices.IndexFunc(l.Kinds, func(k LogKind) (about bool) { bound, about = k.about(item); return about })
+	i := slices.IndexFunc(l.Kinds, func(k HistoryKind) (about bool) { bound, about = k.about(item); return about })
 	if i < 0 {
 		return e, false, nil
 	}
@@ -79,7 +79,7 @@ func fieldTemplate(s string) string {
 }
 
 // about says whether the kind is about the item, and what its patterns bind.
-func (k *LogKind) about(item map[string]string) (bound map[string]string, ok bool) {
+func (k *HistoryKind) about(item map[string]string) (bound map[string]string, ok bool) {
 	for name, patterns := range k.When {
 		if !slices.ContainsFunc(patterns, func(p string) bool { return fits(p, item[name], &bound) }) {
 			return nil, false
@@ -95,7 +95,7 @@ func fits(pattern, value string, bound *map[string]string) bool {
 	var vars variables
 	var values bindings
 	p, err := compilePattern(pattern, &vars, false)
-	if err != nil || len(vars) > maxVariables || !p.match(value, &values) { // checkLogPattern has said so
+	if err != nil || len(vars) > maxVariables || !p.match(value, &values) { // checkHistoryPattern has said so
 		return false
 	}
 	if *bound == nil {
@@ -108,7 +108,7 @@ func fits(pattern, value string, bound *map[string]string) bool {
 }
 
 // Before says whether an item is older than a time.
-func (l *LogSpec) Before(item map[string]string, when time.Time) (bool, error) {
+func (l *HistorySpec) Before(item map[string]string, when time.Time) (bool, error) {
 	t, err := l.parseTime(item[l.Entry.Time])
 	return t.Before(when), err
 }
@@ -116,7 +116,7 @@ func (l *LogSpec) Before(item map[string]string, when time.Time) (bool, error) {
 // timeLayouts are those that applications write when the adapter names none.
 var timeLayouts = []string{time.RFC3339, "2006-01-02T15:04:05", time.DateTime, "20060102150405", "Mon Jan 2 15:04:05 2006"}
 
-func (l *LogSpec) parseTime(s string) (time.Time, error) {
+func (l *HistorySpec) parseTime(s string) (time.Time, error) {
 	if l.Entry.TimeFormat == "unix" {
 		seconds, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {

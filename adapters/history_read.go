@@ -14,7 +14,7 @@ import (
 // Path is the target of the request for one page of entries; next is "" for the
 // first page and what Page returned after that. item is one of those that Each
 // lists: its fields are percent-encoded, so that none of them leaves its place.
-func (r *LogRead) Path(from, to time.Time, item map[string]string, next string) (string, error) {
+func (r *HistoryRead) Path(from, to time.Time, item map[string]string, next string) (string, error) {
 	path, err := expand(r.Get, func(name string) (string, error) {
 		switch name {
 		case "from":
@@ -34,9 +34,9 @@ func (r *LogRead) Path(from, to time.Time, item map[string]string, next string) 
 	return r.Next.page(path, next), err
 }
 
-// Sample is a path like those of [LogRead.Path], to find the action that names
+// SamplePath is a path like those of [HistoryRead.Path], to find the action that names
 // them.
-func (r *LogRead) Sample(from, to time.Time) (string, error) {
+func (r *HistoryRead) SamplePath(from, to time.Time) (string, error) {
 	item := map[string]string{}
 	if _, err := expand(r.Get, func(name string) (string, error) { item[name] = "1"; return "", nil }); err != nil {
 		return "", err
@@ -44,16 +44,16 @@ func (r *LogRead) Sample(from, to time.Time) (string, error) {
 	return r.Path(from, to, item, "")
 }
 
-// Path is the target of the request for one page of the list, as in [LogRead.Path].
-func (e *LogEach) Path(next string) string { return e.Next.page(e.Get, next) }
+// Path is the target of the request for one page of the list, as in [HistoryRead.Path].
+func (e *HistoryEach) Path(next string) string { return e.Next.page(e.Get, next) }
 
-// Page reads one page of the list, as [LogRead.Page] does.
-func (e *LogEach) Page(body []byte, page int) (items []map[string]string, next string, err error) {
+// Page reads one page of the list, as [HistoryRead.Page] does.
+func (e *HistoryEach) Page(body []byte, page int) (items []map[string]string, next string, err error) {
 	return readPage(body, page, e.Items, &e.Next)
 }
 
 // page is path with what asks for one more page.
-func (n *LogNext) page(path, next string) string {
+func (n *HistoryNext) page(path, next string) string {
 	if next == "" {
 		return path
 	}
@@ -65,7 +65,7 @@ func (n *LogNext) page(path, next string) string {
 }
 
 // layout is a layout of package time; RFC 3339 unless the adapter says otherwise.
-func (r *LogRead) layout() string {
+func (r *HistoryRead) layout() string {
 	if r.Time == "" {
 		return time.RFC3339
 	}
@@ -74,11 +74,11 @@ func (r *LogRead) layout() string {
 
 // Page reads one page: its items as flat maps of dotted names to texts, and
 // what asks for the next page; "" after the last. page counts from 1.
-func (r *LogRead) Page(body []byte, page int) (items []map[string]string, next string, err error) {
+func (r *HistoryRead) Page(body []byte, page int) (items []map[string]string, next string, err error) {
 	return readPage(body, page, r.Items, &r.Next)
 }
 
-func readPage(body []byte, page int, pointer string, following *LogNext) (items []map[string]string, next string, err error) {
+func readPage(body []byte, page int, pointer string, following *HistoryNext) (items []map[string]string, next string, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	var answer any
@@ -151,9 +151,9 @@ func flatten(v any, path string, into map[string]string) {
 	}
 }
 
-// Flatten is the form of one line of a JSON-lines export that [LogSpec.Interpret]
+// FlattenLine is the form of one line of a JSON-lines export that [HistorySpec.Interpret]
 // takes.
-func Flatten(line []byte) (map[string]string, error) {
+func FlattenLine(line []byte) (map[string]string, error) {
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.UseNumber()
 	var v any

@@ -1,29 +1,29 @@
 package adapters
 
-// LogSpec says how the application's own history is read and what its entries mean, so that byline reconcile can set it
+// HistorySpec says how the application's own history is read and what its entries mean, so that byline reconcile can set it
 // beside the record. The zero value: the adapter cannot tell.
-type LogSpec struct {
+type HistorySpec struct {
 	// Read lists the requests that read it, each page by page. They are made like an agent's, in a task of their own, and
 	// so must be named by an action of this adapter. Without them an export of the history can still be reconciled.
-	Read []LogRead `yaml:"read" json:"read,omitempty" eg:"[{get: \"/api.php?action=query&list=recentchanges&format=json\", items: query.recentchanges}]"`
+	Read []HistoryRead `yaml:"read" json:"read,omitempty" eg:"[{get: \"/api.php?action=query&list=recentchanges&format=json\", items: query.recentchanges}]"`
 	// Entry says where in an item its time, user and id are.
-	Entry LogFields `yaml:"entry" json:"entry" eg:"{time: timestamp, user: user, id: rcid}"`
+	Entry HistoryFields `yaml:"entry" json:"entry" eg:"{time: timestamp, user: user, id: rcid}"`
 	// Kinds say which items are of interest and what must have caused them; the first that is about an item holds.
-	Kinds []LogKind `yaml:"kinds" json:"kinds,omitempty" eg:"[{when: {type: edit}, actions: [page.edit], resource: \"page/${title}\"}]"`
+	Kinds []HistoryKind `yaml:"kinds" json:"kinds,omitempty" eg:"[{when: {type: edit}, actions: [page.edit], resource: \"page/${title}\"}]"`
 }
 
-// LogRead is one request for a part of the history, in JSON.
-type LogRead struct {
+// HistoryRead is one request for a part of the history, in JSON.
+type HistoryRead struct {
 	// Each asks for a list first, where the application keeps a history for each of many things; the history of every one of
 	// them is then read.
-	Each LogEach `yaml:"each" json:"each,omitzero" eg:"{get: \"/api/projects?limit=50\", next: {param: page}}"`
+	Each HistoryEach `yaml:"each" json:"each,omitzero" eg:"{get: \"/api/projects?limit=50\", next: {param: page}}"`
 	// Get is the path with its query; ${from} and ${to} are the ends of the period, and any other name is a field of the
 	// item of each, percent-encoded.
 	Get string `yaml:"get" json:"get" need:"yes" eg:"/api/history?since=${from|query}"`
 	// Items is a dotted pointer to the array of items; without it the answer is the array.
 	Items string `yaml:"items" json:"items,omitempty" eg:"query.recentchanges"`
 	// Next says how the next page is asked for.
-	Next LogNext `yaml:"next" json:"next" eg:"{json: continue.rccontinue, param: rccontinue}"`
+	Next HistoryNext `yaml:"next" json:"next" eg:"{json: continue.rccontinue, param: rccontinue}"`
 	// Time is how ${from} and ${to} are written, as a layout of Go's package time. Default RFC 3339.
 	Time string `yaml:"time" json:"time,omitempty" eg:"2006-01-02 15:04:05"`
 	// NewestFirst says that the history begins with its latest item: it is read up to the first page that ends before the
@@ -31,18 +31,18 @@ type LogRead struct {
 	NewestFirst bool `yaml:"newest_first" json:"newest_first,omitempty" eg:"true"`
 }
 
-// LogEach is one request for the list of what has a history, in JSON. The zero value: there is one history.
-type LogEach struct {
+// HistoryEach is one request for the list of what has a history, in JSON. The zero value: there is one history.
+type HistoryEach struct {
 	// Get is the path with its query.
 	Get string `yaml:"get" json:"get" need:"yes" eg:"/api/projects?limit=50"`
 	// Items is a dotted pointer to the array of items; without it the answer is the array.
 	Items string `yaml:"items" json:"items,omitempty" eg:"projects"`
 	// Next says how the next page is asked for.
-	Next LogNext `yaml:"next" json:"next" eg:"{param: page}"`
+	Next HistoryNext `yaml:"next" json:"next" eg:"{param: page}"`
 }
 
-// LogNext asks for the page after. The zero value: there is one page.
-type LogNext struct {
+// HistoryNext asks for the page after. The zero value: there is one page.
+type HistoryNext struct {
 	// JSON is a dotted pointer to what the next request must carry; it is absent on the last page. Without it pages are
 	// counted: 2, 3, … until one has no items.
 	JSON string `yaml:"json" json:"json,omitempty" eg:"continue.rccontinue"`
@@ -50,8 +50,8 @@ type LogNext struct {
 	Param string `yaml:"param" json:"param,omitempty" eg:"page"`
 }
 
-// LogFields names fields of an item by dotted pointers, or columns of a CSV export.
-type LogFields struct {
+// HistoryFields names fields of an item by dotted pointers, or columns of a CSV export.
+type HistoryFields struct {
 	// Time is the field with the time.
 	Time string `yaml:"time" json:"time,omitempty" eg:"timestamp"`
 	// TimeFormat is its form, as a layout of Go's package time, or unix for seconds. Default: RFC 3339 and the other
@@ -63,8 +63,8 @@ type LogFields struct {
 	ID string `yaml:"id" json:"id,omitempty" eg:"rcid"`
 }
 
-// LogKind is one kind of entry.
-type LogKind struct {
+// HistoryKind is one kind of entry.
+type HistoryKind struct {
 	// When maps fields to patterns as in match; every one must fit. "" means absent or empty. What {var} binds is there for
 	// resource.
 	When map[string]Strings `yaml:"when" json:"when,omitempty" eg:"{type: [edit, new]}"`

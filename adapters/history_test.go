@@ -36,7 +36,7 @@ func TestAHistoryOfEachItemIsReadAtItsOwnPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := set.ByName("forge").Log()
+	log := set.ByName("forge").History()
 	r := &log.Read[0]
 	from := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for name, want := range map[string]string{
@@ -50,7 +50,7 @@ func TestAHistoryOfEachItemIsReadAtItsOwnPath(t *testing.T) {
 	if _, err := r.Path(from, from, map[string]string{"other": "x"}, ""); err == nil {
 		t.Error("an item without the name has a path")
 	}
-	if got, err := r.Sample(from, from); err != nil || !strings.HasPrefix(got, "/1/feed?") {
+	if got, err := r.SamplePath(from, from); err != nil || !strings.HasPrefix(got, "/1/feed?") {
 		t.Errorf("sample %q, %v", got, err)
 	}
 	if got := r.Each.Path("3"); got != "/repos?limit=2&page=3" {
@@ -63,7 +63,7 @@ func TestAnEntryIsAboutWhatItsPatternsBind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := set.ByName("forge").Log()
+	log := set.ByName("forge").History()
 	for content, want := range map[string]string{"7|hello|there": "issue/app/7", "07|hello": "", "hello": "", "": ""} {
 		e, ours, err := log.Interpret(map[string]string{"created": "2026-01-02T03:04:05Z", "actor": "agent-01", "id": "1", "type": "comment", "repo": "App", "content": content})
 		if err != nil || !ours || e.Resource != want || want != "" && !slices.Equal(e.Also, []string{"repo/app"}) {

@@ -20,9 +20,9 @@ type Outgoing struct {
 
 	Fields  []Field  // as Strip built them; Put may write into the array
 	Cookies []Cookie // the agent's own, as Strip returned them
-	Body    []byte   // the whole body, for an adapter that PutsJSON; else nil
+	Body    []byte   // the whole body, for an adapter that PutsSessionInBody; else nil
 
-	Count  int64  // the number of the request on its lease, for an adapter that Counts
+	Count  int64  // the number of the request on its lease, for an adapter that CountsRequests
 	Intent string // the id of the durable intent record, likewise
 
 	Now time.Time

@@ -7,8 +7,8 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// Counts reports whether the adapter asks for the number of each request.
-func (a *Adapter) Counts() bool { return a.spec.Count.Header != "" }
+// CountsRequests reports whether the adapter asks for the number of each request.
+func (a *Adapter) CountsRequests() bool { return a.spec.Count.Header != "" }
 
 // putCount puts the number of a request, and the id of its intent, on dst in the place of whatever stood under the header's
 // name. It does nothing when the adapter does not ask for it.

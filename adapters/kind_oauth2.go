@@ -64,7 +64,7 @@ func (k oauth2Kind) Next(d *Dialogue, last *Reply) (*Step, error) {
 			return nil, errors.New("token_url is neither a path nor an absolute URL")
 		}
 		step.Scheme, step.Authority, step.Path = u.Scheme, strings.ToLower(u.Host), u.RequestURI()
-		step.Away = !d.a.serves(step.Authority)
+		step.External = !d.a.serves(step.Authority)
 	}
 	step.body("application/x-www-form-urlencoded", []byte(form.Encode()))
 	return step, nil

@@ -51,8 +51,8 @@ func (p Problems) Error() string {
 //go:embed library/*.yaml
 var libraryFiles embed.FS
 
-// Library is the adapters that ship in the binary. They have no hosts: an adapter of one's own extends one.
-func Library() []Source {
+// LibrarySources is the adapters that ship in the binary. They have no hosts: an adapter of one's own extends one.
+func LibrarySources() []Source {
 	entries, err := libraryFiles.ReadDir("library")
 	if err != nil {
 		return nil // cannot happen: the folder is embedded
@@ -67,11 +67,11 @@ func Library() []Source {
 	return sources
 }
 
-// Shipped is the library compiled, by name: adapters without hosts and interim, to look at and to extend.
-func Shipped() ([]*Adapter, error) {
+// LoadLibrary is the library compiled, by name: adapters without hosts and interim, to look at and to extend.
+func LoadLibrary() ([]*Adapter, error) {
 	var all []*Adapter
 	var found Problems
-	for _, src := range Library() {
+	for _, src := range LibrarySources() {
 		d := parse(src)
 		if a := d.build(false); a != nil {
 			all = append(all, a)
@@ -93,7 +93,7 @@ type draft struct {
 // Load compiles the given adapters. Library adapters take part only through extends. On any problem the Set is nil and
 // the error is Problems: all of them, sorted.
 func Load(own []Source) (*Set, error) {
-	return load(own, Library())
+	return load(own, LibrarySources())
 }
 
 func load(own, library []Source) (*Set, error) {

@@ -56,7 +56,7 @@ func TestBrokenAdapters(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
-	for _, s := range Library() {
+	for _, s := range LibrarySources() {
 		f.Add(s.Text)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -19,7 +19,7 @@ type Step struct {
 	Method    string
 	Scheme    string // "" is that of the login
 	Authority string // "" is the host of the login
-	Away      bool   // Authority is none of the adapter's hosts: upstream.url does not lead there
+	External  bool   // Authority is none of the adapter's hosts: upstream.url does not lead there
 	Path      string // with the query
 	Fields    []Field
 	Body      []byte
@@ -46,7 +46,7 @@ type Dialogue struct {
 type dialogueState struct {
 	a         *Adapter
 	kind      Kind
-	secret    Revealer // nil in a logout
+	secret    AccountSecret // nil in a logout
 	session   *Session
 	steps     []StepSpec
 	final     Condition // on the answer to the last step
@@ -68,8 +68,8 @@ type dialogueState struct {
 
 // Login begins a login. pins are the fields of the first request, from which the pinned headers are taken; a
 // User-Agent among them goes with the login in any case. The host is the adapter's first one that is no wildcard,
-// over the upstream's scheme; where the agent named another, say so with At before the first Next.
-func (a *Adapter) Login(secret Revealer, pins []Field) *Dialogue {
+// over the upstream's scheme; where the agent named another, say so with UseHost before the first Next.
+func (a *Adapter) Login(secret AccountSecret, pins []Field) *Dialogue {
 	s := &Session{sessionState: &sessionState{scheme: "https", pins: a.pinsOf(pins)}}
 	if strings.HasPrefix(a.spec.Upstream.URL, "http://") {
 		s.scheme = "http"
@@ -85,9 +85,9 @@ func (a *Adapter) Login(secret Revealer, pins []Field) *Dialogue {
 		now: time.Now, final: a.spec.Login.Success, agent: fieldValue(pins, "User-Agent")}}
 }
 
-// At says where the login takes place: the scheme towards the SaaS and the authority that the agent named. Cookies
+// UseHost says where the login takes place: the scheme towards the SaaS and the authority that the agent named. Cookies
 // without a Domain belong to that host, and Origin and Referer name it. Call it before the first Next.
-func (d *Dialogue) At(scheme, authority string) {
+func (d *Dialogue) UseHost(scheme, authority string) {
 	d.session.scheme, d.session.authority = scheme, authority
 }
 

@@ -59,7 +59,7 @@ func (d *Dialogue) locate(step *Step, target string) error {
 			return fmt.Errorf("the way to %q leaves %s", host, d.session.scheme)
 		}
 	case slices.ContainsFunc(d.a.spec.Login.Hosts, func(h string) bool { return strings.EqualFold(h, host) }):
-		step.Away = true
+		step.External = true
 	default:
 		return fmt.Errorf("the way leads to the host %q, which neither hosts nor login.hosts names", host)
 	}

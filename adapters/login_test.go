@@ -71,7 +71,7 @@ func (l *legacy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // hold a dialogue with a server as the corridor does.
 func converse(t testing.TB, d *Dialogue, url string) error {
 	t.Helper()
-	d.At("http", strings.TrimPrefix(url, "http://"))
+	d.UseHost("http", strings.TrimPrefix(url, "http://"))
 	var last *Reply
 	for {
 		step, err := d.Next(last)

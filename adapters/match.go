@@ -68,7 +68,7 @@ func (a *Adapter) NeedsBody(q Query) bool {
 	if kind := r.init(a.rules, q); kind != "" {
 		return false
 	}
-	if a.PutsJSON() {
+	if a.PutsSessionInBody() {
 		return true
 	}
 	r.bodyUnknown = true

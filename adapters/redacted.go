@@ -10,7 +10,7 @@ import (
 //
 // It does not hide a struct in an unexported field of another one: fmt prints that field by field and calls no method.
 // A type that may end up there keeps its secrets behind a pointer, which fmt prints as an address; see [Session],
-// [Dialogue] and [Hidden].
+// [Dialogue] and [Secret].
 type redacted struct{}
 
 const redactedText = "REDACTED"

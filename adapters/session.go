@@ -55,9 +55,9 @@ const maxRotated = 32
 // snapshot: ask after Shield, which may have put new cookies into the jar.
 func (s *Session) Mask() *mask.Mask { return s.mask.Load() }
 
-// Over reports whether the time that the SaaS gave the session has passed; it is false when it gave none. Renew before
+// Expired reports whether the time that the SaaS gave the session has passed; it is false when it gave none. Renew before
 // the next request: an answer that says so may come too late for one that must not be sent twice.
-func (s *Session) Over(now time.Time) bool { return !s.until.IsZero() && !now.Before(s.until) }
+func (s *Session) Expired(now time.Time) bool { return !s.until.IsZero() && !now.Before(s.until) }
 
 // Changed reports whether held cookies changed since the last Marshal or Restore.
 func (s *Session) Changed() bool { return s.changed.Load() }

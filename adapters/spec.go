@@ -46,7 +46,7 @@ type Spec struct {
 	// matches is refused.
 	Actions []ActionSpec `yaml:"actions" json:"actions" eg:"[{name: page.read, match: {path: /view}, resource: page}]"`
 	// Log says how the application's own history is read, for byline reconcile.
-	Log LogSpec `yaml:"log" json:"log" eg:"{entry: {time: when, user: who}, kinds: [{actions: [page.edit], resource: \"page/${page}\"}]}"`
+	Log HistorySpec `yaml:"log" json:"log" eg:"{entry: {time: when, user: who}, kinds: [{actions: [page.edit], resource: \"page/${page}\"}]}"`
 }
 
 // Interim is the reason, owner and end of an interim control.

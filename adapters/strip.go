@@ -63,7 +63,7 @@ func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Co
 		case isCookie:
 			agentCookies, left = a.sortCookies(agentCookies, left, f.Value)
 		default:
-			left = append(left, Borrowed{In: "header", Name: f.Name, Value: Hide(f.Value), Session: a.sessionHeader(f)})
+			left = append(left, Borrowed{In: "header", Name: f.Name, Value: NewSecret(f.Value), Session: a.sessionHeader(f)})
 		}
 	}
 	return dst, agentCookies, left

@@ -21,11 +21,11 @@ func (a *Adapter) sortCookies(keep []Cookie, left []Borrowed, header string) ([]
 		name, value, ok := cookie.CutPair(pair)
 		switch {
 		case !ok:
-			left = append(left, Borrowed{In: "cookie", Name: "(malformed)", Value: Hide(pair)})
+			left = append(left, Borrowed{In: "cookie", Name: "(malformed)", Value: NewSecret(pair)})
 		case a.passesCookie(name), a.sharesCookie(name): // Inject sends no shared one: the session has it
 			keep = append(keep, Cookie{Name: name, Value: value})
 		default:
-			left = append(left, Borrowed{In: "cookie", Name: name, Value: Hide(value), Session: text.GlobAny(a.spec.Cookies.Hold, name, text.FoldParam)})
+			left = append(left, Borrowed{In: "cookie", Name: name, Value: NewSecret(value), Session: text.GlobAny(a.spec.Cookies.Hold, name, text.FoldParam)})
 			if owner == "" && text.GlobAny(a.spec.Cookies.Person, name, text.FoldParam) {
 				owner = value
 			}

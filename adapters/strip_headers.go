@@ -100,7 +100,7 @@ func (a *Adapter) cleanReferer(value string) (string, []Borrowed) {
 	if scheme, rest, ok := strings.Cut(base, "://"); ok {
 		authority, path, slash := strings.Cut(rest, "/")
 		if i := strings.LastIndexByte(authority, '@'); i >= 0 {
-			left = append(left, Borrowed{In: "header", Name: "Referer", Value: Hide(authority[:i])})
+			left = append(left, Borrowed{In: "header", Name: "Referer", Value: NewSecret(authority[:i])})
 			if base = scheme + "://" + authority[i+1:]; slash {
 				base += "/" + path
 			}

@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 )
 
-// PutsJSON reports whether the session travels in JSON bodies: the caller then needs the whole of every body.
-func (a *Adapter) PutsJSON() bool { return len(a.spec.Login.JSON) > 0 }
+// PutsSessionInBody reports whether the session travels in JSON bodies: the caller then needs the whole of every body.
+func (a *Adapter) PutsSessionInBody() bool { return len(a.spec.Login.JSON) > 0 }
 
 // StripJSON looks for what an agent's body holds where the session goes (login.json); PutJSON replaces it. The error,
 // which holds nothing of the body, says that a session could not be put into it without doubt: the caller refuses the
 // request. q.Body is the whole body. Without login.json, and for a body that is no JSON, there is nothing to do.
 func (a *Adapter) StripJSON(q Query) (left []Borrowed, err error) {
-	if !a.PutsJSON() || !looksJSON(&q) {
+	if !a.PutsSessionInBody() || !looksJSON(&q) {
 		return nil, nil
 	}
 	r := request{q: q}
@@ -26,7 +26,7 @@ func (a *Adapter) StripJSON(q Query) (left []Borrowed, err error) {
 				text = string(raw)
 			}
 			if text != "" && text != "null" {
-				left = append(left, Borrowed{In: "body", Name: pointer, Value: Hide(text), Session: true})
+				left = append(left, Borrowed{In: "body", Name: pointer, Value: NewSecret(text), Session: true})
 			}
 		}
 		if _, err := putEverywhere(q.Body, pointer, []byte(`""`), had); err != nil {

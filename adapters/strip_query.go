@@ -38,7 +38,7 @@ func (a *Adapter) StripQuery(raw string) (out string, left []Borrowed) {
 			if left == nil {
 				kept.WriteString(raw[:len(raw)-len(rest)-len(piece)])
 			}
-			left = append(left, Borrowed{In: "query", Name: name, Value: Hide(value), Session: true})
+			left = append(left, Borrowed{In: "query", Name: name, Value: NewSecret(value), Session: true})
 			continue
 		}
 		if left != nil {

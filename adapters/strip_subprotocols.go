@@ -10,7 +10,7 @@ func cleanSubprotocols(value string) (kept string, left []Borrowed) {
 	for item := range strings.SplitSeq(value, ",") {
 		item = strings.Trim(item, " \t")
 		if announces := looksCredential(strings.ToLower(item)); announces || behind || !isProtocolName(item) {
-			left = append(left, Borrowed{In: "header", Name: "Sec-WebSocket-Protocol", Value: Hide(item)})
+			left = append(left, Borrowed{In: "header", Name: "Sec-WebSocket-Protocol", Value: NewSecret(item)})
 			behind = announces && len(item) <= 20 // a longer one has the credential in it
 			continue
 		}

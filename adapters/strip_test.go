@@ -182,8 +182,8 @@ func TestI1NothingPrints(t *testing.T) {
 	s := &Session{sessionState: &sessionState{headers: []Field{{Name: "A", Value: canary}}, secrets: []string{canary}, taken: map[string]string{"x": canary}}}
 	s.jar.Replace([]cookie.Cookie{{Name: "c", Value: canary}})
 	d := &Dialogue{dialogueState: &dialogueState{a: small(nil), session: s, agent: canary}}
-	values := []any{Hide(canary), Borrowed{Value: Hide(canary)}, s, d, Step{Body: []byte(canary), Path: canary}, &Step{Path: canary},
-		Reply{Body: []byte(canary)}, Outgoing{Path: canary}, &Outgoing{Body: []byte(canary)}, *s, *d, struct{ b Borrowed }{Borrowed{Value: Hide(canary)}}, struct{ s *Session }{s}, struct{ d *Dialogue }{d}}
+	values := []any{NewSecret(canary), Borrowed{Value: NewSecret(canary)}, s, d, Step{Body: []byte(canary), Path: canary}, &Step{Path: canary},
+		Reply{Body: []byte(canary)}, Outgoing{Path: canary}, &Outgoing{Body: []byte(canary)}, *s, *d, struct{ b Borrowed }{Borrowed{Value: NewSecret(canary)}}, struct{ s *Session }{s}, struct{ d *Dialogue }{d}}
 	for _, v := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			text := fmt.Sprintf(verb, v)

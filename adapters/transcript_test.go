@@ -36,7 +36,7 @@ var goldenTime = time.Date(2026, 11, 25, 8, 18, 0, 0, time.UTC)
 var goldenAccount = account{"username": "agent-01", "password": "compensating+pass&1", "totp_seed": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}
 
 func TestTranscripts(t *testing.T) {
-	for _, src := range Library() {
+	for _, src := range LibrarySources() {
 		name := strings.TrimSuffix(filepath.Base(src.Name), ".yaml")
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("library", name+".golden")
@@ -166,7 +166,7 @@ func (tr *transcript) say(format string, args ...any) {
 }
 
 func (tr *transcript) dialogue(d *Dialogue, answers []message) {
-	d.At("https", tr.host)
+	d.UseHost("https", tr.host)
 	d.now = func() time.Time { return goldenTime }
 	var last *Reply
 	for i := 0; ; i++ {
@@ -299,7 +299,7 @@ func TestEveryTranscriptBelongsToAnAdapter(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, src := range Library() {
+	for _, src := range LibrarySources() {
 		names = append(names, strings.TrimSuffix(src.Name, ".yaml")+".golden")
 	}
 	for _, f := range files {

@@ -46,7 +46,7 @@ func (x *exchange) openSession(ctx context.Context) error {
 		x.hold.lease.Retry()
 		session, turn, err = x.hold.lease.Session(ctx)
 	}
-	if session != nil && session.Over(x.started) {
+	if session != nil && session.Expired(x.started) {
 		x.hold.lease.Invalidate(session)
 		session, turn, err = x.hold.lease.Session(ctx)
 	}

@@ -123,7 +123,7 @@ func readUpTo(body io.Reader, length int64) ([]byte, error) {
 // stripBody removes borrowed credentials from a body that is to carry the
 // session. It sets x.inBody and leaves other bodies alone.
 func (x *exchange) stripBody(q adapters.Query) error {
-	if !x.adapter.PutsJSON() || x.in.Body == nil {
+	if !x.adapter.PutsSessionInBody() || x.in.Body == nil {
 		return nil
 	}
 

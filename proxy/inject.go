@@ -16,7 +16,7 @@ func (x *exchange) inject() {
 		TLS: x.publicScheme() == "https", Fields: requestReadableText(x.out.Fields), Cookies: x.cookies,
 		Count: x.count, Intent: x.intent, Now: x.started,
 	}
-	inBody := x.adapter.PutsJSON() && x.body != nil && x.bodyComplete
+	inBody := x.adapter.PutsSessionInBody() && x.body != nil && x.bodyComplete
 	if inBody {
 		r.Body = x.body
 	}

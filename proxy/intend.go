@@ -7,7 +7,7 @@ import "context"
 // both are checked again before anything is sent.
 func (x *exchange) intend(ctx context.Context) error {
 	r := x.record("intent")
-	if x.adapter.Counts() {
+	if x.adapter.CountsRequests() {
 		x.count = x.hold.count.Add(1)
 		r.Count = x.count
 	}

@@ -44,7 +44,7 @@ func (s *Server) establishSession(turn *lease.Login[*adapters.Session], t *task,
 	}
 
 	d := at.adapter.Login(secret, pinned)
-	d.At(at.scheme, at.home.Authority)
+	d.UseHost(at.scheme, at.home.Authority)
 	session, err := s.logIn(ctx, t, h, at, d, intent.ID())
 	var e *wire.Error
 	if errors.As(err, &e) && !e.Sent {
@@ -141,7 +141,7 @@ func (s *Server) sendStep(ctx context.Context, h *hold, at *site, step *adapters
 	if step.Authority != "" {
 		target.Authority = step.Authority
 	}
-	if step.Away {
+	if step.External {
 		target.Scheme, target.Addr = step.Scheme, ""
 	}
 	resp, err := h.pool.RoundTrip(ctx, &target, stepRequest(step, &target))

@@ -31,7 +31,7 @@ func wildcard(t *testing.T, adapter string) *policy.Grant {
 }
 
 func TestI7NoWildcardGrantsAPrivilegedActionOfAShippedAdapter(t *testing.T) {
-	all, err := adapters.Shipped()
+	all, err := adapters.LoadLibrary()
 	if err != nil || len(all) < 3 {
 		t.Fatal(len(all), err)
 	}
@@ -112,7 +112,7 @@ var ordinary = map[string]string{
 }
 
 func TestI7TheKeysOfAnAccountAreGrantedByNameOnly(t *testing.T) {
-	all, err := adapters.Shipped()
+	all, err := adapters.LoadLibrary()
 	if err != nil {
 		t.Fatal(err)
 	}

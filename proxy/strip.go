@@ -83,7 +83,7 @@ func (x *exchange) outTrailers() []wire.Field {
 
 	out, cookies, borrowed := x.adapter.Strip(nil, in)
 	for _, c := range cookies {
-		borrowed = append(borrowed, adapters.Borrowed{In: "cookie", Name: c.Name, Value: adapters.Hide(c.Value)})
+		borrowed = append(borrowed, adapters.Borrowed{In: "cookie", Name: c.Name, Value: adapters.NewSecret(c.Value)})
 	}
 	for i := range borrowed {
 		borrowed[i].In = "trailer"

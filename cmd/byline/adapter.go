@@ -28,7 +28,7 @@ func libraryFlag(c *cobra.Command) *bool {
 // adaptersOf reads the adapters in question; problems have been shown when it fails.
 func adaptersOf(c *cobra.Command, library bool) ([]*adapters.Adapter, error) {
 	if library {
-		all, err := adapters.Shipped()
+		all, err := adapters.LoadLibrary()
 		if err != nil {
 			return nil, cli.Failed("library", err, "this build is broken: install another one")
 		}
@@ -67,7 +67,7 @@ func unknownAdapter(name string, all []*adapters.Adapter, library bool) error {
 	if len(names) == 0 {
 		hint = "adapters.dir holds none"
 	}
-	if shipped, err := adapters.Shipped(); !library && err == nil && named(shipped, name) != nil {
+	if shipped, err := adapters.LoadLibrary(); !library && err == nil && named(shipped, name) != nil {
 		hint += "; the one that ships with Byline is shown by: byline adapter show --library " + name
 	}
 	return cli.Failed("adapter", fmt.Errorf("there is no adapter %q", name), hint)

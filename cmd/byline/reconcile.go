@@ -103,7 +103,7 @@ func (f *reconcileFlags) reconcile(c *cobra.Command) (*reports.Reconciliation, e
 	switch {
 	case a == nil:
 		return nil, cli.Failed("reconcile", fmt.Errorf("there is no adapter %q", f.adapter), "byline adapter list shows what there is")
-	case !a.HasLog():
+	case !a.HasHistory():
 		return nil, cli.Failed("reconcile", fmt.Errorf("the adapter %s does not say how the application's history is read", f.adapter), "add a log section: docs/adapters.md")
 	}
 	records, period, err := f.record.Open(c)
@@ -117,7 +117,7 @@ func (f *reconcileFlags) reconcile(c *cobra.Command) (*reports.Reconciliation, e
 	if err != nil {
 		return nil, err
 	}
-	var entries []adapters.LogEntry
+	var entries []adapters.HistoryEntry
 	if f.export != "" {
 		entries, err = f.readExport(a)
 	} else {
@@ -160,7 +160,7 @@ func (f *reconcileFlags) userNames(c *cobra.Command, cfg *configs.Config) (map[s
 	return users, nil
 }
 
-func (f *reconcileFlags) readExport(a *adapters.Adapter) ([]adapters.LogEntry, error) {
+func (f *reconcileFlags) readExport(a *adapters.Adapter) ([]adapters.HistoryEntry, error) {
 	in := io.Reader(os.Stdin)
 	if f.export != "-" {
 		file, err := os.Open(f.export)
@@ -170,7 +170,7 @@ func (f *reconcileFlags) readExport(a *adapters.Adapter) ([]adapters.LogEntry, e
 		defer file.Close()
 		in = file
 	}
-	log := a.Log()
+	log := a.History()
 	entries, err := reports.ReadExport(in, f.format, &log)
 	if err != nil {
 		return nil, cli.Failed("reconcile", fmt.Errorf("%s: %w", f.export, err), "the adapter's log section names the columns")

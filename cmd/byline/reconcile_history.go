@@ -35,12 +35,12 @@ const (
 // readApplication asks the application for its history through the proxy: in a
 // task of its own that may do exactly that, decided and on record like any
 // other.
-func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, a *adapters.Adapter, p reports.Period) ([]adapters.LogEntry, error) {
+func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, a *adapters.Adapter, p reports.Period) ([]adapters.HistoryEntry, error) {
 	host := f.host
 	if host == "" {
 		host = a.Hosts()[0]
 	}
-	log := a.Log()
+	log := a.History()
 	if len(log.Read) == 0 {
 		return nil, cli.Failed("reconcile", fmt.Errorf("the adapter %s says nowhere how the history is asked for", f.adapter), "give an export with --export")
 	}
@@ -74,7 +74,7 @@ func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, 
 	defer client.CloseIdleConnections()
 	p.From, p.To = p.From.Add(-reports.Margin), p.To.Add(reports.Margin)
 	reading := &reading{ctx, client, "https://" + host, &log, p}
-	var entries []adapters.LogEntry
+	var entries []adapters.HistoryEntry
 	for i := range log.Read {
 		more, err := reading.history(&log.Read[i])
 		if err != nil {
@@ -86,10 +86,10 @@ func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, 
 }
 
 // readScope is what the adapter calls its own requests for the history.
-func readScope(a *adapters.Adapter, log *adapters.LogSpec, p reports.Period) (scope []admin.ScopeEntry, err error) {
+func readScope(a *adapters.Adapter, log *adapters.HistorySpec, p reports.Period) (scope []admin.ScopeEntry, err error) {
 	for i := range log.Read {
 		r := &log.Read[i]
-		target, err := r.Sample(p.From, p.To)
+		target, err := r.SamplePath(p.From, p.To)
 		if err != nil {
 			return nil, err
 		}
@@ -136,13 +136,13 @@ type reading struct {
 	ctx    context.Context
 	client *http.Client
 	at     string // scheme and host
-	log    *adapters.LogSpec
+	log    *adapters.HistorySpec
 	p      reports.Period // with its margins
 }
 
 // history is what one of the adapter's requests gives, over all of its pages,
 // and over all things that have a history of their own.
-func (h *reading) history(r *adapters.LogRead) ([]adapters.LogEntry, error) {
+func (h *reading) history(r *adapters.HistoryRead) ([]adapters.HistoryEntry, error) {
 	if r.Each.Get == "" {
 		return h.one(r, nil)
 	}
@@ -154,7 +154,7 @@ func (h *reading) history(r *adapters.LogRead) ([]adapters.LogEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	var entries []adapters.LogEntry
+	var entries []adapters.HistoryEntry
 	for _, item := range all {
 		more, err := h.one(r, item)
 		if err != nil {
@@ -167,7 +167,7 @@ func (h *reading) history(r *adapters.LogRead) ([]adapters.LogEntry, error) {
 
 // one is the history of one item. An entry that stands on two pages, because
 // others came while they were read, counts once.
-func (h *reading) one(r *adapters.LogRead, item map[string]string) (entries []adapters.LogEntry, err error) {
+func (h *reading) one(r *adapters.HistoryRead, item map[string]string) (entries []adapters.HistoryEntry, err error) {
 	seen := map[string]bool{}
 	path := func(next string) (string, error) { return r.Path(h.p.From, h.p.To, item, next) }
 	err = h.pages(path, r.Page, func(items []map[string]string) (more bool, err error) {

@@ -68,7 +68,7 @@ func TestHistoriesOfManyThingsAreReadAsFarAsThePeriodGoes(t *testing.T) {
 	defer app.Close()
 	set, err := adapters.Load([]adapters.Source{{Name: "forge.yaml", Text: []byte(forgeAdapter)}})
 	must(t, err)
-	log := set.ByName("forge").Log()
+	log := set.ByName("forge").History()
 	period := reports.Period{From: from, To: from.Add(time.Hour)}
 	scope, err := readScope(set.ByName("forge"), &log, period)
 	must(t, err)

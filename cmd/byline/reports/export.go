@@ -16,14 +16,14 @@ const maxExportLine = 4 << 20
 // ReadExport reads an application's history from a file: csv, with a heading
 // that names the columns, or jsonl, one JSON object a line. Errors name the
 // line.
-func ReadExport(in io.Reader, format string, log *adapters.LogSpec) ([]adapters.LogEntry, error) {
+func ReadExport(in io.Reader, format string, log *adapters.HistorySpec) ([]adapters.HistoryEntry, error) {
 	if format == "jsonl" {
 		return readLines(in, log)
 	}
 	return readCSV(in, log)
 }
 
-func readCSV(in io.Reader, log *adapters.LogSpec) (entries []adapters.LogEntry, err error) {
+func readCSV(in io.Reader, log *adapters.HistorySpec) (entries []adapters.HistoryEntry, err error) {
 	r := csv.NewReader(skipMark(in))
 	heading, err := r.Read()
 	if errors.Is(err, io.EOF) {
@@ -51,14 +51,14 @@ func readCSV(in io.Reader, log *adapters.LogSpec) (entries []adapters.LogEntry, 
 	}
 }
 
-func readLines(in io.Reader, log *adapters.LogSpec) (entries []adapters.LogEntry, err error) {
+func readLines(in io.Reader, log *adapters.HistorySpec) (entries []adapters.HistoryEntry, err error) {
 	lines := bufio.NewScanner(skipMark(in))
 	lines.Buffer(nil, maxExportLine)
 	for n := 1; lines.Scan(); n++ {
 		if len(lines.Bytes()) == 0 {
 			continue
 		}
-		item, err := adapters.Flatten(lines.Bytes())
+		item, err := adapters.FlattenLine(lines.Bytes())
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
@@ -69,7 +69,7 @@ func readLines(in io.Reader, log *adapters.LogSpec) (entries []adapters.LogEntry
 	return entries, lines.Err()
 }
 
-func interpret(entries []adapters.LogEntry, log *adapters.LogSpec, item map[string]string, line int) ([]adapters.LogEntry, error) {
+func interpret(entries []adapters.HistoryEntry, log *adapters.HistorySpec, item map[string]string, line int) ([]adapters.HistoryEntry, error) {
 	e, ours, err := log.Interpret(item)
 	if err != nil {
 		return nil, fmt.Errorf("line %d: %w", line, err)

@@ -31,8 +31,8 @@ type Act struct {
 
 // Match joins an entry of the application with the request that caused it.
 type Match struct {
-	Entry adapters.LogEntry `json:"entry"`
-	Act   *Act              `json:"act"`
+	Entry adapters.HistoryEntry `json:"entry"`
+	Act   *Act                  `json:"act"`
 }
 
 // Skew is how far the application's clock is ahead of ours, estimated from
@@ -45,14 +45,14 @@ type Skew struct {
 
 // Reconciliation sets the application's history beside the record.
 type Reconciliation struct {
-	Adapter         string              `json:"adapter"`
-	Period          Period              `json:"period"`
-	Skew            Skew                `json:"skew"`
-	Tolerance       time.Duration       `json:"tolerance_ns"` // within which times count as the same
-	Matched         []Match             `json:"matched"`
-	RecordOnly      []*Act              `json:"record_only"`      // requests that changed nothing, or whose entry is missing
-	ApplicationOnly []adapters.LogEntry `json:"application_only"` // somebody used the account outside Byline
-	Others          int                 `json:"others"`           // entries of users that are no accounts of ours
+	Adapter         string                  `json:"adapter"`
+	Period          Period                  `json:"period"`
+	Skew            Skew                    `json:"skew"`
+	Tolerance       time.Duration           `json:"tolerance_ns"` // within which times count as the same
+	Matched         []Match                 `json:"matched"`
+	RecordOnly      []*Act                  `json:"record_only"`      // requests that changed nothing, or whose entry is missing
+	ApplicationOnly []adapters.HistoryEntry `json:"application_only"` // somebody used the account outside Byline
+	Others          int                     `json:"others"`           // entries of users that are no accounts of ours
 }
 
 // Margin is how much of an application's history is needed before and after a
@@ -68,10 +68,10 @@ const unknownEnd = time.Minute
 // Reconcile joins entries with the record by account, time, action and
 // resource. users maps accounts to their user names at the application; an
 // account that is not in it goes by its own name.
-func Reconcile(records Records, p Period, a *adapters.Adapter, users map[string]string, entries []adapters.LogEntry) (*Reconciliation, error) {
-	j := &join{out: &Reconciliation{Adapter: a.Name(), Period: p, Matched: []Match{}, RecordOnly: []*Act{}, ApplicationOnly: []adapters.LogEntry{}},
+func Reconcile(records Records, p Period, a *adapters.Adapter, users map[string]string, entries []adapters.HistoryEntry) (*Reconciliation, error) {
+	j := &join{out: &Reconciliation{Adapter: a.Name(), Period: p, Matched: []Match{}, RecordOnly: []*Act{}, ApplicationOnly: []adapters.HistoryEntry{}},
 		logged: map[string]bool{}, acts: map[string][]*Act{}, users: users, ours: map[string]bool{}}
-	for _, k := range a.Log().Kinds {
+	for _, k := range a.History().Kinds {
 		for _, action := range k.Actions {
 			j.logged[action] = true
 		}
@@ -90,7 +90,7 @@ func Reconcile(records Records, p Period, a *adapters.Adapter, users map[string]
 			j.out.Others++
 		}
 	}
-	slices.SortStableFunc(own, func(x, y adapters.LogEntry) int { return x.Time.Compare(y.Time) })
+	slices.SortStableFunc(own, func(x, y adapters.HistoryEntry) int { return x.Time.Compare(y.Time) })
 	j.estimate(own)
 	j.match(own, p)
 	j.leftOver(p)
@@ -145,7 +145,7 @@ func (j *join) read(records Records, adapter string) error {
 
 // candidates are the requests that an entry may come from when the clocks are
 // ahead and within of each other.
-func (j *join) candidates(e *adapters.LogEntry, ahead, within time.Duration) (found []*Act) {
+func (j *join) candidates(e *adapters.HistoryEntry, ahead, within time.Duration) (found []*Act) {
 	at := e.Time.Add(-ahead)
 	for _, action := range e.Actions {
 		all := j.acts[plain(e.User)+"\x00"+action] // in the order of Began
@@ -161,7 +161,7 @@ func (j *join) candidates(e *adapters.LogEntry, ahead, within time.Duration) (fo
 
 // estimate takes the distance between entries and requests that most pairs
 // agree on: each entry has one true request, and the false ones scatter.
-func (j *join) estimate(entries []adapters.LogEntry) {
+func (j *join) estimate(entries []adapters.HistoryEntry) {
 	var all []time.Duration
 	for i := range entries {
 		for _, act := range j.candidates(&entries[i], 0, maxSkew) {
@@ -210,8 +210,8 @@ func densest(sorted []time.Duration, width time.Duration) (best []time.Duration)
 //
 // Entries from around the period take part, so that clocks and whole seconds
 // hide nothing at its ends; what is reported lies in it by our clock.
-func (j *join) match(entries []adapters.LogEntry, p Period) {
-	slices.SortStableFunc(entries, func(x, y adapters.LogEntry) int {
+func (j *join) match(entries []adapters.HistoryEntry, p Period) {
+	slices.SortStableFunc(entries, func(x, y adapters.HistoryEntry) int {
 		switch {
 		case x.Many == y.Many:
 			return 0
@@ -238,7 +238,7 @@ func (j *join) match(entries []adapters.LogEntry, p Period) {
 		}
 	}
 	slices.SortStableFunc(j.out.Matched, func(x, y Match) int { return x.Entry.Time.Compare(y.Entry.Time) })
-	slices.SortStableFunc(j.out.ApplicationOnly, func(x, y adapters.LogEntry) int { return x.Time.Compare(y.Time) })
+	slices.SortStableFunc(j.out.ApplicationOnly, func(x, y adapters.HistoryEntry) int { return x.Time.Compare(y.Time) })
 }
 
 // choose prefers requests that can have changed something, then those that
@@ -280,7 +280,7 @@ func plain(s string) string {
 }
 
 // sameResource: an entry that names none may be about any.
-func sameResource(e *adapters.LogEntry, act string) bool {
+func sameResource(e *adapters.HistoryEntry, act string) bool {
 	return e.Resource == "" || plain(e.Resource) == plain(act) ||
 		slices.ContainsFunc(e.Also, func(other string) bool { return plain(other) == plain(act) })
 }

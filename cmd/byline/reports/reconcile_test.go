@@ -46,9 +46,9 @@ func (s *story) deed(method, action, resource string, status int) time.Time {
 	return began.Add(time.Second)
 }
 
-func entry(t *testing.T, a *adapters.Adapter, when time.Time, who, what, page string) adapters.LogEntry {
+func entry(t *testing.T, a *adapters.Adapter, when time.Time, who, what, page string) adapters.HistoryEntry {
 	t.Helper()
-	log := a.Log()
+	log := a.History()
 	e, ours, err := log.Interpret(map[string]string{"when": when.Truncate(time.Second).Format(time.DateTime), "who": who, "what": what, "page": page, "n": page + what})
 	if err != nil || !ours {
 		t.Fatal(ours, err)
@@ -61,7 +61,7 @@ func TestReconcileFindsWhatHappenedOutside(t *testing.T) {
 	for _, ahead := range []time.Duration{0, 3 * time.Minute, -4 * time.Minute} {
 		t.Run(fmt.Sprint("application ahead by ", ahead), func(t *testing.T) {
 			var s story
-			var entries []adapters.LogEntry
+			var entries []adapters.HistoryEntry
 			for i := range 40 {
 				page := fmt.Sprintf("Page_%d", i%7)
 				at := s.deed("POST", "page.edit", "page/"+page, 302)
@@ -72,7 +72,7 @@ func TestReconcileFindsWhatHappenedOutside(t *testing.T) {
 			entries = append(entries, entry(t, a, at.Add(ahead), "Agent 01", "move", "A"), entry(t, a, at.Add(ahead), "Agent 01", "move-talk", "A"))
 			s.deed("POST", "page.edit", "page/Conflict", 200) // changed nothing
 			s.deed("POST", "page.edit", "page/Broken", 500)
-			outside := []adapters.LogEntry{
+			outside := []adapters.HistoryEntry{
 				entry(t, a, day.Add(5*time.Minute+30*time.Second+ahead), "agent_01", "edit", "Page 1"), // between two of ours
 				entry(t, a, day.Add(6*time.Hour+ahead), "agent-01", "edit", "Page 2"),
 			}
@@ -112,7 +112,7 @@ func TestReconcileLetsEntriesShareARequestLast(t *testing.T) {
 	for _, order := range [][]string{{"touch", "edit"}, {"edit", "touch"}} {
 		var s story
 		at := s.deed("POST", "page.edit", "page/A", 302)
-		var entries []adapters.LogEntry
+		var entries []adapters.HistoryEntry
 		for _, what := range order {
 			entries = append(entries, entry(t, a, at, "agent-01", what, "A"))
 		}
@@ -125,7 +125,7 @@ func TestReconcileLetsEntriesShareARequestLast(t *testing.T) {
 
 func TestReadExport(t *testing.T) {
 	a := logged(t)
-	log := a.Log()
+	log := a.History()
 	csv := "\ufeffwhen,who,what,page,n\r\n2026-11-02 09:00:00,agent-01,edit,A,1\r\n2026-11-02 09:00:01,agent-01,view,A,2\r\n\"2026-11-02T09:00:02Z\",agent-01,move-x,\"B, or C\",3\r\n"
 	jsonl := `{"when":"2026-11-02 09:00:00","who":"agent-01","what":"edit","page":"A","n":1}` + "\n\n" + `{"when":"2026-11-02T09:00:02Z","who":"agent-01","what":"move-x","n":3}` + "\n"
 	for format, text := range map[string]string{"csv": csv, "jsonl": jsonl} {

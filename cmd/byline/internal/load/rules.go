@@ -99,7 +99,7 @@ func FilesIn(dir, key string, found *Problems, suffixes ...string) (paths []stri
 // when a task first needs them.
 func CheckUpstream(a *adapters.Adapter, found *Problems) {
 	for _, p := range proxy.CheckUpstream(a.Upstream()) {
-		found.Add("%s: %v", a.Where(p.Key), p)
+		found.Add("%s: %v", a.Position(p.Key), p)
 	}
 }
 
