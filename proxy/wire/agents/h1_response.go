@@ -87,8 +87,8 @@ func (c *h1Conn) sendCounted(d *delivery, head []byte, buf *buffers.Buffer) erro
 	whole := left <= int64(cap(buf)-len(head))
 	var g cork.Batch
 	var source cork.RecordProbe
-	if body, ok := d.resp.Body.(interface{ Waiting() cork.RecordProbe }); ok && !whole {
-		g, source = cork.NewBatch(c.conn), body.Waiting()
+	if body, ok := d.resp.Body.(cork.Probed); ok && !whole {
+		g, source = cork.NewBatch(c.conn), body.RecordProbe()
 		defer g.After(false) //nolint:errcheck // after an error alone: what had come goes out before the connection is cut
 	}
 	for at := len(head); left > 0 || at > 0; at = 0 {

@@ -128,7 +128,9 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Waiting is where more of the body arrives.
+var _ cork.Probed = (*stream)(nil)
+
+// RecordProbe returns a probe of the connection on which the body arrives.
 func (s *stream) RecordProbe() cork.RecordProbe { return cork.NewRecordProbe(s.x.u.Conn) }
 
 // Close may be called at any time, also beside a Read, which it ends. A body

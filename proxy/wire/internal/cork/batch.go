@@ -95,3 +95,9 @@ func (p RecordProbe) HasRecord() bool {
 	})
 	return err == nil && has
 }
+
+// Probed is a body that knows the connection on which its bytes arrive.
+type Probed interface {
+	// RecordProbe returns a probe of that connection.
+	RecordProbe() RecordProbe
+}
