@@ -10,131 +10,170 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/byline-proxy/byline/proxy/internal/durable"
 )
 
-// TileDir is a folder in the form of C2SP tlog-tiles: tile/ and, if it is an
-// export, tile/entries/. It is derived from the segments and can be made again
-// from them, so nothing in it is synced, and nothing that is read from it is
-// believed before it fits a root that was signed.
+// EntryLevel is the level under which TileDir keeps entry bundles: the lines
+// themselves, TileWidth in a full bundle.
+const EntryLevel = -1
+
+// TileDir is a directory in the form of C2SP tlog-tiles, with tiles below tile/
+// and entry bundles, if it is an export, below tile/entries/.
+//
+// The directory is derived from the segments of a log and can be made again
+// from them. Therefore nothing in it is synced to disk, and readers trust
+// nothing in it before they have checked it against a signed root.
 type TileDir struct{ Dir string }
 
-// path is where a tile lies; level -1 are the entries.
-func (f TileDir) Path(level int, n uint64, width int) string {
-	t := tlog.Tile{H: TileHeight, L: level, N: int64(n), W: width}
-	if level < 0 {
-		return filepath.Join(f.Dir, "tile", "entries", strings.TrimPrefix(t.Path(), "tile/8/data/"))
+// Path returns the path of a tile, or of an entry bundle if level is EntryLevel.
+// A width below TileWidth names a partial tile.
+func (d TileDir) Path(level int, n uint64, width int) string {
+	tile := tlog.Tile{H: TileHeight, L: level, N: int64(n), W: width}
+	if level == EntryLevel {
+		return filepath.Join(d.Dir, "tile", "entries", strings.TrimPrefix(tile.Path(), "tile/8/data/"))
 	}
-	return filepath.Join(f.Dir, "tile", strings.TrimPrefix(t.Path(), "tile/8/"))
+
+	return filepath.Join(d.Dir, "tile", strings.TrimPrefix(tile.Path(), "tile/8/"))
 }
 
-// write puts a tile in place, whole or not at all. A full tile makes the
-// partial ones before it superfluous.
-func (f TileDir) WriteTile(level int, n uint64, width int, b []byte) error {
-	path := f.Path(level, n, width)
+// WriteTile replaces a tile atomically. A full tile removes its partial tiles,
+// whose hashes it holds too.
+func (d TileDir) WriteTile(level int, n uint64, width int, b []byte) error {
+	path := d.Path(level, n, width)
 	if err := replaceFile(path, b); err != nil {
 		return err
 	}
+
 	if width == TileWidth {
-		return os.RemoveAll(path + ".p")
+		return os.RemoveAll(path + partialSuffix)
 	}
+
 	return nil
 }
 
-// WriteFile puts a file of the folder in place, whole or not at all.
-func (f TileDir) WriteFile(name string, b []byte) error {
-	return replaceFile(filepath.Join(f.Dir, name), b)
+// HasFullTile reports whether the full tile exists.
+func (d TileDir) HasFullTile(level int, n uint64) bool {
+	_, err := os.Stat(d.Path(level, n, TileWidth))
+
+	return err == nil
 }
 
+// PartialTiles returns the directory that holds the partial tiles of a tile.
+func (d TileDir) PartialTiles(level int, n uint64) string {
+	return d.Path(level, n, TileWidth) + partialSuffix
+}
+
+// partialSuffix is what C2SP tlog-tiles appends to the path of a full tile for
+// the directory of its partial tiles.
+const partialSuffix = ".p"
+
+// WriteFile replaces the file called name in the directory atomically.
+func (d TileDir) WriteFile(name string, b []byte) error {
+	return replaceFile(filepath.Join(d.Dir, name), b)
+}
+
+// replaceFile replaces a file and makes its directory if necessary.
 func replaceFile(path string, b []byte) error {
-	tmp := path + ".new"
-	err := os.WriteFile(tmp, b, 0o600)
-	if errors.Is(err, os.ErrNotExist) {
-		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
-			err = os.WriteFile(tmp, b, 0o600)
-		}
-	}
-	if err != nil {
+	err := durable.Replace(path, b, 0o600, durable.Unsynced)
+	if !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return os.Rename(tmp, path)
+
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+
+	return durable.Replace(path, b, 0o600, durable.Unsynced)
 }
 
-// read returns the first width hashes of a tile, from whatever file holds them:
-// partial tiles are removed once the tile is full.
-func (f TileDir) ReadTile(level int, n uint64, width int) ([]byte, error) {
-	want := width * len(Hash{})
-	full := f.Path(level, n, TileWidth)
-	paths := []string{f.Path(level, n, width), full}
-	if partial, err := os.ReadDir(full + ".p"); err == nil {
+// ReadTile returns the first width hashes of a tile. They may come from the
+// full tile or from a wider partial one, because a writer removes partial tiles
+// when the tile is full.
+func (d TileDir) ReadTile(level int, n uint64, width int) ([]byte, error) {
+	paths := []string{d.Path(level, n, width), d.Path(level, n, TileWidth)}
+	partialDir := d.PartialTiles(level, n)
+	if partial, err := os.ReadDir(partialDir); err == nil {
 		for _, e := range partial {
-			if w, err := strconv.Atoi(e.Name()); err == nil && w > width {
-				paths = append(paths, filepath.Join(full+".p", e.Name()))
+			w, err := strconv.Atoi(e.Name())
+			if err == nil && w > width {
+				paths = append(paths, filepath.Join(partialDir, e.Name()))
 			}
 		}
 	}
-	var first error
+
+	want := width * len(Hash{})
+	var firstErr error
 	for _, path := range paths {
 		b, err := os.ReadFile(path)
 		if err == nil && len(b) >= want {
 			return b[:want], nil
 		}
+
 		if err == nil {
-			err = fmt.Errorf("%s: is cut short", path)
+			err = fmt.Errorf("%s: truncated", path)
 		}
-		if first == nil {
-			first = err
+		if firstErr == nil {
+			firstErr = err
 		}
 	}
-	return nil, first
+
+	return nil, firstErr
 }
 
-// edge reads the right edge of the tree of that size.
-func (f TileDir) Frontier(size uint64) (e TileFrontier, err error) {
-	e.Size = size
-	for l := range e.Levels {
+// Frontier reads the right edge of the tree with that many leaves.
+func (d TileDir) Frontier(size uint64) (f TileFrontier, err error) {
+	f.Size = size
+
+	for l := range f.Levels {
 		n := size >> (TileHeight * l)
-		w := int(n % TileWidth)
-		if w == 0 {
+		width := int(n % TileWidth)
+		if width == 0 {
 			continue
 		}
-		b, err := f.ReadTile(l, n/TileWidth, w)
+
+		b, err := d.ReadTile(l, n/TileWidth, width)
 		if err != nil {
 			return TileFrontier{}, err
 		}
 		for part := range slices.Chunk(b, len(Hash{})) {
-			e.Levels[l] = append(e.Levels[l], Hash(part))
+			f.Levels[l] = append(f.Levels[l], Hash(part))
 		}
 	}
-	return e, nil
+
+	return f, nil
 }
 
-// hashes reads hashes of the tree of that size and root. Every tile is checked
-// against the root before one of its hashes is used.
-func (f TileDir) HashReader(size uint64, root Hash) tlog.HashReader {
-	return tlog.TileHashReader(tlog.Tree{N: int64(size), Hash: tlog.Hash(root)}, tileReader{f})
+// HashReader returns a reader of the hashes of the tree with that size and root.
+// It checks each tile against the root before it returns a hash of the tile.
+func (d TileDir) HashReader(size uint64, root Hash) tlog.HashReader {
+	return tlog.TileHashReader(tlog.Tree{N: int64(size), Hash: tlog.Hash(root)}, tileReader{d})
 }
 
-// tileReader is a tlog.TileReader.
-type tileReader struct{ files TileDir }
+// tileReader implements tlog.TileReader.
+type tileReader struct{ dir TileDir }
 
 func (tileReader) Height() int                     { return TileHeight }
 func (tileReader) SaveTiles([]tlog.Tile, [][]byte) {}
-func (r tileReader) ReadTiles(tiles []tlog.Tile) (all [][]byte, err error) {
+
+func (r tileReader) ReadTiles(tiles []tlog.Tile) (data [][]byte, err error) {
 	for _, t := range tiles {
-		b, err := r.files.ReadTile(t.L, uint64(t.N), t.W)
+		b, err := r.dir.ReadTile(t.L, uint64(t.N), t.W)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, b)
+		data = append(data, b)
 	}
-	return all, nil
+
+	return data, nil
 }
 
-// ConcatHashes writes hashes one after the other, as a tile holds them.
+// ConcatHashes returns hashes one after the other, as a tile holds them.
 func ConcatHashes(hashes []Hash) []byte {
 	b := make([]byte, 0, len(hashes)*len(Hash{}))
 	for i := range hashes {
 		b = append(b, hashes[i][:]...)
 	}
+
 	return b
 }

@@ -2,66 +2,84 @@ package merkle
 
 import "math/bits"
 
+// The form of tiles is that of C2SP tlog-tiles.
 const (
-	TileHeight = 8 // as C2SP tlog-tiles has it
-	TileWidth  = 1 << TileHeight
-	tileLevels = 8
+	TileHeight = 8               // levels of the tree that one tile covers
+	TileWidth  = 1 << TileHeight // hashes in a full tile
+	tileLevels = 8               // levels of tiles that 64-bit sizes need
 )
 
-// TileFrontier is the right edge of the tree in tiles: level l holds the roots of full
-// subtrees of 256^l leaves that do not fill a tile yet, left to right, fewer
-// than 256. The zero value is the empty tree.
+// TileFrontier is the right edge of a tree in tiles. The zero value is the
+// empty tree.
 type TileFrontier struct {
-	Size   uint64
+	Size uint64 // leaves of the tree
+
+	// Levels[l] holds the roots of full subtrees of 256^l leaves that do not
+	// fill a tile yet, left to right. There are fewer than TileWidth of them.
 	Levels [tileLevels][]Hash
 }
 
-// add takes the next leaf. full gets each tile that it fills: level, number of
-// the tile in its level, and the 256 hashes, valid during the call.
-func (e *TileFrontier) Add(leaf Hash, full func(level int, n uint64, hashes []Hash) error) error {
-	e.Size++
-	for l := range e.Levels {
-		e.Levels[l] = append(e.Levels[l], leaf)
-		if len(e.Levels[l]) < TileWidth {
+// Add appends a leaf. It calls writeTile for each tile that the leaf fills, with
+// the tile's level, its number in the level, and its TileWidth hashes, which are
+// valid during the call. After an error of writeTile the frontier must not be
+// used.
+func (f *TileFrontier) Add(leaf Hash, writeTile func(level int, n uint64, hashes []Hash) error) error {
+	f.Size++
+
+	for l := range f.Levels {
+		f.Levels[l] = append(f.Levels[l], leaf)
+		if len(f.Levels[l]) < TileWidth {
 			break
 		}
-		if err := full(l, e.Size>>(TileHeight*(l+1))-1, e.Levels[l]); err != nil {
+
+		err := writeTile(l, f.Size>>(TileHeight*(l+1))-1, f.Levels[l])
+		if err != nil {
 			return err
 		}
-		leaf = fullRoot(e.Levels[l])
-		e.Levels[l] = e.Levels[l][:0]
+
+		leaf = reduceToRoot(f.Levels[l])
+		f.Levels[l] = f.Levels[l][:0]
 	}
+
 	return nil
 }
 
-// fullRoot is the root over a power of two of hashes; it overwrites them.
-func fullRoot(hashes []Hash) Hash {
+// reduceToRoot returns the root over hashes, whose number is a power of two. It
+// overwrites them.
+func reduceToRoot(hashes []Hash) Hash {
 	for n := len(hashes); n > 1; n /= 2 {
 		for i := range n / 2 {
 			hashes[i] = nodeHash(&hashes[2*i], &hashes[2*i+1])
 		}
 	}
+
 	return hashes[0]
 }
 
-// tree is the same tree as a compact range.
-func (e *TileFrontier) Tree() *Tree {
-	t := &Tree{size: e.Size}
-	for l, hashes := range e.Levels {
+// Tree returns the tree that the frontier belongs to.
+func (f *TileFrontier) Tree() *Tree {
+	t := &Tree{size: f.Size}
+
+	for l, hashes := range f.Levels {
 		for len(hashes) > 0 {
-			n := 1 << (bits.Len(uint(len(hashes))) - 1) // the largest full subtree comes first
-			t.nodes[TileHeight*l+bits.TrailingZeros(uint(n))] = fullRoot(append([]Hash(nil), hashes[:n]...))
+			// Of the subtrees in a tile the largest full one comes first.
+			n := 1 << (bits.Len(uint(len(hashes))) - 1)
+			level := TileHeight*l + bits.TrailingZeros(uint(n))
+
+			t.nodes[level] = reduceToRoot(append([]Hash(nil), hashes[:n]...))
 			hashes = hashes[n:]
 		}
 	}
+
 	return t
 }
 
-// clone is independent of e.
-func (e *TileFrontier) Clone() TileFrontier {
-	c := TileFrontier{Size: e.Size}
-	for l := range e.Levels {
-		c.Levels[l] = append([]Hash(nil), e.Levels[l]...)
+// Clone returns a copy that shares no memory with f.
+func (f *TileFrontier) Clone() TileFrontier {
+	c := TileFrontier{Size: f.Size}
+	for l := range f.Levels {
+		c.Levels[l] = append([]Hash(nil), f.Levels[l]...)
 	}
+
 	return c
 }
