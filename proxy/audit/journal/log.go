@@ -30,7 +30,7 @@ var (
 // unasked is how long records lie in memory when nobody waits for them.
 const unasked = 5 * time.Millisecond
 
-const maxPending = segment.MaxTorn / 2 // bytes that may wait for the disk
+const maxPending = segment.MaxTornTail / 2 // bytes that may wait for the disk
 
 // Log appends records to a folder. Its methods may be called concurrently.
 type Log struct {

@@ -9,48 +9,70 @@ import (
 	"strings"
 )
 
-// Name is the name of the segment whose first line has that seq.
-func Name(first uint64) string { return fmt.Sprintf("seg-%020d.jsonl", first) }
+const (
+	namePrefix = "seg-"
+	nameSuffix = ".jsonl"
+)
 
-// File is one segment.
-type File struct {
-	Path  string
-	First uint64 // seq of its first line
-	Size  int64
+// Name returns the file name of the segment whose first line has the number
+// first. Names sort by that number.
+func Name(first uint64) string {
+	return fmt.Sprintf(namePrefix+"%020d"+nameSuffix, first)
 }
 
-// List lists the folder's segments in order. Other files are none of its
-// business, but a name that only looks like a segment is an error.
+// File is one segment in a directory.
+type File struct {
+	Path  string
+	First uint64 // number of its first line
+	Size  int64  // bytes when it was listed, preallocated zeros included
+}
+
+// List returns the segments of the log in dir, in order. It ignores other files,
+// but fails if a name begins like that of a segment and is not one.
 func List(dir string) ([]File, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	var out []File
+
+	var files []File
 	for _, e := range entries {
-		digits, ok := strings.CutPrefix(e.Name(), "seg-")
+		digits, ok := strings.CutPrefix(e.Name(), namePrefix)
 		if !ok {
 			continue
 		}
-		first, err := strconv.ParseUint(strings.TrimSuffix(digits, ".jsonl"), 10, 64)
+		first, err := strconv.ParseUint(strings.TrimSuffix(digits, nameSuffix), 10, 64)
 		if err != nil || Name(first) != e.Name() {
-			return nil, fmt.Errorf("%s: not a segment's name", e.Name())
+			return nil, fmt.Errorf("%s: not a segment name", e.Name())
 		}
-		fi, err := e.Info()
+		info, err := e.Info()
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, File{filepath.Join(dir, e.Name()), first, fi.Size()})
+		files = append(files, File{filepath.Join(dir, e.Name()), first, info.Size()})
 	}
-	slices.SortFunc(out, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	return out, nil
+
+	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+
+	return files, nil
 }
 
-// IndexOf is the segment that holds the line with that seq; -1: none.
-func IndexOf(segs []File, seq uint64) int {
-	i := len(segs) - 1
-	for i >= 0 && segs[i].First > seq {
+// IndexOf returns the index of the segment that holds the line with number seq
+// if the log is that long, or -1 if all segments begin later.
+func IndexOf(files []File, seq uint64) int {
+	i := len(files) - 1
+	for i >= 0 && files[i].First > seq {
 		i--
 	}
+
 	return i
+}
+
+// TotalSize returns the sum of the sizes of files, in bytes.
+func TotalSize(files []File) (total int64) {
+	for _, f := range files {
+		total += f.Size
+	}
+
+	return total
 }

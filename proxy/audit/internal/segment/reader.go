@@ -6,100 +6,115 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 )
 
-// MaxLine bounds a line, so that readers need a bounded buffer and a C2SP
-// tlog-tiles entry, whose length has 16 bits, can hold it.
+// MaxLine is the greatest length of a line in bytes, without its newline. It
+// bounds the buffers of readers and fits the 16-bit length of an entry in C2SP
+// tlog-tiles.
 const MaxLine = 1<<16 - 1
 
-// TornTail is the tail of a segment that was never acknowledged: a last line
-// without its end, or lines with holes of zeros where the disk had not come to
-// yet. A line of JSON holds no zero byte, so the two cannot be taken for each
-// other.
+// MaxTornTail is the greatest length of a torn tail in bytes. A writer has at
+// most one group of lines under way, which is shorter.
+const MaxTornTail = 32 << 20
+
+// ErrLongLine is returned for a line that is longer than MaxLine.
+var ErrLongLine = fmt.Errorf("line is longer than %d bytes", MaxLine)
+
+// TornTail is the error for the end of a segment that was never acknowledged: a
+// last line without its newline, or lines with zeros where the disk had not
+// written yet. Lines hold JSON, which has no zero bytes, so a torn tail cannot
+// be mistaken for lines.
 type TornTail struct {
-	Offset int64 // where it begins
-	Bytes  int64 // up to its last byte that is not zero
+	Offset int64 // where the tail begins in the segment
+	Bytes  int64 // length up to the last byte that is not zero
 }
 
 func (t *TornTail) Error() string {
 	return fmt.Sprintf("unfinished: %d bytes at offset %d", t.Bytes, t.Offset)
 }
 
-// MaxTorn bounds a torn tail, in bytes: it is one group.
-const MaxTorn = 32 << 20
-
-var ErrLongLine = fmt.Errorf("line is longer than %d bytes", MaxLine)
-
-// Reader reads a segment's lines in bounded memory.
+// Reader reads the lines of a segment in bounded memory.
 type Reader struct {
-	r      *bufio.Reader
-	buf    []byte // 0x00 and the line
-	Offset int64  // of the next line
-	Lines  int    // lines read
+	Offset int64 // of the next line
+	Lines  int   // lines read so far
 
-	whole bool // whole lines alone matter: what follows them is io.EOF, without a look at it
+	in         *bufio.Reader
+	buf        []byte // 0x00 and the current line
+	ignoreTail bool   // what follows the last whole line is io.EOF, unread
 }
 
-func NewReader(r io.Reader) *Reader {
-	return &Reader{r: bufio.NewReaderSize(r, 256<<10), buf: make([]byte, 1, 4096)}
+// NewReader returns a reader that examines what follows the last whole line, for
+// readers that verify or repair a segment.
+func NewReader(in io.Reader) *Reader {
+	return &Reader{in: bufio.NewReaderSize(in, 256<<10), buf: make([]byte, 1, 4096)}
 }
 
-// NewLiveReader is NewReader for who reads a log that others write, and lets torn
-// tails be: segments are filled with zeros far ahead.
-func NewLiveReader(r io.Reader) *Reader {
-	l := NewReader(r)
-	l.whole = true
-	return l
+// NewLiveReader returns a reader that reports io.EOF after the last whole line
+// and does not read what follows, for readers of a segment that a writer may
+// still fill.
+func NewLiveReader(in io.Reader) *Reader {
+	r := NewReader(in)
+	r.ignoreTail = true
+
+	return r
 }
 
-// next returns the next line without newline and with a 0x00 in front, valid
-// until the next call; io.EOF at the end or where only zeros follow; *Torn.
-func (l *Reader) Next() ([]byte, error) {
-	l.buf = l.buf[:1]
+// Next returns the next line with 0x00 in front of it and without its newline.
+// The slice is valid until the next call.
+//
+// The error is io.EOF at the end, or where only zeros follow, a *TornTail, or
+// ErrLongLine.
+func (r *Reader) Next() ([]byte, error) {
+	r.buf = r.buf[:1]
+
 	for {
-		part, err := l.r.ReadSlice('\n')
-		l.buf = append(l.buf, part...)
+		part, err := r.in.ReadSlice('\n')
+		r.buf = append(r.buf, part...)
 		if err == nil {
 			break
 		}
+
 		if errors.Is(err, io.EOF) {
-			return nil, l.ScanTail()
+			return nil, r.ScanTail()
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return nil, err
 		}
-		if len(l.buf) > MaxLine+1 {
-			if bytes.IndexByte(l.buf[1:], 0) >= 0 {
-				return nil, l.ScanTail()
+		if len(r.buf) > MaxLine+1 {
+			if bytes.IndexByte(r.buf[1:], 0) >= 0 {
+				return nil, r.ScanTail()
 			}
 			return nil, ErrLongLine
 		}
 	}
-	if bytes.IndexByte(l.buf[1:], 0) >= 0 {
-		return nil, l.ScanTail()
+
+	if bytes.IndexByte(r.buf[1:], 0) >= 0 {
+		return nil, r.ScanTail()
 	}
-	l.Offset += int64(len(l.buf) - 1)
-	l.Lines++
-	return l.buf[:len(l.buf)-1], nil
+
+	r.Offset += int64(len(r.buf) - 1)
+	r.Lines++
+
+	return r.buf[:len(r.buf)-1], nil
 }
 
-// tail says what the rest is, beginning with what is in buf.
-func (l *Reader) ScanTail() error {
-	if l.whole {
+// ScanTail reads the rest of the segment, beginning with the bytes that Next has
+// buffered. It returns io.EOF if the rest holds only zeros, else a *TornTail.
+func (r *Reader) ScanTail() error {
+	if r.ignoreTail {
 		return io.EOF
 	}
-	last, at := int64(0), int64(0)
-	part := l.buf[1:]
+
+	var length, last int64 // of the tail, and up to its last byte that is not zero
+	part := r.buf[1:]
 	block := make([]byte, 64<<10)
 	for {
-		if !allZero(part) {
-			if n := len(bytes.TrimRight(part, "\x00")); n > 0 {
-				last = at + int64(n)
-			}
+		if !isZero(part) {
+			last = length + int64(len(bytes.TrimRight(part, "\x00")))
 		}
-		at += int64(len(part))
-		n, err := l.r.Read(block)
+		length += int64(len(part))
+
+		n, err := r.in.Read(block)
 		part = block[:n]
 		if n == 0 && errors.Is(err, io.EOF) {
 			break
@@ -108,55 +123,27 @@ func (l *Reader) ScanTail() error {
 			return err
 		}
 	}
-	if last == 0 {
+
+	switch {
+	case last == 0:
 		return io.EOF
+	case last > MaxTornTail:
+		return fmt.Errorf("%d bytes at offset %d are not records and too many for a torn group", last, r.Offset)
 	}
-	if last > MaxTorn {
-		return fmt.Errorf("%d bytes at offset %d are no records and too many for a torn group", last, l.Offset)
-	}
-	return &TornTail{l.Offset, last}
+
+	return &TornTail{r.Offset, last}
 }
 
 var zeros [64 << 10]byte
 
-func allZero(b []byte) bool {
+// isZero reports whether b holds only zero bytes.
+func isZero(b []byte) bool {
 	for len(b) > len(zeros) {
 		if !bytes.Equal(b[:len(zeros)], zeros[:]) {
 			return false
 		}
 		b = b[len(zeros):]
 	}
+
 	return bytes.Equal(b, zeros[:len(b)])
-}
-
-// CountLines counts the whole lines of the segment at path.
-func CountLines(path string) (int, error) {
-	n := 0
-	err := EachLine(path, func([]byte) error { n++; return nil })
-	return n, err
-}
-
-// ErrStop is what do returns to [EachLine] to end it; EachLine returns it.
-var ErrStop = errors.New("enough")
-
-// EachLine calls do with each whole line of the segment at path.
-func EachLine(path string, do func(line []byte) error) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	in := NewLiveReader(f)
-	for {
-		line, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		if err := do(line[1:]); err != nil {
-			return fmt.Errorf("%s line %d: %w", path, in.Lines, err)
-		}
-	}
 }
