@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,136 +8,162 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/merkle"
 )
 
-func lineHash(line []byte) merkle.Hash { return sha256.Sum256(line) }
-
-// Chain follows the chain line by line and checks all that the public key can
-// show. Writer and verifier use the same one.
+// Chain follows a log line by line and checks everything that the public key can
+// show. Verifiers use it, and the writer when it opens or repairs a log. The
+// zero value with a Key begins at the first line of a log.
+//
+// The exported fields say where the log stands after the lines that were
+// checked. Callers only read them.
 type Chain struct {
-	Key            PublicKey   // of the next checkpoint
-	LaterKeys      []PublicKey // those that took over
-	Seq            uint64
-	Head           merkle.Hash
-	Tree           merkle.Tree
-	LastUS         int64
-	Tasks          TaskCounts
-	LastCheckpoint *Checkpoint // nil: none yet
-	Unsealed       uint64      // lines after it
-	Closed         bool        // the last line is a closing checkpoint
+	Key       PublicKey   // signs the next checkpoint
+	LaterKeys []PublicKey // keys that the log announced, in order
+
+	Seq    uint64      // number of the next line
+	Head   merkle.Hash // leaf hash of the last line
+	Tree   merkle.Tree
+	LastUS int64 // time of the last line, microseconds since 1970
+	Tasks  TaskCounts
+
+	LastCheckpoint *Checkpoint // nil if there was none yet
+	Unsealed       uint64      // lines after LastCheckpoint
+	Closed         bool        // the last line is a checkpoint with CodeClose
 }
 
-// parsed is what can be told of a line by itself, in any order.
-type parsed struct {
-	view
+// parsedLine is a line with everything that can be told without its neighbours.
+// Therefore lines can be parsed in any order and concurrently.
+type parsedLine struct {
+	lineHead
 	line []byte
 	leaf merkle.Hash
-	err  error
+	err  error // why the line is not a record; nil if it is one
 }
 
-// parse takes a line with a 0x00 in front of it.
-func (p *parsed) parse(prefixed []byte) {
+// parse parses a line that has 0x00 in front of it.
+func (p *parsedLine) parse(prefixed []byte) {
 	p.line = prefixed[1:]
-	p.err = scan(p.line, &p.view, nil)
+	p.err = scanLine(p.line, &p.lineHead, nil)
 	p.leaf = merkle.LeafHash(prefixed)
 }
 
-// CheckLine takes the next line, with a 0x00 in front of it.
-func (w *Chain) CheckLine(prefixed []byte) error {
-	var p parsed
+// isCheckpoint reports whether the line is a checkpoint record.
+func (p *parsedLine) isCheckpoint() bool { return string(p.kind) == KindCheckpoint }
+
+// CheckLine checks the next line, which has 0x00 in front of it. After an error
+// the chain must not be used.
+func (c *Chain) CheckLine(prefixed []byte) error {
+	var p parsedLine
 	p.parse(prefixed)
-	return w.take(&p)
+
+	return c.check(&p)
 }
 
-// take takes the next line.
-func (w *Chain) take(p *parsed) error {
+// check checks the next line and moves past it.
+func (c *Chain) check(p *parsedLine) error {
+	mayHaveCheckpoint := p.isCheckpoint() || string(p.kind) == KindCosigned
 	switch {
 	case p.err != nil:
 		return p.err
-	case p.seq != w.Seq:
-		return fmt.Errorf("seq is %d, want %d: records are missing, repeated or out of order", p.seq, w.Seq)
-	case p.prev != w.Head:
+	case p.seq != c.Seq:
+		return fmt.Errorf("seq is %d, want %d: records are missing, repeated or out of order", p.seq, c.Seq)
+	case p.prev != c.Head:
 		return errors.New("prev is not the hash of the line before: one of the two was changed")
-	case p.us < w.LastUS:
-		return errors.New("time is before that of the line before")
-	case p.signed != (string(p.kind) == KindCheckpoint || string(p.kind) == KindCosigned):
-		return errors.New("a checkpoint stands on checkpoint and cosigned records, and on no other")
+	case p.us < c.LastUS:
+		return errors.New("time is earlier than in the line before")
+	case p.hasCheckpoint != mayHaveCheckpoint:
+		return errors.New("checkpoint and cosigned records must have a member checkpoint, and no others may")
 	}
-	if err := w.Tasks.take(p); err != nil {
+
+	if err := c.Tasks.check(p); err != nil {
 		return err
 	}
-	w.Closed = false
-	w.Unsealed++
-	if string(p.kind) == KindCheckpoint {
-		if err := w.checkpoint(p); err != nil {
+
+	c.Closed = false
+	c.Unsealed++
+	if p.isCheckpoint() {
+		if err := c.checkCheckpoint(p); err != nil {
 			return err
 		}
 	}
-	w.Head = p.leaf
-	w.Tree.Add(p.leaf)
-	w.Seq++
-	w.LastUS = p.us
+
+	c.Head = p.leaf
+	c.Tree.Add(p.leaf)
+	c.Seq++
+	c.LastUS = p.us
+
 	return nil
 }
 
-// checkpoint checks a checkpoint record against the lines before it.
-func (w *Chain) checkpoint(p *parsed) error {
+// checkCheckpoint checks a checkpoint record against the lines before it.
+func (c *Chain) checkCheckpoint(p *parsedLine) error {
 	r, err := ParseRecord(p.line)
 	if err != nil {
 		return err
 	}
-	c, err := ParseCheckpoint(r.Checkpoint, w.Key)
+	cp, err := ParseCheckpoint(r.Checkpoint, c.Key)
 	if err != nil {
 		return err
 	}
-	if w.LastCheckpoint != nil && c.Origin != w.LastCheckpoint.Origin {
-		return fmt.Errorf("checkpoint: origin is %q, before it was %q", c.Origin, w.LastCheckpoint.Origin)
-	}
-	root := w.Tree.Root()
+
+	root := c.Tree.Root()
 	switch {
-	case c.Size != w.Seq:
-		return fmt.Errorf("checkpoint: signed for %d lines, stands after %d", c.Size, w.Seq)
-	case c.Root != root.Base64(), c.Head != w.Head.Hex():
+	case c.LastCheckpoint != nil && cp.Origin != c.LastCheckpoint.Origin:
+		return fmt.Errorf("checkpoint: origin is %q, before it was %q", cp.Origin, c.LastCheckpoint.Origin)
+	case cp.Size != c.Seq:
+		return fmt.Errorf("checkpoint: it signs %d lines and follows %d", cp.Size, c.Seq)
+	case cp.Root != root.Base64(), cp.Head != c.Head.Hex():
 		return errors.New("checkpoint: the lines before it are not those that were signed")
-	}
-	if c.Record != CheckpointRecordHash(r, w.Seq, w.Head, p.us).Hex() {
+	case cp.Record != CheckpointRecordHash(r, c.Seq, c.Head, p.us).Hex():
 		return errors.New("checkpoint: the record around it is not the one that was signed")
+	case !slices.Equal(c.Tree.Frontier(), r.Frontier):
+		return errors.New("checkpoint: the frontier does not match the lines before it")
 	}
-	if !slices.Equal(w.Tree.Frontier(), r.Frontier) {
-		return errors.New("checkpoint: frontier is not that of the tree")
-	}
-	if err := w.follow(&r, c); err != nil {
+
+	if err := c.changeKey(&r, cp); err != nil {
 		return err
 	}
-	w.LastCheckpoint, w.Unsealed, w.Closed = &c, 0, r.Code == CodeClose
+
+	c.LastCheckpoint = &cp
+	c.Unsealed = 0
+	c.Closed = r.Code == CodeClose
+
 	return nil
 }
 
-// follow goes over to the key that r announces, if it announces one. The old
-// key signed the announcement, and the new one too: who announced it has it.
-func (w *Chain) follow(r *Record, c Checkpoint) error {
+// changeKey replaces the key if the checkpoint record r announces another. The
+// old key signed the announcement. The new key must have signed it too, which
+// shows that whoever announced the key holds it.
+func (c *Chain) changeKey(r *Record, cp Checkpoint) error {
 	if (r.Code == CodeKey) != (r.Key != "") {
-		return errors.New("checkpoint: a key is announced by a checkpoint with code key, and by no other")
+		return errors.New("checkpoint: checkpoints with code key must announce a key, and no others may")
 	}
 	if r.Key == "" {
 		return nil
 	}
+
 	next, err := ParsePublicKey(r.Key)
 	if err != nil {
 		return fmt.Errorf("checkpoint: the announced key: %w", err)
 	}
-	if next.Name != c.Origin {
-		return fmt.Errorf("checkpoint: the announced key is that of %q", next.Name)
+	if next.Name != cp.Origin {
+		return fmt.Errorf("checkpoint: the announced key belongs to %q", next.Name)
 	}
 	if _, err := ParseCheckpoint(r.Checkpoint, next); err != nil {
 		return fmt.Errorf("checkpoint: the announced key did not sign it: %w", err)
 	}
-	w.Key, w.LaterKeys = next, append(w.LaterKeys, next)
+
+	c.Key = next
+	c.LaterKeys = append(c.LaterKeys, next)
+
 	return nil
 }
 
-// Resume lets a walk begin at a segment: its first line is a checkpoint, whose
-// signature vouches for the frontier and the chain head that the walk needs. A
-// checkpoint that announced the key is signed by it, too.
-func (w *Chain) Resume(prefixed []byte) error {
+// Resume lets a chain begin at a segment other than the first. prefixed is the
+// segment's first line with 0x00 in front of it. The line is a checkpoint, whose
+// signature vouches for the frontier and the hash that the chain needs. If it
+// announces a key, c.Key may be that key, because it signed the line as well.
+//
+// The caller must pass the same line to CheckLine next.
+func (c *Chain) Resume(prefixed []byte) error {
 	r, err := ParseRecord(prefixed[1:])
 	if err != nil {
 		return err
@@ -146,19 +171,24 @@ func (w *Chain) Resume(prefixed []byte) error {
 	if r.Kind != KindCheckpoint {
 		return errors.New("a segment must begin with a checkpoint")
 	}
-	c, err := ParseCheckpoint(r.Checkpoint, w.Key)
+
+	cp, err := ParseCheckpoint(r.Checkpoint, c.Key)
 	if err != nil {
 		return err
 	}
-	t, err := merkle.TreeFromFrontier(c.Size, r.Frontier)
+	tree, err := merkle.TreeFromFrontier(cp.Size, r.Frontier)
 	if err != nil {
 		return err
 	}
-	head, err := merkle.ParseHex(c.Head)
+	head, err := merkle.ParseHex(cp.Head)
 	if err != nil {
 		return err
 	}
-	w.Tree, w.Seq, w.Head = *t, c.Size, head
-	w.Tasks.resumed = true
+
+	c.Tree = *tree
+	c.Seq = cp.Size
+	c.Head = head
+	c.Tasks.resumed = true
+
 	return nil
 }

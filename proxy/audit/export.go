@@ -5,31 +5,51 @@ import (
 	"fmt"
 )
 
-// Export writes the log in dir to the folder out as C2SP tlog-tiles: checkpoint,
-// hash tiles, and entry bundles with the records themselves. Any server of
-// files can serve it. It goes on where an earlier export to the same folder
-// ended, works beside a running server, and reaches to the published checkpoint
-// (without one: to the last in the log). It returns what that checkpoint says;
-// nobody has checked its signature.
+// Export writes the log in dir to the directory out as C2SP tlog-tiles:
+// checkpoint, hash tiles, and entry bundles with the records. Any file server
+// can serve it.
+//
+// Export continues where an earlier export to the same directory ended, and may
+// run while the log is written. It reaches to the published checkpoint or, if
+// there is none, to the last checkpoint in the log, and returns that checkpoint
+// without checking its signature. The error is ErrNotSealed if there is no
+// checkpoint. If progress is not nil it is called with the bytes read and the
+// total.
 func Export(dir, out string, progress func(done, total int64)) (Checkpoint, error) {
-	t, err := OpenTiler(dir, out, true)
+	tiler, err := OpenTiler(dir, out, true)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("audit: export: %w", err)
 	}
-	var upto *Position
-	if _, c, err := TilesOf(dir).Checkpoint(); err == nil {
-		at := Tiler{log: dir}
-		if err := at.position(c.Size + 1); err != nil {
-			return Checkpoint{}, fmt.Errorf("audit: export: %w", err)
-		}
-		upto = &Position{at.segment, at.off, c.Size + 1}
-	}
-	if err := t.Advance(upto, heard(progress)); err != nil {
+	upto, err := afterPublishedCheckpoint(dir)
+	if err != nil {
 		return Checkpoint{}, fmt.Errorf("audit: export: %w", err)
 	}
-	_, c, err := t.files.Checkpoint()
+
+	if err := tiler.Advance(upto, withoutError(progress)); err != nil {
+		return Checkpoint{}, fmt.Errorf("audit: export: %w", err)
+	}
+
+	_, c, err := tiler.tiles.Checkpoint()
 	if err != nil {
 		return c, fmt.Errorf("audit: export: %w", errors.Join(ErrNotSealed, err))
 	}
+
 	return c, nil
+}
+
+// afterPublishedCheckpoint returns the position after the record of the published
+// checkpoint, or nil if none is published.
+func afterPublishedCheckpoint(dir string) (*Position, error) {
+	_, c, err := TilesOf(dir).Checkpoint()
+	if err != nil {
+		return nil, nil
+	}
+
+	seq := c.Size + 1
+	t := Tiler{logDir: dir}
+	if err := t.seek(seq); err != nil {
+		return nil, err
+	}
+
+	return &Position{t.segment, t.off, seq}, nil
 }

@@ -5,20 +5,32 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
+// base32Digits are the digits of IDs, in the order of their values and of their
+// characters (Crockford's alphabet in lower case).
 const base32Digits = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// NewID returns "r_" and 26 base32 characters: 48 bits of milliseconds and 80
-// random bits, so that ids sort by time. It makes no system call (the runtime's
-// ChaCha8 is seeded once); an id is a name, not a secret.
+const (
+	idPrefix     = "r_"
+	idTimeDigits = 10 // 48 bits of milliseconds
+	idLength     = len(idPrefix) + 26
+)
+
+// NewID returns an ID for a record: "r_" and 26 base32 characters. They hold the
+// time in milliseconds and 80 random bits, so that IDs sort by time.
+//
+// NewID makes no system call, because the runtime seeds its generator once. An
+// ID is a name and not a secret.
 func NewID() string {
 	ms := uint64(time.Now().UnixMilli())
 	a, b := rand.Uint64(), rand.Uint64()
-	var id [28]byte
-	id[0], id[1] = 'r', '_'
-	for i := 9; i >= 0; i-- {
+
+	var id [idLength]byte
+	copy(id[:], idPrefix)
+	for i := idTimeDigits - 1; i >= 0; i-- {
 		id[2+i] = base32Digits[ms&31]
 		ms >>= 5
 	}
@@ -28,15 +40,37 @@ func NewID() string {
 		a >>= 5
 		b >>= 5
 	}
+
 	return string(id[:])
 }
 
-// Fingerprint names a value without showing it: HMAC-SHA-256 under key, its
-// first 16 bytes in hex. The same value under the same key has the same name.
+// parseIDTime returns the time at which NewID made an ID. It returns false if
+// the ID is not one of NewID.
+func parseIDTime(id string) (time.Time, bool) {
+	if len(id) != idLength || !strings.HasPrefix(id, idPrefix) {
+		return time.Time{}, false
+	}
+
+	ms := int64(0)
+	for _, b := range []byte(id[2 : 2+idTimeDigits]) {
+		value := strings.IndexByte(base32Digits, b)
+		if value < 0 {
+			return time.Time{}, false
+		}
+		ms = ms<<5 | int64(value)
+	}
+
+	return time.UnixMilli(ms), true
+}
+
+// Fingerprint names a value without showing it: the first 16 bytes, in hex, of
+// its HMAC-SHA-256 under key. Equal values have equal fingerprints under one
+// key.
 func Fingerprint(key []byte, value string) string {
-	m := hmac.New(sha256.New, key)
-	m.Write([]byte(value))
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(value))
 	var sum [sha256.Size]byte
-	m.Sum(sum[:0])
+	mac.Sum(sum[:0])
+
 	return "hmac-sha256:" + hex.EncodeToString(sum[:16])
 }

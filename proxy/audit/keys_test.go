@@ -4,9 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
-	"golang.org/x/mod/sumdb/note"
 )
 
 func FuzzParsePublicKey(f *testing.F) {

@@ -6,17 +6,19 @@ import (
 	"time"
 )
 
-const maxOpen = 100_000 // intents without outcome that are remembered
+// maxOpenIntents bounds the intents without outcome that a verification
+// remembers.
+const maxOpenIntents = 100_000
 
 // Why an intent has no outcome.
 const (
-	WhyInFlight = "in flight" // the log ends here: the exchange goes on, or the writer was killed just now
-	WhyCrash    = "crash"     // the writer was killed afterwards
-	WhyDisk     = "disk"      // recording failed afterwards, and what came then was refused
-	WhyCut      = "cut"       // the log was closed before the exchange had ended
+	WhyInFlight = "in flight" // the log ends here: the exchange continues, or the writer has just been killed
+	WhyCrash    = "crash"     // the writer was killed later
+	WhyDisk     = "disk"      // recording failed later and outcomes were refused
+	WhyCut      = "cut"       // the log was closed before the exchange ended
 )
 
-// OpenIntent is an intent without outcome: how the exchange went is not known.
+// OpenIntent is an intent without outcome: how the exchange ended is not known.
 type OpenIntent struct {
 	ID   string    `json:"id"`
 	Seq  uint64    `json:"seq"`
@@ -25,63 +27,77 @@ type OpenIntent struct {
 	Why  string    `json:"why"`
 }
 
-// openIntents pairs intents with outcomes, in bounded memory.
+// openIntents pairs intents with outcomes in bounded memory. The zero value is
+// ready to use.
 type openIntents struct {
-	fresh   map[string]*OpenIntent // since the last recovery or close
-	lost    map[string]*OpenIntent // before it: with a reason
-	more    int
-	firstUS int64
-	some    bool
+	pending  map[string]*OpenIntent // since the last recovery or close, by ID
+	lost     map[string]*OpenIntent // before that, with the reason
+	unlisted int                    // intents over maxOpenIntents
 }
 
-// take looks at the next line.
-func (o *openIntents) take(p *parsed) {
-	if !o.some {
-		o.firstUS, o.some, o.fresh, o.lost = p.us, true, map[string]*OpenIntent{}, map[string]*OpenIntent{}
-	}
+// add takes the next line of the log into account.
+func (o *openIntents) add(p *parsedLine) {
 	if len(p.intent) > 0 {
-		delete(o.fresh, string(p.intent))
+		delete(o.pending, string(p.intent))
 		delete(o.lost, string(p.intent))
 		return
 	}
+
 	switch string(p.kind) {
 	case "intent":
-		o.add(p)
+		o.addIntent(p)
 	case KindRecovery:
 		why := WhyCrash
 		if string(p.code) == CodeDisk {
 			why = WhyDisk
 		}
-		o.lose(why)
+		o.losePending(why)
 	case KindCheckpoint:
 		if string(p.code) == CodeClose {
-			o.lose(WhyCut)
+			o.losePending(WhyCut)
 		}
 	}
 }
 
-func (o *openIntents) add(p *parsed) {
-	if len(o.fresh)+len(o.lost) >= maxOpen {
-		o.more++
+func (o *openIntents) addIntent(p *parsedLine) {
+	if len(o.pending)+len(o.lost) >= maxOpenIntents {
+		o.unlisted++
 		return
 	}
-	o.fresh[string(p.id)] = &OpenIntent{ID: unescape(p.id), Seq: p.seq, Time: time.UnixMicro(p.us).UTC(), Task: unescape(p.task)}
+
+	if o.pending == nil {
+		o.pending = map[string]*OpenIntent{}
+	}
+	o.pending[string(p.id)] = &OpenIntent{
+		ID:   unescape(p.id),
+		Seq:  p.seq,
+		Time: time.UnixMicro(p.us).UTC(),
+		Task: unescape(p.task),
+	}
 }
 
-func (o *openIntents) lose(why string) {
-	for id, i := range o.fresh {
-		i.Why = why
-		o.lost[id] = i
+// losePending gives all pending intents a reason.
+func (o *openIntents) losePending(why string) {
+	if o.lost == nil {
+		o.lost = map[string]*OpenIntent{}
 	}
-	clear(o.fresh)
+	for id, intent := range o.pending {
+		intent.Why = why
+		o.lost[id] = intent
+	}
+
+	clear(o.pending)
 }
 
-// list is what is open at the end of the log, in order.
-func (o *openIntents) list() (all []OpenIntent, more int) {
-	o.lose(WhyInFlight)
-	for _, i := range o.lost {
-		all = append(all, *i)
+// list returns the intents that are open at the end of the log, in order, and
+// how many more there are.
+func (o *openIntents) list() (open []OpenIntent, unlisted int) {
+	o.losePending(WhyInFlight)
+
+	for _, intent := range o.lost {
+		open = append(open, *intent)
 	}
-	slices.SortFunc(all, func(a, b OpenIntent) int { return cmp.Compare(a.Seq, b.Seq) })
-	return all, o.more
+	slices.SortFunc(open, func(a, b OpenIntent) int { return cmp.Compare(a.Seq, b.Seq) })
+
+	return open, o.unlisted
 }

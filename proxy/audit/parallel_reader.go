@@ -9,116 +9,145 @@ import (
 	"sync"
 )
 
-const blockBytes = 256 << 10 // more than the longest line
+const blockBytes = 256 << 10 // longer than a longest line
 
-// block is a piece of a segment made of whole lines.
+// block is a piece of a segment that consists of whole lines.
 type block struct {
-	buf   []byte // buf[0] is spare: each line has a byte before it
-	off   int64  // in the file, of its first line
-	lines []parsed
-	ready chan struct{}
+	buf    []byte // buf[0] precedes the lines, so that each line has a byte before it
+	off    int64  // offset of the first line in the file
+	lines  []parsedLine
+	parsed chan struct{} // capacity 1: gets a value when lines is filled
 }
 
-// readAhead reads whole lines from the beginning of f, parses and hashes them
-// on all processors, and gives them to take in order, on the caller's
-// goroutine, each with its number from 1 and the offset of its end, until take
-// returns false. It stops without error before what is not a whole line, or
-// holds a zero byte, or is too long, and returns where that is and how many
-// lines came before. What take got is valid only during the call.
-func readAhead(f *os.File, take func(p *parsed, n int, off int64) bool) (off int64, n int, err error) {
+// readLinesParallel reads whole lines from the beginning of f. It parses and
+// hashes them on all processors and calls do with them in order, on the caller's
+// goroutine, each with its number from 1 and the offset after it, until do
+// returns false. The line is valid during the call.
+//
+// It stops without error before the first bytes that are not a whole line, hold
+// a zero byte, or are too long, and returns their offset and the number of lines
+// before them.
+func readLinesParallel(f *os.File, do func(p *parsedLine, n int, end int64) bool) (off int64, n int, err error) {
 	workers := runtime.GOMAXPROCS(0)
-	a := &ahead{f: f, free: make(chan *block, workers+2), work: make(chan *block, workers+2), order: make(chan *block, workers+2), quit: make(chan struct{})}
-	for range workers + 2 {
-		a.free <- &block{buf: make([]byte, 1, blockBytes+1), ready: make(chan struct{}, 1)}
+	blocks := workers + 2
+	r := &parallelReader{
+		f:       f,
+		free:    make(chan *block, blocks),
+		toParse: make(chan *block, blocks),
+		inOrder: make(chan *block, blocks),
+		quit:    make(chan struct{}),
 	}
-	var wg sync.WaitGroup
-	wg.Go(a.read)
+	for range blocks {
+		r.free <- &block{buf: make([]byte, 1, blockBytes+1), parsed: make(chan struct{}, 1)}
+	}
+
+	var running sync.WaitGroup
+	running.Go(r.readBlocks)
 	for range workers {
-		wg.Go(a.parse)
+		running.Go(r.parseBlocks)
 	}
-	defer wg.Wait()
-	defer close(a.quit)
-	for b := range a.order {
-		<-b.ready
-		at := b.off
+	defer running.Wait()
+	defer close(r.quit)
+
+	for b := range r.inOrder {
+		<-b.parsed
+		end := b.off
 		for i := range b.lines {
 			p := &b.lines[i]
-			at += int64(len(p.line)) + 1
-			if n++; !take(p, n, at) {
-				return at, n, nil
+			end += int64(len(p.line)) + 1
+			n++
+			if !do(p, n, end) {
+				return end, n, nil
 			}
 		}
-		off = at
-		a.free <- b
+		off = end
+		r.free <- b
 	}
-	return off, n, a.err
+
+	return off, n, r.err
 }
 
-// ahead is one reading. Blocks go from free to work and order, and back.
-type ahead struct {
-	f                 *os.File
-	free, work, order chan *block
-	quit              chan struct{}
-	err               error // of read; valid once order is closed
+// parallelReader is one call of readLinesParallel. Blocks go from free to
+// toParse and inOrder and back to free.
+type parallelReader struct {
+	f                      *os.File
+	free, toParse, inOrder chan *block
+	quit                   chan struct{}
+	err                    error // of readBlocks; valid once inOrder is closed
 }
 
-func (a *ahead) read() {
-	defer close(a.order)
-	defer close(a.work)
-	var rest []byte // of the last block: the beginning of a line
+// readBlocks fills free blocks with whole lines.
+func (r *parallelReader) readBlocks() {
+	defer close(r.inOrder)
+	defer close(r.toParse)
+
+	var rest []byte // the beginning of a line at the end of the last block
 	off := int64(0)
 	for more := true; more; {
 		var b *block
 		select {
-		case b = <-a.free:
-		case <-a.quit:
+		case b = <-r.free:
+		case <-r.quit:
 			return
 		}
+
 		b.buf = append(b.buf[:1], rest...)
-		n, err := io.ReadFull(a.f, b.buf[len(b.buf):cap(b.buf)])
+		n, err := io.ReadFull(r.f, b.buf[len(b.buf):cap(b.buf)])
 		b.buf = b.buf[:len(b.buf)+n]
 		if err != nil {
 			more = false
 			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-				a.err = err
+				r.err = err
 			}
 		}
+
 		end := len(b.buf)
 		if zero := bytes.IndexByte(b.buf[1:], 0); zero >= 0 {
-			end, more = 1+zero, false
+			end = 1 + zero
+			more = false
 		}
 		end = bytes.LastIndexByte(b.buf[1:end], '\n') + 2
-		if end == 1 { // not one whole line
+		if end == 1 { // no whole line is left
 			return
 		}
+
 		rest = append(rest[:0], b.buf[end:]...)
-		b.buf, b.off = b.buf[:end], off
+		b.buf = b.buf[:end]
+		b.off = off
 		off += int64(end - 1)
+
 		select {
-		case a.work <- b:
-		case <-a.quit:
+		case r.toParse <- b:
+		case <-r.quit:
 			return
 		}
-		a.order <- b // has room for every block
+		r.inOrder <- b // has room for all blocks
 	}
 }
 
-func (a *ahead) parse() {
-	for b := range a.work {
+// parseBlocks parses the lines of blocks.
+func (r *parallelReader) parseBlocks() {
+	for b := range r.toParse {
 		b.lines = b.lines[:0]
 		for at := 1; at < len(b.buf); {
-			n := bytes.IndexByte(b.buf[at:], '\n')
+			length := bytes.IndexByte(b.buf[at:], '\n')
+
+			// Reuse the elements of lines and their memory.
 			if len(b.lines) == cap(b.lines) {
-				b.lines = append(b.lines, parsed{})
+				b.lines = append(b.lines, parsedLine{})
 			} else {
 				b.lines = b.lines[:len(b.lines)+1]
 			}
+
+			// The byte before the line is the newline of the line before, or
+			// buf[0]. It becomes the leaf prefix for a moment.
 			before := b.buf[at-1]
 			b.buf[at-1] = 0
-			b.lines[len(b.lines)-1].parse(b.buf[at-1 : at+n])
+			b.lines[len(b.lines)-1].parse(b.buf[at-1 : at+length])
 			b.buf[at-1] = before
-			at += n + 1
+
+			at += length + 1
 		}
-		b.ready <- struct{}{}
+		b.parsed <- struct{}{}
 	}
 }

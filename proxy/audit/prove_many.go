@@ -5,24 +5,26 @@ import (
 	"fmt"
 	"iter"
 
-	"github.com/byline-proxy/byline/proxy/audit/internal/merkle"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/byline-proxy/byline/proxy/audit/internal/merkle"
 )
 
-// ProveMany makes the bundles of many records of the log in dir under one
-// checkpoint, one after the other, and hands each with its record to yield,
-// whose error ends it. last is the seq of the last of them: tiles that do not
-// reach it are made afresh. Records that no checkpoint covers yet are left out
-// and counted. Should tiles prove to be damaged half way, yield gets records
-// again.
-func ProveMany(dir string, records iter.Seq2[Record, error], last uint64, progress func(done, total int64), yield func(*Record, *InclusionProof) error) (unsealed int, err error) {
-	var stopped error
-	err = withTiles(dir, last, progress, func(files Tiles) error {
+// ProveMany makes the proofs of many records of the log in dir under one
+// checkpoint. It calls yield with each record and its proof; an error of yield
+// ends it. last is the Seq of the last record. For tiles and progress see
+// [Prove].
+//
+// It leaves out records that no checkpoint covers yet and returns their number.
+// If the tiles next to the log turn out to be damaged halfway, ProveMany starts
+// again with new ones, and yield gets the first records a second time.
+func ProveMany(dir string, records iter.Seq2[Record, error], last uint64, progress func(done, total int64),
+	yield func(*Record, *InclusionProof) error) (unsealed int, err error) {
+
+	var yieldErr error
+	err = withTiles(dir, last, progress, func(tiles Tiles) error {
 		unsealed = 0
-		signed, c, err := files.WitnessedCheckpoint()
-		if err != nil || c.Size <= last {
-			signed, c, err = files.Checkpoint() // newer, perhaps with fewer witnesses
-		}
+		signed, c, err := tiles.newestCheckpointOver(last)
 		if err != nil {
 			return err
 		}
@@ -30,7 +32,8 @@ func ProveMany(dir string, records iter.Seq2[Record, error], last uint64, progre
 		if err != nil {
 			return err
 		}
-		hashes := files.HashReader(c.Size, root)
+
+		reader := tiles.HashReader(c.Size, root)
 		for r, err := range records {
 			if err != nil {
 				return err
@@ -39,18 +42,29 @@ func ProveMany(dir string, records iter.Seq2[Record, error], last uint64, progre
 				unsealed++
 				continue
 			}
-			p, err := tlog.ProveRecord(int64(c.Size), int64(r.Seq), hashes)
+
+			hashes, err := tlog.ProveRecord(int64(c.Size), int64(r.Seq), reader)
 			if err != nil {
 				return err
 			}
-			if stopped = yield(&r, &InclusionProof{Index: r.Seq, Line: r.Line(), Proof: texts(p), Note: signed}); stopped != nil {
-				return nil
+			yieldErr = yield(&r, &InclusionProof{
+				Index: r.Seq,
+				Line:  r.Line(),
+				Proof: formatProofHashes(hashes),
+				Note:  signed,
+			})
+			if yieldErr != nil {
+				return nil // not the tiles' fault: do not try others
 			}
 		}
+
 		return nil
 	})
-	if err = cmp.Or(err, stopped); err != nil {
+
+	err = cmp.Or(err, yieldErr)
+	if err != nil {
 		return unsealed, fmt.Errorf("audit: prove: %w", err)
 	}
+
 	return unsealed, nil
 }

@@ -10,32 +10,38 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 )
 
-// ReadAll yields the records of the log in dir from its beginning until a time (the
-// zero time: its end), in order, for who counts and compares them. It checks
-// that lines are records, not the chain; an error, also that of ctx, ends it.
-// progress may be nil; it hears of bytes read and of all bytes.
+// ReadAll yields the records of the log in dir in order, from the beginning until
+// a time, or to the end if that is the zero time. It checks that lines are
+// records, not the chain; see [Verify]. It yields an error, also that of ctx, as
+// its last pair.
+//
+// If progress is not nil it is called with the bytes read and the total.
 func ReadAll(ctx context.Context, dir string, until time.Time, progress func(done, total int64)) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		err := all(ctx, dir, until, progress, func(r Record) bool { return yield(r, nil) })
-		if err != nil && !errors.Is(err, segment.ErrStop) {
+		err := readAll(ctx, dir, progress, func(r Record) bool {
+			isLater := !until.IsZero() && r.Time.After(until)
+			return !isLater && yield(r, nil)
+		})
+		if err != nil {
 			yield(Record{}, fmt.Errorf("audit: read: %w", err))
 		}
 	}
 }
 
-func all(ctx context.Context, dir string, until time.Time, progress func(done, total int64), yield func(Record) bool) error {
-	segs, err := segment.List(dir)
+// readAll calls do with each record until do returns false.
+func readAll(ctx context.Context, dir string, progress func(done, total int64), do func(Record) bool) error {
+	files, err := segment.List(dir)
 	if err != nil {
 		return err
 	}
-	var done, total int64
-	for _, s := range segs {
-		total += s.Size
-	}
-	for _, s := range segs {
+
+	total := segment.TotalSize(files)
+	done := int64(0)
+	for _, f := range files {
 		n := 0
-		err := segment.EachLine(s.Path, func(line []byte) error {
-			if n++; n%1024 == 0 {
+		err := segment.EachLine(f.Path, func(line []byte) error {
+			n++
+			if n%1024 == 0 {
 				if progress != nil {
 					progress(done, total)
 				}
@@ -43,22 +49,29 @@ func all(ctx context.Context, dir string, until time.Time, progress func(done, t
 					return err
 				}
 			}
+
 			done += int64(len(line)) + 1
 			r, err := ParseRecord(line)
 			if err != nil {
 				return err
 			}
-			if !until.IsZero() && r.Time.After(until) || !yield(r) {
+			if !do(r) {
 				return segment.ErrStop
 			}
+
 			return nil
 		})
+		if errors.Is(err, segment.ErrStop) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 	}
+
 	if progress != nil {
 		progress(total, total)
 	}
+
 	return nil
 }

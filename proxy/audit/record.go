@@ -1,65 +1,75 @@
 package audit
 
-import "time"
+import (
+	"time"
 
-// version is the format that this room writes and reads.
+	"github.com/byline-proxy/byline/proxy/audit/internal/merkle"
+)
+
+// version is the version of the format that this package writes and reads.
 const version = 1
 
-// Kinds that the log writes itself. [Log.Append] refuses them from others.
+// Kinds of records that the log writes itself.
 const (
-	KindCheckpoint = "checkpoint" // signed, over every line before it
+	KindCheckpoint = "checkpoint" // a signature over all lines before it
 	KindRecovery   = "recovery"   // after a crash or a disk failure
 	KindClock      = "clock"      // the system clock went back
-	KindCounts     = "counts"     // how far tasks have counted, at the start of a segment
-	KindCosigned   = "cosigned"   // what witnesses signed
+	KindCounts     = "counts"     // the last task_seq of tasks, at the start of a segment
+	KindCosigned   = "cosigned"   // a checkpoint with the signatures of witnesses
 )
 
-// Codes of checkpoint records: why the checkpoint was made.
-const (
-	CodeInterval = "interval"
-	CodeSegment  = "segment" // first line of every segment but the first
-	CodeKey      = "key"     // first line of a segment, too: from here on another key signs
-	CodeClose    = "close"   // last line of a log that was closed
-)
-
-// Codes of recovery records: what happened.
-const (
-	CodeCrash = "crash" // the writer was killed
-	CodeDisk  = "disk"  // the disk failed, and works again
-)
-
-// CodeEnded is the code of the task record that ends a task.
-const CodeEnded = "ended"
-
-// IsReservedKind tells whether the log alone writes records of that kind.
+// IsReservedKind reports whether only the log itself may write records of that
+// kind.
 func IsReservedKind(kind string) bool {
 	switch kind {
 	case KindCheckpoint, KindRecovery, KindClock, KindCounts, KindCosigned:
 		return true
 	}
+
 	return false
 }
 
-// Record is one line of the log. Empty fields are left out of the line.
-// Seq, TaskSeq, Prev and Time are the log's; what a caller puts there is not used.
-type Record struct {
-	V       int       `json:"v"`
-	Seq     uint64    `json:"seq"`                // counts the instance's records from 0 without a gap
-	TaskSeq uint64    `json:"task_seq,omitempty"` // counts the task's records from 1 without a gap
-	Prev    string    `json:"prev"`               // leaf merkle.Hash, hex, of the line before; zeros at Seq 0
-	Time    time.Time `json:"time"`               // UTC, microseconds; never before the line before
+// Codes of checkpoint records: why the checkpoint was made.
+const (
+	CodeInterval = "interval"
+	CodeSegment  = "segment" // the first line of a segment other than the first
+	CodeKey      = "key"     // likewise; it also announces the key that signs from then on
+	CodeClose    = "close"   // the last line of a log that was closed
+)
 
-	ID       string `json:"id"`
+// Codes of recovery records: what happened.
+const (
+	CodeCrash = "crash" // the writer was killed
+	CodeDisk  = "disk"  // the disk failed and works again
+)
+
+// CodeEnded is the code of the task record that ends a task.
+const CodeEnded = "ended"
+
+// Record is one line of the log. A line leaves out empty fields.
+//
+// The log sets V, Seq, TaskSeq, Prev and Time; it ignores what a caller of
+// Append puts there. Whoever adds a field adds it also to the table of members,
+// to [AppendBody] and to FORMAT.md.
+type Record struct {
+	V       int       `json:"v"`                  // version of the format
+	Seq     uint64    `json:"seq"`                // counts the lines of the log from 0
+	TaskSeq uint64    `json:"task_seq,omitempty"` // counts the records of the task from 1
+	Prev    string    `json:"prev"`               // leaf hash of the line before in hex; zeros if Seq is 0
+	Time    time.Time `json:"time"`               // UTC, to the microsecond; never earlier than in the line before
+
+	ID       string `json:"id"` // from [NewID]
 	Kind     string `json:"kind"`
-	Instance string `json:"instance,omitempty"`
+	Instance string `json:"instance,omitempty"` // the Byline instance that wrote the record
 
 	Agent   string `json:"agent,omitempty"`
 	Sponsor string `json:"sponsor,omitempty"`
 	Task    string `json:"task,omitempty"`
-	Grant   string `json:"grant,omitempty"`
+	Grant   string `json:"grant,omitempty"` // digest of the approved scope
 
-	// On the record of a task's beginning: why, as the sponsor's ticket names it, and
-	// what was approved, ADAPTER:ACTIONS[@RESOURCE] each.
+	// Purpose and Scope are on the record of a task's beginning: why the task
+	// exists, as the sponsor's ticket names it, and what was approved, each
+	// ADAPTER:ACTIONS[@RESOURCE].
 	Purpose string   `json:"purpose,omitempty"`
 	Scope   []string `json:"scope,omitempty"`
 
@@ -72,46 +82,46 @@ type Record struct {
 	Privileged bool       `json:"privileged,omitempty"` // the adapter calls the action privileged
 	Method     string     `json:"method,omitempty"`
 	Host       string     `json:"host,omitempty"`
-	Path       string     `json:"path,omitempty"` // without query
+	Path       string     `json:"path,omitempty"` // without the query
 	Stripped   []Stripped `json:"stripped,omitempty"`
 	Account    string     `json:"account,omitempty"`
 	Lease      string     `json:"lease,omitempty"`
 	Decision   Decision   `json:"decision,omitzero"`
 
-	Intent       string `json:"intent,omitempty"` // on an outcome: the intent's ID
+	Intent       string `json:"intent,omitempty"` // on an outcome: the ID of its intent
 	Count        int64  `json:"count,omitempty"`  // on an intent: the number that the request carries upstream
 	Status       int    `json:"status,omitempty"`
-	BytesUp      int64  `json:"bytes_up,omitempty"`
-	BytesDown    int64  `json:"bytes_down,omitempty"`
-	MessagesUp   int64  `json:"messages_up,omitempty"`   // of a WebSocket: whole messages from the agent, never read
-	MessagesDown int64  `json:"messages_down,omitempty"` // and to it
-	DurationUS   int64  `json:"duration_us,omitempty"`
+	BytesUp      int64  `json:"bytes_up,omitempty"`      // from the agent
+	BytesDown    int64  `json:"bytes_down,omitempty"`    // to the agent
+	MessagesUp   int64  `json:"messages_up,omitempty"`   // whole WebSocket messages from the agent
+	MessagesDown int64  `json:"messages_down,omitempty"` // whole WebSocket messages to the agent
+	DurationUS   int64  `json:"duration_us,omitempty"`   // microseconds
 	Code         string `json:"code,omitempty"`
-	Detail       string `json:"detail,omitempty"` // free text on lifecycle records
+	Detail       string `json:"detail,omitempty"` // free text
 
 	Cut        int64       `json:"cut,omitempty"`        // on a recovery: bytes of unacknowledged tail that were cut
-	Key        string      `json:"key,omitempty"`        // on a checkpoint: the verifier key that signs from here on
+	Key        string      `json:"key,omitempty"`        // on a checkpoint with CodeKey: the verifier key that signs from then on
 	Tasks      []TaskCount `json:"tasks,omitempty"`      // on a counts record
 	Checkpoint string      `json:"checkpoint,omitempty"` // on a checkpoint or cosigned: the signed note
-	Frontier   []string    `json:"frontier,omitempty"`   // on a checkpoint: roots of the full subtrees, left to right, base64
+	Frontier   []string    `json:"frontier,omitempty"`   // on a checkpoint: roots of the full subtrees, left to right, in base64
 }
 
-// TaskCount says how many records of a task there are.
+// TaskCount is the number of records of a task so far.
 type TaskCount struct {
 	Task string `json:"task"`
 	Seq  uint64 `json:"seq"`
 }
 
-// Stripped names a borrowed credential that was removed. Fingerprint comes
-// from [Fingerprint]; the value itself is never put on record.
+// Stripped names a borrowed credential that was removed from a request. The
+// record never holds its value, only the [Fingerprint] of it.
 type Stripped struct {
-	In          string `json:"in"`
+	In          string `json:"in"` // where it was, for example "cookie"
 	Name        string `json:"name"`
 	Fingerprint string `json:"fingerprint"`
-	Person      string `json:"person,omitempty"` // whose it is, as far as it says so itself; nobody has verified that
+	Person      string `json:"person,omitempty"` // the person that the credential itself names, unverified
 }
 
-// Decision is what policy said. The zero value is left out of the line.
+// Decision is what the policy decided. A line leaves out the zero value.
 type Decision struct {
 	Effect   string   `json:"effect"`
 	Policies []string `json:"policies,omitempty"`
@@ -119,3 +129,10 @@ type Decision struct {
 
 // IsZero reports whether nothing was decided.
 func (d Decision) IsZero() bool { return d.Effect == "" && len(d.Policies) == 0 }
+
+// Line returns the record as it lies in the log, without newline.
+func (r *Record) Line() []byte {
+	prev, _ := merkle.ParseHex(r.Prev) // a record that was read has a valid hash
+
+	return AppendLine(nil, r.Seq, r.TaskSeq, prev, r.Time.UnixMicro(), AppendBody(nil, r))
+}

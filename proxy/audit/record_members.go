@@ -1,66 +1,74 @@
 package audit
 
-// form is how the value of a member is written.
-type form int
+// memberForm is the form in which the value of a member is written.
+type memberForm int
 
 const (
-	aText     form = iota // a string that is not empty
-	aNumber               // an integer other than 0
-	aTrue                 // true
-	aList                 // strings, at least one
-	aStripped             // the next three: see FORMAT.md
-	aDecision
-	aTasks
+	formText     memberForm = iota // a string that is not empty
+	formNumber                     // an integer other than 0
+	formTrue                       // true
+	formList                       // an array of strings, at least one
+	formStripped                   // see FORMAT.md, likewise the next two
+	formDecision
+	formTasks
 )
 
-// members are those after kind, in the order of a line. Who adds one adds it
-// here, to [Record], to AppendBody and to FORMAT.md.
+// members are the members that may follow kind, in the order of a line.
 var members = [...]struct {
-	key  string
-	form form
-	of   func(*Record) any
+	key   string
+	form  memberForm
+	field func(*Record) any // a pointer to the field
 }{
-	{`,"instance":`, aText, func(r *Record) any { return &r.Instance }},
-	{`,"agent":`, aText, func(r *Record) any { return &r.Agent }},
-	{`,"sponsor":`, aText, func(r *Record) any { return &r.Sponsor }},
-	{`,"task":`, aText, func(r *Record) any { return &r.Task }},
-	{`,"grant":`, aText, func(r *Record) any { return &r.Grant }},
-	{`,"purpose":`, aText, func(r *Record) any { return &r.Purpose }},
-	{`,"scope":`, aList, func(r *Record) any { return &r.Scope }},
-	{`,"adapter":`, aText, func(r *Record) any { return &r.Adapter }},
-	{`,"adapter_digest":`, aText, func(r *Record) any { return &r.AdapterDigest }},
-	{`,"policy_digest":`, aText, func(r *Record) any { return &r.PolicyDigest }},
-	{`,"action":`, aText, func(r *Record) any { return &r.Action }},
-	{`,"resource":`, aText, func(r *Record) any { return &r.Resource }},
-	{`,"privileged":`, aTrue, func(r *Record) any { return &r.Privileged }},
-	{`,"method":`, aText, func(r *Record) any { return &r.Method }},
-	{`,"host":`, aText, func(r *Record) any { return &r.Host }},
-	{`,"path":`, aText, func(r *Record) any { return &r.Path }},
-	{`,"stripped":`, aStripped, func(r *Record) any { return &r.Stripped }},
-	{`,"account":`, aText, func(r *Record) any { return &r.Account }},
-	{`,"lease":`, aText, func(r *Record) any { return &r.Lease }},
-	{`,"decision":`, aDecision, func(r *Record) any { return &r.Decision }},
-	{`,"intent":`, aText, func(r *Record) any { return &r.Intent }},
-	{`,"count":`, aNumber, func(r *Record) any { return &r.Count }},
-	{`,"status":`, aNumber, func(r *Record) any { return &r.Status }},
-	{`,"bytes_up":`, aNumber, func(r *Record) any { return &r.BytesUp }},
-	{`,"bytes_down":`, aNumber, func(r *Record) any { return &r.BytesDown }},
-	{`,"messages_up":`, aNumber, func(r *Record) any { return &r.MessagesUp }},
-	{`,"messages_down":`, aNumber, func(r *Record) any { return &r.MessagesDown }},
-	{`,"duration_us":`, aNumber, func(r *Record) any { return &r.DurationUS }},
-	{`,"code":`, aText, func(r *Record) any { return &r.Code }},
-	{`,"detail":`, aText, func(r *Record) any { return &r.Detail }},
-	{`,"cut":`, aNumber, func(r *Record) any { return &r.Cut }},
-	{`,"key":`, aText, func(r *Record) any { return &r.Key }},
-	{`,"tasks":`, aTasks, func(r *Record) any { return &r.Tasks }},
-	{`,"checkpoint":`, aText, func(r *Record) any { return &r.Checkpoint }},
-	{`,"frontier":`, aList, func(r *Record) any { return &r.Frontier }},
+	{`,"instance":`, formText, func(r *Record) any { return &r.Instance }},
+	{`,"agent":`, formText, func(r *Record) any { return &r.Agent }},
+	{`,"sponsor":`, formText, func(r *Record) any { return &r.Sponsor }},
+	{`,"task":`, formText, func(r *Record) any { return &r.Task }},
+	{`,"grant":`, formText, func(r *Record) any { return &r.Grant }},
+	{`,"purpose":`, formText, func(r *Record) any { return &r.Purpose }},
+	{`,"scope":`, formList, func(r *Record) any { return &r.Scope }},
+	{`,"adapter":`, formText, func(r *Record) any { return &r.Adapter }},
+	{`,"adapter_digest":`, formText, func(r *Record) any { return &r.AdapterDigest }},
+	{`,"policy_digest":`, formText, func(r *Record) any { return &r.PolicyDigest }},
+	{`,"action":`, formText, func(r *Record) any { return &r.Action }},
+	{`,"resource":`, formText, func(r *Record) any { return &r.Resource }},
+	{`,"privileged":`, formTrue, func(r *Record) any { return &r.Privileged }},
+	{`,"method":`, formText, func(r *Record) any { return &r.Method }},
+	{`,"host":`, formText, func(r *Record) any { return &r.Host }},
+	{`,"path":`, formText, func(r *Record) any { return &r.Path }},
+	{`,"stripped":`, formStripped, func(r *Record) any { return &r.Stripped }},
+	{`,"account":`, formText, func(r *Record) any { return &r.Account }},
+	{`,"lease":`, formText, func(r *Record) any { return &r.Lease }},
+	{`,"decision":`, formDecision, func(r *Record) any { return &r.Decision }},
+	{`,"intent":`, formText, func(r *Record) any { return &r.Intent }},
+	{`,"count":`, formNumber, func(r *Record) any { return &r.Count }},
+	{`,"status":`, formNumber, func(r *Record) any { return &r.Status }},
+	{`,"bytes_up":`, formNumber, func(r *Record) any { return &r.BytesUp }},
+	{`,"bytes_down":`, formNumber, func(r *Record) any { return &r.BytesDown }},
+	{`,"messages_up":`, formNumber, func(r *Record) any { return &r.MessagesUp }},
+	{`,"messages_down":`, formNumber, func(r *Record) any { return &r.MessagesDown }},
+	{`,"duration_us":`, formNumber, func(r *Record) any { return &r.DurationUS }},
+	{`,"code":`, formText, func(r *Record) any { return &r.Code }},
+	{`,"detail":`, formText, func(r *Record) any { return &r.Detail }},
+	{`,"cut":`, formNumber, func(r *Record) any { return &r.Cut }},
+	{`,"key":`, formText, func(r *Record) any { return &r.Key }},
+	{`,"tasks":`, formTasks, func(r *Record) any { return &r.Tasks }},
+	{`,"checkpoint":`, formText, func(r *Record) any { return &r.Checkpoint }},
+	{`,"frontier":`, formList, func(r *Record) any { return &r.Frontier }},
 }
 
-// values are the members of a line as they stand in it; nil where one is not.
-type values [len(members)][]byte
+// rawMembers are the values of a line's members as they stand in it, nil for
+// members that the line leaves out.
+type rawMembers [len(members)][]byte
 
-func at(key string) int {
+// Indexes in members of those that a scan of a whole log needs.
+var (
+	memberTask       = memberIndex(`,"task":`)
+	memberIntent     = memberIndex(`,"intent":`)
+	memberCode       = memberIndex(`,"code":`)
+	memberCheckpoint = memberIndex(`,"checkpoint":`)
+)
+
+func memberIndex(key string) int {
 	for i := range members {
 		if members[i].key == key {
 			return i
@@ -68,5 +76,3 @@ func at(key string) int {
 	}
 	panic("no member " + key)
 }
-
-var atTask, atIntent, atCode, atCheckpoint = at(`,"task":`), at(`,"intent":`), at(`,"code":`), at(`,"checkpoint":`)

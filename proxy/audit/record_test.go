@@ -86,7 +86,7 @@ func TestStringsAreEscapedInOneWay(t *testing.T) {
 		"bad \xff\xc3":   "\"bad \uFFFD\uFFFD\"",
 		"<&>":            `"<&>"`,
 	} {
-		if got := string(AppendString(nil, in)); got != want {
+		if got := string(appendString(nil, in)); got != want {
 			t.Errorf("%q is written %s, want %s", in, got, want)
 		}
 	}
@@ -189,7 +189,7 @@ func FuzzParseRecord(f *testing.F) {
 func FuzzAppendString(f *testing.F) {
 	f.Add("a\x00\xff\u2028\"")
 	f.Fuzz(func(t *testing.T, s string) {
-		b := AppendString(nil, s)
+		b := appendString(nil, s)
 		var back string
 		if err := json.Unmarshal(b, &back); err != nil || !utf8.Valid(b) {
 			t.Fatalf("%q is written %q: %v", s, b, err)
@@ -197,7 +197,7 @@ func FuzzAppendString(f *testing.F) {
 		if back != strings.ToValidUTF8(s, "\uFFFD") && utf8.ValidString(s) {
 			t.Errorf("%q comes back as %q", s, back)
 		}
-		if again := AppendString(nil, back); !bytes.Equal(again, b) {
+		if again := appendString(nil, back); !bytes.Equal(again, b) {
 			t.Errorf("%q is written %q, then %q", s, b, again)
 		}
 	})

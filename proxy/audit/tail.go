@@ -12,99 +12,126 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 )
 
-const followEvery = 200 * time.Millisecond
+// followInterval is the time after which Tail looks for new records.
+const followInterval = 200 * time.Millisecond
 
-// Tail yields the last n records of the log in dir, oldest first, and with
-// follow those that come later, until ctx is done. It checks that lines are
-// records, not the chain; an error ends it. It may run beside a writer and may
-// then show a record just before it is durable.
+// Tail yields the last n records of the log in dir, the oldest first. If follow
+// is set it then yields new records until ctx is done. It checks that lines are
+// records, not the chain; see [Verify]. It yields an error as its last pair.
+//
+// Tail may run while the log is written. It may then yield a record just before
+// the record is durable.
 func Tail(ctx context.Context, dir string, n int, follow bool) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		t := &tailing{ctx: ctx, dir: dir, yield: yield}
+		t := &tailReader{ctx: ctx, dir: dir, yield: yield}
 		if err := t.run(n, follow); err != nil {
 			yield(Record{}, fmt.Errorf("audit: tail: %w", err))
 		}
 	}
 }
 
-type tailing struct {
-	ctx   context.Context
-	dir   string
-	yield func(Record, error) bool
-	skip  int
-	path  string // segment being read
-	off   int64  // read so far
-	ended bool   // the consumer stopped
+// tailReader is one iteration over Tail.
+type tailReader struct {
+	ctx     context.Context
+	dir     string
+	yield   func(Record, error) bool
+	stopped bool // the consumer wants no more
+
+	skip int    // records still to pass over
+	path string // segment that is being read
+	off  int64  // offset of the next line in it
 }
 
-func (t *tailing) run(n int, follow bool) error {
-	segs, err := segment.List(t.dir)
+func (t *tailReader) run(n int, follow bool) error {
+	files, err := segment.List(t.dir)
 	if err != nil {
 		return err
 	}
-	from, have := len(segs), 0
-	for from > 0 && have < n {
-		from--
-		c, err := segment.CountLines(segs[from].Path)
-		if err != nil {
-			return err
-		}
-		have += c
+	first, err := t.findStart(files, n)
+	if err != nil {
+		return err
 	}
-	t.skip = max(0, have-n)
-	if from > 0 && from == len(segs) { // n is 0: only what comes later
-		from--
-		if t.skip, err = segment.CountLines(segs[from].Path); err != nil {
+
+	for _, f := range files[first:] {
+		if err := t.readSegment(f.Path); err != nil || t.stopped {
 			return err
 		}
 	}
-	for _, s := range segs[from:] {
-		if err := t.read(s.Path); err != nil || t.ended {
-			return err
-		}
-	}
-	for follow && !t.ended {
+
+	for follow && !t.stopped {
 		select {
 		case <-t.ctx.Done():
 			return nil
-		case <-time.After(followEvery):
+		case <-time.After(followInterval):
 		}
-		if err := t.more(); err != nil {
+		if err := t.readNew(); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
-// more reads what came since. Segments are listed before the current one is
-// read to its end: what a later segment follows is complete.
-func (t *tailing) more() error {
-	segs, err := segment.List(t.dir)
+// findStart returns the index of the segment to begin with, and sets skip to the
+// records in it that come before the last n of the log.
+func (t *tailReader) findStart(files []segment.File, n int) (first int, err error) {
+	first = len(files)
+	have := 0
+	for first > 0 && have < n {
+		first--
+		lines, err := segment.CountLines(files[first].Path)
+		if err != nil {
+			return 0, err
+		}
+		have += lines
+	}
+	t.skip = max(0, have-n)
+
+	if first > 0 && first == len(files) { // n is 0: begin after the records that are there
+		first--
+		t.skip, err = segment.CountLines(files[first].Path)
+	}
+
+	return first, err
+}
+
+// readNew reads the records that came since the last call. It lists the segments
+// before it reads the current one to its end: if there is a later segment, the
+// current one is complete.
+func (t *tailReader) readNew() error {
+	files, err := segment.List(t.dir)
 	if err != nil {
 		return err
 	}
-	for _, s := range segs {
-		if s.Path < t.path {
+
+	for _, f := range files {
+		if f.Path < t.path {
 			continue
 		}
-		if err := t.read(s.Path); err != nil || t.ended {
+		if err := t.readSegment(f.Path); err != nil || t.stopped {
 			return err
 		}
 	}
+
 	return nil
 }
 
-func (t *tailing) read(path string) error {
+// readSegment yields the records of a segment, from where the last call stopped
+// if that was in the same segment.
+func (t *tailReader) readSegment(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+
 	if path != t.path {
-		t.path, t.off = path, 0
+		t.path = path
+		t.off = 0
 	}
-	in := segment.NewLiveReader(io.NewSectionReader(f, t.off, 1<<62))
-	began := t.off
+	start := t.off
+	in := segment.NewLiveReader(io.NewSectionReader(f, start, 1<<62))
+
 	for t.ctx.Err() == nil {
 		line, err := in.Next()
 		if errors.Is(err, io.EOF) {
@@ -113,19 +140,22 @@ func (t *tailing) read(path string) error {
 		if err != nil {
 			return err
 		}
-		t.off = began + in.Offset
+
+		t.off = start + in.Offset
 		if t.skip > 0 {
 			t.skip--
 			continue
 		}
+
 		r, err := ParseRecord(line[1:])
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		if !t.yield(r, nil) {
-			t.ended = true
+			t.stopped = true
 			return nil
 		}
 	}
+
 	return nil
 }

@@ -13,198 +13,255 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 )
 
-// Tiler writes the tree of a log as tiles, behind its segments: it reads them,
-// so it never holds up who appends, and can begin anywhere, also after a crash
-// and for a log that has no tiles yet. One goroutine uses it.
+// Tiler writes the tree of a log as tiles. It reads the segments, so it never
+// delays the writer of the log, and it can begin at any line, also after a crash
+// or for a log that has no tiles yet. A Tiler must not be used concurrently, and
+// not at all after one of its methods has failed.
 type Tiler struct {
-	log     string // folder of the segments
-	files   Tiles
-	entries bool // write entry bundles too
+	// PutCheckpoint publishes a checkpoint once its tiles are complete. OpenTiler
+	// sets it to write CheckpointFile.
+	PutCheckpoint func(signed string, c Checkpoint) error
 
-	edge    merkle.TileFrontier
-	bundle  []byte // entries of the unfinished tile
-	begins  []byte // how the next line must begin
-	segment uint64 // first seq of the segment to read from, and where in it
-	off     int64
-	note    string // newest checkpoint that was met and not yet published, and the edge that it signs
-	at      merkle.TileFrontier
-	held    []byte // bundle at that edge
+	logDir      string // directory of the segments
+	tiles       Tiles
+	withEntries bool // write entry bundles too
 
-	stray         []string                                // folders of partial tiles beside full ones
-	PutCheckpoint func(signed string, c Checkpoint) error // puts the checkpoint in place
-	published     uint64                                  // lines that the published checkpoint covers
+	frontier merkle.TileFrontier
+	entries  []byte // the entry bundle that is not full yet
+
+	segment uint64 // first number of the segment to read from
+	off     int64  // offset of the next line in it
+
+	unpublished unpublishedCheckpoint
+	published   uint64 // lines that the published checkpoint covers
+
+	// stalePartials are directories of partial tiles next to full tiles, to be
+	// removed after the next checkpoint.
+	stalePartials []string
+
+	linePrefix []byte // scratch
 }
 
-// OpenTiler goes on where the folder out stands. What is there and does not fit
-// its own checkpoint is made again from the beginning.
-func OpenTiler(log, out string, entries bool) (*Tiler, error) {
-	t := &Tiler{log: log, files: tilesAt(out), entries: entries}
+// unpublishedCheckpoint is the newest checkpoint that the tiler has passed and
+// not published, with the state that it signs.
+type unpublishedCheckpoint struct {
+	note     string // empty if there is none
+	frontier merkle.TileFrontier
+	entries  []byte
+}
+
+// Position is a place between two lines of a log.
+type Position struct {
+	Segment uint64 // first number of the segment
+	Offset  int64  // in the segment
+	Seq     uint64 // number of the line after it
+}
+
+// OpenTiler returns a tiler that continues the tiles in the directory out, and
+// writes entry bundles if withEntries is set. If what is there does not match
+// its own checkpoint, the tiler begins at the first line.
+func OpenTiler(logDir, out string, withEntries bool) (*Tiler, error) {
+	t := &Tiler{logDir: logDir, tiles: tilesIn(out), withEntries: withEntries}
 	t.PutCheckpoint = func(signed string, _ Checkpoint) error {
-		return t.files.WriteFile(CheckpointFile, []byte(signed))
+		return t.tiles.WriteFile(CheckpointFile, []byte(signed))
 	}
-	_, c, err := t.files.Checkpoint()
+
+	_, c, err := t.tiles.Checkpoint()
+	var pathErr *os.PathError
+	if errors.As(err, &pathErr) && !errors.Is(err, os.ErrNotExist) {
+		return t, err
+	}
 	if err != nil {
-		return t, ignoreMissing(err)
+		return t, nil // there is no checkpoint, or none that can be used
 	}
+
+	if !t.loadTiles(c) {
+		return t, nil
+	}
+
+	return t, t.seek(c.Size)
+}
+
+// loadTiles loads the right edge of the tiles that c covers. It reports whether
+// the tiles are complete and match c.
+func (t *Tiler) loadTiles(c Checkpoint) bool {
 	root, err := merkle.ParseBase64(c.Root)
 	if err != nil {
-		return t, nil
+		return false
 	}
-	e, err := t.files.Frontier(c.Size)
-	if err != nil || e.Tree().Root() != root {
-		return t, nil
+	frontier, err := t.tiles.Frontier(c.Size)
+	if err != nil || frontier.Tree().Root() != root {
+		return false
 	}
-	if entries {
-		if t.bundle, err = t.loadBundle(c.Size); err != nil {
-			return t, nil
+
+	var entries []byte
+	width := int(c.Size % merkle.TileWidth)
+	if t.withEntries && width > 0 {
+		path := t.tiles.Path(merkle.EntryLevel, c.Size/merkle.TileWidth, width)
+		entries, err = os.ReadFile(path)
+		if err != nil {
+			return false
 		}
 	}
-	t.edge = e
-	return t, t.position(c.Size)
+
+	t.frontier = frontier
+	t.entries = entries
+
+	return true
 }
 
-func ignoreMissing(err error) error {
-	var path *os.PathError
-	if errors.As(err, &path) && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil // none yet, or none that can be used
-}
-
-func (t *Tiler) loadBundle(size uint64) ([]byte, error) {
-	if size%merkle.TileWidth == 0 {
-		return nil, nil
-	}
-	return os.ReadFile(t.files.Path(-1, size/merkle.TileWidth, int(size%merkle.TileWidth)))
-}
-
-// position finds the line with that seq.
-func (t *Tiler) position(seq uint64) error {
-	segs, err := segment.List(t.log)
+// seek sets the place to read from to the line with that number. If the log is
+// shorter, the tiles belong to another log or to a state that was rolled back,
+// and the tiler begins at the first line.
+func (t *Tiler) seek(seq uint64) error {
+	files, err := segment.List(t.logDir)
 	if err != nil {
 		return err
 	}
-	i := segment.IndexOf(segs, seq)
+	i := segment.IndexOf(files, seq)
 	if i < 0 {
-		t.edge, t.bundle = merkle.TileFrontier{}, nil
+		t.restart()
 		return nil
 	}
-	t.segment = segs[i].First
-	f, err := os.Open(segs[i].Path)
+
+	f, err := os.Open(files[i].Path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+
 	in := segment.NewLiveReader(f)
-	for n := segs[i].First; n < seq; n++ {
-		if _, err := in.Next(); err != nil { // the log is shorter than its tiles: it was put back or is another one
-			t.edge, t.bundle, t.segment = merkle.TileFrontier{}, nil, 0
+	for n := files[i].First; n < seq; n++ {
+		if _, err := in.Next(); err != nil {
+			t.restart()
 			return nil
 		}
 	}
+
+	t.segment = files[i].First
 	t.off = in.Offset
+
 	return nil
 }
 
-// Position is a place in the segments, between two lines.
-type Position struct {
-	Segment uint64 // first seq of the segment
-	Offset  int64
-	Seq     uint64 // of the line behind it
+// restart makes the tiler begin at the first line.
+func (t *Tiler) restart() {
+	t.frontier = merkle.TileFrontier{}
+	t.entries = nil
+	t.segment = 0
+	t.off = 0
 }
 
-// PublishUpTo is for lines that came by AddLeaves: they end at upto. It publishes
-// the newest checkpoint among them.
-func (t *Tiler) PublishUpTo(upto Position) error {
-	t.segment, t.off = upto.Segment, upto.Offset
-	return t.publish()
-}
+// Size returns the number of lines that the tiler has added to the tree.
+func (t *Tiler) Size() uint64 { return t.frontier.Size }
 
-// Size is how many lines the tiler has taken.
-func (t *Tiler) Size() uint64 { return t.edge.Size }
-
-// Published is how many lines the checkpoint covers that was published last.
+// Published returns the number of lines that the last checkpoint covers that
+// this tiler published, or 0 if it has published none.
 func (t *Tiler) Published() uint64 { return t.published }
 
-// AddLeaves is take for many lines, without their text.
-func (t *Tiler) AddLeaves(leaves []merkle.Hash, sealed uint64, note string) error {
+// AddLeaves adds the leaf hashes of the next lines. If the line with number
+// checkpointSeq is among them, note is its signed checkpoint, else note is
+// empty. The tiler must not write entry bundles. The caller calls PublishUpTo
+// when it has added lines up to a position.
+func (t *Tiler) AddLeaves(leaves []merkle.Hash, checkpointSeq uint64, note string) error {
 	for i := range leaves {
-		if note != "" && t.edge.Size == sealed {
-			t.note, t.at = note, t.edge.Clone()
+		if note != "" && t.frontier.Size == checkpointSeq {
+			t.unpublished.note = note
+			t.unpublished.frontier = t.frontier.Clone()
 		}
-		if err := t.edge.Add(leaves[i], t.full); err != nil {
+		if err := t.frontier.Add(leaves[i], t.writeFullTile); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
-func (t *Tiler) full(level int, n uint64, hashes []merkle.Hash) error {
-	return t.files.WriteTile(level, n, merkle.TileWidth, merkle.ConcatHashes(hashes))
+// PublishUpTo publishes the newest checkpoint among the lines that AddLeaves got,
+// which end at upto. Advance reads on from there.
+func (t *Tiler) PublishUpTo(upto Position) error {
+	t.segment = upto.Segment
+	t.off = upto.Offset
+
+	return t.publish()
 }
 
-// Advance takes every whole line up to upto (nil: to the end of the log,
-// which nobody must be writing) and publishes the newest checkpoint among them.
-// An error of progress ends it. After an error t must not be used.
+// Advance reads every whole line up to upto, or to the end of the log if upto is
+// nil, adds it to the tree and publishes the newest checkpoint among them. If
+// upto is nil, nobody may be writing the log.
+//
+// If progress is not nil it is called with the bytes of the log that were read
+// and the total. Its error ends Advance.
 func (t *Tiler) Advance(upto *Position, progress func(done, total int64) error) error {
-	segs, err := segment.List(t.log)
+	files, err := segment.List(t.logDir)
 	if err != nil {
 		return err
 	}
-	if len(segs) == 0 || segs[0].First > t.segment {
-		return fmt.Errorf("%s: the segment that begins with seq %d is missing", t.log, t.segment)
+	if len(files) == 0 || files[0].First > t.segment {
+		return fmt.Errorf("%s: the segment that begins with seq %d is missing", t.logDir, t.segment)
 	}
-	total, done := int64(0), int64(0)
-	for _, s := range segs {
-		total += s.Size
+	if progress == nil {
+		progress = func(int64, int64) error { return nil }
 	}
-	for _, s := range segs {
-		if s.First < t.segment || upto != nil && s.First > upto.Segment {
-			done += s.Size
+
+	total := segment.TotalSize(files)
+	done := int64(0)
+	for _, f := range files {
+		before := f.First < t.segment
+		after := upto != nil && f.First > upto.Segment
+		if before || after {
+			done += f.Size
 			continue
 		}
-		if s.First != t.segment { // the one before was read to its end
-			if s.First != t.edge.Size {
-				return fmt.Errorf("%s: begins with seq %d, want %d: a segment is missing or was cut", s.Path, s.First, t.edge.Size)
+
+		if f.First != t.segment { // the segment before it was read to its end
+			if f.First != t.frontier.Size {
+				return fmt.Errorf("%s: begins with seq %d, want %d: a segment is missing or was cut", f.Path, f.First, t.frontier.Size)
 			}
-			t.segment, t.off = s.First, 0
+			t.segment = f.First
+			t.off = 0
 		}
+
 		end := int64(1 << 62)
-		if upto != nil && s.First == upto.Segment {
+		if upto != nil && f.First == upto.Segment {
 			end = upto.Offset
 		}
-		if err := t.read(s.Path, end, func(off int64) error {
-			if progress == nil {
-				return nil
-			}
+		err := t.readSegment(f.Path, end, func(off int64) error {
 			return progress(min(done+off, total), total)
-		}); err != nil {
+		})
+		if err != nil {
 			return err
 		}
-		done += s.Size
+		done += f.Size
 	}
+
 	return t.publish()
 }
 
-func (t *Tiler) read(path string, end int64, progress func(off int64) error) error {
+// readSegment adds the lines of a segment from t.off to end.
+func (t *Tiler) readSegment(path string, end int64, progress func(off int64) error) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	in, began := segment.NewLiveReader(io.NewSectionReader(f, t.off, max(0, end-t.off))), t.off
+
+	start := t.off
+	in := segment.NewLiveReader(io.NewSectionReader(f, start, max(0, end-start)))
 	for {
 		line, err := in.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err == nil {
-			err = t.take(line)
+			err = t.addLine(line)
 		}
 		if err != nil {
 			return fmt.Errorf("%s line %d: %w", path, in.Lines, err)
 		}
-		if t.off = began + in.Offset; in.Lines%4096 == 0 {
+
+		t.off = start + in.Offset
+		if in.Lines%4096 == 0 {
 			if err := progress(t.off); err != nil {
 				return err
 			}
@@ -212,77 +269,119 @@ func (t *Tiler) read(path string, end int64, progress func(off int64) error) err
 	}
 }
 
-var aCheckpoint = []byte(`,"kind":"checkpoint",`) // no string of a line holds it: its quotes would be escaped
+// checkpointKind is in every checkpoint record and in no other line, because in
+// a string its quotes would be escaped.
+var checkpointKind = []byte(`,"kind":"checkpoint",`)
 
-// take adds one line, with a 0x00 in front of it. It does not look at more than
-// it needs: what is published has a root that was signed.
-func (t *Tiler) take(prefixed []byte) error {
-	line, seq := prefixed[1:], t.edge.Size
-	t.begins = append(strconv.AppendUint(append(t.begins[:0], `{"v":1,"seq":`...), seq, 10), ',')
-	if !bytes.HasPrefix(line, t.begins) {
+// addLine adds a line, which has 0x00 in front of it. It does not verify the
+// line: the root of every tree that is published was signed.
+func (t *Tiler) addLine(prefixed []byte) error {
+	line := prefixed[1:]
+	seq := t.frontier.Size
+
+	t.linePrefix = append(t.linePrefix[:0], `{"v":1,"seq":`...)
+	t.linePrefix = strconv.AppendUint(t.linePrefix, seq, 10)
+	t.linePrefix = append(t.linePrefix, ',')
+	if !bytes.HasPrefix(line, t.linePrefix) {
 		return fmt.Errorf("not the record with seq %d", seq)
 	}
-	if bytes.Contains(line, aCheckpoint) {
+
+	// A checkpoint covers the lines before it, so keep the state before the line
+	// is added.
+	if bytes.Contains(line, checkpointKind) {
 		r, err := ParseRecord(line)
 		if err != nil {
 			return err
 		}
-		t.note, t.at, t.held = r.Checkpoint, t.edge.Clone(), append(t.held[:0], t.bundle...)
+		t.unpublished.note = r.Checkpoint
+		t.unpublished.frontier = t.frontier.Clone()
+		t.unpublished.entries = append(t.unpublished.entries[:0], t.entries...)
 	}
-	if t.entries {
-		t.bundle = binary.BigEndian.AppendUint16(t.bundle, uint16(len(line)))
-		t.bundle = append(t.bundle, line...)
-		if seq%merkle.TileWidth == merkle.TileWidth-1 {
-			if err := t.files.WriteTile(-1, seq/merkle.TileWidth, merkle.TileWidth, t.bundle); err != nil {
-				return err
-			}
-			t.bundle = t.bundle[:0]
+
+	if t.withEntries {
+		if err := t.addEntry(seq, line); err != nil {
+			return err
 		}
 	}
-	return t.edge.Add(merkle.LeafHash(prefixed), t.full)
+
+	return t.frontier.Add(merkle.LeafHash(prefixed), t.writeFullTile)
 }
 
-// publish writes the partial tiles of the newest checkpoint, then the
-// checkpoint: who reads it finds every tile that it needs.
-func (t *Tiler) publish() error {
-	if t.note == "" {
+// addEntry adds a line to the entry bundles (C2SP tlog-tiles): its length in 16
+// bits, then the line.
+func (t *Tiler) addEntry(seq uint64, line []byte) error {
+	t.entries = binary.BigEndian.AppendUint16(t.entries, uint16(len(line)))
+	t.entries = append(t.entries, line...)
+	if seq%merkle.TileWidth != merkle.TileWidth-1 {
 		return nil
 	}
-	old := t.stray
-	t.stray = nil
-	for l, hashes := range t.at.Levels {
-		if err := t.partial(l, t.at.Size>>(merkle.TileHeight*l)/merkle.TileWidth, len(hashes), merkle.ConcatHashes(hashes)); err != nil {
-			return err
-		}
-	}
-	if t.entries {
-		if err := t.partial(-1, t.at.Size/merkle.TileWidth, int(t.at.Size%merkle.TileWidth), t.held); err != nil {
-			return err
-		}
-	}
-	c, err := unverified(t.note)
-	if err == nil {
-		err = t.PutCheckpoint(t.note, c)
-	}
-	if err != nil {
-		return err
-	}
-	for _, dir := range old {
-		err = errors.Join(err, os.RemoveAll(dir))
-	}
-	t.note, t.published = "", t.at.Size
+
+	err := t.tiles.WriteTile(merkle.EntryLevel, seq/merkle.TileWidth, merkle.TileWidth, t.entries)
+	t.entries = t.entries[:0]
+
 	return err
 }
 
-// partial writes a partial tile. One whose full tile was written meanwhile,
-// which would have removed it, goes with the next checkpoint.
-func (t *Tiler) partial(level int, n uint64, width int, b []byte) error {
+// writeFullTile writes a tile that the frontier has filled.
+func (t *Tiler) writeFullTile(level int, n uint64, hashes []merkle.Hash) error {
+	return t.tiles.WriteTile(level, n, merkle.TileWidth, merkle.ConcatHashes(hashes))
+}
+
+// publish writes the partial tiles of the newest checkpoint and then the
+// checkpoint, so that whoever reads the checkpoint finds every tile that it
+// needs. It does nothing if there is no checkpoint to publish.
+func (t *Tiler) publish() error {
+	u := &t.unpublished
+	if u.note == "" {
+		return nil
+	}
+
+	stale := t.stalePartials
+	t.stalePartials = nil
+	for level, hashes := range u.frontier.Levels {
+		n := u.frontier.Size >> (merkle.TileHeight * level) / merkle.TileWidth
+		err := t.writePartialTile(level, n, len(hashes), merkle.ConcatHashes(hashes))
+		if err != nil {
+			return err
+		}
+	}
+	if t.withEntries {
+		n := u.frontier.Size / merkle.TileWidth
+		width := int(u.frontier.Size % merkle.TileWidth)
+		err := t.writePartialTile(merkle.EntryLevel, n, width, u.entries)
+		if err != nil {
+			return err
+		}
+	}
+
+	c, err := parseUnverified(u.note)
+	if err != nil {
+		return err
+	}
+	if err := t.PutCheckpoint(u.note, c); err != nil {
+		return err
+	}
+
+	u.note = ""
+	t.published = u.frontier.Size
+	for _, dir := range stale {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+
+	return err
+}
+
+// writePartialTile writes a partial tile, unless its width is 0. If the full
+// tile exists, which normally removes the partial ones, they are removed after
+// the next checkpoint: readers of the current one may look for this tile.
+func (t *Tiler) writePartialTile(level int, n uint64, width int, b []byte) error {
 	if width == 0 {
 		return nil
 	}
-	full := t.files.Path(level, n, merkle.TileWidth)
-	if _, err := os.Stat(full); err == nil {
-		t.stray = append(t.stray, full+".p")
+
+	if t.tiles.HasFullTile(level, n) {
+		t.stalePartials = append(t.stalePartials, t.tiles.PartialTiles(level, n))
 	}
-	return t.files.WriteTile(level, n, width, b)
+
+	return t.tiles.WriteTile(level, n, width, b)
 }

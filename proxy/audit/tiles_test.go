@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
 	"github.com/byline-proxy/byline/proxy/audit/internal/merkle"
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 	"github.com/byline-proxy/byline/proxy/audit/journal"
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 // longLog writes n records and closes; with tiles over several levels of width.

@@ -10,208 +10,251 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 )
 
-// ErrBroken is in the error of a verification that found something.
+// ErrBroken is in the error of a verification that found a change.
 var ErrBroken = errors.New("the log is broken")
 
-// VerifyOptions may all be left zero.
-type VerifyOptions struct {
-	Kept     []string                // signed checkpoints that were kept elsewhere: what they cover must still be there, unchanged
-	Progress func(done, total int64) // bytes; called now and then
+// ErrNotWitnessed is in the error of a verification that found no change but
+// too few witnesses.
+var ErrNotWitnessed = errors.New("too few witnesses signed the published checkpoint")
 
-	// Quorum of the Witnesses must have signed the published checkpoint; else
-	// the error is ErrNotWitnessed.
+// VerifyOptions are the options of [VerifyWith]. All may be left zero.
+type VerifyOptions struct {
+	// Kept are signed checkpoints that were kept elsewhere. The log must still
+	// hold what they cover, unchanged.
+	Kept []string
+
+	// Progress, if not nil, is called now and then with the bytes that were read
+	// and the bytes of the log.
+	Progress func(done, total int64)
+
+	// At least Quorum of the Witnesses must have signed the published checkpoint,
+	// else the error is ErrNotWitnessed.
 	Witnesses []WitnessKey
 	Quorum    int
 }
 
-// ErrNotWitnessed is in the error of a verification that found nothing wrong
-// but too few witnesses.
-var ErrNotWitnessed = errors.New("too few witnesses signed the published checkpoint")
-
 // Fault is the first record that does not fit. In a chain the change may lie in
-// it or in the line before it.
+// that record or in the one before it.
 type Fault struct {
 	File string `json:"file"`
-	Line int    `json:"line"` // from 1
+	Line int    `json:"line"` // in the file, from 1
 	Seq  uint64 `json:"seq"`
 	Why  string `json:"why"`
 }
 
-// Report says what a verification saw.
+// Report says what a verification found.
 type Report struct {
 	Records    uint64        `json:"records"`
 	Segments   int           `json:"segments"`
-	From       time.Time     `json:"from,omitzero"`        // of the first record
-	To         time.Time     `json:"to,omitzero"`          // of the last one
-	Last       *Checkpoint   `json:"last,omitempty"`       // the last that was found good; nil: none
-	Keys       []string      `json:"keys,omitempty"`       // verifier keys that took over, in order
-	Unsealed   uint64        `json:"unsealed,omitempty"`   // records after it: not yet sealed, a change there may be unseen
-	Unfinished int64         `json:"unfinished,omitempty"` // bytes of a line still being written, or torn by a crash
+	From       time.Time     `json:"from,omitzero"`        // time of the first record
+	To         time.Time     `json:"to,omitzero"`          // time of the last record
+	Last       *Checkpoint   `json:"last,omitempty"`       // the last valid checkpoint; nil if there is none
+	Keys       []string      `json:"keys,omitempty"`       // verifier keys that replaced the first one, in order
+	Unsealed   uint64        `json:"unsealed,omitempty"`   // records after Last, where a change may go unnoticed
+	Unfinished int64         `json:"unfinished,omitempty"` // bytes of lines that are being written or that a crash tore
 	Closed     bool          `json:"closed"`               // the log ends as it does when it is closed
-	Open       []OpenIntent  `json:"open,omitempty"`       // intents without outcome in order, the first 100,000
-	OpenMore   int           `json:"open_more,omitempty"`  // intents without outcome that are not listed
+	Open       []OpenIntent  `json:"open,omitempty"`       // intents without outcome, in order, the first 100,000
+	OpenMore   int           `json:"open_more,omitempty"`  // intents without outcome that Open does not list
 	Published  uint64        `json:"published,omitempty"`  // records that the published checkpoint covers
-	Cosigned   []Cosignature `json:"cosigned,omitempty"`   // of it, by the witnesses that were asked for
-	Bad        *Fault        `json:"bad,omitempty"`        // nil: nothing found
+	Cosigned   []Cosignature `json:"cosigned,omitempty"`   // of that checkpoint, by the given witnesses
+	Bad        *Fault        `json:"bad,omitempty"`        // nil if no change was found
 }
 
-// Verify checks the log in dir offline with the public key alone, in bounded
-// memory and on all processors, also while it is being written. An error is
-// ErrBroken when the log was changed (then Report.Bad says where), else it
-// could not be read. A nil error proves the records that the last checkpoint
-// covers; see Unsealed.
+// Verify checks the log in dir offline with the public key alone. It uses
+// bounded memory and all processors, and it may run while the log is written.
+// progress may be nil; see [VerifyOptions].
+//
+// The error is ErrBroken if the log was changed; then Report.Bad says where.
+// Other errors say that the log could not be read. Without an error, the records
+// that the last checkpoint covers are those that the holder of the key wrote;
+// see Report.Unsealed for the rest.
 func Verify(dir string, pub PublicKey, progress func(done, total int64)) (Report, error) {
 	return VerifyWith(dir, pub, VerifyOptions{Progress: progress})
 }
 
-// VerifyWith is Verify with options. The checkpoint that the log published
-// beside its segments counts as one that was kept.
+// VerifyWith is [Verify] with options. It treats the checkpoint that the log
+// published next to its segments as one of o.Kept.
 func VerifyWith(dir string, pub PublicKey, o VerifyOptions) (Report, error) {
-	v := &verification{chain: Chain{Key: pub}, o: o, given: pub}
-	if err := v.keep(dir, o.Kept); err != nil {
+	v := &verification{options: o, firstKey: pub, chain: Chain{Key: pub}}
+	if err := v.readKept(dir); err != nil {
 		return v.Report, fmt.Errorf("audit: verify: %w", err)
 	}
-	segs, err := segment.List(dir)
+
+	files, err := segment.List(dir)
 	if err != nil {
 		return v.Report, fmt.Errorf("audit: verify: %w", err)
 	}
-	if len(segs) == 0 {
+	if len(files) == 0 {
 		return v.Report, fmt.Errorf("audit: verify: %s holds no log: %w", dir, os.ErrNotExist)
 	}
-	for _, s := range segs {
-		v.total += s.Size
-	}
-	for i, s := range segs {
-		if err := v.segment(s, i == len(segs)-1); err != nil || v.Bad != nil {
-			return v.report(err)
+
+	v.total = segment.TotalSize(files)
+	for i, f := range files {
+		err := v.verifySegment(f, i == len(files)-1)
+		if err != nil || v.Bad != nil {
+			return v.finish(err)
 		}
 	}
-	if err := v.missing(dir); err != nil || v.Bad != nil {
-		return v.report(err)
+
+	err = v.checkKeptReached(dir)
+	if err != nil || v.Bad != nil {
+		return v.finish(err)
 	}
 	if len(v.Cosigned) < o.Quorum {
-		return v.report(fmt.Errorf("%w: %d, %d are needed", ErrNotWitnessed, len(v.Cosigned), o.Quorum))
+		return v.finish(fmt.Errorf("%w: %d, %d are needed", ErrNotWitnessed, len(v.Cosigned), o.Quorum))
 	}
-	return v.report(nil)
+
+	return v.finish(nil)
 }
 
+// verification is one call of VerifyWith. Its methods set Report.Bad when they
+// find a change and return errors only for what could not be read.
 type verification struct {
 	Report
-	chain       Chain
-	o           VerifyOptions
-	open        openIntents
-	done, total int64
-	kept        []*keptNote
-	notOurs     error // of kept checkpoints that the log's keys did not sign
-	given       PublicKey
+	options  VerifyOptions
+	firstKey PublicKey
+	chain    Chain
+	intents  openIntents
+	firstUS  int64 // time of the first record, microseconds since 1970
+
+	done, total int64 // bytes of whole segments read, bytes of the log
+
+	kept        []*keptCheckpoint
+	unsignedErr error // kept checkpoints that no key of the log signed
 }
 
-func (v *verification) segment(s segment.File, last bool) error {
+// verifySegment verifies the lines of a segment.
+func (v *verification) verifySegment(file segment.File, last bool) error {
 	v.Segments++
-	if s.First != v.chain.Seq {
-		v.Bad = &Fault{File: s.Path, Line: 1, Seq: v.chain.Seq, Why: fmt.Sprintf("the segment begins with seq %d, want %d: a segment is missing or was cut", s.First, v.chain.Seq)}
+
+	if file.First != v.chain.Seq {
+		v.Bad = &Fault{File: file.Path, Line: 1, Seq: v.chain.Seq,
+			Why: fmt.Sprintf("the segment begins with seq %d, want %d: a segment is missing or was cut", file.First, v.chain.Seq)}
 		return nil
 	}
-	f, err := os.Open(s.Path)
+
+	f, err := os.Open(file.Path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	off, n, err := readAhead(f, func(p *parsed, n int, off int64) bool {
-		v.line(s, n, off, p)
+
+	off, n, err := readLinesParallel(f, func(p *parsedLine, n int, end int64) bool {
+		v.verifyLine(file, n, end, p)
 		return v.Bad == nil
 	})
 	if err != nil || v.Bad != nil {
 		return err
 	}
-	return v.rest(s, last, f, off, n)
+
+	return v.verifyRest(file, last, f, off, n)
 }
 
-// rest goes on line by line where readAhead left off: at what is no whole line.
-func (v *verification) rest(s segment.File, last bool, f *os.File, off int64, n int) error {
+// verifyRest verifies a segment line by line from off on, where
+// readLinesParallel found something other than a whole line. n is the number of
+// lines before off.
+func (v *verification) verifyRest(file segment.File, last bool, f *os.File, off int64, n int) error {
 	in := segment.NewReader(io.NewSectionReader(f, off, 1<<62))
-	in.Offset, in.Lines = off, n
+	in.Offset = off
+	in.Lines = n
+
 	for v.Bad == nil {
 		line, err := in.Next()
-		var t *segment.TornTail
+		if err == nil {
+			var p parsedLine
+			p.parse(line)
+			v.verifyLine(file, in.Lines, in.Offset, &p)
+			continue
+		}
+
+		var torn *segment.TornTail
+		var pathErr *os.PathError
 		switch {
 		case errors.Is(err, io.EOF):
-			v.done += s.Size
-			v.progress(0)
+			v.done += file.Size
+			v.reportProgress(0)
 			return nil
-		case errors.As(err, &t) && last:
-			v.Unfinished = t.Bytes
+		case errors.As(err, &torn) && last:
+			v.Unfinished = torn.Bytes
 			return nil
-		case errors.As(err, &t), err != nil && !isPathError(err):
-			v.Bad = &Fault{s.Path, in.Lines + 1, v.chain.Seq, err.Error()}
-			return nil
-		case err != nil:
+		case errors.As(err, &pathErr):
 			return err
 		}
-		var p parsed
-		p.parse(line)
-		v.line(s, in.Lines, in.Offset, &p)
+		v.Bad = &Fault{file.Path, in.Lines + 1, v.chain.Seq, err.Error()}
 	}
+
 	return nil
 }
 
-func isPathError(err error) bool {
-	var p *os.PathError
-	return errors.As(err, &p)
-}
-
-func (v *verification) line(s segment.File, n int, off int64, p *parsed) {
-	err := v.chain.take(p)
+// verifyLine verifies line n of a segment, which ends at offset end.
+func (v *verification) verifyLine(file segment.File, n int, end int64, p *parsedLine) {
+	err := v.chain.check(p)
 	if err == nil && string(p.kind) == KindCosigned {
-		err = v.cosigned(p)
+		err = v.checkCosigned(p)
 	}
 	if err == nil {
-		err = begins(n == 1 && s.First > 0, p)
+		err = checkSegmentStart(n == 1 && file.First > 0, p)
 	}
 	if err != nil {
-		v.Bad = &Fault{s.Path, n, v.chain.Seq, err.Error()}
+		v.Bad = &Fault{file.Path, n, v.chain.Seq, err.Error()}
 		return
 	}
-	if err := v.compare(p); err != nil {
-		v.Bad = &Fault{s.Path, n, p.seq, err.Error()}
+
+	if err := v.compareWithKept(p); err != nil {
+		v.Bad = &Fault{file.Path, n, p.seq, err.Error()}
+	}
+
+	if v.Records == 0 {
+		v.firstUS = p.us
 	}
 	v.Records++
-	v.open.take(p)
+	v.intents.add(p)
 	if n%4096 == 0 {
-		v.progress(off)
+		v.reportProgress(end)
 	}
 }
 
-// begins checks that the line is a segment's first if and only if it says so.
-func begins(first bool, p *parsed) error {
+// checkSegmentStart checks that a line says that it begins a segment if and only
+// if it does. The first segment does not begin with such a line.
+func checkSegmentStart(begins bool, p *parsedLine) error {
 	code := string(p.code)
-	if says := string(p.kind) == KindCheckpoint && (code == CodeSegment || code == CodeKey); says != first {
+	says := p.isCheckpoint() && (code == CodeSegment || code == CodeKey)
+	if says != begins {
 		return errors.New("a segment must begin with a checkpoint that says so, and no other line may say so")
 	}
+
 	return nil
 }
 
-func (v *verification) progress(in int64) {
-	if v.o.Progress != nil {
-		v.o.Progress(min(v.done+in, v.total), v.total)
+// reportProgress calls Progress with the bytes read, of which current are in the
+// current segment.
+func (v *verification) reportProgress(current int64) {
+	if v.options.Progress != nil {
+		v.options.Progress(min(v.done+current, v.total), v.total)
 	}
 }
 
-func (v *verification) report(err error) (Report, error) {
+// finish completes the report and returns it with the error of VerifyWith.
+func (v *verification) finish(err error) (Report, error) {
 	r := v.Report
-	r.Last, r.Unsealed, r.Closed = v.chain.LastCheckpoint, v.chain.Unsealed, v.chain.Closed && v.Unfinished == 0 && r.Bad == nil
+	r.Last = v.chain.LastCheckpoint
+	r.Unsealed = v.chain.Unsealed
+	r.Closed = v.chain.Closed && v.Unfinished == 0 && r.Bad == nil
 	for _, k := range v.chain.LaterKeys {
 		r.Keys = append(r.Keys, k.String())
 	}
-	r.Open, r.OpenMore = v.open.list()
+	r.Open, r.OpenMore = v.intents.list()
 	if v.chain.Seq > 0 {
-		r.From, r.To = time.UnixMicro(v.open.firstUS).UTC(), time.UnixMicro(v.chain.LastUS).UTC()
+		r.From = time.UnixMicro(v.firstUS).UTC()
+		r.To = time.UnixMicro(v.chain.LastUS).UTC()
 	}
+
 	if err != nil {
 		return r, fmt.Errorf("audit: verify: %w", err)
 	}
 	if r.Bad != nil {
 		return r, fmt.Errorf("audit: %w: %s line %d (seq %d): %s", ErrBroken, r.Bad.File, r.Bad.Line, r.Bad.Seq, r.Bad.Why)
 	}
+
 	return r, nil
 }

@@ -5,123 +5,153 @@ import (
 	"fmt"
 )
 
-// keptNote is a checkpoint that a log is compared with. Only one that the log's
-// key signed says anything about the log.
-type keptNote struct {
-	signed string
-	c      Checkpoint
-	seen   bool // the log has come to it
-	given  bool // by the caller: one that is not the log's is an error
+// keptCheckpoint is a checkpoint that the log is compared with. It says
+// something about the log only if one of the log's keys signed it.
+type keptCheckpoint struct {
+	signed     string
+	checkpoint Checkpoint
+	reached    bool // the verification has reached the record with this checkpoint
+	fromCaller bool // given in VerifyOptions; if no key of the log signed it, that is an error
 }
 
-// keep takes the caller's checkpoints and the published one, which is read
-// before the segments: what it covers was durable by then.
-func (v *verification) keep(dir string, given []string) error {
-	for _, signed := range given {
-		c, err := unverified(signed)
+// describe names the checkpoint in a Fault.
+func (k *keptCheckpoint) describe() string {
+	if k.fromCaller {
+		return "the kept checkpoint"
+	}
+
+	return "the published checkpoint"
+}
+
+// readKept collects the caller's checkpoints and the published ones. It runs
+// before the segments are read, so that what the published ones cover was
+// durable by then.
+func (v *verification) readKept(dir string) error {
+	for _, signed := range v.options.Kept {
+		c, err := parseUnverified(signed)
 		if err != nil {
 			return fmt.Errorf("kept %w", err)
 		}
-		v.kept = append(v.kept, &keptNote{signed: signed, c: c, given: true})
+		v.kept = append(v.kept, &keptCheckpoint{signed: signed, checkpoint: c, fromCaller: true})
 	}
-	files := TilesOf(dir)
-	if signed, c, err := files.Checkpoint(); err == nil {
-		v.kept = append(v.kept, &keptNote{signed: signed, c: c})
+
+	tiles := TilesOf(dir)
+	if signed, c, err := tiles.Checkpoint(); err == nil {
+		v.kept = append(v.kept, &keptCheckpoint{signed: signed, checkpoint: c})
 	}
-	if signed, c, err := files.WitnessedCheckpoint(); err == nil {
-		v.kept = append(v.kept, &keptNote{signed: signed, c: c})
-		v.Published = c.Size
-		for _, w := range v.o.Witnesses {
-			if s, err := w.Verify(signed); err == nil {
-				v.Cosigned = append(v.Cosigned, s)
-			}
+
+	signed, c, err := tiles.WitnessedCheckpoint()
+	if err != nil {
+		return nil // nothing is published; that is no error
+	}
+	v.kept = append(v.kept, &keptCheckpoint{signed: signed, checkpoint: c})
+	v.Published = c.Size
+	for _, w := range v.options.Witnesses {
+		if cosignature, err := w.Verify(signed); err == nil {
+			v.Cosigned = append(v.Cosigned, cosignature)
 		}
 	}
+
 	return nil
 }
 
-// cosigned checks that a note which witnesses signed is a checkpoint of this log.
-func (v *verification) cosigned(p *parsed) error {
+// checkCosigned checks that the note in a cosigned record is an earlier
+// checkpoint of this log.
+func (v *verification) checkCosigned(p *parsedLine) error {
 	r, err := ParseRecord(p.line)
 	if err != nil {
 		return err
 	}
-	c, err := unverified(r.Checkpoint)
+	c, err := parseUnverified(r.Checkpoint)
 	if err != nil {
 		return err
 	}
-	if signed, _ := v.own(&keptNote{signed: r.Checkpoint, c: c}); !signed || c.Size >= p.seq {
+
+	signed, _ := v.signedByLog(&keptCheckpoint{signed: r.Checkpoint, checkpoint: c})
+	if !signed || c.Size >= p.seq {
 		return errors.New("cosigned: not a checkpoint of this log")
 	}
+
 	return nil
 }
 
-// compare holds a line against the checkpoints that were signed where it
-// stands. The record that carried one must be there too.
-func (v *verification) compare(p *parsed) error {
+// compareWithKept compares a line with the kept checkpoints of its place. The
+// line must be the record that carried them.
+func (v *verification) compareWithKept(p *parsedLine) error {
 	for _, k := range v.kept {
-		if k.c.Size != p.seq || k.seen {
+		if k.checkpoint.Size != p.seq || k.reached {
 			continue
 		}
-		k.seen = true
-		if string(p.kind) == KindCheckpoint && v.chain.LastCheckpoint.Root == k.c.Root && v.chain.LastCheckpoint.Head == k.c.Head && v.chain.LastCheckpoint.Origin == k.c.Origin {
+		k.reached = true
+
+		if p.isCheckpoint() {
+			last := v.chain.LastCheckpoint
+			if last.Root == k.checkpoint.Root && last.Head == k.checkpoint.Head && last.Origin == k.checkpoint.Origin {
+				continue
+			}
+		}
+
+		signed, err := v.signedByLog(k)
+		if !signed {
+			v.ignoreCosignatures(k)
+			v.unsignedErr = errors.Join(v.unsignedErr, err)
 			continue
 		}
-		if signed, err := v.own(k); !signed {
-			v.disown(k)
-			v.notOurs = errors.Join(v.notOurs, err)
-			continue
-		}
-		return fmt.Errorf("the first %d records are not those that %s covers", k.c.Size, k.name())
+		return fmt.Errorf("the first %d records are not those that %s covers", k.checkpoint.Size, k.describe())
 	}
+
 	return nil
 }
 
-// missing looks for checkpoints that the log never came to.
-func (v *verification) missing(dir string) error {
+// checkKeptReached looks for kept checkpoints of records that the log does not
+// have.
+func (v *verification) checkKeptReached(dir string) error {
 	for _, k := range v.kept {
-		if k.seen {
+		if k.reached {
 			continue
 		}
-		signed, err := v.own(k)
+
+		signed, err := v.signedByLog(k)
 		if signed {
-			v.Bad = &Fault{File: dir, Seq: v.chain.Seq, Why: fmt.Sprintf("the log ends after %d records, %s is record %d: the tail was cut, "+
-				"or the log was put back from an older copy", v.chain.Seq, k.name(), k.c.Size)}
+			v.Bad = &Fault{File: dir, Seq: v.chain.Seq,
+				Why: fmt.Sprintf("the log ends after %d records, %s is record %d: "+
+					"the tail was cut, or the log was restored from an older copy",
+					v.chain.Seq, k.describe(), k.checkpoint.Size)}
 			return nil
 		}
-		v.disown(k)
+		v.ignoreCosignatures(k)
 		if err != nil {
 			return err
 		}
 	}
-	return v.notOurs
+
+	return v.unsignedErr
 }
 
-// own tells whether one of the log's keys signed k. An error says that the
-// caller gave one that none of them signed.
-func (v *verification) own(k *keptNote) (bool, error) {
+// signedByLog reports whether one of the log's keys signed k. The error is set
+// if none did and the caller gave k. A file next to the log that no key of the
+// log signed proves nothing.
+func (v *verification) signedByLog(k *keptCheckpoint) (bool, error) {
 	var err error
-	for _, key := range append([]PublicKey{v.given}, v.chain.LaterKeys...) {
-		if _, err = ParseCheckpoint(k.signed, key); err == nil {
+	for _, key := range append([]PublicKey{v.firstKey}, v.chain.LaterKeys...) {
+		_, err = ParseCheckpoint(k.signed, key)
+		if err == nil {
 			return true, nil
 		}
 	}
-	if !k.given {
-		return false, nil // a file beside the log proves nothing against it
+
+	if !k.fromCaller {
+		return false, nil
 	}
-	return false, fmt.Errorf("kept checkpoint is not this log's: %w", err)
+
+	return false, fmt.Errorf("kept checkpoint is not from this log: %w", err)
 }
 
-// disown forgets the witnesses of a published checkpoint that is not the log's.
-func (v *verification) disown(k *keptNote) {
-	if k.c.Size == v.Published {
-		v.Published, v.Cosigned = 0, nil
+// ignoreCosignatures drops the cosignatures of a published checkpoint that no
+// key of the log signed.
+func (v *verification) ignoreCosignatures(k *keptCheckpoint) {
+	if k.checkpoint.Size == v.Published {
+		v.Published = 0
+		v.Cosigned = nil
 	}
-}
-
-func (k *keptNote) name() string {
-	if k.given {
-		return "the kept checkpoint"
-	}
-	return "the published checkpoint"
 }

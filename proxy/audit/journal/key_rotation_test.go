@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
-	"golang.org/x/mod/sumdb/note"
 )
 
 // TestI8KeysChangeWithoutRestart changes keys under load and over restarts: who
@@ -74,10 +75,10 @@ func TestI8ForgedKeyIsNotFollowed(t *testing.T) {
 	}{
 		"by mallory alone":       {mallory, mallory, nil, "signature"},
 		"to a key not at hand":   {audittest.Must(newSigner("byline/test-1", audittest.Key)), nil, func(r *audit.Record) { r.Code, r.Key = audit.CodeKey, mallory.public().String() }, "did not sign it"},
-		"under another name":     {audittest.Must(newSigner("byline/test-1", audittest.Key)), audittest.Must(newSigner("byline/other", audittest.KeyFrom("m"))), nil, "is that of"},
-		"of an interval":         {audittest.Must(newSigner("byline/test-1", audittest.Key)), nil, func(r *audit.Record) { r.Key = mallory.public().String() }, "by no other"},
+		"under another name":     {audittest.Must(newSigner("byline/test-1", audittest.Key)), audittest.Must(newSigner("byline/other", audittest.KeyFrom("m"))), nil, "belongs to"},
+		"of an interval":         {audittest.Must(newSigner("byline/test-1", audittest.Key)), nil, func(r *audit.Record) { r.Key = mallory.public().String() }, "no others may"},
 		"what is no key":         {audittest.Must(newSigner("byline/test-1", audittest.Key)), nil, func(r *audit.Record) { r.Code, r.Key = audit.CodeKey, "x" }, "the announced key"},
-		"a code without its key": {audittest.Must(newSigner("byline/test-1", audittest.Key)), nil, func(r *audit.Record) { r.Code = audit.CodeKey }, "by no other"},
+		"a code without its key": {audittest.Must(newSigner("byline/test-1", audittest.Key)), nil, func(r *audit.Record) { r.Code = audit.CodeKey }, "no others may"},
 	} {
 		w := &writer{origin: "byline/test-1", signer: c.by, out: []byte{0}}
 		st := state{}

@@ -11,10 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {

@@ -8,9 +8,10 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
-	"golang.org/x/mod/sumdb/note"
 )
 
 var errKeyChanged = errors.New("the log's key was changed")

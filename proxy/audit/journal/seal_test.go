@@ -6,9 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
-	"golang.org/x/mod/sumdb/note"
 )
 
 // TestCheckpointIsASignedNote reads a checkpoint with the note package alone,
