@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,20 +14,26 @@ import (
 )
 
 func adapterCommand() *cobra.Command {
-	a := &cobra.Command{Use: "adapter", Short: "List, show and check adapters", Example: "  byline adapter list --library", Args: cobra.NoArgs,
+	c := &cobra.Command{
+		Use:     "adapter",
+		Short:   "List, show and check adapters",
+		Example: "  byline adapter list --library",
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return errors.New("adapter: name one of list, show and check")
-		}}
-	a.AddCommand(adapterListCommand(), adapterShowCommand(), adapterCheckCommand())
-	return a
+		},
+	}
+	c.AddCommand(adapterListCommand(), adapterShowCommand(), adapterCheckCommand())
+	return c
 }
 
 func libraryFlag(c *cobra.Command) *bool {
 	return c.Flags().Bool("library", false, "the adapters that ship with Byline, for extends, instead of those of adapters.dir")
 }
 
-// adaptersOf reads the adapters in question; problems have been shown when it fails.
-func adaptersOf(c *cobra.Command, library bool) ([]*adapters.Adapter, error) {
+// readAdapters reads the adapters of the configuration, or those that ship with
+// Byline. The problems of files are written to standard error.
+func readAdapters(c *cobra.Command, library bool) ([]*adapters.Adapter, error) {
 	if library {
 		all, err := adapters.LoadLibrary()
 		if err != nil {
@@ -34,22 +41,24 @@ func adaptersOf(c *cobra.Command, library bool) ([]*adapters.Adapter, error) {
 		}
 		return all, nil
 	}
-	cfg, err := load.Settings(c)
+
+	cfg, err := load.Config(c)
 	if err != nil {
 		return nil, err
 	}
+
 	var found load.Problems
-	set := load.Adapters(cfg.Adapters.Dir, &found)
+	set := load.Adapters(cfg, &found)
 	if len(found) > 0 {
-		for _, line := range found {
-			fmt.Fprintln(c.ErrOrStderr(), cli.Clean(line))
-		}
-		return nil, cli.Failed("adapters", errors.New(cli.Counted(len(found), "problem")), "mend the lines above; byline adapter check lists them again")
+		found.Print(c.ErrOrStderr())
+		return nil, cli.Failed("adapters", errors.New(cli.Plural(len(found), "problem")),
+			"fix the problems above; byline adapter check lists them again")
 	}
 	return set.All(), nil
 }
 
-func named(all []*adapters.Adapter, name string) *adapters.Adapter {
+// adapterByName returns nil if there is none.
+func adapterByName(all []*adapters.Adapter, name string) *adapters.Adapter {
 	for _, a := range all {
 		if a.Name() == name {
 			return a
@@ -58,16 +67,17 @@ func named(all []*adapters.Adapter, name string) *adapters.Adapter {
 	return nil
 }
 
+// unknownAdapter is the error for a name that no adapter has. Its hint lists the names,
+// and refers to the library if that has the name.
 func unknownAdapter(name string, all []*adapters.Adapter, library bool) error {
 	var names []string
 	for _, a := range all {
 		names = append(names, a.Name())
 	}
-	hint := "known: " + strings.Join(names, ", ")
-	if len(names) == 0 {
-		hint = "adapters.dir holds none"
-	}
-	if shipped, err := adapters.LoadLibrary(); !library && err == nil && named(shipped, name) != nil {
+	hint := "known: " + cmp.Or(strings.Join(names, ", "), "none, because adapters.dir is empty")
+
+	shipped, err := adapters.LoadLibrary()
+	if !library && err == nil && adapterByName(shipped, name) != nil {
 		hint += "; the one that ships with Byline is shown by: byline adapter show --library " + name
 	}
 	return cli.Failed("adapter", fmt.Errorf("there is no adapter %q", name), hint)

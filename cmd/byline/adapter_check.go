@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,87 +13,119 @@ import (
 )
 
 func adapterCheckCommand() *cobra.Command {
-	c := &cobra.Command{Use: "check [FILE...]", Short: "Check adapter files and explain every problem with its line",
-		Long: "Checks the files as one set, as a server would load them, and lists every problem of all of them at once. Without FILE\n" +
-			"it checks adapters.dir of the configuration. What is allowed and seldom meant is said as advice. It connects to nothing.",
-		Example: "  byline adapter check adapters.d/wiki.yaml\n  byline adapter check --config /etc/byline/byline.yaml"}
+	c := &cobra.Command{
+		Use:   "check [FILE...]",
+		Short: "Check adapter files and explain every problem with its line",
+		Long: "Checks the files as one set, as a server would load them, and lists all problems of all files at once. Without FILE\n" +
+			"it checks adapters.dir of the configuration. What is allowed but seldom meant is written as advice. It connects to\n" +
+			"nothing.",
+		Example: "  byline adapter check adapters.d/wiki.yaml\n  byline adapter check --config /etc/byline/byline.yaml",
+	}
 	asJSON := cli.JSONFlag(c)
+
 	c.RunE = func(c *cobra.Command, args []string) error {
-		var found load.Problems
-		paths := args
-		if len(paths) == 0 {
-			cfg, err := load.Settings(c)
-			if err != nil {
-				return err
-			}
-			paths = load.FilesIn(cfg.Adapters.Dir, "adapters.dir", &found, ".yaml", ".yml")
+		r, err := checkAdapters(c, args)
+		if err != nil {
+			return err
 		}
-		own := load.ReadAdapters(paths, &found)
-		set, err := adapters.Load(own)
-		var wrong adapters.Problems
-		if !errors.As(err, &wrong) {
-			found.AddError(err)
+
+		if *asJSON {
+			err = cli.WriteJSON(c.OutOrStdout(), r.listAll())
+		} else {
+			err = r.write(c.OutOrStdout(), c.ErrOrStderr())
 		}
-		if set != nil {
-			for _, a := range set.All() {
-				load.CheckUpstream(a, &found)
-				if a.Overdue(time.Now()) {
-					fmt.Fprintf(c.ErrOrStderr(), "byline: warning: adapter %s was to be reviewed by %s: %s is asked to\n", a.Name(), a.Interim().ReviewBy, a.Interim().Owner)
-				}
-			}
+		if err != nil {
+			return cli.OutputFailed(err)
 		}
-		advice := adapters.Advise(own)
-		if !*asJSON {
-			for _, p := range advice {
-				fmt.Fprintln(c.ErrOrStderr(), "byline: advice:", cli.Clean(p.Error()))
-			}
-			advice = nil
+
+		if n := len(r.problems) + len(r.others); n > 0 {
+			return cli.Failed("adapter check", errors.New(cli.Plural(n, "problem")), "fix what is listed above; docs/adapters.md explains every key")
 		}
-		return reportAdapters(c.OutOrStdout(), set, wrong, found, advice, *asJSON)
+		return nil
 	}
 	return c
 }
 
-// reportAdapters is one line a problem, or that there is none.
-func reportAdapters(w io.Writer, set *adapters.Set, wrong adapters.Problems, rest load.Problems, advice adapters.Problems, asJSON bool) error {
-	n := len(wrong) + len(rest)
-	if asJSON {
-		all := []problemView{}
-		for _, p := range wrong {
-			all = append(all, problemView{File: p.File, Line: p.Line, What: p.What, Hint: p.Hint})
-		}
-		for _, p := range advice {
-			all = append(all, problemView{File: p.File, Line: p.Line, What: p.What, Hint: p.Hint, Advice: true})
-		}
-		for _, text := range rest {
-			all = append(all, problemView{What: text})
-		}
-		if err := cli.WriteJSON(w, all); err != nil {
-			return cli.Failed("output", err, "")
-		}
-	} else {
-		for _, p := range wrong {
-			fmt.Fprintln(w, cli.Clean(p.Error()))
-		}
-		for _, text := range rest {
-			fmt.Fprintln(w, cli.Clean(text))
-		}
-	}
-	if n > 0 {
-		return cli.Failed("adapter check", errors.New(cli.Counted(n, "problem")), "mend what is listed above; docs/adapters.md explains every key")
-	}
-	if !asJSON {
-		fmt.Fprintf(w, "ok: %s\n", cli.Counted(len(set.All()), "adapter"))
-	}
-	return nil
+// adapterReport is what a check of adapter files found.
+type adapterReport struct {
+	adapters int               // that were loaded
+	problems adapters.Problems // of the files
+	others   load.Problems     // of the machine: files that cannot be read, certificates
+	advice   adapters.Problems // allowed, but seldom meant
 }
 
-// problemView is a problem in JSON. Without a file it is about the machine that the adapter is checked on.
-type problemView struct {
-	File string `json:"file,omitempty"`
-	Line int    `json:"line,omitempty"`
-	What string `json:"what"`
-	Hint string `json:"hint,omitempty"`
+// checkAdapters checks the files, or those of the configuration if none is named. It
+// writes warnings of overdue reviews to standard error.
+func checkAdapters(c *cobra.Command, paths []string) (*adapterReport, error) {
+	r := &adapterReport{}
+	if len(paths) == 0 {
+		cfg, err := load.Config(c)
+		if err != nil {
+			return nil, err
+		}
+		paths = load.AdapterFiles(cfg, &r.others)
+	}
 
-	Advice bool `json:"advice,omitempty"` // allowed, and seldom meant: no reason to fail
+	sources := load.AdapterSources(paths, &r.others)
+	set, err := adapters.Load(sources)
+	if !errors.As(err, &r.problems) {
+		r.others.AddError(err)
+	}
+	r.advice = adapters.Advise(sources)
+	if set == nil {
+		return r, nil
+	}
+
+	r.adapters = len(set.All())
+	for _, a := range set.All() {
+		load.CheckUpstream(a, &r.others)
+	}
+	load.WarnOverdue(c.ErrOrStderr(), set.All())
+	return r, nil
+}
+
+// write lists the problems on out, one a line, or that there are none. Advice goes to
+// errOut.
+func (r *adapterReport) write(out, errOut io.Writer) error {
+	for _, p := range r.advice {
+		fmt.Fprintln(errOut, "byline: advice:", cli.Printable(p.Error()))
+	}
+
+	for _, p := range r.problems {
+		if _, err := fmt.Fprintln(out, cli.Printable(p.Error())); err != nil {
+			return err
+		}
+	}
+	r.others.Print(out)
+
+	if len(r.problems)+len(r.others) > 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "ok: %s\n", cli.Plural(r.adapters, "adapter"))
+	return err
+}
+
+// problemView is a problem in JSON. One without a file is about the machine on which
+// the adapter was checked.
+type problemView struct {
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	What   string `json:"what"`
+	Hint   string `json:"hint,omitempty"`
+	Advice bool   `json:"advice,omitempty"` // not a problem: the check does not fail because of it
+}
+
+// listAll lists problems and advice for JSON.
+func (r *adapterReport) listAll() []problemView {
+	all := []problemView{} // an empty list is [] in JSON
+	for _, p := range r.problems {
+		all = append(all, problemView{File: p.File, Line: p.Line, What: p.What, Hint: p.Hint})
+	}
+	for _, p := range r.advice {
+		all = append(all, problemView{File: p.File, Line: p.Line, What: p.What, Hint: p.Hint, Advice: true})
+	}
+	for _, text := range r.others {
+		all = append(all, problemView{What: text})
+	}
+	return all
 }

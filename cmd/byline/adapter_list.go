@@ -1,9 +1,10 @@
 package main
 
 import (
-	"fmt"
+	"cmp"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,60 +15,85 @@ import (
 )
 
 func adapterListCommand() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the adapters of adapters.dir, or those that ship with Byline", Args: cobra.NoArgs,
-		Example: "  byline adapter list\n  byline adapter list --library\n  byline adapter list --json | jq -r '.[] | select(.overdue).name'"}
-	library, asJSON := libraryFlag(c), cli.JSONFlag(c)
+	c := &cobra.Command{
+		Use:     "list",
+		Short:   "List the adapters of adapters.dir, or those that ship with Byline",
+		Args:    cobra.NoArgs,
+		Example: "  byline adapter list\n  byline adapter list --library\n  byline adapter list --json | jq -r '.[] | select(.overdue).name'",
+	}
+	library := libraryFlag(c)
+	asJSON := cli.JSONFlag(c)
+
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		all, err := adaptersOf(c, *library)
+		all, err := readAdapters(c, *library)
 		if err != nil {
 			return err
 		}
-		if *asJSON {
-			err = cli.WriteJSON(c.OutOrStdout(), briefsOf(all))
-		} else {
-			err = listAdapters(c.OutOrStdout(), all)
-		}
-		if err != nil {
-			return cli.Failed("output", err, "")
-		}
-		return nil
+
+		summaries := summarizeAdapters(all)
+		return cli.Print(c, *asJSON, summaries, func(w io.Writer) error { return listAdapters(w, summaries) })
 	}
 	return c
 }
 
-// adapterBrief is an adapter as the list shows it.
-type adapterBrief struct {
+// adapterSummary is an adapter as the list shows it.
+type adapterSummary struct {
 	Name    string           `json:"name"`
 	Extends string           `json:"extends,omitempty"`
 	Hosts   []string         `json:"hosts"`
-	Login   string           `json:"login"`
-	Actions []string         `json:"actions"`
+	Login   string           `json:"login"`   // the kind
+	Actions []string         `json:"actions"` // each name once
 	Interim adapters.Interim `json:"interim,omitzero"`
 	Overdue bool             `json:"overdue"`
 	Digest  string           `json:"digest"`
 }
 
-func briefsOf(all []*adapters.Adapter) []adapterBrief {
-	briefs := []adapterBrief{}
+func summarizeAdapters(all []*adapters.Adapter) []adapterSummary {
+	summaries := []adapterSummary{} // an empty list is [] in JSON
 	for _, a := range all {
-		s := a.Spec()
-		b := adapterBrief{Name: s.Name, Extends: s.Extends, Hosts: append([]string{}, s.Hosts...), Login: s.Login.Kind, Actions: []string{},
-			Interim: s.Interim, Overdue: a.Overdue(time.Now()), Digest: a.Digest()}
-		for _, action := range s.Actions {
-			if !slices.Contains(b.Actions, action.Name) {
-				b.Actions = append(b.Actions, action.Name)
+		spec := a.Spec()
+
+		actions := []string{}
+		for _, action := range spec.Actions {
+			if !slices.Contains(actions, action.Name) {
+				actions = append(actions, action.Name)
 			}
 		}
-		briefs = append(briefs, b)
+
+		summaries = append(summaries, adapterSummary{
+			Name:    spec.Name,
+			Extends: spec.Extends,
+			Hosts:   append([]string{}, spec.Hosts...),
+			Login:   spec.Login.Kind,
+			Actions: actions,
+			Interim: spec.Interim,
+			Overdue: a.Overdue(time.Now()),
+			Digest:  a.Digest(),
+		})
 	}
-	return briefs
+	return summaries
 }
 
-func listAdapters(w io.Writer, all []*adapters.Adapter) error {
+func listAdapters(w io.Writer, all []adapterSummary) error {
 	var rows [][]string
-	for _, b := range briefsOf(all) {
-		rows = append(rows, []string{b.Name, cli.OrDash(b.Extends), cli.OrDash(strings.Join(b.Hosts, ", ")), b.Login, fmt.Sprint(len(b.Actions)),
-			reviewText(b.Interim, b.Overdue), cli.OrDash(b.Interim.Owner)})
+	for _, a := range all {
+		rows = append(rows, []string{
+			a.Name,
+			cmp.Or(a.Extends, "-"),
+			cmp.Or(strings.Join(a.Hosts, ", "), "-"),
+			a.Login,
+			strconv.Itoa(len(a.Actions)),
+			cmp.Or(reviewText(a.Interim, a.Overdue), "-"),
+			cmp.Or(a.Interim.Owner, "-"),
+		})
 	}
 	return cli.Table(w, []string{"ADAPTER", "EXTENDS", "HOSTS", "LOGIN", "ACTIONS", "REVIEW BY", "OWNER"}, rows)
+}
+
+// reviewText is the review date, marked if it has passed.
+func reviewText(i adapters.Interim, overdue bool) string {
+	if overdue {
+		return i.ReviewBy + " (overdue)"
+	}
+	return i.ReviewBy
 }

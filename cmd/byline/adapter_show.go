@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -15,81 +16,101 @@ import (
 )
 
 func adapterShowCommand() *cobra.Command {
-	c := &cobra.Command{Use: "show NAME", Short: "Show what an adapter does with an application's requests", Args: cobra.ExactArgs(1),
-		Long: "Shows the adapter as it is in force, after extends: its hosts, why it exists and until when, how it logs in, what becomes\n" +
-			"of cookies and headers, and its actions in the order in which they are tried.",
-		Example: "  byline adapter show wiki\n  byline adapter show --library mediawiki\n  byline adapter show wiki --json | jq .actions"}
-	library, asJSON := libraryFlag(c), cli.JSONFlag(c)
+	c := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show what an adapter does with an application's requests",
+		Args:  cobra.ExactArgs(1),
+		Long: "Shows the adapter as it is in force, after extends: its hosts, why it exists and until when, how it logs in, what\n" +
+			"happens to cookies and header fields, and its actions in the order in which they are tried.",
+		Example: "  byline adapter show wiki\n  byline adapter show --library mediawiki\n  byline adapter show wiki --json | jq .actions",
+	}
+	library := libraryFlag(c)
+	asJSON := cli.JSONFlag(c)
+
 	c.RunE = func(c *cobra.Command, args []string) error {
-		all, err := adaptersOf(c, *library)
+		all, err := readAdapters(c, *library)
 		if err != nil {
 			return err
 		}
-		a := named(all, args[0])
+		a := adapterByName(all, args[0])
 		if a == nil {
 			return unknownAdapter(args[0], all, *library)
 		}
-		if *asJSON {
-			err = cli.WriteJSON(c.OutOrStdout(), wholeOf(a))
-		} else {
-			err = showAdapter(c.OutOrStdout(), a)
-		}
-		if err != nil {
-			return cli.Failed("output", err, "")
-		}
-		return nil
+
+		whole := adapterInForce{a.Digest(), a.Spec()}
+		return cli.Print(c, *asJSON, whole, func(w io.Writer) error { return showAdapter(w, a) })
 	}
 	return c
 }
 
-// adapterWhole is an adapter in force, with the digest that records name it by.
-type adapterWhole struct {
+// adapterInForce is an adapter after extends, with the digest by which records name it.
+type adapterInForce struct {
 	Digest string `json:"digest"`
 	adapters.Spec
 }
 
-func wholeOf(a *adapters.Adapter) adapterWhole { return adapterWhole{a.Digest(), a.Spec()} }
-
-func reviewText(i adapters.Interim, overdue bool) string {
-	if overdue {
-		return i.ReviewBy + " (overdue)"
-	}
-	return cli.OrDash(i.ReviewBy)
-}
-
-// showAdapter writes what a reviewer asks: where, why and until when, as whom, what stays back, what may be done.
+// showAdapter answers what a reviewer asks: where it applies, why and until when, who logs
+// in, what is removed, and which actions there are.
 func showAdapter(w io.Writer, a *adapters.Adapter) error {
 	s := a.Spec()
-	rows := [][]string{{"extends", s.Extends}, {"hosts", strings.Join(s.Hosts, ", ")}, {"upstream", s.Upstream.URL},
-		{"because", s.Interim.Reason}, {"owner", s.Interim.Owner}, {"review by", reviewText(s.Interim, a.Overdue(time.Now()))},
-		{"login", s.Login.Kind + ": " + loginText(&s.Login)}, {"login also at", strings.Join(s.Login.Hosts, ", ")}, {"logout", stepsText(s.Login.Logout.Steps)}, {"pinned", strings.Join(s.Pin, ", ")},
-		{"cookies held", strings.Join(s.Cookies.Hold, ", ") + " and all that are not passed"}, {"cookies passed", strings.Join(s.Cookies.Pass, ", ")}, {"cookies shared", strings.Join(s.Cookies.Share, ", ")},
-		{"headers stripped", strings.Join(s.Headers.Strip, ", ")}, {"headers passed", strings.Join(s.Headers.Pass, ", ")},
-		{"query stripped", strings.Join(s.Query.Strip, ", ")}, {"digest", a.Digest()}}
+
+	hosts, review := strings.Join(s.Hosts, ", "), reviewText(s.Interim, a.Overdue(time.Now()))
 	if len(s.Hosts) == 0 {
-		rows[1][1] = "none: extend it, and name yours"
-		rows[5][1] = ""
+		hosts, review = "none: extend it, and name yours", ""
 	}
-	rows = slices.DeleteFunc(rows, func(r []string) bool { return strings.TrimSpace(r[1]) == "" })
+	rows := [][]string{
+		{"extends", s.Extends},
+		{"hosts", hosts},
+		{"upstream", s.Upstream.URL},
+		{"because", s.Interim.Reason},
+		{"owner", s.Interim.Owner},
+		{"review by", review},
+		{"login", s.Login.Kind + ": " + loginText(&s.Login)},
+		{"login also at", strings.Join(s.Login.Hosts, ", ")},
+		{"logout", stepsText(s.Login.Logout.Steps)},
+		{"pinned", strings.Join(s.Pin, ", ")},
+		{"cookies held", strings.Join(s.Cookies.Hold, ", ") + " and all that are not passed"},
+		{"cookies passed", strings.Join(s.Cookies.Pass, ", ")},
+		{"cookies shared", strings.Join(s.Cookies.Share, ", ")},
+		{"headers stripped", strings.Join(s.Headers.Strip, ", ")},
+		{"headers passed", strings.Join(s.Headers.Pass, ", ")},
+		{"query stripped", strings.Join(s.Query.Strip, ", ")},
+		{"digest", a.Digest()},
+	}
+	rows = slices.DeleteFunc(rows, func(row []string) bool { return strings.TrimSpace(row[1]) == "" })
 	if err := cli.Table(w, []string{"adapter", s.Name}, rows); err != nil {
 		return err
 	}
+
 	fmt.Fprintln(w)
-	var actions [][]string
-	for _, action := range s.Actions {
-		for i, path := range action.Match.Path { // one line a path: some actions have dozens
-			row := []string{"", "", "", path, "", ""}
-			if i == 0 {
-				row = []string{action.Name, kindText(&action), anyText(action.Match.Method), path, cli.OrDash(action.Resource), cli.OrDash(conditionText(&action.Match))}
-			}
-			actions = append(actions, row)
-		}
-	}
-	return cli.Table(w, []string{"ACTION", "GRANT", "METHOD", "PATH", "RESOURCE", "WHERE"}, actions)
+	return cli.Table(w, []string{"ACTION", "GRANT", "METHOD", "PATH", "RESOURCE", "WHERE"}, actionRows(s.Actions))
 }
 
-// kindText says what it takes to be granted the action.
-func kindText(a *adapters.ActionSpec) string {
+// actionRows has one row for each path of an action, because some actions have
+// dozens. Only the first row of an action has the other columns.
+func actionRows(actions []adapters.ActionSpec) [][]string {
+	var rows [][]string
+	for _, action := range actions {
+		for i, path := range action.Match.Path {
+			row := []string{"", "", "", path, "", ""}
+			if i == 0 {
+				row = []string{
+					action.Name,
+					grantText(&action),
+					cmp.Or(strings.Join(action.Match.Method, " "), "any"),
+					path,
+					cmp.Or(action.Resource, "-"),
+					cmp.Or(conditionText(&action.Match), "-"),
+				}
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// grantText says how a scope must name the action in order to grant it.
+func grantText(a *adapters.ActionSpec) string {
 	switch {
 	case a.Login:
 		return "never (login)"
@@ -99,6 +120,7 @@ func kindText(a *adapters.ActionSpec) string {
 	return "by name or *"
 }
 
+// loginText says in one line how the adapter logs in or authenticates.
 func loginText(l *adapters.LoginSpec) string {
 	switch {
 	case len(l.Steps) > 0:
@@ -122,28 +144,27 @@ func stepsText(steps []adapters.StepSpec) string {
 	return strings.Join(all, ", then ")
 }
 
-func anyText(list []string) string {
-	if len(list) == 0 {
-		return "any"
-	}
-	return strings.Join(list, " ")
-}
-
-// conditionText is what else must hold, in one line: name=pattern|pattern, - for absent.
+// conditionText lists in one line what else must match: name=pattern|pattern, with -
+// for a value that must be absent.
 func conditionText(m *adapters.MatchSpec) string {
 	var all []string
-	for _, group := range []struct {
-		prefix string
-		from   map[string]adapters.Strings
-	}{{"query ", m.Query}, {"form ", m.Form}, {"", m.Param}, {"json ", m.JSON}, {"header ", m.Header}, {"xml ", m.XML}, {"argument ", m.GraphQL.Argument}} {
-		for _, key := range slices.Sorted(maps.Keys(group.from)) {
+	add := func(prefix string, conditions map[string]adapters.Strings) {
+		for _, key := range slices.Sorted(maps.Keys(conditions)) {
 			var values []string
-			for _, v := range group.from[key] {
-				values = append(values, cli.OrDash(v))
+			for _, v := range conditions[key] {
+				values = append(values, cmp.Or(v, "-"))
 			}
-			all = append(all, group.prefix+key+"="+strings.Join(values, "|"))
+			all = append(all, prefix+key+"="+strings.Join(values, "|"))
 		}
 	}
+
+	add("query ", m.Query)
+	add("form ", m.Form)
+	add("", m.Param)
+	add("json ", m.JSON)
+	add("header ", m.Header)
+	add("xml ", m.XML)
+	add("argument ", m.GraphQL.Argument)
 	if len(m.GraphQL.Field) > 0 {
 		all = append(all, "graphql "+strings.Join(m.GraphQL.Type, "|")+" "+strings.Join(m.GraphQL.Field, "|"))
 	}
@@ -151,7 +172,7 @@ func conditionText(m *adapters.MatchSpec) string {
 		all = append(all, "type "+strings.Join(m.ContentType, "|"))
 	}
 	if m.Only != nil {
-		all = append(all, "else only: "+cli.OrDash(strings.Join(m.Only, " ")))
+		all = append(all, "else only: "+cmp.Or(strings.Join(m.Only, " "), "-"))
 	}
 	return strings.Join(all, ", ")
 }

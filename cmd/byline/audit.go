@@ -11,37 +11,55 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
+// hintVerify is the remedy of reports whose record cannot be read.
+const hintVerify = "byline audit verify shows what is wrong with the record"
+
 func auditCommand() *cobra.Command {
-	a := &cobra.Command{Use: "audit", Short: "Verify and read the record", Example: "  byline audit verify\n  byline audit tail -f", Args: cobra.NoArgs,
+	c := &cobra.Command{
+		Use:     "audit",
+		Short:   "Verify and read the record",
+		Example: "  byline audit verify\n  byline audit tail -f",
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return errors.New("audit: name one of verify, tail, show, prove, tiles, rotate and borrowed")
-		}}
-	a.AddCommand(auditVerify(), auditTail(), auditShow(), auditProve(), auditTiles(), auditRotate(), auditBorrowed())
-	return a
+		},
+	}
+	c.AddCommand(
+		auditVerifyCommand(),
+		auditTailCommand(),
+		auditShowCommand(),
+		auditProveCommand(),
+		auditTilesCommand(),
+		auditRotateCommand(),
+		auditBorrowedCommand(),
+	)
+	return c
 }
 
-// auditDir is the folder that was named, or the configuration's.
-func auditDir(c *cobra.Command, named string) (string, error) {
+func logDirFlag(c *cobra.Command) *string {
+	return c.Flags().String("dir", "", "folder of the log (default: audit.dir of the configuration)")
+}
+
+// logDir returns the folder of the log: named, or that of the configuration if named
+// is empty.
+func logDir(c *cobra.Command, named string) (string, error) {
 	if named != "" {
 		return named, nil
 	}
-	cfg, err := load.Settings(c)
+	cfg, err := load.Config(c)
 	if err != nil {
 		return "", err
 	}
 	return cfg.Audit.Dir, nil
 }
 
-func dirFlag(c *cobra.Command) *string {
-	return c.Flags().String("dir", "", "folder of the log (default: audit.dir of the configuration)")
-}
-
-// auditFailed gives an error of the log its remedy.
+// auditFailed gives an error of package audit its remedy. The text of err already begins
+// with what failed.
 func auditFailed(err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, audit.ErrBroken):
-		hint = "keep the folder as it is, stop relying on records from that one on, and compare with a copy or a kept checkpoint"
+		hint = "keep the folder as it is, do not rely on records from that one on, and compare with a copy or a kept checkpoint"
 	case errors.Is(err, audit.ErrNotSealed):
 		hint = "wait for the next checkpoint (audit.checkpoint_every), and ask again"
 	case errors.Is(err, audit.ErrNotWitnessed):

@@ -12,85 +12,89 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-// trustFlags name the keys that count; see trust.
+const hintPublicKey = "name the public key that byline init wrote (audit.key.pub) with --key"
+
+// trustFlags name the keys that a verification trusts.
 type trustFlags struct {
-	keys, witnesses []string
-	quorum          int
+	keys      []string
+	witnesses []string
+	quorum    int
 }
 
 func (f *trustFlags) add(c *cobra.Command) {
-	c.Flags().StringArrayVar(&f.keys, "key", nil, "file with the log's public key, or the key itself (default: beside audit.key_file of the configuration); may be repeated")
+	c.Flags().StringArrayVar(&f.keys, "key", nil,
+		"file with the log's public key, or the key itself (default: next to audit.key_file of the configuration); may be repeated")
 	c.Flags().StringArrayVar(&f.witnesses, "witness", nil, "a witness's key, or a file with it; may be repeated")
 	c.Flags().IntVar(&f.quorum, "quorum", 0, "how many of the witnesses must have signed")
 }
 
-// trust reads the keys that were named, or the configuration's.
-func (f *trustFlags) trust(c *cobra.Command) (t audit.Trust, err error) {
-	keys := f.keys
-	if len(keys) == 0 {
-		keys = []string{""}
+// read returns the keys that the flags name. Without --key it is the key of the
+// configuration.
+func (f *trustFlags) read(c *cobra.Command) (audit.Trust, error) {
+	t := audit.Trust{Quorum: f.quorum}
+
+	names := f.keys
+	if len(names) == 0 {
+		names = []string{""}
 	}
-	for _, named := range keys {
-		all, err := publicKeys(c, named)
+	for _, name := range names {
+		keys, err := readPublicKeys(c, name)
 		if err != nil {
 			return t, err
 		}
-		t.Keys = append(t.Keys, all...)
+		t.Keys = append(t.Keys, keys...)
 	}
-	for _, named := range f.witnesses {
-		text, err := keyText(named)
+
+	for _, name := range f.witnesses {
+		text, err := readKeyText(name)
 		if err != nil {
 			return t, cli.Failed("audit", fmt.Errorf("witness: %w", err), "")
 		}
 		key, err := audit.ParseWitnessKey(text)
 		if err != nil {
-			return t, cli.Failed("audit", fmt.Errorf("witness: %s: %w", named, err), "")
+			return t, cli.Failed("audit", fmt.Errorf("witness: %s: %w", name, err), "")
 		}
 		t.Witnesses = append(t.Witnesses, key)
 	}
-	if t.Quorum = f.quorum; f.quorum > len(f.witnesses) || f.quorum < 0 {
+
+	if f.quorum < 0 || f.quorum > len(f.witnesses) {
 		return t, fmt.Errorf("audit: --quorum %d of %d witnesses", f.quorum, len(f.witnesses))
 	}
 	return t, nil
 }
 
-// publicKey is the first of publicKeys: the one that the log begins with.
-func publicKey(c *cobra.Command, named string) (audit.PublicKey, error) {
-	keys, err := publicKeys(c, named)
-	if err != nil {
-		return audit.PublicKey{}, err
-	}
-	return keys[0], nil
-}
-
-// publicKeys reads the keys that were named, or the configuration's.
-func publicKeys(c *cobra.Command, named string) ([]audit.PublicKey, error) {
-	if named == "" {
-		cfg, err := load.Settings(c)
+// readPublicKeys reads the log's public keys from a file, or from the key itself. An
+// empty name is that of the configuration. The log begins with the first key; each
+// further one took over from the one before it.
+func readPublicKeys(c *cobra.Command, name string) ([]audit.PublicKey, error) {
+	if name == "" {
+		cfg, err := load.Config(c)
 		if err != nil {
 			return nil, err
 		}
-		named = cfg.Audit.KeyFile + ".pub"
+		name = cfg.Audit.KeyFile + ".pub"
 	}
-	text, err := keyText(named)
+
+	text, err := readKeyText(name)
 	if err != nil {
-		return nil, cli.Failed("audit", fmt.Errorf("public key: %w", err), "name the public key that byline init wrote (audit.key.pub) with --key")
+		return nil, cli.Failed("audit", fmt.Errorf("public key: %w", err), hintPublicKey)
 	}
 	keys, err := audit.ParsePublicKeys(text)
 	if err != nil {
-		return nil, cli.Failed("audit", fmt.Errorf("public key: %s: %w", named, err), "name the public key that byline init wrote (audit.key.pub) with --key")
+		return nil, cli.Failed("audit", fmt.Errorf("public key: %s: %w", name, err), hintPublicKey)
 	}
 	return keys, nil
 }
 
-// keyText is the content of the file that was named, or what stands there when
-// it is a key itself.
-func keyText(named string) (string, error) {
-	if strings.Count(named, "+") >= 2 {
-		if _, err := os.Stat(named); err != nil {
-			return named, nil
+// readKeyText returns the content of the file, or name itself if there is no such file
+// and name has the form of a key: name+hash+key.
+func readKeyText(name string) (string, error) {
+	if strings.Count(name, "+") >= 2 {
+		if _, err := os.Stat(name); err != nil {
+			return name, nil
 		}
 	}
-	b, err := os.ReadFile(named)
+
+	b, err := os.ReadFile(name)
 	return string(b), err
 }

@@ -13,36 +13,42 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-func auditShow() *cobra.Command {
-	c := &cobra.Command{Use: "show RECORD", Short: "Show a record with its outcome, its lease and its task", Args: cobra.ExactArgs(1),
-		Long:    "Shows the record with that id and what belongs to it: intent and outcome of the same exchange, the lease that it ran under\nwith its logins, and the task. It reads the folder and does not check the chain; byline audit verify does.",
-		Example: "  byline audit show r_01jd7v3w8yq2m4n6p8r0s2t4v6\n  byline audit show r_01jd7v3w8yq2m4n6p8r0s2t4v6 --json"}
-	dir, asJSON := dirFlag(c), cli.JSONFlag(c)
+func auditShowCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "show RECORD",
+		Short: "Show a record with its outcome, its lease and its task",
+		Args:  cobra.ExactArgs(1),
+		Long: "Shows the record with that id and what belongs to it: intent and outcome of the same exchange, the lease under which it\n" +
+			"ran, with its logins, and the task. It reads the folder and does not check the chain; byline audit verify does.",
+		Example: "  byline audit show r_01jd7v3w8yq2m4n6p8r0s2t4v6\n  byline audit show r_01jd7v3w8yq2m4n6p8r0s2t4v6 --json",
+	}
+	dir := logDirFlag(c)
+	asJSON := cli.JSONFlag(c)
+
 	c.RunE = func(c *cobra.Command, args []string) error {
-		from, err := auditDir(c, *dir)
+		from, err := logDir(c, *dir)
 		if err != nil {
 			return err
 		}
-		story, err := audit.FindRelated(from, args[0])
+		related, err := audit.FindRelated(from, args[0])
 		if err != nil {
 			return auditFailed(err)
 		}
-		if *asJSON {
-			return cli.OutputFailed(cli.WriteJSON(c.OutOrStdout(), story))
-		}
-		return cli.OutputFailed(showStory(c.OutOrStdout(), &story))
+		return cli.Print(c, *asJSON, related, func(w io.Writer) error { return showRelated(w, &related) })
 	}
 	return c
 }
 
-func showStory(w io.Writer, s *audit.RelatedRecords) error {
+// showRelated writes the record, and below it a line for each record that belongs to it.
+func showRelated(w io.Writer, s *audit.RelatedRecords) error {
 	if err := cli.Table(w, []string{"record", s.Record.ID}, recordRows(&s.Record)); err != nil {
 		return err
 	}
+
 	var rows [][]string
 	add := func(r *audit.Record) {
 		if r != nil {
-			rows = append(rows, []string{r.Time.UTC().Format(time.RFC3339), r.Kind, r.ID, gist(r)})
+			rows = append(rows, []string{r.Time.UTC().Format(time.RFC3339), r.Kind, r.ID, summarizeRecord(r)})
 		}
 	}
 	for i := range s.Task {
@@ -56,32 +62,44 @@ func showStory(w io.Writer, s *audit.RelatedRecords) error {
 	if len(rows) == 0 {
 		return nil
 	}
+
 	if _, err := io.WriteString(w, "\n"); err != nil {
 		return err
 	}
 	return cli.Table(w, []string{"BELONGS TO IT", "KIND", "RECORD", "WHAT"}, rows)
 }
 
-// recordRows is a record member by member; what is empty is left out.
-func recordRows(r *audit.Record) (rows [][]string) {
+// recordRows lists the members of a record that are not empty.
+func recordRows(r *audit.Record) [][]string {
+	var rows [][]string
 	add := func(name, value string) {
 		if value != "" && value != "0" {
 			rows = append(rows, []string{name, value})
 		}
 	}
+
 	add("seq", fmt.Sprintf("#%d", r.Seq))
 	add("time", r.Time.UTC().Format(time.RFC3339Nano))
-	for _, m := range [][2]string{{"kind", r.Kind}, {"instance", r.Instance}, {"agent", r.Agent}, {"sponsor", r.Sponsor}, {"task", r.Task},
-		{"grant", r.Grant}, {"adapter", r.Adapter}, {"adapter digest", r.AdapterDigest}, {"policy digest", r.PolicyDigest}, {"action", r.Action},
-		{"resource", r.Resource}, {"request", strings.TrimSpace(r.Method + " " + r.Host + r.Path)}} {
-		add(m[0], m[1])
-	}
+	add("kind", r.Kind)
+	add("instance", r.Instance)
+	add("agent", r.Agent)
+	add("sponsor", r.Sponsor)
+	add("task", r.Task)
+	add("grant", r.Grant)
+	add("adapter", r.Adapter)
+	add("adapter digest", r.AdapterDigest)
+	add("policy digest", r.PolicyDigest)
+	add("action", r.Action)
+	add("resource", r.Resource)
+	add("request", strings.TrimSpace(r.Method+" "+r.Host+r.Path))
+
 	for _, s := range r.Stripped {
 		add("stripped", s.In+" "+s.Name+" ("+s.Fingerprint+")")
 	}
 	add("account", r.Account)
 	add("lease", r.Lease)
 	add("decision", strings.TrimSpace(r.Decision.Effect+" "+strings.Join(r.Decision.Policies, ", ")))
+
 	add("intent", r.Intent)
 	add("status", strconv.Itoa(r.Status))
 	add("bytes up", strconv.FormatInt(r.BytesUp, 10))
@@ -91,6 +109,7 @@ func recordRows(r *audit.Record) (rows [][]string) {
 	}
 	add("code", r.Code)
 	add("detail", r.Detail)
+
 	add("checkpoint", strings.ReplaceAll(r.Checkpoint, "\n", " | "))
 	add("hash of the line before", r.Prev)
 	return rows

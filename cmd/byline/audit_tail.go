@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -17,35 +18,45 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-func auditTail() *cobra.Command {
+func auditTailCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "tail",
+		Short: "List the last records",
+		Args:  cobra.NoArgs,
+		Long: "Lists the last records, oldest first, and with -f also those that follow, until it is interrupted. With --json it\n" +
+			"writes each record as it is in the log, one a line. It reads the folder, so it works with a running server and without\n" +
+			"one.",
+		Example: "  byline audit tail\n  byline audit tail -f\n  byline audit tail -n 1000 --json | jq 'select(.kind == \"refusal\")'",
+	}
 	var n int
-	var follow bool
-	c := &cobra.Command{Use: "tail", Short: "List the last records", Args: cobra.NoArgs,
-		Long:    "Lists the last records, oldest first, and with -f those that come, until it is interrupted. With --json it writes each\nrecord as it lies in the log, one a line. It reads the folder, so it works beside a running server and without one.",
-		Example: "  byline audit tail\n  byline audit tail -f\n  byline audit tail -n 1000 --json | jq 'select(.kind == \"refusal\")'"}
 	c.Flags().IntVarP(&n, "lines", "n", 10, "how many records")
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with the records that come")
-	dir, asJSON := dirFlag(c), cli.JSONFlag(c)
+	var follow bool
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "continue with the records that follow")
+	dir := logDirFlag(c)
+	asJSON := cli.JSONFlag(c)
+
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if n < 0 {
 			return errors.New("audit tail: -n takes a number from 0")
 		}
-		from, err := auditDir(c, *dir)
+		from, err := logDir(c, *dir)
 		if err != nil {
 			return err
 		}
+
 		ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		write := writeLine
+
+		write := writeRecordLine
 		if *asJSON {
-			write = func(w io.Writer, r *audit.Record) error { _, err := w.Write(append(r.Line(), '\n')); return err }
+			write = writeRecordJSON
 		}
 		for r, err := range audit.Tail(ctx, from, n, follow) {
 			if err != nil {
 				return auditFailed(err)
 			}
-			if err := cli.OutputFailed(write(c.OutOrStdout(), &r)); err != nil {
-				return err
+			if err := write(c.OutOrStdout(), &r); err != nil {
+				return cli.OutputFailed(err)
 			}
 		}
 		return nil
@@ -53,20 +64,32 @@ func auditTail() *cobra.Command {
 	return c
 }
 
-// writeLine is a record in one line, for people.
-func writeLine(w io.Writer, r *audit.Record) error {
-	_, err := fmt.Fprintf(w, "%s  %-28s  %-10s  %-28s  %s\n", r.Time.UTC().Format(time.RFC3339), cli.Clean(r.ID), cli.Clean(r.Kind), cli.Clean(cli.Or(r.Task, "-")), cli.Clean(gist(r)))
+// writeRecordJSON writes the line of the log.
+func writeRecordJSON(w io.Writer, r *audit.Record) error {
+	_, err := w.Write(append(r.Line(), '\n'))
 	return err
 }
 
-// gist is what a record says, at one look.
-func gist(r *audit.Record) string {
+// writeRecordLine writes a record in one line for people.
+func writeRecordLine(w io.Writer, r *audit.Record) error {
+	_, err := fmt.Fprintf(w, "%s  %-28s  %-10s  %-28s  %s\n",
+		r.Time.UTC().Format(time.RFC3339),
+		cli.Printable(r.ID),
+		cli.Printable(r.Kind),
+		cli.Printable(cmp.Or(r.Task, "-")),
+		cli.Printable(summarizeRecord(r)))
+	return err
+}
+
+// summarizeRecord says in a few words what the record says.
+func summarizeRecord(r *audit.Record) string {
 	var words []string
 	add := func(s string) {
 		if s != "" {
 			words = append(words, s)
 		}
 	}
+
 	add(r.Adapter)
 	add(r.Action)
 	add(r.Resource)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -9,28 +10,39 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-func auditTiles() *cobra.Command {
-	c := &cobra.Command{Use: "tiles OUT", Short: "Write the log as tlog-tiles, for public tools", Args: cobra.ExactArgs(1),
-		Long: "Writes the folder OUT in the form of C2SP tlog-tiles: checkpoint, hash tiles and entry bundles, which any server of files\n" +
-			"can serve and any client of such logs reads. OUT holds the records themselves: serve it only to who may read them. The\n" +
-			"next call goes on where this one ended.",
-		Example: "  byline audit tiles /srv/audit-tiles\n  byline audit tiles --dir /mnt/evidence/audit tiles"}
-	dir, asJSON := dirFlag(c), cli.JSONFlag(c)
+func auditTilesCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "tiles OUT",
+		Short: "Write the log as tlog-tiles, for public tools",
+		Args:  cobra.ExactArgs(1),
+		Long: "Writes the folder OUT in the form of C2SP tlog-tiles: checkpoint, hash tiles and entry bundles, which any file server\n" +
+			"can serve and any client of such logs reads. OUT holds the records themselves: serve it only to those who may read them.\n" +
+			"The next call continues where this one ended.",
+		Example: "  byline audit tiles /srv/audit-tiles\n  byline audit tiles --dir /mnt/evidence/audit tiles",
+	}
+	dir := logDirFlag(c)
+	asJSON := cli.JSONFlag(c)
+
 	c.RunE = func(c *cobra.Command, args []string) error {
-		log, err := auditDir(c, *dir)
+		log, err := logDir(c, *dir)
 		if err != nil {
 			return err
 		}
-		step, done := cli.Progress(c.ErrOrStderr(), "writing tiles")
+
+		step, removeBar := cli.Progress(c.ErrOrStderr(), "writing tiles")
 		cp, err := audit.Export(log, args[0], step)
-		done()
+		removeBar()
 		if err != nil {
 			return auditFailed(err)
 		}
-		if *asJSON {
-			return cli.OutputFailed(cli.WriteJSON(c.OutOrStdout(), cp))
-		}
-		return cli.OutputFailed(cli.Table(c.OutOrStdout(), []string{"origin", cp.Origin}, [][]string{{"records", strconv.FormatUint(cp.Size, 10)}, {"root", cp.Root}, {"folder", args[0]}}))
+
+		return cli.Print(c, *asJSON, cp, func(w io.Writer) error {
+			return cli.Table(w, []string{"origin", cp.Origin}, [][]string{
+				{"records", strconv.FormatUint(cp.Size, 10)},
+				{"root", cp.Root},
+				{"folder", args[0]},
+			})
+		})
 	}
 	return c
 }

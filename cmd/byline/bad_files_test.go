@@ -94,15 +94,15 @@ hosts: [wiki.acme.example]
 
 var badConfigs = []bad{
 	{"no configuration", gone("byline.yaml"), []string{"there is no configuration file at"}, "byline init"},
-	{"not YAML", adding("byline.yaml", "\nlog: [\n"), []string{"byline.yaml:«log: [»+1: did not find expected node content", "1 problem"}, "mend the lines above"},
-	{"not text", writing("byline.yaml", "\x00\xff\xfe"), []string{"byline.yaml", "1 problem"}, "mend the lines above"},
+	{"not YAML", adding("byline.yaml", "\nlog: [\n"), []string{"byline.yaml:«log: [»+1: did not find expected node content", "1 problem"}, "fix the problems above"},
+	{"not text", writing("byline.yaml", "\x00\xff\xfe"), []string{"byline.yaml", "1 problem"}, "fix the problems above"},
 	{"an unknown key", adding("byline.yaml", "\nlisen: 1\n"), []string{"byline.yaml:«lisen»: lisen: is not a known key"}, "see the reference that byline init writes"},
-	{"a key twice", adding("byline.yaml", "\ndrain: 1s\n"), []string{`mapping key "drain" already defined at line 7`}, "mend the lines above"},
-	{"a wrong value", replacing("byline.yaml", "level: info", "level: loud"), []string{"byline.yaml:«level: loud»: log.level: \"loud\" is not one of debug, info, warn, error"}, "mend the lines above"},
+	{"a key twice", adding("byline.yaml", "\ndrain: 1s\n"), []string{`mapping key "drain" already defined at line 7`}, "fix the problems above"},
+	{"a wrong value", replacing("byline.yaml", "level: info", "level: loud"), []string{"byline.yaml:«level: loud»: log.level: \"loud\" is not one of debug, info, warn, error"}, "fix the problems above"},
 	{"a folder in its place", func(t *testing.T, h *installation) { gone("byline.yaml")(t, h); h.mkdir(t, "byline.yaml") }, []string{"is a directory"}, "--config"},
 	{"no data folder", gone("data"), []string{"byline.yaml:4: data_dir: ", "no such file or directory"}, "byline init makes it"},
 	{"a data folder that others enter", mode("data", 0o755), []string{"byline.yaml:4: data_dir: ", "mode 0755"}, "chmod 700"},
-	{"a file as data folder", func(t *testing.T, h *installation) { gone("data")(t, h); writing("data", "")(t, h) }, []string{"data_dir: ", "is no folder"}, "byline init makes it"},
+	{"a file as data folder", func(t *testing.T, h *installation) { gone("data")(t, h); writing("data", "")(t, h) }, []string{"data_dir: ", "is not a directory"}, "byline init makes it"},
 	{"a TLS certificate that is not there", adding("byline.yaml", "\ntls: {cert: a.pem, key: b.pem}\n"), []string{"byline.yaml:«tls: {cert: a.pem»: tls: open ", "a.pem"}, "PEM files of one pair"},
 	{"a host both intercepted and passed through", replacing("byline.yaml", "pass_through: []", "pass_through: [wiki.acme.example]"), []string{"byline.yaml:«pass_through: [wiki»: pass_through: wiki.acme.example belongs to adapter wiki"}, "either intercepted or passed through"},
 	{"all files at once", func(t *testing.T, h *installation) {
@@ -111,20 +111,20 @@ var badConfigs = []bad{
 		writing("policies.d/p.cedar", "permit (principal, action, resource);\n")(t, h)
 		mode("data/vault.key", 0o644)(t, h)
 		gone("data/audit.key")(t, h)
-	}, []string{"byline.yaml:«level: loud»: log.level", "adapters.d/x.yaml:2: unknown key", "policies.d/p.cedar:1: permit", "vault.key is accessible to other users", "audit.key: no such file", "problems; nothing was started"}, "mend the lines above"},
+	}, []string{"byline.yaml:«level: loud»: log.level", "adapters.d/x.yaml:2: unknown key", "policies.d/p.cedar:1: permit", "vault.key is accessible to other users", "audit.key: no such file", "problems; nothing was started"}, "fix the problems above"},
 }
 
 var badAdapters = []bad{
-	{"an adapter cut short", writing("adapters.d/x.yaml", "name: x\nhosts: ["), []string{"adapters.d/x.yaml:", "not YAML"}, "mend the lines above"},
+	{"an adapter cut short", writing("adapters.d/x.yaml", "name: x\nhosts: ["), []string{"adapters.d/x.yaml:", "not YAML"}, "fix the problems above"},
 	{"an adapter with unknown keys and values", writing("adapters.d/x.yaml", "name: x\nlogin: {kind: magic}\nfoo: 1\n"),
 		[]string{"x.yaml:2: unknown login.kind \"magic\"", "x.yaml:3: unknown key \"foo\"", "x.yaml:1: the adapter has no hosts"}, "(known: basic, bearer, digest, form"},
-	{"a host of two adapters", writing("adapters.d/two.yaml", strings.Replace(wikiAdapter, "name: wiki", "name: two", 1)), []string{"wiki.acme.example", "wiki.yaml:4"}, "mend the lines above"},
-	{"a private authority that is not there", adding("adapters.d/wiki.yaml", "upstream: {ca: nowhere.pem}\n"), []string{"wiki.yaml:5: upstream.ca: open nowhere.pem"}, "mend the lines above"},
+	{"a host of two adapters", writing("adapters.d/two.yaml", strings.Replace(wikiAdapter, "name: wiki", "name: two", 1)), []string{"wiki.acme.example", "wiki.yaml:4"}, "fix the problems above"},
+	{"a private authority that is not there", adding("adapters.d/wiki.yaml", "upstream: {ca: nowhere.pem}\n"), []string{"wiki.yaml:5: upstream.ca: open nowhere.pem"}, "fix the problems above"},
 	{"a private authority that is none", func(t *testing.T, h *installation) {
 		writing("ca.pem", "hello")(t, h)
 		adding("adapters.d/wiki.yaml", "upstream: {ca: "+h.Path("ca.pem")+"}\n")(t, h)
-	}, []string{"wiki.yaml:5: upstream.ca: holds no certificate in PEM form"}, "mend the lines above"},
-	{"no folder of adapters", gone("adapters.d"), []string{"adapters.dir: there is no folder"}, "make it, or name another one"},
+	}, []string{"wiki.yaml:5: upstream.ca: holds no certificate in PEM form"}, "fix the problems above"},
+	{"no folder of adapters", gone("adapters.d"), []string{"adapters.dir: there is no folder"}, "create it, or name another one"},
 	{"a review long overdue", func(t *testing.T, h *installation) {
 		replacing("adapters.d/wiki.yaml", "2099-12-31", "31.12.2099")(t, h)
 	}, []string{"wiki.yaml:3: interim.review_by \"31.12.2099\" is not a day"}, "YYYY-MM-DD"},
@@ -132,9 +132,9 @@ var badAdapters = []bad{
 
 var badPolicies = []bad{
 	{"a policy that permits", writing("policies.d/p.cedar", "permit (principal, action, resource);\n"), []string{"policies.d/p.cedar:1: permit"}, "write forbid"},
-	{"a policy that cannot be read", writing("policies.d/p.cedar", "\nforbid (principal action);\n"), []string{"policies.d/p.cedar:2: cannot be read"}, "mend the lines above"},
+	{"a policy that cannot be read", writing("policies.d/p.cedar", "\nforbid (principal action);\n"), []string{"policies.d/p.cedar:2: cannot be read"}, "fix the problems above"},
 	{"an action that there is not", writing("policies.d/p.cedar", "forbid (principal, action == Action::\"wiki:page.raed\", resource);\n"), []string{`p.cedar:1: Action::"wiki:page.raed" names no action of wiki`}, "known: "},
-	{"no folder of policies", gone("policies.d"), []string{"policy.dir: there is no folder"}, "make it, or name another one"},
+	{"no folder of policies", gone("policies.d"), []string{"policy.dir: there is no folder"}, "create it, or name another one"},
 }
 
 func badKeys(other *installation) []bad {
@@ -161,7 +161,7 @@ func badCertificates(other *installation) []bad {
 	return []bad{
 		{"no authority", gone("data/certs"), []string{"certs.dir: ", "no such file"}, "make it with byline init"},
 		{"no root", gone("data/certs/root.crt"), []string{"data/certs/root.crt: no such file"}, "make a root with byline init"},
-		{"a root that is none", writing("data/certs/root.crt", "hello"), []string{"data/certs/root.crt: no PEM block"}, "mend the lines above"},
+		{"a root that is none", writing("data/certs/root.crt", "hello"), []string{"data/certs/root.crt: no PEM block"}, "fix the problems above"},
 		{"a root key that others read", func(t *testing.T, h *installation) {
 			gone("data/certs/issuing.key")(t, h)
 			mode("data/certs/root.key", 0o640)(t, h)
@@ -169,11 +169,11 @@ func badCertificates(other *installation) []bad {
 		{"the root key of another", func(t *testing.T, h *installation) {
 			gone("data/certs/issuing.key")(t, h)
 			from(other, "data/certs/root.key")(t, h)
-		}, []string{"root.key is not the key of", "root.crt"}, "mend the lines above"},
+		}, []string{"root.key is not the key of", "root.crt"}, "fix the problems above"},
 		{"a root key cut short", func(t *testing.T, h *installation) {
 			gone("data/certs/issuing.key")(t, h)
 			cut("data/certs/root.key", 60)(t, h)
-		}, []string{"data/certs/root.key: no PEM block"}, "mend the lines above"},
+		}, []string{"data/certs/root.key: no PEM block"}, "fix the problems above"},
 		{"a root key offline while hosts change", gone("data/certs/root.key"), []string{"the root key is offline and a new issuing authority is needed"}, "byline ca issue --root-key FILE"},
 		{"a root that has ended, or a clock that runs ahead", rootFor(-10*365, -1), []string{"the root ended on", "by this machine's clock"}, "set the clock"},
 		{"a root that has not begun, or a clock that runs behind", rootFor(2, 365), []string{"the root begins on", "by this machine's clock"}, "set the clock"},
@@ -181,8 +181,8 @@ func badCertificates(other *installation) []bad {
 }
 
 var badState = []bad{
-	{"state that is none", writing("data/state.db", strings.Repeat("garbage!", 4096)), []string{"state: open ", "state.db"}, "restored from a copy, or moved away"},
-	{"state cut short", func(t *testing.T, h *installation) { served(t, h); cut("data/state.db", 9000)(t, h) }, []string{"state: "}, "restored from a copy, or moved away"},
+	{"state that is none", writing("data/state.db", strings.Repeat("garbage!", 4096)), []string{"state: open ", "state.db"}, "restore a damaged file from a copy"},
+	{"state cut short", func(t *testing.T, h *installation) { served(t, h); cut("data/state.db", 9000)(t, h) }, []string{"state: "}, "restore a damaged file from a copy"},
 	{"a file as folder of records", writing("data/audit", ""), []string{"audit log: ", "not a directory"}, "hint: "},
 	{"a record that was changed", func(t *testing.T, h *installation) { served(t, h); edited(t, h) }, []string{"audit log: ", "line 2: prev is not the hash of the line before"}, "byline audit verify"},
 	{"the audit key of another log", func(t *testing.T, h *installation) {

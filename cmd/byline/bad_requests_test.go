@@ -28,7 +28,7 @@ func TestI10ASecondServerIsTurnedAway(t *testing.T) {
 	for _, c := range []struct{ name, config, want, remedy string }{
 		{"an address", h.read(t, "byline.yaml"), "listen: listen tcp " + cfg.Listen + ": bind: address already in use", "listen and control.listen name the addresses"},
 		{"the control address", strings.Replace(elsewhere(), "  listen: ", "  listen: "+cfg.Control.Listen+" # ", 1), "control.listen: ", "listen and control.listen name the addresses"},
-		{"the socket", elsewhere(), "control.socket: a server answers at " + cfg.Control.Socket, "another process may be there"},
+		{"the socket", elsewhere(), "control.socket: a server answers at " + cfg.Control.Socket, "another process may listen there"},
 		{"the state", inControl(elsewhere(), "socket: other.sock"), "state.db is open in another process", "give this one its own data_dir"},
 		{"the record", strings.Replace(inControl(elsewhere(), "socket: other.sock"), "data_dir: data ", "data_dir: data2 ", 1), "audit: ", "another process"},
 	} {

@@ -10,15 +10,22 @@ import (
 )
 
 func checkCommand() *cobra.Command {
-	return &cobra.Command{Use: "check", Short: "Check the configuration and all that it names, without starting anything", Args: cobra.NoArgs,
-		Long:    "Reads configuration, adapters, policies, keys and certificates as byline serve would, and lists every problem of all files at once.",
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration and everything that it names, without starting anything",
+		Args:  cobra.NoArgs,
+		Long: "Reads configuration, adapters, policies, keys and certificates as byline serve would, and lists all problems of all\n" +
+			"files at once.",
 		Example: "  byline check --config /etc/byline/byline.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, err := server.Ready(c)
+			p, err := server.Prepare(c)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "ok: %s, %s passed through\n", cli.Counted(len(p.Rules.Adapters.All()), "adapter"), cli.Counted(len(p.Rules.PassThrough), "host"))
-			return nil
-		}}
+
+			_, err = fmt.Fprintf(c.OutOrStdout(), "ok: %s, %s passed through\n",
+				cli.Plural(len(p.Rules.Adapters.All()), "adapter"), cli.Plural(len(p.Rules.PassThrough), "host"))
+			return cli.OutputFailed(err)
+		},
+	}
 }

@@ -1,80 +1,83 @@
 package main
 
 import (
-	"encoding/json"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 	"github.com/byline-proxy/byline/cmd/byline/internal/client"
 	"github.com/byline-proxy/byline/cmd/byline/internal/load"
-	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy/admin"
 )
 
-// What shells offer while a command is typed. Whatever goes wrong on the way,
-// they offer nothing.
+// These functions complete a command line that is being typed in a shell. If
+// anything fails they offer nothing, and they write nothing to standard error.
 
-type completion = func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective)
+// completion is what cobra calls. args are the words before the one that is being
+// typed, toComplete is its beginning.
+type completion = func(c *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective)
 
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
-// completeTasks offers the tasks of the running server that are alive.
+// completeTasks offers the active tasks of the running server.
 func completeTasks(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	quiet(c)
-	control, _, err := client.Reach(c)
+
+	c.SetErr(io.Discard)
+	control, _, err := client.Connect(c)
 	if err != nil {
 		return nil, noFiles
 	}
-	out, err := control.Ask(c.Context(), http.MethodGet, "/v1/tasks", nil)
-	var all []admin.Task
-	if err != nil || json.Unmarshal(out, &all) != nil {
+	all, err := control.Tasks(c.Context())
+	if err != nil {
 		return nil, noFiles
 	}
+
 	var offered []cobra.Completion
 	for _, t := range all {
 		if t.State == admin.StateActive {
-			offered = append(offered, cobra.CompletionWithDesc(cli.Clean(t.ID), cli.Clean(t.Purpose+" "+t.Agent)))
+			offered = append(offered, cobra.CompletionWithDesc(cli.Printable(t.ID), cli.Printable(t.Purpose+" "+t.Agent)))
 		}
 	}
 	return offered, noFiles
 }
 
-// completeAdapters offers the names of adapters, each with what follows it.
-func completeAdapters(then string) completion {
-	return func(c *cobra.Command, args []string, _ string) (offered []cobra.Completion, _ cobra.ShellCompDirective) {
+// completeAdapters offers the names of the adapters, each followed by suffix.
+func completeAdapters(suffix string) completion {
+	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, noFiles
 		}
-		for _, a := range configured(c) {
-			offered = append(offered, a.Name()+then)
+
+		var offered []cobra.Completion
+		for _, a := range load.ConfiguredAdapters(c) {
+			offered = append(offered, a.Name()+suffix)
 		}
 		return offered, noFiles | cobra.ShellCompDirectiveNoSpace
 	}
 }
 
-// completeAllow offers adapters first, and the actions of the one that was
-// typed then.
-func completeAllow(c *cobra.Command, _ []string, begun string) (offered []cobra.Completion, _ cobra.ShellCompDirective) {
-	name, actions, named := strings.Cut(begun, ":")
+// completeAllow offers adapters, and the actions of an adapter that is already typed.
+func completeAllow(c *cobra.Command, _ []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	name, actions, named := strings.Cut(toComplete, ":")
 	if !named {
-		return completeAdapters(":")(c, nil, begun)
+		return completeAdapters(":")(c, nil, toComplete)
 	}
+
 	before := name + ":" + actions[:strings.LastIndex(actions, ",")+1]
-	for _, a := range configured(c) {
+	var offered []cobra.Completion
+	for _, a := range load.ConfiguredAdapters(c) {
 		if a.Name() != name {
 			continue
 		}
 		for _, spec := range a.Actions() {
-			if text := before + spec.Name; !slices.Contains(offered, text) && !spec.Login {
+			text := before + spec.Name
+			if !spec.Login && !slices.Contains(offered, text) {
 				offered = append(offered, text)
 			}
 		}
@@ -82,38 +85,25 @@ func completeAllow(c *cobra.Command, _ []string, begun string) (offered []cobra.
 	return offered, noFiles | cobra.ShellCompDirectiveNoSpace
 }
 
-// completeAccounts offers what the vault holds.
-func completeAccounts(c *cobra.Command, args []string, _ string) (offered []cobra.Completion, _ cobra.ShellCompDirective) {
-	quiet(c)
-	file, _, err := openVault(c)
-	if err != nil || len(args) > 0 {
+// completeAccounts offers the accounts in the vault's file.
+func completeAccounts(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFiles
+	}
+
+	c.SetErr(io.Discard)
+	file, _, err := openVaultFile(c)
+	if err != nil {
 		return nil, noFiles
 	}
 	entries, err := file.List()
 	if err != nil {
 		return nil, noFiles
 	}
+
+	var offered []cobra.Completion
 	for _, e := range entries {
 		offered = append(offered, e.Adapter+"/"+e.Account)
 	}
 	return offered, noFiles
 }
-
-// configured are the adapters that the configuration names, as far as they can
-// be read.
-func configured(c *cobra.Command) []*adapters.Adapter {
-	path, _ := c.Flags().GetString("config")
-	cfg, _, err := configs.Read(path)
-	if err != nil {
-		return nil
-	}
-	var unread load.Problems
-	set := load.Adapters(cfg.Adapters.Dir, &unread)
-	if set == nil {
-		return nil
-	}
-	return set.All()
-}
-
-// quiet keeps problems out of the line that is being typed.
-func quiet(c *cobra.Command) { c.SetErr(io.Discard) }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/cmd/byline/evidence"
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 	"github.com/byline-proxy/byline/cmd/byline/internal/load"
@@ -17,82 +18,126 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
+// evidenceFlags say what the folder of evidence holds.
+type evidenceFlags struct {
+	from, to   string
+	out        string
+	withoutLog bool
+	proofs     int
+	key        string
+}
+
 func evidenceCommand() *cobra.Command {
-	var from, to, out, key string
-	var withoutLog bool
-	var proofs int
-	c := &cobra.Command{Use: "evidence", Short: "Write a folder that an assessor can read and verify", Args: cobra.NoArgs,
-		Long: "Verifies the log and writes a report (HTML, no network), OSCAL assessment results, the records with what proves them, the\n" +
-			"public keys, the adapters' interim statements, and the map from practices (CMMC, NIST SP 800-171, OWASP, NIST AI RMF) to\n" +
-			"figures, with what is not covered. Exit code 1 when the log does not verify; the report then says so on its first page.",
-		Example: "  byline evidence --from 2026-10-01 --to 2026-11-01 --out evidence-2026-10\n  byline evidence --from 30d --out evidence --without-log"}
+	c := &cobra.Command{
+		Use:   "evidence",
+		Short: "Write a folder that an assessor can read and verify",
+		Args:  cobra.NoArgs,
+		Long: "Verifies the log and writes a report (HTML, no network), OSCAL assessment results, the records with their proofs, the\n" +
+			"public keys, the adapters' interim statements, and a map from practices (CMMC, NIST SP 800-171, OWASP, NIST AI RMF) to\n" +
+			"figures, with what is not covered. Exit code 1 if the log does not verify; the report then says so on its first page.",
+		Example: "  byline evidence --from 2026-10-01 --to 2026-11-01 --out evidence-2026-10\n" +
+			"  byline evidence --from 30d --out evidence --without-log",
+	}
+	var flags evidenceFlags
 	f := c.Flags()
-	f.StringVar(&from, "from", "30d", "beginning: 2026-10-01, 2026-10-01T08:00:00Z, or how long ago, like 30d")
-	f.StringVar(&to, "to", "", "end, in the same forms (default: now)")
-	f.StringVar(&out, "out", "", "folder to write; new or empty")
-	f.BoolVar(&withoutLog, "without-log", false, "leave the log itself out: records of other periods are in it too")
-	f.IntVar(&proofs, "proofs", 10_000, "write a proof for each record up to so many; beyond that for tasks, alerts, reviews and privileged requests alone")
-	f.StringVar(&key, "key", "", "file with the log's public key (default: beside audit.key_file of the configuration)")
+	f.StringVar(&flags.from, "from", "30d", "beginning: 2026-10-01, 2026-10-01T08:00:00Z, or how long ago, like 30d")
+	f.StringVar(&flags.to, "to", "", "end, in the same forms (default: now)")
+	f.StringVar(&flags.out, "out", "", "folder to write; new or empty")
+	f.BoolVar(&flags.withoutLog, "without-log", false, "leave the log itself out: it also holds records of other periods")
+	f.IntVar(&flags.proofs, "proofs", 10_000,
+		"up to this number of records, write a proof for each; above it only for tasks, alerts, reviews and privileged requests")
+	f.StringVar(&flags.key, "key", "", "file with the log's public key (default: next to audit.key_file of the configuration)")
+
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if out == "" {
+		if flags.out == "" {
 			return errors.New("--out must name the folder to write")
 		}
-		cfg, err := load.Settings(c)
-		if err != nil {
-			return err
-		}
-		flags := load.RecordFlags{Dir: cfg.Audit.Dir, Since: from, Until: to}
-		records, period, err := flags.Open(c)
-		if err != nil {
-			return err
-		}
-		if period.To.IsZero() {
-			period.To = time.Now().UTC()
-		}
-		e, err := gather(c, cfg, records, period, key)
-		if err != nil {
-			return err
-		}
-		e.WholeLog, e.Proofs, e.Progress = !withoutLog, proofs, cli.ReadingBar("proving the records")
-		files, err := e.Write(out, records)
-		if err != nil {
-			return cli.Failed("evidence", err, "name a new folder with --out")
-		}
-		fmt.Fprintf(c.OutOrStdout(), "written: %s in %s; read %s first\n", cli.Counted(len(files), "file"), out, filepath.Join(out, "report.html"))
-		if e.Verified != "" {
-			return cli.Failed("evidence", errors.New(e.Verified), "byline audit verify says where; the report says so on its first page")
-		}
-		return nil
+		return writeEvidence(c, flags)
 	}
 	return c
 }
 
-// gather reads and counts everything that the folder is written from.
-func gather(c *cobra.Command, cfg *configs.Config, records reports.Records, period reports.Period, named string) (*evidence.Export, error) {
-	if named == "" {
-		named = cfg.Audit.KeyFile + ".pub"
+// writeEvidence writes the folder. A log that does not verify is an error only after
+// everything is written: the folder then shows it.
+func writeEvidence(c *cobra.Command, flags evidenceFlags) error {
+	cfg, err := load.Config(c)
+	if err != nil {
+		return err
 	}
-	pub, err := publicKey(c, named)
+	from := load.RecordFlags{Dir: cfg.Audit.Dir, Since: flags.from, Until: flags.to}
+	records, period, err := from.Open(c)
+	if err != nil {
+		return err
+	}
+	if period.To.IsZero() {
+		period.To = time.Now().UTC()
+	}
+
+	e, err := gatherEvidence(c, cfg, records, period, flags.key)
+	if err != nil {
+		return err
+	}
+	e.WholeLog = !flags.withoutLog
+	e.Proofs = flags.proofs
+	step, removeBar := cli.Progress(c.ErrOrStderr(), "proving the records")
+	e.Progress = step
+	files, err := e.Write(flags.out, records)
+	removeBar()
+	if err != nil {
+		return cli.Failed("evidence", err, "name a new folder with --out")
+	}
+
+	_, err = fmt.Fprintf(c.OutOrStdout(), "written: %s in %s; read %s first\n",
+		cli.Plural(len(files), "file"), flags.out, filepath.Join(flags.out, "report.html"))
+	if err != nil {
+		return cli.OutputFailed(err)
+	}
+	if e.Verified != "" {
+		return cli.Failed("evidence", errors.New(e.Verified), "byline audit verify says where; the report says so on its first page")
+	}
+	return nil
+}
+
+// gatherEvidence reads and counts everything that the folder is made from.
+func gatherEvidence(c *cobra.Command, cfg *configs.Config, records reports.Records, period reports.Period, keyFile string) (*evidence.Export, error) {
+	if keyFile == "" {
+		keyFile = cfg.Audit.KeyFile + ".pub"
+	}
+	keys, err := readPublicKeys(c, keyFile)
 	if err != nil {
 		return nil, err
 	}
-	keyText, err := os.ReadFile(named)
+	keyText, err := os.ReadFile(keyFile)
 	if err != nil {
-		return nil, cli.Failed("evidence", err, "name the public key that byline init wrote with --key")
+		return nil, cli.Failed("evidence", err, hintPublicKey)
 	}
-	e := &evidence.Export{Instance: cfg.Instance, Version: builtVersion().Version, Made: time.Now().UTC(), Log: cfg.Audit.Dir,
-		Keys: map[string][]byte{"audit.key.pub": keyText}}
-	if e.Report, err = audit.Verify(cfg.Audit.Dir, pub, cli.ReadingBar("verifying the log")); err != nil {
+
+	e := &evidence.Export{
+		Instance: cfg.Instance,
+		Version:  builtVersion().Version,
+		Made:     time.Now().UTC(),
+		Log:      cfg.Audit.Dir,
+		Keys:     map[string][]byte{"audit.key.pub": keyText},
+	}
+
+	step, removeBar := cli.Progress(c.ErrOrStderr(), "verifying the log")
+	e.Report, err = audit.Verify(cfg.Audit.Dir, keys[0], step)
+	removeBar()
+	if err != nil {
 		e.Verified = err.Error()
 	}
-	if e.Figures, err = evidence.Count(records, period); err != nil {
-		return nil, cli.Failed("evidence", err, "byline audit verify says what is wrong with the record")
+
+	e.Figures, err = evidence.Count(records, period)
+	if err != nil {
+		return nil, cli.Failed("evidence", err, hintVerify)
 	}
-	if e.Review, err = reports.MakeReview(records, period); err != nil {
-		return nil, cli.Failed("evidence", err, "")
+	e.Review, err = reports.MakeReview(records, period)
+	if err != nil {
+		return nil, cli.Failed("evidence", err, hintVerify)
 	}
-	if e.Borrowed, err = reports.Borrowed(records, period, false); err != nil {
-		return nil, cli.Failed("evidence", err, "")
+	e.Borrowed, err = reports.Borrowed(records, period, false)
+	if err != nil {
+		return nil, cli.Failed("evidence", err, hintVerify)
 	}
 	for _, b := range e.Borrowed {
 		e.Figures.Borrowed++
@@ -100,23 +145,36 @@ func gather(c *cobra.Command, cfg *configs.Config, records reports.Records, peri
 			e.Figures.Shared++
 		}
 	}
-	e.Adapters, err = interimStatements(c, cfg)
-	return e, err
-}
 
-func interimStatements(c *cobra.Command, cfg *configs.Config) (all []evidence.Adapter, err error) {
 	var found load.Problems
-	set := load.Adapters(cfg.Adapters.Dir, &found)
+	set := load.Adapters(cfg, &found)
 	if len(found) > 0 {
-		return nil, load.Refused(c, found)
+		return nil, found.Report(c.ErrOrStderr())
 	}
 	for _, a := range set.All() {
-		i := a.Interim()
-		view := evidence.Adapter{Name: a.Name(), Digest: a.Digest(), Hosts: a.Hosts(), Reason: i.Reason, Owner: i.Owner, ReviewBy: i.ReviewBy, Overdue: a.Overdue(time.Now())}
-		for _, action := range a.Actions() {
-			view.Actions = append(view.Actions, evidence.Action{Name: action.Name, Privileged: action.Privileged, Login: action.Login})
-		}
-		all = append(all, view)
+		e.Adapters = append(e.Adapters, interimStatement(a))
 	}
-	return all, nil
+	return e, nil
+}
+
+// interimStatement says why the adapter exists, who owns it and until when.
+func interimStatement(a *adapters.Adapter) evidence.Adapter {
+	interim := a.Interim()
+	statement := evidence.Adapter{
+		Name:     a.Name(),
+		Digest:   a.Digest(),
+		Hosts:    a.Hosts(),
+		Reason:   interim.Reason,
+		Owner:    interim.Owner,
+		ReviewBy: interim.ReviewBy,
+		Overdue:  a.Overdue(time.Now()),
+	}
+	for _, action := range a.Actions() {
+		statement.Actions = append(statement.Actions, evidence.Action{
+			Name:       action.Name,
+			Privileged: action.Privileged,
+			Login:      action.Login,
+		})
+	}
+	return statement
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,129 +18,174 @@ import (
 	"github.com/byline-proxy/byline/proxy/admin"
 )
 
+// maxHeaderInput bounds the header fields that explain reads from standard input, in
+// bytes.
+const maxHeaderInput = 64 << 10
+
+// explainFlags describe the request to explain, besides its method and URL.
+type explainFlags struct {
+	specFlags // for --allow alone
+	task      string
+	headers   []string
+	data      string
+}
+
 func explainCommand() *cobra.Command {
-	var q admin.Question
-	var spec specFlags
-	var data string
-	var headers []string
-	c := &cobra.Command{Use: "explain [METHOD] URL", Short: "Show what would become of one request, and why, without sending it", Args: cobra.RangeArgs(1, 2),
-		Long: "Asks the running server to walk a request as far as the checkout: which action and resource the adapter sees in it, what\n" +
-			"the task's scope and the policies say, what would be stripped. Nothing is sent, leased or recorded.",
+	c := &cobra.Command{
+		Use:   "explain [METHOD] URL",
+		Short: "Show what would happen to one request, and why, without sending it",
+		Args:  cobra.RangeArgs(1, 2),
+		Long: "Asks the running server to process a request up to the checkout of an account: which action and resource the adapter\n" +
+			"finds in it, what the task's scope and the policies say, what would be stripped. Nothing is sent, leased or recorded.",
 		Example: "  byline explain --task t_abc GET 'https://wiki.acme.example/index.php?title=Sandbox'\n" +
 			"  byline explain --allow 'mediawiki:page.edit@page/Sandbox*' -H 'Cookie: wiki_session=x' \\\n" +
-			"    POST 'https://wiki.acme.example/index.php?title=Sandbox&action=submit' --data 'wpTextbox1=hello'"}
-	f := c.Flags()
-	f.StringVar(&q.Task, "task", "", "ask for this living task")
-	f.StringVar(&q.Agent, "agent", "agent/trial", "the program that would act, with --allow")
-	spec.addAllow(c)
-	f.StringArrayVarP(&headers, "header", "H", nil, "a field of the request, like 'Content-Type: application/json'; repeatable. - reads them from stdin, which keeps values from the process list")
-	f.StringVarP(&data, "data", "d", "", "the request's body; a form unless a Content-Type says otherwise")
-	_ = c.RegisterFlagCompletionFunc("task", completeTasks)
+			"    POST 'https://wiki.acme.example/index.php?title=Sandbox&action=submit' --data 'wpTextbox1=hello'",
+	}
+	var f explainFlags
+	c.Flags().StringVar(&f.task, "task", "", "ask for this active task")
+	c.Flags().StringVar(&f.agent, "agent", "agent/trial", "the program that would act, with --allow")
+	f.addAllow(c)
+	c.Flags().StringArrayVarP(&f.headers, "header", "H", nil,
+		"a header field of the request, like 'Content-Type: application/json'; repeatable. - reads them from stdin, which keeps values out of the process list")
+	c.Flags().StringVarP(&f.data, "data", "d", "", "the request's body; a form unless a Content-Type says otherwise")
+	_ = c.RegisterFlagCompletionFunc("task", completeTasks) // fails only for an unknown flag
 	asJSON := cli.JSONFlag(c)
-	client.Flags(c)
+	client.AddFlags(c)
+
 	c.RunE = func(c *cobra.Command, args []string) error {
-		method := http.MethodGet
-		if data != "" {
-			method = http.MethodPost
-		}
-		if len(args) == 2 {
-			method = strings.ToUpper(args[0])
-		}
-		if err := fillQuestion(&q, method, args[len(args)-1], data, headers, spec.allow); err != nil {
-			return err
-		}
-		control, _, err := client.Reach(c)
+		q, err := f.question(args)
 		if err != nil {
 			return err
 		}
-		out, err := control.Ask(c.Context(), http.MethodPost, "/v1/explain", &q)
+		control, _, err := client.Connect(c)
 		if err != nil {
 			return err
 		}
+		answer, err := control.Ask(c.Context(), http.MethodPost, client.ExplainPath, q)
+		if err != nil {
+			return err
+		}
+
 		if *asJSON {
-			_, err = c.OutOrStdout().Write(out)
-			return err
+			_, err = c.OutOrStdout().Write(answer)
+			return cli.OutputFailed(err)
 		}
-		return showExplanation(c.OutOrStdout(), &q, out)
+		var e admin.Explanation
+		if err := json.Unmarshal(answer, &e); err != nil {
+			return cli.Failed("explain", err, "")
+		}
+		return cli.OutputFailed(showExplanation(c.OutOrStdout(), q, &e))
 	}
 	return c
 }
 
-func fillQuestion(q *admin.Question, method, target, data string, headers, allow []string) error {
+// question returns what to ask for the arguments [METHOD] URL. Its errors are wrong usage.
+func (f *explainFlags) question(args []string) (*admin.Question, error) {
+	target := args[len(args)-1]
 	u, err := url.Parse(target)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return errors.New("the last argument must be a URL like https://wiki.acme.example/page")
+		return nil, errors.New("the last argument must be a URL like https://wiki.acme.example/page")
 	}
-	if (q.Task == "") == (len(allow) == 0) {
-		return errors.New("explain: either --task or --allow must be given")
+	if (f.task == "") == (len(f.allow) == 0) {
+		return nil, errors.New("explain: either --task or --allow must be given")
 	}
-	if q.Scope, err = scopeOf(allow); err != nil {
-		return err
+	scope, err := parseScope(f.allow)
+	if err != nil {
+		return nil, err
 	}
-	q.Method, q.Scheme, q.Host, q.Body = method, u.Scheme, u.Host, data
-	q.Target = strings.TrimPrefix(target, u.Scheme+"://"+u.Host) // as it was written: a parser would mend what is to be judged
+	headers, err := readHeaders(f.headers)
+	if err != nil {
+		return nil, err
+	}
+
+	q := &admin.Question{
+		Task:    f.task,
+		Agent:   f.agent,
+		Scope:   scope,
+		Method:  http.MethodGet,
+		Scheme:  u.Scheme,
+		Host:    u.Host,
+		Headers: headers,
+		Body:    f.data,
+	}
+
+	// The target stays as it was typed: a parser would normalize what is to be judged.
+	q.Target = strings.TrimPrefix(target, u.Scheme+"://"+u.Host)
 	if q.Target == "" {
 		q.Target = "/"
 	}
-	typed := false
-	for _, h := range headers {
-		lines := []string{h}
-		if h == "-" {
-			text, err := io.ReadAll(io.LimitReader(os.Stdin, 64<<10))
+
+	if f.data != "" {
+		q.Method = http.MethodPost
+		if !hasContentType(headers) {
+			q.Headers = append(q.Headers, [2]string{"Content-Type", "application/x-www-form-urlencoded"})
+		}
+	}
+	if len(args) == 2 {
+		q.Method = strings.ToUpper(args[0])
+	}
+	return q, nil
+}
+
+// readHeaders splits the values of --header. The value - stands for the lines of
+// standard input. No error repeats a value: it may be a secret.
+func readHeaders(values []string) ([][2]string, error) {
+	var headers [][2]string
+	for _, v := range values {
+		lines := []string{v}
+		if v == "-" {
+			text, err := io.ReadAll(io.LimitReader(os.Stdin, maxHeaderInput))
 			if err != nil {
-				return err
+				return nil, err
 			}
 			lines = strings.Split(strings.TrimSpace(string(text)), "\n")
 		}
+
 		for _, line := range lines {
 			name, value, ok := strings.Cut(line, ":")
 			if !ok {
-				return errors.New("--header takes NAME: VALUE") // it may hold a secret: it is not repeated
+				return nil, errors.New("--header takes NAME: VALUE")
 			}
-			typed = typed || strings.EqualFold(name, "Content-Type")
-			q.Headers = append(q.Headers, [2]string{name, strings.TrimSpace(value)})
+			headers = append(headers, [2]string{name, strings.TrimSpace(value)})
 		}
 	}
-	if data != "" && !typed {
-		q.Headers = append(q.Headers, [2]string{"Content-Type", "application/x-www-form-urlencoded"})
-	}
-	return nil
+	return headers, nil
 }
 
-func showExplanation(w io.Writer, q *admin.Question, answer []byte) error {
-	var e admin.Explanation
-	if err := json.Unmarshal(answer, &e); err != nil {
-		return cli.Failed("explain", err, "")
-	}
+func hasContentType(headers [][2]string) bool {
+	return slices.ContainsFunc(headers, func(h [2]string) bool { return strings.EqualFold(h[0], "Content-Type") })
+}
+
+func showExplanation(w io.Writer, q *admin.Question, e *admin.Explanation) error {
 	verdict := "would be sent"
 	if e.Code != "" {
 		verdict = "would be refused: " + e.Code
 	}
-	rows := [][]string{{"adapter", e.Adapter}, {"action", e.Action}, {"resource", e.Resource}, {"by", strings.Join(e.Policies, ", ")}}
-	if e.Privileged {
-		rows = append(rows, []string{"privileged", "yes: only a scope that names the action itself grants it"})
+	_, err := fmt.Fprintf(w, "%s\n%s\n", cli.Printable(q.Method+" "+q.Scheme+"://"+q.Host+q.Target), verdict)
+	if err != nil {
+		return err
 	}
-	for _, s := range e.Stripped {
-		rows = append(rows, []string{"stripped", s.Name + " (" + s.In + ")"})
-	}
-	if len(e.Sent) > 0 {
-		rows = append(rows, []string{"fields sent", strings.Join(e.Sent, ", ")})
-	}
-	if e.Why != "" {
-		rows = append(rows, []string{"why", e.Why})
-	}
-	for _, n := range e.Near {
-		rows = append(rows, []string{"not", n})
-	}
-	kept := rows[:0]
-	for _, r := range rows {
-		if r[1] != "" {
-			kept = append(kept, r)
+
+	var rows [][]string
+	add := func(name, value string) {
+		if value != "" {
+			rows = append(rows, []string{name, value})
 		}
 	}
-	fmt.Fprintf(w, "%s\n%s\n", cli.Clean(q.Method+" "+q.Scheme+"://"+q.Host+q.Target), verdict)
-	if err := cli.Table(w, []string{"effect", e.Effect}, kept); err != nil {
-		return cli.Failed("output", err, "")
+	add("adapter", e.Adapter)
+	add("action", e.Action)
+	add("resource", e.Resource)
+	add("by", strings.Join(e.Policies, ", "))
+	if e.Privileged {
+		add("privileged", "yes: only a scope that names the action itself grants it")
 	}
-	return nil
+	for _, s := range e.Stripped {
+		add("stripped", s.Name+" ("+s.In+")")
+	}
+	add("fields sent", strings.Join(e.Sent, ", "))
+	add("why", e.Why)
+	for _, n := range e.Near {
+		add("not", n)
+	}
+	return cli.Table(w, []string{"effect", e.Effect}, rows)
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,50 +21,58 @@ import (
 	"github.com/byline-proxy/byline/proxy/vault"
 )
 
+// minClockPairs is how many matched pairs it takes to estimate the application's clock.
+const minClockPairs = 3
+
 // reconcileFlags say which application's history is read, and how.
 type reconcileFlags struct {
-	record                                 load.RecordFlags
-	adapter, host, sponsor, export, format string
-	users                                  []string
+	record  load.RecordFlags
+	adapter string
+	host    string
+	sponsor string
+	export  string   // file; - is standard input; empty: the history is read from the application
+	format  string   // of the export: csv or jsonl
+	users   []string // ACCOUNT=USERNAME
 }
 
 func reconcileCommand() *cobra.Command {
-	var f reconcileFlags
-	c := &cobra.Command{Use: "reconcile", Short: "Set an application's own history beside the record", Args: cobra.NoArgs,
-		Long: "Reads the application's history and joins each entry of a compensating account with the request that caused it, by account,\n" +
-			"time, action and resource. What is left over in the application means that somebody used the account outside Byline.\n\n" +
-			"The history is read through the proxy, in a task of its own, as the adapter's log section says; or from an export with\n" +
-			"--export. Exit code 1 when somebody used an account outside Byline.",
+	c := &cobra.Command{
+		Use:   "reconcile",
+		Short: "Compare an application's history with the record",
+		Args:  cobra.NoArgs,
+		Long: "Reads the application's history and matches each entry of a compensating account with the request that caused it, by\n" +
+			"account, time, action and resource. An entry without a request means that somebody used the account outside Byline.\n\n" +
+			"The history is read through the proxy, in a separate task, as the adapter's log section says; or from an export with\n" +
+			"--export. Exit code 1 if somebody used an account outside Byline.",
 		Example: "  byline reconcile --adapter wiki --since 24h --sponsor alice@acme.example\n" +
-			"  byline reconcile --adapter wiki --since 30d --export history.csv --json"}
+			"  byline reconcile --adapter wiki --since 30d --export history.csv --json",
+	}
+	var f reconcileFlags
 	f.record.Add(c, "24h")
-	fl := c.Flags()
-	fl.StringVar(&f.adapter, "adapter", "", "whose history it is")
-	fl.StringVar(&f.host, "host", "", "host to read it at (default: the adapter's first)")
-	fl.StringVar(&f.sponsor, "sponsor", "", "on whose behalf it is read; needed without --export")
-	fl.StringVar(&f.export, "export", "", "read the history from this file (- is stdin) in place of the application")
-	fl.StringVar(&f.format, "format", "", "of the export: csv (with a heading) or jsonl (default: by the file's name)")
-	fl.StringArrayVar(&f.users, "user", nil, "ACCOUNT=USERNAME, when the vault does not say so; repeatable")
+	c.Flags().StringVar(&f.adapter, "adapter", "", "the adapter of the application")
+	c.Flags().StringVar(&f.host, "host", "", "host at which to read (default: the adapter's first)")
+	c.Flags().StringVar(&f.sponsor, "sponsor", "", "on whose behalf it is read; needed without --export")
+	c.Flags().StringVar(&f.export, "export", "", "read the history from this file (- is stdin) instead of the application")
+	c.Flags().StringVar(&f.format, "format", "", "format of the export: csv (with a heading) or jsonl (default: by the file's name)")
+	c.Flags().StringArrayVar(&f.users, "user", nil, "ACCOUNT=USERNAME, if the vault does not say so; repeatable")
 	asJSON := cli.JSONFlag(c)
-	client.Flags(c)
+	client.AddFlags(c)
+
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := f.check(); err != nil {
 			return err
 		}
-		out, err := f.reconcile(c)
+		result, err := f.reconcile(c)
 		if err != nil {
 			return err
 		}
-		if *asJSON {
-			err = cli.WriteJSON(c.OutOrStdout(), out)
-		} else {
-			err = showReconciliation(c.OutOrStdout(), out)
-		}
+
+		err = cli.Print(c, *asJSON, result, func(w io.Writer) error { return showReconciliation(w, result) })
 		if err != nil {
-			return cli.Failed("output", err, "")
+			return err
 		}
-		if n := len(out.ApplicationOnly); n > 0 {
-			return cli.Failed("reconcile", fmt.Errorf("%s of the application came from no request of ours", cli.Counted(n, "entry")),
+		if n := len(result.ApplicationOnly); n > 0 {
+			return cli.Failed("reconcile", fmt.Errorf("%s of the application came from no request in the record", cli.Plural(n, "entry")),
 				"change the password of the accounts named above, and find out who has it")
 		}
 		return nil
@@ -70,6 +80,7 @@ func reconcileCommand() *cobra.Command {
 	return c
 }
 
+// check completes the flags. Its errors are wrong usage.
 func (f *reconcileFlags) check() error {
 	if f.adapter == "" {
 		return errors.New("--adapter must be given")
@@ -77,6 +88,7 @@ func (f *reconcileFlags) check() error {
 	if f.export == "" && f.sponsor == "" {
 		return errors.New("--sponsor must be given: the history is read in a task, and a task has a sponsor; or read an --export")
 	}
+
 	if f.format == "" {
 		f.format = "csv"
 		if strings.HasSuffix(f.export, ".jsonl") || strings.HasSuffix(f.export, ".ndjson") {
@@ -89,23 +101,17 @@ func (f *reconcileFlags) check() error {
 	return nil
 }
 
+// reconcile reads both sides and compares them.
 func (f *reconcileFlags) reconcile(c *cobra.Command) (*reports.Reconciliation, error) {
-	cfg, err := load.Settings(c)
+	cfg, err := load.Config(c)
 	if err != nil {
 		return nil, err
 	}
-	var found load.Problems
-	set := load.Adapters(cfg.Adapters.Dir, &found)
-	if len(found) > 0 {
-		return nil, load.Refused(c, found)
+	a, err := f.readAdapter(c, cfg)
+	if err != nil {
+		return nil, err
 	}
-	a := set.ByName(f.adapter)
-	switch {
-	case a == nil:
-		return nil, cli.Failed("reconcile", fmt.Errorf("there is no adapter %q", f.adapter), "byline adapter list shows what there is")
-	case !a.HasHistory():
-		return nil, cli.Failed("reconcile", fmt.Errorf("the adapter %s does not say how the application's history is read", f.adapter), "add a log section: docs/adapters.md")
-	}
+
 	records, period, err := f.record.Open(c)
 	if err != nil {
 		return nil, err
@@ -113,10 +119,11 @@ func (f *reconcileFlags) reconcile(c *cobra.Command) (*reports.Reconciliation, e
 	if period.To.IsZero() {
 		period.To = time.Now().UTC()
 	}
-	users, err := f.userNames(c, cfg)
+	users, err := f.userNames(c.Context(), cfg)
 	if err != nil {
 		return nil, err
 	}
+
 	var entries []adapters.HistoryEntry
 	if f.export != "" {
 		entries, err = f.readExport(a)
@@ -126,30 +133,54 @@ func (f *reconcileFlags) reconcile(c *cobra.Command) (*reports.Reconciliation, e
 	if err != nil {
 		return nil, err
 	}
-	out, err := reports.Reconcile(records, period, a, users, entries)
+
+	result, err := reports.Reconcile(records, period, a, users, entries)
 	if err != nil {
-		return nil, cli.Failed("reconcile", err, "byline audit verify tells what is wrong with the record")
+		return nil, cli.Failed("reconcile", err, hintVerify)
 	}
-	return out, nil
+	return result, nil
 }
 
-// userNames maps the adapter's accounts to their names at the application: what
-// the vault says, as far as it can be read here, then what --user says.
-func (f *reconcileFlags) userNames(c *cobra.Command, cfg *configs.Config) (map[string]string, error) {
+// readAdapter returns the adapter, which must say how the history is read.
+func (f *reconcileFlags) readAdapter(c *cobra.Command, cfg *configs.Config) (*adapters.Adapter, error) {
+	var found load.Problems
+	set := load.Adapters(cfg, &found)
+	if len(found) > 0 {
+		return nil, found.Report(c.ErrOrStderr())
+	}
+
+	a := set.ByName(f.adapter)
+	if a == nil {
+		return nil, cli.Failed("reconcile", fmt.Errorf("there is no adapter %q", f.adapter), "byline adapter list shows the names")
+	}
+	if !a.HasHistory() {
+		return nil, cli.Failed("reconcile", fmt.Errorf("the adapter %s does not say how the application's history is read", f.adapter),
+			"add a log section: docs/adapters.md")
+	}
+	return a, nil
+}
+
+// userNames maps the adapter's accounts to their names at the application: first what
+// the vault says, as far as this user can read it, then what --user says. An account
+// without a user name has its own name at the application.
+func (f *reconcileFlags) userNames(ctx context.Context, cfg *configs.Config) (map[string]string, error) {
 	users := map[string]string{}
+
 	if key, err := vault.LoadKey(cfg.Vault); err == nil {
-		if store, err := vault.Open(cfg.Vault, key); err == nil {
-			accounts, _ := store.Accounts(cli.Background(c), f.adapter) // none: each goes by its own name
-			for _, account := range accounts {
-				users[account] = account
-				if secret, err := store.Secret(cli.Background(c), f.adapter, account); err == nil {
-					if name, ok := secret.Reveal("username"); ok {
-						users[account] = name
-					}
-				}
+		stores, _ := vault.Open(cfg.Vault, key) // without stores there are no accounts
+		accounts, _ := stores.Accounts(ctx, f.adapter)
+		for _, account := range accounts {
+			users[account] = account
+			secret, err := stores.Secret(ctx, f.adapter, account)
+			if err != nil {
+				continue
+			}
+			if name, ok := secret.Reveal("username"); ok {
+				users[account] = name
 			}
 		}
 	}
+
 	for _, pair := range f.users {
 		account, name, ok := strings.Cut(pair, "=")
 		if !ok || account == "" || name == "" {
@@ -160,6 +191,7 @@ func (f *reconcileFlags) userNames(c *cobra.Command, cfg *configs.Config) (map[s
 	return users, nil
 }
 
+// readExport reads the history from a file or standard input.
 func (f *reconcileFlags) readExport(a *adapters.Adapter) ([]adapters.HistoryEntry, error) {
 	in := io.Reader(os.Stdin)
 	if f.export != "-" {
@@ -170,6 +202,7 @@ func (f *reconcileFlags) readExport(a *adapters.Adapter) ([]adapters.HistoryEntr
 		defer file.Close()
 		in = file
 	}
+
 	log := a.History()
 	entries, err := reports.ReadExport(in, f.format, &log)
 	if err != nil {
@@ -179,33 +212,47 @@ func (f *reconcileFlags) readExport(a *adapters.Adapter) ([]adapters.HistoryEntr
 }
 
 func showReconciliation(w io.Writer, r *reports.Reconciliation) error {
-	fmt.Fprintf(w, "%s, %s\n", cli.Clean(r.Adapter), r.Period)
-	skew := fmt.Sprintf("%s ahead of ours (median of %s, spread %s)", r.Skew.Ahead.Round(time.Millisecond), cli.Counted(r.Skew.Samples, "pair"), r.Skew.Spread.Round(time.Millisecond))
-	if r.Skew.Samples < 3 {
-		skew = "unknown (too few pairs); taken to be ours"
+	if _, err := fmt.Fprintf(w, "%s, %s\n", cli.Printable(r.Adapter), r.Period); err != nil {
+		return err
 	}
-	err := cli.Table(w, []string{"matched", fmt.Sprint(len(r.Matched))}, [][]string{
-		{"record only", fmt.Sprint(len(r.RecordOnly))},
-		{"application only", fmt.Sprint(len(r.ApplicationOnly))},
-		{"entries of other users", fmt.Sprint(r.Others)},
-		{"application's clock", skew},
+	err := cli.Table(w, []string{"matched", strconv.Itoa(len(r.Matched))}, [][]string{
+		{"record only", strconv.Itoa(len(r.RecordOnly))},
+		{"application only", strconv.Itoa(len(r.ApplicationOnly))},
+		{"entries of other users", strconv.Itoa(r.Others)},
+		{"application's clock", clockText(&r.Skew)},
 		{"times agree within", r.Tolerance.String()},
 	})
-	if err == nil && len(r.ApplicationOnly) > 0 {
+	if err != nil {
+		return err
+	}
+
+	if len(r.ApplicationOnly) > 0 {
 		fmt.Fprintln(w, "\napplication only: somebody used the account outside Byline")
 		var rows [][]string
 		for _, e := range r.ApplicationOnly {
 			rows = append(rows, []string{e.Time.Format(time.DateTime), e.User, strings.Join(e.Actions, " or "), e.Resource, e.ID})
 		}
-		err = cli.Table(w, []string{"TIME", "USER", "ACTION", "RESOURCE", "ENTRY"}, rows)
+		if err := cli.Table(w, []string{"TIME", "USER", "ACTION", "RESOURCE", "ENTRY"}, rows); err != nil {
+			return err
+		}
 	}
-	if err == nil && len(r.RecordOnly) > 0 {
+
+	if len(r.RecordOnly) > 0 {
 		fmt.Fprintln(w, "\nrecord only: the request changed nothing, or its entry is missing")
 		var rows [][]string
 		for _, a := range r.RecordOnly {
-			rows = append(rows, []string{a.Began.Format(time.DateTime), a.Account, a.Action, a.Resource, fmt.Sprint(a.Status), a.Record})
+			rows = append(rows, []string{a.Began.Format(time.DateTime), a.Account, a.Action, a.Resource, strconv.Itoa(a.Status), a.Record})
 		}
-		err = cli.Table(w, []string{"TIME", "ACCOUNT", "ACTION", "RESOURCE", "STATUS", "RECORD"}, rows)
+		return cli.Table(w, []string{"TIME", "ACCOUNT", "ACTION", "RESOURCE", "STATUS", "RECORD"}, rows)
 	}
-	return err
+	return nil
+}
+
+// clockText says how the application's clock differs from ours.
+func clockText(s *reports.Skew) string {
+	if s.Samples < minClockPairs {
+		return "unknown (too few pairs); assumed to agree with ours"
+	}
+	return fmt.Sprintf("%s ahead of ours (median of %s, spread %s)",
+		s.Ahead.Round(time.Millisecond), cli.Plural(s.Samples, "pair"), s.Spread.Round(time.Millisecond))
 }

@@ -25,78 +25,90 @@ import (
 	"github.com/byline-proxy/byline/proxy/admin"
 )
 
-// Bounds of one reading: an application that never ends its pages must not
-// keep us for ever.
+// Bounds of one reading: an application whose pages never end must not keep the
+// command forever.
 const (
 	maxPages = 10_000
 	maxPage  = 64 << 20 // bytes
 )
 
-// readApplication asks the application for its history through the proxy: in a
-// task of its own that may do exactly that, decided and on record like any
-// other.
+// readApplication reads the application's history through the proxy, in a task that
+// may do just that. The requests are decided and recorded like any other.
 func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, a *adapters.Adapter, p reports.Period) ([]adapters.HistoryEntry, error) {
+	log := a.History()
+	if len(log.Read) == 0 {
+		return nil, cli.Failed("reconcile", fmt.Errorf("the adapter %s does not say how to ask for the history", f.adapter), "give an export with --export")
+	}
 	host := f.host
 	if host == "" {
 		host = a.Hosts()[0]
 	}
-	log := a.History()
-	if len(log.Read) == 0 {
-		return nil, cli.Failed("reconcile", fmt.Errorf("the adapter %s says nowhere how the history is asked for", f.adapter), "give an export with --export")
-	}
 	if strings.Contains(host, "*") {
 		return nil, cli.Failed("reconcile", fmt.Errorf("the adapter's first host is the pattern %s", host), "name a host with --host")
 	}
-	control, _, err := client.Reach(c)
+
+	control, _, err := client.Connect(c)
 	if err != nil {
 		return nil, err
 	}
-	spec := admin.TaskSpec{Agent: "byline/reconcile", Sponsor: f.sponsor, Purpose: "reconcile " + f.adapter, TTL: "1h"}
-	if spec.Scope, err = readScope(a, &log, p); err != nil {
+	scope, err := historyScope(a, &log, p)
+	if err != nil {
 		return nil, cli.Failed("reconcile", err, "name an action for it in the adapter")
 	}
-	ctx := cli.Background(c)
-	out, err := control.Ask(ctx, http.MethodPost, "/v1/tasks", &spec)
+	task, err := control.CreateTask(c.Context(), admin.TaskSpec{
+		Agent:   "byline/reconcile",
+		Sponsor: f.sponsor,
+		Purpose: "reconcile " + f.adapter,
+		TTL:     "1h",
+		Scope:   scope,
+	})
 	if err != nil {
 		return nil, err
 	}
-	var made admin.Task
-	if err := json.Unmarshal(out, &made); err != nil {
-		return nil, cli.Failed("reconcile", err, "")
-	}
 	defer func() {
-		_, _ = control.Ask(context.WithoutCancel(ctx), http.MethodDelete, "/v1/tasks/"+url.PathEscape(made.ID), nil)
+		// The task must not outlive an interrupted command. If this fails, it expires.
+		_ = control.EndTask(context.WithoutCancel(c.Context()), task.ID)
 	}()
-	client, err := throughProxy(cfg, &made)
+
+	httpClient, err := clientInTask(cfg, &task)
 	if err != nil {
 		return nil, cli.Failed("reconcile", err, "")
 	}
-	defer client.CloseIdleConnections()
-	p.From, p.To = p.From.Add(-reports.Margin), p.To.Add(reports.Margin)
-	reading := &reading{ctx, client, "https://" + host, &log, p}
+	defer httpClient.CloseIdleConnections()
+
+	h := &historyReader{
+		ctx:    c.Context(),
+		client: httpClient,
+		base:   "https://" + host,
+		log:    &log,
+		period: reports.Period{From: p.From.Add(-reports.Margin), To: p.To.Add(reports.Margin)},
+	}
 	var entries []adapters.HistoryEntry
 	for i := range log.Read {
-		more, err := reading.history(&log.Read[i])
+		more, err := h.read(&log.Read[i])
 		if err != nil {
-			return nil, cli.Failed("reconcile", err, "byline explain shows what the adapter makes of the request")
+			return nil, cli.Failed("reconcile", err, "byline explain shows how the adapter classifies the request")
 		}
 		entries = append(entries, more...)
 	}
 	return entries, nil
 }
 
-// readScope is what the adapter calls its own requests for the history.
-func readScope(a *adapters.Adapter, log *adapters.HistorySpec, p reports.Period) (scope []admin.ScopeEntry, err error) {
+// historyScope returns the scope of a task that may make the adapter's own requests for
+// the history: their actions, as the adapter classifies them.
+func historyScope(a *adapters.Adapter, log *adapters.HistorySpec, p reports.Period) ([]admin.ScopeEntry, error) {
+	var scope []admin.ScopeEntry
 	for i := range log.Read {
 		r := &log.Read[i]
-		target, err := r.SamplePath(p.From, p.To)
+		sample, err := r.SamplePath(p.From, p.To)
 		if err != nil {
 			return nil, err
 		}
-		targets := []string{target}
+		targets := []string{sample}
 		if r.Each.Get != "" {
 			targets = append(targets, r.Each.Path(""))
 		}
+
 		for _, target := range targets {
 			path, query, _ := strings.Cut(target, "?")
 			action, why := a.Classify(adapters.Query{Method: http.MethodGet, Path: path, RawQuery: query})
@@ -109,54 +121,65 @@ func readScope(a *adapters.Adapter, log *adapters.HistorySpec, p reports.Period)
 	return scope, nil
 }
 
-// throughProxy is a client that works in a task, as byline run would have it.
-func throughProxy(cfg *configs.Config, task *admin.Task) (*http.Client, error) {
+// clientInTask returns a client that sends its requests through the proxy in the task,
+// as a program of byline run would. It follows no redirect.
+func clientInTask(cfg *configs.Config, task *admin.Task) (*http.Client, error) {
+	roots := x509.NewCertPool()
 	root, err := os.ReadFile(filepath.Join(cfg.Certs.Dir, "root.crt"))
 	if err != nil {
 		return nil, err
 	}
-	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(root) {
 		return nil, errors.New("root.crt holds no certificate in PEM form")
 	}
-	proxy := &url.URL{Scheme: "http", Host: cli.Dialable(cfg.Listen), User: url.UserPassword(task.ID, task.Token)}
+
+	proxy := &url.URL{Scheme: "http", Host: cli.DialAddress(cfg.Listen), User: url.UserPassword(task.ID, task.Token)}
 	if cfg.TLS.Cert != "" {
 		proxy.Scheme = "https"
-		if more, err := os.ReadFile(cfg.TLS.Cert); err == nil {
-			roots.AppendCertsFromPEM(more)
+		if chain, err := os.ReadFile(cfg.TLS.Cert); err == nil {
+			roots.AppendCertsFromPEM(chain) // the proxy's own certificate may be self-signed
 		}
 	}
-	tr := &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
-	return &http.Client{Transport: tr, Timeout: 2 * time.Minute,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
+
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:           http.ProxyURL(proxy),
+			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		},
+		Timeout:       2 * time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
 }
 
-// reading is an application's history while it is read.
-type reading struct {
+// historyReader reads an application's history page by page.
+type historyReader struct {
 	ctx    context.Context
 	client *http.Client
-	at     string // scheme and host
+	base   string // scheme and host
 	log    *adapters.HistorySpec
-	p      reports.Period // with its margins
+	period reports.Period // with its margins
 }
 
-// history is what one of the adapter's requests gives, over all of its pages,
-// and over all things that have a history of their own.
-func (h *reading) history(r *adapters.HistoryRead) ([]adapters.HistoryEntry, error) {
+// read returns the entries of one of the adapter's requests, over all of its pages. If
+// the request is made for each item of a list, it returns those of all items.
+func (h *historyReader) read(r *adapters.HistoryRead) ([]adapters.HistoryEntry, error) {
 	if r.Each.Get == "" {
-		return h.one(r, nil)
+		return h.readItem(r, nil)
 	}
-	var all []map[string]string
-	err := h.pages(func(next string) (string, error) { return r.Each.Path(next), nil }, r.Each.Page, func(items []map[string]string) (bool, error) {
-		all = append(all, items...)
+
+	var items []map[string]string
+	listPath := func(next string) (string, error) { return r.Each.Path(next), nil }
+	err := h.readPages(listPath, r.Each.Page, func(page []map[string]string) (bool, error) {
+		items = append(items, page...)
 		return true, nil
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	var entries []adapters.HistoryEntry
-	for _, item := range all {
-		more, err := h.one(r, item)
+	for _, item := range items {
+		more, err := h.readItem(r, item)
 		if err != nil {
 			return nil, err
 		}
@@ -165,14 +188,17 @@ func (h *reading) history(r *adapters.HistoryRead) ([]adapters.HistoryEntry, err
 	return entries, nil
 }
 
-// one is the history of one item. An entry that stands on two pages, because
-// others came while they were read, counts once.
-func (h *reading) one(r *adapters.HistoryRead, item map[string]string) (entries []adapters.HistoryEntry, err error) {
+// readItem returns the entries of one item; a nil item stands for the whole application.
+// An entry that is on two pages, because others were added while they were read, counts
+// once.
+func (h *historyReader) readItem(r *adapters.HistoryRead, item map[string]string) ([]adapters.HistoryEntry, error) {
 	seen := map[string]bool{}
-	path := func(next string) (string, error) { return r.Path(h.p.From, h.p.To, item, next) }
-	err = h.pages(path, r.Page, func(items []map[string]string) (more bool, err error) {
-		for _, item := range items {
-			e, ours, err := h.log.Interpret(item)
+	var entries []adapters.HistoryEntry
+
+	path := func(next string) (string, error) { return r.Path(h.period.From, h.period.To, item, next) }
+	err := h.readPages(path, r.Page, func(page []map[string]string) (more bool, err error) {
+		for _, fields := range page {
+			e, ours, err := h.log.Interpret(fields)
 			if err != nil {
 				return false, err
 			}
@@ -181,44 +207,55 @@ func (h *reading) one(r *adapters.HistoryRead, item map[string]string) (entries 
 				entries = append(entries, e)
 			}
 		}
-		if r.NewestFirst && len(items) > 0 {
-			over, err := h.log.Before(items[len(items)-1], h.p.From)
-			return !over, err
+
+		if r.NewestFirst && len(page) > 0 {
+			past, err := h.log.Before(page[len(page)-1], h.period.From)
+			return !past, err
 		}
 		return true, nil
 	})
 	return entries, err
 }
 
-// pages asks for page after page, until there is none or take wants no more.
-func (h *reading) pages(path func(next string) (string, error), read func([]byte, int) ([]map[string]string, string, error), take func([]map[string]string) (bool, error)) error {
+// readPages asks for one page after the other, until there is no further one or take
+// returns false. path returns the target of a page; parse returns its items and what
+// names the next page, "" for none.
+func (h *historyReader) readPages(
+	path func(next string) (string, error),
+	parse func(body []byte, page int) ([]map[string]string, string, error),
+	take func(items []map[string]string) (more bool, err error),
+) error {
 	next := ""
 	for page := 1; page <= maxPages; page++ {
 		target, err := path(next)
 		if err != nil {
 			return err
 		}
-		body, err := readPage(h.ctx, h.client, h.at+target)
+		body, err := h.get(h.base + target)
 		if err != nil {
 			return err
 		}
+
 		var items []map[string]string
-		if items, next, err = read(body, page); err != nil {
+		items, next, err = parse(body, page)
+		if err != nil {
 			return err
 		}
-		if more, err := take(items); err != nil || !more || next == "" {
+		more, err := take(items)
+		if err != nil || !more || next == "" {
 			return err
 		}
 	}
 	return fmt.Errorf("the history has more than %d pages; name a shorter period", maxPages)
 }
 
-func readPage(ctx context.Context, client *http.Client, target string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+// get returns the body of an answer with status 200.
+func (h *historyReader) get(target string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(h.ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return nil, err
 	}
-	res, err := client.Do(req)
+	res, err := h.client.Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -227,10 +264,11 @@ func readPage(ctx context.Context, client *http.Client, target string) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
+
 	if res.StatusCode != http.StatusOK {
-		var p struct{ Code, Detail string }
-		_ = json.Unmarshal(body, &p) // an answer of the application's has neither
-		return nil, fmt.Errorf("%s answered %s %s %s", req.URL.Path, res.Status, p.Code, p.Detail)
+		var refusal struct{ Code, Detail string }
+		_ = json.Unmarshal(body, &refusal) // an answer of the application has neither
+		return nil, fmt.Errorf("%s answered %s %s %s", req.URL.Path, res.Status, refusal.Code, refusal.Detail)
 	}
 	return body, nil
 }

@@ -70,12 +70,12 @@ func TestHistoriesOfManyThingsAreReadAsFarAsThePeriodGoes(t *testing.T) {
 	must(t, err)
 	log := set.ByName("forge").History()
 	period := reports.Period{From: from, To: from.Add(time.Hour)}
-	scope, err := readScope(set.ByName("forge"), &log, period)
+	scope, err := historyScope(set.ByName("forge"), &log, period)
 	must(t, err)
 	if len(scope) != 2 || scope[0].Actions[0] != "log.read" || scope[1].Actions[0] != "search" {
 		t.Errorf("the task that reads may %+v", scope)
 	}
-	entries, err := (&reading{t.Context(), app.Client(), app.URL, &log, period}).history(&log.Read[0])
+	entries, err := (&historyReader{t.Context(), app.Client(), app.URL, &log, period}).read(&log.Read[0])
 	must(t, err)
 	var got []string
 	for _, e := range entries {

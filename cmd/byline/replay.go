@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,62 +14,70 @@ import (
 )
 
 func replayCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "replay",
+		Short: "Decide recorded requests again under other policies",
+		Args:  cobra.NoArgs,
+		Long: "Decides the recorded requests of a period again, each with the scope of its task and at the time it was made, under the\n" +
+			"policies in a folder, and lists every decision that would be different. Exit code 0 also if there are such decisions.",
+		Example: "  byline replay --policies candidate.d --since 7d\n" +
+			"  byline replay --policies candidate.d --json | jq '.changes[] | select(.would == \"deny\")'",
+	}
 	var from load.RecordFlags
-	var dir string
-	c := &cobra.Command{Use: "replay", Short: "Decide recorded requests again under other policies", Args: cobra.NoArgs,
-		Long: "Runs the recorded requests of a period, each with its own task's scope and at its own time, against the policies in a\n" +
-			"folder, and lists every decision that would be another one. Exit code 0 also when there are such decisions.",
-		Example: "  byline replay --policies candidate.d --since 7d\n  byline replay --policies candidate.d --json | jq '.changes[] | select(.would == \"deny\")'"}
 	from.Add(c, "7d")
+	var dir string
 	c.Flags().StringVar(&dir, "policies", "", "folder with the candidate *.cedar files (default: those in force)")
 	asJSON := cli.JSONFlag(c)
+
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		var found load.Problems
 		if dir == "" {
-			cfg, err := load.Settings(c)
+			cfg, err := load.Config(c)
 			if err != nil {
 				return err
 			}
 			dir = cfg.Policy.Dir
 		}
+		var found load.Problems
 		candidate := load.Policies(dir, nil, &found)
 		if len(found) > 0 {
-			return load.Refused(c, found)
+			return found.Report(c.ErrOrStderr())
 		}
+
 		records, period, err := from.Open(c)
 		if err != nil {
 			return err
 		}
-		out, err := reports.Replay(records, period, candidate)
+		result, err := reports.Replay(records, period, candidate)
 		if err != nil {
-			return cli.Failed("replay", err, "byline audit verify tells what is wrong with the record")
+			return cli.Failed("replay", err, hintVerify)
 		}
-		if *asJSON {
-			err = cli.WriteJSON(c.OutOrStdout(), out)
-		} else {
-			err = showReplay(c.OutOrStdout(), out)
-		}
-		if err != nil {
-			return cli.Failed("output", err, "")
-		}
-		return nil
+		return cli.Print(c, *asJSON, result, func(w io.Writer) error { return showReplay(w, result) })
 	}
 	return c
 }
 
 func showReplay(w io.Writer, r *reports.Replayed) error {
-	times := 0
+	changed := 0
 	for _, c := range r.Changes {
-		times += c.Times
+		changed += c.Times
 	}
-	fmt.Fprintf(w, "%s of %s decided again, %d skipped (no action or no recorded scope): %d would be decided otherwise\n",
-		cli.Counted(r.Requests, "request"), r.Period, r.Skipped, times)
-	if len(r.Changes) == 0 {
-		return nil
+	_, err := fmt.Fprintf(w, "%s of %s decided again, %d skipped (no action or no recorded scope): %d would be decided differently\n",
+		cli.Plural(r.Requests, "request"), r.Period, r.Skipped, changed)
+	if err != nil || len(r.Changes) == 0 {
+		return err
 	}
+
 	var rows [][]string
 	for _, c := range r.Changes {
-		rows = append(rows, []string{fmt.Sprint(c.Times), c.Was + " → " + c.Would, c.Adapter + ":" + c.Action, c.Resource, c.Agent, strings.Join(c.Policies, ", "), c.Record})
+		rows = append(rows, []string{
+			strconv.Itoa(c.Times),
+			c.Was + " → " + c.Would,
+			c.Adapter + ":" + c.Action,
+			c.Resource,
+			c.Agent,
+			strings.Join(c.Policies, ", "),
+			c.Record,
+		})
 	}
 	return cli.Table(w, []string{"TIMES", "DECISION", "ACTION", "RESOURCE", "AGENT", "BY", "FIRST RECORD"}, rows)
 }

@@ -80,12 +80,12 @@ func surroundedBy(t *testing.T) []string {
 	if err := os.WriteFile(root, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := surround(tunnels(t, app.Listener.Addr().String()), root, "")
+	s, err := newEnvironment(tunnels(t, app.Listener.Addr().String()), root, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.remove)
-	return s.environ("t_1", "blt_x/+")
+	return s.variables("t_1", "blt_x/+")
 }
 
 func runs(t *testing.T, env []string, program string, args ...string) string {
@@ -164,7 +164,7 @@ func TestBrowserHomeTrustsTheRootAlone(t *testing.T) {
 	if err := certs.Init(dir); err != nil {
 		t.Fatal(err)
 	}
-	home, err := browserHome(t.TempDir(), filepath.Join(dir, "root.crt"))
+	home, err := makeBrowserHome(t.TempDir(), filepath.Join(dir, "root.crt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestBrowserHomeTrustsTheRootAlone(t *testing.T) {
 	if err != nil || strings.Count(string(out), "C,,") != 1 || !strings.Contains(string(out), "byline") {
 		t.Errorf("%v: %s", err, out)
 	}
-	if _, err := browserHome(t.TempDir(), filepath.Join(dir, "root.key")); err == nil {
+	if _, err := makeBrowserHome(t.TempDir(), filepath.Join(dir, "root.key")); err == nil {
 		t.Error("a file that is no certificate was trusted")
 	}
 }

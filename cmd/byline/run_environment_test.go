@@ -16,7 +16,7 @@ import (
 )
 
 // surroundedWith is a task's environment with a real root, as a map.
-func surroundedWith(t *testing.T, proxy, noProxy string) (*surroundings, map[string]string) {
+func surroundedWith(t *testing.T, proxy, noProxy string) (*environment, map[string]string) {
 	t.Helper()
 	for _, name := range []string{"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "NODE_OPTIONS"} {
 		t.Setenv(name, "")
@@ -29,13 +29,13 @@ func surroundedWith(t *testing.T, proxy, noProxy string) (*surroundings, map[str
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := surround(u, filepath.Join(dir, "root.crt"), noProxy)
+	s, err := newEnvironment(u, filepath.Join(dir, "root.crt"), noProxy)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.remove)
 	env := map[string]string{}
-	for _, pair := range s.environ("t_1", "blt_x/+") {
+	for _, pair := range s.variables("t_1", "blt_x/+") {
 		name, value, _ := strings.Cut(pair, "=")
 		env[name] = value // the last one counts, as for exec
 	}
@@ -86,7 +86,7 @@ func TestJavaFindsProxyAndTrustInItsOptions(t *testing.T) {
 	store := filepath.Join(s.dir, "trust.p12")
 	for _, want := range []string{
 		"-Dhttp.proxyHost=127.0.0.1", "-Dhttp.proxyPort=8080", "-Dhttps.proxyHost=127.0.0.1", "-Dhttps.proxyPort=8080",
-		"-Djavax.net.ssl.trustStore=" + store, "-Djavax.net.ssl.trustStorePassword=" + trustPassword, "-Djavax.net.ssl.trustStoreType=PKCS12",
+		"-Djavax.net.ssl.trustStore=" + store, "-Djavax.net.ssl.trustStorePassword=" + trustStorePassword, "-Djavax.net.ssl.trustStoreType=PKCS12",
 		"-Djdk.http.auth.tunneling.disabledSchemes=", "-Dhttp.nonProxyHosts=",
 	} {
 		if !slices.Contains(options, want) {
@@ -104,7 +104,7 @@ func TestJavaFindsProxyAndTrustInItsOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trusted, err := pkcs12.DecodeTrustStore(text, trustPassword)
+	trusted, err := pkcs12.DecodeTrustStore(text, trustStorePassword)
 	bundle, _ := os.ReadFile(s.bundle)
 	if err != nil || len(trusted) != strings.Count(string(bundle), "BEGIN CERTIFICATE") {
 		t.Errorf("the trust store holds %d certificates: %v", len(trusted), err)
@@ -114,7 +114,7 @@ func TestJavaFindsProxyAndTrustInItsOptions(t *testing.T) {
 func TestJavaHosts(t *testing.T) {
 	for noProxy, want := range map[string]string{"": "", "*": "*", "localhost": "localhost|*.localhost", "127.0.0.1, ::1": "127.0.0.1|::1",
 		".acme.example,db": "*.acme.example|db|*.db"} {
-		if got := javaHosts(noProxy); got != want {
+		if got := javaNonProxyHosts(noProxy); got != want {
 			t.Errorf("%q: got %q, want %q", noProxy, got, want)
 		}
 	}

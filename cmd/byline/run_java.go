@@ -14,33 +14,35 @@ import (
 	pkcs12 "software.sslmate.com/src/go-pkcs12"
 )
 
-// javaOptions make Java programs use the proxy and trust its authority. The
-// zero value sets nothing.
+// javaOptions make Java programs use the proxy and trust its authority. The zero value
+// sets nothing.
 type javaOptions struct {
 	dir     string
-	options []string // no secret: the JVM prints them to standard error
+	options []string // without secrets: the JVM prints them to standard error
 }
 
-// trustPassword is what Java's own trust store has; it keeps nothing secret.
-const trustPassword = "changeit"
+// trustStorePassword is the password of Java's own trust store. It protects nothing: a
+// trust store holds only certificates.
+const trustStorePassword = "changeit"
 
-// javaTrust writes a trust store with the bundle's certificates, in the format
-// that Java reads since 8u301 whatever its default is, so that no JVM has to
-// start for it.
-func javaTrust(dir, bundle string, proxy *url.URL, noProxy string) (javaOptions, error) {
+// makeJavaOptions writes a trust store with the certificates of the bundle. The format is
+// one that Java reads since 8u301, whatever its default is, and it is written here so
+// that no JVM has to start for it.
+func makeJavaOptions(dir, bundle string, proxy *url.URL, noProxy string) (javaOptions, error) {
 	text, err := os.ReadFile(bundle)
 	if err != nil {
 		return javaOptions{}, err
 	}
+
 	var entries []pkcs12.TrustStoreEntry
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			continue // one that Go does not understand, nor will it be missed
+			continue // a root that Go does not understand is not worth a failure
 		}
 		entries = append(entries, pkcs12.TrustStoreEntry{Cert: cert, FriendlyName: "byline-" + strconv.Itoa(len(entries))})
 	}
-	encoded, err := pkcs12.Modern2023.EncodeTrustStoreEntries(entries, trustPassword)
+	encoded, err := pkcs12.Modern2023.EncodeTrustStoreEntries(entries, trustStorePassword)
 	if err != nil {
 		return javaOptions{}, err
 	}
@@ -48,28 +50,38 @@ func javaTrust(dir, bundle string, proxy *url.URL, noProxy string) (javaOptions,
 	if err := os.WriteFile(store, encoded, 0o600); err != nil {
 		return javaOptions{}, err
 	}
-	j := javaOptions{dir: dir, options: []string{"-Djavax.net.ssl.trustStore=" + store, "-Djavax.net.ssl.trustStorePassword=" + trustPassword, "-Djavax.net.ssl.trustStoreType=PKCS12",
-		"-Djdk.http.auth.tunneling.disabledSchemes="}} // Basic is off by default; the proxy is the only one who is shown it
-	for _, scheme := range []string{"http", "https"} {
-		j.options = append(j.options, "-D"+scheme+".proxyHost="+proxy.Hostname(), "-D"+scheme+".proxyPort="+proxy.Port())
+
+	options := []string{
+		"-Djavax.net.ssl.trustStore=" + store,
+		"-Djavax.net.ssl.trustStorePassword=" + trustStorePassword,
+		"-Djavax.net.ssl.trustStoreType=PKCS12",
+		// Java refuses Basic for CONNECT by default. Only the proxy gets to see it here.
+		"-Djdk.http.auth.tunneling.disabledSchemes=",
 	}
-	j.options = append(j.options, "-Dhttp.nonProxyHosts="+javaHosts(noProxy)) // it holds for https too
-	return j, nil
+	for _, scheme := range []string{"http", "https"} {
+		options = append(options,
+			"-D"+scheme+".proxyHost="+proxy.Hostname(),
+			"-D"+scheme+".proxyPort="+proxy.Port())
+	}
+	options = append(options, "-Dhttp.nonProxyHosts="+javaNonProxyHosts(noProxy)) // applies to https, too
+	return javaOptions{dir: dir, options: options}, nil
 }
 
-// javaHosts spells NO_PROXY as Java does: names divided by |, and a * where
-// others take in every name below one by themselves.
-func javaHosts(noProxy string) string {
+// javaNonProxyHosts spells NO_PROXY as Java does: names are separated by |, and names
+// below one need an explicit *.
+func javaNonProxyHosts(noProxy string) string {
 	var hosts []string
 	for host := range strings.SplitSeq(noProxy, ",") {
 		host = strings.TrimSpace(host)
-		below, isBelow := strings.CutPrefix(host, ".")
-		switch _, err := netip.ParseAddr(host); {
+		_, err := netip.ParseAddr(host)
+		domain, dotted := strings.CutPrefix(host, ".")
+
+		switch {
 		case host == "":
 		case host == "*" || err == nil:
 			hosts = append(hosts, host)
-		case isBelow:
-			hosts = append(hosts, "*."+below)
+		case dotted:
+			hosts = append(hosts, "*."+domain)
 		default:
 			hosts = append(hosts, host, "*."+host)
 		}
@@ -77,20 +89,22 @@ func javaHosts(noProxy string) string {
 	return strings.Join(hosts, "|")
 }
 
-// environ puts the credentials into a file: java prints what it picks up from
-// its environment.
-func (j javaOptions) environ(task, token string) []string {
+// variables returns the environment variables for the options. The credentials are in a
+// file, because java prints the options that it takes from its environment.
+func (j javaOptions) variables(task, token string) []string {
 	if j.options == nil {
 		return nil
 	}
-	env := []string{"JAVA_TOOL_OPTIONS=" + joined(os.Getenv("JAVA_TOOL_OPTIONS"), strings.Join(j.options, " "))}
+	env := []string{"JAVA_TOOL_OPTIONS=" + joinWords(os.Getenv("JAVA_TOOL_OPTIONS"), strings.Join(j.options, " "))}
+
 	var lines strings.Builder
 	for _, scheme := range []string{"http", "https"} {
-		fmt.Fprintf(&lines, "-D%s.proxyUser=%s\n-D%s.proxyPassword=%s\n", scheme, task, scheme, token)
+		fmt.Fprintf(&lines, "-D%s.proxyUser=%s\n", scheme, task)
+		fmt.Fprintf(&lines, "-D%s.proxyPassword=%s\n", scheme, token)
 	}
 	credentials := filepath.Join(j.dir, "java.options")
 	if os.WriteFile(credentials, []byte(lines.String()), 0o600) != nil {
-		return env // the proxy answers 407 with what to do
+		return env // the proxy answers 407 with the remedy
 	}
-	return append(env, "JDK_JAVA_OPTIONS="+joined(os.Getenv("JDK_JAVA_OPTIONS"), "@"+credentials))
+	return append(env, "JDK_JAVA_OPTIONS="+joinWords(os.Getenv("JDK_JAVA_OPTIONS"), "@"+credentials))
 }

@@ -26,7 +26,7 @@ func someRoot(t *testing.T) string {
 
 func TestInsidePassesTheExitCode(t *testing.T) {
 	for script, want := range map[string]int{"exit 0": 0, "exit 7": 7, "kill -TERM $$": 143} {
-		if got, err := inside([]string{"sh", "-c", script}, os.Environ(), nil); err != nil || got != want {
+		if got, err := runProgram([]string{"sh", "-c", script}, os.Environ(), nil); err != nil || got != want {
 			t.Errorf("%s: got %d %v, want %d", script, got, err, want)
 		}
 	}
@@ -35,7 +35,7 @@ func TestInsidePassesTheExitCode(t *testing.T) {
 func TestInsidePassesSignalsOn(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	signals <- syscall.SIGTERM // before the program has started: it waits for it
-	got, err := inside([]string{"sleep", "20"}, os.Environ(), signals)
+	got, err := runProgram([]string{"sleep", "20"}, os.Environ(), signals)
 	if err != nil || got != 143 {
 		t.Fatalf("got %d %v, want 143", got, err)
 	}
@@ -50,13 +50,13 @@ func TestI1RunKeepsSecretsFromTheProgram(t *testing.T) {
 	}
 	t.Setenv("KEPT", "kept")
 	t.Setenv("NODE_OPTIONS", "--max-old-space-size=99")
-	s, err := surround(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}, someRoot(t), "localhost")
+	s, err := newEnvironment(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}, someRoot(t), "localhost")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.remove()
 	s.withhold = []string{"ACME_VAULT_KEY"}
-	env := s.environ("t_1", "blt_x")
+	env := s.variables("t_1", "blt_x")
 	for _, pair := range env {
 		if strings.Contains(pair, "canary") {
 			t.Errorf("%s is passed on", pair)
@@ -71,7 +71,7 @@ func TestI1RunKeepsSecretsFromTheProgram(t *testing.T) {
 	if b, err := os.ReadFile(s.bundle); err != nil || !strings.HasSuffix(string(b), somePEM) {
 		t.Errorf("bundle: %v", err)
 	}
-	if len(systemRoots()) == 0 != (len(s.warnings) == 1) {
+	if len(readSystemRoots()) == 0 != (len(s.warnings) == 1) {
 		t.Errorf("warnings: %q", s.warnings)
 	}
 }
@@ -88,7 +88,7 @@ func TestWgetKeepsItsOwnStartupFile(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := wgetStartup(path, "/b"); err != nil {
+		if err := writeWgetrc(path, "/b"); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(path); err != nil || string(got) != want {
@@ -103,25 +103,25 @@ func TestSurroundRefusesWhatIsNoRoot(t *testing.T) {
 	if err := os.WriteFile(path, []byte("nothing\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := surround(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}, path, ""); err == nil {
+	if _, err := newEnvironment(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}, path, ""); err == nil {
 		t.Fatal("it was taken")
 	}
 }
 
 func TestScopeOf(t *testing.T) {
-	got, err := scopeOf([]string{"mediawiki:page.read,page.edit", "mediawiki:page.delete@page/A:B@C,*"})
+	got, err := parseScope([]string{"mediawiki:page.read,page.edit", "mediawiki:page.delete@page/A:B@C,*"})
 	want := "mediawiki:page.read,page.edit mediawiki:page.delete@page/A:B@C,*"
-	if err != nil || scopeText(got) != want {
-		t.Fatalf("got %s %v, want %s", scopeText(got), err, want)
+	if err != nil || formatScope(got) != want {
+		t.Fatalf("got %s %v, want %s", formatScope(got), err, want)
 	}
 	if n := len(got[1].Resources); n != 1 {
 		t.Fatalf("a resource was cut into %d", n)
 	}
-	if scopeText([]admin.ScopeEntry{{Adapter: "w", Actions: []string{"a"}, Resources: []string{"x", "y"}}}) != "w:a@x w:a@y" {
+	if formatScope([]admin.ScopeEntry{{Adapter: "w", Actions: []string{"a"}, Resources: []string{"x", "y"}}}) != "w:a@x w:a@y" {
 		t.Fatal("two resources are not two of --allow")
 	}
 	for _, bad := range []string{"", "wiki", "wiki:", ":a", "wiki:a@"} {
-		if _, err := scopeOf([]string{bad}); err == nil {
+		if _, err := parseScope([]string{bad}); err == nil {
 			t.Errorf("%q was taken", bad)
 		}
 	}

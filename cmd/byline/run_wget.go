@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 )
 
-// wgetStartup is a startup file for wget, which reads the authorities to trust
-// from nothing else where it is built on GnuTLS: the person's own file, and
-// below it, where it wins, the bundle.
-func wgetStartup(path, bundle string) error {
+// writeWgetrc writes a startup file for wget: a copy of the user's own, followed by the
+// bundle, so that the bundle wins. A wget that is built on GnuTLS takes the authorities
+// to trust only from there.
+func writeWgetrc(path, bundle string) error {
 	own := os.Getenv("WGETRC")
 	if own == "" {
 		own = filepath.Join(os.Getenv("HOME"), ".wgetrc")
@@ -20,5 +20,6 @@ func wgetStartup(path, bundle string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("wget's startup file: %w", err)
 	}
+
 	return os.WriteFile(path, fmt.Appendf(text, "\nca_certificate = %s\n", bundle), 0o600)
 }

@@ -14,15 +14,23 @@ import (
 	"github.com/byline-proxy/byline/proxy/admin"
 )
 
-// specFlags describe a task on the command line; a file may stand in for them.
+// maxSpec bounds a task that is read from standard input, in bytes.
+const maxSpec = 1 << 20
+
+// specFlags describe a task on the command line: a JSON file, or flags instead of it.
 type specFlags struct {
-	file, agent, sponsor, purpose, ttl string
-	allow                              []string
+	file    string
+	agent   string
+	sponsor string
+	purpose string
+	ttl     string
+	allow   []string
 }
 
+// add adds all flags.
 func (s *specFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&s.file, "spec", "", "the task as a JSON file (- is stdin), in place of the flags below")
+	f.StringVar(&s.file, "spec", "", "the task as a JSON file (- is stdin), instead of the flags below")
 	f.StringVar(&s.agent, "agent", "", "the program that acts, best as a SPIFFE ID")
 	f.StringVar(&s.sponsor, "sponsor", "", "the human on whose behalf it acts")
 	f.StringVar(&s.purpose, "purpose", "", "why, as the sponsor's ticket names it")
@@ -30,28 +38,35 @@ func (s *specFlags) add(c *cobra.Command) {
 	s.addAllow(c)
 }
 
+// addAllow adds --allow alone.
 func (s *specFlags) addAllow(c *cobra.Command) {
 	c.Flags().StringArrayVar(&s.allow, "allow", nil, "ADAPTER:ACTION[,ACTION...][@RESOURCE], repeatable; * is a wildcard")
-	_ = c.RegisterFlagCompletionFunc("allow", completeAllow) // fails only for a flag that there is not
+	_ = c.RegisterFlagCompletionFunc("allow", completeAllow) // fails only for an unknown flag
 }
 
-// spec is the task that the flags or the file describe, as JSON. The server
-// checks what it says.
+// spec returns the task that the file or the flags describe, as JSON. The server checks
+// its content. Errors are wrong usage, except those of reading the file.
 func (s *specFlags) spec() ([]byte, error) {
 	if s.file != "" {
 		if s.agent+s.sponsor+s.purpose+s.ttl != "" || s.allow != nil {
-			return nil, errors.New("--spec is given together with flags that it holds already")
+			return nil, errors.New("--spec is given together with flags for what it already says")
 		}
 		return readSpec(s.file)
 	}
-	scope, err := scopeOf(s.allow)
+
+	scope, err := parseScope(s.allow)
 	if err != nil {
 		return nil, err
 	}
+
 	var missing []string
-	for _, f := range []struct{ name, value string }{{"agent", s.agent}, {"sponsor", s.sponsor}, {"purpose", s.purpose}} {
+	for _, f := range []struct{ name, value string }{
+		{"--agent", s.agent},
+		{"--sponsor", s.sponsor},
+		{"--purpose", s.purpose},
+	} {
 		if f.value == "" {
-			missing = append(missing, "--"+f.name)
+			missing = append(missing, f.name)
 		}
 	}
 	if len(scope) == 0 {
@@ -60,31 +75,15 @@ func (s *specFlags) spec() ([]byte, error) {
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("%s must be given, or --spec FILE", strings.Join(missing, ", "))
 	}
-	return json.Marshal(admin.TaskSpec{Agent: s.agent, Sponsor: s.sponsor, Purpose: s.purpose, TTL: s.ttl, Scope: scope})
-}
 
-// scopeOf reads --allow. Each is one entry of the scope.
-func scopeOf(allow []string) (scope []admin.ScopeEntry, err error) {
-	for _, a := range allow {
-		adapter, rest, ok := strings.Cut(a, ":")
-		actions, resource, limited := strings.Cut(rest, "@")
-		if !ok || adapter == "" || actions == "" || limited && resource == "" {
-			return nil, fmt.Errorf("--allow %q: write it like mediawiki:page.read,page.edit or 'mediawiki:page.edit@page/Sandbox*'", a)
-		}
-		e := admin.ScopeEntry{Adapter: adapter, Actions: strings.Split(actions, ",")}
-		if limited {
-			e.Resources = []string{resource}
-		}
-		scope = append(scope, e)
-	}
-	return scope, nil
+	return json.Marshal(admin.TaskSpec{Agent: s.agent, Sponsor: s.sponsor, Purpose: s.purpose, TTL: s.ttl, Scope: scope})
 }
 
 func readSpec(path string) ([]byte, error) {
 	var b []byte
 	var err error
 	if path == "-" {
-		b, err = io.ReadAll(io.LimitReader(os.Stdin, 1<<20))
+		b, err = io.ReadAll(io.LimitReader(os.Stdin, maxSpec))
 	} else {
 		b, err = os.ReadFile(path)
 	}
@@ -94,17 +93,36 @@ func readSpec(path string) ([]byte, error) {
 	return b, nil
 }
 
-// scopeText is a scope as --allow spells it.
-func scopeText(scope []admin.ScopeEntry) string {
-	var out []string
+// parseScope reads the values of --allow. Each is one entry of the scope.
+func parseScope(allow []string) ([]admin.ScopeEntry, error) {
+	var scope []admin.ScopeEntry
+	for _, a := range allow {
+		adapter, rest, ok := strings.Cut(a, ":")
+		actions, resource, limited := strings.Cut(rest, "@")
+		if !ok || adapter == "" || actions == "" || limited && resource == "" {
+			return nil, fmt.Errorf("--allow %q: write it like mediawiki:page.read,page.edit or 'mediawiki:page.edit@page/Sandbox*'", a)
+		}
+
+		e := admin.ScopeEntry{Adapter: adapter, Actions: strings.Split(actions, ",")}
+		if limited {
+			e.Resources = []string{resource}
+		}
+		scope = append(scope, e)
+	}
+	return scope, nil
+}
+
+// formatScope returns the scope as --allow spells it, one word for each resource.
+func formatScope(scope []admin.ScopeEntry) string {
+	var words []string
 	for _, e := range scope {
 		actions := e.Adapter + ":" + strings.Join(e.Actions, ",")
 		if len(e.Resources) == 0 {
-			out = append(out, actions)
+			words = append(words, actions)
 		}
 		for _, r := range e.Resources {
-			out = append(out, actions+"@"+r)
+			words = append(words, actions+"@"+r)
 		}
 	}
-	return strings.Join(out, " ")
+	return strings.Join(words, " ")
 }

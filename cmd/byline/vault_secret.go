@@ -13,25 +13,27 @@ import (
 	"golang.org/x/term"
 )
 
+// fieldName matches the name of a field of a secret.
 var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
-// maxSecret bounds what is read of one secret, in bytes.
+// maxSecret bounds the input for one secret, in bytes.
 const maxSecret = 64 << 10
 
-// readSecret takes an account's fields from a terminal by asking, or from
-// anything else as lines NAME=VALUE. Values keep their spaces. No error
-// repeats what was read.
-func readSecret(ask io.Writer, in *os.File, names []string) (map[string]string, error) {
+// readSecret reads an account's fields: by asking on a terminal, or from anything else
+// as lines NAME=VALUE. Values keep their spaces. The fields in names are required. No
+// error repeats what was read.
+func readSecret(prompts io.Writer, in *os.File, names []string) (map[string]string, error) {
 	var secret map[string]string
 	var err error
 	if term.IsTerminal(int(in.Fd())) {
-		secret, err = prompt(ask, in, names)
+		secret, err = askForSecret(prompts, in, names)
 	} else {
-		secret, err = secretLines(in)
+		secret, err = readSecretLines(in)
 	}
 	if err != nil {
 		return nil, err
 	}
+
 	for _, n := range names {
 		if secret[n] == "" {
 			return nil, fmt.Errorf("field %s is missing or empty", n)
@@ -43,33 +45,31 @@ func readSecret(ask io.Writer, in *os.File, names []string) (map[string]string, 
 	return secret, nil
 }
 
-// prompt asks for each field. Only a username is shown as it is typed; a field
-// left empty is left out.
-func prompt(ask io.Writer, in *os.File, names []string) (map[string]string, error) {
+// askForSecret asks for each field on the terminal in. Only a user name and a client id
+// are shown as they are typed. A field that is left empty is left out.
+func askForSecret(prompts io.Writer, in *os.File, names []string) (map[string]string, error) {
 	if len(names) == 0 {
 		names = []string{"username", "password", "totp_seed"}
 	}
+
 	before, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = unix.IoctlSetTermios(int(in.Fd()), unix.TCSETS, before) }()
+
 	secret := map[string]string{}
 	for _, n := range names {
 		shown := n == "username" || n == "client_id"
-		if err := echo(in, *before, shown); err != nil { // before the question: an answer that is pasted at once is not shown either
+
+		// Echo is switched before the prompt is written, so that an answer which is
+		// pasted at once is not shown either.
+		if err := setEcho(in, *before, shown); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(ask, "%s: ", n)
-		var value string
-		if shown {
-			value, err = typedLine(in)
-		} else {
-			var b []byte
-			b, err = term.ReadPassword(int(in.Fd()))
-			fmt.Fprintln(ask)
-			value = string(b)
-		}
+		fmt.Fprintf(prompts, "%s: ", n)
+
+		value, err := readAnswer(prompts, in, shown)
 		if err != nil {
 			return nil, fmt.Errorf("field %s: %w", n, err)
 		}
@@ -80,19 +80,34 @@ func prompt(ask io.Writer, in *os.File, names []string) (map[string]string, erro
 	return secret, nil
 }
 
-// echo says whether the terminal shows what is typed.
-func echo(in *os.File, t unix.Termios, on bool) error {
-	if t.Lflag &^= unix.ECHO; on {
+// readAnswer reads one line of the terminal. The end of a line that is not shown is
+// written in its place.
+func readAnswer(prompts io.Writer, in *os.File, shown bool) (string, error) {
+	if shown {
+		return readLine(in)
+	}
+
+	b, err := term.ReadPassword(int(in.Fd()))
+	fmt.Fprintln(prompts)
+	return string(b), err
+}
+
+// setEcho sets whether the terminal shows what is typed. The other settings are those of
+// t.
+func setEcho(in *os.File, t unix.Termios, on bool) error {
+	t.Lflag &^= unix.ECHO
+	if on {
 		t.Lflag |= unix.ECHO
 	}
 	return unix.IoctlSetTermios(int(in.Fd()), unix.TCSETS, &t)
 }
 
-// typedLine reads no further than the line, for the next field is read
+// readLine reads byte by byte, and nothing beyond the line: the next field is read
 // without echo.
-func typedLine(in io.Reader) (string, error) {
+func readLine(in io.Reader) (string, error) {
 	var line []byte
-	for b := make([]byte, 1); len(line) < maxSecret; {
+	b := make([]byte, 1)
+	for len(line) < maxSecret {
 		n, err := in.Read(b)
 		if n == 1 && b[0] == '\n' {
 			return strings.TrimSuffix(string(line), "\r"), nil
@@ -105,10 +120,12 @@ func typedLine(in io.Reader) (string, error) {
 	return "", errors.New("the line is too long")
 }
 
-func secretLines(in io.Reader) (map[string]string, error) {
+// readSecretLines reads lines NAME=VALUE. Empty lines are skipped.
+func readSecretLines(in io.Reader) (map[string]string, error) {
 	secret := map[string]string{}
 	lines := bufio.NewScanner(io.LimitReader(in, maxSecret))
 	lines.Buffer(nil, maxSecret)
+
 	for n := 1; lines.Scan(); n++ {
 		if lines.Text() == "" {
 			continue

@@ -62,7 +62,7 @@ func (s *stage) gap() { s.write("\n") }
 // shown is what a program wrote.
 func (s *stage) shown(text, colour string) {
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		line = cli.Clean(line)
+		line = cli.Printable(line)
 		s.write("   | " + s.paint(colour, strings.TrimRight(line, " ")) + "\n")
 	}
 }

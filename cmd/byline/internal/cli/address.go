@@ -5,30 +5,34 @@ import (
 	"net/netip"
 )
 
-// Loopback tells whether host is this machine.
-func Loopback(host string) bool {
+// IsLoopback reports whether host is localhost or a loopback address.
+func IsLoopback(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
-// OnLoopback tells whether the host of an address host:port is this machine.
-func OnLoopback(address string) bool {
+// ListensOnLoopback reports whether the host of host:port is a loopback one. An
+// address without a port is not.
+func ListensOnLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
-	return err == nil && Loopback(host)
+	return err == nil && IsLoopback(host)
 }
 
-// Dialable is where to dial a listener of this machine: a wildcard address is
-// one to listen on, not one to connect to.
-func Dialable(listen string) string {
+// DialAddress returns the address at which this machine reaches a listener of its
+// own: a wildcard address can be listened on but not connected to, so loopback
+// takes its place.
+func DialAddress(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return listen
 	}
-	if a, err := netip.ParseAddr(host); host == "" || err == nil && a.IsUnspecified() {
+
+	a, err := netip.ParseAddr(host)
+	switch {
+	case host == "" || err == nil && a.IsUnspecified() && a.Is4():
 		host = "127.0.0.1"
-		if a.Is6() {
-			host = "::1"
-		}
+	case err == nil && a.IsUnspecified():
+		host = "::1"
 	}
 	return net.JoinHostPort(host, port)
 }

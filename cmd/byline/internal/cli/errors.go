@@ -1,5 +1,6 @@
-// Package cli holds what every command of byline shares at the terminal: errors
-// with their remedy, tables, JSON, times and progress.
+// Package cli holds what the commands of byline share at the terminal: errors
+// with their remedy, tables, JSON, times and progress. The head of
+// cmd/byline/main.go states the rules that it serves.
 package cli
 
 import (
@@ -7,11 +8,12 @@ import (
 	"fmt"
 )
 
-// Failure is an error with its remedy and exit code.
+// Failure is the error of a command that ran and failed, or that was refused. Any
+// other error of a command is reported as wrong usage.
 type Failure struct {
-	Err  error
-	Hint string
-	Code int
+	Err  error  // nil: nothing is written to standard error
+	Hint string // the remedy; empty if none is known
+	Code int    // exit code
 }
 
 // Error is the error without its remedy.
@@ -20,23 +22,24 @@ func (f *Failure) Error() string { return f.Err.Error() }
 // Unwrap returns the error.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Failed marks an error as one of a command that ran.
+// Failed returns a [Failure] with exit code 1. what names the part that failed and
+// becomes the prefix of err.
 func Failed(what string, err error, hint string) error {
-	return &Failure{fmt.Errorf("%s: %w", what, err), hint, 1}
+	return &Failure{Err: fmt.Errorf("%s: %w", what, err), Hint: hint, Code: 1}
 }
 
-// HintOf is the remedy that an error carries along.
+// OutputFailed returns the failure of a write to standard output, or nil if err is nil.
+func OutputFailed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return Failed("output", err, "")
+}
+
+// HintOf returns the remedy that err carries, or "".
 func HintOf(err error) string {
 	if f, ok := errors.AsType[*Failure](err); ok {
 		return f.Hint
 	}
 	return ""
-}
-
-// OutputFailed is an error of writing to standard output.
-func OutputFailed(err error) error {
-	if err == nil {
-		return nil
-	}
-	return Failed("output", fmt.Errorf("write: %w", err), "")
 }

@@ -12,39 +12,28 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-// RecordFlags say which log a report reads, and which part of it.
+// RecordFlags say which log a report reads, and which period of it.
 type RecordFlags struct{ Dir, Since, Until string }
 
-// Add adds the flags; since is the default beginning.
+// Add adds the flags to c. since is the default of --since.
 func (f *RecordFlags) Add(c *cobra.Command, since string) {
-	c.Flags().StringVar(&f.Dir, "dir", "", "folder of the log, when it is not what the configuration says")
+	c.Flags().StringVar(&f.Dir, "dir", "", "folder of the log (default: audit.dir of the configuration)")
 	c.Flags().StringVar(&f.Since, "since", since, "beginning: 2026-11-01, 2026-11-01T08:00:00Z, or how long ago, like 36h or 30d")
 	c.Flags().StringVar(&f.Until, "until", "", "end, in the same forms (default: now)")
 }
 
-// Open is the log's records and the period; a bad time is wrong usage.
+// Open returns the records of the log and the period. Before it reads them, it warns of
+// adapters whose review is overdue. A bad time is wrong usage.
 func (f *RecordFlags) Open(c *cobra.Command) (reports.Records, reports.Period, error) {
-	var p reports.Period
-	var err error
-	now := time.Now()
-	for _, t := range []struct {
-		flag string
-		text string
-		at   *time.Time
-	}{{"since", f.Since, &p.From}, {"until", f.Until, &p.To}} {
-		if t.text == "" {
-			continue
-		}
-		if *t.at, err = reports.ParseTime(t.text, now); err != nil {
-			return nil, p, fmt.Errorf("--%s: %w", t.flag, err)
-		}
+	p, err := f.period(time.Now())
+	if err != nil {
+		return nil, p, err
 	}
-	if !p.To.IsZero() && p.To.Before(p.From) {
-		return nil, p, fmt.Errorf("--until %s lies before --since %s", f.Until, f.Since)
-	}
-	WarnOverdue(c)
+
+	WarnOverdue(c.ErrOrStderr(), ConfiguredAdapters(c))
+
 	if f.Dir == "" {
-		cfg, err := Settings(c)
+		cfg, err := Config(c)
 		if err != nil {
 			return nil, p, err
 		}
@@ -53,5 +42,26 @@ func (f *RecordFlags) Open(c *cobra.Command) (reports.Records, reports.Period, e
 	if _, err := os.Stat(f.Dir); err != nil {
 		return nil, p, cli.Failed("record", err, "name the log's folder with --dir")
 	}
-	return audit.ReadAll(c.Context(), f.Dir, p.To, cli.ReadingBar("reading the record")), p, nil
+
+	step, _ := cli.Progress(c.ErrOrStderr(), "reading the record") // the bar goes when all is read
+	return audit.ReadAll(c.Context(), f.Dir, p.To, step), p, nil
+}
+
+// period parses --since and --until. An end that is not given is the zero time.
+func (f *RecordFlags) period(now time.Time) (p reports.Period, err error) {
+	if f.Since != "" {
+		if p.From, err = reports.ParseTime(f.Since, now); err != nil {
+			return p, fmt.Errorf("--since: %w", err)
+		}
+	}
+	if f.Until != "" {
+		if p.To, err = reports.ParseTime(f.Until, now); err != nil {
+			return p, fmt.Errorf("--until: %w", err)
+		}
+	}
+
+	if !p.To.IsZero() && p.To.Before(p.From) {
+		return p, fmt.Errorf("--until %s is before --since %s", f.Until, f.Since)
+	}
+	return p, nil
 }

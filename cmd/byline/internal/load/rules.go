@@ -3,11 +3,9 @@ package load
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/configs"
@@ -15,43 +13,51 @@ import (
 	"github.com/byline-proxy/byline/proxy/policy"
 )
 
-// Rules reads adapters and policies, with every problem of all files.
-// What it returns is to be used only when there is no problem.
+// Rules reads adapters and policies, and every file that an adapter names. Rules
+// must be put in force only if found stays empty.
 func Rules(cfg *configs.Config, found *Problems) proxy.Rules {
 	r := proxy.Rules{PassThrough: cfg.PassThrough, RefuseOverdue: cfg.Adapters.Overdue == "refuse"}
-	r.Adapters = Adapters(cfg.Adapters.Dir, found)
+	r.Adapters = Adapters(cfg, found)
 	r.Policy = Policies(cfg.Policy.Dir, r.Adapters, found)
-	if r.Adapters != nil {
-		for _, host := range r.PassThrough {
-			if a := r.Adapters.ByHost(host); a != nil {
-				found.AddFor(cfg, "pass_through", fmt.Errorf("%s belongs to adapter %s", host, a.Name()), "a host is either intercepted or passed through")
-			}
+	if r.Adapters == nil {
+		return r
+	}
+
+	for _, host := range r.PassThrough {
+		if a := r.Adapters.ByHost(host); a != nil {
+			found.AddForKey(cfg, "pass_through", fmt.Errorf("%s belongs to adapter %s", host, a.Name()),
+				"a host is either intercepted or passed through")
 		}
-		for _, a := range r.Adapters.All() {
-			CheckUpstream(a, found)
-		}
+	}
+	for _, a := range r.Adapters.All() {
+		CheckUpstream(a, found)
 	}
 	return r
 }
 
-// Adapters reads the adapters of a folder.
-func Adapters(dir string, found *Problems) *adapters.Set {
-	set, err := adapters.Load(ReadAdapters(FilesIn(dir, "adapters.dir", found, ".yaml", ".yml"), found))
-	found.AddError(err)
-	return set
+// Hosts lists the hosts that the interception authority may sign for.
+func Hosts(r proxy.Rules) []string {
+	var hosts []string
+	for _, a := range r.Adapters.All() {
+		hosts = append(hosts, a.Hosts()...)
+	}
+	return hosts
 }
 
-// Policies names files by their base name: records name policies so.
+// Policies reads the policies of a folder. Each is named by the base name of its file,
+// as records name it. Names of adapters and actions are checked against set; a nil
+// set, of adapters that could not be read, allows any.
 func Policies(dir string, set *adapters.Set, found *Problems) *policy.Set {
-	var own []policy.Source
-	for _, path := range FilesIn(dir, "policy.dir", found, ".cedar") {
+	var sources []policy.Source
+	for _, path := range filesIn(dir, "policy.dir", found, ".cedar") {
 		text, err := os.ReadFile(path)
 		found.AddError(err)
-		own = append(own, policy.Source{Name: filepath.Base(path), Text: text})
+		sources = append(sources, policy.Source{Name: filepath.Base(path), Text: text})
 	}
-	policies, err := policy.Parse(own, catalogOf(set))
-	if ps, ok := errors.AsType[policy.Problems](err); ok {
-		for _, p := range ps {
+
+	policies, err := policy.Parse(sources, catalogOf(set))
+	if wrong, ok := errors.AsType[policy.Problems](err); ok {
+		for _, p := range wrong {
 			found.Add("%s", filepath.Join(dir, p.String()))
 		}
 	} else {
@@ -60,66 +66,22 @@ func Policies(dir string, set *adapters.Set, found *Problems) *policy.Set {
 	return policies
 }
 
-// catalogOf is what policies may name; nil, for anything, when the adapters
-// could not be read.
+// catalogOf lists the adapters and actions that policies may name. It is nil for a
+// nil set.
 func catalogOf(set *adapters.Set) *policy.Catalog {
 	if set == nil {
 		return nil
 	}
+
 	known := &policy.Catalog{Adapters: map[string][]string{}}
 	for _, a := range set.All() {
-		known.Adapters[a.Name()] = []string{}
+		actions := []string{}
 		for _, spec := range a.Actions() {
-			if !slices.Contains(known.Adapters[a.Name()], spec.Name) {
-				known.Adapters[a.Name()] = append(known.Adapters[a.Name()], spec.Name)
+			if !slices.Contains(actions, spec.Name) {
+				actions = append(actions, spec.Name)
 			}
 		}
+		known.Adapters[a.Name()] = actions
 	}
 	return known
-}
-
-// FilesIn lists the files of dir that end in one of the suffixes. A folder that
-// is not there is a problem: an empty one would allow more than was meant.
-func FilesIn(dir, key string, found *Problems, suffixes ...string) (paths []string) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		found.Add("%s: there is no folder %s; make it, or name another one", key, dir)
-		return nil
-	}
-	found.AddError(err)
-	for _, e := range entries {
-		if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") && slices.Contains(suffixes, filepath.Ext(e.Name())) {
-			paths = append(paths, filepath.Join(dir, e.Name()))
-		}
-	}
-	return paths
-}
-
-// CheckUpstream reads the files that the adapter names, which are read again
-// when a task first needs them.
-func CheckUpstream(a *adapters.Adapter, found *Problems) {
-	for _, p := range proxy.CheckUpstream(a.Upstream()) {
-		found.Add("%s: %v", a.Position(p.Key), p)
-	}
-}
-
-// ReadAdapters reads the files it can.
-func ReadAdapters(paths []string, found *Problems) (own []adapters.Source) {
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			found.AddError(err)
-			continue
-		}
-		own = append(own, adapters.Source{Name: path, Text: text})
-	}
-	return own
-}
-
-// Hosts is what the interception authority may sign for.
-func Hosts(r proxy.Rules) (hosts []string) {
-	for _, a := range r.Adapters.All() {
-		hosts = append(hosts, a.Hosts()...)
-	}
-	return hosts
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,61 +24,85 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
-// Prepared is everything a server is started from, read and checked. Reading it
-// changes nothing.
+// Prepared is everything that a server starts from, read and checked. [Prepare]
+// returns one.
 type Prepared struct {
+	Rules proxy.Rules
+
 	cfg      *configs.Config
-	Rules    proxy.Rules
-	sealer   vault.Key
-	vault    vault.Chain
-	auditKey ed25519.PrivateKey
-	frontTLS *tls.Config
-	warnings []string
+	sealer   vault.Key   // seals stored sessions
+	vault    vault.Chain // nil if it could not be opened
+	frontTLS *tls.Config // nil: agents reach the proxy without TLS
+	warnings []string    // allowed, but seldom meant
 }
 
-// prepare reads all that the configuration names and finds every problem of
-// all files before it gives up.
-func prepare(cfg *configs.Config) (*Prepared, load.Problems) {
-	var found load.Problems
-	p := &Prepared{cfg: cfg}
-	found.AddFor(cfg, "data_dir", private(cfg.DataDir), "byline init makes it; nobody but the server may read it")
-	p.Rules = load.Rules(cfg, &found)
-	p.openVault(&found)
-	var err error
-	p.auditKey, err = journal.LoadKey(cfg.Audit.KeyFile)
-	found.AddFor(cfg, "audit.key_file", err, "restore it from a copy: records signed with another key do not continue this log")
-	if _, err := admin.ReadToken(cfg.Control.TokenFile); !errors.Is(err, fs.ErrNotExist) {
-		found.AddFor(cfg, "control.token_file", err, "") // one that is not there is made
+// Prepare reads and checks everything that the configuration of the command names,
+// and changes nothing. Warnings and the problems of all files are written to standard
+// error; the error counts the problems.
+func Prepare(c *cobra.Command) (*Prepared, error) {
+	cfg, found, err := load.ConfigWithProblems(c)
+	if err != nil {
+		return nil, err
 	}
+
+	p := &Prepared{cfg: cfg}
+	if cfg.DataDir != "" { // otherwise nothing says where to look
+		p.read(&found)
+	}
+
+	for _, w := range p.warnings {
+		fmt.Fprintln(c.ErrOrStderr(), "byline: warning:", w)
+	}
+	if len(found) > 0 {
+		return nil, found.Report(c.ErrOrStderr())
+	}
+	return p, nil
+}
+
+// read reads every file that the configuration names and adds all problems to found.
+func (p *Prepared) read(found *load.Problems) {
+	cfg := p.cfg
+
+	found.AddForKey(cfg, "data_dir", checkPrivate(cfg.DataDir), "byline init makes it; only the server may read it")
+
+	p.Rules = load.Rules(cfg, found)
+	p.openVault(found)
+
+	_, err := journal.LoadKey(cfg.Audit.KeyFile)
+	found.AddForKey(cfg, "audit.key_file", err, "restore it from a copy: records signed with another key do not continue this log")
+
+	_, err = admin.ReadToken(cfg.Control.TokenFile)
+	if !errors.Is(err, fs.ErrNotExist) { // a missing one is created at the start
+		found.AddForKey(cfg, "control.token_file", err, "")
+	}
+
 	if _, err := upstream.NewProxy(cfg.Upstream, nil); err != nil {
 		found.Add("upstream.%v", err)
 	}
-	if cfg.TLS.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(cfg.TLS.Cert, cfg.TLS.Key)
-		found.AddFor(cfg, "tls", err, "cert and key are PEM files of one pair, readable by the server's user")
-		p.frontTLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
-	}
+	p.readFrontTLS(found)
+
 	for i, c := range cfg.Sinks {
 		s, err := sinks.Open(c)
-		found.AddFor(cfg, fmt.Sprintf("sinks[%d]", i), err, "")
+		found.AddForKey(cfg, fmt.Sprintf("sinks[%d]", i), err, "")
 		if err == nil {
-			_ = s.Close() // byline serve opens its own
+			_ = s.Close() // the server opens it again
 		}
 	}
+
 	if p.Rules.Adapters != nil {
-		found.AddFor(cfg, "certs.dir", tryAuthority(cfg.Certs.Dir, load.Hosts(p.Rules)), "")
+		found.AddForKey(cfg, "certs.dir", tryAuthority(cfg.Certs.Dir, load.Hosts(p.Rules)), "")
 		p.warn()
 	}
-	return p, found
 }
 
-// private is nil for a folder that its owner alone may enter.
-func private(dir string) error {
-	switch st, err := os.Stat(dir); {
+// checkPrivate fails unless dir is a folder that only its owner may enter.
+func checkPrivate(dir string) error {
+	st, err := os.Stat(dir)
+	switch {
 	case err != nil:
 		return err
 	case !st.IsDir():
-		return fmt.Errorf("%s is no folder", dir)
+		return fmt.Errorf("%s is not a directory", dir)
 	case st.Mode().Perm()&0o077 != 0:
 		return fmt.Errorf("%s is accessible to other users (mode %04o): run chmod 700 %s", dir, st.Mode().Perm(), dir)
 	}
@@ -88,55 +110,81 @@ func private(dir string) error {
 }
 
 func (p *Prepared) openVault(found *load.Problems) {
-	source := "vault.key_file"
-	switch {
-	case p.cfg.Vault.KeyEnv != "":
-		source = "vault.key_env"
-	case p.cfg.Vault.KeyCredential != "":
-		source = "vault.key_credential"
-	}
 	key, err := vault.LoadKey(p.cfg.Vault)
 	if err != nil {
-		found.AddFor(p.cfg, source, err, "restore the key from a copy: nothing else opens the vault")
+		found.AddForKey(p.cfg, vaultKeySource(p.cfg), err, "restore the key from a copy: nothing else opens the vault")
 		return
 	}
+
 	p.sealer = key
 	p.vault, err = vault.Open(p.cfg.Vault, key)
 	found.AddSection(p.cfg, "vault", err)
 }
 
+// vaultKeySource is the key of the configuration that says where the vault's key is.
+func vaultKeySource(cfg *configs.Config) string {
+	switch {
+	case cfg.Vault.KeyEnv != "":
+		return "vault.key_env"
+	case cfg.Vault.KeyCredential != "":
+		return "vault.key_credential"
+	}
+	return "vault.key_file"
+}
+
+func (p *Prepared) readFrontTLS(found *load.Problems) {
+	if p.cfg.TLS.Cert == "" {
+		return
+	}
+
+	pair, err := tls.LoadX509KeyPair(p.cfg.TLS.Cert, p.cfg.TLS.Key)
+	found.AddForKey(p.cfg, "tls", err, "cert and key are PEM files of one pair, readable by the server's user")
+	p.frontTLS = &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{pair},
+		NextProtos:   []string{"http/1.1"},
+	}
+}
+
 // warn collects what is allowed but seldom meant.
 func (p *Prepared) warn() {
+	add := func(format string, a ...any) { p.warnings = append(p.warnings, fmt.Sprintf(format, a...)) }
+
 	all := p.Rules.Adapters.All()
 	if len(all) == 0 {
-		p.warnings = append(p.warnings, fmt.Sprintf("there is no adapter in %s, so every host is refused", p.cfg.Adapters.Dir))
+		add("there is no adapter in %s, so every host is refused", p.cfg.Adapters.Dir)
 	}
 	for _, a := range all {
-		if a.Overdue(time.Now()) {
-			p.warnings = append(p.warnings, fmt.Sprintf("adapter %s was to be reviewed by %s: %s is asked to", a.Name(), a.Interim().ReviewBy, a.Interim().Owner))
+		if text := load.OverdueReview(a); text != "" {
+			add("%s", text)
 		}
 		if p.vault == nil {
 			continue
 		}
-		if accounts, err := p.vault.Accounts(context.Background(), a.Name()); err == nil && len(accounts) == 0 {
-			p.warnings = append(p.warnings, fmt.Sprintf("adapter %s has no account: byline vault put %s/ACCOUNT", a.Name(), a.Name()))
+		accounts, err := p.vault.Accounts(context.Background(), a.Name())
+		if err == nil && len(accounts) == 0 {
+			add("adapter %s has no account: byline vault put %s/ACCOUNT", a.Name(), a.Name())
 		}
 	}
-	for _, l := range []struct{ key, at string }{{"listen", p.cfg.Listen}, {"control.listen", p.cfg.Control.Listen}} {
-		if !cli.OnLoopback(l.at) && (l.key != "listen" || p.frontTLS == nil) {
-			p.warnings = append(p.warnings, l.key+": "+l.at+" is reached from other machines without TLS, and tokens cross it")
-		}
+
+	if !cli.ListensOnLoopback(p.cfg.Listen) && p.frontTLS == nil {
+		add("listen: %s can be reached from other machines without TLS, and tokens cross it", p.cfg.Listen)
+	}
+	if !cli.ListensOnLoopback(p.cfg.Control.Listen) {
+		add("control.listen: %s can be reached from other machines without TLS, and tokens cross it", p.cfg.Control.Listen)
 	}
 }
 
-// tryAuthority tells what starting with these hosts would say, without issuing
-// anything where the server would find it: in a folder of links.
+// tryAuthority returns the error with which a server would start with these hosts.
+// It must not issue anything where the server would find it, so it works in a folder
+// of links.
 func tryAuthority(dir string, hosts []string) error {
 	trial, err := os.MkdirTemp("", "byline-check-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(trial)
+
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("%w: make it with byline init, or restore it from a copy", err)
@@ -144,33 +192,12 @@ func tryAuthority(dir string, hosts []string) error {
 	for _, f := range files {
 		err = errors.Join(err, os.Symlink(filepath.Join(dir, f.Name()), filepath.Join(trial, f.Name())))
 	}
+
 	if err == nil {
 		_, err = certs.Open(trial, hosts)
 	}
-	if err != nil { // it is about the folder that was named
+	if err != nil { // name the folder of the configuration
 		err = errors.New(strings.ReplaceAll(err.Error(), trial, dir))
 	}
 	return err
-}
-
-// Ready is what a server can be started from. Problems of all files and
-// warnings are written to standard error.
-func Ready(c *cobra.Command) (*Prepared, error) {
-	cfg, found, err := load.ReadSettings(c)
-	if err != nil {
-		return nil, err
-	}
-	p := &Prepared{cfg: cfg}
-	if cfg.DataDir != "" { // else nothing says where to look
-		var more load.Problems
-		p, more = prepare(cfg)
-		found = append(found, more...)
-	}
-	for _, w := range p.warnings {
-		fmt.Fprintln(c.ErrOrStderr(), "byline: warning:", w)
-	}
-	if len(found) > 0 {
-		return nil, load.Refused(c, found)
-	}
-	return p, nil
 }

@@ -13,78 +13,98 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
-// reloadEvery is how often the files are looked at. Looking, rather than being
-// told, also works on mounted volumes and network file systems.
-const reloadEvery = time.Second
+// reloadInterval is how often the files are compared with what was last read.
+// Notifications of the kernel would not come from mounted volumes and network file
+// systems.
+const reloadInterval = time.Second
 
-// reloads puts changed adapters, policies and settings in force. One goroutine
-// uses it.
-type reloads struct {
-	file  string
-	cfg   *configs.Config // as last read without a problem
-	run   *running
-	seen  string // what the files looked like when they were last read
-	since time.Time
+// reloader puts changed adapters, policies and settings in force. It belongs to one
+// goroutine.
+type reloader struct {
+	file string
+	cfg  *configs.Config // as last read without a problem
+	run  *running
+
+	lastRead string // fingerprint of the files when they were last read
+	pending  bool   // the last look found a change that is not read yet
 }
 
-func newReloads(file string, cfg *configs.Config, run *running) *reloads {
-	r := &reloads{file: file, cfg: cfg, run: run}
-	r.seen = r.looks()
+func newReloader(file string, cfg *configs.Config, run *running) *reloader {
+	r := &reloader{file: file, cfg: cfg, run: run}
+	r.lastRead = r.fingerprint()
 	return r
 }
 
-// look reads the files again when they look different from last time, and have
-// not changed for one look: an editor or a copy may still be writing.
-func (r *reloads) look() {
-	now := r.looks()
-	if now == r.seen {
-		r.since = time.Time{}
+// reloadIfChanged reads the files again if they differ from those last read. It waits
+// for the second call that finds a difference: an editor or a copy may still be
+// writing at the first.
+func (r *reloader) reloadIfChanged() {
+	if r.fingerprint() == r.lastRead {
+		r.pending = false
 		return
 	}
-	if r.since.IsZero() {
-		r.since = time.Now()
+	if !r.pending {
+		r.pending = true
 		return
 	}
 	r.reload()
 }
 
-// reload reads everything again. A set with a problem is not put in force.
-func (r *reloads) reload() {
-	r.seen, r.since = r.looks(), time.Time{}
-	cfg, wrong, err := configs.Read(r.file)
-	var found load.Problems
-	found.AddError(err)
-	for _, p := range wrong {
-		found.Add("%s", p)
-	}
-	if err == nil && len(wrong) == 0 {
-		rules := load.Rules(cfg, &found)
-		if len(found) == 0 {
-			found.AddError(r.run.corridor.Reload(rules))
-		}
-	}
+// reload reads all files and puts adapters, policies and passed-through hosts in
+// force. If there is a problem, the set in force stays and the log lists all of them.
+func (r *reloader) reload() {
+	r.lastRead = r.fingerprint()
+	r.pending = false
+
+	cfg, found := r.readAndReload()
 	if len(found) > 0 {
 		for _, line := range found {
 			r.run.log.Error().Str("problem", line).Msg("not reloaded: the set before stays in force")
 		}
 		return
 	}
+
 	if late := needRestart(r.cfg.Changed(cfg)); len(late) > 0 {
 		r.run.log.Warn().Strs("keys", late).Msg("these settings take effect at the next start")
 	}
-	r.cfg.Adapters, r.cfg.Policy, r.cfg.PassThrough = cfg.Adapters, cfg.Policy, cfg.PassThrough
+	r.cfg.Adapters = cfg.Adapters
+	r.cfg.Policy = cfg.Policy
+	r.cfg.PassThrough = cfg.PassThrough
 	r.run.log.Info().Msg("reloaded")
 }
 
-// needRestart keeps the keys that a reload does not put in force.
+// readAndReload returns the configuration whose rules are in force now, or the problems
+// because of which they are not.
+func (r *reloader) readAndReload() (*configs.Config, load.Problems) {
+	cfg, wrong, err := configs.Read(r.file)
+
+	var found load.Problems
+	found.AddError(err)
+	for _, p := range wrong {
+		found.Add("%s", p)
+	}
+	if len(found) > 0 {
+		return nil, found
+	}
+
+	rules := load.Rules(cfg, &found)
+	if len(found) > 0 {
+		return nil, found
+	}
+
+	found.AddError(r.run.proxy.Reload(rules))
+	return cfg, found
+}
+
+// needRestart keeps those of the changed keys that a reload does not put in force.
 func needRestart(changed []string) []string {
 	return slices.DeleteFunc(changed, func(key string) bool {
 		return key == "pass_through" || strings.HasPrefix(key, "adapters.") || strings.HasPrefix(key, "policy.")
 	})
 }
 
-// looks is the name, size and time of every file that a reload would read.
-func (r *reloads) looks() string {
+// fingerprint lists name, size and time of every file that a reload would read.
+func (r *reloader) fingerprint() string {
 	var b strings.Builder
 	for _, path := range []string{r.file, r.cfg.Adapters.Dir, r.cfg.Policy.Dir} {
 		entries, _ := filepath.Glob(filepath.Join(path, "*"))
@@ -97,20 +117,23 @@ func (r *reloads) looks() string {
 	return b.String()
 }
 
-// changeAuditKey takes up a key that byline audit rotate made.
-func (r *running) changeAuditKey(file string) {
+// takeOverAuditKey lets the key that byline audit rotate made sign from now on, if there
+// is one. The log announces the new key before the files change places: a crash in
+// between is completed at the next start.
+func (r *running) takeOverAuditKey(file string) {
 	next, err := journal.NextKey(file)
 	if err == nil && next == nil {
 		return
 	}
+
 	if err == nil {
-		err = r.corridor.ChangeAuditKey(next)
+		err = r.proxy.ChangeAuditKey(next)
 	}
 	if err == nil {
 		err = journal.TakeOver(file)
 	}
 	if err != nil {
-		r.log.Error().Err(err).Msg("the next audit key was not taken up; the old one goes on signing")
+		r.log.Error().Err(err).Msg("the next audit key was not taken over; the old one continues to sign")
 		return
 	}
 	r.log.Info().Msg("another audit key signs from now on")
