@@ -132,7 +132,7 @@ func generateSchema(t *testing.T) map[string]any {
 		case reflect.TypeFor[[]sinks.Config]():
 			schema["type"] = "array"
 			schema["items"] = entrySchema(t, k, comments,
-				map[string][]string{"kind": sinks.Kinds, "format": sinks.Formats}, "name", "kind", "url")
+				map[string][]string{"kind": sinks.Kinds(), "format": sinks.Formats}, "name", "kind", "url")
 		default:
 			t.Fatalf("%s has the type %s, for which there is no schema", k.path, k.field.Type)
 		}

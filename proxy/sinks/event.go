@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// event is what sinks need to know of a record. The room of the record is
-// another one: a line's JSON is all that is shared.
+// event is what sinks need of a record. Packages audit and sinks share no type:
+// they share the JSON of a line.
 type event struct {
 	Seq      uint64 `json:"seq"`
 	Time     time.Time
@@ -37,32 +37,35 @@ type event struct {
 	Detail     string `json:"detail"`
 }
 
-func parse(line []byte) (*event, error) {
+func parseEvent(line []byte) (*event, error) {
 	var e event
 	if err := json.Unmarshal(line, &e); err != nil {
-		return nil, fmt.Errorf("a line is no record: %w", err)
+		return nil, fmt.Errorf("a line is not a record: %w", err)
 	}
 	return &e, nil
 }
 
-// formatted is each line in the format that was asked for.
-func formatted(format string, lines [][]byte) ([][]byte, error) {
-	if format == "record" {
+// formatLines returns each line in the format. Lines in the format of records
+// are returned as they are.
+func formatLines(format string, lines [][]byte) ([][]byte, error) {
+	if format == formatRecord {
 		return lines, nil
 	}
-	out := make([][]byte, len(lines))
+
+	formatted := make([][]byte, len(lines))
 	for i, line := range lines {
-		e, err := parse(line)
+		e, err := parseEvent(line)
 		if err != nil {
 			return nil, err
 		}
-		mapped, err := e.ocsf(line)
+		mapped, err := e.toOCSF(line)
 		if err != nil {
 			return nil, err
 		}
-		if out[i], err = json.Marshal(mapped); err != nil {
+		formatted[i], err = json.Marshal(mapped)
+		if err != nil {
 			return nil, err
 		}
 	}
-	return out, nil
+	return formatted, nil
 }

@@ -2,7 +2,6 @@ package sinks
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net/url"
 	"strings"
@@ -14,72 +13,100 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// otlpSink posts OTLP logs over HTTP in protobuf (OTLP 1.x, section
-// OTLP/HTTP). The exporter of the OpenTelemetry SDK keeps a queue of its own
-// that drops what does not fit, so the messages alone are taken from it.
+func init() {
+	register("otlp", kind{
+		schemes: []string{"https", "http"},
+		open: func(c *Config, a access) (Sink, error) {
+			return &otlpSink{newPoster(logsURL(c.URL), a), c.Format}, nil
+		},
+	})
+}
+
+// otlpSink posts OTLP logs over HTTP in protobuf (OTLP 1.x, section OTLP/HTTP).
+// It does not use the exporter of the OpenTelemetry SDK, whose queue drops what
+// does not fit.
 type otlpSink struct {
-	web
+	poster
 	format string
 }
 
-func newOTLP(c *Config, t *tls.Config, secret []string) Sink {
-	at := c.URL
-	if u, err := url.Parse(at); err == nil && strings.Trim(u.Path, "/") == "" {
-		at = strings.TrimSuffix(at, "/") + "/v1/logs"
+// logsURL appends the default path of OTLP/HTTP to a URL without a path.
+func logsURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || strings.Trim(u.Path, "/") != "" {
+		return text
 	}
-	return &otlpSink{newWeb(c, t, secret, at), c.Format}
+	return strings.TrimSuffix(text, "/") + "/v1/logs"
 }
 
-// Deliver posts the lines as one request. Log records that the collector says
-// it rejected are an error: the batch comes again. OTLP has a client drop them,
-// as it does after a 4xx; a record may be late, and never left out.
+// Deliver implements [Sink] with one request. If the collector rejected any log
+// record, the batch is an error and is delivered again. OTLP tells clients to
+// drop rejected records, as after a 4xx; here a record may be late, but is never
+// left out.
 func (s *otlpSink) Deliver(ctx context.Context, lines [][]byte) error {
-	bodies, err := formatted(s.format, lines)
+	bodies, err := formatLines(s.format, lines)
 	if err != nil {
 		return err
 	}
-	byInstance := map[string]*logs.ScopeLogs{}
-	request := &logs.LogsData{} // on the wire the same as ExportLogsServiceRequest, whose package brings all of gRPC along
-	for i, line := range lines {
-		e, err := parse(line)
-		if err != nil {
-			return err
-		}
-		scope := byInstance[e.Instance]
-		if scope == nil {
-			scope = &logs.ScopeLogs{Scope: &common.InstrumentationScope{Name: "byline/audit"}}
-			byInstance[e.Instance] = scope
-			request.ResourceLogs = append(request.ResourceLogs, &logs.ResourceLogs{ScopeLogs: []*logs.ScopeLogs{scope},
-				Resource: &resource.Resource{Attributes: attributes("service.name", "byline", "service.version", asText(product()["version"]), "service.instance.id", e.Instance)}})
-		}
-		scope.LogRecords = append(scope.LogRecords, e.otlp(bodies[i]))
+	request, err := logsData(lines, bodies)
+	if err != nil {
+		return err
 	}
 	body, err := proto.Marshal(request)
 	if err != nil {
 		return err
 	}
+
 	answer, err := s.post(ctx, "application/x-protobuf", body)
 	if err != nil {
 		return err
 	}
-	n, err := rejected(answer)
+	rejected, err := rejectedRecords(answer)
 	if err != nil {
-		return fmt.Errorf("the collector's answer is no OTLP: %w", err)
+		return fmt.Errorf("the collector's answer is not OTLP: %w", err)
 	}
-	if n > 0 {
-		return fmt.Errorf("the collector rejected %d of %d records", n, len(lines))
+	if rejected > 0 {
+		return fmt.Errorf("the collector rejected %d of %d records", rejected, len(lines))
 	}
 	return nil
 }
 
-// rejected is rejected_log_records (field 1) of partial_success (field 1) of an
-// ExportLogsServiceResponse.
-func rejected(answer []byte) (n uint64, err error) {
-	err = fields(answer, func(field protowire.Number, value []byte, _ uint64) error {
+// logsData returns the log records of the lines, grouped by instance. On the
+// wire it is an ExportLogsServiceRequest, whose package would import all of gRPC.
+func logsData(lines, bodies [][]byte) (*logs.LogsData, error) {
+	data := &logs.LogsData{}
+	byInstance := map[string]*logs.ScopeLogs{}
+	for i, line := range lines {
+		e, err := parseEvent(line)
+		if err != nil {
+			return nil, err
+		}
+		scope := byInstance[e.Instance]
+		if scope == nil {
+			scope = &logs.ScopeLogs{Scope: &common.InstrumentationScope{Name: "byline/audit"}}
+			byInstance[e.Instance] = scope
+			data.ResourceLogs = append(data.ResourceLogs, &logs.ResourceLogs{
+				Resource: &resource.Resource{Attributes: textAttributes(
+					"service.name", "byline",
+					"service.version", asText(product()["version"]),
+					"service.instance.id", e.Instance,
+				)},
+				ScopeLogs: []*logs.ScopeLogs{scope},
+			})
+		}
+		scope.LogRecords = append(scope.LogRecords, e.toOTLP(bodies[i]))
+	}
+	return data, nil
+}
+
+// rejectedRecords returns rejected_log_records (field 1) of partial_success
+// (field 1) of an ExportLogsServiceResponse.
+func rejectedRecords(answer []byte) (n uint64, err error) {
+	err = eachField(answer, func(field protowire.Number, value []byte, _ uint64) error {
 		if field != 1 {
 			return nil
 		}
-		return fields(value, func(field protowire.Number, _ []byte, number uint64) error {
+		return eachField(value, func(field protowire.Number, _ []byte, number uint64) error {
 			if field == 1 {
 				n = number
 			}
@@ -89,29 +116,31 @@ func rejected(answer []byte) (n uint64, err error) {
 	return n, err
 }
 
-// fields visits the fields of a protobuf message: value for those with a
-// length, number for varints.
-func fields(b []byte, visit func(field protowire.Number, value []byte, number uint64) error) error {
-	for len(b) > 0 {
-		field, kind, n := protowire.ConsumeTag(b)
+// eachField calls visit for every field of a protobuf message, with the value of
+// a field that has a length, or the number of a varint.
+func eachField(message []byte, visit func(field protowire.Number, value []byte, number uint64) error) error {
+	for len(message) > 0 {
+		field, wireType, n := protowire.ConsumeTag(message)
 		if n < 0 {
 			return protowire.ParseError(n)
 		}
-		b = b[n:]
+		message = message[n:]
+
 		var value []byte
 		var number uint64
-		switch kind {
+		switch wireType {
 		case protowire.BytesType:
-			value, n = protowire.ConsumeBytes(b)
+			value, n = protowire.ConsumeBytes(message)
 		case protowire.VarintType:
-			number, n = protowire.ConsumeVarint(b)
+			number, n = protowire.ConsumeVarint(message)
 		default:
-			n = protowire.ConsumeFieldValue(field, kind, b)
+			n = protowire.ConsumeFieldValue(field, wireType, message)
 		}
 		if n < 0 {
 			return protowire.ParseError(n)
 		}
-		b = b[n:]
+		message = message[n:]
+
 		if err := visit(field, value, number); err != nil {
 			return err
 		}
@@ -119,48 +148,72 @@ func fields(b []byte, visit func(field protowire.Number, value []byte, number ui
 	return nil
 }
 
-func (e *event) otlp(body []byte) *logs.LogRecord {
-	severity, text := logs.SeverityNumber_SEVERITY_NUMBER_INFO, "INFO"
+// toOTLP returns the event as a log record, with attributes of the semantic
+// conventions for HTTP where there is one.
+func (e *event) toOTLP(body []byte) *logs.LogRecord {
+	severity, severityText := logs.SeverityNumber_SEVERITY_NUMBER_INFO, "INFO"
 	if _, level := e.verdict(); level > severityInfo {
-		severity, text = logs.SeverityNumber_SEVERITY_NUMBER_WARN, "WARN"
+		severity, severityText = logs.SeverityNumber_SEVERITY_NUMBER_WARN, "WARN"
 	}
+
 	at := endpoint(e.Host)
-	all := attributes("byline.record", e.ID, "byline.agent", e.Agent, "byline.sponsor", e.Sponsor, "byline.task", e.Task,
-		"byline.adapter", e.Adapter, "byline.action", e.Action, "byline.resource", e.Resource, "byline.account", e.Account, "byline.code", e.Code,
-		"server.address", first(asText(at["hostname"]), asText(at["ip"])), "url.path", e.Path)
-	all = append(all, number("byline.seq", int64(e.Seq)))
+	all := textAttributes(
+		"byline.record", e.ID,
+		"byline.agent", e.Agent,
+		"byline.sponsor", e.Sponsor,
+		"byline.task", e.Task,
+		"byline.adapter", e.Adapter,
+		"byline.action", e.Action,
+		"byline.resource", e.Resource,
+		"byline.account", e.Account,
+		"byline.code", e.Code,
+		"server.address", firstText(asText(at["hostname"]), asText(at["ip"])),
+		"url.path", e.Path,
+	)
+	all = append(all, intAttribute("byline.seq", int64(e.Seq)))
 	if port, ok := at["port"].(uint64); ok {
-		all = append(all, number("server.port", int64(port)))
+		all = append(all, intAttribute("server.port", int64(port)))
 	}
 	if e.Method != "" {
-		all = append(all, e.method()...)
+		all = append(all, methodAttributes(e.Method)...)
 	}
 	if e.Status > 0 {
-		all = append(all, number("http.response.status_code", int64(e.Status)))
+		all = append(all, intAttribute("http.response.status_code", int64(e.Status)))
 	}
-	return &logs.LogRecord{TimeUnixNano: uint64(e.Time.UnixNano()), ObservedTimeUnixNano: uint64(e.Time.UnixNano()), SeverityNumber: severity, SeverityText: text,
-		EventName: "byline." + first(e.Kind, "record"), Body: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: string(body)}}, Attributes: all}
+
+	return &logs.LogRecord{
+		TimeUnixNano:         uint64(e.Time.UnixNano()),
+		ObservedTimeUnixNano: uint64(e.Time.UnixNano()),
+		SeverityNumber:       severity,
+		SeverityText:         severityText,
+		EventName:            "byline." + firstText(e.Kind, "record"),
+		Body:                 &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: string(body)}},
+		Attributes:           all,
+	}
 }
 
-// method has few values, as the conventions for HTTP want it: another method
-// than the usual ones is _OTHER, and beside it as it was.
-func (e *event) method() []*common.KeyValue {
-	if ocsfMethods[e.Method] || e.Method == "PATCH" {
-		return attributes("http.request.method", e.Method)
+// methodAttributes keeps http.request.method to a few values, as the semantic
+// conventions require: an unusual method is _OTHER, with the original next to it.
+func methodAttributes(method string) []*common.KeyValue {
+	if ocsfMethods[method] || method == "PATCH" {
+		return textAttributes("http.request.method", method)
 	}
-	return attributes("http.request.method", "_OTHER", "http.request.method_original", e.Method)
+	return textAttributes("http.request.method", "_OTHER", "http.request.method_original", method)
 }
 
-func number(key string, n int64) *common.KeyValue {
+func intAttribute(key string, n int64) *common.KeyValue {
 	return &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_IntValue{IntValue: n}}}
 }
 
-// attributes are pairs of key and text; empty text is left out.
-func attributes(pairs ...string) (all []*common.KeyValue) {
+// textAttributes takes pairs of key and text, and leaves out those whose text is
+// empty.
+func textAttributes(pairs ...string) (all []*common.KeyValue) {
 	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			all = append(all, &common.KeyValue{Key: pairs[i], Value: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: pairs[i+1]}}})
+		key, text := pairs[i], pairs[i+1]
+		if text == "" {
+			continue
 		}
+		all = append(all, &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: text}}})
 	}
 	return all
 }

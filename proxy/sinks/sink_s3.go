@@ -3,7 +3,6 @@ package sinks
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,58 +13,100 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// s3Sink puts each batch into an object of its own, named by instance, day and
-// sequence numbers, and locks it when that was asked for.
-type s3Sink struct {
-	client                 *minio.Client
-	bucket, prefix, format string
-	retain                 time.Duration
+func init() {
+	register("s3", kind{
+		schemes: []string{"https", "http"},
+		canLock: true,
+		check:   checkS3,
+		open:    openS3,
+	})
 }
 
-func newS3(c *Config, t *tls.Config, secret []string) (Sink, error) {
+// s3Sink puts each batch into one object, whose name has the instance, the day
+// and the sequence numbers, and locks the object if retain is set.
+type s3Sink struct {
+	client *minio.Client
+	bucket string
+	prefix string
+	format string
+	retain time.Duration // 0: objects are not locked
+}
+
+func checkS3(c *Config) (problems []error) {
+	if c.Bucket == "" {
+		problems = append(problems, errors.New("bucket: is missing"))
+	}
+	if c.SecretFile == "" {
+		problems = append(problems, errors.New("secret_file: is missing; it holds the access key and the secret key"))
+	}
+	return problems
+}
+
+func openS3(c *Config, a access) (Sink, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("url: %w", err)
 	}
-	if len(secret) != 2 {
-		return nil, errors.New("secret_file: does not hold the access key and the secret key, with a space between them")
+	if len(a.secret) != 2 {
+		return nil, errors.New("secret_file: must hold the access key and the secret key, with a space between them")
 	}
-	client, err := minio.New(u.Host, &minio.Options{Creds: credentials.NewStaticV4(secret[0], secret[1], ""), Secure: u.Scheme == "https", Region: c.Region,
-		Transport: &http.Transport{TLSClientConfig: t, IdleConnTimeout: time.Minute}, MaxRetries: 1})
+
+	client, err := minio.New(u.Host, &minio.Options{
+		Creds:      credentials.NewStaticV4(a.secret[0], a.secret[1], ""),
+		Secure:     u.Scheme == "https",
+		Region:     c.Region,
+		Transport:  &http.Transport{TLSClientConfig: a.tls, IdleConnTimeout: time.Minute},
+		MaxRetries: 1,
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &s3Sink{client, c.Bucket, c.Prefix, c.Format, time.Duration(c.RetainDays) * 24 * time.Hour}, nil
+	return &s3Sink{
+		client: client,
+		bucket: c.Bucket,
+		prefix: c.Prefix,
+		format: c.Format,
+		retain: time.Duration(c.RetainDays) * 24 * time.Hour,
+	}, nil
 }
 
-// Deliver puts the lines into one object. Putting the same batch again makes
-// another version of the same object where the bucket keeps versions.
+// Deliver implements [Sink] with one object. The same batch has the same name:
+// if it is delivered again, a bucket that keeps versions has another version of
+// the object.
 func (s *s3Sink) Deliver(ctx context.Context, lines [][]byte) error {
-	out, err := formatted(s.format, lines)
+	bodies, err := formatLines(s.format, lines)
 	if err != nil {
 		return err
 	}
-	from, err := parse(lines[0])
+	first, err := parseEvent(lines[0])
 	if err != nil {
 		return err
 	}
-	to, err := parse(lines[len(lines)-1])
+	last, err := parseEvent(lines[len(lines)-1])
 	if err != nil {
 		return err
 	}
-	body := append(bytes.Join(out, []byte("\n")), '\n')
-	opt := minio.PutObjectOptions{ContentType: "application/x-ndjson", SendContentMd5: true, DisableMultipart: true}
+
+	opt := minio.PutObjectOptions{
+		ContentType:      "application/x-ndjson",
+		SendContentMd5:   true, // S3 requires it for objects that are locked
+		DisableMultipart: true,
+	}
 	if s.retain > 0 {
-		opt.Mode, opt.RetainUntilDate = minio.Compliance, time.Now().Add(s.retain).UTC()
+		opt.Mode = minio.Compliance
+		opt.RetainUntilDate = time.Now().Add(s.retain).UTC()
 	}
-	_, err = s.client.PutObject(ctx, s.bucket, s.prefix+objectName(from, to), bytes.NewReader(body), int64(len(body)), opt)
+
+	body := append(bytes.Join(bodies, []byte("\n")), '\n')
+	_, err = s.client.PutObject(ctx, s.bucket, s.prefix+objectName(first, last), bytes.NewReader(body), int64(len(body)), opt)
 	return err
 }
 
-// objectName sorts as the records do.
-func objectName(from, to *event) string {
-	return fmt.Sprintf("%s/%s/%020d-%020d.jsonl", url.PathEscape(from.Instance), from.Time.UTC().Format("2006/01/02"), from.Seq, to.Seq)
+// objectName names the object of a batch so that names sort as records do.
+func objectName(first, last *event) string {
+	day := first.Time.UTC().Format("2006/01/02")
+	return fmt.Sprintf("%s/%s/%020d-%020d.jsonl", url.PathEscape(first.Instance), day, first.Seq, last.Seq)
 }
 
-// Close gives up nothing: connections end by themselves when they are idle.
+// Close implements [Sink]. Idle connections time out.
 func (s *s3Sink) Close() error { return nil }
