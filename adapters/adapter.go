@@ -8,62 +8,70 @@ import (
 	"time"
 )
 
-// Adapter is one SaaS, compiled. It is immutable and safe for concurrent use.
+// Adapter is what is known about one application, compiled. It is immutable and safe for concurrent use.
 type Adapter struct {
-	spec   Spec
-	digest string
-	review time.Time // end of the day of interim.review_by; zero: none was given (library adapters)
-	rules  *ruleSet
-	where  func(key string) string
-	names  verdicts // on request fields
-	backs  verdicts // on answer fields
+	spec     Spec
+	digest   string
+	overdue  time.Time // when the adapter is overdue for review; zero: never, as in the library
+	rules    *ruleSet
+	position func(key string) string
+
+	requestNames verdicts // what the names of request fields say about them
+	answerNames  verdicts // likewise of answer fields
 }
 
-// Position is file:line of the deepest part of a key like upstream.ca that the adapter's own file holds, for whoever finds
-// something wrong that the file alone does not show.
-func (a *Adapter) Position(key string) string { return a.where(key) }
+// Field is one header field. The packages of the pipeline share this unnamed type, so that values pass between them
+// without an import.
+type Field = struct{ Name, Value string }
+
+// Cookie is one cookie that the agent sends and that the session knows nothing of.
+type Cookie = struct{ Name, Value string }
 
 // Name is the adapter's name.
 func (a *Adapter) Name() string { return a.spec.Name }
 
-// Digest is "sha256:" and the hex SHA-256 of the canonical JSON of the effective adapter: after inheritance,
-// with sorted keys. Comments and layout of the file do not change it.
+// Digest is "sha256:" and the hex SHA-256 of the effective adapter, after inheritance, in canonical JSON with sorted
+// keys. Comments and layout of the file do not change it.
 func (a *Adapter) Digest() string { return a.digest }
 
-// Hosts are the host patterns, lower case. The caller must not change the slice.
+// Hosts are the host patterns, in lower case. The caller must not change the slice.
 func (a *Adapter) Hosts() []string { return a.spec.Hosts }
 
-// Interim says why the adapter exists and until when.
+// Interim says why the adapter exists and until when. It is zero for an adapter of the library.
 func (a *Adapter) Interim() Interim { return a.spec.Interim }
 
-// Upstream says where and how to connect; the zero value connects to what the agent named.
+// Upstream says where and how to connect. The zero value connects to what the agent named.
 func (a *Adapter) Upstream() Upstream { return a.spec.Upstream }
 
 // Overdue reports whether the day of review has passed, in UTC.
-func (a *Adapter) Overdue(now time.Time) bool { return !a.review.IsZero() && !now.Before(a.review) }
+func (a *Adapter) Overdue(now time.Time) bool { return !a.overdue.IsZero() && !now.Before(a.overdue) }
 
-// Actions lists what the adapter can name, in the order in which it is tried. The caller must not change the slice.
+// Actions lists the actions in the order in which they are tried. The caller must not change the slice.
 func (a *Adapter) Actions() []ActionSpec { return a.spec.Actions }
 
-// Spec is the effective adapter, after inheritance. The caller must not change what it points to.
+// Spec is the effective adapter, after inheritance. The caller must not change what it refers to.
 func (a *Adapter) Spec() Spec { return a.spec }
 
-// digestOf hashes the canonical JSON: fields in the order of the structs, map keys sorted by encoding/json.
+// Position is the file and the line, as file:line, of a key like upstream.ca, or of the nearest key above it that the
+// adapter's own file has. It is for callers that find a problem which the file alone does not show.
+func (a *Adapter) Position(key string) string { return a.position(key) }
+
+// digestOf hashes the canonical JSON: fields in the order of the structs, map keys as encoding/json sorts them.
 func digestOf(spec *Spec) (string, error) {
-	text, err := json.Marshal(spec)
+	canonical, err := json.Marshal(spec)
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(text)
+	sum := sha256.Sum256(canonical)
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
-// serves reports whether the authority is one of the adapter's own hosts.
+// serves reports whether an authority is one of the adapter's own hosts.
 func (a *Adapter) serves(authority string) bool {
 	host, port := splitAuthority(authority)
 	for _, pattern := range a.spec.Hosts {
-		name, only := splitAuthority(pattern)
-		if only != "" && only != port {
+		name, onlyPort := splitAuthority(pattern)
+		if onlyPort != "" && onlyPort != port {
 			continue
 		}
 		if name == host || strings.HasPrefix(name, "*.") && strings.HasSuffix(host, name[1:]) {
@@ -73,8 +81,12 @@ func (a *Adapter) serves(authority string) bool {
 	return false
 }
 
-// Field is one header field. The rooms share this unnamed type so that values pass between them without import.
-type Field = struct{ Name, Value string }
-
-// Cookie is one harmless cookie of the agent.
-type Cookie = struct{ Name, Value string }
+// servesLogin reports whether a login may go to an authority besides the adapter's own hosts.
+func (a *Adapter) servesLogin(authority string) bool {
+	for _, host := range a.spec.Login.Hosts {
+		if strings.EqualFold(host, authority) {
+			return true
+		}
+	}
+	return false
+}

@@ -3,84 +3,101 @@ package adapters
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// checkActions looks at names and order; compile finds bad patterns.
+// checkActions is about the names and the order of actions, and about what their patterns are for. compile reports
+// patterns that do not parse.
 func (d *draft) checkActions() {
 	first := map[string]int{}
-	for i, a := range d.spec.Actions {
+	for i := range d.spec.Actions {
+		a := &d.spec.Actions[i]
 		key := fmt.Sprintf("actions[%d]", i)
-		if a.Name != "" && (strings.Trim(a.Name, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" || strings.HasPrefix(a.Name, ".") || strings.HasSuffix(a.Name, ".")) {
+
+		if a.Name != "" && !isActionName(a.Name) {
 			d.at(key+".name", "lower case words joined by dots, as in page.read", "action name %q is not a name", a.Name)
 		}
-		for _, m := range a.Match.Method {
-			if m == "" || strings.ToUpper(m) != m || !text.IsToken(m) {
-				d.at(key+".match.method", "upper case, as in POST", "%q is not a method", m)
-			}
-		}
-		for _, p := range a.Match.Path {
-			if !strings.HasPrefix(p, "/") {
-				d.at(key+".match.path", "", "path %q does not start with /", p)
-			}
-		}
-		for place, names := range map[string]map[string]Strings{"query": a.Match.Query, "form": a.Match.Form, "param": a.Match.Param,
-			"json": a.Match.JSON, "xml": a.Match.XML, "graphql.argument": a.Match.GraphQL.Argument} {
-			if _, empty := names[""]; empty {
-				d.at(key+".match."+place, "", "match.%s has an entry without a name", place)
-			}
-		}
-		for name := range a.Match.Header {
-			if !text.IsToken(name) {
-				d.at(key+".match.header."+name, "", "%q is not a header name", name)
-			} else if (&Adapter{spec: d.spec}).judge(name, "") != passes {
-				d.at(key+".match.header."+name, "headers.pass lets it through", "the header %s is removed from requests, so the application cannot go by it", name)
-			}
-		}
-		for param := range a.Match.Param {
-			if a.Match.Query[param] != nil || a.Match.Form[param] != nil {
-				d.at(key+".match.param", "", "%q is in param and in query or form", param)
-			}
-		}
-		d.checkShadow(i, a, first)
+		d.checkMatch(key+".match", &a.Match)
+		d.checkShadowed(i, first)
 	}
 }
 
-// checkShadow finds an action that an earlier one with the same match, or the same but for fewer methods, hides.
-func (d *draft) checkShadow(i int, a ActionSpec, first map[string]int) {
-	methods := slices.Clone(a.Match.Method)
+func isActionName(name string) bool {
+	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == "" &&
+		!strings.HasPrefix(name, ".") && !strings.HasSuffix(name, ".")
+}
+
+func (d *draft) checkMatch(key string, m *MatchSpec) {
+	for _, method := range m.Method {
+		if method == "" || strings.ToUpper(method) != method || !text.IsToken(method) {
+			d.at(key+".method", "upper case, as in POST", "%q is not a method", method)
+		}
+	}
+	for _, path := range m.Path {
+		if !strings.HasPrefix(path, "/") {
+			d.at(key+".path", "", "path %q does not start with /", path)
+		}
+	}
+
+	for place, conditions := range map[string]map[string]Strings{
+		"query": m.Query, "form": m.Form, "param": m.Param, "json": m.JSON, "xml": m.XML, "graphql.argument": m.GraphQL.Argument,
+	} {
+		if _, unnamed := conditions[""]; unnamed {
+			d.at(key+"."+place, "", "match.%s has an entry without a name", place)
+		}
+	}
+	for param := range m.Param {
+		if m.Query[param] != nil || m.Form[param] != nil {
+			d.at(key+".param", "", "%q is in param and in query or form", param)
+		}
+	}
+
+	for name := range m.Header {
+		if !text.IsToken(name) {
+			d.at(key+".header."+name, "", "%q is not a header name", name)
+		} else if (&Adapter{spec: d.spec}).judge(name, "") != passes {
+			d.at(key+".header."+name, "headers.pass lets it through", "the header %s is removed from requests, so the application cannot go by it", name)
+		}
+	}
+}
+
+// checkShadowed reports an action that can never be reached, because earlier ones with the same match take all of its
+// methods. first maps a method, "" for every method, and the rest of a match to the first action that has them.
+func (d *draft) checkShadowed(i int, first map[string]int) {
+	a := &d.spec.Actions[i]
 	match := a.Match
 	match.Method = nil
-	text, err := json.Marshal(match)
+	rest, err := json.Marshal(match)
 	if err != nil {
-		return
+		return // the digest reports it
 	}
+
+	methods := a.Match.Method
 	if len(methods) == 0 {
 		methods = Strings{""}
 	}
-	hidden, by := 0, 0
-	for _, m := range methods {
-		for _, k := range []string{m, ""} {
-			if j, ok := first[k+" "+string(text)]; ok {
-				hidden, by = hidden+1, j
-				break
-			}
+	taken, by := 0, 0
+	for _, method := range methods {
+		earlier, found := first[method+" "+string(rest)]
+		if !found {
+			earlier, found = first[" "+string(rest)]
+		}
+		if found {
+			taken++
+			by = earlier
 		}
 	}
-	if hidden == len(methods) {
-		other := d.spec.Actions[by]
+
+	if taken == len(methods) {
+		line := d.line(fmt.Sprintf("actions[%d]", by))
 		d.at(fmt.Sprintf("actions[%d]", i), "", "action %q can never be reached: %q on line %d matches the same requests first",
-			a.Name, other.Name, d.line(fmt.Sprintf("actions[%d]", by)))
+			a.Name, d.spec.Actions[by].Name, line)
 	}
-	for _, m := range methods {
-		if _, ok := first[m+" "+string(text)]; !ok {
-			first[m+" "+string(text)] = i
+	for _, method := range methods {
+		if _, found := first[method+" "+string(rest)]; !found {
+			first[method+" "+string(rest)] = i
 		}
 	}
 }
-
-func sortedNames(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

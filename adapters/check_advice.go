@@ -7,80 +7,94 @@ import (
 	"strings"
 )
 
-// Advise says what is allowed in these files and seldom meant, by file and line. Files with problems get none: mend
-// those first. Library adapters take part only through extends, and what is inherited is not advised about.
+// Advise reports what is allowed in these files and seldom meant, sorted by file and line. A file with problems gets no
+// advice: fix those first. What a file inherits is not advised about.
 func Advise(own []Source) Problems {
-	parents := map[string]*draft{}
-	for _, src := range LibrarySources() {
-		d := parse(src)
-		parents[d.spec.Name] = d
-	}
+	parents, _ := parseLibrary(LibrarySources())
+
 	var all Problems
 	for _, src := range own {
 		d := parse(src)
-		written := len(d.spec.Actions)
+		ownActions := len(d.spec.Actions)
 		d.inherit(parents)
 		if d.build(true) == nil {
 			continue
 		}
+
+		d.adviseUpstream()
+		d.adviseCookies()
 		d.adviseLogin()
-		d.adviseActions(written)
-		if slices.Contains(d.spec.Cookies.Pass, "*") && len(d.spec.Cookies.Hold) == 0 {
-			d.at("cookies.pass", "name the harmless ones, or hold the session", "every cookie passes, the session's too")
-		}
-		if strings.HasPrefix(d.spec.Upstream.URL, "http://") && !strings.HasPrefix(d.spec.Upstream.URL, "http://127.0.0.1") {
-			d.at("upstream.url", "", "passwords and sessions cross the network in the clear")
-		}
+		d.adviseActions(d.spec.Actions[:ownActions])
 		all = append(all, d.found...)
 	}
-	slices.SortStableFunc(all, cmpProblem)
+	all.sort()
 	return all
 }
 
-func (d *draft) adviseLogin() {
-	l := &d.spec.Login
-	if d.lines["login"] == 0 {
-		return
+func (d *draft) adviseUpstream() {
+	url := d.spec.Upstream.URL
+	if strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "http://127.0.0.1") {
+		d.at("upstream.url", "", "passwords and sessions cross the network in the clear")
 	}
+}
+
+func (d *draft) adviseCookies() {
+	if slices.Contains(d.spec.Cookies.Pass, "*") && len(d.spec.Cookies.Hold) == 0 {
+		d.at("cookies.pass", "name the harmless ones, or hold the session", "every cookie passes, the session's too")
+	}
+}
+
+func (d *draft) adviseLogin() {
+	if d.lines["login"] == 0 {
+		return // inherited
+	}
+	l := &d.spec.Login
 	if len(l.Ended) == 0 {
 		d.at("login", "ended: [{redirect: \"*/login*\"}]", "the login does not say how the end of a session looks, so none is renewed")
 	}
-	kind, ok := kinds[l.Kind].Kind.(recipe)
-	if !ok {
+
+	kind, isRecipe := kinds[l.Kind].Kind.(recipe)
+	if !isRecipe {
 		return
 	}
 	if len(l.Logout.Steps) == 0 {
 		d.at("login", "logout: {steps: [{get: /logout}]}", "there is no logout, so sessions outlive their task at the application")
 	}
-	last := l.Steps[len(l.Steps)-1].Success
-	if both := l.Success; slices.Contains(both.Status, 200) && onlyStatus(both) && (onlyStatus(last) || emptyCondition(last)) && kind == pageRecipe && !d.asksForAPage() {
+	if kind == pageRecipe && acceptsAnyPage(l) {
 		d.at("login.success", "try a wrong password; cookie, not_body or redirect tell them apart", "success is the status 200 alone, with which many applications answer a wrong password")
 	}
 }
 
-// asksForAPage: the last step is a get after a post, so that its status says whether somebody is logged in.
-func (d *draft) asksForAPage() bool {
-	steps := d.spec.Login.Steps
-	return len(steps) > 1 && steps[len(steps)-1].Get != ""
+// acceptsAnyPage reports whether the status 200 is all that tells a login from a refused one. It is enough after a last
+// step that gets a page for which one must be logged in.
+func acceptsAnyPage(l *LoginSpec) bool {
+	last := &l.Steps[len(l.Steps)-1]
+	if len(l.Steps) > 1 && last.Get != "" {
+		return false
+	}
+	return slices.Contains(l.Success.Status, 200) && isStatusOnly(l.Success) &&
+		(isStatusOnly(last.Success) || isEmptyCondition(last.Success))
 }
 
-func onlyStatus(c Condition) bool {
+func isStatusOnly(c Condition) bool {
 	if len(c.Status) == 0 {
 		return false
 	}
 	c.Status = nil
-	return emptyCondition(c)
+	return isEmptyCondition(c)
 }
 
-var keyWords = regexp.MustCompile(`(?i)passw|token|two.?factor|2fa|mfa|otp|api.?key|secret|credential|invit|permission|impersonat|sudo`)
+// takeoverWords are those in the paths of requests by which an account may be taken over.
+var takeoverWords = regexp.MustCompile(`(?i)passw|token|two.?factor|2fa|mfa|otp|api.?key|secret|credential|invit|permission|impersonat|sudo`)
 
-// adviseActions looks at the first n, which are the file's own.
-func (d *draft) adviseActions(n int) {
-	for i := range d.spec.Actions[:n] {
-		a := &d.spec.Actions[i]
+// adviseActions is about the file's own actions, which are the first ones.
+func (d *draft) adviseActions(own []ActionSpec) {
+	for i := range own {
+		a := &own[i]
 		if a.Privileged || a.Login {
 			continue
 		}
+
 		key := fmt.Sprintf("actions[%d]", i)
 		if len(a.Match.Method) == 0 {
 			d.at(key, "method: [GET, HEAD]", "action %q is every method, DELETE as well", a.Name)
@@ -89,7 +103,7 @@ func (d *draft) adviseActions(n int) {
 			if path == "/**" || path == "/{path...}" {
 				d.at(key, "name what agents need", "action %q is every path that no action before it names", a.Name)
 			}
-			if word := keyWords.FindString(path); word != "" {
+			if word := takeoverWords.FindString(path); word != "" {
 				d.at(key, "privileged: true, so that no wildcard grants it", "action %q has %q in its path: may it be how an account is taken over?", a.Name, word)
 			}
 		}

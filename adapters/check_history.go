@@ -2,37 +2,19 @@ package adapters
 
 import "fmt"
 
-// checkHistory finds what would keep byline reconcile from reading the history.
+// checkHistory reports what would keep byline reconcile from reading the application's own history.
 func (d *draft) checkHistory() {
 	l := &d.spec.Log
 	if len(l.Read) == 0 && l.Entry == (HistoryFields{}) && len(l.Kinds) == 0 {
 		return
 	}
+
 	if l.Entry.Time == "" || l.Entry.User == "" {
 		d.at("log.entry", "for example entry: {time: timestamp, user: user}", "log.entry must name the fields time and user")
 	}
-	if len(l.Kinds) == 0 {
-		d.at("log", "for example kinds: [{when: {type: edit}, actions: [page.edit]}]", "log has no kinds, so no entry would be of interest")
-	}
-	known := map[string]bool{}
-	for _, a := range d.spec.Actions {
-		known[a.Name] = true
-	}
-	for i, k := range l.Kinds {
-		for _, a := range k.Actions {
-			if !known[a] {
-				d.at(fmt.Sprintf("log.kinds[%d].actions", i), "name an action of this adapter", "log.kinds[%d]: there is no action %q", i, a)
-			}
-		}
-		for field, patterns := range k.When {
-			for _, text := range patterns {
-				if err := checkHistoryPattern(text); err != nil {
-					d.at(fmt.Sprintf("log.kinds[%d].when.%s", i, field), "", "log.kinds[%d].when: %v", i, err)
-				}
-			}
-		}
-	}
-	for i, r := range l.Read {
+	d.checkHistoryKinds()
+	for i := range l.Read {
+		r := &l.Read[i]
 		d.checkHistoryRead(fmt.Sprintf("log.read[%d]", i), r.Get, r.Next)
 		if r.Each != (HistoryEach{}) {
 			d.checkHistoryRead(fmt.Sprintf("log.read[%d].each", i), r.Each.Get, r.Each.Next)
@@ -40,12 +22,39 @@ func (d *draft) checkHistory() {
 	}
 }
 
-func (d *draft) checkHistoryRead(at, get string, next HistoryNext) {
+func (d *draft) checkHistoryKinds() {
+	l := &d.spec.Log
+	if len(l.Kinds) == 0 {
+		d.at("log", "for example kinds: [{when: {type: edit}, actions: [page.edit]}]", "log has no kinds, so no entry would be of interest")
+	}
+
+	known := map[string]bool{}
+	for i := range d.spec.Actions {
+		known[d.spec.Actions[i].Name] = true
+	}
+	for i, k := range l.Kinds {
+		key := fmt.Sprintf("log.kinds[%d]", i)
+		for _, name := range k.Actions {
+			if !known[name] {
+				d.at(key+".actions", "name an action of this adapter", "%s: there is no action %q", key, name)
+			}
+		}
+		for field, patterns := range k.When {
+			for _, p := range patterns {
+				if err := checkHistoryPattern(p); err != nil {
+					d.at(key+".when."+field, "", "%s.when: %v", key, err)
+				}
+			}
+		}
+	}
+}
+
+func (d *draft) checkHistoryRead(key, get string, next HistoryNext) {
 	if get == "" || get[0] != '/' {
-		d.at(at+".get", "for example get: /api/history?since=${from|query}", "%s.get must be a path", at)
+		d.at(key+".get", "for example get: /api/history?since=${from|query}", "%s.get must be a path", key)
 	}
 	if next.JSON != "" && next.Param == "" {
-		d.at(at+".next", "", "%s.next: json needs param", at)
+		d.at(key+".next", "", "%s.next: json needs param", key)
 	}
 }
 

@@ -6,25 +6,27 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/byline-proxy/byline/adapters/internal/text"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// decoder fills a Spec from YAML nodes. It is written over nodes, not with the library's struct decoder, so that
-// every level is strict, every value has its line, and every problem is found in one run.
+// decoder fills a Spec from YAML nodes. The struct decoder of the library is not used, so that every level is strict,
+// every value has its line, and every problem is found in one run.
 type decoder struct {
 	file  string
 	lines map[string]int // "actions[2].match.path" → line
 	found Problems
 }
 
-// maxDepth bounds nesting; no adapter comes near it.
+// maxDepth bounds the nesting of a file. No adapter comes near it.
 const maxDepth = 32
 
 func (d *decoder) problem(line int, hint, format string, args ...any) {
 	d.found = append(d.found, Problem{File: d.file, Line: line, What: fmt.Sprintf(format, args...), Hint: hint})
 }
 
+// decode sets v to what the node says, and reports what is wrong with it. path is the key of the node, "" at the top.
 func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string, depth int) {
 	d.lines[path] = n.Line
 	if depth > maxDepth {
@@ -35,6 +37,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string, depth int) 
 		d.problem(n.Line, "write the value out", "%s uses an anchor or alias", orTop(path))
 		return
 	}
+
 	switch v.Kind() {
 	case reflect.Struct:
 		d.decodeStruct(n, v, path, depth)
@@ -56,6 +59,7 @@ func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, path string, depth
 		d.problem(n.Line, "", "%s must be a mapping of keys", orTop(path))
 		return
 	}
+
 	known := keysOf(v.Type())
 	for key, value := range d.pairs(n, path) {
 		i := slices.Index(known, key.Value)
@@ -65,8 +69,13 @@ func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, path string, depth
 		}
 		d.decode(value, v.Field(i), join(path, key.Value), depth+1)
 	}
+
+	if path == "" {
+		return // check reports missing keys at the top: a file that extends another one may leave them out
+	}
 	for i := range v.NumField() {
-		if f := v.Type().Field(i); f.Tag.Get("need") == "yes" && d.lines[join(path, known[i])] == 0 && path != "" {
+		f := v.Type().Field(i)
+		if f.Tag.Get("need") == "yes" && d.lines[join(path, known[i])] == 0 {
 			d.problem(n.Line, "for example "+known[i]+": "+f.Tag.Get("eg"), "%s lacks %s", path, known[i])
 		}
 	}
@@ -77,6 +86,7 @@ func (d *decoder) decodeMap(n *yaml.Node, v reflect.Value, path string, depth in
 		d.problem(n.Line, "", "%s must be a mapping of names", path)
 		return
 	}
+
 	v.Set(reflect.MakeMap(v.Type()))
 	for key, value := range d.pairs(n, path) {
 		element := reflect.New(v.Type().Elem()).Elem()
@@ -85,6 +95,7 @@ func (d *decoder) decodeMap(n *yaml.Node, v reflect.Value, path string, depth in
 	}
 }
 
+// decodeSlice also takes one value without a list, where the type says so.
 func (d *decoder) decodeSlice(n *yaml.Node, v reflect.Value, path string, depth int) {
 	single := v.Type() == reflect.TypeFor[Strings]() || v.Type() == reflect.TypeFor[Ints]()
 	if n.Kind == yaml.ScalarNode && single {
@@ -96,17 +107,20 @@ func (d *decoder) decodeSlice(n *yaml.Node, v reflect.Value, path string, depth 
 		d.problem(n.Line, "", "%s must be a list", path)
 		return
 	}
+
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, item := range n.Content {
 		d.decode(item, v.Index(i), fmt.Sprintf("%s[%d]", path, i), depth+1)
 	}
 }
 
+// decodeScalar takes numbers and booleans for text where text is wanted, as they are written.
 func (d *decoder) decodeScalar(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
 		d.problem(n.Line, "", "%s must be a single value", path)
 		return
 	}
+
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(n.Value)
@@ -126,20 +140,21 @@ func (d *decoder) decodeScalar(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// decodeAny keeps the JSON shape of a value: objects, lists, strings, numbers, booleans, null.
+// decodeAny returns a value in the shape of JSON: objects, lists, strings, numbers, booleans, null.
 func (d *decoder) decodeAny(n *yaml.Node, path string, depth int) any {
 	d.lines[path] = n.Line
 	if depth > maxDepth || n.Kind == yaml.AliasNode || n.Anchor != "" {
 		d.problem(n.Line, "write the value out", "%s is nested too deeply or uses an alias", path)
 		return nil
 	}
+
 	switch n.Kind {
 	case yaml.MappingNode:
-		m := map[string]any{}
+		object := map[string]any{}
 		for key, value := range d.pairs(n, path) {
-			m[key.Value] = d.decodeAny(value, join(path, key.Value), depth+1)
+			object[key.Value] = d.decodeAny(value, join(path, key.Value), depth+1)
 		}
-		return m
+		return object
 	case yaml.SequenceNode:
 		list := make([]any, len(n.Content))
 		for i, item := range n.Content {
@@ -147,10 +162,11 @@ func (d *decoder) decodeAny(n *yaml.Node, path string, depth int) any {
 		}
 		return list
 	}
-	return d.anyScalar(n, path)
+	return d.decodeAnyScalar(n, path)
 }
 
-func (d *decoder) anyScalar(n *yaml.Node, path string) any {
+// decodeAnyScalar refuses numbers that JSON cannot write, as infinity.
+func (d *decoder) decodeAnyScalar(n *yaml.Node, path string) any {
 	switch n.ShortTag() {
 	case "!!null":
 		return nil
@@ -170,7 +186,8 @@ func (d *decoder) anyScalar(n *yaml.Node, path string) any {
 	return n.Value
 }
 
-// pairs walks a mapping and reports keys that are not plain text or come twice.
+// pairs yields the keys and values of a mapping. It reports keys that are not plain text or come twice, and leaves them
+// out.
 func (d *decoder) pairs(n *yaml.Node, path string) func(func(k, v *yaml.Node) bool) {
 	return func(yield func(k, v *yaml.Node) bool) {
 		seen := map[string]int{}
@@ -185,6 +202,7 @@ func (d *decoder) pairs(n *yaml.Node, path string) func(func(k, v *yaml.Node) bo
 				continue
 			}
 			seen[key.Value] = key.Line
+
 			if !yield(key, n.Content[i+1]) {
 				return
 			}
@@ -192,7 +210,7 @@ func (d *decoder) pairs(n *yaml.Node, path string) func(func(k, v *yaml.Node) bo
 	}
 }
 
-// keysOf lists the yaml keys of a struct, in the order of its fields.
+// keysOf lists the YAML keys of a struct, in the order of its fields.
 func keysOf(t reflect.Type) []string {
 	keys := make([]string, t.NumField())
 	for i := range keys {
@@ -201,6 +219,7 @@ func keysOf(t reflect.Type) []string {
 	return keys
 }
 
+// join is the path of a key below another one.
 func join(path, key string) string {
 	if path == "" {
 		return key
@@ -208,6 +227,7 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
+// orTop is what problems call a path.
 func orTop(path string) string {
 	if path == "" {
 		return "the adapter"

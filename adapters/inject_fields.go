@@ -26,7 +26,7 @@ func (a *Adapter) putFields(dst []Field, s *Session, agentCookies []Cookie, host
 			dst = append(dst, Field{Name: s.pins[i].Name, Value: s.pins[i].Value})
 		}
 	}
-	if line := cookie.Line(s.jar.Cookies(), a.unshared(agentCookies), hostOnly(host), path, tls, now); line != "" {
+	if line := cookie.Line(s.jar.Cookies(), a.unshared(agentCookies), hostWithoutPort(host), path, tls, now); line != "" {
 		dst = append(dst, Field{Name: "Cookie", Value: line})
 	}
 	return dst

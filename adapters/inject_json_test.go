@@ -2,6 +2,8 @@ package adapters
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -47,7 +49,7 @@ func TestI2ABorrowedSessionInTheBodyIsReplaced(t *testing.T) {
 		{deep, "application/json", `{"params":{"args":["db"]}}`, "", "", "no place"},
 		{deep, "application/json", `{"method":"a"}`, "", "", "no parent"},
 	} {
-		a, s := loadMembers(t, c.members, Field{Name: sortedNames(c.members)[0], Value: "ours"})
+		a, s := loadMembers(t, c.members, Field{Name: slices.Sorted(maps.Keys(c.members))[0], Value: "ours"})
 		left, err := a.StripJSON(Query{Method: "POST", Path: "/rpc", ContentType: c.ctype, Body: []byte(c.body)})
 		if (err != nil) != (c.wrong != "") {
 			t.Errorf("%s: %v, want it refused: %q", c.body, err, c.wrong)

@@ -81,7 +81,7 @@ func (a *Adapter) keepCookies(s *Session, fields []Field, host, path string, now
 
 // keepsBack: a header of an answer that may carry the session. It is told by its name alone, and looked up.
 func (a *Adapter) keepsBack(name string) bool {
-	return a.backs.of(name, a.judgeBack) == borrowed
+	return a.answerNames.of(name, a.judgeBack) == borrowed
 }
 
 func (a *Adapter) judgeBack(name string) verdictOn {
@@ -129,7 +129,7 @@ func (s *Session) masker(r *Outgoing) Masker {
 	return Masker{
 		masker:  mask.NewMasker(&s.mask),
 		session: s,
-		host:    hostOnly(r.Host),
+		host:    hostWithoutPort(r.Host),
 		path:    r.Path,
 		cookies: r.Cookies,
 		now:     r.Now,

@@ -1,5 +1,7 @@
 package adapters
 
+import "cmp"
+
 func init() {
 	registerKind(loginKind{name: "bearer", summary: "RFC 6750", Kind: bearerKind{}})
 }
@@ -12,5 +14,5 @@ func (bearerKind) Check(*draft) {}
 
 // Next implements [Kind].
 func (bearerKind) Next(d *Dialogue, _ *Reply) (*Step, error) {
-	return nil, d.setHeader("Authorization", orText(d.a.spec.Login.Value, "Bearer ${token}"))
+	return nil, d.setHeader("Authorization", cmp.Or(d.a.spec.Login.Value, "Bearer ${token}"))
 }

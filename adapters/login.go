@@ -146,7 +146,7 @@ func (d *Dialogue) Session() *Session {
 // takeCookie keeps every cookie between steps, those too that pass later on: a login wants its test cookie back.
 func (d *Dialogue) takeCookie(field string) {
 	if c, ok := cookie.ParseSet(field); ok {
-		if h, ok := c.At(hostOnly(d.authority), d.path, d.now()); ok {
+		if h, ok := c.At(hostWithoutPort(d.authority), d.path, d.now()); ok {
 			d.a.hold(d.session, d.now(), h)
 		}
 	}

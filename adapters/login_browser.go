@@ -58,7 +58,7 @@ func (d *Dialogue) dress(step *Step) {
 			set(h.Name, h.Value)
 		}
 	}
-	set("Cookie", cookie.Line(s.jar.Cookies(), nil, hostOnly(d.authority), d.path, d.scheme == "https", d.now()))
+	set("Cookie", cookie.Line(s.jar.Cookies(), nil, hostWithoutPort(d.authority), d.path, d.scheme == "https", d.now()))
 }
 
 // originOf cuts a URL before its path.

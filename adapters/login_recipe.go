@@ -33,7 +33,7 @@ func (recipe) Check(d *draft) {
 	}
 
 	posts := slices.ContainsFunc(l.Steps, func(s StepSpec) bool { return s.Post != "" || s.Put != "" })
-	if posts && emptyCondition(l.Success) && emptyCondition(l.Steps[len(l.Steps)-1].Success) {
+	if posts && isEmptyCondition(l.Success) && isEmptyCondition(l.Steps[len(l.Steps)-1].Success) {
 		d.at("login", "for example success: {status: [302], cookie: \"*UserID\"}", "the login posts a password but has no success condition, so a refused login would pass for one")
 	}
 }
@@ -100,7 +100,7 @@ func (d *Dialogue) judge(last *Reply) error {
 	}
 	said := false
 	for _, c := range conditions {
-		said = said || !emptyCondition(*c)
+		said = said || !isEmptyCondition(*c)
 		if key := c.fails(last); key != "" {
 			return fmt.Errorf("success.%s does not hold (status %d)", key, last.Status)
 		}
@@ -301,7 +301,7 @@ func (d *Dialogue) sessionQuery() error {
 		}
 		d.session.query = append(d.session.query, Field{Name: name, Value: v})
 	}
-	for _, pointer := range sortedNames(d.a.spec.Login.JSON) {
+	for _, pointer := range slices.Sorted(maps.Keys(d.a.spec.Login.JSON)) {
 		v, err := d.expand(d.a.spec.Login.JSON[pointer])
 		if err != nil {
 			return fmt.Errorf("json %s: %w", pointer, err)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -58,7 +57,7 @@ func (d *Dialogue) locate(step *Step, target string) error {
 		if u.Scheme != d.session.scheme {
 			return fmt.Errorf("the way to %q leaves %s", host, d.session.scheme)
 		}
-	case slices.ContainsFunc(d.a.spec.Login.Hosts, func(h string) bool { return strings.EqualFold(h, host) }):
+	case d.a.servesLogin(host):
 		step.External = true
 	default:
 		return fmt.Errorf("the way leads to the host %q, which neither hosts nor login.hosts names", host)

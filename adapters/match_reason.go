@@ -121,7 +121,7 @@ func (m *Miss) why(names bool) string {
 	case inBody:
 		return string(m.bodyKind()) + m.doubt.text(names)
 	case inKeys:
-		return "keys of " + orText(m.key, "the body") + " do not fit"
+		return "keys of " + cmp.Or(m.key, "the body") + " do not fit"
 	case inOnly:
 		return "only does not list the " + onlyPlaces[m.failed.index] + " " + shownName(m.failed.name, names)
 	}

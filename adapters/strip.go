@@ -71,7 +71,7 @@ func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Co
 
 // judge says what happens to a field. What its name alone says is looked up.
 func (a *Adapter) judge(name, value string) verdictOn {
-	v := a.names.of(name, a.judgeName)
+	v := a.requestNames.of(name, a.judgeName)
 	switch {
 	case v != ifHarmless:
 		return v

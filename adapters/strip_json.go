@@ -3,6 +3,8 @@ package adapters
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 )
 
 // PutsSessionInBody reports whether the session travels in JSON bodies: the caller then needs the whole of every body.
@@ -19,7 +21,7 @@ func (a *Adapter) StripJSON(q Query) (left []Borrowed, err error) {
 	if q.Truncated || !r.isJSON() || !r.parseJSON() {
 		return nil, errNoRoom
 	}
-	for _, pointer := range sortedNames(a.spec.Login.JSON) {
+	for _, pointer := range slices.Sorted(maps.Keys(a.spec.Login.JSON)) {
 		had := func(raw json.RawMessage) {
 			var text string
 			if json.Unmarshal(raw, &text) != nil {
