@@ -7,7 +7,13 @@ import (
 
 // hostFault says what is wrong with a host pattern; "" if nothing is.
 func hostFault(pattern string) string {
+	if strings.Contains(pattern, "/") {
+		return "it is a URL; write the host only"
+	}
 	host, port := splitAuthority(pattern)
+	if host == "" && strings.Count(pattern, ":") > 1 {
+		return "an IPv6 address stands in brackets"
+	}
 	if port != "" && (len(port) > 5 || strings.Trim(port, "0123456789") != "") {
 		return "the port is not a number"
 	}
@@ -16,8 +22,6 @@ func hostFault(pattern string) string {
 	switch {
 	case name == "":
 		return "it is empty"
-	case strings.Contains(host, "/"):
-		return "it is a URL; write the host only"
 	case strings.Contains(name, "*"):
 		return "* may stand only at the front, as *.suffix"
 	case strings.HasPrefix(name, "["):

@@ -105,11 +105,14 @@ func (s *Set) finish() {
 }
 
 // splitAuthority splits host:port. The host is in lower case, without a dot at the end; an IPv6 address keeps its
-// brackets.
+// brackets. Without brackets an address cannot be told from a port: the host is "".
 func splitAuthority(authority string) (host, port string) {
 	host = strings.ToLower(authority)
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 		host, port = host[:i], host[i+1:]
+	}
+	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+		return "", ""
 	}
 	return strings.TrimSuffix(host, "."), port
 }
