@@ -159,7 +159,7 @@ func (h *installation) agent(t *testing.T, cfg *configs.Config, task *admin.Task
 // Tickets listens: it must not even see a connection.
 func TestPrivateAddressesAreNotDialled(t *testing.T) {
 	h, cfg := servingAfter(t, replacing("byline.yaml", "allow: [127.0.0.0/8]", "allow: []"))
-	h.App.Log()
+	h.App.TakeLog()
 	id, token := h.task(t)
 	res, err := h.agent(t, cfg, &admin.Task{ID: id, Token: token}).Get("https://tickets.acme.example/tickets/7")
 	must(t, err)
@@ -169,7 +169,7 @@ func TestPrivateAddressesAreNotDialled(t *testing.T) {
 	if p.Code != "upstream_unreachable" && p.Code != "login_failed" || !strings.Contains(p.Detail, "guard.allow") {
 		t.Errorf("got %d %s: %s", res.StatusCode, p.Code, p.Detail)
 	}
-	if log := h.App.Log(); len(log) > 0 {
+	if log := h.App.TakeLog(); len(log) > 0 {
 		t.Errorf("the application saw %q", log)
 	}
 }

@@ -15,48 +15,59 @@ import (
 	"time"
 )
 
-// The variables that the agent reads. Everything else that it needs, the proxy
-// and the authorities to trust, it takes from the usual ones, as any program.
+// The environment variables that the agent reads. The proxy and the authorities to trust
+// come from the usual ones, as for any program.
 const (
-	CookieVar = "TICKETS_SESSION" // the cookie that it was given
-	ServerVar = "TICKETS_SERVER"  // stands in for DNS: where Host is when no proxy looks it up
+	CookieVar = "TICKETS_SESSION" // the session cookie that a person gave to the agent
+	ServerVar = "TICKETS_SERVER"  // address of Host, in place of DNS, if no proxy looks it up
 )
 
-// Agent does what an agent might: it reads ticket 7, answers it, and then does
-// what the ticket's text talks it into. It writes a line for each request.
+// Agent does what an agent might do: it reads ticket 7, answers it, and then does what
+// the text of the ticket tells it to. It writes a line to w for each request.
 func Agent(w io.Writer) error {
-	c, cookie := client(os.Getenv(ServerVar), nil), sessionCookie+"="+os.Getenv(CookieVar)
-	read, err := act(w, c, cookie, http.MethodGet, "/tickets/7", "")
+	c := newClient(os.Getenv(ServerVar), nil)
+	cookie := sessionCookie + "=" + os.Getenv(CookieVar)
+
+	ticket, err := request(w, c, cookie, http.MethodGet, "/tickets/7", "")
 	if err != nil {
 		return err
 	}
-	key := "form_key=" + hidden(read)
-	if _, err := act(w, c, cookie, http.MethodPost, "/tickets/7/reply", key+"&text=The+fire+is+out."); err != nil {
+
+	key := "form_key=" + formKeyIn(ticket)
+	if _, err := request(w, c, cookie, http.MethodPost, "/tickets/7/reply", key+"&text=The+fire+is+out."); err != nil {
 		return err
 	}
-	_, err = act(w, c, cookie, http.MethodPost, "/tickets/8/close", key)
+	_, err = request(w, c, cookie, http.MethodPost, "/tickets/8/close", key)
 	return err
 }
 
-// client finds Host at server and follows no redirect. It uses the proxy of its
-// environment, if there is one, and trusts roots, or what its environment says.
-func client(server string, roots *x509.CertPool) *http.Client {
-	tr := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: roots},
+// newClient returns a client that finds Host at server and follows no redirect. Without
+// roots it uses the proxy and the authorities of its environment. With roots it is a
+// browser on the intranet: it trusts only them and uses no proxy.
+func newClient(server string, roots *x509.CertPool) *http.Client {
+	tr := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots},
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if addr == Host+":443" {
 				addr = server
 			}
 			return new(net.Dialer).DialContext(ctx, network, addr)
-		}}
-	if roots != nil { // a browser of the intranet
-		tr.Proxy = nil
+		},
 	}
-	return &http.Client{Transport: tr, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if roots == nil {
+		tr.Proxy = http.ProxyFromEnvironment
+	}
+
+	return &http.Client{
+		Transport:     tr,
+		Timeout:       30 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
-// act makes one request and tells in a line, and for a refusal in its words,
-// what came of it.
-func act(w io.Writer, c *http.Client, cookie, method, path, form string) (string, error) {
+// request sends one request, writes its outcome in a line, and returns the body. The code,
+// detail and record of a refusal follow in lines of their own.
+func request(w io.Writer, c *http.Client, cookie, method, path, form string) (string, error) {
 	res, err := send(c, method, path, cookie, form)
 	if err != nil {
 		return "", err
@@ -66,35 +77,20 @@ func act(w io.Writer, c *http.Client, cookie, method, path, form string) (string
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(w, "%-4s %-17s %s  %s\n", method, path, res.Status, gist(string(body)))
-	if res.Header.Get("Content-Type") == "application/problem+json" {
-		var why struct{ Code, Detail, Record string }
-		if err := json.Unmarshal(body, &why); err != nil {
-			return "", err
-		}
-		fmt.Fprintf(w, "  code    %s\n  detail  %s\n  record  %s\n", why.Code, wrapped(why.Detail, 86, "\n          "), why.Record)
+
+	fmt.Fprintf(w, "%-4s %-17s %s  %s\n", method, path, res.Status, summarizePage(string(body)))
+	if res.Header.Get("Content-Type") != "application/problem+json" {
+		return string(body), nil
 	}
+
+	var refusal struct{ Code, Detail, Record string }
+	if err := json.Unmarshal(body, &refusal); err != nil {
+		return "", err
+	}
+	fmt.Fprintf(w, "  code    %s\n", refusal.Code)
+	fmt.Fprintf(w, "  detail  %s\n", wrapWords(refusal.Detail, 86, "\n          "))
+	fmt.Fprintf(w, "  record  %s\n", refusal.Record)
 	return string(body), nil
-}
-
-var (
-	signedIn = regexp.MustCompile(`Signed in as [^<]+`)
-	formKey  = regexp.MustCompile(`name="form_key" value="([^"]*)"`)
-	did      = regexp.MustCompile(`<p>(\w+)</p>`)
-)
-
-func gist(body string) string {
-	if m := did.FindStringSubmatch(body); m != nil {
-		return m[1]
-	}
-	return signedIn.FindString(body)
-}
-
-func hidden(page string) string {
-	if m := formKey.FindStringSubmatch(page); m != nil {
-		return m[1]
-	}
-	return ""
 }
 
 func send(c *http.Client, method, path, cookie, form string) (*http.Response, error) {
@@ -102,6 +98,7 @@ func send(c *http.Client, method, path, cookie, form string) (*http.Response, er
 	if err != nil {
 		return nil, err
 	}
+
 	if cookie != "" {
 		req.Header.Set("Cookie", cookie)
 	}
@@ -111,22 +108,46 @@ func send(c *http.Client, method, path, cookie, form string) (*http.Response, er
 	return c.Do(req)
 }
 
-// wrapped breaks text into lines of at most width bytes, as far as its words do.
-func wrapped(text string, width int, between string) string {
+// What the agent looks for in pages of Tickets.
+var (
+	signedInPattern = regexp.MustCompile(`Signed in as [^<]+`)
+	formKeyPattern  = regexp.MustCompile(`name="form_key" value="([^"]*)"`)
+	resultPattern   = regexp.MustCompile(`<p>(\w+)</p>`)
+)
+
+// summarizePage says what was done, or who is signed in.
+func summarizePage(body string) string {
+	if m := resultPattern.FindStringSubmatch(body); m != nil {
+		return m[1]
+	}
+	return signedInPattern.FindString(body)
+}
+
+// formKeyIn returns the hidden field of the form on a page, or "".
+func formKeyIn(page string) string {
+	if m := formKeyPattern.FindStringSubmatch(page); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// wrapWords breaks text between words into lines of at most width bytes. Longer words
+// have lines of their own.
+func wrapWords(text string, width int, separator string) string {
 	var b strings.Builder
-	room := width
+	left := width
 	for i, word := range strings.Fields(text) {
 		switch {
 		case i == 0:
-		case len(word)+1 > room:
-			b.WriteString(between)
-			room = width
+		case len(word)+1 > left:
+			b.WriteString(separator)
+			left = width
 		default:
 			b.WriteByte(' ')
-			room--
+			left--
 		}
 		b.WriteString(word)
-		room -= len(word)
+		left -= len(word)
 	}
 	return b.String()
 }

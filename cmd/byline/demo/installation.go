@@ -6,14 +6,12 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -22,18 +20,24 @@ import (
 //go:embed tickets.yaml
 var ticketsAdapter []byte
 
-// Installation is a whole installation in a temporary folder. Its commands are
-// this program, run as an operator runs it.
+// stopTimeout is how long a command may take to end after SIGTERM.
+const stopTimeout = 5 * time.Second
+
+// Installation is an installation of Byline in a temporary folder. Its commands run this
+// program, as an operator would run it. It belongs to one goroutine.
 type Installation struct {
 	Dir     string
-	Program string     // path of this program
-	App     *Tickets   // nil: none
-	Server  *exec.Cmd  // nil while none runs
-	ended   chan error // of server
+	Program string    // path of this program
+	App     *Tickets  // nil: the installation has no adapter
+	Server  *exec.Cmd // nil while no server runs
+
+	ended chan error // receives how Server ended
 }
 
+// newInstallation makes the folder. The installation is not nil if the folder exists, even
+// with an error: the caller removes it.
 func newInstallation(app *Tickets) (*Installation, error) {
-	self, err := os.Executable()
+	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
@@ -41,46 +45,51 @@ func newInstallation(app *Tickets) (*Installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Installation{Dir: dir, Program: self, App: app}
-	return h, os.WriteFile(h.Path("acme-ca.pem"), app.CA(), 0o600)
+
+	i := &Installation{Dir: dir, Program: program, App: app}
+	return i, os.WriteFile(i.Path("acme-ca.pem"), app.CA(), 0o600)
 }
 
-// Path is a path below the folder of the installation.
-func (h *Installation) Path(name ...string) string {
-	return filepath.Join(append([]string{h.Dir}, name...)...)
+// Path joins names to the folder of the installation.
+func (i *Installation) Path(names ...string) string {
+	return filepath.Join(append([]string{i.Dir}, names...)...)
 }
 
-// Remove leaves nothing behind.
-func (h *Installation) Remove() error {
-	return errors.Join(h.Stop(), os.RemoveAll(h.Dir))
+// Remove stops the server and removes the folder.
+func (i *Installation) Remove() error {
+	return errors.Join(i.Stop(), os.RemoveAll(i.Dir))
 }
 
-// Environ is ours without what would lead the demonstration to a real
-// installation or through a proxy of the machine's.
-func (h *Installation) Environ(more ...string) (env []string) {
+// Environ returns the environment of commands: that of this process, without variables
+// that lead to another installation or to a proxy of this machine.
+func (i *Installation) Environ() []string {
+	var env []string
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
-		if upper := strings.ToUpper(name); !strings.HasPrefix(upper, "BYLINE_") && !strings.HasSuffix(upper, "_PROXY") {
+		upper := strings.ToUpper(name)
+		if !strings.HasPrefix(upper, "BYLINE_") && !strings.HasSuffix(upper, "_PROXY") {
 			env = append(env, pair)
 		}
 	}
-	return append(append(env, "BYLINE_CONFIG="+h.Path("byline.yaml"), "SSL_CERT_FILE="+h.Path("acme-ca.pem")), more...)
+	return append(env, "BYLINE_CONFIG="+i.Path("byline.yaml"), "SSL_CERT_FILE="+i.Path("acme-ca.pem"))
 }
 
-// Command is a command of this program in the installation.
-func (h *Installation) Command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, h.Program, args...)
+// Command returns a command of this program. It gets SIGTERM when ctx is done, and is
+// killed if it does not end within stopTimeout, or when this process ends.
+func (i *Installation) Command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, i.Program, args...)
 	cmd.Args[0] = "byline"
-	cmd.Env, cmd.Dir = h.Environ(), h.Dir
+	cmd.Dir = i.Dir
+	cmd.Env = i.Environ()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = stopTimeout
 	return cmd
 }
 
-// Run returns what the command wrote, to both streams.
-func (h *Installation) Run(ctx context.Context, stdin string, args ...string) (string, error) {
-	cmd := h.Command(ctx, args...)
+// Run runs a command and returns what it wrote to standard output and standard error.
+func (i *Installation) Run(ctx context.Context, stdin string, args ...string) (string, error) {
+	cmd := i.Command(ctx, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -89,10 +98,11 @@ func (h *Installation) Run(ctx context.Context, stdin string, args ...string) (s
 	return string(out), err
 }
 
-// Configure makes the configuration that init wrote one for this machine: free
-// ports, and leave to dial the loopback interface, where Tickets listens.
-func (h *Installation) Configure() error {
-	text, err := os.ReadFile(h.Path("byline.yaml"))
+// Configure adapts the configuration that byline init wrote to this machine: free ports,
+// and permission to connect to the loopback interface, where Tickets listens. It also writes
+// the adapter for Tickets.
+func (i *Installation) Configure() error {
+	text, err := os.ReadFile(i.Path("byline.yaml"))
 	if err != nil {
 		return err
 	}
@@ -100,113 +110,48 @@ func (h *Installation) Configure() error {
 	if err != nil {
 		return err
 	}
-	for _, edit := range []struct{ from, to string }{
-		{`(?m)^listen: \S+`, "listen: 127.0.0.1:" + ports[0]}, {`(?m)^  listen: \S+`, "  listen: 127.0.0.1:" + ports[1]},
-		{`(?m)^  allow: \[\]`, "  allow: [127.0.0.0/8]"}, {`(?m)^  format: json`, "  format: text"},
+
+	for _, edit := range []struct{ pattern, replacement string }{
+		{`(?m)^listen: \S+`, "listen: 127.0.0.1:" + ports[0]},
+		{`(?m)^  listen: \S+`, "  listen: 127.0.0.1:" + ports[1]},
+		{`(?m)^  allow: \[\]`, "  allow: [127.0.0.0/8]"},
+		{`(?m)^  format: json`, "  format: text"},
 	} {
-		re := regexp.MustCompile(edit.from)
-		if len(re.FindAll(text, -1)) != 1 {
-			return fmt.Errorf("%s is not once in the configuration that init wrote", edit.from)
+		re := regexp.MustCompile(edit.pattern)
+		if n := len(re.FindAll(text, -1)); n != 1 {
+			return fmt.Errorf("the configuration that init wrote has %d lines %s, want 1", n, edit.pattern)
 		}
-		text = re.ReplaceAll(text, []byte(edit.to))
+		text = re.ReplaceAll(text, []byte(edit.replacement))
 	}
-	err = os.WriteFile(h.Path("byline.yaml"), text, 0o600)
-	if h.App == nil {
+	if err := os.WriteFile(i.Path("byline.yaml"), text, 0o600); err != nil {
 		return err
 	}
-	upstream := fmt.Sprintf("upstream: {url: \"https://%s\", ca: %q}\n", h.App.Addr(), h.Path("acme-ca.pem"))
-	return errors.Join(err, os.WriteFile(h.Path("adapters.d", "tickets.yaml"), append(bytes.Clone(ticketsAdapter), upstream...), 0o600))
+
+	if i.App == nil {
+		return nil
+	}
+	upstream := fmt.Sprintf("upstream: {url: \"https://%s\", ca: %q}\n", i.App.Addr(), i.Path("acme-ca.pem"))
+	return os.WriteFile(i.Path("adapters.d", "tickets.yaml"), append(bytes.Clone(ticketsAdapter), upstream...), 0o600)
 }
 
-// FreePorts finds n ports of 127.0.0.1 that nobody listens on.
-func FreePorts(n int) (ports []string, err error) {
+// FreePorts returns n ports of 127.0.0.1 on which nobody listens now.
+func FreePorts(n int) ([]string, error) {
+	var ports []string
 	for range n {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
-		defer ln.Close()
+		defer ln.Close() // all stay open until the last is found, so that they differ
 		_, port, _ := net.SplitHostPort(ln.Addr().String())
 		ports = append(ports, port)
 	}
 	return ports, nil
 }
 
-// answers says whether the server is through with its start: its socket is
-// there before that.
-func (h *Installation) answers() bool {
-	conn, err := net.Dial("unix", h.Path("data", "control.sock"))
-	if err != nil {
-		return false
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); err != nil {
-		return false
-	}
-	answer, err := io.ReadAll(conn)
-	return err == nil && bytes.HasPrefix(answer, []byte("HTTP/1.1 200 "))
-}
-
-// Serve starts the server and returns once it answers.
-func (h *Installation) Serve(ctx context.Context) error {
-	log, err := os.Create(h.Path("serve.log"))
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	h.Server = h.Command(context.WithoutCancel(ctx), "serve")
-	h.Server.Stdout, h.Server.Stderr = log, log
-	h.Server.SysProcAttr.Setpgid = true // ^C is for the demonstration, which stops the server
-	h.ended = make(chan error, 1)
-	started := make(chan error)
-	go func(server *exec.Cmd) {
-		runtime.LockOSThread() // the kernel kills the server when the thread that started it ends, so this one waits
-		defer runtime.UnlockOSThread()
-		err := server.Start()
-		started <- err
-		if err == nil {
-			h.ended <- server.Wait()
-		}
-	}(h.Server)
-	if err := <-started; err != nil {
-		h.Server = nil
-		return err
-	}
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			if h.answers() {
-				return nil
-			}
-		case err := <-h.ended:
-			h.Server = nil
-			text, _ := os.ReadFile(h.Path("serve.log"))
-			return fmt.Errorf("serve ended: %w\n%s", err, text)
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// Stop ends the server as systemd would, and kills it when that takes long.
-func (h *Installation) Stop() error {
-	if h.Server == nil {
-		return nil
-	}
-	server := h.Server
-	h.Server = nil
-	_ = server.Process.Signal(syscall.SIGTERM)
-	late := time.AfterFunc(10*time.Second, func() { _ = server.Process.Kill() })
-	defer late.Stop()
-	return <-h.ended
-}
-
-// holdsNone looks for secrets in everything that the server wrote.
-func (h *Installation) holdsNone(secrets ...string) error {
-	return filepath.WalkDir(h.Dir, func(path string, d fs.DirEntry, err error) error {
+// findSecrets fails if any file of the installation holds one of the secrets.
+func (i *Installation) findSecrets(secrets ...string) error {
+	return filepath.WalkDir(i.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}

@@ -6,76 +6,76 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/term"
-
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 )
 
-// stage is where the demonstration is told: in colour on a terminal, plain
-// elsewhere. Its first failed write is kept in err.
-type stage struct {
-	w      io.Writer
-	colour bool
-	number int
-	err    error
+// output writes the demonstration: in colour on a terminal, plain elsewhere. It keeps the
+// first error of writing in err and writes nothing after that.
+type output struct {
+	w       io.Writer
+	colour  bool
+	section int // number of the last heading
+	err     error
 }
 
-func newStage(w io.Writer) *stage {
-	f, ok := w.(*os.File)
-	return &stage{w: w, colour: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+func newOutput(w io.Writer) *output {
+	colour := cli.IsTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return &output{w: w, colour: colour}
 }
 
-func (s *stage) write(text string) {
-	if s.err == nil {
-		_, s.err = io.WriteString(s.w, text)
+func (o *output) write(text string) {
+	if o.err == nil {
+		_, o.err = io.WriteString(o.w, text)
 	}
 }
 
-// The colours of ECMA-48 that are used, for what they mean here.
+// Parameters of the SGR sequence (ECMA-48, section 8.3.117) for what they mean here.
 const (
 	bold  = "1"
 	faint = "2"
-	red   = "31"
-	green = "32"
+	red   = "31" // what is wrong
+	green = "32" // what is right
 )
 
-func (s *stage) paint(code, text string) string {
-	if !s.colour || code == "" || text == "" {
+func (o *output) paint(code, text string) string {
+	if !o.colour || code == "" || text == "" {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-func (s *stage) section(title string) {
-	s.number++
-	s.write("\n" + s.paint(bold, fmt.Sprintf("%d  %s", s.number, title)) + "\n\n")
+// writeHeading writes the numbered heading of the next section.
+func (o *output) writeHeading(title string) {
+	o.section++
+	o.write("\n" + o.paint(bold, fmt.Sprintf("%d  %s", o.section, title)) + "\n\n")
 }
 
-// say writes a paragraph.
-func (s *stage) say(text string) { s.write(indented("   ", text)) }
+// writeParagraph writes text for the reader.
+func (o *output) writeParagraph(text string) { o.write(indent("   ", text)) }
 
-// typed shows a command as a person types it.
-func (s *stage) typed(command string) { s.write(s.paint(bold, indented("   ", "$ "+command))) }
+// writeCommand writes a command as a person types it.
+func (o *output) writeCommand(command string) { o.write(o.paint(bold, indent("   ", "$ "+command))) }
 
-func (s *stage) gap() { s.write("\n") }
-
-// shown is what a program wrote.
-func (s *stage) shown(text, colour string) {
+// writeOutput writes what a program wrote.
+func (o *output) writeOutput(text, colour string) {
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		line = cli.Printable(line)
-		s.write("   | " + s.paint(colour, strings.TrimRight(line, " ")) + "\n")
+		o.write("   | " + o.paint(colour, strings.TrimRight(line, " ")) + "\n")
 	}
 }
 
-// notice points at what the section was about.
-func (s *stage) notice(colour, text string) {
-	s.write("\n" + s.paint(colour, indented("   ", text)))
+// writeConclusion writes what a section has shown.
+func (o *output) writeConclusion(colour, text string) {
+	o.write("\n" + o.paint(colour, indent("   ", text)))
 }
 
-func indented(by, text string) string {
+func (o *output) writeBlankLine() { o.write("\n") }
+
+// indent puts prefix in front of each line. Lines do not end in spaces.
+func indent(prefix, text string) string {
 	var b strings.Builder
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		b.WriteString(strings.TrimRight(by+line, " ") + "\n")
+		b.WriteString(strings.TrimRight(prefix+line, " ") + "\n")
 	}
 	return b.String()
 }

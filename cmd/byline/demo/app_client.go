@@ -8,46 +8,54 @@ import (
 	"net/url"
 )
 
-// browser asks Tickets directly, as a person on the intranet does.
-func (t *Tickets) browser() *http.Client {
+// newBrowser returns a client that asks Tickets directly, as a person on the intranet does.
+func (t *Tickets) newBrowser() *http.Client {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(t.ca)
-	return client(t.Addr(), roots)
+	return newClient(t.Addr(), roots)
 }
 
-// Login logs a person in and returns the cookie of the session.
+// Login logs a person in and returns the session's cookie.
 func (t *Tickets) Login(user, password string) (string, error) {
-	c := t.browser()
+	c := t.newBrowser()
 	defer c.CloseIdleConnections()
-	form, cookie, err := visitPage(c, http.MethodGet, "", nil)
+
+	form, cookie, err := requestLogin(c, http.MethodGet, "", nil)
 	if err != nil {
 		return "", err
 	}
-	_, cookie, err = visitPage(c, http.MethodPost, cookie, url.Values{"user": {user}, "password": {password}, "form_key": {hidden(form)}})
+	_, cookie, err = requestLogin(c, http.MethodPost, cookie, url.Values{
+		"user":     {user},
+		"password": {password},
+		"form_key": {formKeyIn(form)},
+	})
 	if err == nil && cookie == "" {
 		err = errors.New("tickets: the login was refused")
 	}
 	return cookie, err
 }
 
-func visitPage(c *http.Client, method, cookie string, form url.Values) (page, set string, err error) {
+// requestLogin asks for /login and returns the page and the cookie that the answer sets.
+func requestLogin(c *http.Client, method, cookie string, form url.Values) (page, newCookie string, err error) {
 	res, err := send(c, method, "/login", sessionCookie+"="+cookie, form.Encode())
 	if err != nil {
 		return "", "", err
 	}
 	defer res.Body.Close()
+
 	b, err := io.ReadAll(res.Body)
 	for _, given := range res.Cookies() {
-		set = given.Value
+		newCookie = given.Value
 	}
-	return string(b), set, err
+	return string(b), newCookie, err
 }
 
-// Replay asks for ticket 7 with a session's cookie, straight at Tickets, and
-// returns the status.
+// Replay asks Tickets directly for ticket 7 with the cookie of a session, and returns
+// the status and the target of a redirect.
 func (t *Tickets) Replay(cookie string) (string, error) {
-	c := t.browser()
+	c := t.newBrowser()
 	defer c.CloseIdleConnections()
+
 	res, err := send(c, http.MethodGet, "/tickets/7", sessionCookie+"="+cookie, "")
 	if err != nil {
 		return "", err
