@@ -2,62 +2,76 @@ package adapters
 
 // CookieSpec sorts cookies by name. Patterns may contain *. A cookie that neither list names is held.
 type CookieSpec struct {
-	// Hold lists cookies that stay in the proxy; it wins over pass.
+	// Hold lists cookies that stay in the proxy. It wins over pass.
 	Hold []string `yaml:"hold" json:"hold,omitempty" def:"every cookie that pass does not name" eg:"[\"*_session\", \"*UserID\"]"`
-	// Pass lists harmless cookies that go both ways between agent and SaaS.
+
+	// Pass lists harmless cookies that go both ways between the agent and the application.
 	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[\"*_BPsession\"]"`
-	// Share lists cookies that belong to the session and that the agent must see and send back, as anti-forgery tokens set
-	// at login do (in a field or header of its choice). They are held, and each agent is given their current value.
+
+	// Share lists cookies that belong to the session and that the agent must see and send back in a field
+	// or header, as anti-forgery tokens that are set at login. They are held, and each agent gets their
+	// current value.
 	Share []string `yaml:"share" json:"share,omitempty" eg:"[XSRF-TOKEN]"`
-	// Mask lists held cookies whose value is masked in answers. Without it every held cookie whose value is long
-	// enough to be a secret is masked; name cookies here when some hold plain words.
+
+	// Mask lists held cookies whose value is masked in answers. Without it every held cookie whose value
+	// is long enough to be a secret is masked; name cookies here if some hold plain words.
 	Mask []string `yaml:"mask" json:"mask,omitempty" def:"every held cookie of 8 bytes and more" eg:"[\"*_session\"]"`
-	// Person lists held cookies whose value begins with the name of whoever is logged in, up to a |: it is put on record
-	// beside the fingerprint of a borrowed session.
+
+	// Person lists held cookies whose value begins with the name of the person who is logged in, up to a
+	// |. The name is put on record next to the fingerprint of a borrowed session.
 	Person []string `yaml:"person" json:"person,omitempty" eg:"[\"*UserName\"]"`
 }
 
 // CountSpec says where the number of a request goes.
 type CountSpec struct {
-	// Header carries the number, from 1 for each lease and start of the server, and the id of the intent on record:
-	// 17 r_01jd7v3w8yq2m4n6p8r0s2t4v6. What an agent sends under this name is replaced.
+	// Header carries the number, which starts at 1 for each lease and start of the server, and the id of
+	// the intent on record: 17 r_01jd7v3w8yq2m4n6p8r0s2t4v6. A field of this name that an agent sends is
+	// replaced.
 	Header string `yaml:"header" json:"header,omitempty" eg:"X-Byline-Count"`
 }
 
 // HeaderSpec changes the built-in list of credential headers. Names are not case-sensitive.
 type HeaderSpec struct {
-	// Strip lists headers to remove on top of the built-in list.
+	// Strip lists headers to remove in addition to the built-in list.
 	Strip []string `yaml:"strip" json:"strip,omitempty" eg:"[X-Api-Key]"`
-	// Pass lists headers of the built-in list that may pass after all.
+
+	// Pass lists headers of the built-in list that may pass.
 	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[X-Csrf-Token]"`
 }
 
-// QuerySpec names query parameters that carry credentials.
+// QuerySpec names parameters of the query that carry credentials.
 type QuerySpec struct {
 	// Strip lists parameters (patterns, not case-sensitive) to remove from every request.
 	Strip []string `yaml:"strip" json:"strip,omitempty" eg:"[access_token, \"*apikey\"]"`
-	// Pass lists parameters of the built-in list that may pass after all, as an anti-forgery token that is called sid.
-	// Strip wins over it, and so does login.query.
+
+	// Pass lists parameters of the built-in list that may pass, for example an anti-forgery token that is
+	// called sid. Strip and login.query win over it.
 	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[sid]"`
-	// Semicolon says that the application separates parameters by ; as well as by &. Without it a query with a bare ;
-	// is refused where a parameter decides the action, for applications disagree about it.
+
+	// Semicolon says that the application separates parameters by ; as well as by &. Without it a query
+	// with a bare ; is refused if a parameter decides the action, because applications disagree about it.
 	Semicolon bool `yaml:"semicolon" json:"semicolon,omitempty" eg:"true"`
 }
 
-// PathSpec says how the application reads paths. It changes what actions are matched on, never what is sent.
+// PathSpec says how the application reads paths. It changes what actions are matched on, never what is
+// sent.
 type PathSpec struct {
-	// Fold says that the application takes paths without regard to case, as most on Windows do. Actions are then matched
-	// on the path in lower case, and variables bind it so.
+	// Fold says that the application ignores the case of paths, as most on Windows do. Actions are then
+	// matched on the path in lower case, and variables bind it in lower case.
 	Fold bool `yaml:"fold" json:"fold,omitempty" eg:"true"`
-	// Rewrite lists paths in which the application finds a parameter. The first that fits is read as the other spelling; a
-	// parameter that is in the path and in the query then comes twice, and the request is refused.
+
+	// Rewrite lists paths in which the application finds a parameter. The first that fits is read as the
+	// other spelling. A parameter that is in the path and in the query then comes twice, and the request
+	// is refused.
 	Rewrite []Rewrite `yaml:"rewrite" json:"rewrite,omitempty" eg:"[{path: \"/index.php/{title...}\", to: /index.php, query: {title: \"{title}\"}}]"`
 }
 
-// OverrideSpec says where a POST may hold another method. A request with two of them is refused, and so is any but POST.
+// OverrideSpec says where a POST request may hold another method. A request that holds two methods is refused, and so is
+// a request other than POST that holds one.
 type OverrideSpec struct {
 	// Param is a parameter of the query or the form.
 	Param string `yaml:"param" json:"param,omitempty" eg:"_method"`
+
 	// Header is a header field.
 	Header string `yaml:"header" json:"header,omitempty" eg:"X-HTTP-Method-Override"`
 }
@@ -66,8 +80,10 @@ type OverrideSpec struct {
 type Rewrite struct {
 	// Path is the pattern of the path, as in match.
 	Path string `yaml:"path" json:"path" need:"yes" eg:"/index.php/{title...}"`
+
 	// To is the path that it stands for.
 	To string `yaml:"to" json:"to" need:"yes" eg:"/index.php"`
-	// Query maps parameters to what they are then: text with the variables of path.
+
+	// Query maps parameters to their values: text with the variables of path.
 	Query map[string]string `yaml:"query" json:"query,omitempty" eg:"{title: \"{title}\"}"`
 }
