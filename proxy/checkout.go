@@ -42,8 +42,8 @@ func (x *exchange) publicScheme() string {
 // one of the requests that need it logs in and the others wait for it.
 func (x *exchange) openSession(ctx context.Context) error {
 	session, turn, err := x.hold.lease.Session(ctx)
-	if _, paused := errors.AsType[*lease.ErrBackoff](err); paused && x.server.loginInputsChanged(ctx, x.hold) {
-		x.hold.lease.Retry()
+	if _, paused := errors.AsType[*lease.BackoffError](err); paused && x.server.loginInputsChanged(ctx, x.hold) {
+		x.hold.lease.LiftBackoff()
 		session, turn, err = x.hold.lease.Session(ctx)
 	}
 	if session != nil && session.Expired(x.started) {
@@ -71,7 +71,7 @@ func (x *exchange) noSession(err error) error {
 	if errors.As(err, &r) {
 		return r
 	}
-	var backoff *lease.ErrBackoff
+	var backoff *lease.BackoffError
 	if errors.As(err, &backoff) {
 		r := refuse(LoginFailed, "the last login at %s failed; the next is tried after %s, so that the account is not locked out.",
 			x.tunnel.host, backoff.Until.UTC().Format(time.RFC3339)).because(err)

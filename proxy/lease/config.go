@@ -25,12 +25,17 @@ type Config struct {
 	LoginAttempts int `yaml:"login_attempts"`
 }
 
-// SetDefaults fills what is zero.
+// SetDefaults fills the fields that are zero.
 func (c *Config) SetDefaults() {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&c.Wait, 10 * time.Second}, {&c.TTL, time.Minute}, {&c.BackoffMin, time.Second}, {&c.BackoffMax, 5 * time.Minute}} {
+	}{
+		{&c.Wait, 10 * time.Second},
+		{&c.TTL, time.Minute},
+		{&c.BackoffMin, time.Second},
+		{&c.BackoffMax, 5 * time.Minute},
+	} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
@@ -40,23 +45,23 @@ func (c *Config) SetDefaults() {
 	}
 }
 
-// Check lists every problem; call it after SetDefaults.
-func (c *Config) Check() []error {
-	var all []error
+// Check returns every problem, each beginning with its key. Call it after
+// SetDefaults.
+func (c *Config) Check() (problems []error) {
 	if c.Wait < 0 {
-		all = append(all, errors.New("wait: must not be negative"))
+		problems = append(problems, errors.New("wait: must not be negative"))
 	}
 	if c.TTL < time.Second {
-		all = append(all, errors.New("ttl: must be at least 1s"))
+		problems = append(problems, errors.New("ttl: must be at least 1s"))
 	}
 	if c.BackoffMin <= 0 {
-		all = append(all, errors.New("backoff_min: must be positive"))
+		problems = append(problems, errors.New("backoff_min: must be positive"))
 	}
 	if c.BackoffMax < c.BackoffMin {
-		all = append(all, errors.New("backoff_max: must be at least backoff_min"))
+		problems = append(problems, errors.New("backoff_max: must be at least backoff_min"))
 	}
 	if c.LoginAttempts < 1 {
-		all = append(all, errors.New("login_attempts: must be at least 1"))
+		problems = append(problems, errors.New("login_attempts: must be at least 1"))
 	}
-	return all
+	return problems
 }

@@ -7,32 +7,35 @@ import (
 )
 
 var (
-	// ErrCheckedIn is the cause of a lease's context once its task ended.
+	// ErrCheckedIn is the cause of a lease's end if its task was checked in.
 	ErrCheckedIn = errors.New("lease: checked in")
-	// ErrStale is the cause once another holder has the account.
-	ErrStale = errors.New("lease: another holder took the account")
-	// ErrLapsed is the cause once a lease could not be renewed in time.
+	// ErrStale is the cause if another task took the account.
+	ErrStale = errors.New("lease: another task took the account")
+	// ErrLapsed is the cause if the lease could not be renewed in time.
 	ErrLapsed = errors.New("lease: not renewed in time")
-	// ErrClosed says that the desk was closed.
-	ErrClosed = errors.New("lease: desk closed")
-	// ErrNoSession is what waiters get when a turn ended well but brought nothing.
-	ErrNoSession = errors.New("lease: the turn brought no session")
+	// ErrClosed is the cause if the manager was closed.
+	ErrClosed = errors.New("lease: manager closed")
+	// ErrNoSession is the error of a login that returned neither session nor
+	// error.
+	ErrNoSession = errors.New("lease: the login made no session")
 )
 
-// ErrNoneFree says that no account became free in time; try again later.
-type ErrNoneFree struct {
+// NoneFreeError means that no account became free in time. A later checkout may
+// succeed.
+type NoneFreeError struct {
 	Accounts int           // how many the task may use
 	Waited   time.Duration // how long it waited
 }
 
-func (e *ErrNoneFree) Error() string {
-	return fmt.Sprintf("lease: none of %d accounts became free in %s", e.Accounts, e.Waited.Round(time.Millisecond))
+func (e *NoneFreeError) Error() string {
+	return fmt.Sprintf("lease: all %d accounts stayed taken for %s", e.Accounts, e.Waited.Round(time.Millisecond))
 }
 
-// ErrBackoff says that logins failed and when the next may be tried.
-type ErrBackoff struct{ Until time.Time }
+// BackoffError means that logins with the account failed, and says when the next
+// is allowed.
+type BackoffError struct{ Until time.Time }
 
-func (e *ErrBackoff) Error() string {
+func (e *BackoffError) Error() string {
 	return "lease: no login before " + e.Until.UTC().Format(time.RFC3339)
 }
 

@@ -8,30 +8,43 @@ import (
 	"time"
 )
 
-// Lease is one task's hold on one account. All methods may be called concurrently.
+// Lease is one task's hold on one account. All methods may be called
+// concurrently.
 type Lease[S comparable] struct {
-	desk                   *Manager[S]
-	id                     string
-	task, adapter, account string
-	fence                  uint64
-	acct                   *account
-	ctx                    context.Context
-	cancel                 context.CancelCauseFunc
-	until                  atomic.Int64 // Unix nanoseconds
-	gone                   atomic.Bool
-	halt                   chan struct{} // closed: no more renewals
-	halted                 sync.Once
-	freed                  sync.Once
-	released               error
-	lapse                  *time.Timer
-	cur                    atomic.Pointer[S]
+	manager *Manager[S]
+	id      string
+	key     taskKey
+	account string
+	fence   uint64
+	acct    *account
 
-	mu   sync.Mutex // never held over I/O
-	turn *Login[S]
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	ended  atomic.Bool
+	until  atomic.Int64 // Unix nanoseconds; it lapses then
+
+	stopRenewal chan struct{} // closed by forget
+	forgetOnce  sync.Once
+	releaseOnce sync.Once
+	releaseErr  error // set by releaseOnce
+
+	session atomic.Pointer[S] // nil: none
+
+	mu         sync.Mutex // guards what follows; not held over I/O
+	login      *Login[S]  // in progress; nil: none
+	lapseTimer *time.Timer
 }
 
-func newLease[S comparable](d *Manager[S], key pair, name string, acct *account, fence uint64, until time.Time) *Lease[S] {
-	l := &Lease[S]{desk: d, id: "l_" + strconv.FormatUint(fence, 10), task: key.a, adapter: key.b, account: name, fence: fence, acct: acct, halt: make(chan struct{})}
+func newLease[S comparable](m *Manager[S], key taskKey, name string, acct *account, fence uint64, until time.Time) *Lease[S] {
+	l := &Lease[S]{
+		manager:     m,
+		id:          "l_" + strconv.FormatUint(fence, 10),
+		key:         key,
+		account:     name,
+		fence:       fence,
+		acct:        acct,
+		stopRenewal: make(chan struct{}),
+	}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.until.Store(until.UnixNano())
 	return l
@@ -40,111 +53,125 @@ func newLease[S comparable](d *Manager[S], key pair, name string, acct *account,
 // ID names the lease in records.
 func (l *Lease[S]) ID() string { return l.id }
 
-// Task is who holds it.
-func (l *Lease[S]) Task() string { return l.task }
+// Task returns the id of the task that holds the account.
+func (l *Lease[S]) Task() string { return l.key.task }
 
-// Adapter is the SaaS the account is at.
-func (l *Lease[S]) Adapter() string { return l.adapter }
+// Adapter returns the name of the account's adapter.
+func (l *Lease[S]) Adapter() string { return l.key.adapter }
 
-// Account is the name of the account, as the vault knows it.
+// Account returns the name of the account in the vault.
 func (l *Lease[S]) Account() string { return l.account }
 
-// Fence goes with every write on behalf of the lease.
+// Fence returns the number that goes with every write on behalf of the lease.
 func (l *Lease[S]) Fence() uint64 { return l.fence }
 
-// Context is cancelled when the lease ends; its cause is ErrCheckedIn,
-// ErrStale, ErrLapsed or ErrClosed.
+// Context is cancelled when the lease ends; its cause is ErrCheckedIn, ErrStale,
+// ErrLapsed or ErrClosed.
 func (l *Lease[S]) Context() context.Context { return l.ctx }
 
-// Valid is false once the lease was checked in, revoked, or lapsed.
+// Valid reports whether the lease was neither checked in nor lost, and has not
+// lapsed.
 func (l *Lease[S]) Valid() bool {
-	return !l.gone.Load() && time.Now().UnixNano() < l.until.Load()
+	return !l.ended.Load() && time.Now().UnixNano() < l.until.Load()
 }
 
-// start renews until halt; the caller has added to the desk's wg.
+// start begins renewals, for which the caller has added to the manager's wg.
 func (l *Lease[S]) start() {
 	l.mu.Lock()
-	l.lapse = time.AfterFunc(time.Until(time.Unix(0, l.until.Load())), l.lapsed)
+	l.lapseTimer = time.AfterFunc(l.timeLeft(), l.checkLapse)
 	l.mu.Unlock()
-	go l.renew()
+	go l.renewUntilStopped()
 }
 
-func (l *Lease[S]) lapsed() {
-	left := time.Until(time.Unix(0, l.until.Load()))
+func (l *Lease[S]) timeLeft() time.Duration {
+	return time.Until(time.Unix(0, l.until.Load()))
+}
+
+// checkLapse ends the lease if it was not renewed in time.
+func (l *Lease[S]) checkLapse() {
+	left := l.timeLeft()
 	if left <= 0 {
 		l.end(ErrLapsed, true)
 		return
 	}
 	l.mu.Lock()
-	l.lapse.Reset(left)
+	l.lapseTimer.Reset(left)
 	l.mu.Unlock()
 }
 
-// renew goes on after CheckIn, so that the account is still ours during logout.
-func (l *Lease[S]) renew() {
-	defer l.desk.wg.Done()
-	tick := time.NewTicker(l.desk.cfg.TTL / 3)
+// renewUntilStopped also renews after CheckIn, so that no other task takes the
+// account while the caller logs out.
+func (l *Lease[S]) renewUntilStopped() {
+	defer l.manager.wg.Done()
+	tick := time.NewTicker(l.manager.cfg.TTL / 3)
 	defer tick.Stop()
+
 	for {
 		select {
-		case <-l.halt:
+		case <-l.stopRenewal:
 			return
 		case <-tick.C:
 		}
-		until := time.Now().Add(l.desk.cfg.TTL)
-		err := l.desk.books.RenewLease(l.adapter, l.account, l.fence, until)
+
+		until := time.Now().Add(l.manager.cfg.TTL)
+		err := l.manager.store.RenewLease(l.key.adapter, l.account, l.fence, until)
 		switch {
 		case err == nil:
 			l.until.Store(until.UnixNano())
 		case isStale(err):
 			l.end(ErrStale, true)
 		}
+		// After another error the next tick tries again, until the lease lapses.
 	}
 }
 
-// end cancels the lease. With lost, the account is no longer ours either.
+// end cancels the lease's context with the cause. lost says that the account is
+// no longer the task's, so that there is nothing to release.
 func (l *Lease[S]) end(cause error, lost bool) {
-	l.gone.Store(true)
+	l.ended.Store(true)
 	l.cancel(cause)
-	l.cur.Store(nil)
-	d := l.desk
-	d.mu.Lock()
-	key := pair{l.task, l.adapter}
-	if d.byTask[key] == l {
-		delete(d.byTask, key)
+	l.session.Store(nil)
+
+	m := l.manager
+	m.mu.Lock()
+	if m.byTask[l.key] == l {
+		delete(m.byTask, l.key)
 	}
-	d.mu.Unlock()
+	m.mu.Unlock()
+
 	if lost {
 		l.forget()
 	}
 }
 
-// forget stops renewals and lets others here ask the books for the account.
+// forget stops renewals and lets other tasks here ask the store for the account.
 func (l *Lease[S]) forget() {
-	l.halted.Do(func() {
-		close(l.halt)
+	l.forgetOnce.Do(func() {
+		close(l.stopRenewal)
 		l.mu.Lock()
-		l.lapse.Stop()
+		l.lapseTimer.Stop()
 		l.mu.Unlock()
-		l.desk.mu.Lock()
-		delete(l.desk.all, l)
+
+		m := l.manager
+		m.mu.Lock()
+		delete(m.all, l)
 		l.acct.busy = false
-		l.desk.wakeHead(l.adapter)
-		l.desk.mu.Unlock()
+		m.wakeFirst(l.key.adapter)
+		m.mu.Unlock()
 	})
 }
 
-// Release gives the account back and wakes the first in line. It may be called
-// again. After an error the account lapses by itself; a stale lease has nothing
-// to give back and is no error.
+// Release ends the lease and gives the account back. The first call counts;
+// later ones return the same error. After an error the lease lapses. It is no
+// error if the account was lost before.
 func (l *Lease[S]) Release() error {
-	l.freed.Do(func() {
+	l.releaseOnce.Do(func() {
 		l.end(ErrCheckedIn, false)
-		err := l.desk.books.ReleaseLease(l.adapter, l.account, l.fence)
+		err := l.manager.store.ReleaseLease(l.key.adapter, l.account, l.fence)
 		if err != nil && !isStale(err) {
-			l.released = err
+			l.releaseErr = err
 		}
 		l.forget()
 	})
-	return l.released
+	return l.releaseErr
 }

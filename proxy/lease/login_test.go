@@ -9,123 +9,139 @@ import (
 	"time"
 )
 
-func TestOneEndedSessionCausesOneTurn(t *testing.T) {
-	d := open(t, newLedger(), Config{})
-	l := take(t, d, "t_1", "a")
-	_, turn, _ := l.Session(context.Background())
-	old := &sess{1}
-	turn.Done(old, nil)
-	var turns atomic.Int32
+func TestAnEndedSessionCausesOneLogin(t *testing.T) {
+	m := newTestManager(t, newMemoryStore(), Config{})
+	l := checkOut(t, m, "t_1", "a")
+	ended := &testSession{1}
+	beginLogin(t, l).Done(ended, nil)
+
+	var logins atomic.Int32
 	var wg sync.WaitGroup
 	for range 32 {
 		wg.Go(func() {
-			l.Invalidate(old)
-			s, turn, err := l.Session(context.Background())
-			if turn != nil {
-				turns.Add(1)
+			l.Invalidate(ended)
+			s, login, err := l.Session(context.Background())
+			if login != nil {
+				logins.Add(1)
 				time.Sleep(5 * time.Millisecond)
-				s = &sess{2}
-				turn.Done(s, nil)
+				s = &testSession{2}
+				login.Done(s, nil)
 			}
 			if err != nil || s.n != 2 {
-				t.Errorf("got %v, %v", s, err)
+				t.Errorf("Session returned %v, %v; want session 2", s, err)
 			}
 		})
 	}
 	wg.Wait()
-	if n := turns.Load(); n != 1 {
-		t.Errorf("%d turns", n)
+	if n := logins.Load(); n != 1 {
+		t.Errorf("%d logins for 32 requests, want 1", n)
 	}
 }
 
-func TestPanicInATurnDoesNotWedgeWaiters(t *testing.T) {
-	boom := errors.New("the login did not finish")
-	for name, end := range map[string]func(*Login[*sess]){
-		"done":    func(t *Login[*sess]) { t.Done(nil, boom) },
-		"abandon": func(t *Login[*sess]) { t.Abandon() },
+func TestAPanicInALoginFreesTheWaiters(t *testing.T) {
+	failed := errors.New("the login did not finish")
+	for _, c := range []struct {
+		name string
+		end  func(*Login[*testSession])
+		want error // of the waiting caller
+	}{
+		{"done", func(t *Login[*testSession]) { t.Done(nil, failed) }, failed},
+		{"abandon", func(t *Login[*testSession]) { t.Abandon() }, nil},
 	} {
-		t.Run(name, func(t *testing.T) {
-			d := open(t, newLedger(), Config{})
-			l := take(t, d, "t_1", "a")
-			_, turn, _ := l.Session(context.Background())
+		t.Run(c.name, func(t *testing.T) {
+			m := newTestManager(t, newMemoryStore(), Config{})
+			l := checkOut(t, m, "t_1", "a")
+			login := beginLogin(t, l)
+
 			waiter := make(chan error, 1)
 			go func() {
 				_, next, err := l.Session(context.Background())
 				if next != nil {
-					next.Done(&sess{}, nil)
+					next.Done(&testSession{}, nil)
 				}
 				waiter <- err
 			}()
 			time.Sleep(10 * time.Millisecond)
 			func() {
 				defer func() { _ = recover() }()
-				defer end(turn)
-				panic("in the recipe")
+				defer c.end(login)
+				panic("in the login")
 			}()
+
 			select {
 			case err := <-waiter:
-				if want := map[string]error{"done": boom}[name]; !errors.Is(err, want) {
-					t.Errorf("waiter got %v, want %v", err, want)
+				if !errors.Is(err, c.want) {
+					t.Errorf("the waiting Session returned %v, want %v", err, c.want)
 				}
 			case <-time.After(5 * time.Second):
-				t.Fatal("waiter wedged")
+				t.Fatal("the waiting Session did not return within 5s")
 			}
 		})
 	}
 }
 
-func TestBackoffGrowsCapsLocksAndResets(t *testing.T) {
+func TestALoginWithoutSessionIsAnError(t *testing.T) {
+	m := newTestManager(t, newMemoryStore(), Config{BackoffMin: time.Hour, BackoffMax: time.Hour})
+	l := checkOut(t, m, "t_1", "a")
+	login := beginLogin(t, l)
+	waiter := make(chan error, 1)
+	go func() {
+		_, _, err := l.Session(context.Background())
+		waiter <- err
+	}()
+	time.Sleep(10 * time.Millisecond)
+
+	login.Done(nil, nil)
+	err := <-waiter
+	var backoff *BackoffError
+	if !errors.Is(err, ErrNoSession) && !errors.As(err, &backoff) { // the waiter may come late
+		t.Errorf("the waiting Session returned %v, want ErrNoSession", err)
+	}
+}
+
+func TestBackoffGrowsToItsLimitAndEnds(t *testing.T) {
 	cfg := Config{BackoffMin: time.Second, BackoffMax: 6 * time.Second, LoginAttempts: 5}
 	a, now := &account{}, time.Unix(1000, 0)
-	for i, want := range []struct{ low, high time.Duration }{
-		{500 * time.Millisecond, time.Second}, {time.Second, 2 * time.Second}, {2 * time.Second, 4 * time.Second},
-		{3 * time.Second, 6 * time.Second}, {6 * time.Second, 6 * time.Second}, {6 * time.Second, 6 * time.Second},
+	for i, want := range []struct{ min, max time.Duration }{
+		{500 * time.Millisecond, time.Second},
+		{time.Second, 2 * time.Second},
+		{2 * time.Second, 4 * time.Second},
+		{3 * time.Second, 6 * time.Second},
+		{6 * time.Second, 6 * time.Second},
+		{6 * time.Second, 6 * time.Second},
 	} {
-		a.failed(now, &cfg)
-		if got := a.until.Sub(now); got < want.low || got > want.high {
-			t.Errorf("failure %d: pause %s, want %s to %s", i+1, got, want.low, want.high)
+		a.loginFailed(now, &cfg)
+		if got := a.pause.Sub(now); got < want.min || got > want.max {
+			t.Errorf("failure %d: pause %s, want %s to %s", i+1, got, want.min, want.max)
 		}
 	}
-	a.succeeded()
-	if a.paused(now) {
-		t.Error("paused after a success")
+
+	a.loginSucceeded()
+	if until, paused := a.pausedUntil(now); paused {
+		t.Errorf("after a success the account is paused until %s", until)
 	}
-	a.failed(now, &cfg)
-	if got := a.until.Sub(now); got > time.Second {
-		t.Errorf("pause %s after a reset", got)
+	a.loginFailed(now, &cfg)
+	if got := a.pause.Sub(now); got > time.Second {
+		t.Errorf("first failure after a success: pause %s, want at most 1s", got)
 	}
 }
 
-func TestBackoffSurvivesTheLease(t *testing.T) {
-	d := open(t, newLedger(), Config{BackoffMin: time.Hour, BackoffMax: time.Hour})
-	l := take(t, d, "t_1", "a")
-	_, turn, _ := l.Session(context.Background())
-	turn.Done(nil, errors.New("wrong password"))
+func TestBackoffOutlivesTheLease(t *testing.T) {
+	m := newTestManager(t, newMemoryStore(), Config{BackoffMin: time.Hour, BackoffMax: time.Hour})
+	l := checkOut(t, m, "t_1", "a")
+	beginLogin(t, l).Done(nil, errors.New("wrong password"))
 	_ = l.Release()
-	next := take(t, d, "t_2", "a")
-	_, turn, err := next.Session(context.Background())
-	var pause *ErrBackoff
-	if turn != nil || !errors.As(err, &pause) || time.Until(pause.Until) < 29*time.Minute {
-		t.Errorf("next task got %v, %v", turn, err)
-	}
-	next.Retry()
-	if _, turn, err = next.Session(context.Background()); turn == nil {
-		t.Fatalf("after the mending got %v", err)
-	}
-	turn.Done(nil, errors.New("still wrong"))
-	if !next.acct.paused(time.Now().Add(29 * time.Minute)) {
-		t.Error("no pause after the next failure")
-	}
-}
 
-func TestConfigCheckListsEveryProblem(t *testing.T) {
-	var c Config
-	c.SetDefaults()
-	if got := c.Check(); len(got) != 0 {
-		t.Errorf("defaults: %v", got)
+	next := checkOut(t, m, "t_2", "a")
+	_, login, err := next.Session(t.Context())
+	var backoff *BackoffError
+	if login != nil || !errors.As(err, &backoff) || time.Until(backoff.Until) < 29*time.Minute {
+		t.Errorf("Session of the next task returned login %v, %v; want *BackoffError of 30m or more", login, err)
 	}
-	bad := Config{Wait: -1, TTL: 1, BackoffMin: -1, BackoffMax: -2, LoginAttempts: -1}
-	if got := bad.Check(); len(got) != 5 {
-		t.Errorf("%d problems: %v", len(got), got)
+
+	next.LiftBackoff()
+	beginLogin(t, next).Done(nil, errors.New("still wrong"))
+	if until, paused := next.acct.pausedUntil(time.Now().Add(29 * time.Minute)); !paused {
+		t.Errorf("after another failure the account is paused until %s, want 30m or more", until)
 	}
 }

@@ -1,7 +1,9 @@
-// Package lease knows which task holds which account now, and keeps the
-// upstream session that was made from it. The books are the truth about who
-// holds an account across instances; the desk remembers its own leases, renews
-// them, and lets exactly one caller at a time log in.
+// Package lease knows which task holds which account now, and keeps the upstream
+// session that was opened with the account.
+//
+// A [Store] decides who holds an account, across all instances. A [Manager]
+// knows the leases of its instance: it renews them and gives accounts to waiting
+// tasks in order. A [Lease] lets one caller at a time log in.
 package lease
 
 import (
@@ -10,166 +12,187 @@ import (
 	"time"
 )
 
-// Store keep the leases of all instances. The desk holds no lock during a call.
-// An error with Held() true means that another task has the account, one with
-// Stale() true that this fence is no longer the account's.
+// Store keeps the leases of all instances. Its methods may be called
+// concurrently. An error with a method Held that returns true means that another
+// task has the account; one with a method Stale that returns true means that the
+// fence is no longer the account's.
 type Store interface {
+	// AcquireLease gives the account to the task until then, under a fence that is
+	// higher than any before.
 	AcquireLease(adapter, account, task string, until time.Time) (fence uint64, err error)
+	// RenewLease sets a new end.
 	RenewLease(adapter, account string, fence uint64, until time.Time) error
+	// ReleaseLease frees the account.
 	ReleaseLease(adapter, account string, fence uint64) error
 }
 
-type pair struct{ a, b string } // task and adapter, or adapter and account
+// taskKey names what a task can hold: one account of each adapter.
+type taskKey struct{ task, adapter string }
 
-// account is what outlives a lease: how logins went and when it was last used.
-type account struct {
-	mu    sync.Mutex
-	fails int
-	until time.Time
+// accountKey names an account.
+type accountKey struct{ adapter, account string }
 
-	used uint64 // the desk's mu
-	busy bool   // the desk's mu: held here, or being acquired
-}
-
-type checkout struct {
-	done  chan struct{}
-	err   error // before done is closed; nil when only the leading request gave up
-	ended bool  // the desk's mu: the task was checked in meanwhile
-}
-
-// Manager hands accounts to tasks. All methods may be called concurrently.
+// Manager gives accounts to tasks. S is the session, usually a pointer. All
+// methods may be called concurrently.
 type Manager[S comparable] struct {
-	books Store
+	store Store
 	cfg   Config
-	stop  chan struct{}
-	wg    sync.WaitGroup
+	stop  chan struct{}  // closed by Close
+	wg    sync.WaitGroup // renewals and checkouts in progress
 
-	mu       sync.RWMutex // never held over the books
+	mu       sync.RWMutex // guards what follows; not held while the store is called
 	closed   bool
-	turns    uint64
-	byTask   map[pair]*Lease[S]
-	all      map[*Lease[S]]struct{}
-	accounts map[pair]*account
-	pending  map[pair]*checkout
-	queues   map[string][]chan struct{}
+	byTask   map[taskKey]*Lease[S]      // leases that are in use
+	all      map[*Lease[S]]struct{}     // byTask, and leases that were checked in but not released
+	accounts map[accountKey]*account    // every account that was ever asked for
+	pending  map[taskKey]*checkout      // checkouts in progress
+	queues   map[string][]chan struct{} // waiting checkouts by adapter, first come first
+	uses     uint64                     // how often an account was picked
 }
 
-// NewManager opens a desk over the books. Close it when done.
-func NewManager[S comparable](books Store, cfg Config) *Manager[S] {
+// checkout is a checkout in progress, which other requests of the task wait for.
+type checkout struct {
+	done chan struct{}
+	// err is set before done is closed. It is nil if there is a lease, or if the
+	// request that led the checkout gave up: then a waiting request leads.
+	err error
+	// checkedIn is set if the task was checked in meanwhile. Guarded by
+	// Manager.mu.
+	checkedIn bool
+}
+
+// NewManager returns a manager of the leases in the store. Close it when done.
+func NewManager[S comparable](store Store, cfg Config) *Manager[S] {
 	cfg.SetDefaults()
-	return &Manager[S]{books: books, cfg: cfg, stop: make(chan struct{}), byTask: map[pair]*Lease[S]{}, all: map[*Lease[S]]struct{}{},
-		accounts: map[pair]*account{}, pending: map[pair]*checkout{}, queues: map[string][]chan struct{}{}}
+	return &Manager[S]{
+		store:    store,
+		cfg:      cfg,
+		stop:     make(chan struct{}),
+		byTask:   map[taskKey]*Lease[S]{},
+		all:      map[*Lease[S]]struct{}{},
+		accounts: map[accountKey]*account{},
+		pending:  map[taskKey]*checkout{},
+		queues:   map[string][]chan struct{}{},
+	}
 }
 
-// Checkout returns the task's lease on the adapter, at once when it has one.
-// Otherwise it takes a free account or waits in line, and ends with
-// *ErrNoneFree, ErrCheckedIn, ErrClosed, the cause of ctx, or the books' error.
-func (d *Manager[S]) Checkout(ctx context.Context, task, adapter string, accounts []string) (*Lease[S], error) {
-	key := pair{task, adapter}
+// Checkout returns the task's lease at the adapter. If the task has none, it
+// takes a free one of the accounts, or waits in a queue for up to Config.Wait.
+// It fails with *NoneFreeError, ErrCheckedIn, ErrClosed, the cause of ctx, or an
+// error of the store. Concurrent calls for one task return one lease.
+func (m *Manager[S]) Checkout(ctx context.Context, task, adapter string, accounts []string) (*Lease[S], error) {
+	key := taskKey{task, adapter}
 	for {
-		d.mu.RLock()
-		l := d.byTask[key]
-		d.mu.RUnlock()
+		m.mu.RLock()
+		l := m.byTask[key]
+		m.mu.RUnlock()
 		if l != nil && l.Valid() {
 			return l, nil
 		}
 		if l != nil {
 			l.end(ErrLapsed, true)
 		}
-		d.mu.Lock()
-		if d.closed {
-			d.mu.Unlock()
+
+		m.mu.Lock()
+		if m.closed {
+			m.mu.Unlock()
 			return nil, ErrClosed
 		}
-		if d.byTask[key] != nil {
-			d.mu.Unlock()
+		if m.byTask[key] != nil {
+			m.mu.Unlock()
 			continue
 		}
-		if other := d.pending[key]; other != nil {
-			d.mu.Unlock()
-			select {
-			case <-other.done:
-				if other.err != nil {
-					return nil, other.err
-				}
-				continue
-			case <-ctx.Done():
-				return nil, context.Cause(ctx)
-			}
+		leader := m.pending[key]
+		if leader == nil {
+			own := &checkout{done: make(chan struct{})}
+			m.pending[key] = own
+			m.wg.Add(1)
+			m.mu.Unlock()
+			return m.leadCheckout(ctx, key, own, accounts)
 		}
-		mine := &checkout{done: make(chan struct{})}
-		d.pending[key] = mine
-		d.wg.Add(1)
-		d.mu.Unlock()
-		return d.lead(ctx, key, mine, accounts)
+		m.mu.Unlock()
+
+		select {
+		case <-leader.done:
+			if leader.err != nil {
+				return nil, leader.err
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 }
 
-// lead checks out for every request of the task that arrives meanwhile.
-func (d *Manager[S]) lead(ctx context.Context, key pair, mine *checkout, accounts []string) (*Lease[S], error) {
-	defer d.wg.Done()
+// leadCheckout checks out for all requests of the task that arrive meanwhile.
+func (m *Manager[S]) leadCheckout(ctx context.Context, key taskKey, c *checkout, accounts []string) (*Lease[S], error) {
+	defer m.wg.Done()
 	defer func() {
-		d.mu.Lock()
-		delete(d.pending, key)
-		d.mu.Unlock()
-		close(mine.done)
+		m.mu.Lock()
+		delete(m.pending, key)
+		m.mu.Unlock()
+		close(c.done)
 	}()
-	l, err := d.waitInLine(ctx, key, mine, accounts)
+
+	l, err := m.waitForAccount(ctx, key, c, accounts)
 	if ctx.Err() == nil {
-		mine.err = err
+		c.err = err
 	}
 	return l, err
 }
 
-// CheckIn ends the task's leases: their contexts are cancelled and they give
-// no session. The accounts stay taken until Release, so that the caller can
-// log out first. A checkout under way for the task fails with ErrCheckedIn.
-func (d *Manager[S]) CheckIn(task string) []*Lease[S] {
-	d.mu.Lock()
-	var out []*Lease[S]
-	for k, l := range d.byTask {
-		if k.a == task {
-			out = append(out, l)
-			delete(d.byTask, k)
+// CheckIn ends the task's leases and returns them: their contexts are cancelled
+// and they give no session. The accounts stay taken until the caller calls
+// Release, so that it can log out first. A checkout in progress for the task
+// fails with ErrCheckedIn.
+func (m *Manager[S]) CheckIn(task string) []*Lease[S] {
+	m.mu.Lock()
+	var leases []*Lease[S]
+	for key, l := range m.byTask {
+		if key.task == task {
+			leases = append(leases, l)
+			delete(m.byTask, key)
 		}
 	}
-	for k, c := range d.pending {
-		if k.a == task {
-			c.ended = true
-			d.wake(k.b)
+	for key, c := range m.pending {
+		if key.task == task {
+			c.checkedIn = true
+			m.wakeAll(key.adapter)
 		}
 	}
-	d.mu.Unlock()
-	for _, l := range out {
+	m.mu.Unlock()
+
+	for _, l := range leases {
 		l.end(ErrCheckedIn, false)
 	}
-	return out
+	return leases
 }
 
-// Leases lists what this desk holds, in no order, checked in ones included.
-func (d *Manager[S]) Leases() []*Lease[S] {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	out := make([]*Lease[S], 0, len(d.all))
-	for l := range d.all {
-		out = append(out, l)
+// Leases returns the leases of this manager, in no order, also those that were
+// checked in but not released.
+func (m *Manager[S]) Leases() []*Lease[S] {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	leases := make([]*Lease[S], 0, len(m.all))
+	for l := range m.all {
+		leases = append(leases, l)
 	}
-	return out
+	return leases
 }
 
-// Close revokes every lease here and waits for renewals and checkouts to end.
-// Waiters get ErrClosed. The books are left as they are: a living task, and a
-// session at the SaaS that nobody has ended yet, keep their account for the
-// desk that comes next, until it lapses.
-func (d *Manager[S]) Close() {
-	d.mu.Lock()
-	if !d.closed {
-		d.closed = true
-		close(d.stop)
+// Close ends every lease with ErrClosed and waits until renewals and checkouts
+// have ended. It releases nothing in the store: a living task, and a session
+// that was not logged out, keep their account for the next manager until the
+// lease lapses.
+func (m *Manager[S]) Close() {
+	m.mu.Lock()
+	if !m.closed {
+		m.closed = true
+		close(m.stop)
 	}
-	d.mu.Unlock()
-	for _, l := range d.Leases() {
+	m.mu.Unlock()
+
+	for _, l := range m.Leases() {
 		l.end(ErrClosed, true)
 	}
-	d.wg.Wait()
+	m.wg.Wait()
 }

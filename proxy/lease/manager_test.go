@@ -9,130 +9,37 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-type heldErr struct{}
-
-func (heldErr) Error() string { return "held" }
-func (heldErr) Held() bool    { return true }
-
-type staleErr struct{}
-
-func (staleErr) Error() string { return "stale" }
-func (staleErr) Stale() bool   { return true }
-
-// ledger are books in memory that can be told to fail.
-type ledger struct {
-	mu    sync.Mutex
-	next  uint64
-	rows  map[pair]ledgerRow
-	fail  error
-	renew int
-}
-type ledgerRow struct {
-	task  string
-	fence uint64
-	until time.Time
-}
-
-func newLedger() *ledger { return &ledger{rows: map[pair]ledgerRow{}} }
-
-func (b *ledger) AcquireLease(ad, ac, task string, until time.Time) (uint64, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.fail != nil {
-		return 0, b.fail
+func TestI5AThousandTasksShareThreeAccounts(t *testing.T) {
+	store := newMemoryStore()
+	managers := []*Manager[*testSession]{
+		newTestManager(t, store, Config{Wait: 20 * time.Second}),
+		newTestManager(t, store, Config{Wait: 20 * time.Second}),
 	}
-	r := b.rows[pair{ad, ac}]
-	if r.task != "" && r.task != task && time.Now().Before(r.until) {
-		return 0, heldErr{}
-	}
-	b.next++
-	b.rows[pair{ad, ac}] = ledgerRow{task, b.next, until}
-	return b.next, nil
-}
-
-func (b *ledger) RenewLease(ad, ac string, fence uint64, until time.Time) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.fail != nil {
-		return b.fail
-	}
-	b.renew++
-	r := b.rows[pair{ad, ac}]
-	if r.task == "" || r.fence != fence {
-		return staleErr{}
-	}
-	r.until = until
-	b.rows[pair{ad, ac}] = r
-	return nil
-}
-
-func (b *ledger) ReleaseLease(ad, ac string, fence uint64) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	r := b.rows[pair{ad, ac}]
-	if r.task == "" || r.fence != fence {
-		return staleErr{}
-	}
-	b.rows[pair{ad, ac}] = ledgerRow{fence: fence}
-	return nil
-}
-
-// steal is another instance taking the account over.
-func (b *ledger) steal(ad, ac string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.next++
-	b.rows[pair{ad, ac}] = ledgerRow{"t_other", b.next, time.Now().Add(time.Hour)}
-}
-
-func (b *ledger) setFail(err error) { b.mu.Lock(); b.fail = err; b.mu.Unlock() }
-
-type sess struct{ n int }
-
-func open(t testing.TB, b Store, c Config) *Manager[*sess] {
-	d := NewManager[*sess](b, c)
-	t.Cleanup(d.Close)
-	return d
-}
-
-func take(t testing.TB, d *Manager[*sess], task string, accounts ...string) *Lease[*sess] {
-	t.Helper()
-	l, err := d.Checkout(context.Background(), task, "wiki", accounts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-func TestI5ThousandTasksThreeAccounts(t *testing.T) {
-	b := newLedger()
-	desks := []*Manager[*sess]{open(t, b, Config{Wait: 20 * time.Second}), open(t, b, Config{Wait: 20 * time.Second})}
 	holders := map[string]*atomic.Int32{"a": {}, "b": {}, "c": {}}
+
 	var wg sync.WaitGroup
 	for i := range 1000 {
 		wg.Go(func() {
-			// The second instance gets few: it can only poll for the first one's releases.
-			d := desks[0]
+			// The second instance gets few tasks: it must poll for releases of the
+			// first.
+			m := managers[0]
 			if i%100 == 0 {
-				d = desks[1]
+				m = managers[1]
 			}
 			task := fmt.Sprint("t_", i)
-			l, err := d.Checkout(context.Background(), task, "wiki", []string{"a", "b", "c"})
+			l, err := m.Checkout(context.Background(), task, "wiki", []string{"a", "b", "c"})
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			if n := holders[l.Account()].Add(1); n != 1 {
-				t.Errorf("%d holders of %s", n, l.Account())
+				t.Errorf("account %s has %d holders", l.Account(), n)
 			}
 			time.Sleep(100 * time.Microsecond)
-			for _, l := range d.CheckIn(task) {
+			for _, l := range m.CheckIn(task) {
 				holders[l.Account()].Add(-1)
 				if err := l.Release(); err != nil {
 					t.Error(err)
@@ -141,250 +48,174 @@ func TestI5ThousandTasksThreeAccounts(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	for _, d := range desks {
-		if n := len(d.Leases()); n != 0 {
-			t.Errorf("%d leases left", n)
+
+	for i, m := range managers {
+		if n := len(m.Leases()); n != 0 {
+			t.Errorf("manager %d has %d leases after all were released", i, n)
 		}
 	}
 }
 
-func TestI5StaleAndLapsedHoldersAreRevoked(t *testing.T) {
+func TestI5ALostLeaseEnds(t *testing.T) {
 	for _, c := range []struct {
-		name   string
-		happen func(b *ledger)
-		cause  error
+		name string
+		lose func(s *memoryStore)
+		want error
 	}{
-		{"taken over", func(b *ledger) { b.steal("wiki", "a") }, ErrStale},
-		{"books unreachable", func(b *ledger) { b.setFail(errors.New("disk gone")) }, ErrLapsed},
+		{"another task took the account", func(s *memoryStore) { s.takeOver("wiki", "a") }, ErrStale},
+		{"the store is unreachable", func(s *memoryStore) { s.fail(errors.New("disk gone")) }, ErrLapsed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newLedger()
-			d := open(t, b, Config{TTL: 60 * time.Millisecond})
-			l := take(t, d, "t_1", "a")
-			c.happen(b)
+			store := newMemoryStore()
+			m := newTestManager(t, store, Config{TTL: 60 * time.Millisecond})
+			l := checkOut(t, m, "t_1", "a")
+			c.lose(store)
+
 			select {
 			case <-l.Context().Done():
 			case <-time.After(5 * time.Second):
-				t.Fatal("never revoked")
+				t.Fatal("the lease did not end within 5s")
 			}
-			if got := context.Cause(l.Context()); !errors.Is(got, c.cause) {
-				t.Errorf("cause %v, want %v", got, c.cause)
+			if got := context.Cause(l.Context()); !errors.Is(got, c.want) {
+				t.Errorf("cause of the context is %v, want %v", got, c.want)
 			}
-			if _, turn, err := l.Session(context.Background()); turn != nil || !errors.Is(err, c.cause) {
-				t.Errorf("session of a lost lease: %v, %v", turn, err)
+			if _, login, err := l.Session(t.Context()); login != nil || !errors.Is(err, c.want) {
+				t.Errorf("Session returned login %v, %v; want %v", login, err, c.want)
 			}
 			if err := l.Release(); err != nil {
-				t.Errorf("release of a lost lease: %v", err)
+				t.Errorf("Release returned %v, want nil", err)
 			}
 		})
 	}
 }
 
-func TestHeartbeatKeepsTheLeaseUntilRelease(t *testing.T) {
-	b := newLedger()
-	d := open(t, b, Config{TTL: 300 * time.Millisecond, Wait: time.Millisecond})
-	l := take(t, d, "t_1", "a")
-	d.CheckIn("t_1")
-	time.Sleep(700 * time.Millisecond) // two lifetimes, logging out
-	_, err := d.Checkout(context.Background(), "t_2", "wiki", []string{"a"})
-	var none *ErrNoneFree
+func TestTheLeaseIsRenewedUntilItsRelease(t *testing.T) {
+	m := newTestManager(t, newMemoryStore(), Config{TTL: 300 * time.Millisecond, Wait: time.Millisecond})
+	l := checkOut(t, m, "t_1", "a")
+	m.CheckIn("t_1")
+	time.Sleep(700 * time.Millisecond) // two TTLs, as if the logout took so long
+
+	_, err := m.Checkout(t.Context(), "t_2", "wiki", []string{"a"})
+	var none *NoneFreeError
 	if !errors.As(err, &none) || none.Accounts != 1 {
-		t.Fatalf("account was not kept during logout: %v", err)
+		t.Fatalf("Checkout during the logout returned %v, want *NoneFreeError for 1 account", err)
 	}
+
 	if err := l.Release(); err != nil {
 		t.Fatal(err)
 	}
-	take(t, d, "t_2", "a")
+	checkOut(t, m, "t_2", "a")
 }
 
-func TestWaitersAreServedInOrder(t *testing.T) {
-	d := open(t, newLedger(), Config{})
-	l := take(t, d, "t_0", "a")
-	order := make(chan int, 20)
+func TestCloseLeavesTheAccountsToTheNextManager(t *testing.T) {
+	store := newMemoryStore()
+	config := Config{Wait: time.Millisecond, TTL: time.Hour}
+	first := NewManager[*testSession](store, config)
+	l := checkOut(t, first, "t_1", "a")
+
+	first.Close()
+	if cause := context.Cause(l.Context()); l.Valid() || !errors.Is(cause, ErrClosed) {
+		t.Errorf("after Close the lease is valid %v with cause %v, want false and ErrClosed", l.Valid(), cause)
+	}
+
+	next := newTestManager(t, store, config)
+	if _, err := next.Checkout(t.Context(), "t_2", "wiki", []string{"a"}); err == nil {
+		t.Error("another task got the account")
+	}
+	if _, err := next.Checkout(t.Context(), "t_1", "wiki", []string{"a"}); err != nil {
+		t.Errorf("Checkout of the same task returned %v, want its account", err)
+	}
+}
+
+func TestOneTaskGetsOneAccount(t *testing.T) {
+	m := newTestManager(t, newMemoryStore(), Config{})
+	leases := make([]*Lease[*testSession], 32)
 	var wg sync.WaitGroup
-	for i := range 20 {
-		wg.Go(func() {
-			l, err := d.Checkout(context.Background(), fmt.Sprint("w", i), "wiki", []string{"a"})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			order <- i
-			_ = l.Release()
-		})
-		for d.waiting("wiki") != i+1 {
-			time.Sleep(100 * time.Microsecond)
-		}
-	}
-	_ = l.Release()
-	wg.Wait()
-	for i := range 20 {
-		if got := <-order; got != i {
-			t.Fatalf("place %d went to %d", i, got)
-		}
-	}
-}
-
-func (d *Manager[S]) waiting(adapter string) int {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return len(d.queues[adapter])
-}
-
-func TestCloseLeavesTheStoreToTheNextManager(t *testing.T) {
-	b := newLedger()
-	d := NewManager[*sess](b, Config{Wait: time.Millisecond, TTL: time.Hour})
-	l, err := d.Checkout(context.Background(), "t_1", "wiki", []string{"a"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.Close()
-	if l.Valid() || !errors.Is(context.Cause(l.Context()), ErrClosed) {
-		t.Errorf("the lease goes on: %v", context.Cause(l.Context()))
-	}
-	d = NewManager[*sess](b, Config{Wait: time.Millisecond, TTL: time.Hour})
-	defer d.Close()
-	if _, err := d.Checkout(context.Background(), "t_2", "wiki", []string{"a"}); err == nil {
-		t.Error("another task has the account")
-	}
-	if _, err := d.Checkout(context.Background(), "t_1", "wiki", []string{"a"}); err != nil {
-		t.Errorf("the task does not get its account back: %v", err)
-	}
-}
-
-func TestCheckInMeetsCheckout(t *testing.T) {
-	d := open(t, newLedger(), Config{})
-	l := take(t, d, "t_0", "a")
-	got := make(chan error, 1)
-	go func() {
-		_, err := d.Checkout(context.Background(), "t_1", "wiki", []string{"a"})
-		got <- err
-	}()
-	for d.waiting("wiki") != 1 {
-		time.Sleep(100 * time.Microsecond)
-	}
-	d.CheckIn("t_1")
-	if err := <-got; !errors.Is(err, ErrCheckedIn) {
-		t.Fatal(err)
-	}
-	_ = l.Release()
-	take(t, d, "t_2", "a")
-}
-
-func TestOneTaskTakesOneAccount(t *testing.T) {
-	d := open(t, newLedger(), Config{})
-	got := make([]*Lease[*sess], 32)
-	var wg sync.WaitGroup
-	for i := range got {
-		wg.Go(func() { got[i], _ = d.Checkout(context.Background(), "t_1", "wiki", []string{"a", "b"}) })
+	for i := range leases {
+		wg.Go(func() { leases[i], _ = m.Checkout(context.Background(), "t_1", "wiki", []string{"a", "b"}) })
 	}
 	wg.Wait()
-	for _, l := range got {
-		if l == nil || l != got[0] {
-			t.Fatal("one task, two leases")
+	for i, l := range leases {
+		if l == nil || l != leases[0] {
+			t.Fatalf("Checkout %d returned another lease than Checkout 0", i)
 		}
 	}
 }
 
-func TestFreeAccountsRotateAndBackoffComesLast(t *testing.T) {
-	d := open(t, newLedger(), Config{BackoffMin: time.Hour, BackoffMax: time.Hour})
-	var seen string
-	for i := range 6 {
-		l := take(t, d, fmt.Sprint("t_", i), "a", "b", "c")
-		seen += l.Account()
-		_ = l.Release()
-	}
-	if seen != "abcabc" {
-		t.Errorf("rotation %q", seen)
-	}
-	l := take(t, d, "t_bad", "a")
-	_, turn, _ := l.Session(context.Background())
-	turn.Done(nil, errors.New("wrong password"))
-	_ = l.Release()
-	for i := range 4 {
-		l := take(t, d, fmt.Sprint("u_", i), "a", "b", "c")
-		if l.Account() == "a" {
-			t.Error("took the account in back-off though others were free")
-		}
-		_ = l.Release()
-	}
-}
-
-func TestI5Machine(t *testing.T) {
+// TestI5RandomCheckoutsAndCheckIns compares the manager with a model.
+func TestI5RandomCheckoutsAndCheckIns(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		b := newLedger()
-		d := NewManager[*sess](b, Config{Wait: time.Millisecond, TTL: time.Hour})
-		defer d.Close()
-		held := map[string]*Lease[*sess]{} // by account
+		m := NewManager[*testSession](newMemoryStore(), Config{Wait: time.Millisecond, TTL: time.Hour})
+		defer m.Close()
+		held := map[string]*Lease[*testSession]{} // by account
 		tasks := rapid.SampledFrom([]string{"t_1", "t_2", "t_3", "t_4"})
-		var top uint64
+		var highestFence uint64
+
 		rt.Repeat(map[string]func(*rapid.T){
-			"checkout": func(rt *rapid.T) {
-				task := tasks.Draw(rt, "task")
-				l, err := d.Checkout(context.Background(), task, "wiki", []string{"a", "b"})
-				var none *ErrNoneFree
+			"check out": func(rt *rapid.T) {
+				l, err := m.Checkout(context.Background(), tasks.Draw(rt, "task"), "wiki", []string{"a", "b"})
+				var none *NoneFreeError
 				if errors.As(err, &none) && len(held) == 2 {
 					return
 				}
 				if err != nil {
-					rt.Fatalf("with %d held: %v", len(held), err)
+					rt.Fatalf("with %d accounts held Checkout returned %v", len(held), err)
 				}
 				old := held[l.Account()]
 				if old != nil && old != l {
-					rt.Fatalf("%s has two holders", l.Account())
+					rt.Fatalf("account %s has two holders", l.Account())
 				}
-				if old == nil && l.Fence() <= top {
-					rt.Fatalf("fence %d after %d", l.Fence(), top)
+				if old == nil && l.Fence() <= highestFence {
+					rt.Fatalf("fence %d after %d", l.Fence(), highestFence)
 				}
-				top = max(top, l.Fence())
+				highestFence = max(highestFence, l.Fence())
 				held[l.Account()] = l
 			},
 			"check in": func(rt *rapid.T) {
-				for _, l := range d.CheckIn(tasks.Draw(rt, "task")) {
+				for _, l := range m.CheckIn(tasks.Draw(rt, "task")) {
 					if l.Valid() || l.Context().Err() == nil {
-						rt.Fatal("valid after check in")
+						rt.Fatal("the lease is valid after CheckIn")
 					}
-					for range 2 { // the second time finds nothing to do
+					for range 2 { // the second call does nothing
 						if err := l.Release(); err != nil {
-							rt.Fatal("release: ", err)
+							rt.Fatalf("Release returned %v", err)
 						}
 					}
 					delete(held, l.Account())
 				}
 			},
 			"": func(rt *rapid.T) {
-				if n := len(d.Leases()); n != len(held) {
-					rt.Fatalf("%d leases, want %d", n, len(held))
+				if n := len(m.Leases()); n != len(held) {
+					rt.Fatalf("the manager has %d leases, want %d", n, len(held))
 				}
 			},
 		})
 	})
 }
 
-func TestHotPathDoesNotAllocate(t *testing.T) {
-	d := open(t, newLedger(), Config{})
-	l := take(t, d, "t_1", "a")
-	_, turn, _ := l.Session(context.Background())
-	turn.Done(&sess{}, nil)
+func TestAHeldSessionCostsNoAllocation(t *testing.T) {
+	m := newTestManager(t, newMemoryStore(), Config{})
+	beginLogin(t, checkOut(t, m, "t_1", "a")).Done(&testSession{}, nil)
+
 	accounts, ctx := []string{"a"}, context.Background()
-	if n := testing.AllocsPerRun(1000, func() {
-		l, _ := d.Checkout(ctx, "t_1", "wiki", accounts)
+	n := testing.AllocsPerRun(1000, func() {
+		l, _ := m.Checkout(ctx, "t_1", "wiki", accounts)
 		_, _, _ = l.Session(ctx)
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
+	})
+	if n != 0 {
+		t.Errorf("Checkout and Session made %v allocations, want 0", n)
 	}
 }
 
 func BenchmarkHeldCheckoutAndSession(b *testing.B) {
-	d := open(b, newLedger(), Config{})
-	l := take(b, d, "t_1", "a")
-	_, turn, _ := l.Session(context.Background())
-	turn.Done(&sess{}, nil)
+	m := newTestManager(b, newMemoryStore(), Config{})
+	beginLogin(b, checkOut(b, m, "t_1", "a")).Done(&testSession{}, nil)
+
 	accounts, ctx := []string{"a"}, context.Background()
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			l, _ := d.Checkout(ctx, "t_1", "wiki", accounts)
+			l, _ := m.Checkout(ctx, "t_1", "wiki", accounts)
 			_, _, _ = l.Session(ctx)
 		}
 	})

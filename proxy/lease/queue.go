@@ -6,159 +6,178 @@ import (
 	"time"
 )
 
-// recheck is how often the first in line looks at the books again: a release
-// by another instance wakes nobody here.
-const recheck = 250 * time.Millisecond
+// pollInterval is how often the first checkout of a queue asks the store again:
+// a release by another instance wakes no checkout here.
+const pollInterval = 250 * time.Millisecond
 
-// waitInLine is first come, first served per adapter: only the head of the
-// line asks the books.
-func (d *Manager[S]) waitInLine(ctx context.Context, key pair, mine *checkout, accounts []string) (*Lease[S], error) {
+// waitForAccount queues for an account of the adapter, first come first served:
+// only the first checkout of the queue asks the store.
+func (m *Manager[S]) waitForAccount(ctx context.Context, key taskKey, c *checkout, accounts []string) (*Lease[S], error) {
 	began := time.Now()
-	late := time.NewTimer(d.cfg.Wait)
-	defer late.Stop()
-	again := time.NewTicker(recheck)
-	defer again.Stop()
-	me := make(chan struct{}, 1)
-	d.mu.Lock()
-	d.queues[key.b] = append(d.queues[key.b], me)
-	d.mu.Unlock()
-	defer d.leaveLine(key.b, me)
+	timeout := time.NewTimer(m.cfg.Wait)
+	defer timeout.Stop()
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
+
+	wake := make(chan struct{}, 1)
+	m.mu.Lock()
+	m.queues[key.adapter] = append(m.queues[key.adapter], wake)
+	m.mu.Unlock()
+	defer m.leaveQueue(key.adapter, wake)
+
 	for {
-		d.mu.RLock()
-		ended, closed, head := mine.ended, d.closed, d.queues[key.b][0] == me
-		d.mu.RUnlock()
+		m.mu.RLock()
+		checkedIn := c.checkedIn
+		closed := m.closed
+		isFirst := m.queues[key.adapter][0] == wake
+		m.mu.RUnlock()
+
 		switch {
 		case closed:
 			return nil, ErrClosed
-		case ended:
+		case checkedIn:
 			return nil, ErrCheckedIn
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case head:
-			if l, err := d.tryAll(key, mine, accounts); l != nil || err != nil {
+		case isFirst:
+			l, err := m.acquireAny(key, c, accounts)
+			if l != nil || err != nil {
 				return l, err
 			}
 		}
+
 		select {
-		case <-me:
-		case <-again.C:
-		case <-d.stop:
+		case <-wake:
+		case <-poll.C:
+		case <-m.stop:
 		case <-ctx.Done():
-		case <-late.C:
-			return nil, &ErrNoneFree{Accounts: len(accounts), Waited: time.Since(began)}
+		case <-timeout.C:
+			return nil, &NoneFreeError{Accounts: len(accounts), Waited: time.Since(began)}
 		}
 	}
 }
 
-func (d *Manager[S]) leaveLine(adapter string, me chan struct{}) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	q := d.queues[adapter]
-	i := slices.Index(q, me)
+func (m *Manager[S]) leaveQueue(adapter string, wake chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	q := m.queues[adapter]
+	i := slices.Index(q, wake)
 	q = slices.Delete(q, i, i+1)
-	d.queues[adapter] = q
+	m.queues[adapter] = q
 	if len(q) == 0 {
-		delete(d.queues, adapter)
-	} else {
-		d.nudge(q[0])
+		delete(m.queues, adapter)
+		return
+	}
+	send(q[0])
+}
+
+// wakeAll wakes every checkout in the adapter's queue. m.mu is held.
+func (m *Manager[S]) wakeAll(adapter string) {
+	for _, wake := range m.queues[adapter] {
+		send(wake)
 	}
 }
 
-// wake asks everyone in the adapter's line to look; d.mu is held.
-func (d *Manager[S]) wake(adapter string) {
-	for _, c := range d.queues[adapter] {
-		d.nudge(c)
+// wakeFirst wakes the first checkout in the adapter's queue. m.mu is held.
+func (m *Manager[S]) wakeFirst(adapter string) {
+	if q := m.queues[adapter]; len(q) > 0 {
+		send(q[0])
 	}
 }
 
-// wakeHead asks the first in line to look; d.mu is held.
-func (d *Manager[S]) wakeHead(adapter string) {
-	if q := d.queues[adapter]; len(q) > 0 {
-		d.nudge(q[0])
-	}
-}
-
-func (d *Manager[S]) nudge(c chan struct{}) {
+// send wakes a checkout, which may have been woken already.
+func send(wake chan struct{}) {
 	select {
-	case c <- struct{}{}:
+	case wake <- struct{}{}:
 	default:
 	}
 }
 
-// tryAll asks the books for each account that is free here, best first.
-func (d *Manager[S]) tryAll(key pair, mine *checkout, accounts []string) (*Lease[S], error) {
+// acquireAny asks the store for each account that is free in this instance, the
+// best first. It returns nil, nil if other tasks have all of them.
+func (m *Manager[S]) acquireAny(key taskKey, c *checkout, accounts []string) (*Lease[S], error) {
 	asked := make(map[string]bool, len(accounts))
 	for {
-		name, acct := d.pick(key.b, accounts, asked)
+		name, acct := m.pickAccount(key.adapter, accounts, asked)
 		if acct == nil {
 			return nil, nil
 		}
 		asked[name] = true
-		until := time.Now().Add(d.cfg.TTL)
-		fence, err := d.books.AcquireLease(key.b, name, key.a, until)
+
+		until := time.Now().Add(m.cfg.TTL)
+		fence, err := m.store.AcquireLease(key.adapter, name, key.task, until)
 		if err == nil {
-			return d.admit(key, mine, name, acct, fence, until)
+			return m.addLease(key, c, name, acct, fence, until)
 		}
-		d.mu.Lock()
+		m.mu.Lock()
 		acct.busy = false
-		d.mu.Unlock()
+		m.mu.Unlock()
 		if !isHeld(err) {
 			return nil, err
 		}
 	}
 }
 
-// pick marks the best account busy: one without back-off, then the one that
-// has rested longest.
-func (d *Manager[S]) pick(adapter string, names []string, asked map[string]bool) (string, *account) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// pickAccount returns the best account that is free in this instance and was not
+// asked for, and marks it busy. An account without back-off comes before one
+// with it; of equals, the one that was used least recently. It returns nil if
+// there is none.
+func (m *Manager[S]) pickAccount(adapter string, names []string, asked map[string]bool) (string, *account) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
 	now := time.Now()
 	var best *account
 	var bestName string
 	var bestPaused bool
-	for _, n := range names {
-		k := pair{adapter, n}
-		a := d.accounts[k]
+	for _, name := range names {
+		key := accountKey{adapter, name}
+		a := m.accounts[key]
 		if a == nil {
 			a = &account{}
-			d.accounts[k] = a
+			m.accounts[key] = a
 		}
-		if a.busy || asked[n] {
+		if a.busy || asked[name] {
 			continue
 		}
-		paused := a.paused(now)
-		if best == nil || (bestPaused && !paused) || (bestPaused == paused && a.used < best.used) {
-			best, bestName, bestPaused = a, n, paused
+		_, paused := a.pausedUntil(now)
+		if best == nil || bestPaused && !paused || bestPaused == paused && a.lastUse < best.lastUse {
+			best, bestName, bestPaused = a, name, paused
 		}
 	}
+
 	if best != nil {
-		d.turns++
-		best.busy, best.used = true, d.turns
+		m.uses++
+		best.lastUse = m.uses
+		best.busy = true
 	}
 	return bestName, best
 }
 
-// admit enters the lease, unless its task or the desk ended while the books
-// were asked: then the account goes back.
-func (d *Manager[S]) admit(key pair, mine *checkout, name string, acct *account, fence uint64, until time.Time) (*Lease[S], error) {
-	l := newLease(d, key, name, acct, fence, until)
-	d.mu.Lock()
-	d.all[l] = struct{}{}
-	refused := error(nil)
-	if mine.ended {
+// addLease adds a lease that the store has granted. If the task was checked in
+// or the manager closed meanwhile, the account goes back.
+func (m *Manager[S]) addLease(key taskKey, c *checkout, name string, acct *account, fence uint64, until time.Time) (*Lease[S], error) {
+	l := newLease(m, key, name, acct, fence, until)
+
+	var refused error
+	m.mu.Lock()
+	m.all[l] = struct{}{}
+	switch {
+	case c.checkedIn:
 		refused = ErrCheckedIn
-	} else if d.closed {
+	case m.closed:
 		refused = ErrClosed
-	} else {
-		d.byTask[key] = l
+	default:
+		m.byTask[key] = l
 	}
-	d.wg.Add(1)
-	d.mu.Unlock()
+	m.wg.Add(1)
+	m.mu.Unlock()
+
 	l.start()
 	if refused != nil {
 		l.end(refused, false)
-		_ = l.Release() // what the books cannot be told lapses by itself
+		_ = l.Release() // on error the lease lapses
 		return nil, refused
 	}
 	return l, nil
