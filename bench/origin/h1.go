@@ -13,50 +13,54 @@ import (
 	"time"
 )
 
-// loop serves HTTP/1.1 on one connection, without net/http: the origin shares
-// its core with the generator, and what it uses is missing there. It is meant
-// for well-formed requests and hangs up on others.
-type loop struct {
-	sessions *sessions
-	conn     *tls.Conn
-	in       *bufio.Reader
-	small    []byte // head and page, written at once
-	sink     []byte // made by the first upload
+// h1Conn serves HTTP/1.1 on one connection. It does without net/http because the
+// origin shares its core with the agents: CPU time that the origin uses is
+// missing there. It accepts well-formed requests and closes the connection on
+// everything else.
+type h1Conn struct {
+	sessions     *sessions
+	conn         *tls.Conn
+	in           *bufio.Reader
+	pageResponse []byte // head and body of a small page, sent with one write
+	buffer       []byte // for uploads; allocated by the first large one
 
-	lastCookies string // a kept-alive agent repeats its cookies
+	// The result of the last lookup: an agent repeats its Cookie field on every
+	// request of a connection.
+	lastCookies string
 	lastHolder  holder
 }
 
-// request is what the loop needs of a head.
+// request is what the origin needs to know of a request head.
 type request struct {
 	method, path, query string
 	cookies             string
-	length              int64 // -1: chunked
-	proceed             bool  // the sender waits for 100 Continue
+	length              int64 // of the body; -1 if it is chunked
+	expectContinue      bool
 }
 
-func newLoop(s *sessions, c *tls.Conn) *loop {
-	small := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: private\r\nContent-Length: %d\r\n\r\n%s", len(page), page)
-	return &loop{sessions: s, conn: c, in: bufio.NewReaderSize(c, 4<<10), small: small}
+func newH1Conn(s *sessions, conn *tls.Conn) *h1Conn {
+	response := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: private\r\nContent-Length: %d\r\n\r\n%s", len(page), page)
+	return &h1Conn{sessions: s, conn: conn, in: bufio.NewReaderSize(conn, 4<<10), pageResponse: response}
 }
 
-func (l *loop) serve() {
+// serve answers requests until the connection ends or a request is malformed.
+func (c *h1Conn) serve() {
 	for {
-		r, err := l.head()
+		r, err := c.readHead()
 		if err == nil {
-			err = l.answer(r)
+			err = c.answer(r)
 		}
 		if err != nil {
-			_ = l.conn.SetDeadline(time.Now().Add(time.Second))
-			_ = l.conn.CloseWrite() // fails when the other side went first
+			_ = c.conn.SetDeadline(time.Now().Add(time.Second))
+			_ = c.conn.CloseWrite() // fails if the other side has closed the connection
 			return
 		}
 	}
 }
 
-// head reads one request head. The error ends the connection.
-func (l *loop) head() (request, error) {
-	line, err := l.in.ReadSlice('\n')
+// readHead reads the head of the next request.
+func (c *h1Conn) readHead() (request, error) {
+	line, err := c.in.ReadSlice('\n')
 	if err != nil {
 		return request{}, err
 	}
@@ -67,9 +71,10 @@ func (l *loop) head() (request, error) {
 	}
 	r := request{method: string(method)}
 	r.path, r.query, _ = strings.Cut(string(target), "?")
+
 	var cookies []byte
 	for {
-		line, err := l.in.ReadSlice('\n')
+		line, err := c.in.ReadSlice('\n')
 		if err != nil {
 			return r, err
 		}
@@ -84,78 +89,83 @@ func (l *loop) head() (request, error) {
 		case bytes.EqualFold(name, []byte("Cookie")):
 			cookies = append(append(cookies, "; "...), value...)
 		case bytes.EqualFold(name, []byte("Content-Length")):
-			if r.length, err = strconv.ParseInt(string(value), 10, 64); err != nil {
+			r.length, err = strconv.ParseInt(string(value), 10, 64)
+			if err != nil {
 				return r, err
 			}
 		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
 			r.length = -1
 		case bytes.EqualFold(name, []byte("Expect")):
-			r.proceed = true
+			r.expectContinue = true
 		}
 	}
 }
 
-func (l *loop) answer(r request) error {
-	if r.proceed {
-		if _, err := io.WriteString(l.conn, "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
+func (c *h1Conn) answer(r request) error {
+	if r.expectContinue {
+		if _, err := io.WriteString(c.conn, "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
 			return err
 		}
 	}
-	switch {
-	case r.path == "/login":
-		return l.login(r)
-	case r.path == "/logout":
-		l.sessions.logout(r.cookies)
-		return l.text("200 OK", "bye")
+	switch r.path {
+	case "/login":
+		return c.logIn(r)
+	case "/logout":
+		c.sessions.logOut(r.cookies)
+		return c.writeText("200 OK", "bye")
 	}
-	if l.holder(r) == nobody {
-		if _, err := l.body(r, io.Discard); err != nil {
+
+	if c.countRequest(r) == nobody {
+		if _, err := c.readBody(r, io.Discard); err != nil {
 			return err
 		}
-		return l.text("401 Unauthorized", "log in")
+		return c.writeText("401 Unauthorized", "log in")
 	}
 	switch {
 	case strings.HasPrefix(r.path, "/page/"):
-		_, err := l.conn.Write(l.small)
+		_, err := c.conn.Write(c.pageResponse)
 		return err
 	case r.path == "/down":
-		return l.down(r)
+		return c.writeLarge(r)
 	case r.path == "/up":
-		n, err := l.body(r, io.Discard)
+		n, err := c.readBody(r, io.Discard)
 		if err != nil {
 			return err
 		}
-		return l.text("200 OK", strconv.FormatInt(n, 10))
+		return c.writeText("200 OK", strconv.FormatInt(n, 10))
 	}
-	return l.text("404 Not Found", "no such page")
+	return c.writeText("404 Not Found", "no such page")
 }
 
-// holder counts the request under whose session it carries.
-func (l *loop) holder(r request) holder {
-	if r.cookies != l.lastCookies || l.lastHolder != person {
-		l.lastCookies, l.lastHolder = r.cookies, l.sessions.who(r.cookies)
+// countRequest finds the holder of the session that the request carries, and
+// counts the request under it. Only a person's session is remembered: it never
+// ends, where an account can log out on another connection.
+func (c *h1Conn) countRequest(r request) holder {
+	if r.cookies != c.lastCookies || c.lastHolder != person {
+		c.lastCookies = r.cookies
+		c.lastHolder = c.sessions.holderOf(r.cookies)
 	}
-	l.sessions.requests[l.lastHolder].Add(1)
-	return l.lastHolder
+	c.sessions.requests[c.lastHolder].Add(1)
+	return c.lastHolder
 }
 
-func (l *loop) login(r request) error {
+func (c *h1Conn) logIn(r request) error {
 	if r.method == "GET" {
-		return l.text("200 OK", loginPage(l.sessions.form()))
+		return c.writeText("200 OK", loginPage(c.sessions.newFormToken()))
 	}
-	var b strings.Builder
-	if _, err := l.body(r, &b); err != nil {
+	var body strings.Builder
+	if _, err := c.readBody(r, &body); err != nil {
 		return err
 	}
-	form, err := url.ParseQuery(b.String())
+	form, err := url.ParseQuery(body.String())
 	if err != nil {
-		return l.text("400 Bad Request", "no form")
+		return c.writeText("400 Bad Request", "not a form")
 	}
-	id, ok := l.sessions.login(form.Get("user"), form.Get("password"), form.Get("token"))
+	id, ok := c.sessions.logIn(form.Get("user"), form.Get("password"), form.Get("token"))
 	if !ok {
-		return l.text("200 OK", loginPage(l.sessions.form()))
+		return c.writeText("200 OK", loginPage(c.sessions.newFormToken()))
 	}
-	return l.text("302 Found", "", "Location: /page/home", "Set-Cookie: "+CookieName+"="+id+"; Path=/; Secure; HttpOnly")
+	return c.writeText("302 Found", "", "Location: /page/home", "Set-Cookie: "+CookieName+"="+id+"; Path=/; Secure; HttpOnly")
 }
 
 func loginPage(token string) string {
@@ -163,26 +173,29 @@ func loginPage(token string) string {
 		`"><input name="user"><input type="password" name="password"></form>`
 }
 
-func (l *loop) text(status, body string, fields ...string) error {
-	more := ""
-	for _, f := range fields {
-		more += f + "\r\n"
+// writeText sends a response with an HTML body and, besides the usual ones, the
+// given header fields.
+func (c *h1Conn) writeText(status, body string, fields ...string) error {
+	extra := ""
+	for _, field := range fields {
+		extra += field + "\r\n"
 	}
-	_, err := fmt.Fprintf(l.conn, "HTTP/1.1 %s\r\nContent-Type: text/html; charset=utf-8\r\n%sContent-Length: %d\r\n\r\n%s", status, more, len(body), body)
+	_, err := fmt.Fprintf(c.conn, "HTTP/1.1 %s\r\nContent-Type: text/html; charset=utf-8\r\n%sContent-Length: %d\r\n\r\n%s", status, extra, len(body), body)
 	return err
 }
 
-// down answers with as many bytes as the query asks for.
-func (l *loop) down(r request) error {
+// writeLarge sends a body of as many bytes as the query asks for.
+func (c *h1Conn) writeLarge(r request) error {
 	n, err := strconv.ParseInt(strings.TrimPrefix(r.query, "bytes="), 10, 64)
 	if err != nil || n < 0 {
-		return l.text("400 Bad Request", "bytes=N")
+		return c.writeText("400 Bad Request", "bytes=N")
 	}
-	if _, err := fmt.Fprintf(l.conn, "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n", n); err != nil {
+	_, err = fmt.Fprintf(c.conn, "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n", n)
+	if err != nil {
 		return err
 	}
 	for n > 0 {
-		sent, err := l.conn.Write(block[:min(n, int64(len(block)))])
+		sent, err := c.conn.Write(largeBlock[:min(n, int64(len(largeBlock)))])
 		if err != nil {
 			return err
 		}
@@ -191,20 +204,22 @@ func (l *loop) down(r request) error {
 	return nil
 }
 
-// body reads the request's body and returns its length.
-func (l *loop) body(r request, to io.Writer) (int64, error) {
+// readBody copies the body of r to w and returns its length. The wrapper around w
+// hides its ReadFrom method, which would use other buffers than c.buffer.
+func (c *h1Conn) readBody(r request, w io.Writer) (int64, error) {
 	if r.length >= 0 {
-		if l.sink == nil && r.length > 64<<10 {
-			l.sink = make([]byte, 64<<10)
+		if c.buffer == nil && r.length > 64<<10 {
+			c.buffer = make([]byte, 64<<10)
 		}
-		return io.CopyBuffer(struct{ io.Writer }{to}, io.LimitReader(l.in, r.length), l.sink)
+		return io.CopyBuffer(struct{ io.Writer }{w}, io.LimitReader(c.in, r.length), c.buffer)
 	}
-	n, err := io.Copy(to, httputil.NewChunkedReader(l.in))
+
+	n, err := io.Copy(w, httputil.NewChunkedReader(c.in))
 	if err != nil {
 		return n, err
 	}
-	for { // NewChunkedReader stops before the trailer section, RFC 9112 section 7.1.2
-		line, err := l.in.ReadSlice('\n')
+	for { // the chunked reader stops before the trailer section (RFC 9112, Section 7.1.2)
+		line, err := c.in.ReadSlice('\n')
 		if err != nil || len(bytes.TrimRight(line, "\r\n")) == 0 {
 			return n, err
 		}

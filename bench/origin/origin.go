@@ -1,7 +1,8 @@
-// Package origin is the application that the bench's agents work with: TLS,
-// small HTML pages, big bodies both ways, and a login form, so that Byline has
-// the same to do as in front of a real one. It speaks HTTP/1.1 in a tight loop
-// of its own at one address, and HTTP/2 on net/http at another.
+// Package origin implements the application that the bench's agents use: TLS,
+// small HTML pages, large bodies in both directions, and a login form, so that
+// Byline has to do what it does in front of a real application. It speaks
+// HTTP/1.1 with a small server of its own at one address, and HTTP/2 with
+// net/http at another.
 package origin
 
 import (
@@ -18,7 +19,7 @@ import (
 	"time"
 )
 
-// The names under which agents ask for the two addresses.
+// The host names of the two addresses.
 const (
 	HostH1 = "bench.test"
 	HostH2 = "bench2.test"
@@ -27,24 +28,25 @@ const (
 // SmallBytes is the length of a small page.
 const SmallBytes = 1024
 
-// Origin is a running application. All methods may be called concurrently.
+// Origin is a running application. Its methods are safe for concurrent use.
 type Origin struct {
-	// Addr speaks HTTP/1.1 alone, AddrH2 offers h2 and http/1.1.
+	// Addr speaks only HTTP/1.1. AddrH2 offers h2 and http/1.1.
 	Addr, AddrH2 string
-	// RootPEM is the authority that issued both certificates.
+	// RootPEM is the certificate of the authority that issued both leaves.
 	RootPEM []byte
 	// Borrowed is the session cookie of a person who is logged in.
 	Borrowed string
 
 	sessions  *sessions
 	listeners []net.Listener
-	server    *http.Server
-	mu        sync.Mutex
-	open      map[net.Conn]struct{} // raw connections of the tight loop; nil once closed
+	server    *http.Server // at AddrH2
 	done      sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{} // open connections at Addr; nil after Close
 }
 
-// Start listens on two free loopback ports. The caller calls Close.
+// Start listens on two free loopback ports. The caller must call Close.
 func Start() (*Origin, error) {
 	authority, err := NewAuthority("bench origin")
 	if err != nil {
@@ -54,11 +56,17 @@ func Start() (*Origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Origin{RootPEM: authority.PEM, Borrowed: rand.Text(), open: map[net.Conn]struct{}{}}
-	o.sessions = newSessions(o.Borrowed)
-	config := func(protocols ...string) *tls.Config {
-		return &tls.Config{Certificates: []tls.Certificate{leaf}, NextProtos: protocols, VerifyConnection: o.shook}
+	borrowed := rand.Text()
+	o := &Origin{
+		RootPEM:  authority.PEM,
+		Borrowed: borrowed,
+		sessions: newSessions(borrowed),
+		conns:    map[net.Conn]struct{}{},
 	}
+	tlsConfig := func(protocols ...string) *tls.Config {
+		return &tls.Config{Certificates: []tls.Certificate{leaf}, NextProtos: protocols, VerifyConnection: o.countHandshake}
+	}
+
 	for _, addr := range []*string{&o.Addr, &o.AddrH2} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -68,10 +76,14 @@ func Start() (*Origin, error) {
 		*addr = l.Addr().String()
 		o.listeners = append(o.listeners, l)
 	}
-	o.server = &http.Server{Handler: http.HandlerFunc(o.serveStandard), TLSConfig: config("h2", "http/1.1"),
-		ErrorLog: log.New(io.Discard, "", 0)} // agents that hang up are part of the work
+	o.server = &http.Server{
+		Handler:   http.HandlerFunc(o.serveHTTP),
+		TLSConfig: tlsConfig("h2", "http/1.1"),
+		ErrorLog:  log.New(io.Discard, "", 0), // agents that close connections are part of the load
+	}
+
 	o.done.Add(2)
-	go o.accept(o.listeners[0], config("http/1.1"))
+	go o.acceptH1(o.listeners[0], tlsConfig("http/1.1"))
 	go func() {
 		defer o.done.Done()
 		_ = o.server.ServeTLS(o.listeners[1], "", "") // returns when Close closes the listener
@@ -79,43 +91,46 @@ func Start() (*Origin, error) {
 	return o, nil
 }
 
-func (o *Origin) shook(s tls.ConnectionState) error {
-	o.sessions.handshake.Add(1)
-	if s.DidResume {
+// countHandshake is called at the end of every handshake.
+func (o *Origin) countHandshake(state tls.ConnectionState) error {
+	o.sessions.handshakes.Add(1)
+	if state.DidResume {
 		o.sessions.resumed.Add(1)
 	}
 	return nil
 }
 
-func (o *Origin) accept(l net.Listener, config *tls.Config) {
+func (o *Origin) acceptH1(l net.Listener, config *tls.Config) {
 	defer o.done.Done()
 	for {
-		raw, err := l.Accept()
+		conn, err := l.Accept()
 		if err != nil {
 			return
 		}
 		o.mu.Lock()
-		if o.open == nil {
-			raw.Close()
+		if o.conns == nil { // Close is running
+			conn.Close()
 			o.mu.Unlock()
 			return
 		}
-		o.open[raw] = struct{}{}
+		o.conns[conn] = struct{}{}
 		o.mu.Unlock()
+
 		o.done.Go(func() {
-			newLoop(o.sessions, tls.Server(raw, config)).serve()
-			raw.Close()
+			newH1Conn(o.sessions, tls.Server(conn, config)).serve()
+			conn.Close()
 			o.mu.Lock()
 			defer o.mu.Unlock()
-			delete(o.open, raw)
+			delete(o.conns, conn)
 		})
 	}
 }
 
-// Counts is what was seen so far.
+// Counts returns what the origin has seen so far.
 func (o *Origin) Counts() Counts { return o.sessions.counts() }
 
-// Close ends everything that is open and waits for it.
+// Close closes listeners and connections and waits until they are served no
+// longer.
 func (o *Origin) Close() {
 	for _, l := range o.listeners {
 		l.Close()
@@ -127,16 +142,17 @@ func (o *Origin) Close() {
 			o.server.Close()
 		}
 	}
+
 	o.mu.Lock()
-	for raw := range o.open {
-		raw.Close()
+	for conn := range o.conns {
+		conn.Close()
 	}
-	o.open = nil
+	o.conns = nil
 	o.mu.Unlock()
 	o.done.Wait()
 }
 
-// page is a small page of legacy HTML, exactly SmallBytes long.
+// page is a small page of HTML, exactly SmallBytes long.
 var page = func() []byte {
 	const row = "<tr><td><a href=\"/page/%04d\">Ticket %04d</a></td><td>open</td></tr>\n"
 	var b bytes.Buffer
@@ -147,5 +163,5 @@ var page = func() []byte {
 	return b.Bytes()[:SmallBytes]
 }()
 
-// block is what big bodies are made of.
-var block = bytes.Repeat([]byte("0123456789abcdef"), 4096)
+// largeBlock is repeated to form large bodies.
+var largeBlock = bytes.Repeat([]byte("0123456789abcdef"), 4096)

@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// TestLogin walks through the form as a browser does, on both servers: they are one application.
+// TestLogin uses the application as a browser does, at both addresses: they must
+// behave alike.
 func TestLogin(t *testing.T) {
 	o, err := Start()
 	if err != nil {
@@ -24,40 +25,47 @@ func TestLogin(t *testing.T) {
 			before := o.Counts()
 			browser := newBrowser(t, o, host)
 			base := "https://" + addr
-			if code, _ := browse(t, browser, "GET", base+"/page/1", nil); code != 401 {
-				t.Errorf("without a session: %d", code)
+			if status, _ := send(t, browser, "GET", base+"/page/1", nil); status != 401 {
+				t.Errorf("a page without a session: status %d, want 401", status)
 			}
-			_, form := browse(t, browser, "GET", base+"/login", nil)
+
+			_, form := send(t, browser, "GET", base+"/login", nil)
 			token := regexp.MustCompile(`name="token" value="(\w+)"`).FindStringSubmatch(form)
 			if token == nil {
-				t.Fatalf("no token in %q", form)
+				t.Fatalf("the login form has no token: %q", form)
 			}
 			wrong := url.Values{"user": {"agent-01"}, "password": {"guess"}, "token": token[1:]}
-			if code, _ := browse(t, browser, "POST", base+"/login", wrong); code != 200 {
-				t.Errorf("a wrong password: %d", code)
+			if status, _ := send(t, browser, "POST", base+"/login", wrong); status != 200 {
+				t.Errorf("login with a wrong password: status %d, want 200", status)
 			}
 			right := url.Values{"user": {"agent-01"}, "password": {Password("agent-01")}, "token": token[1:]}
-			if code, _ := browse(t, browser, "POST", base+"/login", right); code != 302 {
-				t.Fatalf("the right password: %d", code)
+			if status, _ := send(t, browser, "POST", base+"/login", right); status != 302 {
+				t.Fatalf("login with the right password: status %d, want 302", status)
 			}
-			if code, _ := browse(t, browser, "POST", base+"/login", right); code != 200 {
-				t.Errorf("the form's token a second time: %d", code)
+			if status, _ := send(t, browser, "POST", base+"/login", right); status != 200 {
+				t.Errorf("login with a form token that was used before: status %d, want 200", status)
 			}
-			if code, text := browse(t, browser, "GET", base+"/page/1", nil); code != 200 || len(text) != SmallBytes {
-				t.Errorf("with a session: %d, %d bytes", code, len(text))
+
+			status, body := send(t, browser, "GET", base+"/page/1", nil)
+			if status != 200 || len(body) != SmallBytes {
+				t.Errorf("a page with a session: status %d and %d bytes, want 200 and %d", status, len(body), SmallBytes)
 			}
-			if code, text := browse(t, browser, "POST", base+"/up", url.Values{"x": {strings.Repeat("y", 98)}}); code != 200 || text != "100" {
-				t.Errorf("up: %d %q", code, text)
+			status, body = send(t, browser, "POST", base+"/up", url.Values{"x": {strings.Repeat("y", 98)}})
+			if status != 200 || body != "100" {
+				t.Errorf("an upload of 100 bytes: status %d and %q, want 200 and 100", status, body)
 			}
-			if code, text := browse(t, browser, "GET", base+"/down?bytes=100000", nil); code != 200 || len(text) != 100000 {
-				t.Errorf("down: %d, %d bytes", code, len(text))
+			status, body = send(t, browser, "GET", base+"/down?bytes=100000", nil)
+			if status != 200 || len(body) != 100000 {
+				t.Errorf("a download of 100000 bytes: status %d and %d bytes", status, len(body))
 			}
-			browse(t, browser, "GET", base+"/logout", nil)
-			if code, _ := browse(t, browser, "GET", base+"/page/1", nil); code != 401 {
-				t.Errorf("after the logout: %d", code)
+
+			send(t, browser, "GET", base+"/logout", nil)
+			if status, _ := send(t, browser, "GET", base+"/page/1", nil); status != 401 {
+				t.Errorf("a page after the logout: status %d, want 401", status)
 			}
-			if c := o.Counts().Minus(before); c.Logins != 1 || c.Logouts != 1 || c.ByAccount != 3 || c.ByPerson != 0 || c.Refused != 2 {
-				t.Errorf("counted %+v", c)
+			c := o.Counts().Minus(before)
+			if c.Logins != 1 || c.Logouts != 1 || c.ByAccount != 3 || c.ByPerson != 0 || c.Refused != 2 {
+				t.Errorf("the origin counted %+v, want 1 login, 1 logout, 3 requests of the account and 2 refused", c)
 			}
 		})
 	}
@@ -72,31 +80,36 @@ func newBrowser(t *testing.T, o *Origin, host string) *http.Client {
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: host}, ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Jar: jar, Transport: transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{
+		Jar:           jar,
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
-func browse(t *testing.T, browser *http.Client, method, to string, form url.Values) (int, string) {
+// send sends one request and returns the status and the body of the response.
+func send(t *testing.T, browser *http.Client, method, target string, form url.Values) (status int, body string) {
 	t.Helper()
-	r, err := http.NewRequest(method, to, strings.NewReader(form.Encode()))
+	r, err := http.NewRequest(method, target, strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	answer, err := browser.Do(r)
+	response, err := browser.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer.StatusCode, string(text)
+	return response.StatusCode, string(text)
 }
 
+// The second upload shows that the first one left nothing on the connection.
 func TestChunkedUpload(t *testing.T) {
 	o, err := Start()
 	if err != nil {
@@ -104,23 +117,23 @@ func TestChunkedUpload(t *testing.T) {
 	}
 	defer o.Close()
 	browser := newBrowser(t, o, HostH1)
-	for range 2 { // the second one shows that the first left nothing on the connection
+	for range 2 {
 		r, err := http.NewRequest("POST", "https://"+o.Addr+"/up", io.MultiReader(strings.NewReader("abc"), strings.NewReader("defg")))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Header.Set("Cookie", CookieName+"="+o.Borrowed)
-		answer, err := browser.Do(r)
+		response, err := browser.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := io.ReadAll(answer.Body)
-		answer.Body.Close()
-		if err != nil || string(text) != "7" {
-			t.Errorf("%q, %v", text, err)
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || string(body) != "7" {
+			t.Errorf("the origin counted %q bytes (error: %v), want 7", body, err)
 		}
 	}
 	if c := o.Counts(); c.ByPerson != 2 || c.Handshakes != 1 {
-		t.Errorf("counted %+v", c)
+		t.Errorf("the origin counted %+v, want 2 requests of the person and one handshake", c)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// CookieName is the application's session cookie.
+// CookieName is the name of the application's session cookie.
 const CookieName = "bench_session"
 
 // holder says whose session a request carries.
@@ -19,99 +19,118 @@ const (
 	account
 )
 
-// sessions is the application's table of who is logged in.
+// sessions knows who is logged in, and counts requests.
 type sessions struct {
-	mu      sync.RWMutex
-	holders map[string]holder
-	tokens  map[string]bool // hidden fields of login forms that were handed out and not used yet
+	mu         sync.RWMutex
+	holders    map[string]holder // by session id
+	formTokens map[string]bool   // hidden fields of login forms that were sent and not used yet
 
-	requests  [account + 1]atomic.Int64 // by holder
-	logins    atomic.Int64
-	logouts   atomic.Int64
-	handshake atomic.Int64
-	resumed   atomic.Int64
+	requests   [account + 1]atomic.Int64 // by holder
+	logins     atomic.Int64
+	logouts    atomic.Int64
+	handshakes atomic.Int64
+	resumed    atomic.Int64
 }
 
+// newSessions returns a table with one session: that of the person whose session
+// agents borrow.
 func newSessions(borrowed string) *sessions {
-	return &sessions{holders: map[string]holder{borrowed: person}, tokens: map[string]bool{}}
+	return &sessions{holders: map[string]holder{borrowed: person}, formTokens: map[string]bool{}}
 }
 
-// Counts is what the origin has seen since it started. A proxy under test
-// cannot make these up, so they say whether its controls were on.
+// Counts is what the origin has seen since it started. A proxy under test cannot
+// forge these numbers, so they show whether its controls were in force.
 type Counts struct {
-	ByPerson   int64 `json:"by_person"`  // requests with the person's session cookie
-	ByAccount  int64 `json:"by_account"` // requests with a session that the login form made
-	Refused    int64 `json:"refused"`    // requests without a live session, answered 401
+	ByPerson   int64 `json:"by_person"`  // requests with the session of the person
+	ByAccount  int64 `json:"by_account"` // requests with a session that was created by a login
+	Refused    int64 `json:"refused"`    // requests without a valid session, answered with 401
 	Logins     int64 `json:"logins"`
 	Logouts    int64 `json:"logouts"`
-	Handshakes int64 `json:"handshakes"` // TLS handshakes completed
-	Resumed    int64 `json:"resumed"`    // those of them that resumed a session
+	Handshakes int64 `json:"handshakes"` // completed TLS handshakes
+	Resumed    int64 `json:"resumed"`    // handshakes that resumed a session
 }
 
-// Minus is what was added since an earlier count.
-func (c Counts) Minus(was Counts) Counts {
-	return Counts{c.ByPerson - was.ByPerson, c.ByAccount - was.ByAccount, c.Refused - was.Refused,
-		c.Logins - was.Logins, c.Logouts - was.Logouts, c.Handshakes - was.Handshakes, c.Resumed - was.Resumed}
+// Minus returns what was added since the earlier counts.
+func (c Counts) Minus(earlier Counts) Counts {
+	return Counts{
+		ByPerson:   c.ByPerson - earlier.ByPerson,
+		ByAccount:  c.ByAccount - earlier.ByAccount,
+		Refused:    c.Refused - earlier.Refused,
+		Logins:     c.Logins - earlier.Logins,
+		Logouts:    c.Logouts - earlier.Logouts,
+		Handshakes: c.Handshakes - earlier.Handshakes,
+		Resumed:    c.Resumed - earlier.Resumed,
+	}
 }
 
 func (s *sessions) counts() Counts {
-	return Counts{s.requests[person].Load(), s.requests[account].Load(), s.requests[nobody].Load(),
-		s.logins.Load(), s.logouts.Load(), s.handshake.Load(), s.resumed.Load()}
+	return Counts{
+		ByPerson:   s.requests[person].Load(),
+		ByAccount:  s.requests[account].Load(),
+		Refused:    s.requests[nobody].Load(),
+		Logins:     s.logins.Load(),
+		Logouts:    s.logouts.Load(),
+		Handshakes: s.handshakes.Load(),
+		Resumed:    s.resumed.Load(),
+	}
 }
 
-// who finds the holder of the session cookie in one Cookie header.
-func (s *sessions) who(cookies string) holder {
-	value := sessionIn(cookies)
-	if value == "" {
+// holderOf returns the holder of the session in the value of a Cookie field.
+func (s *sessions) holderOf(cookies string) holder {
+	id := sessionID(cookies)
+	if id == "" {
 		return nobody
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.holders[value]
+	return s.holders[id]
 }
 
-func sessionIn(cookies string) string {
+// sessionID returns the session cookie in the value of a Cookie field, or "".
+func sessionID(cookies string) string {
 	for pair := range strings.SplitSeq(cookies, ";") {
-		if v, ok := strings.CutPrefix(strings.TrimSpace(pair), CookieName+"="); ok {
-			return v
+		if id, ok := strings.CutPrefix(strings.TrimSpace(pair), CookieName+"="); ok {
+			return id
 		}
 	}
 	return ""
 }
 
-// form hands out the hidden field of one login form.
-func (s *sessions) form() string {
-	t := rand.Text()
+// newFormToken returns the hidden field of a new login form.
+func (s *sessions) newFormToken() string {
+	token := rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tokens[t] = true
-	return t
+	s.formTokens[token] = true
+	return token
 }
 
-// login opens a session for an account whose password fits; the form's token
-// works once.
-func (s *sessions) login(user, password, token string) (string, bool) {
+// logIn creates a session for an account if the password is right and the token
+// is that of a form which was not used yet.
+func (s *sessions) logIn(user, password, token string) (id string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.tokens[token] || user == "" || password != Password(user) {
+	if !s.formTokens[token] || user == "" || password != Password(user) {
 		return "", false
 	}
-	delete(s.tokens, token)
-	id := rand.Text()
+	delete(s.formTokens, token)
+	id = rand.Text()
 	s.holders[id] = account
 	s.logins.Add(1)
 	return id, true
 }
 
-func (s *sessions) logout(cookies string) {
+// logOut ends the session of an account. It does nothing for the person's
+// session, or if cookies contain none.
+func (s *sessions) logOut(cookies string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := sessionIn(cookies)
+	id := sessionID(cookies)
 	if s.holders[id] == account {
 		delete(s.holders, id)
 		s.logouts.Add(1)
 	}
 }
 
-// Password is what the application expects of an account.
+// Password returns the password of an account.
 func Password(user string) string { return "correct-horse-" + user }
