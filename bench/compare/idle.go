@@ -12,99 +12,121 @@ import (
 	"github.com/byline-proxy/byline/bench/peer"
 )
 
-// settle is how long memory is given to come to rest before it is read.
-const settle = 3 * time.Second
+// memorySettles is how long a process may take to return memory before its
+// resident memory is read.
+const memorySettles = 3 * time.Second
 
-// Idle is the memory that tunnels without work hold. Each carried one small
-// request first.
+// Idle is the memory that idle tunnels use. Each tunnel carried one small request
+// before.
 type Idle struct {
 	Peer    string `json:"peer"`
 	Tunnels int    `json:"tunnels"`
-	// Each is resident memory of the proxy per open tunnel, in bytes.
-	Each float64 `json:"each"`
-	// Left is how much more than before is resident after all were closed, in
-	// bytes, over all tunnels. Go gives memory back slowly: see Again.
-	Left float64 `json:"left"`
-	// Again is how much more the same tunnels take, per tunnel, when they are
-	// opened a second time: what a closed tunnel never gives back.
-	Again  float64 `json:"again"`
-	Failed string  `json:"failed,omitempty"`
+	// BytesEach is the resident memory of the proxy per open tunnel.
+	BytesEach float64 `json:"each"`
+	// BytesLeft is how much more than before is resident after all tunnels are
+	// closed, over all tunnels. Go returns memory slowly, see MoreBytesEach.
+	BytesLeft float64 `json:"left"`
+	// MoreBytesEach is how much more the tunnels use, per tunnel, when they are
+	// opened a second time: what a closed tunnel never returns.
+	MoreBytesEach float64 `json:"again"`
+	Failed        string  `json:"failed,omitempty"` // why there are no figures
 }
 
-// Back is the part of what the tunnels took that was given back to the system
-// some seconds after they were closed.
-func (i Idle) Back() float64 { return 1 - i.Left/(i.Each*float64(i.Tunnels)) }
+// ReturnedShare returns the share of the tunnels' memory that the proxy returned
+// to the system within some seconds after they were closed.
+func (i Idle) ReturnedShare() float64 { return 1 - i.BytesLeft/(i.BytesEach*float64(i.Tunnels)) }
 
-// idle measures a fresh process for each of all, at the same time: it is memory
-// that counts here, which no neighbour takes away.
-func idle(ctx context.Context, s *peer.Testbed, all []Idle) {
-	var running sync.WaitGroup
+// measureIdle measures all entries at the same time, each with its own process.
+// Memory, unlike CPU time, is not affected by what else runs.
+func measureIdle(ctx context.Context, tb *peer.Testbed, all []Idle) {
+	var wg sync.WaitGroup
 	for i := range all {
-		p, err := s.Start(ctx, all[i].Peer)
+		p, err := tb.Start(ctx, all[i].Peer)
 		if err != nil {
 			all[i].Failed = err.Error()
 			continue
 		}
-		running.Go(func() {
+		wg.Go(func() {
 			defer p.Stop()
-			if err := all[i].measure(ctx, s, p); err != nil {
+			if err := all[i].measure(ctx, tb, p); err != nil {
 				all[i].Failed = err.Error()
 			}
 		})
 	}
-	running.Wait()
+	wg.Wait()
 }
 
-func (out *Idle) measure(ctx context.Context, s *peer.Testbed, p *peer.Peer) error {
-	n := out.Tunnels
-	ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(n)*40*time.Millisecond)
+func (i *Idle) measure(ctx context.Context, tb *peer.Testbed, p *peer.Peer) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(i.Tunnels)*40*time.Millisecond)
 	defer cancel()
-	var at [5]float64 // warm, first filled, first closed, again filled, again closed
-	for i, count := range []int{16, n, 0, n, 0} {
-		tunnels, err := fill(ctx, s, p, count)
+
+	// A few tunnels warm the process up; they are closed before its memory is read.
+	warmUp, err := openTunnels(ctx, tb, p, 16)
+	if err != nil {
+		return errors.Join(p.Err(), err)
+	}
+	closeTunnels(warmUp)
+	before, err := residentMemory(ctx, p)
+	if err != nil {
+		return err
+	}
+
+	var open, closed [2]float64 // resident memory with all tunnels open, and with all closed again
+	for round := range open {
+		tunnels, err := openTunnels(ctx, tb, p, i.Tunnels)
 		if err != nil {
 			return errors.Join(p.Err(), err)
 		}
-		if i == 0 { // the warm-up is closed before it is read
-			drain(tunnels)
-			tunnels = nil
-		}
-		if err := rest(ctx); err != nil {
-			return err
-		}
-		resident, err := measure.Resident(p.PID())
+		open[round], err = residentMemory(ctx, p)
+		closeTunnels(tunnels)
 		if err != nil {
 			return err
 		}
-		at[i] = float64(resident)
-		drain(tunnels)
+		closed[round], err = residentMemory(ctx, p)
+		if err != nil {
+			return err
+		}
 	}
-	out.Each, out.Left, out.Again = (at[1]-at[0])/float64(n), at[4]-at[0], (at[3]-at[1])/float64(n)
+	n := float64(i.Tunnels)
+	i.BytesEach = (open[0] - before) / n
+	i.BytesLeft = closed[1] - before
+	i.MoreBytesEach = (open[1] - open[0]) / n
 	return nil
 }
 
-func rest(ctx context.Context) error {
+// residentMemory returns the resident memory of a peer once it has settled.
+func residentMemory(ctx context.Context, p *peer.Peer) (float64, error) {
+	if err := waitForMemory(ctx); err != nil {
+		return 0, err
+	}
+	bytes, err := measure.Resident(p.PID())
+	return float64(bytes), err
+}
+
+// waitForMemory waits until memory has settled, or ctx ends.
+func waitForMemory(ctx context.Context) error {
 	select {
-	case <-time.After(settle):
+	case <-time.After(memorySettles):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// fill opens n tunnels, 16 at a time.
-func fill(ctx context.Context, s *peer.Testbed, p *peer.Peer, n int) ([]*load.Tunnel, error) {
+// openTunnels opens n tunnels, 16 at a time, and gets a small page in each. If
+// one fails, it closes the others.
+func openTunnels(ctx context.Context, tb *peer.Testbed, p *peer.Peer, n int) ([]*load.Tunnel, error) {
 	tunnels := make([]*load.Tunnel, n)
 	errs := make([]error, 16)
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for lane := range errs {
-		all.Go(func() {
+		wg.Go(func() {
 			for i := lane; i < n && errs[lane] == nil; i += len(errs) {
-				t, err := newAccess(s, p, i).OpenTunnel(ctx)
+				tunnel, err := newAgent(tb, p, i).OpenTunnel(ctx)
 				if err == nil {
-					tunnels[i] = t
-					stop := context.AfterFunc(ctx, t.Abort)
-					err = t.GetPage()
+					tunnels[i] = tunnel
+					stop := context.AfterFunc(ctx, tunnel.Abort)
+					err = tunnel.GetPage()
 					stop()
 				}
 				if err != nil {
@@ -113,18 +135,18 @@ func fill(ctx context.Context, s *peer.Testbed, p *peer.Peer, n int) ([]*load.Tu
 			}
 		})
 	}
-	all.Wait()
+	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
-		drain(tunnels)
+		closeTunnels(tunnels)
 		return nil, err
 	}
 	return tunnels, nil
 }
 
-func drain(tunnels []*load.Tunnel) {
-	for _, t := range tunnels {
-		if t != nil {
-			t.Close()
+func closeTunnels(tunnels []*load.Tunnel) {
+	for _, tunnel := range tunnels {
+		if tunnel != nil {
+			tunnel.Close()
 		}
 	}
 }

@@ -13,74 +13,79 @@ import (
 	"github.com/byline-proxy/byline/bench/peer"
 )
 
-// Latency is what agents wait for small pages in an open loop at one rate: a
-// figure for each round, so that medians can be shown with their spread.
+// Latency is how long agents wait for small pages in an open loop. Each series
+// has one value per round.
 type Latency struct {
-	Peer   string         `json:"peer"` // with what differs from its defaults
-	Rate   float64        `json:"rate"` // asked for, a second
-	Done   measure.Series `json:"done"` // the rate that was reached
-	P50    measure.Series `json:"p50_us"`
-	P99    measure.Series `json:"p99_us"`
-	P999   measure.Series `json:"p999_us"`
-	CPU    measure.Series `json:"cpu_us"`            // of the proxy for a request
-	Busy   measure.Series `json:"busy"`              // part of its core that the proxy used
-	Groups measure.Series `json:"groups,omitempty"`  // waits for the disk, a second
-	Group  measure.Series `json:"group,omitempty"`   // records that one of them made durable
-	SyncUS measure.Series `json:"sync_us,omitempty"` // how long one of them took
-	Failed string         `json:"failed,omitempty"`
+	Peer            string         `json:"peer"` // name, and what differs from its defaults
+	Rate            float64        `json:"rate"` // requests per second that were due
+	Reached         measure.Series `json:"done"` // requests per second that were done
+	P50             measure.Series `json:"p50_us"`
+	P99             measure.Series `json:"p99_us"`
+	P999            measure.Series `json:"p999_us"`
+	CPU             measure.Series `json:"cpu_us"`            // of the proxy, per request
+	Busy            measure.Series `json:"busy"`              // share of its core that the proxy used
+	GroupsPerSecond measure.Series `json:"groups,omitempty"`  // group commits
+	RecordsPerGroup measure.Series `json:"group,omitempty"`   //
+	SyncUS          measure.Series `json:"sync_us,omitempty"` // mean time of a sync
+	Failed          string         `json:"failed,omitempty"`  // why there are no figures
 }
 
-// InMemory is Byline with its records where no disk is waited for: what the
-// wait for the disk costs is the difference.
+// InMemory names Byline with its records on a file system in memory. The
+// difference to Byline is what waiting for the disk costs.
 const InMemory = peer.Byline + ", records in memory"
 
 const latencyRounds = 5
 
-// LatencySteps is how often Latencies calls progress.
+// LatencySteps is how many times MeasureLatency calls progress.
 const LatencySteps = 3 * latencyRounds
 
-// Latencies measures the tunnel, Byline, and Byline without a disk under its
-// records, one after the other in each round, at the same rate.
-func Latencies(ctx context.Context, s *peer.Testbed, agents int, rate float64, length time.Duration, progress func(string)) []Latency {
-	out := []Latency{{Peer: peer.Tunnel, Rate: rate}, {Peer: peer.Byline, Rate: rate}, {Peer: InMemory, Rate: rate}}
-	peers := make([]*peer.Peer, len(out))
-	for i := range out {
-		p, stop, err := startFor(ctx, s, out[i].Peer)
+// MeasureLatency measures the tunnel, Byline, and Byline with its records in
+// memory, in turn in each round and at the same rate.
+func MeasureLatency(ctx context.Context, tb *peer.Testbed, agents int, rate float64, duration time.Duration, progress func(string)) []Latency {
+	all := []Latency{
+		{Peer: peer.Tunnel, Rate: rate},
+		{Peer: peer.Byline, Rate: rate},
+		{Peer: InMemory, Rate: rate},
+	}
+	peers := make([]*peer.Peer, len(all))
+	for i := range all {
+		p, stop, err := startForLatency(ctx, tb, all[i].Peer)
 		if err != nil {
-			out[i].Failed = err.Error()
+			all[i].Failed = err.Error()
 			continue
 		}
 		defer stop()
 		peers[i] = p
 	}
 	for round := range latencyRounds {
-		for k := range out {
-			i := (k + round) % len(out) // nobody is always first
-			progress(fmt.Sprintf("latency at %.0f a second, %s", rate, out[i].Peer))
-			if out[i].Failed == "" {
-				out[i].add(ctx, s, peers[i], agents, length)
+		for k := range all {
+			i := (k + round) % len(all) // another peer is the first in each round
+			progress(fmt.Sprintf("latency at %.0f a second, %s", rate, all[i].Peer))
+			if all[i].Failed == "" {
+				all[i].measure(ctx, tb, peers[i], agents, duration)
 			}
 		}
 	}
-	return out
+	return all
 }
 
-// startFor starts one of the peers whose latency is measured.
-func startFor(ctx context.Context, s *peer.Testbed, name string) (*peer.Peer, func(), error) {
+// startForLatency starts a peer by its name in the result.
+func startForLatency(ctx context.Context, tb *peer.Testbed, name string) (p *peer.Peer, stop func(), err error) {
 	if name != InMemory {
-		p, err := s.Start(ctx, name)
+		p, err := tb.Start(ctx, name)
 		if err != nil {
 			return nil, nil, err
 		}
 		return p, p.Stop, nil
 	}
+
 	dir, err := os.MkdirTemp("/dev/shm", "byline-bench-")
 	if err != nil {
 		return nil, nil, err
 	}
-	site := *s
-	site.Tuning.Config = map[string]any{"audit": map[string]any{"dir": filepath.Join(dir, "audit")}}
-	p, err := site.Start(ctx, peer.Byline)
+	inMemory := *tb
+	inMemory.Tuning.Config = map[string]any{"audit": map[string]any{"dir": filepath.Join(dir, "audit")}}
+	p, err = inMemory.Start(ctx, peer.Byline)
 	if err != nil {
 		os.RemoveAll(dir)
 		return nil, nil, err
@@ -91,66 +96,63 @@ func startFor(ctx context.Context, s *peer.Testbed, name string) (*peer.Peer, fu
 	}, nil
 }
 
-func (l *Latency) add(ctx context.Context, s *peer.Testbed, p *peer.Peer, agents int, length time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, length+time.Minute)
+// measure adds one round.
+func (l *Latency) measure(ctx context.Context, tb *peer.Testbed, p *peer.Peer, agents int, duration time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, duration+time.Minute)
 	defer cancel()
-	at, err := OpenLoop(ctx, s, p, agents, l.Rate, length)
+	r, err := RunOpenLoop(ctx, tb, p, agents, l.Rate, duration)
 	if err != nil {
 		l.Failed = err.Error()
 		return
 	}
-	l.Done, l.P50, l.P99, l.P999 = append(l.Done, at.Done), append(l.P50, at.P50), append(l.P99, at.P99), append(l.P999, at.P999)
-	l.CPU, l.Busy = append(l.CPU, at.Busy/at.Done*1e6), append(l.Busy, at.Busy)
-	if at.Groups > 0 {
-		l.Groups, l.Group, l.SyncUS = append(l.Groups, at.Groups), append(l.Group, at.Group), append(l.SyncUS, at.SyncUS)
+	l.Reached = append(l.Reached, r.Reached)
+	l.P50 = append(l.P50, r.P50)
+	l.P99 = append(l.P99, r.P99)
+	l.P999 = append(l.P999, r.P999)
+	l.CPU = append(l.CPU, r.Busy/r.Reached*1e6)
+	l.Busy = append(l.Busy, r.Busy)
+	if r.GroupsPerSecond > 0 {
+		l.GroupsPerSecond = append(l.GroupsPerSecond, r.GroupsPerSecond)
+		l.RecordsPerGroup = append(l.RecordsPerGroup, r.RecordsPerGroup)
+		l.SyncUS = append(l.SyncUS, r.SyncUS)
 	}
 }
 
-// Closed loads one running peer with as many small requests as it takes.
-func Closed(ctx context.Context, s *peer.Testbed, p *peer.Peer, agents int, length time.Duration) (Sample, error) {
-	return slice(ctx, s, p, Work{scale: 1e6, amount: 1, agents: agents, warm: max(2, 640/agents), length: length, enter: kept})
+// OpenLoopResult is the result of one open loop.
+type OpenLoopResult struct {
+	Reached         float64 // requests per second that were done
+	P50, P99, P999  float64 // µs
+	Busy            float64 // share of its core that the proxy used
+	GroupsPerSecond float64 // group commits
+	RecordsPerGroup float64
+	SyncUS          float64 // mean time of a sync
 }
 
-// Waited is what one open loop showed.
-type Waited struct {
-	Done           float64 // the rate that was reached, a second
-	P50, P99, P999 float64 // microseconds
-	Busy           float64 // part of its core that the proxy used
-	Groups         float64 // waits for the disk, a second
-	Group          float64 // records that one of them made durable
-	SyncUS         float64 // how long one of them took
-}
-
-// OpenLoop loads one running peer with small requests at a rate.
-func OpenLoop(ctx context.Context, s *peer.Testbed, p *peer.Peer, agents int, rate float64, length time.Duration) (l Waited, err error) {
-	w := Work{agents: agents, enter: kept}
-	_, units, leave, err := enter(ctx, s, p, w)
+// RunOpenLoop loads a running peer with small requests at a rate, in requests per
+// second.
+func RunOpenLoop(ctx context.Context, tb *peer.Testbed, p *peer.Peer, agents int, rate float64, duration time.Duration) (OpenLoopResult, error) {
+	prepared, err := prepareAgents(ctx, tb, p, Workload{agents: agents, prepare: reuseTunnel})
 	if err != nil {
-		return l, err
+		return OpenLoopResult{}, err
 	}
-	defer leave()
-	var from, to reading
-	var before, after peer.Audit
-	r, err := load.OpenLoop{Agents: units, Rate: rate, Duration: length,
-		Begin: func() (err error) {
-			if before, err = p.Audit(); err == nil {
-				from, err = read(s, p)
-			}
-			return err
-		},
-		End: func() (err error) {
-			if to, err = read(s, p); err == nil {
-				after, err = p.Audit()
-			}
-			return err
-		}}.Run(ctx)
+	defer prepared.cleanUp()
+	m := &meter{testbed: tb, peer: p}
+	loop := load.OpenLoop{Agents: prepared.units, Rate: rate, Duration: duration, Begin: m.begin, End: m.end}
+	result, err := loop.Run(ctx)
 	if err != nil {
-		return l, errors.Join(p.Err(), err)
+		return OpenLoopResult{}, errors.Join(p.Err(), err)
 	}
-	recorded := after.Minus(before)
-	wall := r.Elapsed.Seconds()
-	return Waited{Done: float64(r.Units) / wall,
-		P50: micro(r.Latency.Quantile(0.5)), P99: micro(r.Latency.Quantile(0.99)), P999: micro(r.Latency.Quantile(0.999)),
-		Busy:   (to.proxy - from.proxy).Seconds() / wall,
-		Groups: recorded.Groups / wall, Group: recorded.Records / max(1, recorded.Groups), SyncUS: recorded.Sync * 1e6 / max(1, recorded.Groups)}, nil
+
+	seconds := result.Elapsed.Seconds()
+	records := m.records()
+	return OpenLoopResult{
+		Reached:         float64(result.Units) / seconds,
+		P50:             microseconds(result.Latency.Quantile(0.5)),
+		P99:             microseconds(result.Latency.Quantile(0.99)),
+		P999:            microseconds(result.Latency.Quantile(0.999)),
+		Busy:            m.proxyCPU() / seconds,
+		GroupsPerSecond: records.Groups / seconds,
+		RecordsPerGroup: records.Records / max(1, records.Groups),
+		SyncUS:          records.Sync * 1e6 / max(1, records.Groups),
+	}, nil
 }

@@ -4,173 +4,184 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/byline-proxy/byline/bench/load"
 	"github.com/byline-proxy/byline/bench/measure"
-	"github.com/byline-proxy/byline/bench/origin"
 	"github.com/byline-proxy/byline/bench/peer"
 )
 
-// Sample is what one slice showed.
+// Sample is the result of one measurement: one workload through one peer in one
+// round.
 type Sample struct {
-	Round     int     `json:"round"`      // from 0
-	CPU       float64 `json:"cpu"`        // of the proxy, in the work's unit, as measured
-	Yard      float64 `json:"yard"`       // CPU seconds of the fixed job just before
-	Units     int64   `json:"units"`      // done in the slice
-	Rate      float64 `json:"rate"`       // a second, of what the work's unit counts
-	Busy      float64 `json:"busy"`       // part of its core that the proxy used
-	LoadBusy  float64 `json:"load_busy"`  // part of their core that generator and origin used
-	P50       float64 `json:"p50_us"`     // of a unit as its agent saw it, closed loop
-	P99       float64 `json:"p99_us"`     //
-	Resumed   float64 `json:"resumed"`    // part of the agents' handshakes that resumed; new connections only
-	ByAccount int64   `json:"by_account"` // requests that reached the origin with an account's session
-	ByPerson  int64   `json:"by_person"`  // requests that reached it with the person's
+	Round         int     `json:"round"`      // from 0
+	CPU           float64 `json:"cpu"`        // of the proxy, in the workload's unit, not normalized
+	ReferenceTime float64 `json:"yard"`       // CPU seconds of the reference job just before
+	Units         int64   `json:"units"`      // of work
+	Rate          float64 `json:"rate"`       // per second, of what the workload's figure is per
+	Busy          float64 `json:"busy"`       // share of its core that the proxy used
+	LoadBusy      float64 `json:"load_busy"`  // share of their core that generator and origin used
+	P50           float64 `json:"p50_us"`     // of a unit as its agent saw it, in the closed loop
+	P99           float64 `json:"p99_us"`     // likewise
+	Resumed       float64 `json:"resumed"`    // share of the agents' handshakes that resumed a session; only if the workload opens connections
+	ByAccount     int64   `json:"by_account"` // requests that reached the origin with an account's session
+	ByPerson      int64   `json:"by_person"`  // requests that reached the origin with the person's session
 
-	// Records were made durable in the slice, in Groups with one wait for the
-	// disk each, of SyncUS on average. Byline alone has a record.
+	// What Byline recorded meanwhile; other peers record nothing.
 	Records float64 `json:"records,omitempty"`
-	Groups  float64 `json:"groups,omitempty"`
-	SyncUS  float64 `json:"sync_us,omitempty"`
+	Groups  float64 `json:"groups,omitempty"`  // group commits, each with one sync
+	SyncUS  float64 `json:"sync_us,omitempty"` // mean time of a sync
 }
 
-// slice does one work through one peer.
-func slice(ctx context.Context, s *peer.Testbed, p *peer.Peer, w Work) (sample Sample, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*w.length+patience(w.agents))
+// takeSample measures one workload through one peer.
+func takeSample(ctx context.Context, tb *peer.Testbed, p *peer.Peer, w Workload) (Sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*w.duration+preparationTime(w.agents))
 	defer cancel()
-	yard, err := measure.RunReferenceJob(s.Core, measure.ReferenceTurns)
+	reference, err := measure.RunReferenceJob(tb.Core, measure.ReferenceTurns)
 	if err != nil {
-		return sample, err
+		return Sample{}, err
 	}
-	agents, units, leave, err := enter(ctx, s, p, w)
+	agents, err := prepareAgents(ctx, tb, p, w)
 	if err != nil {
-		return sample, err
+		return Sample{}, err
 	}
-	defer leave()
-	var from, to reading
-	var before, after peer.Audit
-	r, err := load.ClosedLoop{Agents: units, WarmUp: w.warm, Duration: w.length, MaxUnits: w.most,
-		Begin: func() (err error) {
-			for _, a := range agents { // no agent is at work now
-				a.Opened, a.Resumed = 0, 0
-			}
-			if before, err = p.Audit(); err == nil { // asked outside of the slice: the answer costs the proxy time
-				from, err = read(s, p)
-			}
-			return err
+	defer agents.cleanUp()
+
+	m := &meter{testbed: tb, peer: p}
+	loop := load.ClosedLoop{
+		Agents:   agents.units,
+		WarmUp:   w.warmUp,
+		Duration: w.duration,
+		MaxUnits: w.maxUnits,
+		Begin: func() error {
+			agents.resetHandshakes()
+			return m.begin()
 		},
-		End: func() (err error) {
-			if to, err = read(s, p); err == nil {
-				after, err = p.Audit()
-			}
-			return err
-		}}.Run(ctx)
+		End: m.end,
+	}
+	result, err := loop.Run(ctx)
 	if err != nil {
-		return sample, errors.Join(p.Err(), err)
+		return Sample{}, errors.Join(p.Err(), err)
 	}
-	seen := to.seen.Minus(from.seen)
-	if err := controlled(p, r.Units, seen); err != nil {
-		return sample, err
+	if err := m.checkSessions(result.Units); err != nil {
+		return Sample{}, err
 	}
-	used, wall := (to.proxy - from.proxy).Seconds(), r.Elapsed.Seconds()
-	recorded := after.Minus(before)
-	return Sample{Records: recorded.Records, Groups: recorded.Groups, SyncUS: recorded.Sync * 1e6 / max(1, recorded.Groups),
-		CPU: used / (float64(r.Units) * w.amount) * w.scale, Yard: yard.Seconds(), Units: r.Units, Rate: float64(r.Units) * w.amount / wall,
-		Busy: used / wall, LoadBusy: (to.load - from.load).Seconds() / wall,
-		P50: micro(r.Latency.Quantile(0.5)), P99: micro(r.Latency.Quantile(0.99)),
-		Resumed: resumed(agents), ByAccount: seen.ByAccount, ByPerson: seen.ByPerson,
+
+	seconds := result.Elapsed.Seconds()
+	amount := float64(result.Units) * w.amount
+	records := m.records()
+	seen := m.after.counts.Minus(m.before.counts)
+	return Sample{
+		CPU:           m.proxyCPU() / amount * w.scale,
+		ReferenceTime: reference.Seconds(),
+		Units:         result.Units,
+		Rate:          amount / seconds,
+		Busy:          m.proxyCPU() / seconds,
+		LoadBusy:      m.loadCPU() / seconds,
+		P50:           microseconds(result.Latency.Quantile(0.5)),
+		P99:           microseconds(result.Latency.Quantile(0.99)),
+		Resumed:       agents.resumedShare(),
+		ByAccount:     seen.ByAccount,
+		ByPerson:      seen.ByPerson,
+		Records:       records.Records,
+		Groups:        records.Groups,
+		SyncUS:        records.Sync * 1e6 / max(1, records.Groups),
 	}, nil
 }
 
-// patience is how long opening tunnels and warming up may take, on a machine
-// that others use too.
-func patience(agents int) time.Duration {
+// RunClosedLoop loads a running peer with as many small requests as it can serve.
+func RunClosedLoop(ctx context.Context, tb *peer.Testbed, p *peer.Peer, agents int, duration time.Duration) (Sample, error) {
+	return takeSample(ctx, tb, p, smallRequests(agents, duration))
+}
+
+// smallRequests returns a workload of small requests in tunnels that stay open.
+func smallRequests(agents int, duration time.Duration) Workload {
+	return Workload{
+		scale:    1e6,
+		amount:   1,
+		agents:   agents,
+		warmUp:   max(2, 640/agents),
+		duration: duration,
+		prepare:  reuseTunnel,
+	}
+}
+
+// preparationTime bounds how long opening tunnels and warming up may take, on a
+// machine that others may use too.
+func preparationTime(agents int) time.Duration {
 	return 30*time.Second + time.Duration(agents)*20*time.Millisecond
 }
 
-func resumed(agents []*load.Agent) float64 {
-	opened, again := int64(0), int64(0)
-	for _, a := range agents {
-		opened, again = opened+a.Opened, again+a.Resumed
-	}
-	return float64(again) / float64(max(1, opened))
+// preparedAgents are agents whose first unit of work is about to begin.
+type preparedAgents struct {
+	agents   []*load.Agent
+	units    []func() error
+	cleanUps []func()
 }
 
-func micro(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-// enter brings all agents of a work to the point where their first unit
-// begins, sixteen at a time.
-func enter(ctx context.Context, s *peer.Testbed, p *peer.Peer, w Work) (agents []*load.Agent, units []func() error, leave func(), err error) {
-	agents, units = make([]*load.Agent, w.agents), make([]func() error, w.agents)
-	leaves := make([]func(), w.agents)
-	leave = func() {
-		for _, l := range leaves {
-			if l != nil {
-				l()
-			}
-		}
+// prepareAgents prepares all agents of a workload, 16 at a time. If one fails, it
+// cleans up after the others.
+func prepareAgents(ctx context.Context, tb *peer.Testbed, p *peer.Peer, w Workload) (*preparedAgents, error) {
+	prepared := &preparedAgents{
+		agents:   make([]*load.Agent, w.agents),
+		units:    make([]func() error, w.agents),
+		cleanUps: make([]func(), w.agents),
 	}
 	errs := make([]error, 16)
-	var all sync.WaitGroup
-	var entered atomic.Int64
+	var ready atomic.Int64
+	var wg sync.WaitGroup
 	for lane := range errs {
-		all.Go(func() {
+		wg.Go(func() {
 			for i := lane; i < w.agents && errs[lane] == nil; i += len(errs) {
-				agents[i] = newAccess(s, p, i)
-				if w.access != nil {
-					w.access(p, agents[i])
+				agent := newAgent(tb, p, i)
+				if w.configure != nil {
+					w.configure(p, agent)
 				}
+				prepared.agents[i] = agent
+
 				var err error
-				if units[i], leaves[i], err = w.enter(ctx, agents[i]); err != nil {
+				prepared.units[i], prepared.cleanUps[i], err = w.prepare(ctx, agent)
+				if err != nil {
 					errs[lane] = fmt.Errorf("agent %d: %w", i+1, err)
 				} else {
-					entered.Add(1)
+					ready.Add(1)
 				}
 			}
 		})
 	}
-	all.Wait()
+	wg.Wait()
+
 	if err := errors.Join(errs...); err != nil {
-		leave()
-		return nil, nil, nil, errors.Join(p.Err(), fmt.Errorf("opening tunnels, %d of %d agents had one: %w", entered.Load(), w.agents, err))
+		prepared.cleanUp()
+		return nil, errors.Join(p.Err(), fmt.Errorf("opening tunnels, %d of %d agents had one: %w", ready.Load(), w.agents, err))
 	}
-	return agents, units, leave, nil
+	return prepared, nil
 }
 
-// reading is every clock at one moment.
-type reading struct {
-	proxy, load time.Duration
-	seen        origin.Counts
-}
-
-func read(s *peer.Testbed, p *peer.Peer) (r reading, err error) {
-	if r.seen, err = s.Origin.Counts(); err != nil {
-		return r, err
-	}
-	for _, pid := range []int{os.Getpid(), s.Origin.PID()} {
-		used, err := measure.ProcessCPU(pid)
-		if err != nil {
-			return r, err
+func (a *preparedAgents) cleanUp() {
+	for _, cleanUp := range a.cleanUps {
+		if cleanUp != nil {
+			cleanUp()
 		}
-		r.load += used
 	}
-	r.proxy, err = measure.ProcessCPU(p.PID())
-	return r, err
 }
 
-// controlled says whether the origin saw what it must behind this peer: an
-// account's session, and never the person's, where the proxy replaces it.
-func controlled(p *peer.Peer, units int64, seen origin.Counts) error {
-	switch {
-	case p.Replaces && seen.ByPerson > 0:
-		return fmt.Errorf("%d requests reached the origin with the person's session", seen.ByPerson)
-	case p.Replaces && seen.ByAccount < units:
-		return fmt.Errorf("only %d of %d requests reached the origin with an account's session", seen.ByAccount, units)
-	case !p.Replaces && seen.ByPerson < units:
-		return fmt.Errorf("only %d of %d requests reached the origin", seen.ByPerson, units)
+// resetHandshakes sets the counts of handshakes to 0. No agent may be at work.
+func (a *preparedAgents) resetHandshakes() {
+	for _, agent := range a.agents {
+		agent.Opened = 0
+		agent.Resumed = 0
 	}
-	return nil
+}
+
+// resumedShare returns the share of the handshakes that resumed a session.
+func (a *preparedAgents) resumedShare() float64 {
+	var opened, resumed int64
+	for _, agent := range a.agents {
+		opened += agent.Opened
+		resumed += agent.Resumed
+	}
+	return float64(resumed) / float64(max(1, opened))
 }

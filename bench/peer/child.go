@@ -1,7 +1,3 @@
-// Package peer starts the proxies that the bench compares, each a process of
-// its own on its own core, so that what it costs can be read from outside. The
-// peers that are not Byline, and the origin, are children of the bench's own
-// binary.
 package peer
 
 import (
@@ -19,130 +15,123 @@ import (
 	"github.com/byline-proxy/byline/bench/origin"
 )
 
-// ChildCommand is the first argument that makes a bench binary a child.
+// ChildCommand is the command of a binary that calls [RunChild].
 const ChildCommand = "child"
 
-// The kinds of children that are proxies.
-const (
-	Tunnel         = "tunnel"          // copies bytes with splice(2)
-	TunnelBuffered = "tunnel-buffered" // copies bytes through buffers of its own
-	Goproxy        = "goproxy"         // stock
-	GoproxyRaised  = "goproxy-raised"  // idle connections raised
-	Fasthttp       = "fasthttp"        // bare interception on fasthttp's server and client
-	Wire           = "wire"            // bare interception on Byline's own wire
-)
-
-// Ready is the line that a child writes when it may be used.
+// Ready is the line that a child process writes when it accepts connections.
 type Ready struct {
 	Addr     string `json:"addr"`
-	AddrH2   string `json:"addr_h2,omitempty"`  // origin only
-	Roots    string `json:"roots,omitempty"`    // PEM of what agents must trust beyond the origin
-	Borrowed string `json:"borrowed,omitempty"` // origin only
+	AddrH2   string `json:"addr_h2,omitempty"`  // only of the origin
+	Roots    string `json:"roots,omitempty"`    // PEM of the root that agents must trust; empty if the child does not intercept
+	Borrowed string `json:"borrowed,omitempty"` // only of the origin
 }
 
-// names maps the hosts that agents ask for to addresses: the bench asks no
-// resolver.
-type names map[string]string
-
-// String and Set make names a flag.Value: host=address, as often as needed.
-func (n names) String() string { return fmt.Sprint(map[string]string(n)) }
-
-func (n names) Set(pair string) error {
-	host, addr, ok := strings.Cut(pair, "=")
-	if !ok {
-		return fmt.Errorf("%q is not host=address", pair)
-	}
-	n[host] = addr
-	return nil
-}
-
-// addr finds the address of an authority, host:port.
-func (n names) addr(authority string) (string, error) {
-	host, _, err := net.SplitHostPort(authority)
-	if err != nil {
-		return "", err
-	}
-	if addr, ok := n[host]; ok {
-		return addr, nil
-	}
-	return "", fmt.Errorf("no address for %q", host)
-}
-
-// RunChild is the main function of a child: its kind, and then flags. It
-// writes one Ready line to out, answers each line "counts" on in with the
-// origin's counts, and returns when in ends, so that no child outlives the bench.
+// RunChild is the main function of a child process. args are the kind of the
+// child and its flags. RunChild writes one [Ready] line to out, answers each line
+// "counts" on in with the counts of the origin, and returns when in ends, so that
+// no child outlives the bench.
 func RunChild(args []string, in io.Reader, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("child: no kind")
+		return errors.New("child: the kind is missing")
 	}
-	to := names{}
+	hosts := hostTable{}
 	flags := flag.NewFlagSet("child", flag.ContinueOnError)
-	flags.Var(to, "to", "host=address")
-	trust := flags.String("trust", "", "PEM file of the origin's authority")
+	flags.Var(hosts, "to", "host=address")
+	trustFile := flags.String("trust", "", "PEM file of the origin's authority")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
 	if err := RaiseFileLimit(); err != nil {
 		return err
 	}
+
 	var ready Ready
-	var seen func() origin.Counts
+	var counts func() origin.Counts
 	var err error
 	switch kind := args[0]; kind {
 	case "origin":
-		o, err := origin.Start()
-		if err != nil {
-			return err
+		o, startErr := origin.Start()
+		if startErr != nil {
+			return startErr
 		}
 		defer o.Close()
-		ready, seen = Ready{Addr: o.Addr, AddrH2: o.AddrH2, Roots: string(o.RootPEM), Borrowed: o.Borrowed}, o.Counts
+		ready = Ready{Addr: o.Addr, AddrH2: o.AddrH2, Roots: string(o.RootPEM), Borrowed: o.Borrowed}
+		counts = o.Counts
 	case Tunnel, TunnelBuffered:
-		ready.Addr, err = serveTunnel(to, kind == TunnelBuffered)
+		ready.Addr, err = serveTunnel(hosts, kind == TunnelBuffered)
 	case Goproxy, GoproxyRaised:
-		ready, err = serveGoproxy(to, *trust, kind == GoproxyRaised)
+		ready, err = serveGoproxy(hosts, *trustFile, kind == GoproxyRaised)
 	case Fasthttp, Wire:
-		ready, err = serveBare(to, *trust, kind)
+		ready, err = serveInterceptor(hosts, *trustFile, kind)
 	default:
-		err = fmt.Errorf("child: no kind %q", kind)
+		err = fmt.Errorf("child: unknown kind %q", kind)
 	}
 	if err != nil {
 		return err
 	}
-	return converse(ready, seen, in, out)
+	return answerQuestions(ready, counts, in, out)
 }
 
-func converse(ready Ready, seen func() origin.Counts, in io.Reader, out io.Writer) error {
+func answerQuestions(ready Ready, counts func() origin.Counts, in io.Reader, out io.Writer) error {
 	answers := json.NewEncoder(out)
 	if err := answers.Encode(ready); err != nil {
 		return err
 	}
-	lines := bufio.NewScanner(in)
-	for lines.Scan() {
-		if lines.Text() == "counts" && seen != nil {
-			if err := answers.Encode(seen()); err != nil {
+	questions := bufio.NewScanner(in)
+	for questions.Scan() {
+		if questions.Text() == "counts" && counts != nil {
+			if err := answers.Encode(counts()); err != nil {
 				return err
 			}
 		}
 	}
-	return lines.Err()
+	return questions.Err()
 }
 
-// RaiseFileLimit lets the process, and what it starts, open as many
-// connections as it may.
+// hostTable maps host names to addresses, so that the bench needs no resolver. It
+// implements [flag.Value]: host=address, any number of times.
+type hostTable map[string]string
+
+func (t hostTable) String() string { return fmt.Sprint(map[string]string(t)) }
+
+func (t hostTable) Set(pair string) error {
+	host, addr, ok := strings.Cut(pair, "=")
+	if !ok {
+		return fmt.Errorf("%q is not host=address", pair)
+	}
+	t[host] = addr
+	return nil
+}
+
+// addressOf returns the address for an authority, host:port.
+func (t hostTable) addressOf(authority string) (string, error) {
+	host, _, err := net.SplitHostPort(authority)
+	if err != nil {
+		return "", err
+	}
+	if addr, ok := t[host]; ok {
+		return addr, nil
+	}
+	return "", fmt.Errorf("no address for %q", host)
+}
+
+// RaiseFileLimit raises the limit on open files of this process, and of those
+// that it starts, as far as it is permitted.
 func RaiseFileLimit() error {
-	var l unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+	const enough = 1 << 17
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("file limit: %w", err)
 	}
-	const enough = 1 << 17
-	if l.Cur >= enough {
+	if limit.Cur >= enough {
 		return nil
 	}
-	if unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: enough, Max: max(enough, l.Max)}) == nil {
-		return nil // root may go beyond the hard limit
+	// Only root may exceed the hard limit; others raise the soft limit to it.
+	if unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: enough, Max: max(enough, limit.Max)}) == nil {
+		return nil
 	}
-	l.Cur = l.Max
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+	limit.Cur = limit.Max
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("file limit: %w", err)
 	}
 	return nil

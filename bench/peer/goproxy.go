@@ -17,29 +17,30 @@ import (
 	"github.com/byline-proxy/byline/bench/origin"
 )
 
-// serveGoproxy is stock goproxy that intercepts everything and changes
-// nothing, as its examples show it. Two things are kinder than its defaults: a
-// P-256 authority instead of the built-in RSA one, and a store so that a leaf
-// is made once per host. Raised, it keeps 256 idle connections per host where
-// net/http keeps two, and speaks h2 towards agents.
-func serveGoproxy(to names, trust string, raised bool) (Ready, error) {
+// serveGoproxy starts goproxy as its examples show it, intercepting everything
+// and changing nothing. Two things are more favorable than its defaults: a P-256
+// authority in place of the built-in RSA one, and a store, so that one leaf per
+// host is made. If raised is true, it keeps 256 idle connections per host, where
+// net/http keeps two, and speaks h2 to agents.
+func serveGoproxy(hosts hostTable, trustFile string, raised bool) (Ready, error) {
 	authority, err := origin.NewAuthority("bench goproxy")
 	if err != nil {
 		return Ready{}, err
 	}
-	pem, err := os.ReadFile(trust)
+	pem, err := os.ReadFile(trustFile)
 	if err != nil {
 		return Ready{}, fmt.Errorf("goproxy: %w", err)
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	p := goproxy.NewProxyHttpServer()
-	p.Logger = log.New(io.Discard, "", 0)
-	p.CertStore = &leaves{made: map[string]*tls.Certificate{}}
-	p.Tr = &http.Transport{
+
+	proxy := goproxy.NewProxyHttpServer()
+	proxy.Logger = log.New(io.Discard, "", 0)
+	proxy.CertStore = &leafStore{leaves: map[string]*tls.Certificate{}}
+	proxy.Tr = &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots},
 		DialContext: func(ctx context.Context, network, authority string) (net.Conn, error) {
-			addr, err := to.addr(authority)
+			addr, err := hosts.addressOf(authority)
 			if err != nil {
 				return nil, err
 			}
@@ -47,38 +48,39 @@ func serveGoproxy(to names, trust string, raised bool) (Ready, error) {
 		},
 	}
 	if raised {
-		p.Tr.MaxIdleConnsPerHost = 256
-		p.AllowHTTP2 = true
+		proxy.Tr.MaxIdleConnsPerHost = 256
+		proxy.AllowHTTP2 = true
 	}
 	ca := &tls.Certificate{Certificate: [][]byte{authority.Cert.Raw}, PrivateKey: authority.Key, Leaf: authority.Cert}
-	mitm := &goproxy.ConnectAction{Action: goproxy.ConnectMitm, TLSConfig: goproxy.TLSConfigFromCA(ca)}
-	p.OnRequest().HandleConnectFunc(func(host string, _ *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
-		return mitm, host
+	intercept := &goproxy.ConnectAction{Action: goproxy.ConnectMitm, TLSConfig: goproxy.TLSConfigFromCA(ca)}
+	proxy.OnRequest().HandleConnectFunc(func(host string, _ *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
+		return intercept, host
 	})
+
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return Ready{}, fmt.Errorf("goproxy: %w", err)
 	}
-	go func() { _ = http.Serve(l, p) }() // ends with the process
+	go func() { _ = http.Serve(l, proxy) }() // ends with the process
 	return Ready{Addr: l.Addr().String(), Roots: string(authority.PEM)}, nil
 }
 
-// leaves is goproxy's certificate store.
-type leaves struct {
-	mu   sync.Mutex
-	made map[string]*tls.Certificate
+// leafStore implements goproxy.CertStorage.
+type leafStore struct {
+	mu     sync.Mutex
+	leaves map[string]*tls.Certificate // by host
 }
 
-// Fetch makes the leaf of a host once.
-func (s *leaves) Fetch(host string, make func() (*tls.Certificate, error)) (*tls.Certificate, error) {
+// Fetch returns the leaf of host, which it makes the first time.
+func (s *leafStore) Fetch(host string, makeLeaf func() (*tls.Certificate, error)) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.made[host]; c != nil {
-		return c, nil
+	if leaf := s.leaves[host]; leaf != nil {
+		return leaf, nil
 	}
-	c, err := make()
+	leaf, err := makeLeaf()
 	if err == nil {
-		s.made[host] = c
+		s.leaves[host] = leaf
 	}
-	return c, err
+	return leaf, err
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/byline-proxy/byline/bench/origin"
 )
 
-// The test binary is its own child, as the bench is.
+// TestMain makes the test binary its own child process, as the bench is.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == ChildCommand {
 		if err := RunChild(os.Args[2:], os.Stdin, os.Stdout); err != nil {
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func site(t *testing.T) *Testbed {
+func newTestbed(t *testing.T) *Testbed {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -41,81 +41,53 @@ func site(t *testing.T) *Testbed {
 	return &Testbed{Exe: exe, Dir: t.TempDir(), Core: -1, Origin: o}
 }
 
-func TestPeersCarryEverything(t *testing.T) {
-	s := site(t)
+// newAgent returns an agent that sends the borrowed session through p.
+func newAgent(tb *Testbed, p *Peer) *load.Agent {
+	return &load.Agent{
+		Proxy:    p.Addr,
+		Host:     origin.HostH1,
+		Roots:    p.Roots,
+		Protocol: "http/1.1",
+		Cookies:  origin.CookieName + "=" + tb.Origin.Ready.Borrowed,
+	}
+}
+
+func countsOf(t *testing.T, o *Origin) origin.Counts {
+	t.Helper()
+	counts, err := o.Counts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counts
+}
+
+func TestChildProxiesCarryPagesAndLargeBodies(t *testing.T) {
+	tb := newTestbed(t)
 	for _, name := range []string{Tunnel, TunnelBuffered, Goproxy, GoproxyRaised, Fasthttp, Wire} {
 		t.Run(name, func(t *testing.T) {
-			p, err := s.Start(t.Context(), name)
+			p, err := tb.Start(t.Context(), name)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer p.Stop()
-			before, err := s.Origin.Counts()
-			if err != nil {
-				t.Fatal(err)
-			}
-			a := &load.Agent{Proxy: p.Addr, Host: origin.HostH1, Roots: p.Roots, Protocol: "http/1.1",
-				Cookies: origin.CookieName + "=" + s.Origin.Ready.Borrowed, Tickets: tls.NewLRUClientSessionCache(1)}
+			before := countsOf(t, tb.Origin)
+			a := newAgent(tb, p)
+			a.Tickets = tls.NewLRUClientSessionCache(1)
 			for i := range 2 {
-				exchangeAll(t, a, p, i)
+				useTunnel(t, a, p, i)
 			}
-			after, err := s.Origin.Counts()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := after.Minus(before); n.ByPerson != 6 || n.ByAccount != 0 {
-				t.Errorf("the origin counted %+v", n)
+			if n := countsOf(t, tb.Origin).Minus(before); n.ByPerson != 6 || n.ByAccount != 0 {
+				t.Errorf("the origin counted %+v, want 6 requests of the person", n)
 			}
 			if used, err := measure.ProcessCPU(p.PID()); err != nil || used == 0 {
-				t.Errorf("CPU time %v, %v", used, err)
+				t.Errorf("the proxy used %v of CPU time (error: %v), want more than 0", used, err)
 			}
 		})
 	}
 }
 
-func TestInstalledProxiesKeepAnAgentsConnection(t *testing.T) {
-	s := site(t)
-	for _, name := range []string{Squid, Mitmproxy} {
-		t.Run(name, func(t *testing.T) {
-			p, err := s.Start(t.Context(), name)
-			if errors.Is(err, ErrMissing) {
-				t.Skip(err)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Stop()
-			before, err := s.Origin.Counts()
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, port, _ := net.SplitHostPort(s.Origin.Ready.Addr)
-			a := &load.Agent{Proxy: p.Addr, Host: origin.HostH1, Port: port, Roots: p.Roots, Protocol: "http/1.1",
-				Cookies: origin.CookieName + "=" + s.Origin.Ready.Borrowed}
-			tunnel, err := a.OpenTunnel(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer tunnel.Close()
-			for i := range 12 {
-				stop := time.AfterFunc(30*time.Second, tunnel.Abort)
-				if err := tunnel.GetPage(); err != nil {
-					t.Fatalf("page %d: %v", i+1, err)
-				}
-				stop.Stop()
-			}
-			after, err := s.Origin.Counts()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := after.Minus(before); n.ByPerson != 12 || n.Handshakes != 1 {
-				t.Errorf("the origin counted %+v", n)
-			}
-		})
-	}
-}
-
-func exchangeAll(t *testing.T, a *load.Agent, p *Peer, i int) {
+// useTunnel opens tunnel number i of an agent and makes one request of each kind.
+func useTunnel(t *testing.T, a *load.Agent, p *Peer, i int) {
 	t.Helper()
 	tunnel, err := a.OpenTunnel(t.Context())
 	if err != nil {
@@ -123,52 +95,102 @@ func exchangeAll(t *testing.T, a *load.Agent, p *Peer, i int) {
 	}
 	defer tunnel.Close()
 	if (tunnel.Issuer != "bench origin") != p.Intercepts {
-		t.Errorf("intercepts: %v; the certificate is from %q", p.Intercepts, tunnel.Issuer)
+		t.Errorf("the certificate was issued by %q, but Intercepts is %v", tunnel.Issuer, p.Intercepts)
 	}
-	perTunnel := p.Name == Goproxy || p.Name == GoproxyRaised // goproxy has one tls.Config a tunnel: it never resumes
-	if tunnel.Resumed != (i == 1 && !perTunnel) {
-		t.Errorf("tunnel %d: resumed %v", i, tunnel.Resumed)
+	// goproxy has one tls.Config per tunnel, so no session is ever resumed.
+	resumes := p.Name != Goproxy && p.Name != GoproxyRaised
+	if want := i == 1 && resumes; tunnel.Resumed != want {
+		t.Errorf("tunnel %d: resumed is %v, want %v", i, tunnel.Resumed, want)
 	}
-	for what, err := range map[string]error{"small": tunnel.GetPage(), "down": tunnel.Download(100_000), "up": tunnel.Upload(100_000)} {
-		if err != nil {
-			t.Errorf("%s: %v", what, err)
-		}
+	if err := tunnel.GetPage(); err != nil {
+		t.Errorf("page: %v", err)
+	}
+	if err := tunnel.Download(100_000); err != nil {
+		t.Errorf("download: %v", err)
+	}
+	if err := tunnel.Upload(100_000); err != nil {
+		t.Errorf("upload: %v", err)
 	}
 }
 
-func TestATunnelToNowhereIsRefused(t *testing.T) {
-	p, err := site(t).Start(t.Context(), Tunnel)
+func TestInstalledProxiesKeepTheConnectionOfAnAgent(t *testing.T) {
+	tb := newTestbed(t)
+	for _, name := range []string{Squid, Mitmproxy} {
+		t.Run(name, func(t *testing.T) {
+			p, err := tb.Start(t.Context(), name)
+			if errors.Is(err, ErrNotInstalled) {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Stop()
+			before := countsOf(t, tb.Origin)
+			a := newAgent(tb, p)
+			_, a.Port, _ = net.SplitHostPort(tb.Origin.Ready.Addr)
+			tunnel, err := a.OpenTunnel(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tunnel.Close()
+			for i := range 12 {
+				timeout := time.AfterFunc(30*time.Second, tunnel.Abort)
+				if err := tunnel.GetPage(); err != nil {
+					t.Fatalf("page %d: %v", i+1, err)
+				}
+				timeout.Stop()
+			}
+			if n := countsOf(t, tb.Origin).Minus(before); n.ByPerson != 12 || n.Handshakes != 1 {
+				t.Errorf("the origin counted %+v, want 12 requests of the person and one handshake", n)
+			}
+		})
+	}
+}
+
+func TestATunnelToAnUnknownHostIsRefused(t *testing.T) {
+	tb := newTestbed(t)
+	p, err := tb.Start(t.Context(), Tunnel)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Stop()
-	_, err = (&load.Agent{Proxy: p.Addr, Host: "elsewhere.test", Protocol: "http/1.1"}).OpenTunnel(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "502") {
-		t.Error(err)
+	a := newAgent(tb, p)
+	a.Host = "elsewhere.test"
+	if _, err := a.OpenTunnel(t.Context()); err == nil || !strings.Contains(err.Error(), "502") {
+		t.Errorf("OpenTunnel returned %v, want status 502", err)
 	}
 }
 
-func TestAPeerThatEndsSaysSo(t *testing.T) {
-	p, err := site(t).Start(t.Context(), Tunnel)
+func TestErrReportsThatAPeerHasEnded(t *testing.T) {
+	p, err := newTestbed(t).Start(t.Context(), Tunnel)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Err(); err != nil {
-		t.Error(err)
+		t.Errorf("Err returned %v while the peer runs", err)
 	}
 	start := time.Now()
 	p.Stop()
 	p.Stop()
-	if p.Err() == nil || time.Since(start) > 5*time.Second {
-		t.Errorf("%v after %v", p.Err(), time.Since(start))
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("two calls of Stop took %v", took)
+	}
+	if p.Err() == nil {
+		t.Error("Err returned nil after the peer has ended")
 	}
 }
 
-func TestAChildRefusesWhatItDoesNotKnow(t *testing.T) {
-	for _, args := range [][]string{nil, {"squid"}, {Tunnel, "-to", "nonsense"}, {Goproxy, "-trust", "/nowhere"}} {
+func TestRunChildRefusesBadArguments(t *testing.T) {
+	for _, args := range [][]string{
+		nil,
+		{"squid"},
+		{Tunnel, "-to", "nonsense"},
+		{Goproxy, "-trust", "/nowhere"},
+	} {
 		var out strings.Builder
-		if err := RunChild(args, strings.NewReader(""), &out); err == nil || out.Len() > 0 {
-			t.Errorf("%q: %v, %q", args, err, out.String())
+		err := RunChild(args, strings.NewReader(""), &out)
+		if err == nil || out.Len() > 0 {
+			t.Errorf("RunChild(%q) returned %v and wrote %q, want an error and no output", args, err, out.String())
 		}
 	}
 }

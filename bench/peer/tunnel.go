@@ -1,39 +1,36 @@
 package peer
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
-	"strings"
-	"time"
 )
 
-// serveTunnel is the base of every ratio: a CONNECT proxy that reads one head,
-// dials, and copies bytes. It looks at nothing, decides nothing, records
-// nothing. Plain, it copies with io.Copy between two TCP connections, which
-// Go does with splice(2), so that the bytes stay in the kernel; buffered, it
-// copies through 32 KiB of its own in each direction.
-func serveTunnel(to names, buffered bool) (string, error) {
+// serveTunnel starts the base of every ratio: a CONNECT proxy that reads one
+// request head, dials, and copies bytes. It inspects nothing, decides nothing and
+// records nothing. Unbuffered, it copies with io.Copy between two TCP
+// connections, which uses splice(2), so that the bytes stay in the kernel.
+// Buffered, it copies through 32 KiB per direction.
+func serveTunnel(hosts hostTable, buffered bool) (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("tunnel: %w", err)
 	}
 	go func() { // ends with the process
 		for {
-			c, err := l.Accept()
+			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go carry(c.(*net.TCPConn), to, buffered)
+			go carryTunnel(conn.(*net.TCPConn), hosts, buffered)
 		}
 	}()
 	return l.Addr().String(), nil
 }
 
-func carry(agent *net.TCPConn, to names, buffered bool) {
+func carryTunnel(agent *net.TCPConn, hosts hostTable, buffered bool) {
 	defer agent.Close()
-	upstream, err := open(agent, to)
+	upstream, err := dialForAgent(agent, hosts)
 	if err != nil {
 		fmt.Fprintf(agent, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 		return
@@ -42,50 +39,39 @@ func carry(agent *net.TCPConn, to names, buffered bool) {
 	if _, err := io.WriteString(agent, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
 		return
 	}
-	up := make(chan struct{})
+
+	uploaded := make(chan struct{})
 	go func() {
-		defer close(up)
-		copyAll(upstream, agent, buffered)
+		defer close(uploaded)
+		copyDirection(upstream, agent, buffered)
 	}()
-	copyAll(agent, upstream, buffered)
-	<-up
+	copyDirection(agent, upstream, buffered)
+	<-uploaded
 }
 
-// open reads the CONNECT head. The agent says nothing more before the answer,
-// so the small reader holds back no byte of the tunnel.
-func open(agent *net.TCPConn, to names) (*net.TCPConn, error) {
-	if err := agent.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		return nil, err
-	}
-	in := bufio.NewReaderSize(agent, 1024)
-	line, err := in.ReadString('\n')
+// dialForAgent reads the CONNECT request of an agent and dials what it asks for.
+func dialForAgent(agent *net.TCPConn, hosts hostTable) (*net.TCPConn, error) {
+	authority, err := readConnect(agent)
 	if err != nil {
 		return nil, err
 	}
-	for more := line; strings.TrimSpace(more) != ""; {
-		if more, err = in.ReadString('\n'); err != nil {
-			return nil, err
-		}
-	}
-	authority, _, ok := strings.Cut(strings.TrimPrefix(line, "CONNECT "), " ")
-	if !ok {
-		return nil, fmt.Errorf("request line %q", line)
-	}
-	addr, err := to.addr(authority)
+	addr, err := hosts.addressOf(authority)
 	if err != nil {
 		return nil, err
 	}
-	c, err := net.Dial("tcp", addr)
+	upstream, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	return c.(*net.TCPConn), agent.SetReadDeadline(time.Time{})
+	return upstream.(*net.TCPConn), nil
 }
 
-// copyAll copies one direction to its end and passes the end on.
-func copyAll(dst, src *net.TCPConn, buffered bool) {
+// copyDirection copies one direction until it ends, and then ends it towards dst.
+// If copying fails, it closes both connections.
+func copyDirection(dst, src *net.TCPConn, buffered bool) {
 	var err error
 	if buffered {
+		// The wrappers hide the methods that would use splice(2).
 		_, err = io.CopyBuffer(struct{ io.Writer }{dst}, struct{ io.Reader }{src}, make([]byte, 32<<10))
 	} else {
 		_, err = io.Copy(dst, src)
@@ -95,5 +81,5 @@ func copyAll(dst, src *net.TCPConn, buffered bool) {
 		src.Close()
 		return
 	}
-	_ = dst.CloseWrite() // fails when the other side is gone, which is the same to us
+	_ = dst.CloseWrite() // fails if the other side has closed the connection
 }

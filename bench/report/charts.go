@@ -8,76 +8,87 @@ import (
 	"github.com/byline-proxy/byline/bench/peer"
 )
 
-// PlotDir is where the pictures lie, beside the page.
-const PlotDir = "plots"
+// ChartDir is the directory of the charts, next to the page.
+const ChartDir = "plots"
 
-// Plots are the pictures that the page shows, by file name.
-func (r *Run) Plots() map[string]string {
-	p := &page{Run: r, yard: r.Outcome.Yard()}
-	all := map[string]string{}
-	for _, w := range r.Outcome.Works {
-		all[w.Key+".svg"] = p.bars(w)
+// maxRatioDrawn is the highest ratio in a chart. One proxy that is a hundred times
+// slower would shrink all other bars to dots.
+const maxRatioDrawn = 12
+
+// Charts returns the charts that the page shows, as SVG by file name.
+func (r *Run) Charts() map[string]string {
+	p := newPage(r)
+	charts := map[string]string{}
+	for _, w := range r.Outcome.Workloads {
+		charts[w.Key+".svg"] = p.workloadChart(w)
 	}
 	if len(r.Outcome.Idle) > 0 {
-		all["idle.svg"] = p.idleBars()
+		charts["idle.svg"] = p.idleChart()
 	}
 	if len(r.Outcome.Latency) > 0 {
-		all["latency.svg"] = p.latencyPlot()
+		charts["latency.svg"] = p.latencyChart()
 	}
-	for i, c := range r.Outcome.Growth {
-		all[growthFile(i)] = growthPlot(c)
+	for i, curve := range r.Outcome.Growth {
+		charts[growthFile(i)] = growthChart(curve)
 	}
-	return all
+	return charts
 }
 
 func growthFile(i int) string { return fmt.Sprintf("growth-%d.svg", i+1) }
 
-func (p *page) picture(title, file string) { p.printf("![%s](%s/%s)\n\n", title, PlotDir, file) }
-
-func (p *page) bars(w compare.Work) string {
+func (p *page) workloadChart(w compare.Workload) string {
 	var bars []Bar
 	for _, name := range p.Outcome.Peers {
-		s := p.ratio(w.Key, name)
-		if len(s) > 0 {
-			bars = append(bars, Bar{Name: name, Value: s.Median(), Low: slices.Min(s), High: slices.Max(s), Mark: name == peer.Byline})
+		ratios := p.ratios(w.Key, name)
+		if len(ratios) == 0 || ratios.Median() > maxRatioDrawn {
+			continue
 		}
+		bars = append(bars, Bar{
+			Name:      name,
+			Value:     ratios.Median(),
+			Low:       slices.Min(ratios),
+			High:      slices.Max(ratios),
+			Highlight: name == peer.Byline,
+		})
 	}
-	// one peer that is a hundred times slower would make all others dots
-	shown := bars[:0]
-	for _, b := range bars {
-		if b.Value <= 12 {
-			shown = append(shown, b)
-		}
-	}
-	return Bars(w.Title, "× the tunnel of the same round; beyond 12 not drawn", shown, w.Budget)
+	return BarChart(w.Title, fmt.Sprintf("× the tunnel of the same round; beyond %d not drawn", maxRatioDrawn), bars, w.Budget)
 }
 
-func (p *page) idleBars() string {
+func (p *page) idleChart() string {
 	var bars []Bar
 	for _, i := range p.Outcome.Idle {
 		if i.Failed == "" {
-			bars = append(bars, Bar{Name: fmt.Sprintf("%s, %d", i.Peer, i.Tunnels), Value: i.Each / 1e3, Mark: i.Peer == peer.Byline})
+			bars = append(bars, Bar{
+				Name:      fmt.Sprintf("%s, %d", i.Peer, i.Tunnels),
+				Value:     i.BytesEach / 1e3,
+				Highlight: i.Peer == peer.Byline,
+			})
 		}
 	}
-	return Bars("Resident memory of an idle tunnel", "KB", bars, idleBudget)
+	return BarChart("Resident memory of an idle tunnel", "KB", bars, idleBudget)
 }
 
-func (p *page) latencyPlot() string {
-	var lines []Line
+func (p *page) latencyChart() string {
+	chart := LineChart{Title: "Latency at half of Byline's capacity, open loop", X: "percentile", Y: "ms"}
 	for _, l := range p.Outcome.Latency {
 		if l.Failed == "" {
-			lines = append(lines, Line{l.Peer, []float64{50, 99, 99.9}, []float64{l.P50.Median() / 1e3, l.P99.Median() / 1e3, l.P999.Median() / 1e3}})
+			chart.Lines = append(chart.Lines, Line{
+				Name: l.Peer,
+				X:    []float64{50, 99, 99.9},
+				Y:    []float64{l.P50.Median() / 1e3, l.P99.Median() / 1e3, l.P999.Median() / 1e3},
+			})
 		}
 	}
-	return Plot{Title: "Latency at half of Byline's capacity, open loop", X: "percentile", Y: "ms", Lines: lines}.SVG()
+	return chart.SVG()
 }
 
-func growthPlot(c compare.Curve) string {
-	l := Line{Name: "byline"}
-	for _, pt := range c.Points {
-		if pt.Failed == "" {
-			l.X, l.Y = append(l.X, float64(pt.Size)), append(l.Y, pt.CPU.Median())
+func growthChart(curve compare.Curve) string {
+	line := Line{Name: "byline"}
+	for _, point := range curve.Points {
+		if point.Failed == "" {
+			line.X = append(line.X, float64(point.Size))
+			line.Y = append(line.Y, point.CPU.Median())
 		}
 	}
-	return Plot{Title: "Cost of a small request", X: c.What, Y: "µs of CPU", LogX: true, Lines: []Line{l}}.SVG()
+	return LineChart{Title: "Cost of a small request", X: curve.What, Y: "µs of CPU", LogX: true, Lines: []Line{line}}.SVG()
 }

@@ -9,73 +9,78 @@ import (
 	"github.com/byline-proxy/byline/bench/peer"
 )
 
-// knob is one setting and the values that are tried beside its default.
-type knob struct {
+// setting is one setting and the values that are tried besides its default.
+type setting struct {
 	name   string
 	why    string // what it does, for the file that is written
 	values []value
 }
 
-// value is one of them: variables of the environment, or a key of byline.yaml.
+// value is one value of a setting: environment variables, or a key of
+// byline.yaml.
 type value struct {
 	text string
 	env  []string
-	path string // section.key; empty for env
+	key  string // section.key; empty if env is set
 	to   any
 }
 
-func (v value) apply(s *peer.Testbed) {
-	s.Tuning.Env = append(s.Tuning.Env, v.env...)
-	if v.path != "" {
-		put(s.Tuning.Config, v.path, v.to)
+// apply sets the value in a testbed.
+func (v value) apply(tb *peer.Testbed) {
+	tb.Tuning.Env = append(tb.Tuning.Env, v.env...)
+	if v.key != "" {
+		setKey(tb.Tuning.Config, v.key, v.to)
 	}
 }
 
-func put(config map[string]any, path string, to any) {
+// setKey sets section.key in config.
+func setKey(config map[string]any, path string, to any) {
 	section, key, _ := strings.Cut(path, ".")
-	inner, ok := config[section].(map[string]any)
+	keys, ok := config[section].(map[string]any)
 	if !ok {
-		inner = map[string]any{}
-		config[section] = inner
+		keys = map[string]any{}
+		config[section] = keys
 	}
-	inner[key] = to
+	keys[key] = to
 }
 
-// knobsFor is what matters, in the order in which it is tried.
-func knobsFor(cores int) []knob {
-	processors := knob{name: "GOMAXPROCS", why: "processors that the proxy uses; the system's number is the default"}
+// settingsFor returns the settings that matter, in the order in which they are
+// tried.
+func settingsFor(cores int) []setting {
+	processors := setting{name: "GOMAXPROCS", why: "number of cores that the proxy uses; the default is the number that the machine has"}
 	for n := 1; n < cores; n *= 2 {
 		processors.values = append(processors.values, value{text: fmt.Sprint(n), env: []string{fmt.Sprintf("GOMAXPROCS=%d", n)}})
 	}
-	gc := knob{name: "GOGC, GOMEMLIMIT", why: "how much garbage may gather before it is collected: memory for processor time"}
+	garbage := setting{name: "GOGC, GOMEMLIMIT", why: "how much garbage may accumulate before it is collected: more saves CPU time and costs memory"}
 	for _, env := range [][]string{{"GOGC=50"}, {"GOGC=200"}, {"GOGC=400"}, {"GOGC=off", "GOMEMLIMIT=512MiB"}} {
-		gc.values = append(gc.values, value{text: strings.Join(env, " "), env: env})
+		garbage.values = append(garbage.values, value{text: strings.Join(env, " "), env: env})
 	}
-	key := func(path, why string, values ...any) knob {
-		k := knob{name: path, why: why}
+	key := func(path, why string, values ...any) setting {
+		s := setting{name: path, why: why}
 		for _, v := range values {
-			k.values = append(k.values, value{text: fmt.Sprint(v), path: path, to: v})
+			s.values = append(s.values, value{text: fmt.Sprint(v), key: path, to: v})
 		}
-		return k
+		return s
 	}
-	return []knob{
+	return []setting{
 		processors,
-		gc,
-		key("audit.commit_every", "least time between two waits for the disk while several requests wait: larger groups for latency", "50us", "1ms", "3ms"),
-		key("wire.max_conns", "connections of one lease to one application: fewer are warmer, too few make requests wait", 8, 64),
-		key("wire.keep_body", "answers up to so many bytes are read whole, which frees their connection at once", 4096, 262144),
-		key("audit.segment_bytes", "size of a segment of the record: larger ones are begun less often and opened more slowly", 16<<20, 256<<20),
+		garbage,
+		key("audit.commit_every", "least time between two syncs while several requests wait: longer makes groups larger and adds latency", "50us", "1ms", "3ms"),
+		key("wire.max_conns", "connections of one lease to one application: few stay in use, too few make requests wait", 8, 64),
+		key("wire.keep_body", "responses up to this size in bytes are read completely, which frees their connection at once", 4096, 262144),
+		key("audit.segment_bytes", "size of a segment of the record: large ones are started less often and take longer to open", 16<<20, 256<<20),
 	}
 }
 
-// chosen is what was kept: for the environment and for byline.yaml.
-func (s *search) chosen() (env []string, config map[string]any) {
+// keptSettings returns what was kept, as environment variables and as sections of
+// byline.yaml.
+func (s *search) keptSettings() (env []string, config map[string]any) {
 	config = map[string]any{}
-	for _, name := range slices.Sorted(maps.Keys(s.set)) {
-		v := s.set[name]
+	for _, name := range slices.Sorted(maps.Keys(s.kept)) {
+		v := s.kept[name]
 		env = append(env, v.env...)
-		if v.path != "" {
-			put(config, v.path, v.to)
+		if v.key != "" {
+			setKey(config, v.key, v.to)
 		}
 	}
 	return env, config

@@ -1,25 +1,17 @@
-// Command bench measures what Byline costs beside a tunnel that only copies
-// bytes and beside other proxies, on this machine, in one run, and writes
+// Command bench measures what Byline costs, compared with a tunnel that only
+// copies bytes and with other proxies, on this machine and in one run. It writes
 // bench/RESULTS.md. Run it in the root of the repository.
 package main
 
 import (
 	"context"
-	"debug/buildinfo"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/byline-proxy/byline/bench/compare"
 	"github.com/byline-proxy/byline/bench/measure"
@@ -27,20 +19,24 @@ import (
 	"github.com/byline-proxy/byline/bench/report"
 )
 
+// shortenAfter is the time after which the rest of a run is shortened, so that it
+// is over within ten minutes.
+const shortenAfter = 8*time.Minute + 15*time.Second
+
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == peer.ChildCommand {
 		exit(peer.RunChild(os.Args[2:], os.Stdin, os.Stdout))
 	}
-	s, err := parse(os.Args[1:], os.Stderr)
+	s, err := parseFlags(os.Args[1:], os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return
 	}
 	if err != nil {
-		os.Exit(2) // the flag package has said why
+		os.Exit(2) // parseFlags has reported the error
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	exit(bench(ctx, s))
+	exit(run(ctx, s))
 }
 
 func exit(err error) {
@@ -51,185 +47,95 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// hurry is when a run begins to save time, to be over within ten minutes.
-const hurry = 8*time.Minute + 15*time.Second
-
-// bench runs everything and writes the results, also when it was cut short.
-func bench(ctx context.Context, s *settings) error {
-	ctx, cancel := context.WithTimeout(ctx, s.atMost)
+// run measures everything and writes the results. If it is interrupted, it writes
+// what was measured until then.
+func run(ctx context.Context, s *settings) error {
+	ctx, cancel := context.WithTimeout(ctx, s.maxTime)
 	defer cancel()
 	began := time.Now()
-	s.options.Hurry = began.Add(hurry)
-	run := &report.Run{When: began, Command: s.command, Setup: s.setup}
-	dir, err := s.workplace(ctx)
+	s.options.ShortenAfter = began.Add(shortenAfter)
+	r := &report.Run{When: began, Command: s.command, Setup: s.setup}
+
+	dir, err := s.createWorkDir()
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if s.has(peer.Byline) {
-		run.Build = built(s.byline)
+	if s.measures(peer.Byline) {
+		if err := s.buildByline(ctx, dir); err != nil {
+			return err
+		}
+		r.Build = describeBuild(s.byline)
 	}
-	if run.Machine, err = measure.ThisMachine(dir); err != nil {
+	r.Machine, err = measure.ThisMachine(dir)
+	if err != nil {
 		return err
 	}
-	if err := settle(s.setup.LoadCore); err != nil {
+	if err := peer.RaiseFileLimit(); err != nil {
 		return err
 	}
+	if err := measure.PinProcess(s.setup.LoadCore); err != nil {
+		return err
+	}
+
 	exe, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	o, err := peer.StartOrigin(ctx, s.setup.LoadCore, exe)
+	origin, err := peer.StartOrigin(ctx, s.setup.LoadCore, exe)
 	if err != nil {
 		return err
 	}
-	defer o.Stop()
-	site := &peer.Testbed{Exe: exe, BylineExe: s.byline, Dir: dir, Core: s.setup.ProxyCore, Tasks: s.setup.Tasks, Origin: o}
-	run.Outcome, err = compare.Run(ctx, site, s.options, progress(compare.Steps(s.options)))
+	defer origin.Stop()
+	testbed := &peer.Testbed{
+		Exe:       exe,
+		BylineExe: s.byline,
+		Dir:       dir,
+		Core:      s.setup.ProxyCore,
+		Tasks:     s.setup.Tasks,
+		Origin:    origin,
+	}
+	r.Outcome, err = compare.Run(ctx, testbed, s.options, newProgress(compare.Steps(s.options)))
 	fmt.Fprintln(os.Stderr)
-	if run.Outcome == nil || len(run.Outcome.Rows) == 0 || len(run.Outcome.Rows[0].Samples) == 0 {
+	if r.Outcome == nil || len(r.Outcome.Rows) == 0 || len(r.Outcome.Rows[0].Samples) == 0 {
 		return err // nothing was measured
 	}
-	run.Took = time.Since(began)
+	r.Took = time.Since(began)
 	if err != nil {
-		run.Outcome.Notes = append(run.Outcome.Notes, "The run was cut short: "+err.Error())
+		r.Outcome.Notes = append(r.Outcome.Notes, "The run was interrupted: "+err.Error())
 	}
-	return errors.Join(err, save(run, s), failures(run.Outcome))
+	return errors.Join(err, save(r, s), failures(r.Outcome))
 }
 
-// progress draws a bar on a terminal; elsewhere each step is a line.
-func progress(steps int) func(what string) {
-	if !term.IsTerminal(int(os.Stderr.Fd())) {
-		n := 0
-		return func(what string) {
-			n++
-			fmt.Fprintf(os.Stderr, "%d/%d %s\n", n, steps, what)
-		}
-	}
-	bar := progressbar.NewOptions(steps, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetWidth(20),
-		progressbar.OptionShowCount(), progressbar.OptionFullWidth())
-	begun := -1
-	return func(what string) { // called before each step: what was begun before it is done
-		begun++
-		bar.Describe(fmt.Sprintf("%-36s", what))
-		_ = bar.Set(begun) // a bar that cannot be drawn is no reason to stop
-	}
-}
-
-// settle keeps the bench itself on the generator's core.
-func settle(core int) error {
-	if err := peer.RaiseFileLimit(); err != nil {
-		return err
-	}
-	return measure.PinProcess(core)
-}
-
-// byProfile is what make build optimises by, too; make pgo writes it.
-const byProfile = "bench/byline.pgo"
-
-// built says how a binary was made.
-func built(exe string) string {
-	found, err := buildinfo.ReadFile(exe)
-	if err != nil {
-		return "unknown"
-	}
-	how := found.GoVersion
-	for _, s := range found.Settings {
-		if s.Key == "-pgo" || s.Key == "CGO_ENABLED" {
-			how += ", " + s.Key + "=" + filepath.Base(s.Value)
-		}
-	}
-	return how
-}
-
-// workplace makes the folder that peers write in, and Byline's binary unless
-// one was named.
-func (s *settings) workplace(ctx context.Context) (string, error) {
-	if err := os.MkdirAll(s.out, 0o755); err != nil {
-		return "", err
-	}
-	dir, err := os.MkdirTemp(s.out, "run-")
-	if err != nil {
-		return "", err
-	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return "", err
-	}
-	if s.byline != "" || !s.has(peer.Byline) {
-		return dir, nil
-	}
-	s.byline = filepath.Join(dir, "byline")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-pgo="+byProfile, "-o", s.byline, "./cmd/byline")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		os.RemoveAll(dir)
-		return "", fmt.Errorf("building byline: %w\n%s\nhint: run it in the root of the repository, or name a binary with --byline", err, out)
-	}
-	return dir, nil
-}
-
-// save writes the page and everything it was written from.
-func save(run *report.Run, s *settings) error {
-	all, err := json.MarshalIndent(run, "", " ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(s.out, "results.json"), append(all, '\n'), 0o644); err != nil {
-		return err
-	}
-	var page strings.Builder
-	if err := run.Write(&page); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(s.results), 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(s.results, []byte(page.String()), 0o644); err != nil {
-		return err
-	}
-	pictures := filepath.Join(filepath.Dir(s.results), report.PlotDir)
-	if err := os.MkdirAll(pictures, 0o755); err != nil {
-		return err
-	}
-	for name, svg := range run.Plots() {
-		if err := os.WriteFile(filepath.Join(pictures, name), []byte(svg), 0o644); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintln(os.Stderr, "written:", s.results)
-	return nil
-}
-
-// failures is what went wrong in single works with Byline or with the base of
-// every ratio. What another peer fails at stands on the page.
-func failures(o *compare.Outcome) error {
+// failures returns what failed with Byline, and with the tunnel, which is the
+// base of every ratio. What failed with other peers is only on the page.
+func failures(out *compare.Outcome) error {
 	var errs []error
-	ours := func(name string) bool { return name == peer.Byline || name == peer.Tunnel }
-	for _, r := range o.Rows {
-		if r.Failed != "" && ours(r.Peer) {
-			errs = append(errs, fmt.Errorf("%s through %s: %s", r.Work, r.Peer, r.Failed))
+	report := func(failed, format string, args ...any) {
+		if failed != "" {
+			errs = append(errs, fmt.Errorf(format+": %s", append(args, failed)...))
 		}
 	}
-	for _, s := range o.Streams {
-		if s.Failed != "" {
-			errs = append(errs, fmt.Errorf("%d bytes %s: %s", s.Bytes, s.Way, s.Failed))
+	isOurs := func(name string) bool { return name == peer.Byline || name == peer.Tunnel }
+	for _, r := range out.Rows {
+		if isOurs(r.Peer) {
+			report(r.Failed, "%s through %s", r.Workload, r.Peer)
 		}
 	}
-	for _, i := range o.Idle {
-		if i.Failed != "" && ours(i.Peer) {
-			errs = append(errs, fmt.Errorf("%d idle tunnels through %s: %s", i.Tunnels, i.Peer, i.Failed))
+	for _, b := range out.LargeBodies {
+		report(b.Failed, "%d bytes %s", b.Bytes, b.Direction)
+	}
+	for _, i := range out.Idle {
+		if isOurs(i.Peer) {
+			report(i.Failed, "%d idle tunnels through %s", i.Tunnels, i.Peer)
 		}
 	}
-	for _, l := range o.Latency {
-		if l.Failed != "" {
-			errs = append(errs, fmt.Errorf("latency of %s: %s", l.Peer, l.Failed))
-		}
+	for _, l := range out.Latency {
+		report(l.Failed, "latency of %s", l.Peer)
 	}
-	for _, c := range o.Growth {
-		for _, p := range c.Points {
-			if p.Failed != "" {
-				errs = append(errs, fmt.Errorf("%d %s: %s", p.Size, c.What, p.Failed))
-			}
+	for _, curve := range out.Growth {
+		for _, p := range curve.Points {
+			report(p.Failed, "%d %s", p.Size, curve.What)
 		}
 	}
 	return errors.Join(errs...)
