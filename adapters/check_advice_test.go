@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAdvise(t *testing.T) {
+func TestAdviceOnWhatIsAllowedAndSeldomMeant(t *testing.T) {
 	text := "name: a\nhosts: [a.example]\ninterim: {reason: r, owner: o, review_by: 2027-06-30}\n" + `upstream: {url: "http://10.0.0.7"}
 cookies: {pass: ["*"]}
 login:
@@ -32,7 +32,7 @@ actions:
 	}
 }
 
-func TestAdviseHasNoneForWhatShips(t *testing.T) {
+func TestNoAdviceOnWhatShips(t *testing.T) {
 	var own []Source
 	for _, src := range LibrarySources() {
 		name := strings.TrimSuffix(strings.TrimPrefix(src.Name, "library/"), ".yaml")

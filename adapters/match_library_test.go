@@ -1,14 +1,13 @@
 package adapters
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 )
 
 const formType = "application/x-www-form-urlencoded"
 
-func TestI7ClassifyLibrary(t *testing.T) {
+func TestI7TheLibraryNamesRequests(t *testing.T) {
 	cases := []struct{ adapter, method, path, query, ctype, body, want string }{
 		{"mediawiki", "GET", "/index.php", "title=Sandbox", "", "", "page.read page/Sandbox"},
 		{"mediawiki", "GET", "/index.php", "action=view&title=Caf%C3%A9", "", "", "page.read page/Café"},
@@ -74,38 +73,6 @@ func TestI7ClassifyLibrary(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s %s %s?%s %s: got %q, want %q", c.adapter, c.method, c.path, c.query, c.body, got, c.want)
-		}
-	}
-}
-
-func FuzzClassify(f *testing.F) {
-	a := loadChild(f, "wordpress")
-	f.Add("/wp%2dlogin.php", "a=b", "log=x", formType)
-	f.Add("/WP-login.php/", "", "", "")
-	f.Fuzz(func(t *testing.T, path, query, body, ctype string) {
-		act, why := a.Classify(Query{Method: "POST", Path: path, RawQuery: query, ContentType: ctype, Body: []byte(body)})
-		decoded, clear := decodePath(path)
-		if why == nil && clear && strings.EqualFold(strings.TrimSuffix(decoded, "/"), "/wp-login.php") && !act.Login {
-			t.Fatalf("%q is the login path but was classified %q", path, act.Name)
-		}
-	})
-}
-
-func BenchmarkClassify200(b *testing.B) {
-	var y strings.Builder
-	y.WriteString("name: b\n" + strings.Replace(hostsAndInterim, "HOST", "b.example", 1) + "login: {kind: basic}\nactions:\n")
-	for i := range 200 {
-		fmt.Fprintf(&y, "  - {name: a%d, match: {method: GET, path: \"/part%d/{id}\", query: {action: [view, \"\"]}}, resource: \"r/{id}\"}\n", i, i)
-	}
-	set, err := Load([]Source{{Name: "b.yaml", Text: []byte(y.String())}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	a := set.ByName("b")
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, why := a.Classify(Query{Method: "GET", Path: "/part150/7", RawQuery: "action=view&x=1"}); why != nil {
-			b.Fatal(why.Lines(true))
 		}
 	}
 }

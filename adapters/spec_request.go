@@ -17,8 +17,8 @@ type CookieSpec struct {
 	// is long enough to be a secret is masked; name cookies here if some hold plain words.
 	Mask []string `yaml:"mask" json:"mask,omitempty" def:"every held cookie of 8 bytes and more" eg:"[\"*_session\"]"`
 
-	// Person lists held cookies whose value begins with the name of the person who is logged in, up to a
-	// |. The name is put on record next to the fingerprint of a borrowed session.
+	// Person lists held cookies whose value begins with the name of the person who is logged in, up to the
+	// first |. The name is put on record next to the fingerprint of a borrowed session.
 	Person []string `yaml:"person" json:"person,omitempty" eg:"[\"*UserName\"]"`
 }
 
@@ -56,8 +56,8 @@ type QuerySpec struct {
 // PathSpec says how the application reads paths. It changes what actions are matched on, never what is
 // sent.
 type PathSpec struct {
-	// Fold says that the application ignores the case of paths, as most on Windows do. Actions are then
-	// matched on the path in lower case, and variables bind it in lower case.
+	// Fold says that the application ignores the case of paths, as most applications on Windows do. Actions
+	// are then matched on the path in lower case, and variables bind it in lower case.
 	Fold bool `yaml:"fold" json:"fold,omitempty" eg:"true"`
 
 	// Rewrite lists paths in which the application finds a parameter. The first that fits is read as the
