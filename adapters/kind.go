@@ -3,7 +3,6 @@ package adapters
 import (
 	"maps"
 	"slices"
-	"strings"
 )
 
 // Kind is how an account's secret becomes a session. A kind is one file, kind_NAME.go, which registers it; nothing
@@ -38,15 +37,6 @@ func registerKind(k loginKind) {
 }
 
 func kindNames() []string { return slices.Sorted(maps.Keys(kinds)) }
-
-// kindSummaries lists the kinds for the reference: basic (RFC 7617), …
-func kindSummaries() string {
-	var all []string
-	for _, name := range kindNames() {
-		all = append(all, name+" ("+kinds[name].summary+")")
-	}
-	return strings.Join(all, ", ")
-}
 
 // kindsWithMembers are the names of the kinds for which login.json may be given.
 func kindsWithMembers() (names []string) {

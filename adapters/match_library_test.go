@@ -1,7 +1,6 @@
 package adapters
 
 import (
-	"strings"
 	"testing"
 )
 
@@ -60,17 +59,8 @@ func TestI7TheLibraryNamesRequests(t *testing.T) {
 	}
 	for _, c := range cases {
 		a := loadChild(t, c.adapter)
-		act, why := a.Classify(Query{Method: c.method, Path: c.path, RawQuery: c.query, ContentType: c.ctype, Body: []byte(c.body)})
-		got := strings.TrimSpace(act.Name + " " + act.Resource)
-		if act.Privileged {
-			got += " !"
-		}
-		if act.Login {
-			got = "login"
-		}
-		if why != nil {
-			got = "refused"
-		}
+		q := Query{Method: c.method, Path: c.path, RawQuery: c.query, ContentType: c.ctype, Body: []byte(c.body)}
+		got := verdictOf(a, q)
 		if got != c.want {
 			t.Errorf("%s %s %s?%s %s: got %q, want %q", c.adapter, c.method, c.path, c.query, c.body, got, c.want)
 		}

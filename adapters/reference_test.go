@@ -276,3 +276,12 @@ func commentsOf(t *testing.T) map[string]string {
 	out["LoginSpec.Kind"] = strings.TrimSuffix(out["LoginSpec.Kind"], ".") + ": " + kindSummaries() + "."
 	return out
 }
+
+// kindSummaries lists the kinds for the reference: basic (RFC 7617), …
+func kindSummaries() string {
+	var all []string
+	for _, name := range kindNames() {
+		all = append(all, name+" ("+kinds[name].summary+")")
+	}
+	return strings.Join(all, ", ")
+}
