@@ -32,7 +32,7 @@ func accept(t *testing.T, w http.ResponseWriter, r *http.Request) *websocket.Con
 func (w *wires) dial(path string) (*websocket.Conn, *http.Response, error) {
 	way := w.agent.Transport
 	if w.from == "h2" {
-		way = websockettest.Connector{Secured: func() net.Conn { return w.secured() }}
+		way = websockettest.ExtendedConnect{Dial: func() net.Conn { return w.secured() }}
 	}
 	c, resp, err := websockettest.Dial("https://example.com"+path, way, http.Header{"Cookie": {"sid=" + canaryHuman}, "X-Api-Key": {canaryHuman}})
 	if c != nil {

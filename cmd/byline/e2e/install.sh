@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs what the end-to-end tests need: Debian packages, and playwright-core
-# and an S3 server in a cache folder ($BYLINE_E2E_CACHE, else ~/.cache/byline-e2e). Says and does
-# nothing when all is there.
+# Installs what the end-to-end tests need: Debian packages, and in a cache folder
+# playwright-core and an S3 server. The cache is $BYLINE_E2E_CACHE, or else
+# byline-e2e in the user's cache folder. If everything is installed, the script
+# does nothing and prints nothing.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -12,7 +13,7 @@ redis-server rsyslog rsyslog-gnutls dokuwiki"
 
 die() { echo "install.sh: $*" >&2; exit 1; }
 
-command -v dpkg-query >/dev/null || die "this is not Debian: install these yourself:" $packages npm
+command -v dpkg-query >/dev/null || die "this system is not Debian: install these yourself:" $packages npm
 
 missing=""
 for p in $packages; do
@@ -21,23 +22,27 @@ for p in $packages; do
 	*) missing="$missing $p" ;;
 	esac
 done
-# Other builds of nodejs bring npm along and refuse Debian's package.
+# Node.js from another source includes npm and conflicts with Debian's npm.
 command -v npm >/dev/null || missing="$missing npm"
 
 if [ -n "$missing" ]; then
-	[ "$(id -u)" = 0 ] || die "missing:$missing
+	[ "$(id -u)" = 0 ] || die "missing packages:$missing
 hint: run as root: $here/install.sh"
 	echo "install.sh: installing$missing" >&2
+
 	log=$(mktemp)
 	trap 'rm -f "$log"' EXIT
 	export DEBIAN_FRONTEND=noninteractive
 	{ apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1 || {
 		tail -n 15 "$log" >&2
-		die "apt-get failed; is this machine offline? missing:$missing"
+		die "apt-get failed; is this machine offline? missing packages:$missing"
 	}
 fi
 
 cache=${BYLINE_E2E_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/byline-e2e}
+
+# playwright-core drives Chromium. The file .installed names the lock file that
+# the modules were installed from.
 lock=$(sha256sum "$here/browser/package-lock.json" | cut -c1-16)
 browser=$cache/browser
 if [ "$(cat "$browser/.installed" 2>/dev/null || :)" != "$lock" ]; then
@@ -48,10 +53,10 @@ if [ "$(cat "$browser/.installed" 2>/dev/null || :)" != "$lock" ]; then
 	echo "$lock" >"$browser/.installed"
 fi
 
-# A real S3 server with object lock, for the sink that needs one.
+# versitygw is an S3 server with object lock, for the test of the S3 sink.
 s3=v1.8.0
 if [ "$(cat "$cache/bin/.versitygw" 2>/dev/null || :)" != "$s3" ]; then
-	echo "install.sh: building versitygw $s3, once" >&2
+	echo "install.sh: building versitygw $s3 (once)" >&2
 	mkdir -p "$cache/bin"
 	(cd / && GOFLAGS=-mod=mod GOBIN=$cache/bin go install "github.com/versity/versitygw/cmd/versitygw@$s3" >/dev/null 2>&1) ||
 		die "go install of versitygw failed; is this machine offline?"

@@ -1,11 +1,12 @@
-// Opens an application as a person would, changes something by its own forms,
-// and looks at it. Prints one JSON object.
+// Opens an application in Chromium as a person would, changes something by its
+// forms, and looks at the result. Prints one JSON object, see browserReport in
+// clients_browser_test.go.
 const { chromium } = require('playwright-core');
 const { APP, BASE: base, TITLE: title, TEXT: text, COOKIES: cookies, SHOTS: shots, HTTPS_PROXY, BYLINE_BROWSER_HOME: HOME, BROWSER: executablePath } = process.env;
 
-// work is what is done at each application. It returns what the last page
-// shows, and whom it takes the browser's owner for.
-const work = {
+// scenarios has the steps for each application. Each returns the user that the
+// first and the last page show as logged in, and the text of the last page.
+const scenarios = {
   async mediawiki(page, shot) {
     await page.goto(`${base}/index.php?title=Main_Page`, { waitUntil: 'networkidle' });
     await shot('main-page');
@@ -45,7 +46,9 @@ const work = {
     await page.goto(`${base}/`, { waitUntil: 'networkidle' });
     return { user, shown: await page.textContent('#wp-admin-bar-my-account .display-name'), body: await page.textContent('body') };
   },
-  async gitea(page, shot) { // whose scripts may not have been built: its form then shows the answer for them
+  // If Gitea's scripts were not built, submitting the form shows the JSON that
+  // they would have processed.
+  async gitea(page, shot) {
     await page.goto(`${base}/issues`, { waitUntil: 'load' });
     await shot('issues');
     const user = await page.textContent('#navbar strong');
@@ -53,20 +56,23 @@ const work = {
     await page.fill('#issue_title', title);
     await page.fill('#new-issue textarea[name=content]', text);
     await shot('new-issue');
-    const [made] = await Promise.all([page.waitForResponse((r) => r.request().method() === 'POST' && r.url().endsWith('/issues/new')),
-      page.click('#new-issue button.primary:not([type=button])')]);
-    await page.goto(base + (await made.json()).redirect, { waitUntil: 'load' });
+    const [created] = await Promise.all([
+      page.waitForResponse((r) => r.request().method() === 'POST' && r.url().endsWith('/issues/new')),
+      page.click('#new-issue button.primary:not([type=button])'),
+    ]);
+    await page.goto(base + (await created.json()).redirect, { waitUntil: 'load' });
     return { user, shown: await page.textContent('#navbar strong'), body: await page.textContent('body') };
   },
 };
 
 async function main() {
-  const at = new URL(HTTPS_PROXY);
+  const proxy = new URL(HTTPS_PROXY);
   const browser = await chromium.launch({
     executablePath,
-    proxy: { server: at.origin, username: decodeURIComponent(at.username), password: decodeURIComponent(at.password) },
+    proxy: { server: proxy.origin, username: decodeURIComponent(proxy.username), password: decodeURIComponent(proxy.password) },
     env: { ...process.env, HOME },
-    // What a browser asks of its maker in the background is not turned off.
+    // Keep the requests that Chromium sends to its maker in the background, which
+    // Playwright turns off by default: the test checks that they are refused.
     ignoreDefaultArgs: ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-client-side-phishing-detection',
       '--disable-default-apps', '--no-service-autorun'],
   });
@@ -74,27 +80,27 @@ async function main() {
   await context.addCookies(JSON.parse(cookies).map(({ name, value }) => ({ name, value, url: base })));
   const page = await context.newPage();
   page.setDefaultTimeout(90000);
-  const said = { failed: [], wrong: [] };
+  const report = { failed: [], wrong: [] };
   page.on('response', (r) => {
-    if (r.status() >= 400) said.failed.push(`${r.status()} ${r.request().method()} ${r.url()} ${(r.request().postData() || '').slice(0, 300)}`);
+    if (r.status() >= 400) report.failed.push(`${r.status()} ${r.request().method()} ${r.url()} ${(r.request().postData() || '').slice(0, 300)}`);
   });
   page.on('requestfailed', (r) => {
-    const why = r.failure().errorText;
-    if (why !== 'net::ERR_ABORTED') said.failed.push(`${why} ${r.url()}`); // the browser itself drops what a page that it leaves was waiting for
+    const reason = r.failure().errorText;
+    if (reason !== 'net::ERR_ABORTED') report.failed.push(`${reason} ${r.url()}`); // Chromium aborts the requests of a page that it leaves
   });
-  page.on('pageerror', (e) => said.wrong.push(String(e)));
+  page.on('pageerror', (e) => report.wrong.push(String(e)));
   const shot = (name) => page.screenshot({ path: `${shots}/chromium-${APP}-${name}.png` });
   try {
-    Object.assign(said, await work[APP](page, shot));
+    Object.assign(report, await scenarios[APP](page, shot));
     await shot('done');
   } catch (e) {
     await shot('stuck');
-    throw new Error(`${e} at ${page.url()} ${said.failed.join('\n')}`);
+    throw new Error(`${e} at ${page.url()} ${report.failed.join('\n')}`);
   }
-  said.protocols = await page.evaluate(() => [...new Set(performance.getEntries().filter((e) => e.nextHopProtocol).map((e) => e.nextHopProtocol))]);
-  said.cookies = await context.cookies();
+  report.protocols = await page.evaluate(() => [...new Set(performance.getEntries().filter((e) => e.nextHopProtocol).map((e) => e.nextHopProtocol))]);
+  report.cookies = await context.cookies();
   await browser.close();
-  console.log(JSON.stringify(said));
+  console.log(JSON.stringify(report));
 }
 
 main().catch((e) => { console.error(e); process.exit(1); });

@@ -1,12 +1,14 @@
+// Edits a page of MediaWiki with fetch. Prints the result and the protocol.
 const { BASE: base, TITLE: title, TEXT: text, COOKIE: cookie } = process.env;
 
-async function ask(path, form) {
-  const answer = await fetch(base + path, { method: form ? 'POST' : 'GET', body: form && new URLSearchParams(form), headers: { cookie } });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-  return answer;
+async function request(path, form) {
+  const response = await fetch(base + path, { method: form ? 'POST' : 'GET', body: form && new URLSearchParams(form), headers: { cookie } });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return response;
 }
 
-await (await ask('/index.php?title=Main_Page')).text();
-const token = (await (await ask('/api.php?action=query&meta=tokens&format=json')).json()).query.tokens.csrftoken;
-const answer = await (await ask('/api.php', { action: 'edit', title, text, summary: text, token, format: 'json' })).json();
-console.log(answer.edit.result, 'HTTP/1.1');
+await (await request('/index.php?title=Main_Page')).text();
+const tokens = await (await request('/api.php?action=query&meta=tokens&format=json')).json();
+const token = tokens.query.tokens.csrftoken;
+const result = await (await request('/api.php', { action: 'edit', title, text, summary: text, token, format: 'json' })).json();
+console.log(result.edit.result, 'HTTP/1.1');

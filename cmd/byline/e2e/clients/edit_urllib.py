@@ -1,3 +1,4 @@
+# Edits a page of MediaWiki with urllib. Prints the result and the protocol.
 import json
 import os
 import urllib.parse
@@ -6,14 +7,14 @@ import urllib.request
 base, title, text = os.environ["BASE"], os.environ["TITLE"], os.environ["TEXT"]
 
 
-def ask(path, form=None):
+def fetch(path, form=None):
     body = urllib.parse.urlencode(form).encode() if form else None
     request = urllib.request.Request(base + path, body, {"Cookie": os.environ["COOKIE"]})
-    with urllib.request.urlopen(request) as answer:
-        return answer.read()
+    with urllib.request.urlopen(request) as response:
+        return response.read()
 
 
-ask("/index.php?title=Main_Page")
-token = json.loads(ask("/api.php?action=query&meta=tokens&format=json"))["query"]["tokens"]["csrftoken"]
-answer = json.loads(ask("/api.php", {"action": "edit", "title": title, "text": text, "summary": text, "token": token, "format": "json"}))
-print(answer["edit"]["result"], "HTTP/1.1")
+fetch("/index.php?title=Main_Page")
+token = json.loads(fetch("/api.php?action=query&meta=tokens&format=json"))["query"]["tokens"]["csrftoken"]
+form = {"action": "edit", "title": title, "text": text, "summary": text, "token": token, "format": "json"}
+print(json.loads(fetch("/api.php", form))["edit"]["result"], "HTTP/1.1")

@@ -16,34 +16,43 @@ import (
 	pb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 )
 
-// TestGRPC is about the one cell in which gRPC exists.
+// TestGRPC runs in the only cell in which gRPC is possible.
 func TestGRPC(t *testing.T) {
-	m := open(t, "", 2)
-	m.keeps(promise{name: "calls and streams with their trailers, until the task ends", from: "h2", to: "h2", test: speaksGRPC})
+	m := startMatrix(t, "", 2)
+	m.run(matrixTest{name: "calls and streams with trailers, until the task ends", from: "h2", to: "h2", run: testGRPC})
 }
 
-// talker is a service of the kind that the library tests itself with.
-type talker struct {
+// grpcServer implements a part of the service by which grpc-go tests itself.
+type grpcServer struct {
 	pb.UnimplementedTestServiceServer
-	session chan string // of the request that is being answered
+	session chan string // session cookie of the UnaryCall that is served
 }
 
-func payload(n int) *pb.Payload { return &pb.Payload{Body: make([]byte, n)} }
+// grpcService is the package and name of the service. It is also the first
+// element of its paths.
+const grpcService = "grpc.testing.TestService"
 
-func (s talker) UnaryCall(ctx context.Context, r *pb.SimpleRequest) (*pb.SimpleResponse, error) {
+func newPayload(size int) *pb.Payload { return &pb.Payload{Body: make([]byte, size)} }
+
+// UnaryCall answers with a payload and the caller's x-name, or with the status
+// that the request asks for. Trailers and the status message contain the
+// session.
+func (s grpcServer) UnaryCall(ctx context.Context, r *pb.SimpleRequest) (*pb.SimpleResponse, error) {
 	session := <-s.session
 	_ = grpc.SetTrailer(ctx, metadata.Pairs("x-sum", "42", "x-echo", session))
 	if code := r.GetResponseStatus().GetCode(); code != 0 {
 		return nil, status.Error(codes.Code(code), "no: "+session)
 	}
 	in, _ := metadata.FromIncomingContext(ctx)
-	return &pb.SimpleResponse{Payload: payload(int(r.GetResponseSize())), Username: strings.Join(in.Get("x-name"), ",")}, nil
+	return &pb.SimpleResponse{Payload: newPayload(int(r.GetResponseSize())), Username: strings.Join(in.Get("x-name"), ",")}, nil
 }
 
-// FullDuplexCall answers each message before the next comes.
-func (s talker) FullDuplexCall(stream pb.TestService_FullDuplexCallServer) error {
+// FullDuplexCall sends each message back before it reads the next.
+func (s grpcServer) FullDuplexCall(stream pb.TestService_FullDuplexCallServer) error {
 	for {
 		in, err := stream.Recv()
 		if err == io.EOF {
@@ -59,105 +68,115 @@ func (s talker) FullDuplexCall(stream pb.TestService_FullDuplexCallServer) error
 	}
 }
 
-// StreamingOutputCall says something and then waits for ever.
-func (s talker) StreamingOutputCall(_ *pb.StreamingOutputCallRequest, stream pb.TestService_StreamingOutputCallServer) error {
-	if err := stream.Send(&pb.StreamingOutputCallResponse{Payload: payload(1)}); err != nil {
+// StreamingOutputCall sends one message and then waits until it is canceled.
+func (s grpcServer) StreamingOutputCall(_ *pb.StreamingOutputCallRequest, stream pb.TestService_StreamingOutputCallServer) error {
+	if err := stream.Send(&pb.StreamingOutputCallResponse{Payload: newPayload(1)}); err != nil {
 		return err
 	}
 	<-stream.Context().Done()
 	return stream.Context().Err()
 }
 
-// service is the package and name by which the library calls talker.
-const service = "grpc.testing.TestService"
+func testGRPC(c *cell) {
+	c = c.withOwnTask()
+	c.root = grpcService
+	c.expectCode("/StreamingOutputCall", "task_ended")
 
-func speaksGRPC(c *cell) {
-	c = c.alone()
-	c.root = service
-	c.ends("/StreamingOutputCall", "task_ended")
-	s := talker{session: make(chan string, 1)}
+	service := grpcServer{session: make(chan string, 1)}
 	server := grpc.NewServer()
-	pb.RegisterTestServiceServer(server, s)
+	pb.RegisterTestServiceServer(server, service)
 	c.t.Cleanup(server.Stop)
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
 		if te := r.Header.Get("Te"); te != "trailers" {
-			c.t.Errorf("TE is %q: some servers take that for an agent that knows no trailers", te)
+			c.t.Errorf("%s arrived with TE %q, want trailers: some servers demand it", r.URL.Path, te)
 		}
-		if r.URL.Path == "/"+service+"/UnaryCall" {
-			s.session <- sessionOf(r)
+		if r.URL.Path == "/"+grpcService+"/UnaryCall" {
+			service.session <- sessionOf(r)
 		}
 		server.ServeHTTP(w, r)
 	})
-	conn, err := grpc.NewClient("passthrough:///"+c.host, grpc.WithTransportCredentials(credentials.NewTLS(c.tls())),
-		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return c.tunnel(), nil }))
+
+	conn, err := grpc.NewClient("passthrough:///"+c.host,
+		grpc.WithTransportCredentials(credentials.NewTLS(c.tlsConfig())),
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return c.openTunnel(), nil }))
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(func() { conn.Close() })
-	ctx := metadata.AppendToOutgoingContext(given(c.t), "cookie", "sid="+c.lent.Value, "x-api-key", c.lent.Value, "x-name", "agent")
+	ctx := metadata.AppendToOutgoingContext(timeoutContext(c.t),
+		"cookie", "sid="+c.borrowed.Value, "x-api-key", c.borrowed.Value, "x-name", "agent")
 	client := pb.NewTestServiceClient(conn)
-	c.calls(ctx, client)
-	c.talks(ctx, client)
-	c.waits(ctx, client)
+	c.checkUnaryCalls(ctx, client)
+	c.checkDuplexCall(ctx, client)
+	c.checkStreamEndsWithTask(ctx, client)
 }
 
-func (c *cell) calls(ctx context.Context, client pb.TestServiceClient) {
-	var behind metadata.MD
-	got, err := client.UnaryCall(ctx, &pb.SimpleRequest{Payload: payload(100 << 10), ResponseSize: 200 << 10}, grpc.Trailer(&behind))
-	if err != nil || len(got.GetPayload().GetBody()) != 200<<10 || got.GetUsername() != "agent" || fmt.Sprint(behind["x-sum"]) != "[42]" {
-		c.t.Errorf("unary: %v, %d bytes, trailer %v", err, len(got.GetPayload().GetBody()), behind)
+// checkUnaryCalls checks payloads, metadata and trailers, and that the session
+// is masked in trailers and in a status message.
+func (c *cell) checkUnaryCalls(ctx context.Context, client pb.TestServiceClient) {
+	const responseSize = 200 << 10
+	var trailer metadata.MD
+	got, err := client.UnaryCall(ctx, &pb.SimpleRequest{Payload: newPayload(100 << 10), ResponseSize: responseSize}, grpc.Trailer(&trailer))
+	if err != nil || len(got.GetPayload().GetBody()) != responseSize || got.GetUsername() != "agent" {
+		c.t.Errorf("UnaryCall: %d bytes for %q, error %v; want %d bytes for \"agent\"", len(got.GetPayload().GetBody()), got.GetUsername(), err, responseSize)
 	}
-	length := len("Cnry-") + 26
-	stars := masked(fmt.Sprintf("%*s", length, ""))
-	if fmt.Sprint(behind["x-echo"]) != "["+stars+"]" {
-		c.t.Errorf("I1: the session comes back in a trailer: %v", behind["x-echo"])
+	if sum := trailer["x-sum"]; fmt.Sprint(sum) != "[42]" {
+		c.t.Errorf("UnaryCall: trailer x-sum is %q, want 42", sum)
 	}
+	masked := mask(testenv.NewSecret()) // all secrets have the same length
+	if echo := trailer["x-echo"]; fmt.Sprint(echo) != "["+masked+"]" {
+		c.t.Errorf("I1: UnaryCall: trailer x-echo is %q, want the session masked", echo)
+	}
+
 	_, err = client.UnaryCall(ctx, &pb.SimpleRequest{ResponseStatus: &pb.EchoStatus{Code: int32(codes.FailedPrecondition)}})
-	if s := status.Convert(err); s.Code() != codes.FailedPrecondition || s.Message() != "no: "+stars {
-		c.t.Errorf("I1: an error arrives as %v", err)
+	if s := status.Convert(err); s.Code() != codes.FailedPrecondition || s.Message() != "no: "+masked {
+		c.t.Errorf("I1: UnaryCall that fails: error %v, want FailedPrecondition with the session masked", err)
 	}
 }
 
-func (c *cell) talks(ctx context.Context, client pb.TestServiceClient) {
-	talk, err := client.FullDuplexCall(ctx)
+func (c *cell) checkDuplexCall(ctx context.Context, client pb.TestServiceClient) {
+	stream, err := client.FullDuplexCall(ctx)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	for n := range 5 {
-		if err := talk.Send(&pb.StreamingOutputCallRequest{Payload: payload(n * 10000)}); err != nil {
+		size := n * 10000
+		if err := stream.Send(&pb.StreamingOutputCallRequest{Payload: newPayload(size)}); err != nil {
 			c.t.Fatal(err)
 		}
-		if back, err := talk.Recv(); err != nil || len(back.GetPayload().GetBody()) != n*10000 {
-			c.t.Fatalf("message %d: %v", n, err)
+		got, err := stream.Recv()
+		if err != nil || len(got.GetPayload().GetBody()) != size {
+			c.t.Fatalf("FullDuplexCall: message %d came back with %d bytes, error %v; want %d bytes", n, len(got.GetPayload().GetBody()), err, size)
 		}
 	}
-	_ = talk.CloseSend()
-	if _, err := talk.Recv(); err != io.EOF || fmt.Sprint(talk.Trailer()["x-sum"]) != "[end]" {
-		c.t.Errorf("the end: %v, trailer %v", err, talk.Trailer())
+	_ = stream.CloseSend()
+	if _, err := stream.Recv(); err != io.EOF || fmt.Sprint(stream.Trailer()["x-sum"]) != "[end]" {
+		c.t.Errorf("FullDuplexCall: ended with %v, trailer %v; want EOF and x-sum end", err, stream.Trailer())
 	}
 }
 
-// waits for a stream that only the end of the task ends.
-func (c *cell) waits(ctx context.Context, client pb.TestServiceClient) {
-	wait, err := client.StreamingOutputCall(ctx, &pb.StreamingOutputCallRequest{})
+// checkStreamEndsWithTask ends the task while a stream is open.
+func (c *cell) checkStreamEndsWithTask(ctx context.Context, client pb.TestServiceClient) {
+	stream, err := client.StreamingOutputCall(ctx, &pb.StreamingOutputCallRequest{})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if _, err := wait.Recv(); err != nil {
-		c.t.Errorf("the stream's first message: %v", err)
+	if _, err := stream.Recv(); err != nil {
+		c.t.Errorf("StreamingOutputCall: receive the first message: %v", err)
 	}
-	over := make(chan error, 1)
+
+	ended := make(chan error, 1)
 	go func() {
-		_, err := wait.Recv()
-		over <- err
+		_, err := stream.Recv()
+		ended <- err
 	}()
 	c.EndTask(c.task)
 	select {
-	case err := <-over:
+	case err := <-ended:
 		if err == nil || err == io.EOF {
-			c.t.Errorf("the stream ends as if it were whole: %v", err)
+			c.t.Errorf("StreamingOutputCall: ended with %v, want an error", err)
 		}
 	case <-time.After(time.Second):
-		c.t.Error("I6: the stream goes on for a second after its task")
+		c.t.Error("I6: StreamingOutputCall: the stream went on for a second after its task")
 	}
 }

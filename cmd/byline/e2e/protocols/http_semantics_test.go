@@ -14,59 +14,70 @@ import (
 	"time"
 )
 
-func TestMessages(t *testing.T) {
-	m := open(t, "", 1)
-	m.keeps(
-		promise{name: "100 Continue is the application's to say", test: continues},
-		promise{name: "103 Early Hints come ahead, without secrets", test: earlyHints},
-		promise{name: "trailers go both ways under the rules of headers", test: trailers},
-		promise{name: "HEAD, 204, 304 and nothing at all have no body", test: bodiless},
-		promise{name: "ranges of what is no text pass with their ETag", test: ranges},
-		promise{name: "text comes readable and masked, the rest as it is coded", test: codings},
+func TestHTTPSemantics(t *testing.T) {
+	m := startMatrix(t, "", 1)
+	m.run(
+		matrixTest{name: "100 Continue comes from the application", run: testContinue},
+		matrixTest{name: "103 Early Hints come before the answer, with secrets masked", run: testEarlyHints},
+		matrixTest{name: "trailers pass both ways by the rules of header fields", run: testTrailers},
+		matrixTest{name: "HEAD, 204, 304 and an empty answer have no body", run: testAnswersWithoutBody},
+		matrixTest{name: "ranges pass with their ETag unless they are of a text", run: testRanges},
+		matrixTest{name: "texts are decoded and masked, other types pass as they are", run: testContentCodings},
 	)
 }
 
-// noted is a body that knows whether it was asked for.
-type noted struct {
+// readTracker is a body that remembers whether it was read.
+type readTracker struct {
 	io.Reader
-	read bool
+	wasRead bool
 }
 
-func (n *noted) Read(p []byte) (int, error) { n.read = true; return n.Reader.Read(p) }
+func (r *readTracker) Read(p []byte) (int, error) {
+	r.wasRead = true
+	return r.Reader.Read(p)
+}
 
-func continues(c *cell) {
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/no") {
+// testContinue sends a request with Expect: 100-continue to a handler that reads
+// the body and to one that does not.
+func testContinue(c *cell) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/unwanted") {
 			w.WriteHeader(http.StatusExpectationFailed)
 			return
 		}
-		b, _ := io.ReadAll(r.Body) // says 100 Continue
-		fmt.Fprintf(w, "took %d", len(b))
+		body, _ := io.ReadAll(r.Body) // sends 100 Continue
+		fmt.Fprintf(w, "read %d", len(body))
 	})
+
 	for _, k := range []struct {
 		path, want string
 		status     int
-		wanted     bool
-	}{{"/yes", "took 9", 200, true}, {"/no", "", 417, false}} {
-		body, asked := &noted{Reader: strings.NewReader("the body!")}, false
-		r := c.request("PUT", k.path, body)
+		wanted     bool // the application reads the body
+	}{
+		{"/wanted", "read 9", 200, true},
+		{"/unwanted", "", 417, false},
+	} {
+		body := &readTracker{Reader: strings.NewReader("the body!")}
+		continued := false
+		r := c.newRequest("PUT", k.path, body)
 		r.ContentLength = 9
 		r.Header.Set("Expect", "100-continue")
-		trace := &httptrace.ClientTrace{Got100Continue: func() { asked = true }}
-		a := c.do(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
-		b, err := io.ReadAll(a.Body)
-		if err != nil || a.StatusCode != k.status || string(b) != k.want {
-			c.t.Errorf("%s: %d %q %v", k.path, a.StatusCode, b, err)
+		trace := &httptrace.ClientTrace{Got100Continue: func() { continued = true }}
+		resp := c.send(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+
+		got, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != k.status || string(got) != k.want {
+			c.t.Errorf("PUT %s: got status %d, body %q, error %v; want %d, %q", k.path, resp.StatusCode, got, err, k.status, k.want)
 		}
-		if asked != k.wanted || body.read != k.wanted {
-			c.t.Errorf("%s: the agent was told to go on: %v, its body left it: %v; the application wanted it: %v", k.path, asked, body.read, k.wanted)
+		if continued != k.wanted || body.wasRead != k.wanted {
+			c.t.Errorf("PUT %s: the agent got 100 Continue: %v, and sent its body: %v; want %v for both", k.path, continued, body.wasRead, k.wanted)
 		}
 	}
 }
 
-func earlyHints(c *cell) {
+func testEarlyHints(c *cell) {
 	var session string
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
 		session = sessionOf(r)
 		h := w.Header()
 		h.Set("Link", "</style.css>; rel=preload")
@@ -76,102 +87,116 @@ func earlyHints(c *cell) {
 		clear(h)
 		fmt.Fprint(w, "done")
 	})
-	var got []string
-	r := c.request("GET", "/page", nil)
+
+	var interim []string
+	r := c.newRequest("GET", "/page", nil)
 	trace := &httptrace.ClientTrace{Got1xxResponse: func(status int, h textproto.MIMEHeader) error {
-		got = append(got, fmt.Sprint(status, h["Link"], h["X-Echo"], h["Set-Cookie"]))
+		interim = append(interim, fmt.Sprint(status, h["Link"], h["X-Echo"], h["Set-Cookie"]))
 		return nil
 	}}
-	a := c.do(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
-	if b, err := io.ReadAll(a.Body); err != nil || string(b) != "done" || a.Header.Get("Link") != "" {
-		c.t.Errorf("%q %v %v", b, err, a.Header)
+	resp := c.send(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "done" || resp.Header.Get("Link") != "" {
+		c.t.Errorf("got body %q, error %v, header %v; want \"done\" and no Link", body, err, resp.Header)
 	}
-	if want := []string{"103 [</style.css>; rel=preload] [" + masked(session) + "] []"}; !slices.Equal(got, want) {
-		c.t.Errorf("I1: interim answers %q, want %q", got, want)
+	if want := []string{"103 [</style.css>; rel=preload] [" + mask(session) + "] []"}; !slices.Equal(interim, want) {
+		c.t.Errorf("I1: got interim answers %q, want %q", interim, want)
 	}
 }
 
-func trailers(c *cell) {
+// testTrailers sends trailers of which one is a borrowed credential. The answer
+// has trailers of which one is the session, and one that names what arrived.
+func testTrailers(c *cell) {
 	var session string
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
 		session = sessionOf(r)
 		w.Header().Set("Trailer", "X-Sum, X-Echo, X-Saw")
-		b, _ := io.ReadAll(r.Body)
-		_, _ = w.Write(b)
+		body, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(body)
 		flush(w)
 		w.Header().Set("X-Sum", "42")
 		w.Header().Set("X-Echo", session)
 		w.Header().Set("X-Saw", fmt.Sprint(r.Trailer["X-Check"], r.Trailer["X-Api-Key"], r.Header["Te"]))
 	})
-	r := c.request("POST", "/page", io.NopCloser(strings.NewReader("hello")))
-	r.ContentLength, r.Trailer = -1, http.Header{"X-Check": {"sum"}, "X-Api-Key": {c.lent.Value}}
+
+	r := c.newRequest("POST", "/page", io.NopCloser(strings.NewReader("hello")))
+	r.ContentLength = -1
+	r.Trailer = http.Header{"X-Check": {"sum"}, "X-Api-Key": {c.borrowed.Value}}
 	r.Header.Set("Te", "trailers")
-	a := c.do(r)
-	if b, err := io.ReadAll(a.Body); err != nil || string(b) != "hello" {
-		c.t.Fatalf("%q %v", b, err)
+	resp := c.send(r)
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "hello" {
+		c.t.Fatalf("got body %q, error %v; want \"hello\"", body, err)
 	}
-	for name, want := range map[string]string{"X-Sum": "42", "X-Echo": masked(session), "X-Saw": "[sum] [] [trailers]"} {
-		if got := a.Trailer.Get(name); got != want {
-			c.t.Errorf("%s behind the body is %q, want %q", name, got, want)
+	for name, want := range map[string]string{"X-Sum": "42", "X-Echo": mask(session), "X-Saw": "[sum] [] [trailers]"} {
+		if got := resp.Trailer.Get(name); got != want {
+			c.t.Errorf("the trailer %s is %q, want %q", name, got, want)
 		}
 	}
 }
 
-func bodiless(c *cell) {
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("ETag", `"v1"`)
+func testAnswersWithoutBody(c *cell) {
+	const etag = `"v1"`
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", etag)
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/long"):
 			w.Header().Set("Content-Length", "1234567")
 		case strings.HasSuffix(r.URL.Path, "/204"):
 			w.WriteHeader(http.StatusNoContent)
 		case strings.HasSuffix(r.URL.Path, "/304"):
-			if r.Header.Get("If-None-Match") != `"v1"` {
-				c.t.Errorf("the condition did not arrive: %v", r.Header)
+			if got := r.Header.Get("If-None-Match"); got != etag {
+				c.t.Errorf("GET /304 arrived with If-None-Match %q, want %s", got, etag)
 			}
 			w.WriteHeader(http.StatusNotModified)
 		default:
 			w.Header().Set("Content-Length", "0")
 		}
 	})
+
+	const anyLength = -2
 	for _, k := range []struct {
 		method, path string
 		status       int
-		length       int64 // -1: not looked at
+		length       int64
 	}{
 		{"HEAD", "/long", 200, 1234567},
 		{"GET", "/204", 204, 0},
 		{"DELETE", "/204", 204, 0},
-		{"GET", "/304", 304, -1}, // the libraries disagree about what an absent length is called
+		{"GET", "/304", 304, anyLength}, // clients differ in how they report that there is no length
 		{"GET", "/empty", 200, 0},
 		{"HEAD", "/empty", 200, 0},
 	} {
-		r := c.request(k.method, k.path, nil)
-		r.Header.Set("If-None-Match", `"v1"`)
-		a := c.do(r)
-		b, err := io.ReadAll(a.Body)
-		if err != nil || len(b) > 0 || a.StatusCode != k.status || k.length >= 0 && a.ContentLength != k.length || a.Header.Get("ETag") != `"v1"` {
-			c.t.Errorf("%s %s: %d, length %d, %d bytes, %v %v", k.method, k.path, a.StatusCode, a.ContentLength, len(b), err, a.Header)
+		r := c.newRequest(k.method, k.path, nil)
+		r.Header.Set("If-None-Match", etag)
+		resp := c.send(r)
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || len(body) > 0 || resp.StatusCode != k.status || resp.Header.Get("ETag") != etag {
+			c.t.Errorf("%s %s: got status %d, %d bytes, error %v, ETag %s; want %d, no body and %s",
+				k.method, k.path, resp.StatusCode, len(body), err, resp.Header.Get("ETag"), k.status, etag)
 		}
-		if k.status == 204 && len(a.Header["Content-Length"]) > 0 {
-			c.t.Error("a 204 has a Content-Length")
+		if k.length != anyLength && resp.ContentLength != k.length {
+			c.t.Errorf("%s %s: got length %d, want %d", k.method, k.path, resp.ContentLength, k.length)
+		}
+		if length := resp.Header["Content-Length"]; k.status == 204 && len(length) > 0 {
+			c.t.Errorf("%s %s: got 204 with Content-Length %q, want none", k.method, k.path, length)
 		}
 	}
 }
 
-// ranges: of a text the whole is sent, for a secret cut in two could be read out
-// piece by piece.
-func ranges(c *cell) {
+// testRanges checks that a range of an image passes, and that a range of a text
+// is answered with the whole text. Otherwise a secret could be read in pieces
+// that are too short to be masked.
+func testRanges(c *cell) {
 	content := strings.Repeat("0123456789", 1000)
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"v1"`)
 		w.Header().Set("Content-Type", r.URL.Query().Get("type"))
 		http.ServeContent(w, r, "", time.Unix(1e9, 0), strings.NewReader(content))
 	})
+
 	for _, k := range []struct {
-		kind, asked, ifRange string
-		status               int
-		want, part           string
+		mediaType, requested, ifRange string
+		status                        int
+		body, contentRange            string
 	}{
 		{"image/png", "bytes=10-19", "", 206, content[10:20], "bytes 10-19/10000"},
 		{"image/png", "bytes=-5", `"v1"`, 206, content[9995:], "bytes 9995-9999/10000"},
@@ -179,27 +204,29 @@ func ranges(c *cell) {
 		{"image/png", "bytes=99999-", "", 416, "invalid range: failed to overlap\n", "bytes */10000"},
 		{"text/plain", "bytes=10-19", "", 200, content, ""},
 	} {
-		path := "/" + strings.ReplaceAll(k.kind, "/", "-")
-		if k.kind == "text/plain" {
-			c.asksAgain(path) // for the whole, when a part has come
+		path := "/" + strings.ReplaceAll(k.mediaType, "/", "-")
+		if k.mediaType == "text/plain" {
+			c.expectRetry(path) // Byline asks for the whole after it got a range
 		}
-		r := c.request("GET", path+"?type="+k.kind, nil)
-		r.Header.Set("Range", k.asked)
+		r := c.newRequest("GET", path+"?type="+k.mediaType, nil)
+		r.Header.Set("Range", k.requested)
 		if k.ifRange != "" {
 			r.Header.Set("If-Range", k.ifRange)
 		}
-		a := c.do(r)
-		b, err := io.ReadAll(a.Body)
-		if err != nil || a.StatusCode != k.status || string(b) != k.want || a.Header.Get("Content-Range") != k.part {
-			c.t.Errorf("%s %s if %q: %d, %d bytes, part %q, %v", k.kind, k.asked, k.ifRange, a.StatusCode, len(b), a.Header.Get("Content-Range"), err)
+
+		resp := c.send(r)
+		body, err := io.ReadAll(resp.Body)
+		if got := resp.Header.Get("Content-Range"); err != nil || resp.StatusCode != k.status || string(body) != k.body || got != k.contentRange {
+			c.t.Errorf("%s of %s, If-Range %q: got status %d, %d bytes, Content-Range %q, error %v; want %d, %d bytes, %q",
+				k.requested, k.mediaType, k.ifRange, resp.StatusCode, len(body), got, err, k.status, len(k.body), k.contentRange)
 		}
-		if k.status < 300 && a.Header.Get("ETag") != `"v1"` {
-			c.t.Errorf("%s %s: ETag %q", k.kind, k.asked, a.Header.Get("ETag"))
+		if etag := resp.Header.Get("ETag"); k.status < 300 && etag != `"v1"` {
+			c.t.Errorf("%s of %s: got ETag %s, want \"v1\"", k.requested, k.mediaType, etag)
 		}
 	}
 }
 
-func packed(text string) []byte {
+func gzipText(text string) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
 	_, _ = io.WriteString(w, text)
@@ -207,47 +234,57 @@ func packed(text string) []byte {
 	return b.Bytes()
 }
 
-// codings: a coded text is read, masked, and said to be another form of the same;
-// what is no text, and a coding nobody here can read, are not touched or not let
-// through.
-func codings(c *cell) {
+// testContentCodings checks that a coded text is decoded, masked and marked as
+// another representation; that an image passes unchanged; and that a text in a
+// coding that Byline cannot decode is refused.
+func testContentCodings(c *cell) {
 	words := strings.Repeat("some words ", 5000)
 	var session string
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
 		session = sessionOf(r)
-		q, body := r.URL.Query(), []byte(words+session)
-		if q.Get("coding") == "gzip" {
-			body = packed(string(body))
+		query := r.URL.Query()
+		body := []byte(words + session)
+		if query.Get("coding") == "gzip" {
+			body = gzipText(string(body))
 		}
-		w.Header().Set("Content-Type", q.Get("type"))
+		w.Header().Set("Content-Type", query.Get("type"))
 		w.Header().Set("ETag", `"v1"`)
-		if q.Get("coding") != "" {
-			w.Header().Set("Content-Encoding", q.Get("coding"))
+		if query.Get("coding") != "" {
+			w.Header().Set("Content-Encoding", query.Get("coding"))
 		}
 		_, _ = w.Write(body)
 	})
+
+	masked := func(session string) string { return words + mask(session) }
+	unchanged := func(session string) string { return string(gzipText(words + session)) }
 	for _, k := range []struct {
-		kind, coding string
-		status       int
-		coded, etag  string
-		body         func(session string) string
+		mediaType, coding string
+		status            int
+		gotCoding, etag   string
+		body              func(session string) string // nil: not compared
 	}{
-		{"text/html", "", 200, "", `"v1"`, func(s string) string { return words + masked(s) }},
-		{"application/json", "gzip", 200, "", `W/"v1"`, func(s string) string { return words + masked(s) }},
+		{"text/html", "", 200, "", `"v1"`, masked},
+		{"application/json", "gzip", 200, "", `W/"v1"`, masked},
 		{"text/html", "br", 502, "", "", nil},
-		{"image/png", "gzip", 200, "gzip", `"v1"`, func(s string) string { return string(packed(words + s)) }},
+		{"image/png", "gzip", 200, "gzip", `"v1"`, unchanged},
 	} {
-		path := "/" + strings.ReplaceAll(k.kind, "/", "-") + k.coding
+		path := "/" + strings.ReplaceAll(k.mediaType, "/", "-") + k.coding
 		if k.status == 502 {
-			c.ends(path, "upstream_unreachable")
+			c.expectCode(path, "upstream_unreachable")
 		}
-		r := c.request("GET", path+"?type="+k.kind+"&coding="+k.coding, nil)
+		r := c.newRequest("GET", path+"?type="+k.mediaType+"&coding="+k.coding, nil)
 		r.Header.Set("Accept-Encoding", "gzip, br")
-		r.Header.Set("Sec-Fetch-Dest", "image") // else only what can be read is asked for
-		a := c.doAs(c.agent.WithoutTranscript(), r)
-		b, err := io.ReadAll(a.Body)
-		if err != nil || a.StatusCode != k.status || a.Header.Get("Content-Encoding") != k.coded || a.Header.Get("ETag") != k.etag || k.body != nil && string(b) != k.body(session) {
-			c.t.Errorf("%s in %q: %d, %d bytes, %v, %v", k.kind, k.coding, a.StatusCode, len(b), err, a.Header)
+		r.Header.Set("Sec-Fetch-Dest", "image") // otherwise Byline requests only codings that it can decode
+
+		resp := c.sendAs(c.agent.WithoutTranscript(), r)
+		body, err := io.ReadAll(resp.Body)
+		gotCoding, etag := resp.Header.Get("Content-Encoding"), resp.Header.Get("ETag")
+		if err != nil || resp.StatusCode != k.status || gotCoding != k.gotCoding || etag != k.etag {
+			c.t.Errorf("%s in coding %q: got status %d, coding %q, ETag %s, error %v; want %d, %q, %s",
+				k.mediaType, k.coding, resp.StatusCode, gotCoding, etag, err, k.status, k.gotCoding, k.etag)
+		}
+		if k.body != nil && string(body) != k.body(session) {
+			c.t.Errorf("%s in coding %q: got %d bytes that differ from the expected %d", k.mediaType, k.coding, len(body), len(k.body(session)))
 		}
 	}
 }

@@ -16,129 +16,152 @@ import (
 	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 )
 
-// narrow makes every bound a small one.
-const narrow = `wire: {max_head_bytes: 8192, max_fields: 40, max_streams: 3, max_tunnels: 4, max_conns: 2}
-`
+const (
+	maxStreams = 3
+	maxTunnels = 4
+	maxConns   = 2
+)
 
+// lowLimits makes every limit low.
+var lowLimits = fmt.Sprintf("wire: {max_head_bytes: 8192, max_fields: 40, max_streams: %d, max_tunnels: %d, max_conns: %d}\n", maxStreams, maxTunnels, maxConns)
+
+// TestLimits uses a task for each cell, as limits apply to each task.
 func TestLimits(t *testing.T) {
-	m := open(t, narrow, 6) // each cell has a task of its own: bounds are counted for each
-	m.keeps(
-		promise{name: "bytes and fields of an agent's head", test: agentsHead},
-		promise{name: "bytes and fields of an answer's head", test: answersHead},
-		promise{name: "requests on one connection", from: "h2", test: streams},
-		promise{name: "connections of a task", test: tunnels},
-		promise{name: "connections to an application", to: "h1", test: connections},
+	m := startMatrix(t, lowLimits, 6)
+	m.run(
+		matrixTest{name: "bytes and fields in the head of a request", run: testRequestHeadLimits},
+		matrixTest{name: "bytes and fields in the head of an answer", run: testAnswerHeadLimits},
+		matrixTest{name: "streams of a connection", from: "h2", run: testStreamLimit},
+		matrixTest{name: "tunnels of a task", run: testTunnelLimit},
+		matrixTest{name: "connections to an application", to: "h1", run: testConnectionLimit},
 	)
 }
 
-// many is a header with so many fields that are not to be told from each other.
-func many(n int) http.Header { return http.Header{"X-Many": strings.Split(strings.Repeat("y", n), "")} }
+// headerWithFields returns a header with n equal fields.
+func headerWithFields(n int) http.Header {
+	return http.Header{"X-Many": strings.Split(strings.Repeat("y", n), "")}
+}
 
-// long is one with so many bytes.
-func long(n int) http.Header { return http.Header{"X-Long": {strings.Repeat("y", n)}} }
+// headerWithBytes returns a header with one field of n bytes.
+func headerWithBytes(n int) http.Header { return http.Header{"X-Long": {strings.Repeat("y", n)}} }
 
-func agentsHead(c *cell) {
-	c = c.alone()
-	c.answers(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
+func testRequestHeadLimits(c *cell) {
+	c = c.withOwnTask()
+	c.handle(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
 	for _, k := range []struct {
-		name   string
-		header http.Header
-		code   string // "" if it passes
-	}{{"7 KiB", long(7 << 10), ""}, {"9 KiB", long(9 << 10), "too_large"}, {"30 fields", many(30), ""}, {"50 fields", many(50), "too_large"}} {
-		r := c.request("GET", "/page", nil)
+		name    string
+		header  http.Header
+		refused bool
+	}{
+		{"7 KiB", headerWithBytes(7 << 10), false},
+		{"9 KiB", headerWithBytes(9 << 10), true},
+		{"30 fields", headerWithFields(30), false},
+		{"50 fields", headerWithFields(50), true},
+	} {
+		r := c.newRequest("GET", "/page", nil)
 		for name, values := range k.header {
 			r.Header[name] = values
 		}
-		a := c.agent.Do((r))
-		if k.code == "" {
+		a := c.agent.Do(r)
+		if !k.refused {
 			a.Want(c.t, 200, "hello")
 			continue
 		}
-		if a.WantRefusal(c.t, k.code); a.Status != http.StatusRequestHeaderFieldsTooLarge {
-			c.t.Errorf("%s: status %d", k.name, a.Status)
+		a.WantRefusal(c.t, "too_large")
+		if a.Status != http.StatusRequestHeaderFieldsTooLarge {
+			c.t.Errorf("%s: got status %d, want 431", k.name, a.Status)
 		}
 	}
 }
 
-func answersHead(c *cell) {
-	c = c.alone()
-	headers := map[string]http.Header{"/fits": long(7 << 10), "/long": long(9 << 10), "/many": many(50)}
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
+func testAnswerHeadLimits(c *cell) {
+	c = c.withOwnTask()
+	headers := map[string]http.Header{"/fits": headerWithBytes(7 << 10), "/long": headerWithBytes(9 << 10), "/many": headerWithFields(50)}
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
 		for name, values := range headers[r.URL.Path[strings.LastIndex(r.URL.Path, "/"):]] {
 			w.Header()[name] = values
 		}
 		fmt.Fprint(w, "hello")
 	})
-	c.agent.Do((c.request("GET", "/fits", nil))).Want(c.t, 200, "hello")
+
+	c.exchange("GET", "/fits").Want(c.t, 200, "hello")
 	for _, path := range []string{"/long", "/many"} {
-		c.ends(path, "upstream_unreachable")
-		if a := c.agent.Do((c.request("GET", path, nil))).WantRefusal(c.t, "upstream_unreachable"); a.Status != http.StatusBadGateway {
-			c.t.Errorf("%s: status %d", path, a.Status)
+		c.expectCode(path, "upstream_unreachable")
+		a := c.exchange("GET", path).WantRefusal(c.t, "upstream_unreachable")
+		if a.Status != http.StatusBadGateway {
+			c.t.Errorf("GET %s: got status %d, want 502", path, a.Status)
 		}
 	}
 }
 
-// streams: one more than may be open is refused, without harm to those that are.
-func streams(c *cell) {
-	c = c.alone()
-	let := make(chan struct{})
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
-		<-let
+// testStreamLimit opens one stream more than allowed. It is reset, and the
+// others are answered.
+func testStreamLimit(c *cell) {
+	c = c.withOwnTask()
+	answer := make(chan struct{})
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
+		<-answer
 		fmt.Fprint(w, "hello")
 	})
-	f := c.frames()
-	var most uint32
-	f.until(func(frame http2.Frame) bool {
+
+	f := c.newFrameAgent()
+	var announced uint32
+	f.readUntil(func(frame http2.Frame) bool {
 		s, ok := frame.(*http2.SettingsFrame)
 		if ok {
-			most, _ = s.Value(http2.SettingMaxConcurrentStreams)
+			announced, _ = s.Value(http2.SettingMaxConcurrentStreams)
 		}
 		return ok
 	})
-	if most != 3 {
-		c.t.Errorf("SETTINGS_MAX_CONCURRENT_STREAMS is %d", most)
+	if announced != maxStreams {
+		c.t.Errorf("SETTINGS_MAX_CONCURRENT_STREAMS is %d, want %d", announced, maxStreams)
 	}
-	for _, id := range []uint32{1, 3, 5, 7} {
-		f.asks(id, "GET", "/wait", true)
+
+	for _, stream := range []uint32{1, 3, 5, 7} {
+		f.writeRequest(stream, "GET", "/wait")
 	}
-	if !f.until(func(frame http2.Frame) bool {
+	if !f.readUntil(func(frame http2.Frame) bool {
 		reset, ok := frame.(*http2.RSTStreamFrame)
 		return ok && reset.StreamID == 7 && (reset.ErrCode == http2.ErrCodeRefusedStream || reset.ErrCode == http2.ErrCodeProtocol)
 	}) {
-		c.t.Fatal("the fourth stream was not refused")
+		c.t.Fatal("the connection ended before the fourth stream was reset")
 	}
-	close(let)
-	whole := 0
-	f.until(func(frame http2.Frame) bool {
-		if d, ok := frame.(*http2.DataFrame); ok && d.StreamEnded() {
-			whole++
+
+	close(answer)
+	answered := 0
+	f.readUntil(func(frame http2.Frame) bool {
+		if endsStream(frame) {
+			answered++
 		}
-		return whole == 3
+		return answered == maxStreams
 	})
-	if whole != 3 {
-		c.t.Errorf("%d of three streams were answered", whole)
+	if answered != maxStreams {
+		c.t.Errorf("%d streams were answered, want %d", answered, maxStreams)
 	}
 }
 
-// tunnels: one more than a task may have is refused, other tasks are not
-// concerned, and one that is closed makes room.
-func tunnels(c *cell) {
-	other := c.alone()
-	c = c.alone()
+// testTunnelLimit opens one tunnel more than a task may have. It is refused;
+// another task is not affected, and a closed tunnel makes room.
+func testTunnelLimit(c *cell) {
+	other := c.withOwnTask()
+	c = c.withOwnTask()
 	var open []net.Conn
-	for range 4 {
-		open = append(open, c.tunnel())
+	for range maxTunnels {
+		open = append(open, c.openTunnel())
 	}
-	_, a := c.connect()
-	b, err := io.ReadAll(a.Body)
-	if a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" || !strings.Contains(string(b), "too_many_tunnels") || err != nil {
-		c.t.Errorf("the fifth: %s %q %v", a.Status, b, err)
+
+	_, resp := c.connect()
+	body, err := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") == "" || !strings.Contains(string(body), "too_many_tunnels") || err != nil {
+		c.t.Errorf("tunnel %d: got %s, Retry-After %q, error %v, body %q; want 429, a Retry-After and too_many_tunnels",
+			maxTunnels+1, resp.Status, resp.Header.Get("Retry-After"), err, body)
 	}
-	other.tunnel()
+
+	other.openTunnel()
 	open[0].Close()
 	testenv.WaitUntil(c.t, "a closed tunnel makes room", func() bool {
-		conn, a := c.connect()
-		if a.StatusCode != http.StatusOK {
+		conn, resp := c.connect()
+		if resp.StatusCode != http.StatusOK {
 			conn.Close()
 			return false
 		}
@@ -146,24 +169,26 @@ func tunnels(c *cell) {
 	})
 }
 
-// connections: an agent that asks for more at once waits, and is answered.
-func connections(c *cell) {
-	c = c.alone()
-	var now, most atomic.Int64
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
-		n := now.Add(1)
-		defer now.Add(-1)
+// testConnectionLimit sends more requests at once than there may be connections
+// to the application. They wait, and all are answered.
+func testConnectionLimit(c *cell) {
+	c = c.withOwnTask()
+	var current, most atomic.Int64
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
+		n := current.Add(1)
+		defer current.Add(-1)
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 		}
 		time.Sleep(100 * time.Millisecond)
 		fmt.Fprint(w, "hello")
 	})
-	var asked sync.WaitGroup
-	for range 3 { // agents with a connection each, or as many streams
-		asked.Go(func() { c.agent.Do((c.request("GET", "/page", nil))).Want(c.t, 200, "hello") })
+
+	var requests sync.WaitGroup
+	for range maxConns + 1 { // each over its own connection, or its own stream
+		requests.Go(func() { c.exchange("GET", "/page").Want(c.t, 200, "hello") })
 	}
-	asked.Wait()
-	if most.Load() != 2 {
-		c.t.Errorf("%d requests were with the origin at once, want 2", most.Load())
+	requests.Wait()
+	if most.Load() != maxConns {
+		c.t.Errorf("at most %d requests were at the origin at once, want %d", most.Load(), maxConns)
 	}
 }

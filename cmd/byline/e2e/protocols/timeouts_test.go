@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,9 +14,9 @@ import (
 	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
 )
 
-// impatient makes every wait a short one. A whole exchange may take the longest, so
-// that each wait shows before it.
-const impatient = `wire:
+// shortTimeouts makes every timeout short. exchange_total is the longest, so
+// that each of the others applies before it.
+const shortTimeouts = `wire:
   head_timeout: 1400ms
   idle_timeout: 2500ms
   body_stall: 1700ms
@@ -31,140 +30,125 @@ const impatient = `wire:
 
 func TestTimeouts(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: it waits for seconds")
+		t.Skip("-short: waits for timeouts of seconds")
 	}
-	m := found(t, impatient)
-	mute := accepting(t)
-	for _, to := range protocols {
-		m.adapter(to, to, m.origin.listens(to, nil), m.trusting(), 3)
-		m.adapter("deaf-"+to, to, "https://"+deaf(t, "127.0.0.1:0"), m.trusting(), 1)
-		m.adapter("mute-"+to, to, "https://"+mute, m.trusting(), 1)
+	m := newMatrix(t, shortTimeouts)
+	silent := listenSilently(t)
+	for _, p := range protocols {
+		m.addAdapter(p, p, m.origin.listen(p, nil), m.trustOrigin(), 3)
+		m.addAdapter("full-"+p, p, "https://"+listenWithFullQueue(t, "127.0.0.1:0"), m.trustOrigin(), 1)
+		m.addAdapter("silent-"+p, p, "https://"+silent, m.trustOrigin(), 1)
 	}
-	m.begin()
-	m.keepsAtOnce(
-		promise{name: "an agent's head that stops (head_timeout)", from: "h1", test: headStops},
-		promise{name: "an agent's head that stops, in frames (idle_timeout)", from: "h2", test: headStopsInFrames},
-		promise{name: "an agent that says nothing in its tunnel (tls_timeout)", test: saysNothing},
-		promise{name: "an agent's connection at rest (idle_timeout)", test: agentRests},
-		promise{name: "a connection to the application at rest (idle_timeout)", test: applicationRests},
-		promise{name: "an agent's body that stops (body_stall)", test: bodyStops},
-		promise{name: "an agent that reads nothing (body_stall)", test: readsNothing},
-		promise{name: "an application that takes no connection (dial_timeout)", at: "deaf-", test: isRefused(504)},
-		promise{name: "one that makes no handshake (tls_timeout)", at: "mute-", test: isRefused(504)},
-		promise{name: "one that does not answer (response_head)", test: answersNothing},
-		promise{name: "one that stops in its answer (answer_stall)", test: answerStops},
-		promise{name: "one that never says 100 (continue_wait)", to: "h1", test: neverContinues},
-		promise{name: "an exchange that never ends (exchange_total)", test: neverEnds},
+	m.start()
+	m.runConcurrently(
+		matrixTest{name: "head_timeout: the agent stops in a head", from: "h1", run: testHeadStops},
+		matrixTest{name: "idle_timeout: the agent stops in a head of several frames", from: "h2", run: testHeadFramesStop},
+		matrixTest{name: "tls_timeout: the agent sends nothing in its tunnel", run: testSilentTunnel},
+		matrixTest{name: "idle_timeout: the agent's connection is idle", run: testIdleAgentConnection},
+		matrixTest{name: "idle_timeout: the connection to the application is idle", run: testIdleApplicationConnection},
+		matrixTest{name: "body_stall: the agent stops in a body", run: testBodyStops},
+		matrixTest{name: "body_stall: the agent does not read", run: testAgentDoesNotRead},
+		matrixTest{name: "dial_timeout: the application accepts no connection", adapter: "full-", run: testGatewayTimeout},
+		matrixTest{name: "tls_timeout: the application makes no handshake", adapter: "silent-", run: testGatewayTimeout},
+		matrixTest{name: "response_head: the application does not answer", run: testNoAnswer},
+		matrixTest{name: "answer_stall: the application stops in an answer", run: testAnswerStops},
+		matrixTest{name: "continue_wait: the application never sends 100", to: "h1", run: testNoContinue},
+		matrixTest{name: "exchange_total: the exchange never ends", run: testEndlessExchange},
 	)
 }
 
-// accepting takes connections and leaves it at that.
-func accepting(t *testing.T) (addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { conn.Close() })
-		}
-	}()
-	return l.Addr().String()
-}
-
-func headStops(c *cell) {
-	conn := c.secured()
-	fmt.Fprintf(conn, "GET /%s/x HTTP/1.1\r\nHost: %s\r\nCookie: sid=%s", c.root, c.host, c.lent.Value)
-	a, err := http.ReadResponse(bufio.NewReader(conn), nil)
+func testHeadStops(c *cell) {
+	conn := c.openTLS()
+	fmt.Fprintf(conn, "GET /%s/x HTTP/1.1\r\nHost: %s\r\nCookie: sid=%s", c.root, c.host, c.borrowed.Value)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if b, err := io.ReadAll(a.Body); a.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(b), "ambiguous_request") || err != nil {
-		c.t.Errorf("%s %q %v", a.Status, b, err)
+	body, err := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(body), "ambiguous_request") || err != nil {
+		c.t.Errorf("got %s, error %v, body %q; want 408 and ambiguous_request", resp.Status, err, body)
 	}
 }
 
-func headStopsInFrames(c *cell) {
-	f := c.frames()
-	if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: f.block("GET", "/x")}); err != nil {
+// testHeadFramesStop writes no frame after HEADERS without END_HEADERS, not even
+// the acknowledgement of settings, which is not allowed there.
+func testHeadFramesStop(c *cell) {
+	f := c.newFrameAgent()
+	if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: f.encodeHead("GET", "/x")}); err != nil {
 		c.t.Fatal(err)
 	}
-	if _, err := io.Copy(io.Discard, f.conn); err != nil { // an acknowledgement would be out of place within a head
-		c.t.Errorf("the connection ended with %v", err)
+	if _, err := io.Copy(io.Discard, f.conn); err != nil {
+		c.t.Errorf("the connection ended with %v, want a clean end", err)
 	}
 }
 
-func saysNothing(c *cell) {
-	if _, err := io.ReadAll(c.tunnel()); err != nil {
-		c.t.Errorf("the tunnel ended with %v", err)
+func testSilentTunnel(c *cell) {
+	if _, err := io.ReadAll(c.openTunnel()); err != nil {
+		c.t.Errorf("the tunnel ended with %v, want a clean end", err)
 	}
 }
 
-// agentRests after an exchange, in which nothing was wrong.
-func agentRests(c *cell) {
-	c.answers(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
+// testIdleAgentConnection sends nothing after an exchange. The connection ends
+// cleanly.
+func testIdleAgentConnection(c *cell) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
 	if c.from == "h2" {
-		f := c.frames()
-		f.asks(1, "GET", "/page", true)
-		if !f.until(func(frame http2.Frame) bool {
-			d, ok := frame.(*http2.DataFrame)
-			return ok && d.StreamEnded()
-		}) {
-			c.t.Fatal("no answer")
+		f := c.newFrameAgent()
+		f.writeRequest(1, "GET", "/page")
+		if !f.readUntil(endsStream) {
+			c.t.Fatal("the connection ended before the answer")
 		}
-		f.until(func(http2.Frame) bool { return false })
+		f.readToEnd()
 		return
 	}
-	conn := c.secured()
-	c.raw(conn, "GET", "/page")
-	lines := bufio.NewReader(conn)
-	a, err := http.ReadResponse(lines, nil)
+
+	conn := c.openTLS()
+	c.writeHead(conn, "GET", "/page")
+	in := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(in, nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if b, err := io.ReadAll(a.Body); string(b) != "hello" || err != nil {
-		c.t.Errorf("%q %v", b, err)
+	if body, err := io.ReadAll(resp.Body); string(body) != "hello" || err != nil {
+		c.t.Errorf("got body %q, error %v; want \"hello\"", body, err)
 	}
-	if b, err := io.ReadAll(lines); len(b) > 0 || err != nil {
-		c.t.Errorf("then came %q, %v", b, err)
+	if rest, err := io.ReadAll(in); len(rest) > 0 || err != nil {
+		c.t.Errorf("after the answer: got %q, error %v; want a clean end", rest, err)
 	}
 }
 
-func applicationRests(c *cell) {
-	c = c.alone() // with connections that nobody else keeps busy
-	c.answers(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.RemoteAddr) })
-	from := c.agent.Do((c.request("GET", "/page", nil))).Want(c.t, 200, ":").Body
-	testenv.WaitUntil(c.t, "the origin sees the end of the connection", func() bool { return c.origin.hangsUp(from) })
+// testIdleApplicationConnection uses its own task, whose connections no other
+// test uses.
+func testIdleApplicationConnection(c *cell) {
+	c = c.withOwnTask()
+	c.handle(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.RemoteAddr) })
+	clientAddr := c.exchange("GET", "/page").Want(c.t, 200, ":").Body
+	testenv.WaitUntil(c.t, "the origin sees the end of the connection", func() bool { return c.origin.isClosed(clientAddr) })
 }
 
-func bodyStops(c *cell) {
+func testBodyStops(c *cell) {
 	ended := make(chan error, 1)
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.Copy(io.Discard, r.Body)
 		ended <- err
 	})
-	c.ends("/up", "*")
+
+	c.expectCode("/up", anyFailure)
 	body, up := io.Pipe()
 	defer up.Close()
 	go up.Write([]byte("some"))
-	a := c.agent.Do((c.request("POST", "/up", body).WithContext(given(c.t))))
+	a := c.agent.Do(c.newRequest("POST", "/up", body).WithContext(timeoutContext(c.t)))
 	if a.Err != nil || a.Status != http.StatusRequestTimeout || a.Code != "ambiguous_request" {
-		c.t.Errorf("status %d, code %q, %v", a.Status, a.Code, a.Err)
+		c.t.Errorf("got status %d, code %q, error %v; want 408 and ambiguous_request", a.Status, a.Code, a.Err)
 	}
-	if within(c.t, "the end at the origin", ended) == nil {
-		c.t.Error("the body ended as if it were whole")
+	if receive(c.t, "the end of the body at the origin", ended) == nil {
+		c.t.Error("the body ended at the origin without an error, as if it were complete")
 	}
 }
 
-func readsNothing(c *cell) {
+func testAgentDoesNotRead(c *cell) {
 	ended := make(chan error, 1)
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/octet-stream")
 		piece := make([]byte, 64<<10)
 		var err error
@@ -173,68 +157,70 @@ func readsNothing(c *cell) {
 		}
 		ended <- err
 	})
-	c.ends("/down", "*")
-	c.doAs(c.agent.WithoutTranscript(), c.request("GET", "/down", nil))
-	within(c.t, "the end at the origin", ended)
+
+	c.expectCode("/down", anyFailure)
+	c.sendAs(c.agent.WithoutTranscript(), c.newRequest("GET", "/down", nil))
+	receive(c.t, "the end of the answer at the origin", ended)
 }
 
-func isRefused(status int) func(*cell) {
-	return func(c *cell) {
-		a := c.agent.Do((c.request("GET", "/page", nil))).WantRefusal(c.t, "upstream_unreachable")
-		if a.Status != status {
-			c.t.Errorf("status %d, want %d", a.Status, status)
-		}
+func testGatewayTimeout(c *cell) {
+	a := c.exchange("GET", "/page").WantRefusal(c.t, "upstream_unreachable")
+	if a.Status != http.StatusGatewayTimeout {
+		c.t.Errorf("got status %d, want 504", a.Status)
 	}
 }
 
-func answersNothing(c *cell) {
+func testNoAnswer(c *cell) {
 	ended := make(chan struct{}, 1)
-	c.answers(func(_ http.ResponseWriter, r *http.Request) {
+	c.handle(func(_ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		ended <- struct{}{}
 	})
-	c.ends("/page", "upstream_unreachable")
-	isRefused(504)(c)
-	within(c.t, "the end at the origin", ended)
+	c.expectCode("/page", "upstream_unreachable")
+	testGatewayTimeout(c)
+	receive(c.t, "the end of the request at the origin", ended)
 }
 
-func answerStops(c *cell) {
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
+func testAnswerStops(c *cell) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/octet-stream")
 		fmt.Fprint(w, "part")
 		flush(w)
 		<-r.Context().Done()
 	})
-	c.ends("/page", "upstream_unreachable")
-	if b, err := io.ReadAll(c.get("/page").Body); err == nil || string(b) != "part" {
-		c.t.Errorf("%q and %v, as if it were whole", b, err)
+	c.expectCode("/page", "upstream_unreachable")
+	if body, err := io.ReadAll(c.get("/page").Body); err == nil || string(body) != "part" {
+		c.t.Errorf("got body %q, error %v; want \"part\" and an error", body, err)
 	}
 }
 
-// neverContinues is an application that knows nothing of Expect.
-func neverContinues(c *cell) {
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
-		conn, rw, err := http.NewResponseController(w).Hijack() // the library would say 100
+// testNoContinue uses an application that ignores Expect: it waits for the body
+// without asking for it.
+func testNoContinue(c *cell) {
+	const text = "the body!"
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
+		conn, rw, err := http.NewResponseController(w).Hijack() // else net/http sends 100 Continue
 		if err != nil {
 			c.t.Error(err)
 			return
 		}
 		defer conn.Close()
-		b := make([]byte, 9)
-		if _, err := io.ReadFull(rw, b); err != nil {
-			c.t.Error(err)
+		body := make([]byte, len(text))
+		if _, err := io.ReadFull(rw, body); err != nil {
+			c.t.Errorf("read the body at the origin: %v", err)
 		}
-		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(b), b)
+		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	})
-	r := c.request("PUT", "/page", io.NopCloser(strings.NewReader("the body!")))
-	r.ContentLength = 9
+
+	r := c.newRequest("PUT", "/page", io.NopCloser(strings.NewReader(text)))
+	r.ContentLength = int64(len(text))
 	r.Header.Set("Expect", "100-continue")
-	c.agent.Do((r)).Want(c.t, 200, "the body!")
+	c.agent.Do(r).Want(c.t, 200, text)
 }
 
-// neverEnds: it goes on and on, and no pause in it is a long one.
-func neverEnds(c *cell) {
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
+// testEndlessExchange has an answer that never ends and never pauses for long.
+func testEndlessExchange(c *cell) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/octet-stream")
 		for tick := time.NewTicker(50 * time.Millisecond); ; {
 			if _, err := w.Write([]byte(".")); err != nil {
@@ -248,9 +234,8 @@ func neverEnds(c *cell) {
 			}
 		}
 	})
-	c.ends("/page", "upstream_unreachable")
-	a := c.get("/page")
-	if b, err := io.ReadAll(a.Body); err == nil || len(b) < 20 {
-		c.t.Errorf("%d bytes and %v", len(b), err)
+	c.expectCode("/page", "upstream_unreachable")
+	if body, err := io.ReadAll(c.get("/page").Body); err == nil || len(body) < 20 {
+		c.t.Errorf("got %d bytes, error %v; want at least 20 and an error", len(body), err)
 	}
 }

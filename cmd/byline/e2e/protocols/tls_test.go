@@ -7,114 +7,126 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
 func TestTLS(t *testing.T) {
-	m := found(t, "")
-	clients := newIssuer(t, m.Dir, "clients")
-	cert, key := clients.save(t)
-	demanding := func(s *httptest.Server) {
+	m := newMatrix(t, "")
+	clients := newAuthority(t, m.Dir, "clients")
+	cert, key := clients.writeLeaf(t)
+	demandClientCert := func(s *httptest.Server) {
 		pool := x509.NewCertPool()
 		pool.AddCert(clients.root)
-		s.TLS.ClientAuth, s.TLS.ClientCAs = tls.RequireAndVerifyClientCert, pool
+		s.TLS.ClientAuth = tls.RequireAndVerifyClientCert
+		s.TLS.ClientCAs = pool
 	}
-	for _, to := range protocols {
-		m.adapter(to, to, m.origin.listens(to, nil), m.trusting(), 1)
-		m.adapter("doubting-"+to, to, m.origin.listens(to, nil), "ca: "+clients.file, 1)
-		m.adapter("public-"+to, to, m.origin.listens(to, nil), "", 1)
-		m.adapter("named-"+to, to, m.origin.listens(to, demanding), fmt.Sprintf("%s, client_cert: %s, client_key: %s", m.trusting(), cert, key), 1)
-		m.adapter("nameless-"+to, to, m.origin.listens(to, demanding), m.trusting(), 1)
+	for _, p := range protocols {
+		m.addAdapter(p, p, m.origin.listen(p, nil), m.trustOrigin(), 1)
+		m.addAdapter("wrong-ca-"+p, p, m.origin.listen(p, nil), "ca: "+clients.file, 1)
+		m.addAdapter("no-ca-"+p, p, m.origin.listen(p, nil), "", 1)
+		m.addAdapter("client-cert-"+p, p, m.origin.listen(p, demandClientCert), fmt.Sprintf("%s, client_cert: %s, client_key: %s", m.trustOrigin(), cert, key), 1)
+		m.addAdapter("no-client-cert-"+p, p, m.origin.listen(p, demandClientCert), m.trustOrigin(), 1)
 	}
-	m.begin()
-	m.keeps(
-		promise{name: "the protocol is the agent's choice", test: chooses},
-		promise{name: "an agent takes its session up in the next tunnel", test: agentResumes},
-		promise{name: "so do we in the next connection", test: weResume},
-		promise{name: "a private authority is trusted where an adapter names it", test: greets(200, "")},
-		promise{name: "and no other in its place", at: "doubting-", test: greets(502, "upstream_tls")},
-		promise{name: "nor without being named", at: "public-", test: greets(502, "upstream_tls")},
-		promise{name: "a certificate of ours is shown where one is asked for", at: "named-", test: greets(200, "")},
-		promise{name: "and an application that asks in vain is told nothing", at: "nameless-", test: greets(502, "login_failed")},
+	m.start()
+	m.run(
+		matrixTest{name: "the agent chooses the protocol", run: testALPN},
+		matrixTest{name: "the agent resumes its session in the next tunnel", run: testAgentResumes},
+		matrixTest{name: "Byline resumes its session in the next connection", run: testBylineResumes},
+		matrixTest{name: "the authority that the adapter names is trusted", run: testPeerCertificate("nobody")},
+		matrixTest{name: "another authority is not trusted", adapter: "wrong-ca-", run: testBadGateway("upstream_tls")},
+		matrixTest{name: "a private authority is not trusted without the adapter", adapter: "no-ca-", run: testBadGateway("upstream_tls")},
+		matrixTest{name: "the client certificate of the adapter is shown", adapter: "client-cert-", run: testPeerCertificate("clients leaf")},
+		matrixTest{name: "a demand for a client certificate fails without one", adapter: "no-client-cert-", run: testBadGateway("login_failed")},
 	)
 }
 
-// greets asks for one page.
-func greets(status int, code string) func(*cell) {
+// testPeerCertificate checks the common name of the certificate that Byline
+// shows the application; nobody stands for none.
+func testPeerCertificate(want string) func(*cell) {
 	return func(c *cell) {
-		c.answers(func(w http.ResponseWriter, r *http.Request) {
-			who := "nobody"
+		c.handle(func(w http.ResponseWriter, r *http.Request) {
+			name := "nobody"
 			if len(r.TLS.PeerCertificates) > 0 {
-				who = r.TLS.PeerCertificates[0].Subject.CommonName
+				name = r.TLS.PeerCertificates[0].Subject.CommonName
 			}
-			fmt.Fprint(w, "hello, ", who)
+			fmt.Fprint(w, "hello, ", name)
 		})
-		a := c.agent.Do((c.request("GET", "/hello", nil)))
-		if status != 200 {
-			if a.WantRefusal(c.t, code); a.Status != status {
-				c.t.Errorf("status %d, want %d", a.Status, status)
-			}
-			return
-		}
-		a.Want(c.t, 200, map[bool]string{true: "hello, clients leaf", false: "hello, nobody"}[c.host[:6] == "named-"])
+		c.exchange("GET", "/hello").Want(c.t, 200, "hello, "+want)
 	}
 }
 
-// chooses: offered both, we speak HTTP/2; offered one, that one.
-func chooses(c *cell) {
+func testBadGateway(code string) func(*cell) {
+	return func(c *cell) {
+		c.handle(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
+		a := c.exchange("GET", "/hello").WantRefusal(c.t, code)
+		if a.Status != http.StatusBadGateway {
+			c.t.Errorf("got status %d, want 502", a.Status)
+		}
+	}
+}
+
+// testALPN offers several lists of protocols (RFC 7301). Byline prefers HTTP/2.
+func testALPN(c *cell) {
 	for _, k := range []struct {
 		offered []string
 		want    string
-	}{{[]string{"h2", "http/1.1"}, "h2"}, {[]string{"http/1.1"}, "http/1.1"}, {[]string{"h2"}, "h2"}, {nil, ""}} {
-		config := c.tls()
+	}{
+		{[]string{"h2", "http/1.1"}, "h2"},
+		{[]string{"http/1.1"}, "http/1.1"},
+		{[]string{"h2"}, "h2"},
+		{nil, ""},
+	} {
+		config := c.tlsConfig()
 		config.NextProtos = k.offered
-		conn := tls.Client(c.tunnel(), config)
+		conn := tls.Client(c.openTunnel(), config)
 		if err := conn.Handshake(); err != nil {
 			c.t.Fatal(err)
 		}
 		if got := conn.ConnectionState().NegotiatedProtocol; got != k.want {
-			c.t.Errorf("of %v we chose %q, want %q", k.offered, got, k.want)
+			c.t.Errorf("offered %v, negotiated %q, want %q", k.offered, got, k.want)
 		}
 		conn.Close()
 	}
 }
 
-func agentResumes(c *cell) {
-	c.answers(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
-	way := c.agent.Transport().Clone()
-	way.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+func testAgentResumes(c *cell) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
+	transport := c.agent.Transport().Clone()
+	transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(4)
 	for i := range 3 {
-		r := c.request("GET", "/page", nil)
-		r.AddCookie(c.lent)
-		a, err := way.RoundTrip(r)
+		r := c.newRequest("GET", "/page", nil)
+		r.AddCookie(c.borrowed)
+		resp, err := transport.RoundTrip(r)
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		if b, err := io.ReadAll(a.Body); string(b) != "hello" || err != nil {
-			c.t.Errorf("%q %v", b, err)
+		if body, err := io.ReadAll(resp.Body); string(body) != "hello" || err != nil {
+			c.t.Errorf("got body %q, error %v; want \"hello\"", body, err)
 		}
-		a.Body.Close()
-		if got := a.TLS.DidResume; got != (i > 0) {
-			c.t.Errorf("tunnel %d resumes: %v", i, got)
+		resp.Body.Close()
+		if got, want := resp.TLS.DidResume, i > 0; got != want {
+			c.t.Errorf("tunnel %d resumed a session: %v, want %v", i, got, want)
 		}
-		way.CloseIdleConnections()
+		transport.CloseIdleConnections()
 	}
 }
 
-// weResume: the origin ends each connection after an answer. Agents share what the
-// lease keeps for the next, so one of them may find it taken.
-func weResume(c *cell) {
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Connection", "close") // which the library says by GOAWAY in HTTP/2
+// testBylineResumes has the origin close each connection after an answer. The
+// cells of the lease share the tickets, so another cell may have used one.
+func testBylineResumes(c *cell) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close") // net/http sends GOAWAY for it over HTTP/2
 		fmt.Fprint(w, "resumed: ", r.TLS.DidResume)
 	})
 	resumed := 0
 	for range 5 {
-		if c.agent.Do((c.request("GET", "/page", nil))).Want(c.t, 200, "resumed: ").Body == "resumed: true" {
+		a := c.exchange("GET", "/page").Want(c.t, 200, "resumed: ")
+		if strings.HasSuffix(a.Body, "true") {
 			resumed++
 		}
 	}
 	if resumed < 2 {
-		c.t.Errorf("%d of 5 connections were resumed", resumed)
+		c.t.Errorf("%d of 5 connections resumed a session, want at least 2", resumed)
 	}
 }

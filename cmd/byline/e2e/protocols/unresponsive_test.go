@@ -8,14 +8,18 @@ import (
 	"time"
 )
 
-// deaf occupies an address so that connecting to it takes for ever: its queue is
-// full, and the kernel drops what asks to get in.
-func deaf(t *testing.T, addr string) string {
+// listenWithFullQueue occupies a loopback address so that connecting to it takes
+// forever: the queue of the listener is full, and the kernel drops further
+// connection requests. It returns the address with the port.
+func listenWithFullQueue(t *testing.T, addr string) string {
 	t.Helper()
+
 	at := netip.MustParseAddrPort(addr)
-	family, name := syscall.AF_INET, syscall.Sockaddr(&syscall.SockaddrInet4{Port: int(at.Port()), Addr: [4]byte{127, 0, 0, 1}})
+	family := syscall.AF_INET
+	var name syscall.Sockaddr = &syscall.SockaddrInet4{Port: int(at.Port()), Addr: [4]byte{127, 0, 0, 1}}
 	if at.Addr().Is6() {
-		family, name = syscall.AF_INET6, &syscall.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
+		family = syscall.AF_INET6
+		name = &syscall.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
 	}
 	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -28,18 +32,8 @@ func deaf(t *testing.T, addr string) string {
 	if err := syscall.Listen(fd, 0); err != nil {
 		t.Fatal(err)
 	}
-	bound, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := 0
-	switch a := bound.(type) {
-	case *syscall.SockaddrInet4:
-		port = a.Port
-	case *syscall.SockaddrInet6:
-		port = a.Port
-	}
-	full := netip.AddrPortFrom(at.Addr(), uint16(port)).String()
+
+	full := netip.AddrPortFrom(at.Addr(), boundPort(t, fd)).String()
 	for range 8 {
 		conn, err := net.DialTimeout("tcp", full, 200*time.Millisecond)
 		if err != nil {
@@ -47,6 +41,42 @@ func deaf(t *testing.T, addr string) string {
 		}
 		t.Cleanup(func() { conn.Close() })
 	}
-	t.Skip("this system takes connections beyond a full queue")
+	t.Skip("this system accepts connections beyond a full queue")
 	return ""
+}
+
+func boundPort(t *testing.T, fd int) uint16 {
+	t.Helper()
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch a := name.(type) {
+	case *syscall.SockaddrInet4:
+		return uint16(a.Port)
+	case *syscall.SockaddrInet6:
+		return uint16(a.Port)
+	}
+	t.Fatalf("the socket is bound to a %T", name)
+	return 0
+}
+
+// listenSilently accepts connections and neither reads nor writes.
+func listenSilently(t *testing.T) (addr string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { conn.Close() })
+		}
+	}()
+	return ln.Addr().String()
 }

@@ -15,188 +15,209 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-func TestSockets(t *testing.T) {
-	m := open(t, "", 5) // of which each cell takes one for a task that it ends
-	m.keeps(
-		promise{name: "I2 it opens with our session, and its messages are counted", test: echoed},
-		promise{name: "the switch comes in one piece", from: "h1", test: switchesAtOnce},
-		promise{name: "a refusal is passed on", test: refusedSocket},
-		promise{name: "its end reaches the other side", test: socketEnds},
-		promise{name: "I6 it ends within a second of its task", test: socketEndsWithTask},
+func TestWebSockets(t *testing.T) {
+	m := startMatrix(t, "", 5)
+	m.run(
+		matrixTest{name: "I2 messages are carried in Byline's session and counted", run: testWebSocketMessages},
+		matrixTest{name: "the switch of protocols is one write", from: "h1", run: testSwitchInOneWrite},
+		matrixTest{name: "a refusal by the application reaches the agent", run: testWebSocketRefused},
+		matrixTest{name: "the end of one side reaches the other", run: testWebSocketEnds},
+		matrixTest{name: "I6 it ends within a second of its task", run: testWebSocketEndsWithTask},
 	)
 }
 
-// dial opens a WebSocket as the agent does: with what a person lent to it.
-func (c *cell) dial(path string) (*websocket.Conn, *http.Response, error) {
-	var way http.RoundTripper = c.agent.Transport()
+// dialWebSocket opens a WebSocket with the borrowed cookie and an API key.
+func (c *cell) dialWebSocket(path string) (*websocket.Conn, *http.Response, error) {
+	var transport http.RoundTripper = c.agent.Transport()
 	if c.from == "h2" {
-		way = websockettest.Connector{Secured: func() net.Conn { return c.secured() }}
+		transport = websockettest.ExtendedConnect{Dial: func() net.Conn { return c.openTLS() }}
 	}
-	w, a, err := websockettest.Dial(c.url(path), way, http.Header{"Cookie": {"sid=" + c.lent.Value}, "X-Api-Key": {c.lent.Value}})
-	if w != nil {
-		c.t.Cleanup(func() { w.CloseNow() })
+	header := http.Header{"Cookie": {"sid=" + c.borrowed.Value}, "X-Api-Key": {c.borrowed.Value}}
+	ws, resp, err := websockettest.Dial(c.url(path), transport, header)
+	if ws != nil {
+		c.t.Cleanup(func() { ws.CloseNow() })
 	}
-	return w, a, err
+	return ws, resp, err
 }
 
-// accepts is the origin's side: then speaks until it returns.
-func (c *cell) accepts(then func(ctx context.Context, w *websocket.Conn, path string)) {
-	c.answers(func(w http.ResponseWriter, r *http.Request) {
+// mustDialWebSocket is dialWebSocket for a WebSocket that must open.
+func (c *cell) mustDialWebSocket(path string) (*websocket.Conn, *http.Response) {
+	c.t.Helper()
+	ws, resp, err := c.dialWebSocket(path)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return ws, resp
+}
+
+// handleWebSocket makes the origin accept WebSockets and call serve, with the
+// last element of the path. It refuses the path /refused.
+func (c *cell) handleWebSocket(serve func(ctx context.Context, ws *websocket.Conn, path string)) {
+	c.handle(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/refused") {
 			http.Error(w, "not you", http.StatusForbidden)
 			return
 		}
-		s, err := websockettest.Accept(w, r)
+		ws, err := websockettest.Accept(w, r)
 		if err != nil {
-			c.t.Errorf("accept: %v", err)
+			c.t.Errorf("accept the WebSocket at the origin: %v", err)
 			return
 		}
-		defer s.CloseNow()
-		then(r.Context(), s, r.URL.Path[strings.LastIndex(r.URL.Path, "/"):])
+		defer ws.CloseNow()
+		serve(r.Context(), ws, r.URL.Path[strings.LastIndex(r.URL.Path, "/"):])
 	})
 }
 
-func echoed(c *cell) {
-	c.accepts(func(ctx context.Context, w *websocket.Conn, _ string) {
+func testWebSocketMessages(c *cell) {
+	c.handleWebSocket(func(ctx context.Context, ws *websocket.Conn, _ string) {
 		for {
-			kind, b, err := w.Read(ctx)
-			if err != nil || w.Write(ctx, kind, b) != nil {
+			kind, message, err := ws.Read(ctx)
+			if err != nil {
 				return
 			}
-			if string(b) == "twice" {
-				_ = w.Write(ctx, kind, b)
+			if err := ws.Write(ctx, kind, message); err != nil {
+				return
+			}
+			if string(message) == "twice" {
+				_ = ws.Write(ctx, kind, message)
 			}
 		}
 	})
-	w, a, err := c.dial("/socket")
-	if err != nil {
-		c.t.Fatal(err)
+
+	ws, resp := c.mustDialWebSocket("/socket")
+	if ws.Subprotocol() != websockettest.Subprotocol {
+		c.t.Errorf("the subprotocol is %q, want %q", ws.Subprotocol(), websockettest.Subprotocol)
 	}
-	if w.Subprotocol() != websockettest.Subprotocol || a.Header.Get("Set-Cookie") != "" {
-		c.t.Errorf("subprotocol %q, header %v", w.Subprotocol(), a.Header)
+	if cookie := resp.Header.Get("Set-Cookie"); cookie != "" {
+		c.t.Errorf("I1: the agent received Set-Cookie %q", cookie)
 	}
-	for _, say := range []struct {
-		kind  websocket.MessageType
-		text  string
-		comes int
+
+	for _, m := range []struct {
+		kind    websocket.MessageType
+		text    string
+		answers int
 	}{
 		{websocket.MessageText, "hello", 1},
 		{websocket.MessageBinary, strings.Repeat("\x00\x81", 1<<19), 1},
 		{websocket.MessageText, "", 1},
 		{websocket.MessageText, "twice", 2},
 	} {
-		if err := w.Write(given(c.t), say.kind, []byte(say.text)); err != nil {
+		if err := ws.Write(timeoutContext(c.t), m.kind, []byte(m.text)); err != nil {
 			c.t.Fatal(err)
 		}
-		for range say.comes {
-			if kind, b, err := w.Read(given(c.t)); err != nil || kind != say.kind || string(b) != say.text {
-				c.t.Fatalf("%d bytes came back as %v with %d: %v", len(say.text), kind, len(b), err)
+		for range m.answers {
+			kind, answer, err := ws.Read(timeoutContext(c.t))
+			if err != nil || kind != m.kind || string(answer) != m.text {
+				c.t.Fatalf("sent %v with %d bytes, got %v with %d bytes, error %v; want the same back", m.kind, len(m.text), kind, len(answer), err)
 			}
 		}
 	}
-	if err := w.Close(websocket.StatusNormalClosure, "bye"); err != nil {
+	if err := ws.Close(websocket.StatusNormalClosure, "bye"); err != nil {
 		c.t.Errorf("the closing handshake: %v", err)
 	}
-	if o := c.outcome(a); o.Status != 101 || o.MessagesUp != 4 || o.MessagesDown != 5 || o.BytesUp < 20 || o.BytesDown < 20 || o.Code != "" {
-		c.t.Errorf("on record: status %d, messages %d up %d down, bytes %d up %d down, code %q", o.Status, o.MessagesUp, o.MessagesDown, o.BytesUp, o.BytesDown, o.Code)
+
+	o := c.waitForOutcome(resp)
+	if o.Status != 101 || o.Code != "" || o.MessagesUp != 4 || o.MessagesDown != 5 || o.BytesUp < 20 || o.BytesDown < 20 {
+		c.t.Errorf("the outcome has status %d, code %q, messages %d up and %d down, bytes %d up and %d down; want 101, no code, 4 and 5 messages, at least 20 bytes each",
+			o.Status, o.Code, o.MessagesUp, o.MessagesDown, o.BytesUp, o.BytesDown)
 	}
 }
 
-// outcome is what byline audit show has about an answer that named its record,
-// once it is over.
-func (c *cell) outcome(a *http.Response) (o audit.Record) {
+// waitForOutcome returns the outcome that byline audit show prints for the
+// record that an answer names.
+func (c *cell) waitForOutcome(resp *http.Response) audit.Record {
 	c.t.Helper()
+	var related audit.RelatedRecords
 	testenv.WaitUntil(c.t, "the outcome is on record", func() bool {
-		var story audit.RelatedRecords
-		c.BylineJSON(&story, "audit", "show", a.Header.Get("Byline-Record"))
-		if story.Outcome != nil {
-			o = *story.Outcome
-		}
-		return story.Outcome != nil
+		related = audit.RelatedRecords{}
+		c.BylineJSON(&related, "audit", "show", resp.Header.Get("Byline-Record"))
+		return related.Outcome != nil
 	})
-	return o
+	return *related.Outcome
 }
 
-// switchesAtOnce: one record of TLS holds the whole 101, for agents that read no
-// further before they switch.
-func switchesAtOnce(c *cell) {
-	c.ends("/socket", "?") // it ends without a farewell
-	c.accepts(func(ctx context.Context, w *websocket.Conn, _ string) { _, _, _ = w.Read(ctx) })
-	conn := c.secured()
-	c.raw(conn, "GET", "/socket", "Connection: keep-alive, Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
-	b := make([]byte, 4096)
-	n, err := conn.Read(b)
-	head := string(b[:n])
+// testSwitchInOneWrite reads the whole 101 from one TLS record, as agents need
+// that do not read further before they switch protocols.
+func testSwitchInOneWrite(c *cell) {
+	c.expectCode("/socket", anyOutcome) // the agent closes the connection without a closing handshake
+	c.handleWebSocket(func(ctx context.Context, ws *websocket.Conn, _ string) { _, _, _ = ws.Read(ctx) })
+
+	conn := c.openTLS()
+	c.writeHead(conn, "GET", "/socket",
+		"Connection: keep-alive, Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
+	buf := make([]byte, 4096)
+	n, err := conn.Read(buf)
+	head := string(buf[:n])
 	if err != nil || !strings.HasPrefix(head, "HTTP/1.1 101 ") || !strings.HasSuffix(head, "\r\n\r\n") || !strings.Contains(head, "\r\nUpgrade: websocket\r\n") {
-		c.t.Errorf("%q %v", head, err)
+		c.t.Errorf("the first read got %q, error %v; want a whole 101 with Upgrade: websocket", head, err)
 	}
 	conn.Close()
 }
 
-func refusedSocket(c *cell) {
-	c.accepts(nil)
-	if _, a, err := c.dial("/refused"); err == nil || a == nil || a.StatusCode != http.StatusForbidden {
-		c.t.Errorf("%v %v", a, err)
+func testWebSocketRefused(c *cell) {
+	c.handleWebSocket(nil)
+	_, resp, err := c.dialWebSocket("/refused")
+	if err == nil || resp == nil || resp.StatusCode != http.StatusForbidden {
+		c.t.Errorf("got answer %v, error %v; want 403 and an error", resp, err)
 	}
 }
 
-func socketEnds(c *cell) {
-	gone := make(chan error, 1)
-	c.accepts(func(ctx context.Context, w *websocket.Conn, path string) {
+// testWebSocketEnds ends a WebSocket by a close of the origin, by the end of the
+// origin's connection, and by the end of the agent's.
+func testWebSocketEnds(c *cell) {
+	originEnded := make(chan error, 1)
+	c.handleWebSocket(func(ctx context.Context, ws *websocket.Conn, path string) {
 		switch path {
 		case "/closes":
-			_ = w.Close(4001, "enough")
+			_ = ws.Close(4001, "enough")
 		case "/waits":
-			_, _, err := w.Read(ctx)
-			gone <- err
+			_, _, err := ws.Read(ctx)
+			originEnded <- err
 		}
 	})
-	for path, code := range map[string]websocket.StatusCode{"/closes": 4001, "/breaks": -1} {
-		w, _, err := c.dial(path)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		if _, _, err = w.Read(given(c.t)); websocket.CloseStatus(err) != code {
-			c.t.Errorf("%s: the origin's end arrived as %v", path, err)
+
+	for path, want := range map[string]websocket.StatusCode{"/closes": 4001, "/breaks": -1} {
+		ws, _ := c.mustDialWebSocket(path)
+		if _, _, err := ws.Read(timeoutContext(c.t)); websocket.CloseStatus(err) != want {
+			c.t.Errorf("%s: the end of the origin's side arrived as %v, want close status %d", path, err, want)
 		}
 	}
-	c.ends("/waits", "?") // which of the two connections ends first is chance
-	w, _, err := c.dial("/waits")
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	_ = w.CloseNow()
-	if within(c.t, "the origin's end", gone) == nil {
-		c.t.Error("the origin was told nothing")
+
+	c.expectCode("/waits", anyOutcome) // depends on which connection ends first
+	ws, _ := c.mustDialWebSocket("/waits")
+	_ = ws.CloseNow()
+	if receive(c.t, "the end of the WebSocket at the origin", originEnded) == nil {
+		c.t.Error("the origin read a message after the agent's connection ended, want an error")
 	}
 }
 
-func socketEndsWithTask(c *cell) {
-	c = c.alone()
-	c.ends("/socket", "task_ended")
-	gone := make(chan error, 1)
-	c.accepts(func(_ context.Context, w *websocket.Conn, _ string) {
-		_, _, err := w.Read(context.Background())
-		gone <- err
+func testWebSocketEndsWithTask(c *cell) {
+	c = c.withOwnTask()
+	c.expectCode("/socket", "task_ended")
+	originEnded := make(chan error, 1)
+	c.handleWebSocket(func(_ context.Context, ws *websocket.Conn, _ string) {
+		_, _, err := ws.Read(context.Background())
+		originEnded <- err
 	})
-	w, a, err := c.dial("/socket")
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	read := make(chan error, 1)
+
+	ws, resp := c.mustDialWebSocket("/socket")
+	agentEnded := make(chan error, 1)
 	go func() {
-		_, _, err := w.Read(context.Background())
-		read <- err
+		_, _, err := ws.Read(context.Background())
+		agentEnded <- err
 	}()
 	c.EndTask(c.task)
-	over := time.Now()
-	if within(c.t, "the agent's end", read) == nil || within(c.t, "the origin's end", gone) == nil {
-		c.t.Error("the WebSocket goes on after its task")
+	ended := time.Now()
+	if receive(c.t, "the end of the WebSocket for the agent", agentEnded) == nil {
+		c.t.Error("the agent read a message after its task ended, want an error")
 	}
-	if d := time.Since(over); d > time.Second { // I6 is a promise about time
-		c.t.Errorf("it took %v", d)
+	if receive(c.t, "the end of the WebSocket at the origin", originEnded) == nil {
+		c.t.Error("the origin read a message after the task ended, want an error")
 	}
-	if o := c.outcome(a); o.Code != "task_ended" {
-		c.t.Errorf("on record: %+v", o)
+	if d := time.Since(ended); d > time.Second {
+		c.t.Errorf("I6: the WebSocket ended %v after its task, want at most a second", d)
+	}
+	if o := c.waitForOutcome(resp); o.Code != "task_ended" {
+		c.t.Errorf("the outcome has code %q, want task_ended: %+v", o.Code, o)
 	}
 }

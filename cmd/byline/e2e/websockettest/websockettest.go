@@ -1,6 +1,6 @@
-// Package websockettest opens and accepts WebSockets over HTTP/1.1 and, by extended
-// CONNECT, over HTTP/2 (RFC 8441), with a library that knows the former alone. It
-// is for tests of either side of a proxy.
+// Package websockettest opens and accepts WebSockets over HTTP/1.1 and, by
+// extended CONNECT, over HTTP/2 (RFC 8441), for tests of both sides of a proxy.
+// The WebSocket library underneath supports only HTTP/1.1.
 package websockettest
 
 import (
@@ -18,76 +18,91 @@ import (
 	"github.com/coder/websocket"
 	"golang.org/x/net/http2"
 
-	_ "github.com/byline-proxy/byline/proxy/wire/agents" // turns on extended CONNECT in this process
+	_ "github.com/byline-proxy/byline/proxy/wire/agents" // enables extended CONNECT in this process
 )
 
-// Subprotocol is the one that [Accept] speaks.
+// Subprotocol is the subprotocol that [Dial] offers and [Accept] chooses.
 const Subprotocol = "chat"
 
-// Largest is how many bytes a message may have.
-const Largest = 4 << 20
+// MaxMessage is the largest message that can be read, in bytes.
+const MaxMessage = 4 << 20
 
-// Accept is an application's side of a WebSocket, over either protocol. It says
-// what is wrong with an upgrade that a proxy must not have sent.
+// Accept accepts a WebSocket as an application does. It returns an error that
+// says what is wrong if the request is not one that a proxy may send.
 func Accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
 	if r.ProtoMajor == 2 {
 		if r.Method != http.MethodConnect || r.Header.Get(":protocol") != "websocket" || r.Header.Get("Sec-WebSocket-Key") != "" {
-			return nil, fmt.Errorf("no extended CONNECT: %s %v", r.Method, r.Header)
+			return nil, fmt.Errorf("not an extended CONNECT for a WebSocket: %s %v", r.Method, r.Header)
 		}
-		r = r.Clone(r.Context())
-		r.Method = http.MethodGet
-		for k, v := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="} {
-			r.Header.Set(k, v)
-		}
-		w = &overStream{w, r}
+		w, r = asUpgrade(w, r)
 	}
-	if r.Header.Get("Sec-WebSocket-Version") != "13" {
-		return nil, errors.New("the version did not arrive")
+	if version := r.Header.Get("Sec-WebSocket-Version"); version != "13" {
+		return nil, fmt.Errorf("Sec-WebSocket-Version is %q, want 13", version)
 	}
-	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{Subprotocol}, InsecureSkipVerify: true, CompressionMode: websocket.CompressionContextTakeover})
+
+	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		Subprotocols:       []string{Subprotocol},
+		InsecureSkipVerify: true,
+		CompressionMode:    websocket.CompressionContextTakeover,
+	})
 	if err != nil {
 		return nil, err
 	}
-	c.SetReadLimit(Largest)
-	return c, nil
+	ws.SetReadLimit(MaxMessage)
+	return ws, nil
 }
 
-// Dial opens a WebSocket at url with an agent's way of carrying requests: an
-// http.Transport for the upgrade, a [Connector] for the extended CONNECT.
-func Dial(url string, way http.RoundTripper, h http.Header) (*websocket.Conn, *http.Response, error) {
+// Dial opens a WebSocket at url. transport sends the request: an
+// [http.Transport] for an upgrade, an [ExtendedConnect] for HTTP/2.
+func Dial(url string, transport http.RoundTripper, header http.Header) (*websocket.Conn, *http.Response, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	c, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: &http.Client{Transport: way}, HTTPHeader: h,
-		Subprotocols: []string{Subprotocol}, CompressionMode: websocket.CompressionContextTakeover})
-	if c != nil {
-		c.SetReadLimit(Largest)
+
+	ws, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+		HTTPClient:      &http.Client{Transport: transport},
+		HTTPHeader:      header,
+		Subprotocols:    []string{Subprotocol},
+		CompressionMode: websocket.CompressionContextTakeover,
+	})
+	if ws != nil {
+		ws.SetReadLimit(MaxMessage)
 	}
-	return c, resp, err
+	return ws, resp, err
 }
 
-// overStream lets a library that knows the upgrade of HTTP/1.1 accept an extended
-// CONNECT: what it writes and reads is the stream's.
-type overStream struct {
+// asUpgrade makes an extended CONNECT look like an upgrade of HTTP/1.1. What the
+// library then writes and reads is the stream's.
+func asUpgrade(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *http.Request) {
+	r = r.Clone(r.Context())
+	r.Method = http.MethodGet
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "websocket")
+	r.Header.Set("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")
+	return &streamResponseWriter{w, r}, r
+}
+
+// streamResponseWriter turns a 101 into a 200, and Hijack into the stream.
+type streamResponseWriter struct {
 	http.ResponseWriter
 	r *http.Request
 }
 
-func (o *overStream) WriteHeader(status int) {
+func (w *streamResponseWriter) WriteHeader(status int) {
 	if status == http.StatusSwitchingProtocols {
-		o.Header().Del("Connection")
-		o.Header().Del("Upgrade")
+		w.Header().Del("Connection")
+		w.Header().Del("Upgrade")
 		status = http.StatusOK
 	}
-	o.ResponseWriter.WriteHeader(status)
-	o.ResponseWriter.(http.Flusher).Flush()
+	w.ResponseWriter.WriteHeader(status)
+	w.ResponseWriter.(http.Flusher).Flush()
 }
 
-func (o *overStream) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c := &streamConn{r: o.r.Body, w: o.ResponseWriter}
-	return c, bufio.NewReadWriter(bufio.NewReader(c), bufio.NewWriter(c)), nil
+func (w *streamResponseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn := &streamConn{r: w.r.Body, w: w.ResponseWriter}
+	return conn, bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn)), nil
 }
 
-// streamConn is a stream in the form of a connection, without deadlines.
+// streamConn is a stream as a connection. It ignores deadlines.
 type streamConn struct {
 	net.Conn
 	r io.ReadCloser
@@ -97,6 +112,7 @@ type streamConn struct {
 func (c *streamConn) Read(p []byte) (int, error)  { return c.r.Read(p) }
 func (c *streamConn) Close() error                { return c.r.Close() }
 func (c *streamConn) SetDeadline(time.Time) error { return nil }
+
 func (c *streamConn) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	if f, ok := c.w.(http.Flusher); ok {
@@ -105,52 +121,64 @@ func (c *streamConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Connector turns the upgrade of a library into an extended CONNECT.
-type Connector struct {
-	Secured func() net.Conn // a connection that is to carry HTTP/2
+// ExtendedConnect is a transport that sends the library's upgrade as an
+// extended CONNECT.
+type ExtendedConnect struct {
+	Dial func() net.Conn // returns a connection for HTTP/2, after the handshake
 }
 
-// RoundTrip makes the CONNECT look to the library like the 101 that it expects.
-func (c Connector) RoundTrip(r *http.Request) (*http.Response, error) {
-	cc, err := (&http2.Transport{}).NewClientConn(c.Secured())
+// RoundTrip returns a 200 to the CONNECT as the 101 that the library expects.
+func (t ExtendedConnect) RoundTrip(r *http.Request) (*http.Response, error) {
+	cc, err := (&http2.Transport{}).NewClientConn(t.Dial())
 	if err != nil {
 		return nil, err
 	}
+
 	key := r.Header.Get("Sec-WebSocket-Key")
-	r = r.Clone(context.WithoutCancel(r.Context())) // the library's ends with the handshake
+	body, up := io.Pipe()
+	r = r.Clone(context.WithoutCancel(r.Context())) // the library's context ends with the handshake
 	for _, name := range []string{"Connection", "Upgrade", "Sec-WebSocket-Key"} {
 		r.Header.Del(name)
 	}
-	body, up := io.Pipe()
-	r.Method, r.Body, r.ContentLength = http.MethodConnect, body, -1
+	r.Method = http.MethodConnect
+	r.Body = body
+	r.ContentLength = -1
 	r.Header[":protocol"] = []string{"websocket"}
+
 	resp, err := cc.RoundTrip(r)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return resp, err
 	}
 	if resp.Header.Get("Sec-WebSocket-Accept") != "" {
-		return nil, errors.New("an extended CONNECT was answered with an accepted key")
+		return nil, errors.New("the answer to an extended CONNECT has a Sec-WebSocket-Accept")
 	}
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+
 	resp.StatusCode = http.StatusSwitchingProtocols
 	resp.Header.Set("Connection", "Upgrade")
 	resp.Header.Set("Upgrade", "websocket")
-	resp.Header.Set("Sec-WebSocket-Accept", base64.StdEncoding.EncodeToString(sum[:]))
-	down := resp.Body
-	resp.Body = struct {
-		io.ReadCloser
-		io.Writer
-	}{struct {
-		io.Reader
-		io.Closer
-	}{down, closers{up, down}}, up}
+	resp.Header.Set("Sec-WebSocket-Accept", AcceptKey(key))
+	resp.Body = &streamBody{Reader: resp.Body, Writer: up, closers: []io.Closer{up, resp.Body}}
 	return resp, nil
 }
 
-type closers []io.Closer
+// AcceptKey returns the Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455,
+// Section 4.2.2).
+func AcceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
 
-func (all closers) Close() (err error) {
-	for _, c := range all {
+// streamBody is both directions of a stream as the body of a 101.
+type streamBody struct {
+	io.Reader
+	io.Writer
+	closers []io.Closer
+}
+
+// Close closes both directions. It returns the error of the last.
+func (b *streamBody) Close() error {
+	var err error
+	for _, c := range b.closers {
 		err = c.Close()
 	}
 	return err
