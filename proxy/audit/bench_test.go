@@ -34,31 +34,61 @@ func BenchmarkNewID(b *testing.B) {
 }
 
 func BenchmarkFingerprint(b *testing.B) {
+	key := []byte("0123456789abcdef0123456789abcdef")
 	b.ReportAllocs()
 	for b.Loop() {
-		audit.Fingerprint([]byte("0123456789abcdef0123456789abcdef"), "a session cookie's value of some length")
+		audit.Fingerprint(key, "a session cookie's value of some length")
 	}
 }
 
-// benchRecords is how many records the large benchmarks use: AUDIT_RECORDS,
-// or 200,000.
-func benchRecords() int {
-	if n, err := strconv.Atoi(os.Getenv("AUDIT_RECORDS")); err == nil {
-		return n
+// BenchmarkVerify verifies a log of AUDIT_RECORDS records, by default 200,000. It
+// reports the largest heap, which must not grow with the log.
+func BenchmarkVerify(b *testing.B) {
+	n := 200_000
+	if set, err := strconv.Atoi(os.Getenv("AUDIT_RECORDS")); err == nil {
+		n = set
 	}
-	return 200_000
+	dir := writeExchanges(b, n)
+	b.SetBytes(segment.TotalSize(audittest.Must(segment.List(dir))))
+	b.ResetTimer()
+
+	cpuBefore, start := cpuTime(), time.Now()
+	peak := uint64(0)
+	for b.Loop() {
+		calls := 0
+		rep, err := audit.Verify(dir, audittest.PublicKey, func(int64, int64) {
+			calls++
+			if calls%8 == 0 {
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				peak = max(peak, m.HeapAlloc)
+			}
+		})
+		if err != nil || rep.Records < uint64(n) {
+			b.Fatalf("verified %d records: %v, want at least %d", rep.Records, err, n)
+		}
+	}
+
+	b.ReportMetric(float64(n)*float64(b.N)/time.Since(start).Seconds(), "records/s")
+	b.ReportMetric(float64(cpuTime()-cpuBefore)/float64(n*b.N), "cpu-ns/record")
+	b.ReportMetric(float64(peak)/(1<<20), "peak-heap-MB")
 }
 
-// bigLog writes n records, intents and outcomes in turn, and closes.
-func bigLog(b *testing.B, n int) string {
+// writeExchanges writes a closed log of n records, intents and outcomes in turn.
+func writeExchanges(b *testing.B, n int) (dir string) {
 	b.Helper()
-	dir := b.TempDir()
+	dir = b.TempDir()
 	l := openLog(b, journal.Config{Dir: dir})
-	in, out := audittest.Intent(1), &audit.Record{Kind: "outcome", Agent: audittest.Intent(1).Agent, Task: "t_5", Adapter: "mediawiki", Status: 200, BytesDown: 1024, DurationUS: 12_345}
+	intent := audittest.Intent(1)
+	outcome := &audit.Record{
+		Kind: "outcome", Agent: intent.Agent, Task: intent.Task, Adapter: intent.Adapter,
+		Status: 200, BytesDown: 1024, DurationUS: 12_345,
+	}
 	for i := 0; i < n; i += 2 {
-		in.ID, out.ID = "", ""
-		out.Intent = l.Append(in).ID()
-		if last := l.Append(out); i%8192 == 0 {
+		intent.ID, outcome.ID = "", ""
+		outcome.Intent = l.Append(intent).ID()
+		last := l.Append(outcome)
+		if i%8192 == 0 {
 			mustWait(b, last)
 		}
 	}
@@ -68,39 +98,8 @@ func bigLog(b *testing.B, n int) string {
 	return dir
 }
 
-// BenchmarkVerify reads a log of AUDIT_RECORDS once per round. It reports the
-// most that the heap held: it must not grow with the log.
-func BenchmarkVerify(b *testing.B) {
-	n := benchRecords()
-	dir := bigLog(b, n)
-	var bytes int64
-	for _, s := range audittest.Must(segment.List(dir)) {
-		bytes += s.Size
-	}
-	b.SetBytes(bytes)
-	b.ResetTimer()
-	before, began := cpu(), time.Now()
-	peak := uint64(0)
-	for b.Loop() {
-		step := 0
-		rep, err := audit.Verify(dir, audittest.PublicKey, func(int64, int64) {
-			if step++; step%8 == 0 {
-				var m runtime.MemStats
-				runtime.ReadMemStats(&m)
-				peak = max(peak, m.HeapAlloc)
-			}
-		})
-		if err != nil || rep.Records < uint64(n) {
-			b.Fatal(rep.Records, err)
-		}
-	}
-	b.ReportMetric(float64(n)*float64(b.N)/time.Since(began).Seconds(), "records/s")
-	b.ReportMetric(float64(cpu()-before)/float64(n*b.N), "cpu-ns/record")
-	b.ReportMetric(float64(peak)/(1<<20), "peak-heap-MB")
-}
-
-// cpu returns the processor time that the process has used, in nanoseconds.
-func cpu() int64 {
+// cpuTime returns the processor time that the process has used, in nanoseconds.
+func cpuTime() int64 {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return u.Utime.Nano() + u.Stime.Nano()

@@ -10,9 +10,11 @@ import (
 
 func FuzzParseWitnessKey(f *testing.F) {
 	f.Add(audittest.Witness().String())
+
 	f.Fuzz(func(t *testing.T, s string) {
-		if k, err := audit.ParseWitnessKey(s); err == nil && k.String() != strings.TrimSpace(s) {
-			t.Errorf("%q was read as %q", s, k)
+		key, err := audit.ParseWitnessKey(s)
+		if err == nil && key.String() != strings.TrimSpace(s) {
+			t.Errorf("%q was accepted and written as %q", s, key)
 		}
 	})
 }

@@ -15,87 +15,168 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
-// harmed is a closed log that somebody did something to.
-type harmed struct {
-	dir  string
-	segs []segment.File
-	kept []string // a checkpoint of it that was kept elsewhere
+// damagedLog is a closed log for a test to damage.
+type damagedLog struct {
+	t        *testing.T
+	dir      string
+	segments []segment.File
 }
 
-func (h *harmed) rewrite(t *testing.T, path string, change func([]byte) []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, change(audittest.Must(os.ReadFile(path))), 0o600); err != nil {
-		t.Fatal(err)
+// last returns the last segment.
+func (d *damagedLog) last() segment.File { return d.segments[len(d.segments)-1] }
+
+// rewrite changes the content of a segment.
+func (d *damagedLog) rewrite(s segment.File, change func([]byte) []byte) {
+	d.t.Helper()
+	b := audittest.Must(os.ReadFile(s.Path))
+	if err := os.WriteFile(s.Path, change(b), 0o600); err != nil {
+		d.t.Fatal(err)
 	}
 }
 
-// TestI8EveryHarmHasItsVerdict does to a log what disks, operators and intruders
-// do, with no key in hand, and wants the first bad record named. What only a
-// kept checkpoint can show says so.
-func TestI8EveryHarmHasItsVerdict(t *testing.T) {
-	cut := func(n int) func(b []byte) []byte { return func(b []byte) []byte { return b[:len(b)-n] } }
+// removeTiles removes the tiles and with them the published checkpoint.
+func (d *damagedLog) removeTiles() { os.RemoveAll(filepath.Join(d.dir, audit.TilesDir)) }
+
+// cutNineBytes cuts the end of a segment in the middle of a line.
+func cutNineBytes(b []byte) []byte { return b[:len(b)-9] }
+
+// TestI8DamageIsFound does to a log what disks, operators and intruders without
+// the key do, and expects verification to name the first bad record.
+func TestI8DamageIsFound(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		harm func(t *testing.T, h *harmed)
-		bad  func(h *harmed) uint64 // nil: nothing is bad
-		why  string
-		kept bool // the verifier has the kept checkpoint
+		name   string
+		damage func(d *damagedLog)
+		bad    func(d *damagedLog) uint64 // first bad record; nil: there is none
+		why    string                     // part of the reason
+		kept   bool                       // the verifier has a kept checkpoint
 	}{
-		{"nothing", func(*testing.T, *harmed) {}, nil, "", true},
-		{"the first segment is deleted", func(t *testing.T, h *harmed) { os.Remove(h.segs[0].Path) }, func(*harmed) uint64 { return 0 }, "a segment is missing", false},
-		{"a segment in the middle is deleted", func(t *testing.T, h *harmed) { os.Remove(h.segs[1].Path) }, func(h *harmed) uint64 { return h.segs[1].First }, "a segment is missing", false},
-		{"the last segment.File is deleted", func(t *testing.T, h *harmed) { os.Remove(h.segs[len(h.segs)-1].Path) },
-			func(h *harmed) uint64 { return h.segs[len(h.segs)-1].First }, "the published checkpoint", false},
-		{"the last segment.File and the tiles are deleted", func(t *testing.T, h *harmed) {
-			os.Remove(h.segs[len(h.segs)-1].Path)
-			os.RemoveAll(filepath.Join(h.dir, audit.TilesDir))
-		}, func(h *harmed) uint64 { return h.segs[len(h.segs)-1].First }, "older copy", true},
-		{"a segment is emptied", func(t *testing.T, h *harmed) { os.Truncate(h.segs[1].Path, 0) }, func(h *harmed) uint64 { return h.segs[1].First }, "a segment is missing", false},
-		{"two segments change places", func(t *testing.T, h *harmed) {
-			a, b := audittest.Must(os.ReadFile(h.segs[1].Path)), audittest.Must(os.ReadFile(h.segs[2].Path))
-			os.WriteFile(h.segs[1].Path, b, 0o600)
-			os.WriteFile(h.segs[2].Path, a, 0o600)
-		}, func(h *harmed) uint64 { return h.segs[1].First }, "seq is", false},
-		{"a segment ends in the middle of a line", func(t *testing.T, h *harmed) { h.rewrite(t, h.segs[1].Path, cut(9)) },
-			func(h *harmed) uint64 { return h.segs[2].First - 1 }, "unfinished", false},
-		{"the log ends in the middle of a line", func(t *testing.T, h *harmed) { h.rewrite(t, h.segs[len(h.segs)-1].Path, cut(9)) }, nil, "", false},
-		{"the same, and a checkpoint was kept", func(t *testing.T, h *harmed) {
-			os.RemoveAll(filepath.Join(h.dir, audit.TilesDir))
-			h.rewrite(t, h.segs[len(h.segs)-1].Path, cut(9))
-		}, func(h *harmed) uint64 {
-			return audittest.Must(audit.ParseCheckpoint(h.kept[0], audittest.PublicKey)).Size
-		}, "the tail was cut", true},
-		{"zeros in a segment that has ended", func(t *testing.T, h *harmed) {
-			h.rewrite(t, h.segs[0].Path, func(b []byte) []byte { return append(b, make([]byte, 512)...) })
-		}, nil, "", false},
-		{"a page of zeros in the middle", func(t *testing.T, h *harmed) {
-			h.rewrite(t, h.segs[0].Path, func(b []byte) []byte { copy(b[1000:1512], make([]byte, 512)); return b })
-		}, func(*harmed) uint64 { return 1 }, "unfinished", false},
-		{"a line is doubled", func(t *testing.T, h *harmed) {
-			h.rewrite(t, h.segs[0].Path, func(b []byte) []byte { n := bytes.IndexByte(b, '\n') + 1; return append(bytes.Clone(b[:n]), b...) })
-		}, func(*harmed) uint64 { return 1 }, "seq is 0", false},
-		{"another file among the segments", func(t *testing.T, h *harmed) { os.WriteFile(filepath.Join(h.dir, "notes.txt"), nil, 0o600) }, nil, "", true},
+		{
+			name:   "none",
+			damage: func(d *damagedLog) {},
+			kept:   true,
+		}, {
+			name:   "first segment removed",
+			damage: func(d *damagedLog) { os.Remove(d.segments[0].Path) },
+			bad:    func(d *damagedLog) uint64 { return 0 },
+			why:    "a segment is missing",
+		}, {
+			name:   "segment in the middle removed",
+			damage: func(d *damagedLog) { os.Remove(d.segments[1].Path) },
+			bad:    func(d *damagedLog) uint64 { return d.segments[1].First },
+			why:    "a segment is missing",
+		}, {
+			name:   "last segment removed",
+			damage: func(d *damagedLog) { os.Remove(d.last().Path) },
+			bad:    func(d *damagedLog) uint64 { return d.last().First },
+			why:    "the published checkpoint",
+		}, {
+			name: "last segment and tiles removed, with a kept checkpoint",
+			damage: func(d *damagedLog) {
+				os.Remove(d.last().Path)
+				d.removeTiles()
+			},
+			bad:  func(d *damagedLog) uint64 { return d.last().First },
+			why:  "older copy",
+			kept: true,
+		}, {
+			name:   "segment emptied",
+			damage: func(d *damagedLog) { os.Truncate(d.segments[1].Path, 0) },
+			bad:    func(d *damagedLog) uint64 { return d.segments[1].First },
+			why:    "a segment is missing",
+		}, {
+			name: "two segments swapped",
+			damage: func(d *damagedLog) {
+				first := audittest.Must(os.ReadFile(d.segments[1].Path))
+				second := audittest.Must(os.ReadFile(d.segments[2].Path))
+				os.WriteFile(d.segments[1].Path, second, 0o600)
+				os.WriteFile(d.segments[2].Path, first, 0o600)
+			},
+			bad: func(d *damagedLog) uint64 { return d.segments[1].First },
+			why: "seq is",
+		}, {
+			name:   "segment in the middle cut inside a line",
+			damage: func(d *damagedLog) { d.rewrite(d.segments[1], cutNineBytes) },
+			bad:    func(d *damagedLog) uint64 { return d.segments[2].First - 1 },
+			why:    "unfinished",
+		}, {
+			name: "last segment cut inside a line, nothing published or kept",
+			damage: func(d *damagedLog) {
+				d.rewrite(d.last(), cutNineBytes)
+				d.removeTiles()
+			},
+		}, {
+			name:   "last segment cut inside a line",
+			damage: func(d *damagedLog) { d.rewrite(d.last(), cutNineBytes) },
+			bad:    func(d *damagedLog) uint64 { return d.lastSeq() },
+			why:    "the tail was cut",
+		}, {
+			name: "last segment cut inside a line, with a kept checkpoint",
+			damage: func(d *damagedLog) {
+				d.rewrite(d.last(), cutNineBytes)
+				d.removeTiles()
+			},
+			bad:  func(d *damagedLog) uint64 { return d.lastSeq() },
+			why:  "the tail was cut",
+			kept: true,
+		}, {
+			name: "zeros after the lines of an earlier segment",
+			damage: func(d *damagedLog) {
+				d.rewrite(d.segments[0], func(b []byte) []byte { return append(b, make([]byte, 512)...) })
+			},
+		}, {
+			name: "page of zeros inside a segment",
+			damage: func(d *damagedLog) {
+				d.rewrite(d.segments[0], func(b []byte) []byte {
+					clear(b[1000:1512])
+					return b
+				})
+			},
+			bad: func(d *damagedLog) uint64 { return 1 },
+			why: "unfinished",
+		}, {
+			name: "line repeated",
+			damage: func(d *damagedLog) {
+				d.rewrite(d.segments[0], func(b []byte) []byte {
+					end := bytes.IndexByte(b, '\n') + 1
+					return append(bytes.Clone(b[:end]), b...)
+				})
+			},
+			bad: func(d *damagedLog) uint64 { return 1 },
+			why: "seq is 0",
+		}, {
+			name:   "other file among the segments",
+			damage: func(d *damagedLog) { os.WriteFile(filepath.Join(d.dir, "notes.txt"), nil, 0o600) },
+			kept:   true,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			dir, _ := sealedLog(t)
-			h := &harmed{dir, audittest.Must(segment.List(dir)), []string{audittest.LastCheckpoint(t, dir)}}
-			c.harm(t, h)
-			o := audit.VerifyOptions{}
+			dir, lines := writeSegmentedLog(t)
+			d := &damagedLog{t: t, dir: dir, segments: audittest.Must(segment.List(dir))}
+			options := audit.VerifyOptions{}
 			if c.kept {
-				o.Kept = h.kept
+				options.Kept = []string{audittest.LastCheckpoint(t, dir)}
 			}
-			rep, err := audit.VerifyWith(dir, audittest.PublicKey, o)
+
+			c.damage(d)
+			rep, err := audit.VerifyWith(dir, audittest.PublicKey, options)
+
 			if c.bad == nil {
-				if err != nil && c.name != "the log ends in the middle of a line" {
-					t.Errorf("%v", err)
+				if err != nil {
+					t.Errorf("verification of %d lines returned %v, want no error", len(lines), err)
 				}
 				return
 			}
-			if !errors.Is(err, audit.ErrBroken) || rep.Bad == nil || rep.Bad.Seq != c.bad(h) || !strings.Contains(rep.Bad.Why, c.why) {
-				t.Errorf("%+v, want seq %d because %s", rep.Bad, c.bad(h), c.why)
+			if !errors.Is(err, audit.ErrBroken) || rep.Bad == nil || rep.Bad.Seq != c.bad(d) || !strings.Contains(rep.Bad.Why, c.why) {
+				t.Errorf("verification returned %v, fault %+v; want seq %d because %q", err, rep.Bad, c.bad(d), c.why)
 			}
 		})
 	}
+}
+
+// lastSeq returns the number of the last line, which is a checkpoint, from the
+// number of whole lines that are left after it was cut.
+func (d *damagedLog) lastSeq() uint64 {
+	return d.last().First + uint64(audittest.Must(segment.CountLines(d.last().Path)))
 }
 
 // TestI8EveryBitOfALogCounts flips one bit in each byte of a small closed log.
@@ -103,11 +184,11 @@ func TestI8EveryBitOfALogCounts(t *testing.T) {
 	dir := t.TempDir()
 	l := openLog(t, journal.Config{Dir: dir, CheckpointEvery: time.Hour})
 	mustWait(t, l.Append(audittest.Intent(1)), l.Append(&audit.Record{Kind: "outcome", Intent: "r_1", Status: 200}))
-	l.Close()
+	mustClose(t, l)
 	os.RemoveAll(filepath.Join(dir, audit.TilesDir))
+
 	path := audittest.Must(segment.List(dir))[0].Path
 	whole := audittest.Must(os.ReadFile(path))
-	lineOf := func(at int) uint64 { return uint64(bytes.Count(whole[:at], []byte("\n"))) }
 	step := 1
 	if testing.Short() {
 		step = 7
@@ -116,15 +197,16 @@ func TestI8EveryBitOfALogCounts(t *testing.T) {
 		changed := bytes.Clone(whole)
 		changed[at] ^= 1 << (at % 8)
 		os.WriteFile(path, changed, 0o600)
+
 		rep, err := audit.Verify(dir, audittest.PublicKey, nil)
-		if err == nil && !rep.Closed && at == len(whole)-1 {
-			continue // the end of the last line: a log that was not closed
+		if err == nil && !rep.Closed && (rep.Unfinished > 0 || at == len(whole)-1) {
+			// A zero byte or a missing newline at the end look like a torn tail. The
+			// report says that the log was not closed.
+			continue
 		}
-		if !errors.Is(err, audit.ErrBroken) || rep.Bad.Seq != lineOf(at) && rep.Bad.Seq != lineOf(at)+1 {
-			if err == nil && rep.Unfinished > 0 && !rep.Closed {
-				continue // a zero byte: from there on it is a torn tail, and the log was not closed
-			}
-			t.Errorf("byte %d of line %d: %+v %v", at, lineOf(at), rep.Bad, err)
+		line := uint64(bytes.Count(whole[:at], []byte("\n")))
+		if !errors.Is(err, audit.ErrBroken) || rep.Bad.Seq != line && rep.Bad.Seq != line+1 {
+			t.Errorf("bit flipped at offset %d in line %d: %v, fault %+v; want ErrBroken at seq %d or %d", at, line, err, rep.Bad, line, line+1)
 		}
 	}
 }

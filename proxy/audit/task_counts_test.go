@@ -10,8 +10,8 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
-// TestI8TaskSeqCountsOverSegmentsAndRestarts lets tasks count on while segments
-// end and the writer is opened again, and forgets those that ended.
+// TestI8TaskSeqCountsOverSegmentsAndRestarts writes records of three tasks over
+// several segments and three runs, with other tasks that end at once in between.
 func TestI8TaskSeqCountsOverSegmentsAndRestarts(t *testing.T) {
 	dir := t.TempDir()
 	for run := range 3 {
@@ -20,68 +20,71 @@ func TestI8TaskSeqCountsOverSegmentsAndRestarts(t *testing.T) {
 			r := audittest.Intent(i)
 			r.Task = fmt.Sprintf("t_%d", i%3)
 			mustWait(t, l.Append(r))
-			once := &audit.Record{Kind: "task", Task: fmt.Sprintf("t_once_%d_%d", run, i), Code: audit.CodeEnded}
-			mustWait(t, l.Append(once))
+			short := &audit.Record{Kind: "task", Task: fmt.Sprintf("t_short_%d_%d", run, i), Code: audit.CodeEnded}
+			mustWait(t, l.Append(short))
 		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
+		mustClose(t, l)
 	}
 	rep := audittest.Verify(t, dir)
 	if rep.Segments < 5 {
-		t.Fatalf("%d segments show nothing", rep.Segments)
+		t.Fatalf("the log has %d segments, too few for this test", rep.Segments)
 	}
-	want := map[string]uint64{}
+
+	count := map[string]uint64{}
 	for r, err := range audit.Tail(t.Context(), dir, int(rep.Records), false) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		if r.Task != "" {
-			if want[r.Task]++; r.TaskSeq != want[r.Task] {
-				t.Errorf("record %d of %s says %d", want[r.Task], r.Task, r.TaskSeq)
+			count[r.Task]++
+			if r.TaskSeq != count[r.Task] {
+				t.Errorf("record %d of %s has task_seq %d", count[r.Task], r.Task, r.TaskSeq)
 			}
 		}
 		if r.Kind == audit.KindCounts && len(r.Tasks) > 6 {
-			t.Errorf("counts go on with tasks that ended: %+v", r.Tasks)
+			t.Errorf("a counts record lists tasks that ended: %+v", r.Tasks)
 		}
 	}
-	if want["t_0"] != 30 || want["t_2"] != 30 {
-		t.Errorf("%v", want)
+	if count["t_0"] != 30 || count["t_2"] != 30 {
+		t.Errorf("read %d records of t_0 and %d of t_2, want 30 each", count["t_0"], count["t_2"])
 	}
 }
 
-// TestI8WrongTaskSeqIsFound changes a number as one who can make the rest of the
-// chain fit.
+// TestI8WrongTaskSeqIsFound changes the task_seq of each record and makes the
+// rest of the chain fit.
 func TestI8WrongTaskSeqIsFound(t *testing.T) {
-	dir, lines := sealedLog(t)
+	dir, lines := writeSegmentedLog(t)
 	for k := range lines {
 		if audittest.Must(audit.ParseRecord(lines[k])).Task == "" {
 			continue
 		}
 		changed := audittest.Rechain(lines, k, func(r *audit.Record) { r.TaskSeq++ })
-		mustBreak(t, "task_seq", audittest.WriteLines(t, dir, changed), k)
+		expectFault(t, "wrong task_seq", audittest.WriteLines(t, dir, changed), k)
 	}
 }
 
-func TestCountsStayShortWithManyTasks(t *testing.T) {
+// TestManyTasksFitIntoCountsRecords starts a segment while 3,000 tasks are open.
+func TestManyTasksFitIntoCountsRecords(t *testing.T) {
+	const tasks = 3000
 	dir := t.TempDir()
 	l := openLog(t, journal.Config{Dir: dir, SegmentBytes: 64 << 10, CheckpointEvery: time.Hour})
 	var last journal.Ticket
-	for i := range 3000 {
+	for i := range tasks {
 		last = l.Append(&audit.Record{Kind: "lease", Task: fmt.Sprintf("t_%026d", i)})
 	}
 	mustWait(t, last)
 	mustWait(t, l.Append(audittest.Intent(1)))
-	l.Close()
+	mustClose(t, l)
+
 	audittest.Verify(t, dir)
-	n := 0
+	listed := 0
 	for r, err := range audit.Tail(t.Context(), dir, 100, false) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n += len(r.Tasks)
+		listed += len(r.Tasks)
 	}
-	if n < 3000 {
-		t.Errorf("%d tasks go on, want 3000", n)
+	if listed < tasks {
+		t.Errorf("counts records list %d tasks, want %d", listed, tasks)
 	}
 }

@@ -18,34 +18,51 @@ import (
 
 const vectorsDir = "testdata/vectors"
 
-// TestVectors holds both verifiers, ours and docs/verify.py, to the vectors.
+var pythonVerifier = filepath.Join("..", "..", "docs", "verify.py")
+
+// TestVectors compares both verifiers, ours and docs/verify.py, with the vectors.
+// The package journal writes new vectors.
 func TestVectors(t *testing.T) {
-	var all []audittest.Vector
-	if err := json.Unmarshal(audittest.Must(os.ReadFile(filepath.Join(vectorsDir, "vectors.json"))), &all); err != nil {
+	var vectors []audittest.Vector
+	list := audittest.Must(os.ReadFile(filepath.Join(vectorsDir, "vectors.json")))
+	if err := json.Unmarshal(list, &vectors); err != nil {
 		t.Fatal(err)
 	}
-	if len(all) < 25 {
-		t.Fatalf("%d vectors", len(all))
+	if len(vectors) < 25 {
+		t.Fatalf("vectors.json lists %d vectors, want at least 25", len(vectors))
 	}
-	for i, v := range all {
+
+	for i, v := range vectors {
 		if testing.Short() && i%8 > 0 {
 			continue
 		}
 		t.Run(v.Name, func(t *testing.T) {
-			seq, err := ours(v)
-			if (err != nil) != v.Bad || v.Seq != nil && seq != *v.Seq {
-				t.Errorf("Go: %v, first bad record %d", err, seq)
+			bad, err := verifyWithGo(v)
+			if (err != nil) != v.Bad || v.Seq != nil && bad != *v.Seq {
+				t.Errorf("Go returned %v, first bad record %d; want %s", err, bad, verdict(v))
 			}
-			said, ok := pythons(t, v)
-			if ok == v.Bad || v.Seq != nil && !strings.Contains(said, fmt.Sprintf("first bad record is seq %d:", *v.Seq)) {
-				t.Errorf("Python: %s", said)
+
+			output, ok := verifyWithPython(t, v)
+			if ok == v.Bad || v.Seq != nil && !strings.Contains(output, fmt.Sprintf("first bad record is seq %d:", *v.Seq)) {
+				t.Errorf("Python printed %q; want %s", output, verdict(v))
 			}
 		})
 	}
 }
 
-func ours(v audittest.Vector) (seq uint64, err error) {
-	path := filepath.Join(vectorsDir, v.Path)
+// verdict describes what a verifier must say of a vector.
+func verdict(v audittest.Vector) string {
+	switch {
+	case !v.Bad:
+		return "no fault"
+	case v.Seq == nil:
+		return "a fault"
+	}
+	return fmt.Sprintf("a fault at seq %d", *v.Seq)
+}
+
+// verifyWithGo verifies a vector and returns the first bad record of a log.
+func verifyWithGo(v audittest.Vector) (bad uint64, err error) {
 	trust := audit.Trust{Quorum: v.Quorum}
 	for _, k := range v.Keys {
 		trust.Keys = append(trust.Keys, audittest.Must(audit.ParsePublicKey(k)))
@@ -53,24 +70,30 @@ func ours(v audittest.Vector) (seq uint64, err error) {
 	for _, w := range v.Witnesses {
 		trust.Witnesses = append(trust.Witnesses, audittest.Must(audit.ParseWitnessKey(w)))
 	}
-	if st := audittest.Must(os.Stat(path)); !st.IsDir() {
+
+	path := filepath.Join(vectorsDir, v.Path)
+	if !audittest.Must(os.Stat(path)).IsDir() {
 		_, err := audit.VerifyProof(audittest.Must(os.ReadFile(path)), trust)
 		return 0, err
 	}
-	o := audit.VerifyOptions{Witnesses: trust.Witnesses, Quorum: v.Quorum}
+
+	options := audit.VerifyOptions{Witnesses: trust.Witnesses, Quorum: v.Quorum}
 	if v.Kept != "" {
-		o.Kept = []string{string(audittest.Must(os.ReadFile(filepath.Join(vectorsDir, v.Kept))))}
+		kept := audittest.Must(os.ReadFile(filepath.Join(vectorsDir, v.Kept)))
+		options.Kept = []string{string(kept)}
 	}
-	rep, err := audit.VerifyWith(path, trust.Keys[0], o)
+	rep, err := audit.VerifyWith(path, trust.Keys[0], options)
 	if rep.Bad != nil {
-		seq = rep.Bad.Seq
+		bad = rep.Bad.Seq
 	}
-	return seq, err
+	return bad, err
 }
 
-func pythons(t *testing.T, v audittest.Vector) (said string, ok bool) {
+// verifyWithPython runs docs/verify.py on a vector, whose path may be absolute.
+// It returns the output and whether the verdict was good.
+func verifyWithPython(t *testing.T, v audittest.Vector) (output string, ok bool) {
 	t.Helper()
-	args := []string{filepath.Join("..", "..", "docs", "verify.py"), "--quorum", fmt.Sprint(v.Quorum)}
+	args := []string{pythonVerifier, "--quorum", fmt.Sprint(v.Quorum)}
 	for _, k := range v.Keys {
 		args = append(args, "--key", k)
 	}
@@ -84,43 +107,51 @@ func pythons(t *testing.T, v audittest.Vector) (said string, ok bool) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(vectorsDir, path)
 	}
-	out, err := exec.Command("python3", append(args, path)...).CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || !bytes.HasPrefix(out, []byte("BAD:"))) {
-		t.Fatalf("verify.py %v: %v: %s", args, err, out)
+	args = append(args, path)
+
+	out, err := exec.Command("python3", args...).CombinedOutput()
+	if err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 1 || !bytes.HasPrefix(out, []byte("BAD:")) {
+			t.Fatalf("verify.py %v: %v: %s", args, err, out)
+		}
 	}
 	return string(out), err == nil
 }
 
-// TestPythonVerifierReadsAFreshLog has the independent verifier read what the
-// log writes today, whole and with a byte changed anywhere.
-func TestPythonVerifierReadsAFreshLog(t *testing.T) {
-	dir, lines := sealedLog(t)
-	key := audittest.VerifierKey()
-	if said, ok := pythons(t, audittest.Vector{Path: dir, Keys: []string{key}}); !ok || !strings.Contains(said, fmt.Sprintf("%d records", len(lines))) {
-		t.Fatal(said)
+// TestPythonVerifierReadsANewLog runs docs/verify.py on a log that was just
+// written, and on copies with a byte changed anywhere.
+func TestPythonVerifierReadsANewLog(t *testing.T) {
+	dir, lines := writeSegmentedLog(t)
+	keys := []string{audittest.VerifierKey()}
+	output, ok := verifyWithPython(t, audittest.Vector{Path: dir, Keys: keys})
+	if !ok || !strings.Contains(output, fmt.Sprintf("%d records", len(lines))) {
+		t.Fatalf("Python printed %q, want %d records", output, len(lines))
 	}
+
 	rounds := 12
 	if testing.Short() {
 		rounds = 2
 	}
 	for range rounds {
 		i := rand.IntN(len(lines))
+		at := rand.IntN(len(lines[i]))
 		changed := append([][]byte(nil), lines...)
 		changed[i] = bytes.Clone(lines[i])
-		changed[i][rand.IntN(len(lines[i]))] ^= byte(1 << rand.IntN(7))
+		changed[i][at] ^= byte(1 << rand.IntN(7))
+
 		bad := audittest.WriteLines(t, dir, changed)
 		rep, _ := audit.Verify(bad, audittest.PublicKey, nil)
-		said, ok := pythons(t, audittest.Vector{Path: bad, Keys: []string{key}})
-		if ok || rep.Bad == nil || !strings.Contains(said, fmt.Sprintf("first bad record is seq %d:", rep.Bad.Seq)) {
-			t.Errorf("line %d changed: Go says %+v, Python %s", i, rep.Bad, said)
+		output, ok := verifyWithPython(t, audittest.Vector{Path: bad, Keys: keys})
+		if ok || rep.Bad == nil || !strings.Contains(output, fmt.Sprintf("first bad record is seq %d:", rep.Bad.Seq)) {
+			t.Errorf("byte %d of line %d changed: Go found %+v, Python printed %q", at, i, rep.Bad, output)
 		}
 	}
 }
 
 func TestPythonVerifierIsShort(t *testing.T) {
-	text := audittest.Must(os.ReadFile(filepath.Join("..", "..", "docs", "verify.py")))
+	text := audittest.Must(os.ReadFile(pythonVerifier))
 	if n := bytes.Count(text, []byte("\n")); n > 300 {
-		t.Errorf("%d lines; at most 300 can be read in one sitting", n)
+		t.Errorf("docs/verify.py has %d lines, want at most 300, so that it can be read in one sitting", n)
 	}
 }
