@@ -13,7 +13,7 @@ func TestExamplesAreValid(t *testing.T) {
 		t.Error(err)
 	}
 	catalog := &policy.Catalog{Adapters: map[string][]string{}}
-	_, err = policy.Parse([]policy.Source{{Name: "policy.example.cedar", Text: ExamplePolicy()}}, catalog)
+	_, err = policy.Parse([]policy.File{{Name: "policy.example.cedar", Text: ExamplePolicy()}}, catalog)
 	if err != nil {
 		t.Error(err)
 	}

@@ -155,7 +155,7 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-func rulesFor(t *testing.T, app *legacy, policies ...policy.Source) Rules {
+func rulesFor(t *testing.T, app *legacy, policies ...policy.File) Rules {
 	t.Helper()
 	ca := t.TempDir() + "/ca.pem"
 	writeFile(t, ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: app.Certificate().Raw}))
@@ -171,7 +171,7 @@ func rulesFor(t *testing.T, app *legacy, policies ...policy.Source) Rules {
 	return Rules{Adapters: set, Policy: p}
 }
 
-func openHouse(t *testing.T, app *legacy, dir string, policies ...policy.Source) *house {
+func openHouse(t *testing.T, app *legacy, dir string, policies ...policy.File) *house {
 	t.Helper()
 	h := openWith(t, dir, rulesFor(t, app, policies...), nil)
 	h.app = app

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// many is n policies as a large installation has them: most name an action of
-// some adapter, a few concern everybody.
-func many(n int) string {
+// manyPolicies returns n policies as a large installation has them: most name an
+// action of some adapter, a few concern every request.
+func manyPolicies(n int) string {
 	var b strings.Builder
 	for i := range n {
 		switch {
@@ -28,22 +28,22 @@ func many(n int) string {
 	return b.String()
 }
 
-func parsed(t testing.TB, n int) *Set {
+func parseMany(t testing.TB, n int) *Set {
 	t.Helper()
-	s, err := Parse([]Source{{"own.cedar", []byte(many(n))}}, nil)
+	s, err := Parse([]File{{"own.cedar", []byte(manyPolicies(n))}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-var sizes = []int{10, 50, 100, 1000}
+var policyCounts = []int{10, 50, 100, 1000}
 
 func BenchmarkDecide(b *testing.B) {
-	for _, n := range sizes {
-		g := parsed(b, n).Narrow(alice, pages)
+	for _, n := range policyCounts {
+		g := parseMany(b, n).Narrow(alice, pageScope)
 		b.Run(fmt.Sprintf("same_resource/%d", n), func(b *testing.B) {
-			q := edit()
+			q := editRequest()
 			b.ReportAllocs()
 			for b.Loop() {
 				if g.Decide(q).Effect != Permit {
@@ -52,7 +52,7 @@ func BenchmarkDecide(b *testing.B) {
 			}
 		})
 		b.Run(fmt.Sprintf("new_resource/%d", n), func(b *testing.B) {
-			q, two := edit(), [2]string{"page/Sandbox/1", "page/Sandbox/2"}
+			q, two := editRequest(), [2]string{"page/Sandbox/1", "page/Sandbox/2"}
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				q.Resource = two[i&1]
@@ -64,13 +64,13 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
-func BenchmarkNarrowAndFirst(b *testing.B) {
-	for _, n := range sizes {
-		s := parsed(b, n)
+func BenchmarkNarrowAndFirstDecide(b *testing.B) {
+	for _, n := range policyCounts {
+		s := parseMany(b, n)
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if s.Narrow(alice, pages).Decide(edit()).Effect != Permit {
+				if s.Narrow(alice, pageScope).Decide(editRequest()).Effect != Permit {
 					b.Fatal("denied")
 				}
 			}
@@ -79,11 +79,11 @@ func BenchmarkNarrowAndFirst(b *testing.B) {
 }
 
 func BenchmarkParse(b *testing.B) {
-	for _, n := range sizes {
-		text := []byte(many(n))
+	for _, n := range policyCounts {
+		text := []byte(manyPolicies(n))
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := Parse([]Source{{"own.cedar", text}}, nil); err != nil {
+				if _, err := Parse([]File{{"own.cedar", text}}, nil); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -91,20 +91,26 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// A request pays for the policies it meets, not for those that exist.
-func TestDecideAllocatesLittle(t *testing.T) {
-	for _, n := range sizes {
-		g := parsed(t, n).Narrow(alice, pages)
-		q, two, i := edit(), [2]string{"page/Sandbox/1", "page/Sandbox/2"}, 0
+const (
+	maxAllocsSameResource = 16
+	maxAllocsNewResource  = 28
+)
+
+// TestDecideAllocationsDoNotGrowWithPolicies shows that a request pays for the
+// policies that can apply to it, not for those that exist.
+func TestDecideAllocationsDoNotGrowWithPolicies(t *testing.T) {
+	for _, n := range policyCounts {
+		g := parseMany(t, n).Narrow(alice, pageScope)
+		q, two, i := editRequest(), [2]string{"page/Sandbox/1", "page/Sandbox/2"}, 0
 		same := testing.AllocsPerRun(200, func() { g.Decide(q) })
-		fresh := testing.AllocsPerRun(200, func() { i++; q.Resource = two[i&1]; g.Decide(q) })
-		if same > maxAllocsSame || fresh > maxAllocsNew {
-			t.Errorf("%d policies: %v allocations on the same resource (at most %d), %v on a new one (at most %d)", n, same, maxAllocsSame, fresh, maxAllocsNew)
+		fresh := testing.AllocsPerRun(200, func() {
+			i++
+			q.Resource = two[i&1]
+			g.Decide(q)
+		})
+		if same > maxAllocsSameResource || fresh > maxAllocsNewResource {
+			t.Errorf("%d policies: %v allocations on the same resource (want at most %d), %v on a new one (want at most %d)",
+				n, same, maxAllocsSameResource, fresh, maxAllocsNewResource)
 		}
 	}
 }
-
-const (
-	maxAllocsSame = 16
-	maxAllocsNew  = 28
-)

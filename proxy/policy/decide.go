@@ -1,149 +1,138 @@
 package policy
 
 import (
-	"iter"
 	"strings"
 	"time"
 
 	"github.com/cedar-policy/cedar-go"
-	publicast "github.com/cedar-policy/cedar-go/ast"
 	"github.com/cedar-policy/cedar-go/types"
 )
 
-type cedarTree = publicast.Policy
-
-// Decide answers a request. It may be called concurrently, reads no clock and
-// does no I/O. First the scope must permit, else the code is OutOfScope; then
-// no policy may forbid or fail, else it is PolicyDenied.
+// Decide answers a request. It reads no clock, does no I/O, and may be called
+// concurrently. If the scope does not permit the request, the code is
+// OutOfScope; if a policy forbids it or fails, the code is PolicyDenied.
 func (g *Grant) Decide(q Request) Decision {
-	if g == nil || g.set == nil || !named(&q) {
+	if g == nil || g.set == nil || !hasValidNames(&q) {
 		return Decision{Code: OutOfScope}
 	}
-	p := g.plan(q.Adapter, q.Action)
+	p := g.planFor(q.Adapter, q.Action)
 	if len(p.permitIDs) == 0 {
 		return Decision{Code: OutOfScope}
 	}
 	if q.Now.IsZero() {
 		return Decision{Code: PolicyDenied, Errors: []string{"the request names no time"}}
 	}
-	seen := p.circumstancesOf(&q)
-	if !p.fleeting {
-		if d, ok := p.recall(seen); ok {
+
+	key := permitKeyOf(&q)
+	if !p.volatile {
+		if d, ok := p.findPermit(key); ok {
 			return d
 		}
 	}
-	d := g.ask(p, &q)
-	if d.Effect == Permit && !p.fleeting {
-		p.remember(seen, d)
+	d := g.evaluate(p, &q)
+	if d.Effect == Permit && !p.volatile {
+		p.cachePermit(key, d)
 	}
 	return d
 }
 
-// ask puts the request to Cedar.
-func (g *Grant) ask(p *plan, q *Request) Decision {
-	w := &world{grant: g, plan: p, request: q, place: p.placeOf(q)}
-	asked := cedar.Request{Principal: g.principal.UID, Action: p.action.UID, Resource: w.place.UID, Context: p.context(g, q)}
-	permit, why := cedar.Authorize(p.all, w, asked)
-	if permit != cedar.Allow || len(why.Errors) > 0 {
-		if inScope, _ := cedar.Authorize(p.all[:len(p.permitIDs)], w, asked); inScope != cedar.Allow {
+// hasValidNames reports whether the request names an adapter and an action as
+// an adapter can. A ':' in the adapter would make one name of two, and a '*'
+// would name a group.
+func hasValidNames(q *Request) bool {
+	return q.Adapter != "" && q.Action != "" && !strings.ContainsAny(q.Adapter, ":*") && !strings.Contains(q.Action, "*")
+}
+
+// evaluate asks Cedar.
+func (g *Grant) evaluate(p *plan, q *Request) Decision {
+	entities := &entityStore{grant: g, plan: p, resource: p.resourceOf(q)}
+	asked := cedar.Request{
+		Principal: g.principal.UID,
+		Action:    p.action.UID,
+		Resource:  entities.resource.UID,
+		Context:   p.contextOf(g, q),
+	}
+
+	effect, diagnostic := cedar.Authorize(p.policies, entities, asked)
+	if effect != cedar.Allow || len(diagnostic.Errors) > 0 {
+		permits := p.policies[:len(p.permitIDs)]
+		if inScope, _ := cedar.Authorize(permits, entities, asked); inScope != cedar.Allow {
 			return Decision{Code: OutOfScope}
 		}
-		return denied(permit, why)
+		return denied(effect, diagnostic)
 	}
-	if len(why.Reasons) == len(p.permitIDs) {
+
+	if len(diagnostic.Reasons) == len(p.permitIDs) {
 		return Decision{Effect: Permit, Policies: p.permitIDs}
 	}
 	d := Decision{Effect: Permit}
-	for _, r := range why.Reasons {
+	for _, r := range diagnostic.Reasons {
 		d.Policies = append(d.Policies, string(r.PolicyID))
 	}
 	return d
 }
 
-// named tells whether the request names an adapter and an action as an adapter
-// could: a ':' or a '*' in them would make one name of two, or of a group.
-func named(q *Request) bool {
-	return q.Adapter != "" && q.Action != "" && !strings.ContainsAny(q.Adapter, ":*") && !strings.Contains(q.Action, "*")
-}
-
-// denied names what forbids. Where nothing but a failure does, Cedar's reasons
-// are those of the permits, and are left out.
-func denied(permit cedar.Decision, against cedar.Diagnostic) Decision {
+// denied returns a denial with the policies that forbid or fail. If Cedar allows
+// although a policy failed, its reasons are permits, which are left out.
+func denied(effect cedar.Decision, diagnostic cedar.Diagnostic) Decision {
 	d := Decision{Code: PolicyDenied}
-	if permit == cedar.Deny {
-		for _, r := range against.Reasons {
+	if effect == cedar.Deny {
+		for _, r := range diagnostic.Reasons {
 			d.Policies = append(d.Policies, string(r.PolicyID))
 		}
 	}
-	for _, e := range against.Errors {
+	for _, e := range diagnostic.Errors {
 		d.Policies = append(d.Policies, string(e.PolicyID))
 		d.Errors = append(d.Errors, string(e.PolicyID)+": "+e.Message)
 	}
 	return d
 }
 
-// entries are policies in the order in which they are asked.
-type entries []entry
-
-type entry struct {
-	id     cedar.PolicyID
-	policy *cedar.Policy
+// entityStore holds the entities that Cedar may look at in one decision.
+type entityStore struct {
+	grant    *Grant
+	plan     *plan
+	resource *types.Entity
 }
 
-func (e *entries) add(id string, p *cedar.Policy) { *e = append(*e, entry{cedar.PolicyID(id), p}) }
-
-// All is for Cedar.
-func (e entries) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
-	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
-		for i := range e {
-			if !yield(e[i].id, e[i].policy) {
-				return
-			}
-		}
-	}
-}
-
-// world is what Cedar may look at during one decision.
-type world struct {
-	grant   *Grant
-	plan    *plan
-	request *Request
-	place   *types.Entity
-}
-
-// Get is for Cedar.
-func (w *world) Get(id types.EntityUID) (types.Entity, bool) {
+// Get implements [types.EntityGetter].
+func (s *entityStore) Get(id types.EntityUID) (types.Entity, bool) {
 	switch id {
-	case w.grant.principal.UID:
-		return w.grant.principal, true
-	case w.plan.action.UID:
-		return w.plan.action, true
-	case w.place.UID:
-		return *w.place, true
+	case s.grant.principal.UID:
+		return s.grant.principal, true
+	case s.plan.action.UID:
+		return s.plan.action, true
+	case s.resource.UID:
+		return *s.resource, true
 	}
 	return types.Entity{}, false
 }
 
-// placeOf is the resource as an entity. The last one is kept: pages load their
-// parts under one name.
-func (p *plan) placeOf(q *Request) *types.Entity {
-	if e := p.place.Load(); e != nil && len(e.UID.ID) == len(q.Adapter)+1+len(q.Resource) && strings.HasSuffix(string(e.UID.ID), q.Resource) {
-		return e
+// resourceOf returns the resource as an entity. The plan keeps the last one,
+// because the parts of a page have one name.
+func (p *plan) resourceOf(q *Request) *types.Entity {
+	last := p.lastResource.Load()
+	if last != nil && len(last.UID.ID) == len(q.Adapter)+1+len(q.Resource) && strings.HasSuffix(string(last.UID.ID), q.Resource) {
+		return last
 	}
+
 	e := &types.Entity{
-		UID:        types.NewEntityUID(typeResource, types.String(q.Adapter+":"+q.Resource)),
-		Parents:    p.adapter,
-		Attributes: types.NewRecord(types.RecordMap{"adapter": types.String(q.Adapter), "name": types.String(q.Resource)}),
+		UID:     types.NewEntityUID(typeResource, types.String(q.Adapter+":"+q.Resource)),
+		Parents: p.adapter,
+		Attributes: types.NewRecord(types.RecordMap{
+			"adapter": types.String(q.Adapter),
+			"name":    types.String(q.Resource),
+		}),
 	}
-	p.place.Store(e)
+	p.lastResource.Store(e)
 	return e
 }
 
 // contextKeys are all attributes of the context.
 var contextKeys = []string{"privileged", "method", "host", "path", "hour", "weekday", "now", "agent", "sponsor"}
 
-// moment is a context and what it was made from.
-type moment struct {
+// cachedContext is a context and the values that it was made from.
+type cachedContext struct {
 	privileged   bool
 	hour         int
 	weekday      time.Weekday
@@ -151,48 +140,52 @@ type moment struct {
 	context      types.Record
 }
 
-// context holds what the plan's policies read. The last one is kept while
-// nothing of it changes.
-func (p *plan) context(g *Grant, q *Request) types.Record {
-	if len(p.keys) == 0 {
+// contextOf returns the context that the plan's policies read. The plan keeps
+// the last one while its values do not change.
+func (p *plan) contextOf(g *Grant, q *Request) types.Record {
+	if len(p.contextKeys) == 0 {
 		return types.Record{}
 	}
+
 	now := q.Now.UTC()
-	m := moment{privileged: q.Privileged, hour: now.Hour(), weekday: now.Weekday(), method: q.Method, host: q.Host}
-	if l := p.moment.Load(); l != nil && l.privileged == m.privileged && l.hour == m.hour && l.weekday == m.weekday && l.method == m.method && l.host == m.host {
-		return l.context
+	c := cachedContext{privileged: q.Privileged, hour: now.Hour(), weekday: now.Weekday(), method: q.Method, host: q.Host}
+	last := p.lastContext.Load()
+	if last != nil && last.privileged == c.privileged && last.hour == c.hour && last.weekday == c.weekday && last.method == c.method && last.host == c.host {
+		return last.context
 	}
-	m.context = types.NewRecord(p.circumstances(g, q, now))
-	if !p.fleeting {
-		kept := m
-		p.moment.Store(&kept)
+
+	c.context = types.NewRecord(p.contextMap(g, q, now))
+	if !p.volatile {
+		kept := c
+		p.lastContext.Store(&kept)
 	}
-	return m.context
+	return c.context
 }
 
-func (p *plan) circumstances(g *Grant, q *Request, now time.Time) types.RecordMap {
-	r := make(types.RecordMap, len(p.keys))
-	for _, k := range p.keys {
-		switch k {
+func (p *plan) contextMap(g *Grant, q *Request, now time.Time) types.RecordMap {
+	m := make(types.RecordMap, len(p.contextKeys))
+	for _, key := range p.contextKeys {
+		name := types.String(key)
+		switch key {
 		case "privileged":
-			r[types.String(k)] = types.Boolean(q.Privileged)
+			m[name] = types.Boolean(q.Privileged)
 		case "method":
-			r[types.String(k)] = types.String(q.Method)
+			m[name] = types.String(q.Method)
 		case "host":
-			r[types.String(k)] = types.String(q.Host)
+			m[name] = types.String(q.Host)
 		case "path":
-			r[types.String(k)] = types.String(q.Path)
+			m[name] = types.String(q.Path)
 		case "hour":
-			r[types.String(k)] = types.Long(now.Hour())
+			m[name] = types.Long(now.Hour())
 		case "weekday":
-			r[types.String(k)] = types.String(now.Weekday().String()[:3])
+			m[name] = types.String(now.Weekday().String()[:3])
 		case "now":
-			r[types.String(k)] = types.NewDatetime(now)
+			m[name] = types.NewDatetime(now)
 		case "agent":
-			r[types.String(k)] = g.agent
+			m[name] = g.agent
 		case "sponsor":
-			r[types.String(k)] = g.sponsor
+			m[name] = g.sponsor
 		}
 	}
-	return r
+	return m
 }

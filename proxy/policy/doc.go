@@ -1,14 +1,13 @@
-// Package policy answers one question: may they. It is a pure function of who
-// asks, which action, which resource and the circumstances; its zero value
-// denies.
+// Package policy answers one question: may this task do this? The answer is a
+// pure function of who asks, which action, which resource and the
+// circumstances. Its zero value denies.
 //
-// A request is permitted when an entry of the task's scope permits it and no
-// policy forbids it. Policies are Cedar (https://docs.cedarpolicy.com), in the
-// files that an operator writes and in base.cedar, which is built in.
-// Operators' policies forbid and never permit: what a sponsor approved is the
-// scope, its digest is in every record, and a permit in a file would widen the
-// work of tasks that were approved without it. Such a permit is refused when
-// the file is loaded.
+// A request is permitted if an entry of the task's scope permits it and no
+// policy forbids it. Policies are Cedar (https://docs.cedarpolicy.com): those in
+// the operator's files and those in base.cedar, which is built in. Operators'
+// policies only forbid. What a sponsor approved is the scope, whose digest is in
+// every record, and a permit in a file would widen tasks that were approved
+// without it; so Parse refuses a permit.
 //
 // # Writing policies
 //
@@ -26,7 +25,7 @@
 //	when { resource.name like "page/Policy:*" }
 //	unless { principal in Sponsor::"alice@acme.example" };
 //
-// The words are:
+// Policies can use:
 //
 //	principal  Agent::"<agent>", in Sponsor::"<sponsor>" and in Task::"<id>"
 //	           .agent .sponsor .task .purpose .grant, all strings
@@ -39,12 +38,14 @@
 //	           or false; .hour, 0 to 23 in UTC; .weekday, "Mon" to "Sun" in
 //	           UTC; .now, a datetime
 //
-// An id annotation names a policy in records: night.cedar#no-deletes. Without
-// one a policy is named by its place, from 1: night.cedar#2.
+// An id annotation names a policy in records: night.cedar#no-deletes. A policy
+// without one is named by its place in the file, from 1: night.cedar#2.
 //
-// A forbid that cannot be evaluated denies. Most that could fail so is found
-// when the file is loaded: a misspelt attribute, a string compared by <.
+// A forbid that cannot be evaluated denies. Parse finds most policies that could
+// fail so: a misspelt attribute, a string compared by <.
 //
-// Policies whose head names actions, a principal or a resource cost nothing to
-// requests that they cannot touch; conditions are evaluated one by one.
+// # Cost
+//
+// A policy whose head names actions, a principal or a resource costs nothing for
+// requests that the head excludes. Conditions are evaluated for each request.
 package policy

@@ -8,17 +8,18 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 )
 
-// index files a rule under each action and group that its head names.
-func (s *Set) index(n int, head ast.IsActionScopeNode) {
+// indexRule files the rule with that number under each action and group that its
+// head names.
+func (s *Set) indexRule(n int, head ast.IsActionScopeNode) {
 	for _, id := range actionsOf(head) {
 		s.byAction[id] = append(s.byAction[id], n)
 	}
-	if _, all := head.(ast.ScopeTypeAll); all {
-		s.anywhere = append(s.anywhere, n)
+	if _, isAll := head.(ast.ScopeTypeAll); isAll {
+		s.anyAction = append(s.anyAction, n)
 	}
 }
 
-// actionsOf lists the actions and groups that a head names.
+// actionsOf returns the actions and groups that a head names.
 func actionsOf(head ast.IsActionScopeNode) (ids []string) {
 	switch h := head.(type) {
 	case ast.ScopeTypeEq:
@@ -33,42 +34,46 @@ func actionsOf(head ast.IsActionScopeNode) (ids []string) {
 	return ids
 }
 
-// meeting is every rule that an action can meet, by place: those whose head
-// names it, one of its groups, or nothing.
-func (s *Set) meeting(action string, groups []string) []int {
-	met := slices.Concat(s.anywhere, s.byAction[action])
+// rulesFor returns the rules that can apply to an action, in their order: those
+// whose head names the action, one of its groups, or no action.
+func (s *Set) rulesFor(action string, groups []string) []int {
+	rules := slices.Concat(s.anyAction, s.byAction[action])
 	for _, g := range groups {
-		met = append(met, s.byAction[g]...)
+		rules = append(rules, s.byAction[g]...)
 	}
-	slices.Sort(met)
-	return slices.Compact(met)
+	slices.Sort(rules)
+	return slices.Compact(rules)
 }
 
-// about tells whether the rule's head can be true of this principal and of
-// some resource of this adapter.
-func (r *rule) about(principal types.Entity, adapter string) bool {
-	return heads(r.tree.Principal, func(e types.EntityUID) bool {
+// canApply reports whether the rule's head can match the principal and some
+// resource of the adapter.
+func (r *rule) canApply(principal types.Entity, adapter string) bool {
+	isPrincipal := func(e types.EntityUID) bool {
 		return e == principal.UID || principal.Parents.Contains(e)
-	}) && heads(r.tree.Resource, func(e types.EntityUID) bool {
+	}
+	isOfAdapter := func(e types.EntityUID) bool {
 		return e == types.NewEntityUID(typeAdapter, types.String(adapter)) ||
 			e.Type == typeResource && strings.HasPrefix(string(e.ID), adapter+":")
-	})
+	}
+	return headMatches(r.tree.Principal, isPrincipal) && headMatches(r.tree.Resource, isOfAdapter)
 }
 
-func heads(head ast.IsScopeNode, names func(types.EntityUID) bool) bool {
+// headMatches reports whether the head names an entity that matches. A head that
+// names only a type, or nothing, matches: check refused types that cannot match.
+func headMatches(head ast.IsScopeNode, matches func(types.EntityUID) bool) bool {
 	switch h := head.(type) {
 	case ast.ScopeTypeEq:
-		return names(h.Entity)
+		return matches(h.Entity)
 	case ast.ScopeTypeIn:
-		return names(h.Entity)
+		return matches(h.Entity)
 	case ast.ScopeTypeIsIn:
-		return names(h.Entity)
+		return matches(h.Entity)
 	}
-	return true // all, or a type: the check left only the fitting one
+	return true
 }
 
-// groupsOf lists the groups that an action is in: the adapter's, one for each
-// dotted name above it, and "login" for what names a login.
+// groupsOf returns the groups that an action is in: the adapter's, one for each
+// dotted name above the action, and the login group for logins.
 func groupsOf(adapter, action string) []string {
 	groups := []string{adapter + ":*"}
 	for i, c := range []byte(action) {
@@ -82,32 +87,35 @@ func groupsOf(adapter, action string) []string {
 	return groups
 }
 
-// keysOf lists what the conditions read of the context; all of it when they
-// use it other than by attribute.
-func keysOf(p *ast.Policy) (keys []string) {
-	for _, c := range p.Conditions {
-		ast.Inspect(ast.NewNode(c.Body), func(n ast.IsNode) bool {
-			var of ast.StrOpNode
-			switch n := n.(type) {
-			case ast.NodeTypeAccess:
-				of = n.StrOpNode
-			case ast.NodeTypeHas:
-				of = n.StrOpNode
-			case ast.NodeTypeVariable:
-				if n == ast.NewContextNode() {
-					keys = append(keys, contextKeys...)
-				}
-				return true
-			default:
-				return true
-			}
-			if of.Arg == ast.IsNode(ast.NewContextNode()) {
-				keys = append(keys, string(of.Value))
-				return false
+// contextKeysOf returns the attributes of the context that the conditions of a
+// policy read: all of them if a condition uses the context as a whole.
+func contextKeysOf(p *ast.Policy) (keys []string) {
+	visit := func(n ast.IsNode) (visitChildren bool) {
+		var access ast.StrOpNode
+		switch n := n.(type) {
+		case ast.NodeTypeAccess:
+			access = n.StrOpNode
+		case ast.NodeTypeHas:
+			access = n.StrOpNode
+		case ast.NodeTypeVariable:
+			if n == ast.NewContextNode() {
+				keys = append(keys, contextKeys...)
 			}
 			return true
-		})
+		default:
+			return true
+		}
+
+		if access.Arg != ast.IsNode(ast.NewContextNode()) {
+			return true
+		}
+		keys = append(keys, string(access.Value))
+		return false
 	}
+	for _, c := range p.Conditions {
+		ast.Inspect(ast.NewNode(c.Body), visit)
+	}
+
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }

@@ -5,42 +5,44 @@ import (
 	"time"
 )
 
-// recalled is how many permits a plan keeps; a power of two.
-const recalled = 64
+// cachedPermits is how many permits a plan keeps. It is a power of two.
+const cachedPermits = 64
 
-// seen is everything about a request that a plan's policies can read, as long
-// as the plan is not fleeting: Cedar decides the same about equal ones, for the
-// policies, the scope and the principal of a plan never change.
-type seen struct {
+// permitKey is everything about a request that the policies of a plan can read,
+// unless the plan is volatile. Cedar decides equally for equal keys, because a
+// plan's policies, scope and principal never change.
+type permitKey struct {
 	resource, method, host string
 	privileged             bool
 	hour                   int
 	weekday                time.Weekday
 }
 
-// permitted is one decision and what it was about.
-type permitted struct {
-	seen
+// cachedPermit is a permit with the key it was decided for.
+type cachedPermit struct {
+	permitKey
 	decision Decision
 }
 
-var seed = maphash.MakeSeed()
+var cacheSeed = maphash.MakeSeed()
 
-func (p *plan) circumstancesOf(q *Request) seen {
+func permitKeyOf(q *Request) permitKey {
 	now := q.Now.UTC()
-	return seen{q.Resource, q.Method, q.Host, q.Privileged, now.Hour(), now.Weekday()}
+	return permitKey{q.Resource, q.Method, q.Host, q.Privileged, now.Hour(), now.Weekday()}
 }
 
-func slotOf(s *seen) int { return int(maphash.String(seed, s.resource) & (recalled - 1)) }
+func cacheSlot(key *permitKey) int {
+	return int(maphash.String(cacheSeed, key.resource) & (cachedPermits - 1))
+}
 
-// recall finds the permit of an equal request. Denials are always decided anew.
-func (p *plan) recall(s seen) (Decision, bool) {
-	if k := p.permits[slotOf(&s)].Load(); k != nil && k.seen == s {
-		return k.decision, true
+// findPermit returns the permit of an equal request. Denials are not cached.
+func (p *plan) findPermit(key permitKey) (Decision, bool) {
+	if c := p.permits[cacheSlot(&key)].Load(); c != nil && c.permitKey == key {
+		return c.decision, true
 	}
 	return Decision{}, false
 }
 
-func (p *plan) remember(s seen, d Decision) {
-	p.permits[slotOf(&s)].Store(&permitted{s, d})
+func (p *plan) cachePermit(key permitKey, d Decision) {
+	p.permits[cacheSlot(&key)].Store(&cachedPermit{key, d})
 }

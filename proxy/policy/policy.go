@@ -1,39 +1,13 @@
 package policy
 
-import (
-	"errors"
-	"time"
-)
-
-// Config says where the operator's policies lie.
-type Config struct {
-	// Dir holds the operator's *.cedar files. Default policies.d beside the
-	// configuration file. A file that is removed no longer forbids anything:
-	// restrict who may write there.
-	Dir string `yaml:"dir"`
-}
-
-// SetDefaults fills what was left out.
-func (c *Config) SetDefaults() {
-	if c.Dir == "" {
-		c.Dir = "policies.d"
-	}
-}
-
-// Check lists what is wrong, each beginning with its key.
-func (c *Config) Check() []error {
-	if c.Dir == "" {
-		return []error{errors.New("dir: must name a folder, like policies.d")}
-	}
-	return nil
-}
+import "time"
 
 // Subject is who a grant is for. A subject without agent, sponsor or task is
 // denied everything.
 type Subject struct{ Agent, Sponsor, Task, Purpose, Grant string }
 
-// ScopeEntry approves actions on resources of one adapter. * in an action or a
-// resource stands for any characters; no resources means all of them. An
+// ScopeEntry approves actions on resources of one adapter. In an action or a
+// resource, * stands for any characters; no resources means all of them. An
 // action with a * never grants a privileged action.
 type ScopeEntry struct {
 	Adapter   string
@@ -41,11 +15,12 @@ type ScopeEntry struct {
 	Resources []string
 }
 
-// Request is what somebody wants to do. Path is without its query.
+// Request is what a task wants to do.
 type Request struct {
 	Adapter, Action, Resource string
 	Privileged                bool
-	Method, Host, Path        string
+	Method, Host              string
+	Path                      string    // without the query
 	Now                       time.Time // the zero time is denied
 }
 
@@ -58,7 +33,7 @@ const (
 	Permit
 )
 
-// String is "permit" or "deny".
+// String returns "permit" or "deny".
 func (e Effect) String() string {
 	if e == Permit {
 		return "permit"
@@ -66,11 +41,10 @@ func (e Effect) String() string {
 	return "deny"
 }
 
-// Codes of a denial: the scope does not reach that far, or it does and a
-// policy forbids it.
+// Codes of a denial.
 const (
-	OutOfScope   = "out_of_scope"
-	PolicyDenied = "policy_denied"
+	OutOfScope   = "out_of_scope"  // the scope does not permit it
+	PolicyDenied = "policy_denied" // the scope permits it and a policy forbids it
 )
 
 // Decision is the answer to a request. The zero value denies.

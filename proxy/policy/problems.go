@@ -7,20 +7,21 @@ import (
 	"strings"
 )
 
-// Problem is one thing that is wrong with a policy file.
+// Problem is something that is wrong with a policy file.
 type Problem struct {
 	File string
 	Line int // from 1
 	Text string
 }
 
-// String is "file:line: text".
+// String returns "file:line: text".
 func (p Problem) String() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text) }
 
-// Problems is all that is wrong with the policy files, by file and line.
+// Problems is everything that is wrong with the policy files, sorted by file and
+// line.
 type Problems []Problem
 
-// Error lists one problem a line.
+// Error returns one line for each problem.
 func (ps Problems) Error() string {
 	lines := make([]string, len(ps))
 	for i, p := range ps {

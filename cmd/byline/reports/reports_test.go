@@ -127,7 +127,7 @@ func TestReplayListsEveryDecisionThatWouldChange(t *testing.T) {
 	s.request("refusal", "t1", "triage", "alice", "page.delete", "page/A", "out_of_scope")
 	s.request("refusal", "t1", "triage", "alice", "page.edit", "page/B", "policy_denied") // by a policy that is gone
 	s.request("refusal", "t2", "other", "bob", "page.read", "page/A", "")                 // its beginning is not in the log
-	set, err := policy.Parse([]policy.Source{{Name: "new.cedar", Text: []byte(
+	set, err := policy.Parse([]policy.File{{Name: "new.cedar", Text: []byte(
 		`@id("no-edits-of-a") forbid (principal, action == Action::"wiki:page.edit", resource) when { resource.name == "page/A" && principal.purpose == "INC-1" };`)}}, nil)
 	if err != nil {
 		t.Fatal(err)

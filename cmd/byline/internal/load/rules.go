@@ -48,11 +48,11 @@ func Hosts(r proxy.Rules) []string {
 // as records name it. Names of adapters and actions are checked against set; a nil
 // set, of adapters that could not be read, allows any.
 func Policies(dir string, set *adapters.Set, found *Problems) *policy.Set {
-	var sources []policy.Source
+	var sources []policy.File
 	for _, path := range filesIn(dir, "policy.dir", found, ".cedar") {
 		text, err := os.ReadFile(path)
 		found.AddError(err)
-		sources = append(sources, policy.Source{Name: filepath.Base(path), Text: text})
+		sources = append(sources, policy.File{Name: filepath.Base(path), Text: text})
 	}
 
 	policies, err := policy.Parse(sources, catalogOf(set))
