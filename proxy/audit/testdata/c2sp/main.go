@@ -1,9 +1,9 @@
-// Command c2sp is other people's code for the formats of the audit log: what
-// the tests hold ours against. It is a module of its own, so that none of it is
-// a dependency of the product.
+// Command c2sp runs implementations of the C2SP formats that are not ours. The
+// tests compare ours with them. It is a module of its own, so that none of them
+// is a dependency of Byline.
 //
-//	c2sp witness NAME LOG-VKEY   transparency-dev/witness: prints its URL and its verifier key, and serves
-//	c2sp read URL LOG-VKEY       torchwood's client: checks the tiles and prints the entries
+//	c2sp witness NAME LOG-VKEY   serve transparency-dev/witness; prints its URL and its verifier key
+//	c2sp read URL LOG-VKEY       check the tiles at URL with torchwood's client; prints the entries
 package main
 
 import (
@@ -27,9 +27,9 @@ func main() {
 	if len(os.Args) == 4 {
 		switch os.Args[1] {
 		case "witness":
-			err = serve(os.Args[2], os.Args[3])
+			err = serveWitness(os.Args[2], os.Args[3])
 		case "read":
-			err = read(os.Args[2], os.Args[3])
+			err = readEntries(os.Args[2], os.Args[3])
 		}
 	}
 	if err != nil {
@@ -38,7 +38,8 @@ func main() {
 	}
 }
 
-func serve(name, logKey string) error {
+// serveWitness serves a witness that knows one log.
+func serveWitness(name, logKey string) error {
 	skey, vkey, err := note.GenerateKey(rand.Reader, name)
 	if err != nil {
 		return err
@@ -47,31 +48,39 @@ func serve(name, logKey string) error {
 	if err != nil {
 		return err
 	}
-	if vkey, err = f_note.VKeyToCosignatureV1(vkey); err != nil {
+	cosignatureKey, err := f_note.VKeyToCosignatureV1(vkey)
+	if err != nil {
 		return err
 	}
 	log, err := note.NewVerifier(logKey)
 	if err != nil {
 		return err
 	}
-	w, err := witness.New(context.Background(), witness.Opts{Persistence: inmemory.New(), Signers: []note.Signer{signer},
+
+	w, err := witness.New(context.Background(), witness.Opts{
+		Persistence: inmemory.New(),
+		Signers:     []note.Signer{signer},
 		VerifierForLog: func(_ context.Context, origin string) (note.Verifier, bool, error) {
 			return log, origin == log.Name(), nil
-		}})
+		},
+	})
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	fmt.Printf("http://%s\n%s\n", l.Addr(), vkey)
+	fmt.Printf("http://%s\n%s\n", listener.Addr(), cosignatureKey)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /add-checkpoint", witness.NewHTTPHandler(w).AddCheckpoint)
-	return http.Serve(l, mux)
+
+	return http.Serve(listener, mux)
 }
 
-func read(url, logKey string) error {
+// readEntries prints every entry under the published checkpoint.
+func readEntries(url, logKey string) error {
 	log, err := note.NewVerifier(logKey)
 	if err != nil {
 		return err
@@ -80,6 +89,7 @@ func read(url, logKey string) error {
 	if err != nil {
 		return err
 	}
+
 	ctx := context.Background()
 	signed, err := tiles.ReadEndpoint(ctx, "checkpoint")
 	if err != nil {
@@ -93,6 +103,7 @@ func read(url, logKey string) error {
 	if err != nil {
 		return err
 	}
+
 	client, err := torchwood.NewClient(tiles)
 	if err != nil {
 		return err
@@ -108,12 +119,15 @@ func read(url, logKey string) error {
 	if err := client.Err(); err != nil {
 		return err
 	}
-	for ; next < c.N; next++ { // what the iterator leaves to the next checkpoint
+
+	// The iterator leaves the last, partial bundle to a later checkpoint.
+	for ; next < c.N; next++ {
 		entry, _, err := client.Entry(ctx, c.Tree, next)
 		if err != nil {
 			return err
 		}
 		fmt.Println(string(entry))
 	}
+
 	return nil
 }
