@@ -55,7 +55,7 @@ const peekLimit = 4 << 20
 // query returns what the adapter classifies the request by, without the body.
 func (x *exchange) query() adapters.Query {
 	h := &x.in.Head
-	return adapters.Query{Method: h.Method, Path: h.Path, RawQuery: h.Query, ContentType: fieldValue(h.Fields, "Content-Type"), Fields: h.Fields}
+	return adapters.Query{Method: h.Method, Path: h.Path, RawQuery: h.Query, ContentType: wire.Value(h.Fields, "Content-Type"), Fields: h.Fields}
 }
 
 // queryWithBody returns what the adapter classifies the request by, with as much
@@ -79,7 +79,7 @@ func (x *exchange) peek() error {
 	}
 
 	h := &x.in.Head
-	coding := fieldValue(h.Fields, "Content-Encoding")
+	coding := wire.Value(h.Fields, "Content-Encoding")
 	if coding != "" && !strings.EqualFold(coding, "identity") {
 		return refuse(AmbiguousRequest, "what this request does is said in its body, which is in the coding %q. Send it without Content-Encoding.", coding)
 	}

@@ -21,9 +21,9 @@ var errUnknownCoding = errors.New("the content coding cannot be undone")
 // or the text is only a part, decode closes the body and returns
 // errUnknownCoding.
 func decode(resp *wire.Response) error {
-	coding := fieldValue(resp.Fields, "Content-Encoding")
+	coding := wire.Value(resp.Fields, "Content-Encoding")
 	if coding == "" || strings.EqualFold(coding, "identity") || resp.Status == http.StatusNotModified ||
-		!adapters.Maskable(fieldValue(resp.Fields, "Content-Type")) {
+		!adapters.Maskable(wire.Value(resp.Fields, "Content-Type")) {
 		return nil
 	}
 

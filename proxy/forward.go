@@ -17,7 +17,7 @@ func (x *exchange) forward(ctx context.Context) (*wire.Response, error) {
 		return nil, x.unanswered(err)
 	}
 
-	isText := adapters.Maskable(fieldValue(resp.Fields, "Content-Type"))
+	isText := adapters.Maskable(wire.Value(resp.Fields, "Content-Type"))
 	if isText && resp.Status == http.StatusPartialContent && x.in.Method == http.MethodGet {
 		return x.forwardWhole(ctx, resp)
 	}
@@ -48,7 +48,7 @@ func (x *exchange) forwardWhole(ctx context.Context, part *wire.Response) (*wire
 // readable makes sure that a text can be read by the rules that detect the end
 // of a session and by the masker.
 func (x *exchange) readable(resp *wire.Response) (*wire.Response, error) {
-	coding := fieldValue(resp.Fields, "Content-Encoding")
+	coding := wire.Value(resp.Fields, "Content-Encoding")
 	if coding == "" {
 		return resp, nil
 	}

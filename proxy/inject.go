@@ -50,12 +50,12 @@ func requestReadableText(fields []wire.Field) []wire.Field {
 // browser says so in Sec-Fetch-Dest; any client says so in an Accept field that
 // names no media type of text.
 func expectsNoText(fields []wire.Field) bool {
-	switch fieldValue(fields, "Sec-Fetch-Dest") {
+	switch wire.Value(fields, "Sec-Fetch-Dest") {
 	case "image", "audio", "video", "font":
 		return true
 	}
 
-	accept := fieldValue(fields, "Accept")
+	accept := wire.Value(fields, "Accept")
 	for member := range strings.SplitSeq(accept, ",") {
 		media, _, _ := strings.Cut(member, ";")
 		if adapters.Maskable(media) {

@@ -7,17 +7,6 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// fieldValue returns the value of the first field of that name, whose case does
-// not matter (RFC 9110 section 5.1), or "".
-func fieldValue(fields []wire.Field, name string) string {
-	for i := range fields {
-		if strings.EqualFold(fields[i].Name, name) {
-			return fields[i].Value
-		}
-	}
-	return ""
-}
-
 // replacedBody reads from one body and closes another: the one that the
 // application sends.
 type replacedBody struct {

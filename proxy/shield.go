@@ -13,7 +13,7 @@ func (x *exchange) shield(resp *wire.Response) error {
 	x.hold.noteChange(x.session)
 	x.shieldTrailers(resp)
 
-	isText := adapters.Maskable(fieldValue(resp.Fields, "Content-Type"))
+	isText := adapters.Maskable(wire.Value(resp.Fields, "Content-Type"))
 	if resp.Body != nil && isText && x.masker.Masks() {
 		resp.Body = &replacedBody{Reader: x.masker.Reader(resp.Body), Closer: resp.Body}
 	}

@@ -7,47 +7,51 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/internal/buffers"
 )
 
-// kept is a body that was read whole. Its memory is used again once it is
-// closed, so a Read beside or after Close must find nothing: hence the lock.
-type kept struct {
+// bufferedBody is a body that was read whole. Its memory is reused after Close, so
+// a Read during or after Close must find nothing; mu ensures that.
+type bufferedBody struct {
 	mu   sync.Mutex
-	left []byte
-	own  *buffers.Page // nil: left lies elsewhere
+	left []byte        // what Read has not returned yet
+	page *buffers.Page // holds left; nil if left is not pooled
 }
 
-// newKept has room for n bytes in left, to be filled by the caller.
-func newKept(n int64) *kept {
-	k := &kept{}
+// newBufferedBody returns a body with n bytes of memory in left, which the caller
+// fills.
+func newBufferedBody(n int64) *bufferedBody {
+	b := &bufferedBody{}
 	if n > int64(len(buffers.Page{})) {
-		k.left = make([]byte, n)
-		return k
+		b.left = make([]byte, n)
+		return b
 	}
-	k.own = buffers.GetPage()
-	k.left = k.own[:n]
-	return k
+
+	b.page = buffers.GetPage()
+	b.left = b.page[:n]
+	return b
 }
 
-func (k *kept) Read(p []byte) (int, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.left) == 0 && len(p) > 0 {
+func (b *bufferedBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.left) == 0 && len(p) > 0 {
 		return 0, io.EOF
 	}
-	n := copy(p, k.left)
-	k.left = k.left[n:]
-	if len(k.left) == 0 {
+
+	n := copy(p, b.left)
+	b.left = b.left[n:]
+	if len(b.left) == 0 {
 		return n, io.EOF
 	}
 	return n, nil
 }
 
-// Close may be called again, and beside a Read.
-func (k *kept) Close() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.left = nil; k.own != nil {
-		buffers.PutPage(k.own)
-		k.own = nil
+// Close may be called more than once, and concurrently with Read.
+func (b *bufferedBody) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left = nil
+	if b.page != nil {
+		buffers.PutPage(b.page)
+		b.page = nil
 	}
 	return nil
 }

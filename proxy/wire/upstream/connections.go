@@ -15,157 +15,189 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/internal/netconn"
 )
 
-// upconn is one HTTP/1.1 connection to the SaaS, used by one exchange at a time.
-type upconn struct {
+// conn is one HTTP/1.1 connection to an application, used by one exchange at a
+// time.
+type conn struct {
 	net.Conn
-	src   h1.Reader
-	sends time.Time // the write deadline now set
-	used  bool      // an answer came over it before
-	since time.Time // when it became idle
+	src           h1.Reader
+	writeDeadline time.Time // that is set now
+	used          bool      // an answer has come over it
+	idleSince     time.Time
 }
 
-// tracked takes itself off its pool's list when it is closed.
-type tracked struct {
+func newConn(c net.Conn) *conn {
+	n := &conn{Conn: c}
+	n.src.Conn = c
+	return n
+}
+
+// trackedConn removes itself from its pool's set of open connections when it is
+// closed.
+type trackedConn struct {
 	net.Conn
 	cork cork.Cork
 	pool *Pool
 	once sync.Once
 }
 
-func (t *tracked) Write(p []byte) (int, error) { return t.cork.Write(t.Conn, p) }
+func (t *trackedConn) Write(p []byte) (int, error) { return t.cork.Write(t.Conn, p) }
 
-// Corks is for large bodies.
-func (t *tracked) Cork() (*cork.Cork, net.Conn) { return &t.cork, t.Conn }
+// Cork returns the cork, which batches the writes of large bodies.
+func (t *trackedConn) Cork() (*cork.Cork, net.Conn) { return &t.cork, t.Conn }
 
-func (t *tracked) Close() error {
+func (t *trackedConn) Close() error {
 	t.once.Do(func() {
 		t.pool.mu.Lock()
-		delete(t.pool.live, t)
+		delete(t.pool.open, t)
 		t.pool.mu.Unlock()
 	})
 	return t.Conn.Close()
 }
 
-// CloseWrite ends the writing half.
-func (t *tracked) CloseWrite() error { return netconn.CloseWrite(t.Conn) }
+// CloseWrite ends the writing half of the connection.
+func (t *trackedConn) CloseWrite() error { return netconn.CloseWrite(t.Conn) }
 
-// connect dials, and makes the TLS handshake if c is not nil. It keeps trying
-// neither other names nor older versions.
+// connect dials the host, and makes the TLS handshake if c is not nil. The error
+// is a *wire.Error.
 func (h *host) connect(ctx context.Context, c *tls.Config) (net.Conn, error) {
-	p := h.pool
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(p.ctx, cancel)()
-	dctx, stop := context.WithTimeout(ctx, p.cfg.DialTimeout)
-	dial := p.dial
-	if h.key.via != nil {
-		dial = h.key.via.Dial
-	}
-	raw, err := dial(dctx, "tcp", h.addr)
-	var e *wire.Error
-	switch {
-	case err == nil:
-	case errors.As(err, &e): // which has its stage
-		err = e
-	default:
-		err = &wire.Error{Stage: stageOf(dctx, err, wire.StageDial), Err: err}
-	}
-	stop()
+	defer context.AfterFunc(h.pool.ctx, cancel)()
+
+	raw, err := h.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	conn := &tracked{Conn: raw, pool: p}
-	p.mu.Lock()
-	shut := p.shut
-	if !shut {
-		p.live[conn] = struct{}{}
-	}
-	p.mu.Unlock()
-	if shut {
-		_ = raw.Close()
-		return nil, &wire.Error{Stage: wire.StageCanceled, Err: errPoolClosed}
+	tracked, err := h.pool.track(raw)
+	if err != nil {
+		return nil, err
 	}
 	if c == nil {
-		return conn, nil
+		return tracked, nil
 	}
-	secured := tls.Client(conn, c)
-	hctx, stop := context.WithTimeout(ctx, p.cfg.TLSTimeout)
-	defer stop()
-	if err := secured.HandshakeContext(hctx); err != nil {
-		_ = conn.Close()
-		return nil, &wire.Error{Stage: stageOf(hctx, err, wire.StageTLS), Err: err}
+
+	secured := tls.Client(tracked, c)
+	ctx, cancelHandshake := context.WithTimeout(ctx, h.pool.cfg.TLSTimeout)
+	defer cancelHandshake()
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = tracked.Close()
+		return nil, &wire.Error{Stage: stageOf(ctx, err, wire.StageTLS), Err: err}
 	}
 	return secured, nil
 }
 
-// take gives an idle connection or dials one. fresh asks for a new one.
-func (h *host) take(ctx context.Context, fresh bool) (*upconn, error) {
-	select {
-	case h.slots <- struct{}{}:
-	default:
-		select {
-		case h.slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil, &wire.Error{Stage: stageOf(ctx, ctx.Err(), wire.StageCanceled), Err: context.Cause(ctx)}
-		case <-h.pool.ctx.Done():
-			return nil, &wire.Error{Stage: wire.StageCanceled, Err: errPoolClosed}
-		}
+func (h *host) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.pool.cfg.DialTimeout)
+	defer cancel()
+
+	dial := h.pool.dial
+	if h.key.proxy != nil {
+		dial = h.key.proxy.Dial
 	}
+	raw, err := dial(ctx, "tcp", h.addr)
+	if err == nil {
+		return raw, nil
+	}
+
+	var staged *wire.Error
+	if errors.As(err, &staged) {
+		return nil, staged
+	}
+	return nil, &wire.Error{Stage: stageOf(ctx, err, wire.StageDial), Err: err}
+}
+
+// track adds a connection to the pool's set, so that Close cuts it. If the pool
+// is closed it closes the connection.
+func (p *Pool) track(raw net.Conn) (*trackedConn, error) {
+	t := &trackedConn{Conn: raw, pool: p}
+
+	p.mu.Lock()
+	closed := p.closed
+	if !closed {
+		p.open[t] = struct{}{}
+	}
+	p.mu.Unlock()
+
+	if closed {
+		_ = raw.Close()
+		return nil, &wire.Error{Stage: wire.StageCanceled, Err: errPoolClosed}
+	}
+	return t, nil
+}
+
+// acquire returns an idle connection, or dials one. With fresh it always dials.
+// It waits while the host has as many connections as it may have.
+func (h *host) acquire(ctx context.Context, fresh bool) (*conn, error) {
+	if err := h.acquireSlot(ctx); err != nil {
+		return nil, err
+	}
+
 	for !fresh {
-		h.mu.Lock()
-		n := len(h.idle) - 1
-		if n < 0 {
-			h.mu.Unlock()
+		c := h.popIdle()
+		if c == nil {
 			break
 		}
-		u := h.idle[n]
-		h.idle[n] = nil
-		h.idle = h.idle[:n]
-		h.mu.Unlock()
-		if u.fit(h.pool.cfg.IdleTimeout) {
-			return u, nil
+		if c.isUsable(h.pool.cfg.IdleTimeout) {
+			return c, nil
 		}
-		_ = u.Close()
+		_ = c.Close()
 	}
-	conn, err := h.connect(ctx, h.tls1)
+
+	raw, err := h.connect(ctx, h.tls1)
 	if err != nil {
 		<-h.slots
 		return nil, err
 	}
-	return newUpconn(conn), nil
+	return newConn(raw), nil
 }
 
-func newUpconn(conn net.Conn) *upconn {
-	u := &upconn{Conn: conn}
-	u.src.Conn = conn
-	return u
-}
-
-// fit says whether an idle connection may carry another request. One that lay
-// for more than a moment is asked whether the SaaS has closed it: a request that
-// must not be sent twice should not find out.
-func (u *upconn) fit(idle time.Duration) bool {
-	if !u.src.Empty() {
-		return false // bytes that nobody asked for
+func (h *host) acquireSlot(ctx context.Context) error {
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	default:
 	}
-	lay := time.Since(u.since)
-	return lay < idle && (lay < time.Second || quiet(u.Conn))
+
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return &wire.Error{Stage: stageOf(ctx, ctx.Err(), wire.StageCanceled), Err: context.Cause(ctx)}
+	case <-h.pool.ctx.Done():
+		return &wire.Error{Stage: wire.StageCanceled, Err: errPoolClosed}
+	}
 }
 
-// quiet is false if the peer closed the connection or sent something.
-func quiet(conn net.Conn) bool {
-	for {
-		if inner, ok := conn.(interface{ NetConn() net.Conn }); ok {
-			conn = inner.NetConn()
-			continue
-		}
-		if t, ok := conn.(*tracked); ok {
-			conn = t.Conn
-			continue
-		}
-		break
+// popIdle returns the most recently used idle connection, or nil.
+func (h *host) popIdle() *conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	n := len(h.idle) - 1
+	if n < 0 {
+		return nil
 	}
-	sc, ok := conn.(syscall.Conn)
+	c := h.idle[n]
+	h.idle[n] = nil
+	h.idle = h.idle[:n]
+	return c
+}
+
+// isUsable reports whether an idle connection may carry another request. One that
+// was idle for more than a moment is probed for a close by the application: a
+// request that must not be sent twice should not be the one to find out.
+func (c *conn) isUsable(idleTimeout time.Duration) bool {
+	if !c.src.Empty() {
+		return false // the application sent bytes that nobody asked for
+	}
+	idle := time.Since(c.idleSince)
+	return idle < idleTimeout && (idle < time.Second || isQuiet(c.Conn))
+}
+
+// isQuiet reports whether the peer has neither closed the connection nor sent
+// anything.
+func isQuiet(c net.Conn) bool {
+	sc, ok := socketOf(c).(syscall.Conn)
 	if !ok {
 		return true
 	}
@@ -173,74 +205,94 @@ func quiet(conn net.Conn) bool {
 	if err != nil {
 		return false
 	}
-	still := false
+
+	quiet := false
 	err = raw.Control(func(fd uintptr) {
 		var b [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		still = err == syscall.EAGAIN
+		quiet = err == syscall.EAGAIN
 	})
-	return err == nil && still
+	return err == nil && quiet
 }
 
-// give puts a connection back, or closes it.
-func (h *host) give(u *upconn, keep bool) {
+// socketOf returns the connection below TLS and below the pool's own layer.
+func socketOf(c net.Conn) net.Conn {
+	for {
+		switch outer := c.(type) {
+		case *trackedConn:
+			c = outer.Conn
+		case interface{ NetConn() net.Conn }:
+			c = outer.NetConn()
+		default:
+			return c
+		}
+	}
+}
+
+// release puts a connection back for the next exchange, or cuts it.
+func (h *host) release(c *conn, keep bool) {
 	defer func() { <-h.slots }()
 	if !keep {
-		netconn.Cut(u.Conn)
+		netconn.Cut(c.Conn)
 		return
 	}
-	u.src.ReleaseBuffer()
-	u.used, u.since = true, time.Now()
+
+	c.src.ReleaseBuffer()
+	c.used, c.idleSince = true, time.Now()
+
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ended {
-		go netconn.Cut(u.Conn)
+		go netconn.Cut(c.Conn)
 		return
 	}
-	h.idle = append(h.idle, u)
+	h.idle = append(h.idle, c)
 	if h.sweep == nil {
 		h.sweep = newSweeper(h, h.pool.cfg.IdleTimeout)
 	}
 }
 
-// sweeper closes idle connections that have lain too long. It is a timer, not a
-// goroutine, and rests while nothing is idle.
+// sweeper closes connections that have been idle for too long. It is a timer
+// rather than a goroutine, and is stopped while no connection is idle.
 type sweeper struct{ timer *time.Timer }
 
-func newSweeper(h *host, idle time.Duration) *sweeper {
+func newSweeper(h *host, idleTimeout time.Duration) *sweeper {
 	s := &sweeper{}
-	s.timer = time.AfterFunc(idle, func() {
+	s.timer = time.AfterFunc(idleTimeout, func() {
 		h.mu.Lock()
-		old := 0
-		for old < len(h.idle) && time.Since(h.idle[old].since) >= idle {
-			old++
+		n := 0
+		for n < len(h.idle) && time.Since(h.idle[n].idleSince) >= idleTimeout {
+			n++
 		}
-		over := append([]*upconn(nil), h.idle[:old]...)
-		h.idle = append(h.idle[:0], h.idle[old:]...)
+		expired := append([]*conn(nil), h.idle[:n]...)
+		h.idle = append(h.idle[:0], h.idle[n:]...)
 		if len(h.idle) == 0 || h.ended {
 			h.sweep = nil
 		} else {
-			s.timer.Reset(idle - time.Since(h.idle[0].since))
+			s.timer.Reset(idleTimeout - time.Since(h.idle[0].idleSince))
 		}
 		h.mu.Unlock()
-		for _, u := range over {
-			_ = u.Close()
+
+		for _, c := range expired {
+			_ = c.Close()
 		}
 	})
 	return s
 }
 
+// end cuts the idle connections. Exchanges in flight go on.
 func (h *host) end() {
 	h.mu.Lock()
 	h.ended = true
-	over := h.idle
+	idle := h.idle
 	h.idle = nil
 	if h.sweep != nil {
 		h.sweep.timer.Stop()
 	}
 	h.mu.Unlock()
-	for _, u := range over {
-		netconn.Cut(u.Conn)
+
+	for _, c := range idle {
+		netconn.Cut(c.Conn)
 	}
 	h.h2.CloseIdleConnections()
 }

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -11,26 +10,31 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/internal/h1"
 )
 
-// answer turns a head into a Response, with its body whole or streamed.
+// answer returns the response for a final head. Its body is read whole if it is
+// short, and streamed otherwise.
 func (x *exchange) answer(m *h1.ResponseHead) (*wire.Response, error) {
 	resp := &x.resp
 	*resp = wire.Response{Status: m.Status, Fields: m.Fields, Length: m.Length}
 	x.keep = !m.Close
 	if m.Status == http.StatusSwitchingProtocols {
-		return x.switched(m, resp)
+		return x.switchProtocols(m, resp)
 	}
+
 	if x.out.Method == http.MethodHead || !h1.StatusAllowsBody(m.Status) {
 		if m.Status == http.StatusNoContent {
 			resp.Length = 0
 		}
-		return resp, x.close()
+		x.end(x.keep)
+		return resp, nil
 	}
 	if m.Length == 0 {
-		return resp, x.close()
+		x.end(x.keep)
+		return resp, nil
 	}
+
 	cfg := &x.h.pool.cfg
 	b := &x.body
-	b.Source, b.Remaining, b.Stall = &x.u.src, m.Length, cfg.AnswerStall
+	b.Source, b.Remaining, b.Stall = &x.conn.src, m.Length, cfg.AnswerStall
 	switch {
 	case m.Chunked:
 		b.Framing, b.Remaining = h1.Chunked, 0
@@ -39,11 +43,13 @@ func (x *exchange) answer(m *h1.ResponseHead) (*wire.Response, error) {
 	case m.Length < 0:
 		b.Framing, x.keep = h1.UntilClose, false
 	case m.Length <= int64(cfg.KeepBody):
-		return x.whole(resp, b)
+		return x.readWhole(resp, b)
 	}
-	s := &stream{x: x, b: b}
-	if m.Chunked && len(x.u.src.Buffered()) > 0 {
-		if done, err := x.arrived(resp, s); done || err != nil {
+
+	s := &streamedBody{x: x, b: b}
+	if m.Chunked && len(x.conn.src.Buffered()) > 0 {
+		done, err := x.readArrived(resp, s)
+		if done || err != nil {
 			return resp, err
 		}
 	}
@@ -51,63 +57,62 @@ func (x *exchange) answer(m *h1.ResponseHead) (*wire.Response, error) {
 	return resp, nil
 }
 
-// close ends an exchange without a body. Nothing is wrong with the answer even
-// if ctx ended meanwhile.
-func (x *exchange) close() error {
-	x.end(x.keep)
-	return nil
-}
-
-// whole reads a short body, so that its connection is free before it is
-// passed on.
-func (x *exchange) whole(resp *wire.Response, b *h1.Body) (*wire.Response, error) {
-	k := newKept(b.Remaining)
-	if _, err := io.ReadFull(b, k.left); err != nil {
-		_ = k.Close()
+// readWhole reads a short body, so that its connection is free before the answer
+// is passed on.
+func (x *exchange) readWhole(resp *wire.Response, b *h1.Body) (*wire.Response, error) {
+	body := newBufferedBody(b.Remaining)
+	if _, err := io.ReadFull(b, body.left); err != nil {
+		_ = body.Close()
 		return nil, x.fail(wire.StageBody, h1.UnexpectedEOF(err))
 	}
+
 	x.end(x.keep)
-	resp.Body = k
+	resp.Body = body
 	return resp, nil
 }
 
-// arrived takes a chunked body that came with its head: then its length is
-// known, and the agent gets it in one piece too.
-func (x *exchange) arrived(resp *wire.Response, s *stream) (done bool, err error) {
-	early := make([]byte, len(x.u.src.Buffered()))
+// readArrived reads what came of a chunked body together with its head. If that is
+// all of the body, its length is known and the agent gets it in one piece; done
+// reports this.
+func (x *exchange) readArrived(resp *wire.Response, s *streamedBody) (done bool, err error) {
+	early := make([]byte, len(x.conn.src.Buffered()))
 	n, err := s.b.ReadAvailable(early)
 	s.early = early[:n]
 	if err == nil {
 		return false, nil
 	}
 	if err != io.EOF {
-		return false, x.fail(wire.StageBody, garbled(err))
+		return false, x.fail(wire.StageBody, withFramingFault(err))
 	}
+
 	x.end(x.keep)
-	resp.Body = &kept{left: early[:n]}
+	resp.Body = &bufferedBody{left: early[:n]}
 	if s.b.Trailers() == nil {
 		resp.Length, resp.Trailers = int64(n), nil
 	}
 	return true, nil
 }
 
-func garbled(err error) error {
+var errBadFraming = errors.New("the answer's body is not framed as HTTP says")
+
+// withFramingFault makes the fault of a frame an error of the application.
+func withFramingFault(err error) error {
 	var bad *wire.Malformed
 	if errors.As(err, &bad) {
-		return errors.Join(errGarbled, errors.New(bad.Detail))
+		return errors.Join(errBadFraming, errors.New(bad.Detail))
 	}
 	return err
 }
 
-// stream is a body that is passed on as it comes.
-type stream struct {
+// streamedBody is a body that is passed on as it comes.
+type streamedBody struct {
 	x     *exchange
 	b     *h1.Body
-	early []byte // what had come with the head
+	early []byte // what came with the head
 	err   error
 }
 
-func (s *stream) Read(p []byte) (int, error) {
+func (s *streamedBody) Read(p []byte) (int, error) {
 	if len(s.early) > 0 {
 		n := copy(p, s.early)
 		s.early = s.early[n:]
@@ -116,37 +121,27 @@ func (s *stream) Read(p []byte) (int, error) {
 	if s.err != nil {
 		return 0, s.err
 	}
+
 	n, err := s.b.Read(p)
 	switch {
 	case err == io.EOF:
 		s.err = err
 		s.x.end(s.x.keep)
 	case err != nil:
-		s.err = s.x.fail(wire.StageBody, garbled(s.x.cause(err)))
+		s.err = s.x.fail(wire.StageBody, withFramingFault(s.x.causeOf(err)))
 		err = s.err
 	}
 	return n, err
 }
 
-var _ cork.Probed = (*stream)(nil)
+var _ cork.Probed = (*streamedBody)(nil)
 
 // RecordProbe returns a probe of the connection on which the body arrives.
-func (s *stream) RecordProbe() cork.RecordProbe { return cork.NewRecordProbe(s.x.u.Conn) }
+func (s *streamedBody) RecordProbe() cork.RecordProbe { return cork.NewRecordProbe(s.x.conn.Conn) }
 
-// Close may be called at any time, also beside a Read, which it ends. A body
-// that was not read to its end costs the connection.
-func (s *stream) Close() error {
+// Close may be called at any time, also concurrently with a Read, which then ends.
+// A body that was not read to its end costs the connection.
+func (s *streamedBody) Close() error {
 	s.x.end(false)
 	return nil
-}
-
-// closing is a body whose Close also ends what belongs to it.
-type closing struct {
-	io.ReadCloser
-	also context.CancelFunc
-}
-
-func (c *closing) Close() error {
-	defer c.also()
-	return c.ReadCloser.Close()
 }

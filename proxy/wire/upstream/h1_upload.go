@@ -16,130 +16,142 @@ import (
 
 // upload writes a body while the answer may already be read.
 type upload struct {
-	x     *exchange
-	whole atomic.Bool // every byte was written
-	err   atomic.Pointer[agentError]
-	ask   chan struct{} // closed once it is known whether the SaaS wants the body
+	x        *exchange
+	complete atomic.Bool // every byte was written
+	err      atomic.Pointer[agentError]
+	decided  chan struct{} // closed once it is known whether the application wants the body
 
-	mu      sync.Mutex
-	awaited bool // the answer's head is being waited for
-	over    bool
-	known   bool // ask is closed
-	unasked bool // an answer came instead of 100 Continue
+	mu        sync.Mutex
+	awaiting  bool // the exchange waits for the answer's head
+	over      bool // run has ended
+	isDecided bool // decided is closed
+	refused   bool // an answer came instead of 100 Continue
 }
 
-// asked lets a body go that waited for 100 Continue.
-func (u *upload) asked() { u.settle(false) }
+// release lets a body go that waited for 100 Continue.
+func (u *upload) release() { u.decide(false) }
 
-// refused keeps a body back for good that was not asked for.
-func (u *upload) refused() { u.settle(true) }
+// refuse keeps back a body that was not asked for.
+func (u *upload) refuse() { u.decide(true) }
 
-func (u *upload) settle(unasked bool) {
+// decide does nothing after the first call.
+func (u *upload) decide(refused bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !u.known {
-		u.known, u.unasked = true, unasked
-		close(u.ask)
+	if !u.isDecided {
+		u.isDecided, u.refused = true, refused
+		close(u.decided)
 	}
 }
 
-// wanted waits for 100 Continue, for so long as an application may take that
-// knows it. ctx is the exchange's.
-func (u *upload) wanted() bool {
-	late := time.NewTimer(u.x.h.pool.cfg.ContinueWait)
-	defer late.Stop()
+// waitForContinue waits for 100 Continue and reports whether the body may be sent.
+// An application that does not know Expect sends nothing; the body goes out after
+// ContinueWait then.
+func (u *upload) waitForContinue() bool {
+	timeout := time.NewTimer(u.x.h.pool.cfg.ContinueWait)
+	defer timeout.Stop()
 	select {
-	case <-u.ask:
-	case <-late.C:
-		u.asked()
+	case <-u.decided:
+	case <-timeout.C:
+		u.release()
 	case <-u.x.ctx.Done():
-		u.refused()
+		u.refuse()
 	}
+
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return !u.unasked
+	return !u.refused
 }
 
-// await sets the deadline for the answer's first byte: none while the upload
-// goes on, which has its own.
-func (u *upload) await(d time.Duration) {
+// awaitAnswer sets the deadline for the answer's first byte. While the upload goes
+// on there is none: the upload has its own.
+func (u *upload) awaitAnswer(d time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.awaited = true
+	u.awaiting = true
 	if u.over {
-		u.x.u.src.ExtendDeadline(d)
+		u.x.conn.src.ExtendDeadline(d)
 	} else {
-		u.x.u.src.ClearDeadline()
+		u.x.conn.src.ClearDeadline()
 	}
 }
 
-// answered keeps the upload's end away from the answer's deadlines.
+// answered keeps the end of the upload from changing the answer's deadlines.
 func (u *upload) answered() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.awaited = false
-	u.x.u.src.ClearDeadline()
+	u.awaiting = false
+	u.x.conn.src.ClearDeadline()
 }
 
-// ended is the upload's own end. whole says whether every byte was written.
-func (u *upload) ended(whole bool, wait time.Duration) {
+// finish marks the end of the upload. From now on the answer's head has a
+// deadline, if the exchange waits for it.
+func (u *upload) finish(complete bool, wait time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.over = true
-	if u.awaited {
-		_ = u.x.u.SetReadDeadline(time.Now().Add(wait))
+	if u.awaiting {
+		_ = u.x.conn.SetReadDeadline(time.Now().Add(wait))
 	}
-	u.whole.Store(whole)
+	u.complete.Store(complete)
 }
 
+// agentError returns the failure of the agent's body, or nil.
 func (u *upload) agentError() error {
-	if e := u.err.Load(); e != nil {
-		return e
+	e := u.err.Load()
+	if e == nil {
+		return nil
 	}
-	return nil
+	return e
 }
 
+// run writes the body. It returns buf to its pool.
 func (u *upload) run(buf *buffers.Buffer) {
 	defer buffers.PutBuffer(buf)
-	if u.x.out.ExpectContinue && !u.wanted() {
+	if u.x.out.ExpectContinue && !u.waitForContinue() {
 		return
 	}
+
 	var err error
 	if u.x.out.Length >= 0 {
-		err = u.counted(buf)
+		err = u.writeCounted(buf)
 	} else {
-		err = u.open(buf)
+		err = u.writeChunked(buf)
 	}
+
 	wait := u.x.h.pool.cfg.ResponseHead
-	var own *agentError
+	var ofAgent *agentError
 	switch {
-	case errors.As(err, &own): // a body that breaks off breaks off for the SaaS too
-		u.err.Store(own)
-		netconn.Cut(u.x.u.Conn)
+	case errors.As(err, &ofAgent): // a body that breaks off breaks off for the application too
+		u.err.Store(ofAgent)
+		netconn.Cut(u.x.conn.Conn)
 		return
-	case err != nil: // the SaaS may have answered before it closed
+	case err != nil: // the application may have answered before it closed
 		wait = min(wait, 2*time.Second)
 	}
-	u.ended(err == nil, wait)
+	u.finish(err == nil, wait)
 }
 
-func (u *upload) counted(buf *buffers.Buffer) error {
-	var g cork.Batch
+// writeCounted writes a body of known length. Records of TLS that have arrived
+// already are forwarded in one batch.
+func (u *upload) writeCounted(buf *buffers.Buffer) error {
+	var batch cork.Batch
 	var source cork.RecordProbe
 	if b, ok := u.x.out.Body.(*h1.Body); ok && u.x.out.Length > int64(len(buf)) {
-		g, source = cork.NewBatch(u.x.u.Conn), cork.NewRecordProbe(b.Conn())
-		defer g.After(false) //nolint:errcheck // after an error alone
+		batch, source = cork.NewBatch(u.x.conn.Conn), cork.NewRecordProbe(b.Conn())
+		defer batch.After(false) //nolint:errcheck // only after an error is there anything left
 	}
+
 	for left := u.x.out.Length; left > 0; {
 		n, err := u.x.out.Body.Read(buf[:min(int64(len(buf)), left)])
 		left -= int64(n)
 		if n > 0 {
-			more := err == nil && left > 0 && g.Active() && source.HasRecord()
-			g.Before(more)
+			more := err == nil && left > 0 && batch.Active() && source.HasRecord()
+			batch.Before(more)
 			if werr := u.x.write(buf[:n]); werr != nil {
 				return werr
 			}
-			if werr := g.After(more); werr != nil {
+			if werr := batch.After(more); werr != nil {
 				return werr
 			}
 		}
@@ -150,7 +162,8 @@ func (u *upload) counted(buf *buffers.Buffer) error {
 	return nil
 }
 
-func (u *upload) open(buf *buffers.Buffer) error {
+// writeChunked writes a body of unknown length, with its trailers.
+func (u *upload) writeChunked(buf *buffers.Buffer) error {
 	payload := h1.ChunkPayload(buf[:])
 	for {
 		n, err := u.x.out.Body.Read(payload)
@@ -158,8 +171,10 @@ func (u *upload) open(buf *buffers.Buffer) error {
 		if n > 0 {
 			out = h1.FrameChunk(buf[:], n)
 		}
+
 		if err == io.EOF {
-			if out, err = h1.AppendLastChunk(out, u.x.out.Trailers); err != nil {
+			out, err = h1.AppendLastChunk(out, u.x.out.Trailers)
+			if err != nil {
 				return &agentError{err}
 			}
 			return u.x.write(out)
@@ -175,23 +190,25 @@ func (u *upload) open(buf *buffers.Buffer) error {
 	}
 }
 
-// AgentFault is set if err, from a round trip, comes from the agent's own body:
-// it was framed wrongly or did not arrive in time. Then the SaaS is not to
-// blame.
+// AgentFault returns what was wrong with the agent's own body if err, from a round
+// trip, comes from there: it was framed wrongly or did not arrive in time. It
+// returns nil if err has another cause.
 func AgentFault(err error) *wire.Malformed {
-	var own *agentError
-	if errors.As(err, &own) {
-		return wire.BodyFault(own)
+	var ofAgent *agentError
+	if errors.As(err, &ofAgent) {
+		return wire.BodyFault(ofAgent)
 	}
+
 	var e *wire.Error
 	var bad *wire.Malformed
-	if errors.As(err, &e) && e.Stage == wire.StageCanceled && errors.As(e.Err, &bad) { // the cause of ctx's end
+	if errors.As(err, &e) && e.Stage == wire.StageCanceled && errors.As(e.Err, &bad) { // the cause of the context's end
 		return bad
 	}
 	return nil
 }
 
-// agentError is a failure of the agent's body: the SaaS is not to blame.
+// agentError is a failure of the agent's body, for which the application is not to
+// blame.
 type agentError struct{ error }
 
 func (e *agentError) Unwrap() error { return e.error }

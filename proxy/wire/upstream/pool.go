@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"net/http"
@@ -16,28 +17,28 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/internal/netconn"
 )
 
-// Target is where a request goes. A Target must not change once it was used.
+// Target is where a request goes. It must not change once it has been used.
 type Target struct {
-	// Scheme is "https", or "http" for no TLS.
+	// Scheme is "https", or "http" for a connection without TLS.
 	Scheme string
-	// Authority is what the SaaS is asked by: Host or :authority, and the name
-	// its certificate must have.
+	// Authority is what the application is asked for: the value of Host or
+	// :authority, and the name that its certificate must have.
 	Authority string
-	// Addr is the host:port that is dialled; "" means Authority.
+	// Addr is the host:port that is dialed. "" stands for Authority.
 	Addr string
-	// TLS may be nil: the system's authorities, no client certificate. Its
-	// certificates are verified whatever InsecureSkipVerify says.
+	// TLS may be nil: the system's authorities and no client certificate. The
+	// application's certificate is verified whatever InsecureSkipVerify says.
 	TLS *tls.Config
-	// Protocol is "h1", "h2", or "" for what the agent speaks, as far as the
-	// SaaS does too.
+	// Protocol is "h1" or "h2". "" stands for what the agent speaks, if the
+	// application speaks it too.
 	Protocol string
-	// Proxy is the proxy to go through; nil for none.
+	// Proxy is the proxy to go through, or nil.
 	Proxy *Proxy
 }
 
-// Pool keeps connections to the SaaS and makes round trips over them. There is
-// one per lease, so that no connection ever carries two accounts. It is safe for
-// concurrent use.
+// Pool keeps connections to applications and makes round trips over them. There
+// is one for each lease, so that no connection ever carries two accounts. It is
+// safe for concurrent use.
 type Pool struct {
 	cfg    wire.Config
 	dial   func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -45,39 +46,42 @@ type Pool struct {
 	cancel context.CancelFunc
 
 	hosts sync.Map     // hostKey → *host
-	turn  atomic.Int64 // counts round trips, so that hosts can be told by their last
-	mu    sync.Mutex
-	live  map[net.Conn]struct{} // every open connection, so that Close can cut it
-	shut  bool
+	clock atomic.Int64 // counts round trips, which orders hosts by their last use
+
+	mu     sync.Mutex
+	open   map[net.Conn]struct{} // every open connection, for Close
+	closed bool
 }
 
-// hostKey is what two targets must share to share connections.
+// hostKey is what two targets must have in common to share connections.
 type hostKey struct {
 	scheme, authority, addr string
 	tls                     *tls.Config
-	via                     *Proxy
+	proxy                   *Proxy
 }
 
-// NewPool makes a Pool. dial gets host:port and must only dial what may be
-// dialled; what is zero in cfg gets its default.
+// NewPool returns a Pool. Zero values in cfg stand for defaults. dial gets
+// host:port and must only connect to addresses that may be dialed.
 func NewPool(cfg wire.Config, dial func(ctx context.Context, network, addr string) (net.Conn, error)) *Pool {
 	cfg.SetDefaults()
-	p := &Pool{cfg: cfg, dial: dial, live: map[net.Conn]struct{}{}}
+	p := &Pool{cfg: cfg, dial: dial, open: map[net.Conn]struct{}{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
 
-// Close is at once: every connection is cut and what is in flight fails.
+// Close cuts every connection at once. Round trips in flight fail.
 func (p *Pool) Close() {
 	p.cancel()
+
 	p.mu.Lock()
-	p.shut = true
-	live := make([]net.Conn, 0, len(p.live))
-	for c := range p.live {
-		live = append(live, c)
+	p.closed = true
+	open := make([]net.Conn, 0, len(p.open))
+	for c := range p.open {
+		open = append(open, c)
 	}
 	p.mu.Unlock()
-	for _, c := range live {
+
+	for _, c := range open {
 		netconn.Cut(c)
 	}
 	p.hosts.Range(func(_, h any) bool {
@@ -88,11 +92,12 @@ func (p *Pool) Close() {
 
 var errPoolClosed = errors.New("the lease's connections are closed")
 
-// RoundTrip sends out to t and returns the answer; the caller closes its Body.
-// out and its Fields must not change until then. The error is an *Error. A
-// request is sent a second time only if a kept-alive connection turned out to be
-// closed before any byte of an answer, and the method is idempotent without a
-// body. When ctx ends, the exchange is cut at once, also while the body is read.
+// RoundTrip sends out to t and returns the answer, whose Body the caller closes.
+// out and its Fields must not change until then. The error is a *wire.Error. A
+// request is sent a second time only if an idle connection turned out to be
+// closed before any byte of an answer came, and the method is idempotent and has
+// no body. When ctx ends the exchange is cut at once, also while the body is
+// read.
 func (p *Pool) RoundTrip(ctx context.Context, t *Target, out *wire.Request) (*wire.Response, error) {
 	if err := h1.CheckRequest(out); err != nil {
 		return nil, &wire.Error{Stage: wire.StageWrite, Err: err}
@@ -101,30 +106,31 @@ func (p *Pool) RoundTrip(ctx context.Context, t *Target, out *wire.Request) (*wi
 	if err != nil {
 		return nil, err
 	}
-	var total context.CancelFunc
-	if p.cfg.ExchangeTotal > 0 {
-		ctx, total = context.WithTimeout(ctx, p.cfg.ExchangeTotal)
+
+	if p.cfg.ExchangeTotal <= 0 {
+		return h.roundTrip(ctx, t, out)
 	}
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.ExchangeTotal)
 	resp, err := h.roundTrip(ctx, t, out)
-	if total != nil {
-		resp = untilOver(resp, total)
-	}
-	return resp, err
+	return cancelAfter(resp, cancel), err
 }
 
+// roundTrip chooses the protocol. Without TLS nothing tells whether the
+// application speaks HTTP/2 (RFC 9113 section 3.3), so it is not tried.
 func (h *host) roundTrip(ctx context.Context, t *Target, out *wire.Request) (*wire.Response, error) {
-	// Without TLS nothing tells whether the SaaS speaks HTTP/2 (RFC 9113 section 3.3).
-	may2 := t.Scheme == "https" && out.Proto == "HTTP/2.0" && !h.only1.Load()
-	wants2 := t.Protocol == "h2" || t.Protocol == "" && (may2 || h.only2.Load())
 	if out.Upgrade != "" {
-		return h.overUpgrade(ctx, t, out)
+		return h.openWebSocket(ctx, t, out)
 	}
-	if wants2 {
+
+	agentSpeaks2 := t.Scheme == "https" && out.Proto == "HTTP/2.0" && !h.only1.Load()
+	try2 := t.Protocol == "h2" || t.Protocol == "" && (agentSpeaks2 || h.only2.Load())
+	if try2 {
 		resp, err := h.overH2(ctx, out)
 		if !errors.Is(err, errNotH2) || t.Protocol == "h2" {
 			return resp, err
 		}
 	}
+
 	resp, err := h.overH1(ctx, out)
 	if t.Protocol == "" && err != nil && isNoProtocol(err) {
 		h.only2.Store(true)
@@ -133,143 +139,177 @@ func (h *host) roundTrip(ctx context.Context, t *Target, out *wire.Request) (*wi
 	return resp, err
 }
 
-// overUpgrade opens a WebSocket: by an upgrade, which every SaaS takes that has
-// HTTP/1.1 at all, and else by an extended CONNECT. The answer fits the agent's
-// way of asking, whichever it was.
-func (h *host) overUpgrade(ctx context.Context, t *Target, out *wire.Request) (*wire.Response, error) {
+// openWebSocket opens a WebSocket by an upgrade, which every application takes
+// that speaks HTTP/1.1, otherwise by an extended CONNECT. The answer fits the
+// way in which the agent asked, whichever way it was.
+func (h *host) openWebSocket(ctx context.Context, t *Target, out *wire.Request) (*wire.Response, error) {
 	if t.Protocol == "h2" || t.Protocol == "" && h.only2.Load() {
 		return h.overConnect(ctx, out)
 	}
-	keyed, ours := keyed(out)
+
+	keyed, added := withWebSocketKey(out)
 	resp, err := h.overH1(ctx, keyed)
 	if t.Protocol == "" && err != nil && isNoProtocol(err) {
 		h.only2.Store(true)
 		return h.overConnect(ctx, out)
 	}
-	if ours && resp != nil {
-		resp.Fields = h1.RemoveListed(resp.Fields, wsAccept)
+	if added && resp != nil {
+		resp.Fields = h1.RemoveListed(resp.Fields, acceptField)
 	}
 	return resp, err
 }
 
-// isNoProtocol: the SaaS takes no HTTP/1.1 (alert 120, RFC 7301 section 3.2).
+// isNoProtocol reports whether the application refused HTTP/1.1 (alert 120, RFC
+// 7301 section 3.2).
 func isNoProtocol(err error) bool {
 	var alert tls.AlertError
 	return errors.As(err, &alert) && alert == 120
 }
 
-// untilOver ends total once the answer is done with.
-func untilOver(resp *wire.Response, total context.CancelFunc) *wire.Response {
+// cancelAfter calls cancel once the answer is over. A stream that was switched
+// keeps its bound.
+func cancelAfter(resp *wire.Response, cancel context.CancelFunc) *wire.Response {
 	switch {
 	case resp == nil:
-		total()
+		cancel()
 	case resp.Body != nil:
-		resp.Body = &closing{ReadCloser: resp.Body, also: total}
-	case resp.Switched == nil: // a switched stream keeps its bound
-		total()
+		resp.Body = &cancelingBody{ReadCloser: resp.Body, cancel: cancel}
+	case resp.Switched == nil:
+		cancel()
 	}
 	return resp
 }
 
-// host is one authority's connections within a Pool.
+// cancelingBody is a body whose Close also ends a context.
+type cancelingBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (c *cancelingBody) Close() error {
+	defer c.cancel()
+	return c.ReadCloser.Close()
+}
+
+// host holds the connections of a Pool to one authority.
 type host struct {
 	pool  *Pool
 	key   hostKey
 	addr  string
 	tls1  *tls.Config // offers http/1.1; nil without TLS
-	tls2  *tls.Config // offers h2 and http/1.1
+	tls2  *tls.Config // offers h2 and http/1.1; nil without TLS
 	slots chan struct{}
-	only1 atomic.Bool  // the SaaS chose http/1.1 when it was offered both
-	only2 atomic.Bool  // the SaaS refused http/1.1
-	last  atomic.Int64 // the pool's turn when it was last asked for
+	only1 atomic.Bool  // the application chose http/1.1 when it was offered both
+	only2 atomic.Bool  // the application refused http/1.1
+	used  atomic.Int64 // the pool's clock when the host was last asked for
 	h2    *http.Transport
 
 	mu    sync.Mutex
-	idle  []*upconn // the most recently used is last
+	idle  []*conn // the most recently used one is last
 	sweep *sweeper
 	ended bool
 }
 
-// maxHosts is how many authorities a Pool keeps connections and TLS sessions for.
-// An adapter can name hosts without a number (*.acme.example), and an agent asks
-// for as many.
+// maxHosts bounds the authorities for which a Pool keeps connections and TLS
+// sessions. An adapter can name hosts without number (*.acme.example), and an
+// agent may ask for any of them.
 const maxHosts = 64
 
+// host returns the host for a target and makes it if there is none.
 func (p *Pool) host(t *Target) (*host, error) {
 	key := hostKey{t.Scheme, t.Authority, t.Addr, t.TLS, t.Proxy}
 	if found, ok := p.hosts.Load(key); ok {
 		h := found.(*host)
-		h.last.Store(p.turn.Add(1))
+		h.used.Store(p.clock.Add(1))
 		return h, nil
 	}
-	name, addr, err := whereTo(t)
+
+	h, err := p.newHost(t, key)
 	if err != nil {
-		return nil, &wire.Error{Stage: wire.StageAddress, Err: err}
+		return nil, err
 	}
-	h := &host{pool: p, key: key, addr: addr, slots: make(chan struct{}, p.cfg.MaxConns)}
-	if t.Scheme == "https" {
-		// Sessions are kept here and no further: one that was made under other
-		// authorities, or in another lease, is not taken up again.
-		cache := tls.NewLRUClientSessionCache(8)
-		h.tls1, h.tls2 = tlsFor(t, name, cache, "http/1.1"), tlsFor(t, name, cache, "h2", "http/1.1")
-		if t.Protocol == "h2" {
-			h.tls2.NextProtos = []string{"h2"}
-		}
-	}
-	h.h2 = h.newH2()
-	h.last.Store(p.turn.Add(1))
-	was, loaded := p.hosts.LoadOrStore(key, h)
+	stored, loaded := p.hosts.LoadOrStore(key, h)
 	switch {
 	case loaded:
 	case p.ctx.Err() != nil:
 		h.end()
 	default:
-		p.forget()
+		p.evictHosts()
 	}
-	return was.(*host), nil
+	return stored.(*host), nil
 }
 
-// forget lets hosts go beyond maxHosts, those first that were asked for longest
-// ago. What is under way there goes on, and its connections end with it.
-func (p *Pool) forget() {
+func (p *Pool) newHost(t *Target, key hostKey) (*host, error) {
+	name, addr, err := nameAndAddress(t)
+	if err != nil {
+		return nil, &wire.Error{Stage: wire.StageAddress, Err: err}
+	}
+
+	h := &host{pool: p, key: key, addr: addr, slots: make(chan struct{}, p.cfg.MaxConns)}
+	if t.Scheme == "https" {
+		// TLS sessions are kept in the host and nowhere else: one that was made
+		// under other authorities, or in another lease, is not resumed.
+		cache := tls.NewLRUClientSessionCache(8)
+		h.tls1 = tlsConfig(t, name, cache, "http/1.1")
+		h.tls2 = tlsConfig(t, name, cache, "h2", "http/1.1")
+		if t.Protocol == "h2" {
+			h.tls2.NextProtos = []string{"h2"}
+		}
+	}
+	h.h2 = h.newH2()
+	h.used.Store(p.clock.Add(1))
+	return h, nil
+}
+
+// evictHosts drops hosts beyond maxHosts, the least recently used ones first.
+// Exchanges in flight there go on, and their connections end with them.
+func (p *Pool) evictHosts() {
 	for {
-		n, last := 0, int64(math.MaxInt64)
+		n := 0
 		var oldest *host
+		oldestUse := int64(math.MaxInt64)
 		p.hosts.Range(func(_, it any) bool {
-			h := it.(*host)
-			if at := h.last.Load(); at < last {
-				oldest, last = h, at
-			}
 			n++
+			h := it.(*host)
+			if used := h.used.Load(); used < oldestUse {
+				oldest, oldestUse = h, used
+			}
 			return true
 		})
 		if n <= maxHosts {
 			return
 		}
+
 		p.hosts.CompareAndDelete(oldest.key, oldest)
 		oldest.end()
 	}
 }
 
-func tlsFor(t *Target, name string, cache tls.ClientSessionCache, protocols ...string) *tls.Config {
+// tlsConfig returns the target's configuration with what always holds:
+// certificates are verified, and TLS is at least 1.2.
+func tlsConfig(t *Target, name string, cache tls.ClientSessionCache, protocols ...string) *tls.Config {
 	c := &tls.Config{}
 	if t.TLS != nil {
 		c = t.TLS.Clone()
 	}
 	c.InsecureSkipVerify = false
-	if c.MinVersion < tls.VersionTLS12 {
-		c.MinVersion = tls.VersionTLS12
-	}
-	c.ClientSessionCache, c.ServerName, c.NextProtos = cache, name, protocols
+	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
+	c.ClientSessionCache = cache
+	c.ServerName = name
+	c.NextProtos = protocols
 	return c
 }
 
-// whereTo is the name of the SaaS and the host:port to dial.
-func whereTo(t *Target) (name, addr string, err error) {
+// nameAndAddress returns the name of the application and the host:port to dial.
+func nameAndAddress(t *Target) (name, addr string, err error) {
+	if t.Scheme != "http" && t.Scheme != "https" {
+		return "", "", errors.New("the target's scheme is neither http nor https")
+	}
 	authority, bad := h1.CheckAuthority(t.Authority)
 	if bad != nil {
 		return "", "", fmt.Errorf("the target's authority: %s", bad.Detail)
 	}
+
 	name, port := wire.SplitAuthority(authority)
 	if port == "" {
 		port = "443"
@@ -280,11 +320,9 @@ func whereTo(t *Target) (name, addr string, err error) {
 	if len(name) > 1 && name[0] == '[' {
 		name = name[1 : len(name)-1]
 	}
-	if t.Scheme != "http" && t.Scheme != "https" {
-		return "", "", errors.New("the target's scheme is neither http nor https")
+
+	if t.Addr != "" {
+		return name, t.Addr, nil
 	}
-	if addr = t.Addr; addr == "" {
-		addr = net.JoinHostPort(name, port)
-	}
-	return name, addr, nil
+	return name, net.JoinHostPort(name, port), nil
 }

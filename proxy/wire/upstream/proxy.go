@@ -21,7 +21,7 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/internal/netconn"
 )
 
-// ProxyConfig names a proxy between Byline and the SaaS.
+// ProxyConfig names a proxy between Byline and applications.
 type ProxyConfig struct {
 	// Proxy is http://host:port (CONNECT), https:// for the same over TLS, or
 	// socks5://host:port. Default none. Its own address must be public or stand in
@@ -35,7 +35,7 @@ type ProxyConfig struct {
 	ProxyNames bool `yaml:"proxy_names"`
 }
 
-// Check lists every problem.
+// Check returns every problem of the configuration.
 func (c *ProxyConfig) Check() []error {
 	if c.Proxy == "" {
 		if c.ProxyAuth != "" || c.ProxyNames {
@@ -43,19 +43,19 @@ func (c *ProxyConfig) Check() []error {
 		}
 		return nil
 	}
-	if _, err := parseProxy(c.Proxy); err != nil {
+	if _, err := parseProxyURL(c.Proxy); err != nil {
 		return []error{fmt.Errorf("proxy: %w", err)}
 	}
 	return nil
 }
 
-// parseProxy takes scheme://host:port and nothing else: credentials come from a
-// file, for a URL ends up in logs and process lists.
-func parseProxy(text string) (*url.URL, error) {
+// parseProxyURL accepts scheme://host:port and nothing else. Credentials come from
+// a file, because a URL ends up in logs and process lists.
+func parseProxyURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("is no address of a proxy; write it like http://proxy.acme.example:3128 or socks5://127.0.0.1:1080")
+		return nil, errors.New("is not a proxy address; write it like http://proxy.acme.example:3128 or socks5://127.0.0.1:1080")
 	case u.User != nil:
 		return nil, errors.New("holds credentials; put user:password into a file and name it in proxy_auth")
 	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5":
@@ -67,31 +67,32 @@ func parseProxy(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// Proxy reaches the SaaS through a proxy. The guard holds all the same: the proxy
-// itself is dialled by the Dialer, and unless names are left to it, it is only
-// asked for addresses that the Dialer would have dialled. It is safe for
+// Proxy reaches applications through a proxy. The guard holds all the same: the
+// Dialer dials the proxy itself, and unless the proxy looks names up, it is asked
+// only for addresses that the Dialer would have dialed. A Proxy is safe for
 // concurrent use.
 type Proxy struct {
 	dialer *Dialer
 	proxy  *url.URL
 	auth   *proxy.Auth // nil without credentials
 	names  bool
-	roots  *x509.CertPool // for https; nil: what the system trusts
+	roots  *x509.CertPool // for https; nil: the system's
 }
 
-// NewProxy reads the credentials; nil when c names no proxy.
+// NewProxy reads the credentials and returns the proxy, or nil if c names none.
 func NewProxy(c ProxyConfig, d *Dialer) (*Proxy, error) {
 	if c.Proxy == "" {
 		return nil, nil
 	}
-	u, err := parseProxy(c.Proxy)
+	u, err := parseProxyURL(c.Proxy)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	v := &Proxy{dialer: d, proxy: u, names: c.ProxyNames}
+	p := &Proxy{dialer: d, proxy: u, names: c.ProxyNames}
 	if c.ProxyAuth == "" {
-		return v, nil
+		return p, nil
 	}
+
 	text, err := os.ReadFile(c.ProxyAuth)
 	if err != nil {
 		return nil, fmt.Errorf("proxy_auth: %w", err)
@@ -100,24 +101,26 @@ func NewProxy(c ProxyConfig, d *Dialer) (*Proxy, error) {
 	if !ok || user == "" || strings.ContainsAny(password, "\r\n") || len(user) > 255 || len(password) > 255 {
 		return nil, fmt.Errorf("proxy_auth: %s is not one line user:password", c.ProxyAuth)
 	}
-	v.auth = &proxy.Auth{User: user, Password: password}
-	return v, nil
+	p.auth = &proxy.Auth{User: user, Password: password}
+	return p, nil
 }
 
-// Format prints the proxy without its credentials, whatever the verb.
-func (v *Proxy) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(v.proxy.Redacted())) }
+// Format prints the proxy's address without credentials under every verb.
+func (p *Proxy) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(p.proxy.Redacted())) }
 
-// Dial opens a connection to addr (host:port) through the proxy. The error is an
-// *Error; its stage is proxy if the proxy is to blame.
-func (v *Proxy) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	goals, err := v.goals(ctx, network, addr)
+// Dial opens a connection to addr (host:port) through the proxy. The error is a
+// *wire.Error; its stage is wire.StageProxy if the proxy is to blame.
+func (p *Proxy) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	destinations, err := p.destinations(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
-	for _, goal := range goals {
-		var conn net.Conn
-		if conn, err = v.reach(ctx, goal); err == nil {
-			return conn, nil
+
+	for _, d := range destinations {
+		var c net.Conn
+		c, err = p.dialThrough(ctx, d)
+		if err == nil {
+			return c, nil
 		}
 		if ctx.Err() != nil {
 			break
@@ -126,80 +129,96 @@ func (v *Proxy) Dial(ctx context.Context, network, addr string) (net.Conn, error
 	return nil, err
 }
 
-// goals are what the proxy is asked for, one after the other.
-func (v *Proxy) goals(ctx context.Context, network, addr string) ([]string, error) {
+// destinations returns what the proxy is asked for, in order.
+func (p *Proxy) destinations(ctx context.Context, network, addr string) ([]string, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, &wire.Error{Stage: wire.StageAddress, Err: err}
 	}
-	if _, err := netip.ParseAddr(host); err != nil && v.names {
+	if _, err := netip.ParseAddr(host); err != nil && p.names {
 		return []string{addr}, nil
 	}
-	found, port, err := v.dialer.Resolve(ctx, network, addr)
+
+	found, port, err := p.dialer.Resolve(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
-	goals := make([]string, len(found))
+	destinations := make([]string, len(found))
 	for i, a := range found {
-		goals[i] = net.JoinHostPort(a.String(), port)
+		destinations[i] = net.JoinHostPort(a.String(), port)
 	}
-	return goals, nil
+	return destinations, nil
 }
 
-func (v *Proxy) reach(ctx context.Context, goal string) (net.Conn, error) {
-	conn, err := v.open(ctx, goal)
-	var own *wire.Error
-	if err != nil && !errors.As(err, &own) {
-		err = &wire.Error{Stage: stageOf(ctx, err, wire.StageProxy), Err: fmt.Errorf("through %v: %w", v, err)}
+// dialThrough opens a connection to one destination. It makes sure that an error
+// has a stage.
+func (p *Proxy) dialThrough(ctx context.Context, destination string) (net.Conn, error) {
+	open := p.openTunnel
+	if p.proxy.Scheme == "socks5" {
+		open = p.openSOCKS
 	}
-	return conn, err
+	c, err := open(ctx, destination)
+	if err == nil {
+		return c, nil
+	}
+
+	var staged *wire.Error
+	if errors.As(err, &staged) {
+		return nil, err
+	}
+	return nil, &wire.Error{Stage: stageOf(ctx, err, wire.StageProxy), Err: fmt.Errorf("through %v: %w", p, err)}
 }
 
-func (v *Proxy) open(ctx context.Context, goal string) (net.Conn, error) {
-	if v.proxy.Scheme == "socks5" {
-		d, err := proxy.SOCKS5("tcp", v.proxy.Host, v.auth, guardedForward{v.dialer})
-		if err != nil {
-			return nil, err
-		}
-		return d.(proxy.ContextDialer).DialContext(ctx, "tcp", goal)
+func (p *Proxy) openSOCKS(ctx context.Context, destination string) (net.Conn, error) {
+	d, err := proxy.SOCKS5("tcp", p.proxy.Host, p.auth, guardedForward{p.dialer})
+	if err != nil {
+		return nil, err
 	}
-	raw, err := v.dialer.Dial(ctx, "tcp", v.proxy.Host)
+	return d.(proxy.ContextDialer).DialContext(ctx, "tcp", destination)
+}
+
+func (p *Proxy) openTunnel(ctx context.Context, destination string) (net.Conn, error) {
+	raw, err := p.dialer.Dial(ctx, "tcp", p.proxy.Host)
 	if err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { netconn.Cut(raw) })
-	conn := raw
-	if v.proxy.Scheme == "https" {
-		conn = tls.Client(conn, &tls.Config{ServerName: v.proxy.Hostname(), MinVersion: tls.VersionTLS12, RootCAs: v.roots})
+
+	c := raw
+	if p.proxy.Scheme == "https" {
+		c = tls.Client(c, &tls.Config{ServerName: p.proxy.Hostname(), MinVersion: tls.VersionTLS12, RootCAs: p.roots})
 	}
-	if err = v.connect(ctx, conn, goal); !stop() && err == nil {
+	err = p.requestTunnel(ctx, c, destination)
+	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		netconn.Cut(conn)
+		netconn.Cut(c)
 		return nil, err
 	}
-	return conn, nil
+	return c, nil
 }
 
-// connect asks for a tunnel (RFC 9110 section 9.3.6).
-func (v *Proxy) connect(ctx context.Context, conn net.Conn, goal string) error {
-	head := "CONNECT " + goal + " HTTP/1.1\r\nHost: " + goal + "\r\n"
-	if v.auth != nil {
-		head += "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(v.auth.User+":"+v.auth.Password)) + "\r\n"
+// requestTunnel sends a CONNECT and reads its answer (RFC 9110 section 9.3.6).
+func (p *Proxy) requestTunnel(ctx context.Context, c net.Conn, destination string) error {
+	head := "CONNECT " + destination + " HTTP/1.1\r\nHost: " + destination + "\r\n"
+	if p.auth != nil {
+		head += "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(p.auth.User+":"+p.auth.Password)) + "\r\n"
 	}
+
 	deadline, bounded := ctx.Deadline()
 	if bounded {
-		_ = conn.SetDeadline(deadline)
+		_ = c.SetDeadline(deadline)
 	}
-	if _, err := conn.Write([]byte(head + "\r\n")); err != nil {
+	if _, err := c.Write([]byte(head + "\r\n")); err != nil {
 		return err
 	}
-	src := h1.Reader{Conn: conn}
+	src := h1.Reader{Conn: c}
 	raw, err := src.ReadHead(16<<10, 0, max(time.Until(deadline), time.Second))
 	if err != nil {
 		return err
 	}
+
 	var m h1.ResponseHead
 	if bad := h1.ParseResponseHead(string(raw), &m, 100); bad != nil {
 		return bad
@@ -210,10 +229,10 @@ func (v *Proxy) connect(ctx context.Context, conn net.Conn, goal string) error {
 	if len(src.Buffered()) > 0 {
 		return errors.New("the proxy sent bytes that nobody asked for")
 	}
-	return conn.SetDeadline(time.Time{})
+	return c.SetDeadline(time.Time{})
 }
 
-// guardedForward is the Dialer as the SOCKS library takes it.
+// guardedForward is the Dialer in the form that the SOCKS library takes.
 type guardedForward struct{ d *Dialer }
 
 func (g guardedForward) Dial(network, addr string) (net.Conn, error) {
