@@ -140,10 +140,11 @@ func (d taskDoc) task() (*Task, error) {
 		created:   d.Created,
 		expires:   d.Expires,
 	}
-	n, err := hex.Decode(t.tokenHash[:], []byte(d.TokenHash))
-	if err != nil || n != len(t.tokenHash) || d.ID == "" {
+	hash, err := hex.DecodeString(d.TokenHash)
+	if err != nil || len(hash) != len(t.tokenHash) || d.ID == "" {
 		return nil, fmt.Errorf("stored task %q: its id or token hash is damaged", d.ID)
 	}
+	copy(t.tokenHash[:], hash)
 
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	if d.Ended != nil {

@@ -99,7 +99,14 @@ func TestRestoreBringsBackLivingAndEndedTasks(t *testing.T) {
 func TestRestoreRefusesDamagedDocs(t *testing.T) {
 	r := newTestRegistry(t)
 	task, _ := createTask(t, r, triage)
-	for _, doc := range []string{"", "{}", `{"id":"t_x","token_sha256":"00"}`, string(task.Doc()[1:])} {
+	for _, doc := range []string{
+		"",
+		"{}",
+		`{"id":"t_x","token_sha256":"00"}`,
+		`{"id":"t_x","token_sha256":"` + strings.Repeat("00", 33) + `"}`,
+		`{"id":"t_x","token_sha256":"` + strings.Repeat("zz", 32) + `"}`,
+		string(task.Doc()[1:]),
+	} {
 		if _, err := r.Restore([]byte(doc)); err == nil {
 			t.Errorf("Restore accepted %q", doc)
 		}
