@@ -21,9 +21,6 @@ import (
 	"github.com/byline-proxy/byline/proxy/vault"
 )
 
-// minClockPairs is how many matched pairs it takes to estimate the application's clock.
-const minClockPairs = 3
-
 // reconcileFlags say which application's history is read, and how.
 type reconcileFlags struct {
 	record  load.RecordFlags
@@ -250,7 +247,7 @@ func showReconciliation(w io.Writer, r *reports.Reconciliation) error {
 
 // clockText says how the application's clock differs from ours.
 func clockText(s *reports.Skew) string {
-	if s.Samples < minClockPairs {
+	if s.Samples < reports.MinSkewSamples {
 		return "unknown (too few pairs); assumed to agree with ours"
 	}
 	return fmt.Sprintf("%s ahead of ours (median of %s, spread %s)",

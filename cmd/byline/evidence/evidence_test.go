@@ -15,8 +15,8 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
-// written is a folder of evidence over a real log with one of everything.
-func written(t *testing.T, change func(*Export)) (dir string, e *Export) {
+// writeFolder is a folder of evidence over a real log with one of everything.
+func writeFolder(t *testing.T, change func(*Export)) (dir string, e *Export) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "audit")
 	key, err := journal.NewKey()
@@ -101,7 +101,7 @@ func written(t *testing.T, change func(*Export)) (dir string, e *Export) {
 }
 
 func TestFiguresCountThePeriod(t *testing.T) {
-	_, e := written(t, nil)
+	_, e := writeFolder(t, nil)
 	f := e.Figures
 	if f.Requests != 3 || f.Privileged != 1 || f.Refusals != 1 || f.Refused["out_of_scope"] != 1 || f.Open != 1 || f.Tasks != 1 || f.Ended != 1 ||
 		f.Leases != 1 || f.Alerts != 1 || f.Borrowed != 1 || f.Checkpoints < 1 || f.Actions["wiki:page.read"] != 2 || len(f.Days) == 0 {
@@ -110,7 +110,7 @@ func TestFiguresCountThePeriod(t *testing.T) {
 }
 
 func TestEveryPracticeSaysWhatItDoesNotCover(t *testing.T) {
-	_, e := written(t, nil)
+	_, e := writeFolder(t, nil)
 	want := map[string]bool{}
 	for _, id := range strings.Fields("3.1.1 3.1.2 3.1.5 3.1.7 3.1.11 3.1.20 3.3.1 3.3.2 3.3.3 3.3.4 3.3.5 3.3.6 3.3.7 3.3.8 3.3.9 3.5.1 3.5.2 3.5.3 3.5.4 GOVERN MAP MEASURE MANAGE") {
 		want[id] = true
@@ -131,7 +131,7 @@ func TestEveryPracticeSaysWhatItDoesNotCover(t *testing.T) {
 }
 
 func TestABrokenLogSatisfiesNothing(t *testing.T) {
-	dir, _ := written(t, func(e *Export) { e.Verified = "the log is broken: line 3" })
+	dir, _ := writeFolder(t, func(e *Export) { e.Verified = "the log is broken: line 3" })
 	text, _ := os.ReadFile(filepath.Join(dir, "assessment-results.json"))
 	if bytes.Contains(text, []byte(`"state": "satisfied"`)) {
 		t.Error("a practice is called satisfied")
@@ -143,7 +143,7 @@ func TestABrokenLogSatisfiesNothing(t *testing.T) {
 }
 
 func TestTheFolderVerifiesByItself(t *testing.T) {
-	dir, e := written(t, nil)
+	dir, e := writeFolder(t, nil)
 	key, err := audit.LoadPublicKey(filepath.Join(dir, "keys", "audit.key.pub"))
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +205,7 @@ func TestTheFolderVerifiesByItself(t *testing.T) {
 
 // TestTooManyRecordsProveThoseOfNote: a task and an alert, not each request.
 func TestTooManyRecordsProveThoseOfNote(t *testing.T) {
-	dir, _ := written(t, func(e *Export) { e.Proofs = 3 })
+	dir, _ := writeFolder(t, func(e *Export) { e.Proofs = 3 })
 	proofs, _ := filepath.Glob(filepath.Join(dir, "proofs", "*.tlog-proof"))
 	if len(proofs) != 4 { // the task's beginning and end, the alert, the privileged request
 		t.Errorf("%d proofs: %v", len(proofs), proofs)

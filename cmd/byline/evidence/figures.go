@@ -1,7 +1,7 @@
-// Package evidence turns a period of the record into a folder that an assessor
-// reads without asking us anything: a report for people, OSCAL
-// assessment results for tools, the records with what proves them, and a map
-// from practices to figures that says plainly what is not covered.
+// Package evidence turns a period of the record into a folder that an assessor can read
+// without asking anybody: a report for people, OSCAL assessment results for tools, the
+// records with their proofs, and a map from practices to figures that also says what is
+// not covered.
 package evidence
 
 import (
@@ -14,17 +14,17 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-// Figures are what a period's records add up to.
+// Figures are counts over the records of a period.
 type Figures struct {
 	Period  reports.Period `json:"period"`
 	Records int            `json:"records"`
 	First   uint64         `json:"first_seq"`
 	Last    uint64         `json:"last_seq"`
 
-	Requests    int            `json:"requests"`   // that left for an application
-	Refusals    int            `json:"refusals"`   // that did not
+	Requests    int            `json:"requests"`   // that were sent to an application
+	Refusals    int            `json:"refusals"`   // that were not
 	Refused     map[string]int `json:"refused"`    // by code
-	Failed      int            `json:"failed"`     // outcomes with an error of ours or of the way there
+	Failed      int            `json:"failed"`     // outcomes with an error of Byline or of the connection
 	Privileged  int            `json:"privileged"` // requests with a privileged action
 	Open        int            `json:"open"`       // intents without an outcome
 	Tasks       int            `json:"tasks"`      // created
@@ -40,102 +40,122 @@ type Figures struct {
 	Reloads     int            `json:"reloads"`
 	Reviews     int            `json:"reviews"` // signed off
 	Alerts      int            `json:"alerts"`
-	Borrowed    int            `json:"borrowed"`        // sessions of persons that were taken off
-	Shared      int            `json:"borrowed_shared"` // of these, seen with more than one agent
+	Borrowed    int            `json:"borrowed"`        // people's sessions that were stripped; set by the caller
+	Shared      int            `json:"borrowed_shared"` // of these, seen with more than one agent; set by the caller
 
 	Agents   []string `json:"agents"`
 	Sponsors []string `json:"sponsors"`
 	Adapters []string `json:"adapters"`
-	Accounts []string `json:"accounts"`
+	Accounts []string `json:"accounts"` // ADAPTER/ACCOUNT
 	Policies []string `json:"policy_digests"`
 
-	Actions map[string]int `json:"actions"` // ADAPTER:ACTION → requests
-	Days    []Day          `json:"days"`
-
-	open map[string]bool
+	Actions map[string]int `json:"actions"` // requests by ADAPTER:ACTION
+	Days    []Day          `json:"days"`    // in order; days without records are missing
 }
 
-// Day is one day, UTC.
+// Day has the counts of one day in UTC.
 type Day struct {
-	Day      string `json:"day"`
+	Day      string `json:"day"` // like 2026-11-02
 	Requests int    `json:"requests"`
 	Refusals int    `json:"refusals"`
 }
 
-// Count reads the record.
+// Count counts the records of a period.
 func Count(records reports.Records, p reports.Period) (*Figures, error) {
-	f := &Figures{Period: p, Refused: map[string]int{}, Actions: map[string]int{}, open: map[string]bool{}}
-	days := map[string]*Day{}
+	c := &counter{
+		figures: &Figures{Period: p, Refused: map[string]int{}, Actions: map[string]int{}},
+		open:    map[string]bool{},
+		days:    map[string]*Day{},
+	}
+	f := c.figures
+
 	for r, err := range records {
 		if err != nil {
 			return nil, err
 		}
-		if !p.To.IsZero() && !r.Time.Before(p.To) {
+		if p.IsOver(r.Time) {
 			break
 		}
-		if !p.Holds(r.Time) {
+		if !p.Contains(r.Time) {
 			continue
 		}
+
 		if f.Records == 0 {
 			f.First = r.Seq
 		}
-		f.Records++
 		f.Last = r.Seq
-		f.take(&r, days)
+		f.Records++
+		c.add(&r)
 	}
-	f.Open = len(f.open)
-	for _, day := range slices.Sorted(maps.Keys(days)) {
-		f.Days = append(f.Days, *days[day])
+
+	f.Open = len(c.open)
+	for _, day := range slices.Sorted(maps.Keys(c.days)) {
+		f.Days = append(f.Days, *c.days[day])
 	}
 	return f, nil
 }
 
-func (f *Figures) take(r *audit.Record, days map[string]*Day) {
-	note(&f.Agents, r.Agent)
-	if r.Kind != "review" {
-		note(&f.Sponsors, r.Sponsor)
+// counter counts records into figures.
+type counter struct {
+	figures *Figures
+	open    map[string]bool // ids of intents without an outcome
+	days    map[string]*Day
+}
+
+func (c *counter) add(r *audit.Record) {
+	f := c.figures
+
+	reports.AddToSet(&f.Agents, r.Agent)
+	if r.Kind != "review" { // signing off is not sponsoring
+		reports.AddToSet(&f.Sponsors, r.Sponsor)
 	}
-	note(&f.Adapters, r.Adapter)
+	reports.AddToSet(&f.Adapters, r.Adapter)
 	if r.Account != "" {
-		note(&f.Accounts, r.Adapter+"/"+r.Account)
+		reports.AddToSet(&f.Accounts, r.Adapter+"/"+r.Account)
 	}
-	note(&f.Policies, r.PolicyDigest)
-	day := days[r.Time.UTC().Format(time.DateOnly)]
-	if day == nil {
-		day = &Day{Day: r.Time.UTC().Format(time.DateOnly)}
-		days[day.Day] = day
-	}
+	reports.AddToSet(&f.Policies, r.PolicyDigest)
+
+	day := c.day(r.Time)
 	switch r.Kind {
 	case "intent":
 		f.Requests++
 		day.Requests++
 		f.Actions[r.Adapter+":"+r.Action]++
-		f.open[r.ID] = true
 		if r.Privileged {
 			f.Privileged++
 		}
+		c.open[r.ID] = true
+
 	case "refusal":
 		f.Refusals++
 		day.Refusals++
 		f.Refused[r.Code]++
+
 	case "outcome":
-		f.outcome(r)
+		delete(c.open, r.Intent)
+		switch {
+		case r.Code == "login_failed":
+			f.LoginFailed++
+		case r.Code != "":
+			f.Failed++
+		}
+
 	default:
-		f.lifecycle(r)
+		f.addLifecycle(r)
 	}
 }
 
-func (f *Figures) outcome(r *audit.Record) {
-	delete(f.open, r.Intent)
-	switch {
-	case r.Code == "login_failed":
-		f.LoginFailed++
-	case r.Code != "":
-		f.Failed++
+// day returns the counts of the day of t.
+func (c *counter) day(t time.Time) *Day {
+	name := t.UTC().Format(time.DateOnly)
+	if c.days[name] == nil {
+		c.days[name] = &Day{Day: name}
 	}
+	return c.days[name]
 }
 
-func (f *Figures) lifecycle(r *audit.Record) {
+// addLifecycle counts a record that is not about a request.
+func (f *Figures) addLifecycle(r *audit.Record) {
 	switch r.Kind {
 	case "task":
 		switch {
@@ -166,15 +186,5 @@ func (f *Figures) lifecycle(r *audit.Record) {
 		f.Recoveries++
 	case audit.KindClock:
 		f.ClockBack++
-	}
-}
-
-// note keeps set sorted and without repetition.
-func note(set *[]string, s string) {
-	if s == "" {
-		return
-	}
-	if i, known := slices.BinarySearch(*set, s); !known {
-		*set = slices.Insert(*set, i, s)
 	}
 }

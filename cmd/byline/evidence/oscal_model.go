@@ -1,16 +1,15 @@
 package evidence
 
-// oscalVersion is the version of NIST's model that the results are written in:
-// the oldest one that they are valid in, so that readers of later ones take
-// them too.
+// oscalVersion is the oldest version of NIST's model in which the results are valid, so
+// that readers of later versions accept them, too.
 const oscalVersion = "1.0.4"
 
-// ourNamespace is where the names of our own properties are defined. Without
-// one, a name would be read as NIST's, whose lists are closed.
-const ourNamespace = "https://byline.dev/ns/oscal"
+// ownNamespace is the namespace of Byline's properties. A name without a namespace would be
+// one of NIST's, whose lists are closed.
+const ownNamespace = "https://byline.dev/ns/oscal"
 
-// The part of NIST's OSCAL assessment-results model that a folder of evidence
-// needs (https://pages.nist.gov/OSCAL/).
+// These types are the part of NIST's OSCAL assessment-results model that a folder of
+// evidence needs (https://pages.nist.gov/OSCAL/).
 type (
 	assessmentResults struct {
 		UUID       string       `json:"uuid"`
@@ -71,7 +70,7 @@ type (
 	}
 	property struct {
 		Name  string `json:"name"`
-		NS    string `json:"ns,omitempty"` // empty: a name of NIST's
+		NS    string `json:"ns,omitempty"` // empty: NIST's
 		Value string `json:"value"`
 	}
 	reviewed struct {

@@ -50,7 +50,7 @@ func validate(t *testing.T, text []byte) error {
 }
 
 func TestTheResultsAreOSCAL(t *testing.T) {
-	dir, _ := written(t, nil)
+	dir, _ := writeFolder(t, nil)
 	_, text := results(t, dir)
 	if err := validate(t, text); err != nil {
 		t.Errorf("%v", err)
@@ -66,7 +66,7 @@ func TestTheResultsAreOSCAL(t *testing.T) {
 // TestOddStatementsStayOSCAL: a property is one line, a time has a year, and a
 // list is never empty, whatever an adapter's author wrote and the log has.
 func TestOddStatementsStayOSCAL(t *testing.T) {
-	dir, _ := written(t, func(e *Export) {
+	dir, _ := writeFolder(t, func(e *Export) {
 		e.Version = ""
 		e.Adapters = append(e.Adapters, Adapter{Name: "bare"}, Adapter{Name: "long", Owner: "secops@acme.example\nand, at night,\n\tthe desk ", Reason: "one\n\ntwo"})
 		e.Figures = &Figures{}
@@ -85,7 +85,7 @@ func TestOddStatementsStayOSCAL(t *testing.T) {
 // says: an identifier is one thing's, a reference leads somewhere, and a name
 // without a namespace is one of NIST's.
 func TestTheResultsHoldTogether(t *testing.T) {
-	dir, _ := written(t, nil)
+	dir, _ := writeFolder(t, nil)
 	ar, text := results(t, dir)
 	seen := map[string]bool{}
 	for _, part := range strings.Split(string(text), `"uuid": "`)[1:] {
@@ -151,7 +151,7 @@ func TestTheResultsHoldTogether(t *testing.T) {
 // TestWhatLastsKeepsItsIdentifier: tools join the exports of two months by it.
 func TestWhatLastsKeepsItsIdentifier(t *testing.T) {
 	lasts := func(later time.Duration) (assessmentResults, []component) {
-		dir, _ := written(t, func(e *Export) { e.Made = e.Made.Add(later) })
+		dir, _ := writeFolder(t, func(e *Export) { e.Made = e.Made.Add(later) })
 		ar, _ := results(t, dir)
 		return ar, append(ar.Results[0].Local.Components, ar.Results[0].Local.Assets.Components...)
 	}

@@ -8,11 +8,11 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-// Sighting is one borrowed credential over the life of a log.
+// Sighting is one borrowed credential with all its occurrences in the log.
 type Sighting struct {
 	Fingerprint string    `json:"fingerprint"`
-	Session     bool      `json:"session"` // known for a credential, and so on record by an alert
-	Persons     []string  `json:"persons"` // as the credential itself says; nobody has verified it
+	Session     bool      `json:"session"` // known to be a credential, so there is an alert on record
+	Persons     []string  `json:"persons"` // according to the credential itself; nobody has verified it
 	Names       []string  `json:"names"`   // like "cookie wiki_session"
 	Adapters    []string  `json:"adapters"`
 	Hosts       []string  `json:"hosts"`
@@ -24,28 +24,30 @@ type Sighting struct {
 	Times       int       `json:"times"` // requests that carried it
 }
 
-// Borrowed lists the borrowed credentials that were last seen in the period,
-// the most recent first: those known for credentials, or all that was left
-// behind. First, Times and everything else count from the log's beginning to
-// the end of the period.
+// Borrowed lists the borrowed credentials that were last seen in the period, the most
+// recent first. If all is set, it also lists what was removed without being known to be
+// a credential. First, Times and the lists count from the beginning of the log to the
+// end of the period.
 func Borrowed(records Records, p Period, all bool) ([]Sighting, error) {
-	seen := map[string]*Sighting{}
+	seen := map[string]*Sighting{} // by fingerprint
 	for r, err := range records {
 		if err != nil {
 			return nil, err
 		}
-		if !p.To.IsZero() && !r.Time.Before(p.To) {
+		if p.IsOver(r.Time) {
 			break
 		}
+
 		for _, s := range r.Stripped {
 			b := seen[s.Fingerprint]
 			if b == nil {
 				b = &Sighting{Fingerprint: s.Fingerprint, First: r.Time}
 				seen[s.Fingerprint] = b
 			}
-			b.note(&r, s)
+			b.add(&r, s)
 		}
 	}
+
 	found := []Sighting{}
 	for _, b := range seen {
 		if (all || b.Session) && !b.Last.Before(p.From) {
@@ -58,24 +60,26 @@ func Borrowed(records Records, p Period, all bool) ([]Sighting, error) {
 	return found, nil
 }
 
-func (b *Sighting) note(r *audit.Record, s audit.Stripped) {
+// add adds one occurrence.
+func (b *Sighting) add(r *audit.Record, s audit.Stripped) {
 	b.Last = r.Time
 	if r.Kind == "alert" {
-		b.Session = true // the request itself follows, and is counted then
+		b.Session = true // the request follows and is counted then
 	} else {
 		b.Times++
 	}
-	add(&b.Persons, s.Person)
-	add(&b.Names, s.In+" "+s.Name)
-	add(&b.Adapters, r.Adapter)
-	add(&b.Hosts, r.Host)
-	add(&b.Agents, r.Agent)
-	add(&b.Sponsors, r.Sponsor)
-	add(&b.Tasks, r.Task)
+
+	AddToSet(&b.Persons, s.Person)
+	AddToSet(&b.Names, s.In+" "+s.Name)
+	AddToSet(&b.Adapters, r.Adapter)
+	AddToSet(&b.Hosts, r.Host)
+	AddToSet(&b.Agents, r.Agent)
+	AddToSet(&b.Sponsors, r.Sponsor)
+	AddToSet(&b.Tasks, r.Task)
 }
 
-// add keeps set sorted and without repetition; "" is nothing.
-func add(set *[]string, s string) {
+// AddToSet inserts s into a sorted list without duplicates. It ignores "".
+func AddToSet(set *[]string, s string) {
 	if s == "" {
 		return
 	}

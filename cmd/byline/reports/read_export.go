@@ -13,25 +13,26 @@ import (
 // maxExportLine bounds a line of a JSON-lines export, in bytes.
 const maxExportLine = 4 << 20
 
-// ReadExport reads an application's history from a file: csv, with a heading
-// that names the columns, or jsonl, one JSON object a line. Errors name the
-// line.
+// ReadExport reads an application's history from a file. The format is csv, with a
+// heading that names the columns, or jsonl, one JSON object a line. Errors name the line.
 func ReadExport(in io.Reader, format string, log *adapters.HistorySpec) ([]adapters.HistoryEntry, error) {
 	if format == "jsonl" {
-		return readLines(in, log)
+		return readJSONLines(in, log)
 	}
 	return readCSV(in, log)
 }
 
-func readCSV(in io.Reader, log *adapters.HistorySpec) (entries []adapters.HistoryEntry, err error) {
-	r := csv.NewReader(skipMark(in))
+func readCSV(in io.Reader, log *adapters.HistorySpec) ([]adapters.HistoryEntry, error) {
+	r := csv.NewReader(skipByteOrderMark(in))
 	heading, err := r.Read()
 	if errors.Is(err, io.EOF) {
-		return nil, errors.New("it is empty; a heading was expected")
+		return nil, errors.New("the file is empty; a heading was expected")
 	}
 	if err != nil {
 		return nil, err
 	}
+
+	var entries []adapters.HistoryEntry
 	for {
 		row, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -40,20 +41,24 @@ func readCSV(in io.Reader, log *adapters.HistorySpec) (entries []adapters.Histor
 		if err != nil {
 			return nil, err
 		}
+
 		item := make(map[string]string, len(row))
 		for i, cell := range row {
 			item[heading[i]] = cell
 		}
 		line, _ := r.FieldPos(0)
-		if entries, err = interpret(entries, log, item, line); err != nil {
+		entries, err = appendEntry(entries, log, item, line)
+		if err != nil {
 			return nil, err
 		}
 	}
 }
 
-func readLines(in io.Reader, log *adapters.HistorySpec) (entries []adapters.HistoryEntry, err error) {
-	lines := bufio.NewScanner(skipMark(in))
+func readJSONLines(in io.Reader, log *adapters.HistorySpec) ([]adapters.HistoryEntry, error) {
+	lines := bufio.NewScanner(skipByteOrderMark(in))
 	lines.Buffer(nil, maxExportLine)
+
+	var entries []adapters.HistoryEntry
 	for n := 1; lines.Scan(); n++ {
 		if len(lines.Bytes()) == 0 {
 			continue
@@ -62,14 +67,17 @@ func readLines(in io.Reader, log *adapters.HistorySpec) (entries []adapters.Hist
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
-		if entries, err = interpret(entries, log, item, n); err != nil {
+		entries, err = appendEntry(entries, log, item, n)
+		if err != nil {
 			return nil, err
 		}
 	}
 	return entries, lines.Err()
 }
 
-func interpret(entries []adapters.HistoryEntry, log *adapters.HistorySpec, item map[string]string, line int) ([]adapters.HistoryEntry, error) {
+// appendEntry appends the entry of an item, unless the adapter says that such items are
+// not to be reconciled.
+func appendEntry(entries []adapters.HistoryEntry, log *adapters.HistorySpec, item map[string]string, line int) ([]adapters.HistoryEntry, error) {
 	e, ours, err := log.Interpret(item)
 	if err != nil {
 		return nil, fmt.Errorf("line %d: %w", line, err)
@@ -80,8 +88,8 @@ func interpret(entries []adapters.HistoryEntry, log *adapters.HistorySpec, item 
 	return entries, nil
 }
 
-// skipMark drops a byte order mark, with which spreadsheets begin.
-func skipMark(in io.Reader) io.Reader {
+// skipByteOrderMark drops the byte order mark with which spreadsheets begin.
+func skipByteOrderMark(in io.Reader) io.Reader {
 	b := bufio.NewReader(in)
 	if mark, err := b.Peek(3); err == nil && string(mark) == "\ufeff" {
 		_, _ = b.Discard(3)
