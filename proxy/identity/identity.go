@@ -32,10 +32,10 @@ type Principal struct {
 
 // Config bounds how long tasks live.
 type Config struct {
-	// DefaultTTL is how long a task lives that names no time. Default 30m.
+	// DefaultTTL is how long a task lives if its creator names no time. Default 30m.
 	DefaultTTL time.Duration `yaml:"default_ttl"`
-	// MaxTTL is the longest a task may live. Default 24h. A long-lived task is
-	// a standing privilege: prefer many short ones.
+	// MaxTTL is the longest time that a task may live. Default 24h. A long-lived
+	// task is a standing privilege: prefer many short ones.
 	MaxTTL time.Duration `yaml:"max_ttl"`
 }
 

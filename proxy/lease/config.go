@@ -5,23 +5,25 @@ import (
 	"time"
 )
 
-// Config says how long tasks wait, how long a lease lives without a renewal,
-// and how patiently a failing login is tried again.
+// Config says how long tasks wait for an account, how long a lease lives without
+// a renewal, and how soon a failed login is tried again.
 type Config struct {
 	// Wait is how long a task waits for a free account before it is refused.
-	// Default 10s. Too long, and agents time out before they get an answer.
+	// Default 10s. If it is too long, agents time out before they get an answer.
 	Wait time.Duration `yaml:"wait"`
-	// TTL is how long a lease outlives its last renewal; it is renewed at a
-	// third of it. Default 60s. Too long, and the accounts of a killed instance
-	// stay taken; too short, and a slow disk costs tasks their accounts.
+	// TTL is how long a lease lives after its last renewal. It is renewed three
+	// times as often. Default 60s. If it is too long, the accounts of a killed
+	// instance stay taken; if it is too short, tasks lose their accounts when the
+	// disk is slow.
 	TTL time.Duration `yaml:"ttl"`
 	// BackoffMin is the pause after the first failed login. Default 1s.
 	BackoffMin time.Duration `yaml:"backoff_min"`
-	// BackoffMax is the longest pause. Default 5m. Shorter than the window in
-	// which the SaaS counts failures, it can lock the account there.
+	// BackoffMax is the longest pause. Default 5m. If it is shorter than the time
+	// in which the SaaS counts failures, the SaaS may lock the account.
 	BackoffMax time.Duration `yaml:"backoff_max"`
-	// LoginAttempts is how many failed logins in a row bring the longest pause
-	// at once. Default 5. At or above the limit of the SaaS, it locks the account.
+	// LoginAttempts is after how many failed logins in a row the pause is the
+	// longest. Default 5. It must be below the limit of the SaaS, which locks the
+	// account otherwise.
 	LoginAttempts int `yaml:"login_attempts"`
 }
 

@@ -4,7 +4,7 @@ import "errors"
 
 // Config says where the operator's policies are.
 type Config struct {
-	// Dir holds the operator's *.cedar files. Default policies.d beside the
+	// Dir holds the operator's *.cedar files. Default policies.d next to the
 	// configuration file. A file that is removed no longer forbids anything:
 	// restrict who may write there.
 	Dir string `yaml:"dir"`

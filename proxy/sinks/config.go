@@ -10,24 +10,26 @@ import (
 
 // Config is one destination.
 type Config struct {
-	// Name is how metrics and the cursor call it: lower case letters, digits, -, _.
-	// One that is changed begins at the log's beginning.
+	// Name names the sink in metrics and in its cursor: lower case letters, digits,
+	// - and _. Under a new name the sink gets all records from the beginning of the
+	// log.
 	Name string `yaml:"name"`
 	// Kind is http, syslog, otlp, redis or s3.
 	Kind string `yaml:"kind"`
-	// URL is where to: https://… for http, otlp and s3, tls://host:6514 for syslog,
-	// redis:// or rediss:// for redis.
+	// URL is the address: https://… for http, otlp and s3, tls://host:6514 for
+	// syslog, redis:// or rediss:// for redis.
 	URL string `yaml:"url"`
-	// Format is ocsf, for a SIEM that knows OCSF, or record (default), the records as
-	// they lie in the log, which alone can be verified afterwards.
+	// Format is record (default), the records as they stand in the log, or ocsf, for
+	// a SIEM that knows OCSF. Only records can be verified afterwards.
 	Format string `yaml:"format"`
-	// SecretFile holds what the destination asks for, mode 0600: a bearer token for
-	// http and otlp, "user password" or a password for redis, "access-key
+	// SecretFile holds the credentials for the destination, with mode 0600: a bearer
+	// token for http and otlp, "user password" or a password for redis, "access-key
 	// secret-key" for s3. Default none.
 	SecretFile string `yaml:"secret_file"`
-	// CA is a PEM file with authorities to trust in place of the system's.
+	// CA is a PEM file with authorities to trust instead of the system's.
 	CA string `yaml:"ca"`
-	// ClientCert and ClientKey are PEM files to show the destination, both or neither.
+	// ClientCert and ClientKey are PEM files of the certificate for the destination;
+	// give both or neither.
 	ClientCert string `yaml:"client_cert"`
 	// ClientKey is the key of ClientCert.
 	ClientKey string `yaml:"client_key"`
@@ -35,13 +37,13 @@ type Config struct {
 	Stream string `yaml:"stream"`
 	// Bucket is the S3 bucket.
 	Bucket string `yaml:"bucket"`
-	// Prefix is put before the names of S3 objects, like byline/eu-1/.
+	// Prefix begins the names of S3 objects, like byline/eu-1/.
 	Prefix string `yaml:"prefix"`
-	// Region of the bucket. Default us-east-1.
+	// Region is the bucket's. Default us-east-1.
 	Region string `yaml:"region"`
-	// RetainDays locks each S3 object for so many days in compliance mode: nobody
-	// can change or delete it, its owner included. 0 locks nothing. The bucket must
-	// have been made with object lock.
+	// RetainDays locks each S3 object for that many days in compliance mode: nobody,
+	// including its owner, can change or delete it. 0 locks nothing. The bucket must
+	// have object lock.
 	RetainDays int `yaml:"retain_days"`
 }
 

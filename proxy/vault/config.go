@@ -7,17 +7,17 @@ import (
 
 // Config says where secrets and their key are. It names at most one key.
 type Config struct {
-	// File is the vault.
+	// File is the encrypted vault.
 	File string `yaml:"file"`
-	// KeyFile holds the key. Others than its owner must not be able to read it.
+	// KeyFile holds the key. Only its owner may have access to it.
 	KeyFile string `yaml:"key_file"`
-	// KeyEnv names an environment variable that holds the key. Every process
-	// of the same account on the machine can read it.
+	// KeyEnv names an environment variable that holds the key. Every process of
+	// the same user on the machine can read it.
 	KeyEnv string `yaml:"key_env"`
 	// KeyCredential names a systemd credential that holds the key
 	// (LoadCredential= or LoadCredentialEncrypted= in the unit).
 	KeyCredential string `yaml:"key_credential"`
-	// Env also takes secrets from BYLINE_SECRET_… variables. Default false.
+	// Env also reads secrets from BYLINE_SECRET_… variables. Default false.
 	Env bool `yaml:"env"`
 }
 
