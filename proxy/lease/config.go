@@ -11,8 +11,8 @@ type Config struct {
 	// Wait is how long a task waits for a free account before it is refused.
 	// Default 10s. If it is too long, agents time out before they get an answer.
 	Wait time.Duration `yaml:"wait"`
-	// TTL is how long a lease lives after its last renewal. It is renewed three
-	// times as often. Default 60s. If it is too long, the accounts of a killed
+	// TTL is how long a lease lives after its last renewal. It is renewed after a
+	// third of that. Default 60s. If it is too long, the accounts of a killed
 	// instance stay taken; if it is too short, tasks lose their accounts when the
 	// disk is slow.
 	TTL time.Duration `yaml:"ttl"`

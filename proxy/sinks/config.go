@@ -28,10 +28,10 @@ type Config struct {
 	SecretFile string `yaml:"secret_file"`
 	// CA is a PEM file with authorities to trust instead of the system's.
 	CA string `yaml:"ca"`
-	// ClientCert and ClientKey are PEM files of the certificate for the destination;
-	// give both or neither.
+	// ClientCert is a PEM file with the certificate that the destination asks for. It
+	// needs client_key. Default none.
 	ClientCert string `yaml:"client_cert"`
-	// ClientKey is the key of ClientCert.
+	// ClientKey is a PEM file with the key of client_cert.
 	ClientKey string `yaml:"client_key"`
 	// Stream is the key of the Redis stream. Default byline.
 	Stream string `yaml:"stream"`
