@@ -38,7 +38,7 @@ type Store interface {
 	PutTask(Task) error
 	// Tasks returns all tasks, expired ones included, sorted by ID.
 	Tasks() ([]Task, error)
-	// DropTask removes a task. It is no error if there is none.
+	// DropTask removes a task. It is not an error if there is none.
 	DropTask(id string) error
 
 	// AcquireLease gives the account to the task under a new fence, which is
@@ -60,7 +60,7 @@ type Store interface {
 	// Session returns the session that was put last under any fence, or
 	// ErrNotFound.
 	Session(adapter, account string) ([]byte, error)
-	// DropSession removes the session. It is no error if there is none. It fails
+	// DropSession removes the session. It is not an error if there is none. It fails
 	// with ErrStale as RenewLease does.
 	DropSession(adapter, account string, fence uint64) error
 

@@ -27,7 +27,7 @@ type Store interface {
 }
 
 // Lister is a Store that can also name the accounts of an adapter, sorted. An
-// adapter without accounts is no error.
+// adapter without accounts is not an error.
 type Lister interface {
 	Accounts(ctx context.Context, adapter string) ([]string, error)
 }

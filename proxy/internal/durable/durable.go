@@ -1,5 +1,5 @@
 // Package durable creates and replaces small files so that a crash leaves
-// complete content behind, and refuses secret files that other users can access.
+// complete content, and refuses secret files that other users can access.
 //
 // It serves files that are written whole: keys, tokens, vaults, cursors, tiles.
 // Files that grow, like log segments, order their own writes and syncs.
