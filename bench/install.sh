@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs the proxies that the bench measures beside Byline, and perf, on
-# Debian as root. Whatever is missing afterwards the bench leaves out and says
-# so. Says and does nothing when all is there.
+# Installs, on Debian and as root, perf and the proxies that the bench compares
+# with Byline. The bench leaves out what is missing and says so, so this script
+# never fails. It prints nothing if everything is installed.
 set -u
 packages="squid-openssl mitmproxy linux-perf"
 
-command -v dpkg-query >/dev/null || { echo "install.sh: not Debian: install squid (with ssl-bump) and mitmproxy yourself to have them measured" >&2; exit 0; }
+command -v dpkg-query >/dev/null || { echo "install.sh: this is not Debian: install squid (with ssl-bump) and mitmproxy yourself to have them measured" >&2; exit 0; }
 missing=""
 for p in $packages; do
 	case $(dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null || :) in
@@ -15,11 +15,12 @@ for p in $packages; do
 done
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ]; then
-	echo "install.sh: left out, for this is not root:$missing" >&2
+	echo "install.sh: only root can install packages, so these are left out:$missing" >&2
 	exit 0
 fi
 echo "install.sh: installing$missing" >&2
-# Debian starts squid when it is installed: forbid that while we install.
+
+# Debian starts squid when the package is installed; this file prevents it.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
 	printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"
