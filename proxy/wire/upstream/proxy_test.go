@@ -208,7 +208,7 @@ func TestAProxyIsNamedWithoutCredentials(t *testing.T) {
 	for proxy, want := range map[string]string{
 		"": "", "http://proxy.example": "", "socks5://127.0.0.1:1080": "", "https://[2a00::1]:3128/": "",
 		"http://user:canary@proxy.example": "holds credentials", "ftp://proxy.example": "neither http", "proxy.example:3128": "not a proxy address",
-		"http://proxy.example/path": "not a proxy address", "http://": "no address",
+		"http://proxy.example/path": "not a proxy address", "http://": "not a proxy address",
 	} {
 		c := ProxyConfig{Proxy: proxy}
 		problems := c.Check()
