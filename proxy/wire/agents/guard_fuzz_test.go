@@ -2,7 +2,6 @@ package agents
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 	"net"
 	"net/http"
@@ -21,35 +20,36 @@ var guardSeeds = []string{
 	"GET http://a.example/x HTTP/1.1\r\nHost: a.example:80\r\nProxy-Authorization: Basic eA==\r\n\r\n",
 	"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n",
 	"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-	"GET / HTTP/1.1\nHost: a\n\n", "GET /\x00 HTTP/1.1\r\nHost : a\r\n\r\n",
+	"GET / HTTP/1.1\nHost: a\n\n",
+	"GET /\x00 HTTP/1.1\r\nHost : a\r\n\r\n",
 }
 
-// FuzzGuard: of whatever comes, net/http reads from the guard whole requests
-// that we judge as the guard did, and then the end.
+// FuzzGuard shows that net/http reads from the guard only whole requests that both
+// judge alike, and then the end, whatever an agent sends.
 func FuzzGuard(f *testing.F) {
-	for _, h := range guardSeeds {
-		f.Add([]byte(h), uint8(255))
-		f.Add([]byte(h+"3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n"+guardSeeds[0]), uint8(2))
+	for _, head := range guardSeeds {
+		f.Add([]byte(head), uint8(255))
+		f.Add([]byte(head+"3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n"+guardSeeds[0]), uint8(2))
 	}
 	server := NewServer(wire.Config{})
 	f.Fuzz(func(t *testing.T, raw []byte, step uint8) {
 		conn := &scriptedConn{in: raw, step: int(step) + 1}
-		g := server.Guard(conn, nil)
-		g.(*guarded).said.Store(true) // no answers
-		br := bufio.NewReader(g)
-		for n := 0; ; n++ {
-			r, err := http.ReadRequest(br)
+		guarded := server.Guard(conn, nil).(*guardedConn)
+		guarded.answered.Store(true) // so that it calls no callback
+		source := bufio.NewReader(guarded)
+		for {
+			r, err := http.ReadRequest(source)
 			if err != nil {
-				if g.(*guarded).err == nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-					t.Fatalf("net/http refuses what the guard gave: %v\n%q", err, raw)
+				if guarded.err == nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+					t.Fatalf("net/http refuses what the guard passed: %v\n%q", err, raw)
 				}
 				return
 			}
 			if len(r.TransferEncoding) > 0 && r.ContentLength >= 0 {
-				t.Fatalf("framed twice: %q", raw)
+				t.Fatalf("a body that is framed twice has passed: %q", raw)
 			}
 			if r.Method == http.MethodConnect || r.Header.Get("Upgrade") != "" {
-				return // what follows waits for an answer
+				return // what follows waits for a response
 			}
 			if _, err := io.Copy(io.Discard, r.Body); err != nil {
 				return
@@ -58,12 +58,11 @@ func FuzzGuard(f *testing.F) {
 	})
 }
 
-// scriptedConn is a connection that says what it was given, and then ends.
+// scriptedConn is a connection whose peer sends in and then closes it.
 type scriptedConn struct {
 	net.Conn
 	in   []byte
-	step int
-	out  bytes.Buffer
+	step int // most bytes of one read
 }
 
 func (s *scriptedConn) Read(p []byte) (int, error) {
@@ -75,8 +74,4 @@ func (s *scriptedConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (s *scriptedConn) Write(p []byte) (int, error)      { return s.out.Write(p) }
-func (s *scriptedConn) SetReadDeadline(time.Time) error  { return nil }
-func (s *scriptedConn) SetWriteDeadline(time.Time) error { return nil }
-func (s *scriptedConn) SetDeadline(time.Time) error      { return nil }
-func (s *scriptedConn) Close() error                     { return nil }
+func (s *scriptedConn) SetReadDeadline(time.Time) error { return nil }

@@ -11,41 +11,44 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/internal/netconn"
 )
 
-// watchAfter is how long an exchange may take before we look whether the agent
-// is still there, or half of it: the timer is left running from one exchange to
-// the next, for setting it twice in each costs more than all else here.
-const watchAfter = 200 * time.Millisecond
+// watchInterval is the time between two looks of a disconnectWatch. An exchange that
+// sees two of them is watched, so that is after 100 to 200 ms.
+const watchInterval = 100 * time.Millisecond
 
 var errAgentGone = errors.New("wire: the agent closed its connection")
 
-// watch reads ahead on an agent's connection during a long exchange, so that
-// the exchange is cancelled when the agent hangs up.
-type watch struct {
-	mu      sync.Mutex
-	timer   *time.Timer
-	on      bool
-	armed   bool          // the timer runs
-	turn    uint32        // counts exchanges
-	looked  uint32        // the turn at the last look
-	reading chan struct{} // closed when the read ahead has ended
+// disconnectWatch cancels a long exchange when the agent closes its connection. It
+// reads ahead on the connection, which is the only way to notice. The timer keeps
+// running from one exchange to the next, because starting and stopping it for each
+// exchange would cost more than the rest of the watch.
+type disconnectWatch struct {
+	mu       sync.Mutex
+	timer    *time.Timer
+	running  bool          // timer will fire
+	on       bool          // an exchange is in flight
+	exchange uint32        // number of the exchange
+	lastSeen uint32        // exchange at the last look
+	reading  chan struct{} // closed when the read ahead has ended; nil if there is none
 }
 
-func (w *watch) start(c *h1Conn) {
+// start begins to watch an exchange.
+func (w *disconnectWatch) start(c *h1Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+
 	w.on = true
-	w.turn++
+	w.exchange++
 	switch {
 	case w.timer == nil:
-		w.timer = time.AfterFunc(watchAfter/2, func() { w.look(c) })
-	case !w.armed:
-		w.timer.Reset(watchAfter / 2)
+		w.timer = time.AfterFunc(watchInterval, func() { w.look(c) })
+	case !w.running:
+		w.timer.Reset(watchInterval)
 	}
-	w.armed = true
+	w.running = true
 }
 
-// stop returns once nobody reads ahead any more.
-func (w *watch) stop(c *h1Conn) {
+// stop ends the watch. When it returns, the watch no longer reads.
+func (w *disconnectWatch) stop(c *h1Conn) {
 	w.mu.Lock()
 	w.on = false
 	reading := w.reading
@@ -54,66 +57,80 @@ func (w *watch) stop(c *h1Conn) {
 		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
 	}
 	w.mu.Unlock()
+
 	if reading != nil {
 		<-reading
-		c.src.NoteDeadline(time.Unix(1, 0))
+		c.reader.NoteDeadline(time.Unix(1, 0))
 	}
 }
 
-func (w *watch) look(c *h1Conn) {
-	w.mu.Lock()
-	w.armed = false
-	if !w.on || w.reading != nil {
-		w.mu.Unlock()
+// look is called by the timer.
+func (w *disconnectWatch) look(c *h1Conn) {
+	done, ok := w.beginReading(c)
+	if !ok {
 		return
 	}
-	if w.looked != w.turn { // this exchange has only begun
-		w.looked = w.turn
-		w.again()
-		return
-	}
-	if c.body != nil && !c.body.Ended() { // the body is read by whoever forwards it, and tells as well
-		w.again()
-		return
-	}
-	if !c.src.Empty() { // the next request is here already
-		w.mu.Unlock()
-		return
-	}
-	done := make(chan struct{})
-	w.reading = done
-	c.src.ClearDeadline()
-	w.mu.Unlock()
 	defer close(done)
-	err := c.src.Fill()
+
+	err := c.reader.Fill()
 	if err == io.EOF {
-		err = afterFarewell(c.conn)
+		err = waitForClose(c.conn)
 	}
 	if err != nil && !netconn.IsTimeout(err) {
 		c.cancel(errAgentGone)
 	}
 }
 
-// again has the timer run once more; mu is held, and is given up.
-func (w *watch) again() {
-	w.armed = true
-	w.timer.Reset(watchAfter / 2)
-	w.mu.Unlock()
+// beginReading decides whether to read ahead now. Whoever gets true closes done
+// after the read.
+func (w *disconnectWatch) beginReading(c *h1Conn) (done chan struct{}, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	w.running = false
+	if !w.on || w.reading != nil {
+		return nil, false
+	}
+	if w.lastSeen != w.exchange { // the exchange is young
+		w.lastSeen = w.exchange
+		w.lookAgain()
+		return nil, false
+	}
+	if c.body != nil && !c.body.Ended() { // whoever reads the body notices a disconnect
+		w.lookAgain()
+		return nil, false
+	}
+	if !c.reader.Empty() { // the next request has arrived
+		return nil, false
+	}
+
+	done = make(chan struct{})
+	w.reading = done
+	c.reader.ClearDeadline()
+	return done, true
 }
 
-// afterFarewell waits, once the agent has said that it will send no more, until
-// its connection ends too. TLS tells the two apart (close_notify, RFC 8446 section
-// 6.1): an agent may end its own direction and still wait for the answer. Without
-// TLS a FIN says only that nothing more comes, and most who send it are gone.
-func afterFarewell(conn net.Conn) error {
+// lookAgain restarts the timer; mu is held.
+func (w *disconnectWatch) lookAgain() {
+	w.running = true
+	w.timer.Reset(watchInterval)
+}
+
+// waitForClose is called after the agent has ended its direction. It waits until the
+// connection is closed too, and returns why. TLS tells the two apart (close_notify,
+// RFC 8446 section 6.1): an agent may end its direction and wait for the response.
+// Without TLS a FIN says only that the agent sends nothing more, and nearly all
+// agents that send one are gone.
+func waitForClose(conn net.Conn) error {
 	secured, ok := conn.(*tls.Conn)
 	if !ok {
 		return io.EOF
 	}
+
 	var one [1]byte
 	_, err := secured.NetConn().Read(one[:])
 	if err == nil {
-		err = errors.New("wire: bytes behind the end of TLS")
+		err = errors.New("wire: bytes after the end of TLS")
 	}
 	return err
 }

@@ -12,54 +12,59 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/internal/h1"
 )
 
-var errShort = errors.New("wire: the answer's body is not as long as was said")
+var errBodyTooShort = errors.New("wire: the response body is shorter than its length")
 
-// delivery is one answer on its way to the agent.
-type delivery struct {
-	resp    *wire.Response
-	bodily  bool // a body follows
+// h1Response is a response that is being written.
+type h1Response struct {
+	*wire.Response
 	chunked bool
-	close   bool
-	sent    int64
+	sent    int64 // bytes of the body
 }
 
-// answer writes resp and calls its Done. An error means that the connection is
-// of no more use: a body that breaks off breaks off for the agent too.
-func (c *h1Conn) answer(resp *wire.Response) (err error) {
-	d := delivery{resp: resp}
+// writeResponse writes resp and calls its Done. After an error the connection cannot
+// be used any more: a body that breaks off must break off for the agent too.
+func (c *h1Conn) writeResponse(resp *wire.Response) (err error) {
+	r := h1Response{Response: resp}
 	defer func() {
 		if c.body != nil && err != nil {
 			c.body.Finish(0)
 		}
-		closeAnswer(resp, d.sent, c.received(), err)
+		finishResponse(resp, r.sent, c.bytesReceived(), err)
 	}()
-	if c.gate != nil {
-		c.gate.close()
+
+	if c.continueGate != nil {
+		c.continueGate.close()
 	}
-	d.bodily = resp.Body != nil && c.msg.Method != http.MethodHead && h1.StatusAllowsBody(resp.Status)
-	d.chunked = d.bodily && resp.Length < 0 && !c.msg.HTTP10
-	if d.bodily && resp.Length < 0 && !d.chunked || c.body != nil && c.body.CannotFinish(int64(c.s.cfg.DrainBytes)) || c.s.closing() {
-		c.msg.Close = true
+	hasBody := resp.Body != nil && c.head.Method != http.MethodHead && h1.StatusAllowsBody(resp.Status)
+	r.chunked = hasBody && resp.Length < 0 && !c.head.HTTP10
+	untilClose := hasBody && resp.Length < 0 && !r.chunked
+	if untilClose || c.requestBodyStays() || c.server.isClosed() {
+		c.head.Close = true
 	}
-	d.close = c.msg.Close
+
 	buf := buffers.GetBuffer()
 	defer buffers.PutBuffer(buf)
-	head, err := h1.AppendResponseHead(buf[:0], resp, d.chunked, d.close)
+	head, err := h1.AppendResponseHead(buf[:0], resp, r.chunked, c.head.Close)
 	if err != nil {
 		return err
 	}
 	switch {
-	case !d.bodily:
-		err = c.send(head)
+	case !hasBody:
+		return c.write(head)
 	case resp.Length >= 0:
-		err = c.sendCounted(&d, head, buf)
-	default:
-		err = c.sendOpen(&d, head, buf)
+		return c.writeCountedBody(&r, head, buf)
 	}
-	return err
+	return c.writeStreamedBody(&r, head, buf)
 }
 
-func closeAnswer(resp *wire.Response, sent, received int64, err error) {
+// requestBodyStays reports whether part of the request's body will stay unread, so
+// that no other request can follow it.
+func (c *h1Conn) requestBodyStays() bool {
+	return c.body != nil && c.body.CannotFinish(int64(c.server.cfg.DrainBytes))
+}
+
+// finishResponse closes the body of resp and calls its Done.
+func finishResponse(resp *wire.Response, sent, received int64, err error) {
 	if resp.Body != nil {
 		_ = resp.Body.Close()
 	}
@@ -68,63 +73,71 @@ func closeAnswer(resp *wire.Response, sent, received int64, err error) {
 	}
 }
 
-// send writes b under the stall's deadline.
-func (c *h1Conn) send(b []byte) error {
-	until := time.Now().Add(c.s.cfg.BodyStall)
-	if until.Sub(c.sends) > c.s.cfg.BodyStall/4 {
-		c.sends = until
+// write writes b. It may take as long as BodyStall, and keeps a deadline that is at
+// least three quarters of that ahead.
+func (c *h1Conn) write(b []byte) error {
+	stall := c.server.cfg.BodyStall
+	until := time.Now().Add(stall)
+	if until.Sub(c.writeDeadline) > stall/4 {
+		c.writeDeadline = until
 		_ = c.conn.SetWriteDeadline(until)
 	}
 	_, err := c.conn.Write(b)
 	return err
 }
 
-// sendCounted writes a body of known length. Head and body are one write as
-// far as they fit; what follows is passed on read by read, so a source that
-// pauses holds nothing back.
-func (c *h1Conn) sendCounted(d *delivery, head []byte, buf *buffers.Buffer) error {
-	left := d.resp.Length
-	whole := left <= int64(cap(buf)-len(head))
-	var g cork.Batch
-	var source cork.RecordProbe
-	if body, ok := d.resp.Body.(cork.Probed); ok && !whole {
-		g, source = cork.NewBatch(c.conn), body.RecordProbe()
-		defer g.After(false) //nolint:errcheck // after an error alone: what had come goes out before the connection is cut
+// writeCountedBody writes head, which is at the beginning of buf, and a body of known
+// length. If both fit into buf they are one write. Otherwise each read of the body is
+// written at once, so that a source that pauses does not hold back what it has sent.
+func (c *h1Conn) writeCountedBody(r *h1Response, head []byte, buf *buffers.Buffer) error {
+	left := r.Length
+	fits := left <= int64(cap(buf)-len(head))
+
+	var batch cork.Batch
+	var probe cork.RecordProbe
+	if body, ok := r.Body.(cork.Probed); ok && !fits {
+		batch, probe = cork.NewBatch(c.conn), body.RecordProbe()
+		defer batch.After(false) //nolint:errcheck // matters after an error only: what was held goes out before the connection is cut
 	}
-	for at := len(head); left > 0 || at > 0; at = 0 {
-		if at >= len(buf) { // a head that large goes first
-			if err := c.send(head); err != nil {
+
+	start := len(head) // where in buf the body's data goes
+	for ; left > 0 || start > 0; start = 0 {
+		if start >= len(buf) { // the head alone fills buf
+			if err := c.write(head); err != nil {
 				return err
 			}
-			at = 0
+			start = 0
 		}
-		room := buf[at:]
-		if int64(len(room)) > left {
-			room = room[:left]
+
+		space := buf[start:]
+		if int64(len(space)) > left {
+			space = space[:left]
 		}
 		n, err := 0, error(nil)
-		if whole {
-			n, err = io.ReadFull(d.resp.Body, room)
+		if fits {
+			n, err = io.ReadFull(r.Body, space)
 		} else {
-			n, err = d.resp.Body.Read(room)
+			n, err = r.Body.Read(space)
 		}
 		left -= int64(n)
-		d.sent += int64(n)
-		if at+n > 0 {
-			more := err == nil && left > 0 && g.Active() && source.HasRecord()
-			g.Before(more)
-			if werr := c.send(buf[:at+n]); werr != nil {
-				return werr
+		r.sent += int64(n)
+
+		if start+n > 0 {
+			more := err == nil && left > 0 && batch.Active() && probe.HasRecord()
+			batch.Before(more)
+			if err := c.write(buf[:start+n]); err != nil {
+				return err
 			}
-			if werr := g.After(more); werr != nil {
-				return werr
+			if err := batch.After(more); err != nil {
+				return err
 			}
-		} else if werr := g.After(false); werr != nil {
-			return werr
+		} else if err := batch.After(false); err != nil {
+			return err
 		}
+
 		if err != nil && left > 0 {
 			if err == io.EOF || err == io.ErrUnexpectedEOF {
-				err = errShort
+				err = errBodyTooShort
 			}
 			return err
 		}
@@ -132,30 +145,32 @@ func (c *h1Conn) sendCounted(d *delivery, head []byte, buf *buffers.Buffer) erro
 	return nil
 }
 
-// sendOpen writes a body whose length shows at its end: in chunks, or for
-// HTTP/1.0 until the connection closes. The head goes at once and every read is
-// passed on at once: event streams live from that.
-func (c *h1Conn) sendOpen(d *delivery, head []byte, buf *buffers.Buffer) error {
-	if err := c.send(head); err != nil {
+// writeStreamedBody writes head and a body of unknown length, in chunks or, for
+// HTTP/1.0, until the connection closes. It writes the head at once and each read of
+// the body at once, because event streams depend on that.
+func (c *h1Conn) writeStreamedBody(r *h1Response, head []byte, buf *buffers.Buffer) error {
+	if err := c.write(head); err != nil {
 		return err
 	}
+
 	payload := h1.ChunkPayload(buf[:])
 	for {
-		n, err := d.resp.Body.Read(payload)
-		d.sent += int64(n)
+		n, err := r.Body.Read(payload)
+		r.sent += int64(n)
 		out := payload[:n]
-		if d.chunked && n > 0 {
+		if r.chunked && n > 0 {
 			out = h1.FrameChunk(buf[:], n)
 		}
-		if err == io.EOF && d.chunked {
-			if out, err = h1.AppendLastChunk(out, d.resp.Trailers); err != nil {
+
+		if err == io.EOF && r.chunked {
+			if out, err = h1.AppendLastChunk(out, r.Trailers); err != nil {
 				return err
 			}
-			return c.send(out)
+			return c.write(out)
 		}
 		if len(out) > 0 {
-			if werr := c.send(out); werr != nil {
-				return werr
+			if err := c.write(out); err != nil {
+				return err
 			}
 		}
 		if err == io.EOF {
@@ -165,4 +180,13 @@ func (c *h1Conn) sendOpen(d *delivery, head []byte, buf *buffers.Buffer) error {
 			return err
 		}
 	}
+}
+
+// Interim writes an interim response (RFC 9110 section 15.2).
+func (c *h1Conn) Interim(status int, fields []wire.Field) {
+	b, err := h1.AppendResponseHead(nil, &wire.Response{Status: status, Fields: fields}, false, false)
+	if err != nil {
+		return
+	}
+	_ = c.write(b) // if the connection is broken, the final response finds out
 }

@@ -17,85 +17,106 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/internal/netconn"
 )
 
-// Bounds of one agent's connection.
 const (
-	frameHead    = 9           // RFC 9113 section 4.1
-	maxFrame     = 16 << 10    // what we announce; a connection keeps room for its largest frame
-	maxMalformed = 16          // requests and frames; then the connection ends, so that none can fill the record
-	headTable    = 4 << 10     // bytes of HPACK's dynamic table (RFC 7541 section 4.2)
-	lastAnswer   = time.Second // for the answer that the end of a connection waits for
-	pseudos      = 5
+	// maxMalformed is how many malformed requests and frames a connection may bring.
+	// Then it ends, so that no agent can fill the record.
+	maxMalformed = 16
+
+	// hpackTable is the size of the dynamic table of HPACK in bytes, which is the
+	// initial value of SETTINGS_HEADER_TABLE_SIZE (RFC 9113 section 6.5.2).
+	hpackTable = 4 << 10
+
+	// lastResponses is how long a connection that ends waits for its responses to
+	// malformed requests.
+	lastResponses = time.Second
+
+	// libraryGoAway is how long after its GOAWAY the library closes the connection, with
+	// a margin.
+	libraryGoAway = 2 * time.Second
 )
 
-// agent2 stands between an agent's HTTP/2 connection and the library that serves
-// it. It reads every header block itself, as strictly as HTTP/1.1's are read, and
-// gives the library one that says no more than where the head lies: so a head that
-// is malformed is answered and put on record like any other. Frames of other kinds
-// pass as they are; those by which the library refuses them are put on record as
-// they go out. See docs/decisions/h2-heads.md.
+// h2Conn is between an agent's HTTP/2 connection and the library that serves it. It
+// reads every header block itself, as strictly as heads of HTTP/1.1 are read, and
+// gives the library a substitute that tells only where the real head is. So a
+// malformed head is answered and recorded like any other. Other frames pass
+// unchanged; when the library refuses one of them, the refusal is recorded on its
+// way out. docs/decisions/h2-heads.md gives the reasons.
 //
-// Read is for the library's one reading goroutine; the rest may be called by many.
+// Read is called by the library's reading goroutine. All other methods may be called
+// concurrently.
 type h2Conn struct {
 	net.Conn
-	cfg  *wire.Config
-	ctx  context.Context
-	door wire.Callbacks
+	cfg       *wire.Config
+	ctx       context.Context
+	callbacks wire.Callbacks
 
-	greeting int    // bytes of the preface that are to come
-	out      []byte // what the library reads next
-	left     int    // of the payload that passes as it is
-	patient  bool   // that payload may come as slowly as it likes: it is a body's
-	first    [frameHead]byte
-	armed    time.Time // the read deadline that is set
-	dec      *hpack.Decoder
-	fields   []hpack.HeaderField // of the block that is being read
-	size     int                 // of its fields, in bytes of HTTP/1.1
-	plenty   *wire.Malformed     // there are more than may be
-	room     []byte              // for a frame's payload
-	standIn  []byte              // what the library gets instead of a block
-	last     uint32              // the newest stream
+	// What follows is owned by the goroutine that calls Read.
+	prefaceLeft int    // bytes of the client preface that are still to come
+	out         []byte // what Read returns next
+	payloadLeft int    // bytes of a payload that pass unchanged after out
+	mayStall    bool   // the payload is a body's, which has its own timeout
+	head        [frameHeadSize]byte
+	deadline    time.Time // the read deadline of Conn
+	lastStream  uint32    // the newest stream of the agent
+	block       headerBlock
+	payload     []byte // reused for payloads
+	substitute  []byte // reused for what the library reads instead of a block
 
-	over     atomic.Bool // enough was malformed: nothing more is read
-	mu       sync.Mutex
-	heads    map[uint32]*h2Head // of streams that the library has not begun to serve
-	bad      int                // what was malformed so far
-	farewell bool               // GOAWAY went out: further streams are not served
-	broken   map[uint32]bool    // streams whose head is malformed, not answered yet
-	answered chan struct{}      // closed when the last of them is, once over; or with the connection
+	// ending is set when enough was malformed: nothing more is read.
+	ending atomic.Bool
 
-	wmu     sync.Mutex
-	said    tracker
-	between []byte           // to be sent before the next frame
-	halves  map[uint32]*half // joined streams
+	mu        sync.Mutex
+	heads     map[uint32]*h2Head // of streams that the library has not begun to serve
+	malformed int                // requests and frames that were malformed
+	goAway    bool               // GOAWAY was sent: new streams are not served
+	refused   map[uint32]bool    // streams of malformed requests whose response is not complete
+	responded chan struct{}      // closed when refused becomes empty after ending, or by Close
+
+	writeMu sync.Mutex
+	written frameTracker
+	insert  []byte             // frames of ours, written at the next frame boundary
+	halves  map[uint32]*h2Half // streams of WebSockets
 }
 
-func (s *Server) newAgent2(ctx context.Context, conn net.Conn, door wire.Callbacks) *h2Conn {
-	c := &h2Conn{Conn: conn, cfg: &s.cfg, ctx: ctx, door: door, greeting: len(http2.ClientPreface),
-		heads: map[uint32]*h2Head{}, answered: make(chan struct{})}
-	c.dec = hpack.NewDecoder(headTable, c.field)
-	c.dec.SetMaxStringLength(headSlack * s.cfg.MaxHeadBytes)
+func (s *Server) newH2Conn(ctx context.Context, conn net.Conn, callbacks wire.Callbacks) *h2Conn {
+	c := &h2Conn{
+		Conn:        conn,
+		cfg:         &s.cfg,
+		ctx:         ctx,
+		callbacks:   callbacks,
+		prefaceLeft: len(http2.ClientPreface),
+		heads:       map[uint32]*h2Head{},
+		responded:   make(chan struct{}),
+	}
+	c.block.cfg = c.cfg
+	c.block.decoder = hpack.NewDecoder(hpackTable, c.block.addField)
+	c.block.decoder.SetMaxStringLength(headSlack * s.cfg.MaxHeadBytes)
 	return c
 }
 
-// secured2 lets the library see that there is TLS, and which.
-type secured2 struct{ *h2Conn }
+// h2TLSConn is an h2Conn over TLS. ConnectionState tells the library so.
+type h2TLSConn struct{ *h2Conn }
 
-func (c secured2) ConnectionState() tls.ConnectionState { return c.Conn.(*tls.Conn).ConnectionState() }
+func (c h2TLSConn) ConnectionState() tls.ConnectionState { return c.Conn.(*tls.Conn).ConnectionState() }
 
-// take is the head of the stream that the library begins to serve, nil if there
-// is none any more.
-func (c *h2Conn) take(path string) *h2Head {
-	id, err := strconv.ParseUint(path[1:], 10, 31)
+// takeHead removes and returns the head of the stream that the library begins to
+// serve. path is the one of the substitute. takeHead returns nil if the stream was
+// reset.
+func (c *h2Conn) takeHead(path string) *h2Head {
+	stream, err := strconv.ParseUint(path[1:], 10, 31)
 	if err != nil {
 		return nil
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	h := c.heads[uint32(id)]
-	delete(c.heads, uint32(id))
-	return h
+	head := c.heads[uint32(stream)]
+	delete(c.heads, uint32(stream))
+	return head
 }
 
+// Read gives the library the preface, substitutes for header blocks, and all other
+// frames unchanged.
 func (c *h2Conn) Read(p []byte) (int, error) {
 	for {
 		switch {
@@ -103,188 +124,199 @@ func (c *h2Conn) Read(p []byte) (int, error) {
 			n := copy(p, c.out)
 			c.out = c.out[n:]
 			return n, nil
-		case c.greeting > 0:
-			n, err := c.Conn.Read(p[:min(len(p), c.greeting)])
-			c.greeting -= n
+		case c.prefaceLeft > 0:
+			n, err := c.Conn.Read(p[:min(len(p), c.prefaceLeft)])
+			c.prefaceLeft -= n
 			return n, err
-		case c.left > 0:
-			n, err := c.pass(p[:min(len(p), c.left)])
-			c.left -= n
+		case c.payloadLeft > 0:
+			n, err := c.readPayload(p[:min(len(p), c.payloadLeft)])
+			c.payloadLeft -= n
 			return n, err
-		case c.over.Load():
-			c.end()
-			continue
-		}
-		if err := c.frame(); err != nil {
-			return 0, err
+		case c.ending.Load():
+			c.endConnection()
+		default:
+			if err := c.readFrame(); err != nil {
+				return 0, err
+			}
 		}
 	}
 }
 
-// Close lets nobody wait for an answer that cannot come.
+// Close closes the connection and ends the wait of endConnection, because no
+// response can be sent any more.
 func (c *h2Conn) Close() error {
 	c.mu.Lock()
-	c.settle()
+	c.closeResponded()
 	c.mu.Unlock()
 	return c.Conn.Close()
 }
 
-// settle ends the wait for an answer; mu is held.
-func (c *h2Conn) settle() {
+// closeResponded closes responded unless it is closed; mu is held.
+func (c *h2Conn) closeResponded() {
 	select {
-	case <-c.answered:
+	case <-c.responded:
 	default:
-		close(c.answered)
+		close(c.responded)
 	}
 }
 
-// pass reads payload that is not looked at.
-func (c *h2Conn) pass(p []byte) (int, error) {
-	if !c.patient {
-		c.arm()
+// readPayload reads bytes of a payload that passes unchanged.
+func (c *h2Conn) readPayload(p []byte) (int, error) {
+	if !c.mayStall {
+		c.extendDeadline()
 	}
 	for {
 		n, err := c.Conn.Read(p)
 		if n > 0 || err == nil || !netconn.IsTimeout(err) {
 			return n, err
 		}
-		if !c.patient {
-			return 0, c.late()
+		if !c.mayStall {
+			return 0, c.recordSlowFrame()
 		}
-		c.disarm()
+		c.clearDeadline() // it was set for an earlier frame
 	}
 }
 
-// arm bounds what must come whole, from its beginning on. A deadline that is set
-// already and lies far enough ahead is left: setting one costs more than the check.
-func (c *h2Conn) arm() {
+// extendDeadline gives what must arrive completely HeadTimeout from now. It keeps a
+// deadline that is at least three quarters of that ahead, because setting one costs
+// more than the check.
+func (c *h2Conn) extendDeadline() {
 	d := c.cfg.HeadTimeout
 	until := time.Now().Add(d)
-	if early := until.Sub(c.armed); early < 0 || early > d/4 {
-		c.armed = until
+	if later := until.Sub(c.deadline); later < 0 || later > d/4 {
+		c.deadline = until
 		_ = c.Conn.SetReadDeadline(until)
 	}
 }
 
-func (c *h2Conn) disarm() {
-	c.armed = time.Time{}
+func (c *h2Conn) clearDeadline() {
+	c.deadline = time.Time{}
 	_ = c.Conn.SetReadDeadline(time.Time{})
 }
 
-// late puts on record that a frame of no stream's body did not come whole in time.
-func (c *h2Conn) late() error {
-	c.note(wire.TooSlow("a frame did not arrive in time"))
+// recordSlowFrame records that a frame did not arrive in time and returns the error
+// of the read.
+func (c *h2Conn) recordSlowFrame() error {
+	c.record(wire.TooSlow("a frame did not arrive in time"))
 	return io.ErrUnexpectedEOF
 }
 
-// frame reads the head of the next frame, and the whole of a header block.
-func (c *h2Conn) frame() error {
-	n, err := c.Conn.Read(c.first[:])
-	for n == 0 && err != nil && netconn.IsTimeout(err) { // a deadline that was left, between two frames
-		c.disarm()
-		n, err = c.Conn.Read(c.first[:])
+// readFrame reads the head of the next frame, and all of a header block.
+func (c *h2Conn) readFrame() error {
+	n, err := c.Conn.Read(c.head[:])
+	for n == 0 && err != nil && netconn.IsTimeout(err) { // an old deadline has passed between two frames
+		c.clearDeadline()
+		n, err = c.Conn.Read(c.head[:])
 	}
-	if n < frameHead && err == nil {
-		c.arm()
-		if _, err = io.ReadFull(c.Conn, c.first[n:]); netconn.IsTimeout(err) {
-			return c.late()
+	if n < frameHeadSize && err == nil {
+		c.extendDeadline()
+		if _, err = io.ReadFull(c.Conn, c.head[n:]); netconn.IsTimeout(err) {
+			return c.recordSlowFrame()
 		}
 	}
 	if err != nil {
 		return err
 	}
-	h := headOfFrame(c.first[:])
+
+	f := parseFrameHead(c.head[:])
 	switch {
-	case h.length > maxFrame: // the library ends the connection when it sees the head
-	case h.kind == http2.FrameHeaders && h.stream != 0:
-		return c.block(h)
-	case h.kind == http2.FrameRSTStream:
-		c.forget(h.stream)
+	case f.length > maxFrame: // the library ends the connection when it sees the head
+	case f.kind == http2.FrameHeaders && f.stream != 0:
+		return c.readHeaderBlock(f)
+	case f.kind == http2.FrameRSTStream:
+		c.dropStream(f.stream)
 	}
-	c.out, c.left, c.patient = c.first[:], h.length, h.kind == http2.FrameData
+	c.out, c.payloadLeft, c.mayStall = c.head[:], f.length, f.kind == http2.FrameData
 	return nil
 }
 
-// forget drops the head of a stream that was reset before it was served.
-func (c *h2Conn) forget(stream uint32) {
+// dropStream forgets a stream that the agent has reset.
+func (c *h2Conn) dropStream(stream uint32) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	delete(c.heads, stream)
-	delete(c.broken, stream)
-	c.mu.Unlock()
+	delete(c.refused, stream)
 }
 
-// opened gives the library what stands for a block that was read.
-func (c *h2Conn) opened(h h2Frame, priority []byte) {
-	open := !h.flags.Has(http2.FlagHeadersEndStream)
-	if h.stream <= c.last { // trailers, or a stream that is over
-		c.give(appendTrailers2(c.standIn[:0], h, c.fields, c.plenty))
+// passHead keeps head for the goroutine that will serve its stream, and gives the
+// library the substitute. f is the frame that opened the stream.
+func (c *h2Conn) passHead(f frameHead, head *h2Head, priority []byte) {
+	c.lastStream = max(c.lastStream, f.stream)
+
+	c.mu.Lock()
+	if !c.goAway && isAgentStream(f.stream) {
+		c.heads[f.stream] = head
+	}
+	if head.malformed != nil {
+		c.markRefused(f.stream)
+	}
+	if c.malformed >= maxMalformed {
+		c.ending.Store(true)
+	}
+	c.mu.Unlock()
+
+	c.passSubstitute(appendSubstitute(c.substitute[:0], f, head, priority))
+}
+
+// isAgentStream reports whether an agent may open the stream (RFC 9113 section 5.1.1).
+func isAgentStream(stream uint32) bool { return stream%2 == 1 }
+
+// passSubstitute makes b what the library reads next. A large b is not reused.
+func (c *h2Conn) passSubstitute(b []byte) {
+	c.out, c.substitute = b, b
+	if cap(b) > maxReusedBytes {
+		c.substitute = nil
+	}
+}
+
+// markRefused notes that the request of stream is malformed: the stream is reset
+// after its response. mu is held.
+func (c *h2Conn) markRefused(stream uint32) {
+	c.malformed++
+	if c.refused == nil {
+		c.refused = map[uint32]bool{}
+	}
+	c.refused[stream] = true
+}
+
+// noteMalformedBody is markRefused for a request whose body turned out malformed.
+func (c *h2Conn) noteMalformedBody(stream uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.markRefused(stream)
+}
+
+// refuseLastHead answers a head that did not arrive completely. Nothing after it can
+// be read, so the connection ends.
+func (c *h2Conn) refuseLastHead(f frameHead, bad *wire.Malformed) {
+	c.ending.Store(true)
+	if f.stream <= c.lastStream || !isAgentStream(f.stream) { // not the head of a request
+		c.record(bad)
 		return
 	}
-	head := &h2Head{open: open, bad: c.plenty}
-	if head.bad == nil {
-		head = headOf2(c.fields, open)
-	}
-	head.stream = h.stream
-	if head.bad == nil && len(head.Fields) > c.cfg.MaxFields {
-		head.bad = wire.TooLarge(431, "there are too many fields")
-	}
-	c.hand(h, head, priority)
+	f.flags |= http2.FlagHeadersEndStream
+	c.passHead(f, &h2Head{malformed: bad}, nil)
 }
 
-// hand keeps a head for whoever serves its stream, and tells the library of it.
-func (c *h2Conn) hand(h h2Frame, head *h2Head, priority []byte) {
-	c.last = max(c.last, h.stream)
+// endConnection waits for the responses to malformed requests and makes the library
+// end the connection. Until then it discards what the agent still sends, up to a
+// bound: closing a connection with unread bytes resets it, and the agent could lose
+// the responses.
+func (c *h2Conn) endConnection() {
+	_ = c.Conn.SetReadDeadline(time.Now().Add(lastResponses + libraryGoAway))
+	go io.CopyN(io.Discard, c.Conn, int64(lingerFactor*c.cfg.DrainBytes)) //nolint:errcheck // ends with the connection, at the bound, or at the deadline
+
 	c.mu.Lock()
-	if !c.farewell && h.stream%2 == 1 {
-		c.heads[h.stream] = head
-	}
-	if head.bad != nil {
-		c.breaks(h.stream)
-	}
-	if c.bad >= maxMalformed {
-		c.over.Store(true)
-	}
+	pending := len(c.refused) > 0
 	c.mu.Unlock()
-	c.give(appendStandIn(c.standIn[:0], h, head, priority))
-}
-
-// breaks marks a stream as malformed: it is reset behind its answer. mu is held.
-func (c *h2Conn) breaks(stream uint32) {
-	if c.bad++; c.broken == nil {
-		c.broken = map[uint32]bool{}
-	}
-	c.broken[stream] = true
-}
-
-// lastWords answers a stream whose head did not come whole: nothing behind it can
-// be read.
-func (c *h2Conn) lastWords(h h2Frame, bad *wire.Malformed) {
-	c.over.Store(true)
-	if h.stream <= c.last || h.stream%2 == 0 {
-		c.note(bad)
-		return
-	}
-	h.flags |= http2.FlagHeadersEndStream
-	c.hand(h, &h2Head{bad: bad}, nil)
-}
-
-// end waits for the answers to what was malformed, and ends the connection. What the
-// agent still sends is read and dropped until the library closes it: closing with
-// unread bytes would reset the connection, and the agent might lose the answers.
-func (c *h2Conn) end() {
-	_ = c.Conn.SetReadDeadline(time.Now().Add(lastAnswer + 2*time.Second)) // the library closes a second after its GOAWAY
-	go io.CopyN(io.Discard, c.Conn, int64(lingerFactor*c.cfg.DrainBytes))  //nolint:errcheck // until the end, the bound or the deadline
-	late := time.NewTimer(lastAnswer)
-	defer late.Stop()
-	c.mu.Lock()
-	waits := len(c.broken) > 0
-	c.mu.Unlock()
-	if waits {
+	if pending {
+		late := time.NewTimer(lastResponses)
+		defer late.Stop()
 		select {
-		case <-c.answered:
+		case <-c.responded:
 		case <-late.C:
 		case <-c.ctx.Done():
 		}
 	}
-	c.give(fault(c.standIn[:0]))
+	c.passSubstitute(appendInvalidFrame(c.substitute[:0]))
 }

@@ -14,189 +14,262 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/internal/netconn"
 )
 
-// field is called by HPACK's decoder. Beyond the bounds fields are dropped, and
-// the decoder's table still follows the agent's.
-func (c *h2Conn) field(f hpack.HeaderField) {
-	c.size += len(f.Name) + len(f.Value) + len(": \r\n")
+const (
+	// maxReusedBytes and maxReusedFields limit the memory that an idle connection
+	// keeps for its next header block.
+	maxReusedBytes  = h1.ReaderSize
+	maxReusedFields = 64
+)
+
+// headerBlock is the header block that is being read.
+type headerBlock struct {
+	cfg     *wire.Config
+	decoder *hpack.Decoder
+	fields  []hpack.HeaderField
+	size    int             // of fields, in bytes of HTTP/1.1
+	tooMuch *wire.Malformed // the block exceeds a limit; fields is incomplete
+}
+
+// reset prepares for the next block.
+func (b *headerBlock) reset() {
+	b.fields, b.size, b.tooMuch = b.fields[:0], 0, nil
+	b.decoder.SetEmitEnabled(true)
+}
+
+// release drops the values of the fields, and the memory of a large block.
+func (b *headerBlock) release() {
+	clear(b.fields)
+	if cap(b.fields) > maxReusedFields {
+		b.fields = nil
+	}
+}
+
+// addField is called by the decoder. When a limit is exceeded it drops the field and
+// all later ones. The decoder continues to read the block, so that its table stays
+// equal to the agent's.
+func (b *headerBlock) addField(f hpack.HeaderField) {
+	b.size += len(f.Name) + len(": ") + len(f.Value) + len("\r\n")
 	switch {
-	case c.size > c.cfg.MaxHeadBytes:
-		c.plenty = wire.TooLarge(431, "the head is too large")
-	case len(c.fields) >= c.cfg.MaxFields+pseudos:
-		c.plenty = wire.TooLarge(431, "there are too many fields")
+	case b.size > b.cfg.MaxHeadBytes:
+		b.tooMuch = wire.TooLarge(431, "the head is too large")
+	case len(b.fields) >= b.cfg.MaxFields+maxPseudoFields:
+		b.tooMuch = wire.TooLarge(431, "there are too many fields")
 	default:
-		c.fields = append(c.fields, f)
+		b.fields = append(b.fields, f)
 		return
 	}
-	c.dec.SetEmitEnabled(false)
+	b.decoder.SetEmitEnabled(false)
 }
 
 var (
-	errOrder   = errors.New("wire: a header block is not continued")
-	errPadding = errors.New("wire: more padding than frame")
-	errTooMuch = errors.New("wire: a header block is too large")
-	errPacked  = errors.New("wire: a header block cannot be decoded")
+	errNotContinued  = errors.New("wire: a header block is not continued")
+	errPadding       = errors.New("wire: a frame has more padding than payload")
+	errBlockTooLarge = errors.New("wire: a header block is too large")
+	errBlockEncoding = errors.New("wire: a header block cannot be decoded")
 )
 
-// block reads a header block to its end: HEADERS and what continues it.
-func (c *h2Conn) block(h h2Frame) error {
-	c.fields, c.size, c.plenty = c.fields[:0], 0, nil
-	c.dec.SetEmitEnabled(true)
-	c.arm()
-	priority, err := c.fragments(h)
-	if cap(c.fields) > 64 {
-		defer func() { c.fields = nil }()
-	}
-	defer clear(c.fields)
+// readHeaderBlock reads a header block to its end: f and the CONTINUATION frames
+// after it. The library gets a substitute for it.
+func (c *h2Conn) readHeaderBlock(f frameHead) error {
+	c.block.reset()
+	defer c.block.release()
+	c.extendDeadline()
+
+	priority, err := c.decodeHeaderBlock(f)
 	switch {
 	case err == nil:
-		c.opened(h, priority)
+		c.passHeaderBlock(f, priority)
 	case netconn.IsTimeout(err):
-		c.lastWords(h, wire.TooSlow("the head did not arrive in time"))
-	case err == errTooMuch:
-		c.lastWords(h, wire.TooLarge(431, "the head is too large"))
-	case err == errPacked: // the library cannot decode index 0 either (RFC 7541 section 6.1)
-		c.give(append(appendFrameHead(c.standIn[:0], h2Frame{1, http2.FrameHeaders, http2.FlagHeadersEndHeaders, h.stream}), 0x80))
-	case err == errOrder || err == errPadding:
-		c.give(fault(c.standIn[:0]))
+		c.refuseLastHead(f, wire.TooSlow("the head did not arrive in time"))
+	case err == errBlockTooLarge:
+		c.refuseLastHead(f, wire.TooLarge(431, "the head is too large"))
+	case err == errBlockEncoding:
+		c.passSubstitute(appendUndecodableBlock(c.substitute[:0], f.stream))
+	case err == errNotContinued || err == errPadding:
+		c.passSubstitute(appendInvalidFrame(c.substitute[:0]))
 	default:
 		return err
 	}
 	return nil
 }
 
-// give is what the library reads next. A large buffer is not kept.
-func (c *h2Conn) give(b []byte) {
-	if c.out, c.standIn = b, b; cap(b) > h1.ReaderSize {
-		c.standIn = nil
-	}
-}
-
-// fault is a frame for which the library ends the connection with PROTOCOL_ERROR:
-// it continues nothing.
-func fault(b []byte) []byte {
-	return appendFrameHead(b, h2Frame{0, http2.FrameContinuation, http2.FlagContinuationEndHeaders, 1})
-}
-
-// fragments decodes the block and gives the bytes of HEADERS's priority, if any.
-func (c *h2Conn) fragments(h h2Frame) (priority []byte, err error) {
-	all := 0
-	for f := h; ; {
-		payload, err := c.payload(f.length)
+// decodeHeaderBlock decodes the block into c.block. It returns the priority bytes of
+// f, nil if it has none.
+func (c *h2Conn) decodeHeaderBlock(f frameHead) (priority []byte, err error) {
+	stream, size := f.stream, 0
+	for {
+		fragment, err := c.readFragment(f.length)
 		if err != nil {
 			return nil, err
 		}
 		if f.kind == http2.FrameHeaders {
-			if payload, priority, err = unpadded(payload, f.flags); err != nil {
+			if fragment, priority, err = removePadding(fragment, f.flags); err != nil {
 				return nil, err
 			}
 		}
-		if all += len(payload); all > headSlack*c.cfg.MaxHeadBytes {
-			return nil, errTooMuch
+		if size += len(fragment); size > headSlack*c.cfg.MaxHeadBytes {
+			return nil, errBlockTooLarge
 		}
-		if _, err := c.dec.Write(payload); errors.Is(err, hpack.ErrStringLength) {
-			return nil, errTooMuch
+
+		if _, err := c.block.decoder.Write(fragment); errors.Is(err, hpack.ErrStringLength) {
+			return nil, errBlockTooLarge
 		} else if err != nil {
-			return nil, errPacked
+			return nil, errBlockEncoding
 		}
-		if f.flags.Has(http2.FlagHeadersEndHeaders) { // CONTINUATION has it at the same place
-			if c.dec.Close() != nil {
-				return nil, errPacked
+		if f.endsHeaders() {
+			if c.block.decoder.Close() != nil {
+				return nil, errBlockEncoding
 			}
 			return priority, nil
 		}
-		if _, err := io.ReadFull(c.Conn, c.first[:]); err != nil {
+
+		if _, err := io.ReadFull(c.Conn, c.head[:]); err != nil {
 			return nil, err
 		}
-		if f = headOfFrame(c.first[:]); f.kind != http2.FrameContinuation || f.stream != h.stream || f.length > maxFrame {
-			return nil, errOrder
+		f = parseFrameHead(c.head[:])
+		if f.kind != http2.FrameContinuation || f.stream != stream || f.length > maxFrame {
+			return nil, errNotContinued
 		}
 	}
 }
 
-func (c *h2Conn) payload(n int) ([]byte, error) {
-	if cap(c.room) < n {
-		c.room = make([]byte, n)
+// readFragment reads a payload of n bytes. The result is valid until the next call.
+func (c *h2Conn) readFragment(n int) ([]byte, error) {
+	if cap(c.payload) < n {
+		c.payload = make([]byte, n)
 	}
-	b := c.room[:n]
-	if n > h1.ReaderSize {
-		c.room = nil // not for an idle connection
+	b := c.payload[:n]
+	if n > maxReusedBytes {
+		c.payload = nil
 	}
 	_, err := io.ReadFull(c.Conn, b)
 	return b, err
 }
 
-// unpadded takes padding and priority off (RFC 9113 section 6.2).
-func unpadded(b []byte, flags http2.Flags) (rest []byte, priority []byte, err error) {
-	pad := 0
+// removePadding returns what is in the payload of HEADERS besides padding: the bytes
+// of the priority, if any, and the fragment of the block (RFC 9113 section 6.2).
+func removePadding(payload []byte, flags http2.Flags) (fragment, priority []byte, err error) {
+	padding := 0
 	if flags.Has(http2.FlagHeadersPadded) {
-		if len(b) < 1 {
+		if len(payload) < 1 {
 			return nil, nil, errPadding
 		}
-		pad, b = int(b[0]), b[1:]
+		padding, payload = int(payload[0]), payload[1:]
 	}
 	if flags.Has(http2.FlagHeadersPriority) {
-		if len(b) < 5 {
+		if len(payload) < prioritySize {
 			return nil, nil, errPadding
 		}
-		priority, b = append([]byte(nil), b[:5]...), b[5:]
+		priority = append([]byte(nil), payload[:prioritySize]...)
+		payload = payload[prioritySize:]
 	}
-	if pad > len(b) {
+	if padding > len(payload) {
 		return nil, nil, errPadding
 	}
-	return b[:len(b)-pad], priority, nil
+	return payload[:len(payload)-padding], priority, nil
 }
 
-// appendStandIn writes what the library gets for a head that we have read: enough
-// to serve the stream, and where the head lies.
-func appendStandIn(b []byte, h h2Frame, head *h2Head, priority []byte) []byte {
-	var block [64]byte
-	p := block[:0]
-	if head.Method == http.MethodHead {
-		p = appendLiteral(p, ":method", http.MethodHead)
-	} else {
-		p = append(p, 0x82) // GET, by the static table (RFC 7541 appendix A)
+// prioritySize is the length of stream dependency and weight.
+const prioritySize = 5
+
+// passHeaderBlock gives the library the substitute for the block in c.block. f is its
+// first frame.
+func (c *h2Conn) passHeaderBlock(f frameHead, priority []byte) {
+	if f.stream <= c.lastStream { // a trailer section, or a block on a closed stream
+		c.passSubstitute(appendH2Trailers(c.substitute[:0], f, &c.block))
+		return
 	}
-	p = append(p, 0x87) // https
-	p = appendLiteral(p, ":path", "/"+strconv.FormatUint(uint64(h.stream), 10))
+
+	open := !f.flags.Has(http2.FlagHeadersEndStream)
+	head := &h2Head{open: open, malformed: c.block.tooMuch}
+	if head.malformed == nil {
+		head = newH2Head(c.block.fields, open)
+	}
+	head.stream = f.stream
+	if head.malformed == nil && len(head.Fields) > c.cfg.MaxFields {
+		head.malformed = wire.TooLarge(431, "there are too many fields")
+	}
+	c.passHead(f, head, priority)
+}
+
+// Field representations of HPACK.
+const (
+	indexInvalid     = 0x80 // index 0, which no decoder accepts (RFC 7541 section 6.1)
+	indexMethodGet   = 0x82 // RFC 7541 appendix A
+	indexSchemeHTTPS = 0x87
+	literalNotStored = 0x00 // RFC 7541 section 6.2.2
+	literalMaxPrefix = 127  // from this length on, more bytes follow (RFC 7541 section 5.1)
+)
+
+// maxPriorityValue is the length from which on a value of Priority is dropped.
+const maxPriorityValue = 64
+
+// appendSubstitute appends the block that the library reads instead of the one with
+// head. It has just what the library needs in order to serve the stream. Its path is
+// the number of the stream, by which takeHead finds head.
+func appendSubstitute(b []byte, f frameHead, head *h2Head, priority []byte) []byte {
+	var space [64]byte
+	block := space[:0]
+	if head.Method == http.MethodHead {
+		block = appendLiteral(block, ":method", http.MethodHead)
+	} else {
+		block = append(block, indexMethodGet)
+	}
+	block = append(block, indexSchemeHTTPS)
+	block = appendLiteral(block, ":path", "/"+strconv.FormatUint(uint64(f.stream), 10))
 	if head.ExpectContinue {
-		p = appendLiteral(p, "expect", "100-continue")
+		block = appendLiteral(block, "expect", "100-continue")
 	}
 	if head.AnnouncedTrailers != "" {
-		p = appendLiteral(p, "trailer", head.AnnouncedTrailers)
+		block = appendLiteral(block, "trailer", head.AnnouncedTrailers)
 	}
-	if head.priority != "" && len(head.priority) < 64 {
-		p = appendLiteral(p, "priority", head.priority)
+	if head.priority != "" && len(head.priority) < maxPriorityValue {
+		block = appendLiteral(block, "priority", head.priority)
 	}
-	return appendBlock(b, h, p, priority)
+	return appendHeaderFrames(b, f, block, priority)
 }
 
-// appendTrailers2 writes a block behind a body. One that is malformed gets a
-// pseudo-header field, for which the library resets the stream.
-func appendTrailers2(b []byte, h h2Frame, fields []hpack.HeaderField, plenty *wire.Malformed) []byte {
-	if plenty != nil || trailers2(fields) != nil {
-		return appendBlock(b, h, []byte{0x82}, nil)
+// appendH2Trailers appends the trailer section that the library reads instead of the
+// one in block. For a malformed one it has a pseudo-header field, for which the
+// library resets the stream.
+func appendH2Trailers(b []byte, f frameHead, block *headerBlock) []byte {
+	if block.tooMuch != nil || checkH2Trailers(block.fields) != nil {
+		return appendHeaderFrames(b, f, []byte{indexMethodGet}, nil)
 	}
-	var p []byte
-	for i := range fields {
-		p = appendLiteral(p, fields[i].Name, fields[i].Value)
+
+	var encoded []byte
+	for i := range block.fields {
+		encoded = appendLiteral(encoded, block.fields[i].Name, block.fields[i].Value)
 	}
-	return appendBlock(b, h, p, nil)
+	return appendHeaderFrames(b, f, encoded, nil)
 }
 
-// appendLiteral writes a field that leaves the decoder's table as it is (RFC 7541
-// section 6.2.2).
+// appendUndecodableBlock appends a header block for which the library ends the
+// connection with COMPRESSION_ERROR.
+func appendUndecodableBlock(b []byte, stream uint32) []byte {
+	f := frameHead{length: 1, kind: http2.FrameHeaders, flags: http2.FlagHeadersEndHeaders, stream: stream}
+	return append(appendFrameHead(b, f), indexInvalid)
+}
+
+// appendInvalidFrame appends a frame for which the library ends the connection with
+// PROTOCOL_ERROR: a CONTINUATION that continues nothing.
+func appendInvalidFrame(b []byte) []byte {
+	return appendFrameHead(b, frameHead{kind: http2.FrameContinuation, flags: http2.FlagContinuationEndHeaders, stream: 1})
+}
+
+// appendLiteral appends a field that leaves the decoder's table unchanged.
 func appendLiteral(b []byte, name, value string) []byte {
-	b = append(b, 0)
+	b = append(b, literalNotStored)
 	return appendString(appendString(b, name), value)
 }
 
-// appendString is RFC 7541 section 5.2, without Huffman's code.
+// appendString appends a string without Huffman encoding (RFC 7541 section 5.2).
 func appendString(b []byte, s string) []byte {
-	if n := len(s); n < 127 {
+	if n := len(s); n < literalMaxPrefix {
 		b = append(b, byte(n))
 	} else {
-		b = append(b, 127)
-		for n -= 127; n >= 128; n >>= 7 {
+		b = append(b, literalMaxPrefix)
+		for n -= literalMaxPrefix; n >= 128; n >>= 7 {
 			b = append(b, byte(n)|128)
 		}
 		b = append(b, byte(n))
@@ -204,23 +277,27 @@ func appendString(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-// appendBlock frames a header block as h was, in as many frames as it takes.
-func appendBlock(b []byte, h h2Frame, block, priority []byte) []byte {
-	f := h2Frame{kind: http2.FrameHeaders, flags: h.flags & http2.FlagHeadersEndStream, stream: h.stream}
+// appendHeaderFrames appends a header block in as many frames as it needs. f is the
+// frame that it replaces.
+func appendHeaderFrames(b []byte, f frameHead, block, priority []byte) []byte {
+	next := frameHead{kind: http2.FrameHeaders, flags: f.flags & http2.FlagHeadersEndStream, stream: f.stream}
 	if priority != nil {
-		f.flags |= http2.FlagHeadersPriority
+		next.flags |= http2.FlagHeadersPriority
 	}
+
 	for {
-		part := block[:min(len(block), maxFrame-len(priority))]
-		block = block[len(part):]
+		fragment := block[:min(len(block), maxFrame-len(priority))]
+		block = block[len(fragment):]
 		if len(block) == 0 {
-			f.flags |= http2.FlagHeadersEndHeaders
+			next.flags |= http2.FlagHeadersEndHeaders
 		}
-		f.length = len(part) + len(priority)
-		b = append(append(appendFrameHead(b, f), priority...), part...)
+		next.length = len(priority) + len(fragment)
+		b = appendFrameHead(b, next)
+		b = append(b, priority...)
+		b = append(b, fragment...)
 		if len(block) == 0 {
 			return b
 		}
-		f.kind, f.flags, priority = http2.FrameContinuation, 0, nil
+		next.kind, next.flags, priority = http2.FrameContinuation, 0, nil
 	}
 }

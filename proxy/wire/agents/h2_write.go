@@ -9,178 +9,133 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// Write passes on what the library sends, with frames of our own between its, and
-// puts on record what it refuses.
+// Write writes what the library sends. It inserts frames of ours between the
+// library's, records when the library refuses a frame, and adds a reason to such a
+// GOAWAY.
 func (c *h2Conn) Write(p []byte) (int, error) {
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
-	var mixed []byte // nil while nothing is put in between
-	whole := p
+	c.writeMu.Lock()
+	defer c.writeMu.Unlock()
+
+	var mixed []byte // what precedes pending; nil while p is unchanged
+	pending := p     // the part of p that is not in mixed
 	for rest := p; len(rest) > 0; {
-		f, code, more, ok := c.said.next(rest)
-		rest = more
-		var record string
-		if ok && c.sees(f, code) {
-			record = c.note(wire.Ambiguous(fmt.Sprintf("a frame of HTTP/2 is malformed or out of place (%v, RFC 9113 section 7)", code)))
+		var f frameHead
+		var code http2.ErrCode
+		var ok bool
+		f, code, rest, ok = c.written.next(rest)
+
+		record := ""
+		if ok && c.observe(f, code) {
+			detail := fmt.Sprintf("a frame of HTTP/2 is malformed or out of place (%v, RFC 9113 section 7)", code)
+			record = c.record(wire.Ambiguous(detail))
 		}
-		if at := len(whole) - len(rest) - frameHead - 8; ok && f.kind == http2.FrameGoAway && f.length == 8 && blames(code) && at >= 0 {
-			mixed = appendReason(append(mixed, whole[:at]...), whole[at:at+frameHead+8], record)
-			whole = rest
+
+		// A GOAWAY without debug data that is complete in p.
+		start := len(pending) - len(rest) - frameHeadSize - goAwayCodeEnd
+		if ok && f.kind == http2.FrameGoAway && f.length == goAwayCodeEnd && blamesAgent(code) && start >= 0 {
+			frame := pending[start : start+frameHeadSize+goAwayCodeEnd]
+			mixed = appendGoAwayWithReason(append(mixed, pending[:start]...), frame, record)
+			pending = rest
 		}
-		if len(c.between) > 0 && c.said.between() {
-			mixed = append(append(mixed, whole[:len(whole)-len(rest)]...), c.between...)
-			whole, c.between = rest, c.between[:0]
+		if len(c.insert) > 0 && c.written.isBetweenFrames() {
+			mixed = append(append(mixed, pending[:len(pending)-len(rest)]...), c.insert...)
+			pending, c.insert = rest, c.insert[:0]
 		}
 	}
-	if mixed != nil {
-		whole = append(mixed, whole...)
+
+	if mixed == nil {
+		n, err := c.Conn.Write(p)
+		return min(n, len(p)), err
 	}
-	n, err := c.Conn.Write(whole)
-	if mixed != nil && err == nil {
+	n, err := c.Conn.Write(append(mixed, pending...))
+	if err == nil {
 		n = len(p)
 	}
 	return min(n, len(p)), err
 }
 
-// sees learns from one frame of the library's; wmu is held. refuses: it is an answer to what is
-// malformed as a frame.
-func (c *h2Conn) sees(f h2Frame, code http2.ErrCode) (refuses bool) {
-	ends := f.kind == http2.FrameRSTStream || (f.kind == http2.FrameData || f.kind == http2.FrameHeaders) && f.flags.Has(http2.FlagDataEndStream)
+// observe notes what the library's frame f means for our own state. refuses reports
+// that the library refuses a malformed frame with it. writeMu is held.
+func (c *h2Conn) observe(f frameHead, code http2.ErrCode) (refuses bool) {
 	if (f.kind == http2.FrameData || f.kind == http2.FrameHeaders) && len(c.halves) > 0 {
-		c.ahead(f)
+		c.countHalf(f)
 	}
+	ends := f.kind == http2.FrameRSTStream || f.endsStream()
 	if !ends && f.kind != http2.FrameGoAway {
 		return false
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if ends {
-		if c.broken[f.stream] && f.kind != http2.FrameRSTStream { // a stream error, once it is answered (RFC 9113 section 8.1.1)
-			c.between = binary.BigEndian.AppendUint32(appendFrameHead(c.between, h2Frame{4, http2.FrameRSTStream, 0, f.stream}), uint32(http2.ErrCodeProtocol))
-		}
-		if delete(c.broken, f.stream); c.over.Load() && len(c.broken) == 0 {
-			c.settle()
-		}
+		c.noteResponseComplete(f)
 	}
 	switch f.kind {
 	case http2.FrameRSTStream:
 		delete(c.heads, f.stream)
 	case http2.FrameGoAway:
-		c.farewell = true
+		c.goAway = true
 	default:
 		return false
 	}
-	if !blames(code) || c.over.Load() {
+
+	if !blamesAgent(code) || c.ending.Load() {
 		return false
 	}
-	if c.bad++; c.bad >= maxMalformed {
-		c.over.Store(true)
+	if c.malformed++; c.malformed >= maxMalformed {
+		c.ending.Store(true)
 	}
 	return true
 }
 
-// half is a stream on which we end our direction while the library goes on: a
-// handler of its can only end both.
-type half struct {
-	begun bool  // its head has gone out, which the library may keep for a while
-	went  int64 // bytes of data
-	end   int64 // after how many our direction ends; -1: not yet
-	out   bool  // END_STREAM is on its way
-}
-
-// openHalf lets a stream be ended by endHalf.
-func (c *h2Conn) openHalf(stream uint32) {
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
-	if c.halves == nil {
-		c.halves = map[uint32]*half{}
+// noteResponseComplete is called when f ends a stream. The stream of a malformed
+// request is reset after its response (RFC 9113 section 8.1.1). mu and writeMu are
+// held.
+func (c *h2Conn) noteResponseComplete(f frameHead) {
+	if c.refused[f.stream] && f.kind != http2.FrameRSTStream {
+		c.insert = appendFrameHead(c.insert, frameHead{length: resetCodeEnd, kind: http2.FrameRSTStream, stream: f.stream})
+		c.insert = binary.BigEndian.AppendUint32(c.insert, uint32(http2.ErrCodeProtocol))
 	}
-	c.halves[stream] = &half{end: -1}
-}
-
-// endHalf sends END_STREAM behind the head and so many bytes of data, at once or as
-// soon as they have gone out.
-func (c *h2Conn) endHalf(stream uint32, after int64) error {
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
-	h := c.halves[stream]
-	if h == nil {
-		return nil
-	}
-	if h.end = after; !h.begun || h.went < after {
-		return nil
-	}
-	h.out = true
-	c.between = appendEnd(c.between, stream)
-	if !c.said.between() {
-		return nil
-	}
-	_, err := c.Conn.Write(c.between)
-	c.between = c.between[:0]
-	return err
-}
-
-// closeHalf says whether END_STREAM has gone out; if not, it does no more. If so,
-// the library may end the stream by a reset alone, which an agent that has ended its
-// own direction too does not see.
-func (c *h2Conn) closeHalf(stream uint32) (out bool) {
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
-	h := c.halves[stream]
-	delete(c.halves, stream)
-	return h != nil && h.out
-}
-
-// ahead counts a frame of a joined stream's head or data; wmu is held.
-func (c *h2Conn) ahead(f h2Frame) {
-	h := c.halves[f.stream]
-	if h == nil {
-		return
-	}
-	if h.begun = true; f.kind == http2.FrameData {
-		h.went += int64(f.length)
-	}
-	if h.end >= 0 && h.went >= h.end && !h.out {
-		h.out = true
-		c.between = appendEnd(c.between, f.stream)
+	delete(c.refused, f.stream)
+	if c.ending.Load() && len(c.refused) == 0 {
+		c.closeResponded()
 	}
 }
 
-func appendEnd(b []byte, stream uint32) []byte {
-	return appendFrameHead(b, h2Frame{0, http2.FrameData, http2.FlagDataEndStream, stream})
-}
-
-// blames is true for codes by which the library says that the agent did wrong.
-// STREAM_CLOSED is none of them: what crosses the end of an answer gets it too.
-func blames(code http2.ErrCode) bool {
+// blamesAgent reports whether the library says with code that the agent violated the
+// protocol. STREAM_CLOSED does not say so: an agent gets it, too, for frames that
+// crossed the end of a response.
+func blamesAgent(code http2.ErrCode) bool {
 	switch code {
-	case http2.ErrCodeProtocol, http2.ErrCodeFlowControl, http2.ErrCodeSettingsTimeout, http2.ErrCodeFrameSize, http2.ErrCodeRefusedStream,
-		http2.ErrCodeCompression, http2.ErrCodeEnhanceYourCalm, http2.ErrCodeHTTP11Required:
+	case http2.ErrCodeProtocol, http2.ErrCodeFlowControl, http2.ErrCodeSettingsTimeout, http2.ErrCodeFrameSize,
+		http2.ErrCodeRefusedStream, http2.ErrCodeCompression, http2.ErrCodeEnhanceYourCalm, http2.ErrCodeHTTP11Required:
 		return true
 	}
 	return false
 }
 
-// note puts on record what cannot be answered.
-func (c *h2Conn) note(bad *wire.Malformed) (record string) {
-	resp := c.door.Malformed(c.ctx, bad)
+// record records a fault that cannot be answered. It returns the id of the record, ""
+// if there is none.
+func (c *h2Conn) record(bad *wire.Malformed) string {
+	resp := c.callbacks.Malformed(c.ctx, bad)
 	if resp == nil {
 		return ""
 	}
-	closeAnswer(resp, 0, 0, fmt.Errorf("%w: %w", errMalformed, bad))
+	finishResponse(resp, 0, 0, fmt.Errorf("%w: %w", errMalformed, bad))
 	return wire.Value(resp.Fields, "Byline-Record")
 }
 
-// appendReason writes a GOAWAY of the library's with a reason for whoever reads the
-// agent's errors: its debug data (RFC 9113 section 6.8).
-func appendReason(b, frame []byte, record string) []byte {
-	why := "ambiguous_request: a frame of HTTP/2 is malformed or out of place"
+// appendGoAwayWithReason appends the library's GOAWAY with debug data (RFC 9113
+// section 6.8) for people who read the errors of the agent.
+func appendGoAwayWithReason(b, frame []byte, record string) []byte {
+	reason := "ambiguous_request: what this connection brought was malformed; its responses say how"
 	if record != "" {
-		why += ", record " + record
-	} else {
-		why = "ambiguous_request: what this connection brought was malformed; its answers say how"
+		reason = "ambiguous_request: a frame of HTTP/2 is malformed or out of place, record " + record
 	}
-	f := headOfFrame(frame)
-	f.length += len(why)
-	return append(append(appendFrameHead(b, f), frame[frameHead:]...), why...)
+
+	f := parseFrameHead(frame)
+	f.length += len(reason)
+	b = appendFrameHead(b, f)
+	b = append(b, frame[frameHeadSize:]...)
+	return append(b, reason...)
 }

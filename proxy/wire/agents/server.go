@@ -1,3 +1,7 @@
+// Package agents serves connections of agents, in HTTP/1.1 and HTTP/2. It reads
+// each request strictly, gives it to the callbacks, and writes the response that
+// they return. Bodies stream in both directions; WebSockets are joined with the
+// stream of the application.
 package agents
 
 import (
@@ -16,138 +20,161 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/internal/netconn"
 )
 
-// Server carries agents' connections. It is safe for concurrent use; one serves
-// all tunnels.
+// Cork gathers what crypto/tls writes, so that the records of a large body go out in
+// one system call. The connection below TLS contains a Cork, calls its Write and has
+// a method Cork that returns it. The server does the rest.
+type Cork = cork.Cork
+
+// ErrServerClosed is returned by Serve after Shutdown was called.
+var ErrServerClosed = errors.New("wire: the server is shut down")
+
+// errMalformed is the reason for which a connection ended whose agent sent something
+// that cannot be carried.
+var errMalformed = errors.New("wire: the agent sent what cannot be carried")
+
+// Server serves agents' connections. One Server serves all tunnels. It is safe for
+// concurrent use.
 type Server struct {
 	cfg wire.Config
-	h2  *http2.Server
-	web *http.Server // what http2 takes its bounds from; it never listens
+
+	// h2 and h2Settings serve HTTP/2. The library reads its limits from an
+	// http.Server, which never listens.
+	h2         *http2.Server
+	h2Settings *http.Server
 
 	mu     sync.Mutex
-	open   map[*served]struct{}
-	closed bool
-	gone   chan struct{} // closed when open becomes empty after Shutdown began
+	conns  map[*trackedConn]struct{}
+	closed bool          // Shutdown was called
+	empty  chan struct{} // closed once closed is set and conns is empty
 }
 
-// served is one connection, of either protocol.
-type served struct {
-	conn  net.Conn
-	quiet func() bool // closes the connection if no exchange is on it
+// trackedConn is one open connection.
+type trackedConn struct {
+	conn        net.Conn
+	closeIfIdle func() // closes conn if it carries no exchange; nil for HTTP/2
 }
 
-// NewServer makes a Server; what is zero in cfg gets its default.
+// NewServer returns a Server with the limits of cfg. Zero values in cfg mean their
+// defaults.
 func NewServer(cfg wire.Config) *Server {
 	cfg.SetDefaults()
-	s := &Server{cfg: cfg, open: map[*served]struct{}{}, gone: make(chan struct{})}
-	s.setUpH2()
+	s := &Server{
+		cfg:   cfg,
+		conns: map[*trackedConn]struct{}{},
+		empty: make(chan struct{}),
+	}
+	s.configureH2()
 	return s
 }
 
-// ErrServerClosed is what Serve returns once Shutdown was called.
-var ErrServerClosed = errors.New("wire: the server is shut down")
-
-// Serve carries one connection until it ends and closes it. alpn is what TLS
-// chose: "h2", or anything else for HTTP/1.1. scheme is what the requests get.
-// When ctx ends, the connection and every exchange on it are cut at once. nil
-// means that the agent or an idle time ended it between two exchanges.
-func (s *Server) Serve(ctx context.Context, conn net.Conn, alpn, scheme string, door wire.Callbacks) (err error) {
+// Serve serves one connection until it ends, and closes it. alpn is the protocol
+// that TLS negotiated: "h2" means HTTP/2, everything else HTTP/1.1. scheme is set in
+// every request. When ctx ends, the connection and its exchanges are cut at once.
+// Serve returns nil if the agent closed the connection between two exchanges or it
+// was idle for too long.
+func (s *Server) Serve(ctx context.Context, conn net.Conn, alpn, scheme string, callbacks wire.Callbacks) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	it := &served{conn: conn}
-	var carry func() error
+
+	tracked := &trackedConn{conn: conn}
+	var serve func() error
 	if alpn == "h2" {
-		carry = func() error { return s.serveH2(ctx, conn, scheme, door) }
+		serve = func() error { return s.serveH2(ctx, conn, scheme, callbacks) }
 	} else {
-		c := newH1(ctx, cancel, s, conn, scheme, door)
-		it.quiet = c.closeIfIdle
-		carry = c.serve
+		c := newH1Conn(ctx, cancel, s, conn, scheme, callbacks)
+		tracked.closeIfIdle = c.closeIfIdle
+		serve = c.serve
 	}
-	if !s.enter(it) {
+	if !s.track(tracked) {
 		netconn.Cut(conn)
 		return ErrServerClosed
 	}
-	defer s.leave(it)
+	defer s.untrack(tracked)
+
 	stop := context.AfterFunc(ctx, func() { netconn.Cut(conn) })
 	defer stop()
 	defer conn.Close()
-	defer func() { // one agent's input never ends the process
+	defer func() { // the input of one agent must not end the process
 		if p := recover(); p != nil {
 			netconn.Cut(conn)
 			err = fmt.Errorf("wire: panic in an exchange: %v", p)
 		}
 	}()
-	return carry()
+	return serve()
 }
 
-func (s *Server) enter(it *served) bool {
+// track adds a connection. It returns false after Shutdown was called.
+func (s *Server) track(c *trackedConn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.closed {
 		return false
 	}
-	s.open[it] = struct{}{}
+	s.conns[c] = struct{}{}
 	return true
 }
 
-func (s *Server) leave(it *served) {
+func (s *Server) untrack(c *trackedConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.open, it)
-	if s.closed && len(s.open) == 0 {
-		close(s.gone)
+
+	delete(s.conns, c)
+	if s.closed && len(s.conns) == 0 {
+		close(s.empty)
 	}
 }
 
-// Shutdown takes no further connection or request, lets the exchanges under way
-// end, and cuts what is left when ctx ends; then it returns ctx's error.
-// It is to be called once.
+// idlePoll is how often Shutdown closes connections that have become idle.
+const idlePoll = 20 * time.Millisecond
+
+// Shutdown stops accepting connections and requests and waits until the exchanges
+// in flight have ended. When ctx ends first, it cuts the rest and returns the error
+// of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.closed
 	s.closed = true
-	if first && len(s.open) == 0 {
-		close(s.gone)
+	if first && len(s.conns) == 0 {
+		close(s.empty)
 	}
 	s.mu.Unlock()
-	_ = s.web.Shutdown(ctx) // starts the farewell (GOAWAY) on every HTTP/2 connection
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
+	_ = s.h2Settings.Shutdown(ctx) // sends GOAWAY on every HTTP/2 connection
+
+	poll := time.NewTicker(idlePoll)
+	defer poll.Stop()
 	for {
-		s.each(func(it *served) {
-			if it.quiet != nil {
-				it.quiet()
+		for _, c := range s.openConns() {
+			if c.closeIfIdle != nil {
+				c.closeIfIdle()
 			}
-		})
+		}
 		select {
-		case <-s.gone:
+		case <-s.empty:
 			return nil
 		case <-ctx.Done():
-			s.each(func(it *served) { netconn.Cut(it.conn) })
+			for _, c := range s.openConns() {
+				netconn.Cut(c.conn)
+			}
 			return ctx.Err()
-		case <-tick.C:
+		case <-poll.C:
 		}
 	}
 }
 
-func (s *Server) each(do func(*served)) {
+func (s *Server) openConns() []*trackedConn {
 	s.mu.Lock()
-	all := make([]*served, 0, len(s.open))
-	for it := range s.open {
-		all = append(all, it)
+	defer s.mu.Unlock()
+
+	conns := make([]*trackedConn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
 	}
-	s.mu.Unlock()
-	for _, it := range all {
-		do(it)
-	}
+	return conns
 }
 
-func (s *Server) closing() bool {
+func (s *Server) isClosed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.closed
 }
-
-// Cork gathers what TLS writes record by record, so that the records of a large
-// body go out in one system call. The connection under TLS embeds it, calls its
-// Write and shows it by a method Cork; the server does the rest.
-type Cork = cork.Cork

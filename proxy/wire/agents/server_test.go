@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -18,77 +17,80 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rig is a server on a loopback port with one door for every connection.
-type rig struct {
-	t    testing.TB
-	srv  *Server
-	addr string
-	tls  *tls.Config // the agents' side
-	wg   sync.WaitGroup
-
-	mu   sync.Mutex
-	errs []error
-}
-
-var agentsTLS = sync.OnceValue(func() *httptest.Server {
-	s := httptest.NewUnstartedServer(http.NotFoundHandler())
-	s.StartTLS()
-	s.Close()
-	return s
-})
-
-// newRig serves door with TLS (alpn not "") or without.
-func newRig(t testing.TB, cfg wire.Config, alpn string, door wire.Callbacks) *rig {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// serveTLS starts a Server that speaks the given protocol over TLS on a loopback
+// port, and returns its address. The certificate is not trusted by anybody.
+func serveTLS(t testing.TB, protocol string, callbacks wire.Callbacks) (addr string) {
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	certificate.Close()
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+		Certificates: certificate.TLS.Certificates,
+		NextProtos:   []string{protocol},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, srv: NewServer(cfg), addr: l.Addr().String()}
-	if door.Malformed == nil {
-		door.Malformed = func(_ context.Context, m *wire.Malformed) *wire.Response {
-			return text(m.Status, string(m.Code)+": "+m.Detail)
-		}
-	}
-	var serverTLS *tls.Config
-	if alpn != "" {
-		made := agentsTLS()
-		serverTLS = &tls.Config{Certificates: made.TLS.Certificates, NextProtos: []string{alpn}}
-		r.tls = &tls.Config{RootCAs: made.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "example.com", NextProtos: []string{alpn}}
-	}
+
+	server := NewServer(wire.Config{})
 	ctx, cancel := context.WithCancel(context.Background())
-	r.wg.Go(func() {
+	var serving sync.WaitGroup
+	serving.Go(func() {
 		for {
-			conn, err := l.Accept()
+			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			r.wg.Go(func() {
-				scheme, proto := "http", ""
-				if serverTLS != nil {
-					scheme = "https"
-					secured := tls.Server(conn, serverTLS)
-					if secured.HandshakeContext(ctx) != nil {
-						conn.Close()
-						return
-					}
-					conn, proto = secured, secured.ConnectionState().NegotiatedProtocol
-				}
-				err := r.srv.Serve(ctx, conn, proto, scheme, door)
-				r.mu.Lock()
-				r.errs = append(r.errs, err)
-				r.mu.Unlock()
-			})
+			serving.Go(func() { serveConn(ctx, server, conn.(*tls.Conn), callbacks) })
 		}
 	})
 	t.Cleanup(func() {
-		l.Close()
+		listener.Close()
 		cancel()
-		r.wg.Wait()
+		serving.Wait()
 	})
-	return r
+	return listener.Addr().String()
 }
 
-func text(status int, s string) *wire.Response {
-	return &wire.Response{Status: status, Length: int64(len(s)), Body: io.NopCloser(strings.NewReader(s)),
-		Fields: []wire.Field{{Name: "Content-Type", Value: "text/plain"}}}
+func serveConn(ctx context.Context, server *Server, conn *tls.Conn, callbacks wire.Callbacks) {
+	if conn.HandshakeContext(ctx) != nil {
+		conn.Close()
+		return
+	}
+	_ = server.Serve(ctx, conn, conn.ConnectionState().NegotiatedProtocol, "https", callbacks)
+}
+
+// respondText returns callbacks that read the body and respond with body. A malformed
+// message gets its status and its detail.
+func respondText(body string) wire.Callbacks {
+	return wire.Callbacks{
+		Exchange: func(_ context.Context, in *wire.Request) *wire.Response {
+			if in.Body != nil {
+				_, _ = io.Copy(io.Discard, in.Body)
+			}
+			return textResponse(200, body)
+		},
+		Malformed: func(_ context.Context, m *wire.Malformed) *wire.Response {
+			return textResponse(m.Status, string(m.Code)+": "+m.Detail)
+		},
+	}
+}
+
+func textResponse(status int, body string) *wire.Response {
+	return &wire.Response{
+		Status: status,
+		Fields: []wire.Field{{Name: "Content-Type", Value: "text/plain"}},
+		Length: int64(len(body)),
+		Body:   io.NopCloser(strings.NewReader(body)),
+	}
+}
+
+// recordingConn is a connection that keeps what is written to it.
+type recordingConn struct {
+	net.Conn
+	written []byte
+}
+
+func (c *recordingConn) Write(p []byte) (int, error) {
+	c.written = append(c.written, p...)
+	return len(p), nil
 }

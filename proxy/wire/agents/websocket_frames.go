@@ -5,72 +5,93 @@ import (
 	"sync/atomic"
 )
 
-// frames counts the messages that pass in one direction by the heads of their
-// frames (RFC 6455 section 5.2). Payloads are skipped unread. What is no
-// WebSocket gives a number without meaning, and nothing worse. The zero value
-// with a count is ready; it is for one goroutine.
-type frames struct {
-	count *atomic.Int64
-	head  [14]byte
-	have  int
-	left  uint64      // of the payload
-	final bool        // this frame ends a message
-	over  atomic.Bool // a close frame was seen: what breaks from here on was over
+// messageCounter counts the WebSocket messages that pass in one direction. It reads
+// the heads of frames (RFC 6455 section 5.2) and skips payloads. A stream that is
+// not a WebSocket gives a meaningless count and no other harm. The zero value with
+// count set is ready for use by one goroutine.
+type messageCounter struct {
+	count   *atomic.Int64
+	closing atomic.Bool // a close frame has passed
+
+	head       [maxFrameHead]byte
+	headLength int    // bytes of head that have passed
+	left       uint64 // payload bytes of the current frame that are still to come
+	final      bool   // the current frame ends a message
 }
+
+// maxFrameHead is the length of the longest head: 2 bytes, an extended length of 8,
+// and a masking key of 4.
+const maxFrameHead = 14
+
+// Opcodes and bits of a frame's head.
+const (
+	finBit        = 0x80 // in the first byte: the last frame of a message
+	opcodeBits    = 0x0f // in the first byte
+	controlBit    = 0x08 // in the opcode: a control frame
+	opcodeClose   = 0x08
+	maskBit       = 0x80 // in the second byte: a masking key follows
+	lengthBits    = 0x7f // in the second byte
+	lengthIsNext2 = 126
+	lengthIsNext8 = 127
+)
 
 // pass sees the next bytes of the stream.
-func (f *frames) pass(p []byte) {
+func (c *messageCounter) pass(p []byte) {
 	for len(p) > 0 {
-		if f.left == 0 {
-			f.head[f.have] = p[0]
-			f.have++
+		if c.left == 0 {
+			c.head[c.headLength] = p[0]
+			c.headLength++
 			p = p[1:]
-			if f.have < headLength(f.head[:f.have]) {
+			if c.headLength < frameHeadLength(c.head[:c.headLength]) {
 				continue
 			}
-			f.begin()
+			c.beginFrame()
 		}
-		n := min(f.left, uint64(len(p)))
-		f.left -= n
+
+		n := min(c.left, uint64(len(p)))
+		c.left -= n
 		p = p[n:]
-		if f.left == 0 && f.have == 0 && f.final {
-			f.final = false
-			f.count.Add(1)
+		if c.left == 0 && c.headLength == 0 && c.final {
+			c.final = false
+			c.count.Add(1)
 		}
 	}
 }
 
-// begin reads a whole head.
-func (f *frames) begin() {
-	switch short := f.head[1] & 0x7f; short {
-	case 126:
-		f.left = uint64(binary.BigEndian.Uint16(f.head[2:]))
-	case 127:
-		f.left = binary.BigEndian.Uint64(f.head[2:])
+// beginFrame reads a complete head.
+func (c *messageCounter) beginFrame() {
+	switch length := c.head[1] & lengthBits; length {
+	case lengthIsNext2:
+		c.left = uint64(binary.BigEndian.Uint16(c.head[2:]))
+	case lengthIsNext8:
+		c.left = binary.BigEndian.Uint64(c.head[2:])
 	default:
-		f.left = uint64(short)
+		c.left = uint64(length)
 	}
-	const fin, control = 0x80, 0x08
-	if f.head[0]&0x0f == 8 {
-		f.over.Store(true)
+
+	first := c.head[0]
+	if first&opcodeBits == opcodeClose {
+		c.closing.Store(true)
 	}
-	f.final = f.head[0]&fin != 0 && f.head[0]&control == 0
-	f.have = 0
+	c.final = first&finBit != 0 && first&controlBit == 0
+	c.headLength = 0
 }
 
-// headLength is how long the head is that starts with h, as far as h tells.
-func headLength(h []byte) int {
+// frameHeadLength returns the length of the head that begins with h, as far as h
+// determines it.
+func frameHeadLength(h []byte) int {
 	if len(h) < 2 {
 		return 2
 	}
+
 	n := 2
-	switch h[1] & 0x7f {
-	case 126:
+	switch h[1] & lengthBits {
+	case lengthIsNext2:
 		n += 2
-	case 127:
+	case lengthIsNext8:
 		n += 8
 	}
-	if h[1]&0x80 != 0 { // masked
+	if h[1]&maskBit != 0 {
 		n += 4
 	}
 	return n
