@@ -80,7 +80,7 @@ func methodExpectsBody(method string) bool {
 // response.
 func AppendResponseHead(b []byte, resp *wire.Response, chunked, close bool) ([]byte, error) {
 	if resp.Status < 100 || resp.Status > 999 {
-		return nil, errors.New("wire: the answer has no status")
+		return nil, errors.New("wire: the response has no status")
 	}
 	b = append(b, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(resp.Status), 10)

@@ -47,7 +47,7 @@ func ParseResponseHead(s string, m *ResponseHead, maxFields int) *wire.Malformed
 		return bad
 	}
 	if m.framings > 1 || m.Chunked && http10 {
-		return wire.Ambiguous("the answer's body is framed twice, or chunked in HTTP/1.0")
+		return wire.Ambiguous("the response's body is framed twice, or chunked in HTTP/1.0")
 	}
 
 	if m.connection != "" {
@@ -61,20 +61,20 @@ func (m *ResponseHead) parseStatusLine(s string, end int) (http10 bool, bad *wir
 	const status = len("HTTP/1.1 ") // where the three digits are
 	if end < status+3 || s[:7] != "HTTP/1." || s[7] != '0' && s[7] != '1' || s[8] != ' ' ||
 		end > status+3 && s[status+3] != ' ' || !hasOnly(s[status:end], valueByte) {
-		return false, wire.Ambiguous("the answer has no status line")
+		return false, wire.Ambiguous("the response has no status line")
 	}
 
 	for _, c := range []byte(s[status : status+3]) {
 		if c < '0' || c > '9' {
-			return false, wire.Ambiguous("the answer's status is not a number")
+			return false, wire.Ambiguous("the response's status is not a number")
 		}
 		m.Status = m.Status*10 + int(c-'0')
 	}
 	if m.Status < 100 || m.Status > 599 {
-		return false, wire.Ambiguous("the answer's status is not from 100 to 599")
+		return false, wire.Ambiguous("the response's status is not from 100 to 599")
 	}
 	if end+2 > len(s) || s[end+1] != '\n' {
-		return false, wire.Ambiguous("the answer's status line does not end in CR LF")
+		return false, wire.Ambiguous("the response's status line does not end in CR LF")
 	}
 	return s[7] == '0', nil
 }
@@ -87,11 +87,11 @@ func (m *ResponseHead) readFraming(fields []wire.Field) *wire.Malformed {
 		switch RoleOf(f.Name) {
 		case RoleContentLength:
 			if m.framings++; !ParseLength(f.Value, &m.Length) {
-				return wire.Ambiguous("the answer's Content-Length is not one number")
+				return wire.Ambiguous("the response's Content-Length is not one number")
 			}
 		case RoleTransferEncoding:
 			if m.framings++; !strings.EqualFold(f.Value, "chunked") {
-				return wire.Ambiguous("the answer's Transfer-Encoding is not chunked")
+				return wire.Ambiguous("the response's Transfer-Encoding is not chunked")
 			}
 			m.Chunked = true
 		case RoleConnection:
