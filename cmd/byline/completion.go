@@ -96,7 +96,7 @@ func completeAccounts(c *cobra.Command, args []string, _ string) ([]cobra.Comple
 	if err != nil {
 		return nil, noFiles
 	}
-	entries, err := file.List()
+	entries, err := file.Entries(c.Context(), nil)
 	if err != nil {
 		return nil, noFiles
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -94,59 +92,32 @@ func vaultListCommand() *cobra.Command {
 	asJSON := cli.JSONFlag(c)
 
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		file, cfg, err := openVaultFile(c)
+		cfg, key, err := loadVaultKey(c)
 		if err != nil {
 			return err
 		}
-		entries, err := file.List()
+		stores, err := vault.Open(cfg.Vault, key)
 		if err != nil {
 			return cli.Failed("vault", err, "")
 		}
 
-		all := []accountView{} // an empty list is [] in JSON
-		for _, e := range entries {
-			all = append(all, accountView{e, "file"})
+		var adapters []string
+		for _, a := range load.ReadableAdapters(cfg) {
+			adapters = append(adapters, a.Name())
 		}
-		if cfg.Vault.Env {
-			all = append(all, listEnvironment(cfg)...)
+		entries, err := stores.Entries(c.Context(), adapters)
+		if err != nil {
+			return cli.Failed("vault", err, "")
 		}
-		return cli.Print(c, *asJSON, all, func(w io.Writer) error { return listAccounts(w, all) })
+		return cli.Print(c, *asJSON, entries, func(w io.Writer) error { return listAccounts(w, entries) })
 	}
 	return c
 }
 
-// accountView is an account as vault list shows it.
-type accountView struct {
-	vault.Entry
-	Store string `json:"store"` // file or environment
-}
-
-// listEnvironment lists the accounts in the environment of this process. Only the names of
-// adapters lead to its variables, so accounts of unknown adapters are not found.
-func listEnvironment(cfg *configs.Config) []accountView {
-	ctx, env := context.Background(), vault.Env{}
-
-	var all []accountView
-	for _, a := range load.ReadableAdapters(cfg) {
-		accounts, _ := env.Accounts(ctx, a.Name()) // never fails
-		for _, account := range accounts {
-			s, err := env.Secret(ctx, a.Name(), account)
-			if err == nil {
-				all = append(all, accountView{vault.Entry{Adapter: a.Name(), Account: account, Fields: s.Fields()}, "environment"})
-			}
-		}
-	}
-
-	slices.SortFunc(all, func(a, b accountView) int {
-		return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
-	})
-	return all
-}
-
-func listAccounts(w io.Writer, all []accountView) error {
+func listAccounts(w io.Writer, entries []vault.Entry) error {
 	var rows [][]string
-	for _, a := range all {
-		rows = append(rows, []string{a.Adapter, a.Account, strings.Join(a.Fields, ", "), a.Store})
+	for _, e := range entries {
+		rows = append(rows, []string{e.Adapter, e.Account, strings.Join(e.Fields, ", "), e.Store})
 	}
 	return cli.Table(w, []string{"ADAPTER", "ACCOUNT", "FIELDS", "STORE"}, rows)
 }
@@ -197,18 +168,25 @@ func checkAccountArgs(_ *cobra.Command, args []string) error {
 
 // openVaultFile opens the vault's file, the store in which secrets can be changed.
 func openVaultFile(c *cobra.Command) (*vault.File, *configs.Config, error) {
-	cfg, err := load.Config(c)
+	cfg, key, err := loadVaultKey(c)
 	if err != nil {
 		return nil, nil, err
-	}
-
-	key, err := vault.LoadKey(cfg.Vault)
-	if err != nil {
-		return nil, nil, cli.Failed("vault", err, "byline init makes a key")
 	}
 	file, err := vault.OpenFile(cfg.Vault.File, key)
 	if err != nil {
 		return nil, nil, cli.Failed("vault", err, "")
 	}
 	return file, cfg, nil
+}
+
+func loadVaultKey(c *cobra.Command) (*configs.Config, vault.Key, error) {
+	cfg, err := load.Config(c)
+	if err != nil {
+		return nil, vault.Key{}, err
+	}
+	key, err := vault.LoadKey(cfg.Vault)
+	if err != nil {
+		return nil, vault.Key{}, cli.Failed("vault", err, "byline init makes a key")
+	}
+	return cfg, key, nil
 }

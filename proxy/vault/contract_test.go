@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -59,6 +60,21 @@ func testStore(t *testing.T, c storeContract) {
 			if err != nil || !slices.Equal(got, want) {
 				t.Errorf("Accounts of %s returned %v, %v; want %v", adapter, got, err, want)
 			}
+		}
+	}
+
+	if inventory, ok := c.store.(Inventory); ok {
+		got, err := inventory.Entries(t.Context(), []string{"shop", "wiki", "none"})
+		var names []string
+		for _, e := range got {
+			names = append(names, e.Adapter+"/"+e.Account+" "+strings.Join(e.Fields, "+"))
+			if e.Store == "" || e.Store != got[0].Store {
+				t.Errorf("Entries names the store %q and %q, want one name", e.Store, got[0].Store)
+			}
+		}
+		want := []string{"shop/bot3 password+username", "wiki/bot1 password", "wiki/bot2 password+username"}
+		if err != nil || !slices.Equal(names, want) {
+			t.Errorf("Entries returned %q, %v; want %q", names, err, want)
 		}
 	}
 

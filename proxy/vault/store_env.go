@@ -20,9 +20,10 @@ func init() {
 // another, so that a variable can be read in one way only.
 var envFields = []string{"username", "password", "totp_seed", "token", "client_id", "client_secret"}
 
-// Env is a [Store] and a [Lister] of secrets in the variables
+// Env is a [Store] of secrets in the variables
 // BYLINE_SECRET_<ADAPTER>_<ACCOUNT>_<FIELD>: upper case, with '_' for every
-// character of the adapter's name that is neither letter nor digit.
+// character of the adapter's name that is neither letter nor digit. It is also a
+// [Lister] and an [Inventory].
 //
 // Adapters whose names differ only in such characters share their variables. An
 // account has only letters and digits, so that a variable of adapter wiki-test
@@ -70,6 +71,23 @@ func (Env) Accounts(_ context.Context, adapter string) ([]string, error) {
 
 	slices.Sort(accounts)
 	return slices.Compact(accounts), nil
+}
+
+// Entries implements [Inventory]. Only the names of adapters lead to variables, so
+// it returns the entries of the adapters that are named.
+func (e Env) Entries(ctx context.Context, adapters []string) (entries []Entry, err error) {
+	for _, adapter := range adapters {
+		accounts, _ := e.Accounts(ctx, adapter) // never fails
+		for _, account := range accounts {
+			s, err := e.Secret(ctx, adapter, account)
+			if err != nil {
+				continue
+			}
+			entries = append(entries, Entry{adapter, account, s.Fields(), "environment"})
+		}
+	}
+	slices.SortFunc(entries, compareEntries)
+	return entries, nil
 }
 
 func envPrefix(adapter string) string {

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,14 +34,8 @@ func init() {
 	}})
 }
 
-// Entry names one stored secret and its fields, without their values.
-type Entry struct {
-	Adapter string   `json:"adapter"`
-	Account string   `json:"account"`
-	Fields  []string `json:"fields"`
-}
-
-// File is a [Store] and a [Lister] of secrets in one encrypted file.
+// File is a [Store] of secrets in one encrypted file. It is also a [Lister] and
+// an [Inventory].
 //
 // All of its methods may be called concurrently, also by several processes on
 // one machine: a writer holds a lock on path + ".lock" and replaces the file
@@ -95,20 +88,21 @@ func (f *File) Accounts(_ context.Context, adapter string) ([]string, error) {
 	return slices.Sorted(maps.Keys(secrets[adapter])), err
 }
 
-// List returns an entry for every stored secret, sorted by adapter and account.
-func (f *File) List() ([]Entry, error) {
+// Entries implements [Inventory]. It returns the entries of every adapter.
+func (f *File) Entries(context.Context, []string) ([]Entry, error) {
 	secrets, err := f.read(false)
-	entries := []Entry{}
-	for adapter, accounts := range secrets {
-		for account, fields := range accounts {
-			entries = append(entries, Entry{adapter, account, slices.Sorted(maps.Keys(fields))})
-		}
+	if err != nil {
+		return nil, err
 	}
 
-	slices.SortFunc(entries, func(a, b Entry) int {
-		return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
-	})
-	return entries, err
+	var entries []Entry
+	for adapter, accounts := range secrets {
+		for account, fields := range accounts {
+			entries = append(entries, Entry{adapter, account, slices.Sorted(maps.Keys(fields)), "file"})
+		}
+	}
+	slices.SortFunc(entries, compareEntries)
+	return entries, nil
 }
 
 // Put stores the secret of an account in the place of the one before. When it

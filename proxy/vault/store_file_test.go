@@ -79,9 +79,9 @@ func TestFileListsAndRemoves(t *testing.T) {
 	if _, err := f.Secret(t.Context(), "wiki", "bot1"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("Secret of a removed account returned %v, want ErrNotFound", err)
 	}
-	want := []Entry{{"wiki", "bot2", []string{"password", "username"}}}
-	if got, err := f.List(); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("List returned %v, %v; want %v", got, err, want)
+	want := []Entry{{"wiki", "bot2", []string{"password", "username"}, "file"}}
+	if got, err := f.Entries(t.Context(), nil); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("Entries returned %v, %v; want %v", got, err, want)
 	}
 }
 

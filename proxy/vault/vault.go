@@ -32,6 +32,26 @@ type Lister interface {
 	Accounts(ctx context.Context, adapter string) ([]string, error)
 }
 
+// Inventory is a Store that can list its secrets for an operator.
+type Inventory interface {
+	// Entries returns an entry for each secret of the adapters, and of other
+	// adapters if the store knows them, sorted by adapter and account.
+	Entries(ctx context.Context, adapters []string) ([]Entry, error)
+}
+
+// Entry names one stored secret and its fields, without their values.
+type Entry struct {
+	Adapter string   `json:"adapter"`
+	Account string   `json:"account"`
+	Fields  []string `json:"fields"`
+	Store   string   `json:"store"` // the kind of store, for people
+}
+
+// compareEntries is the order of [Inventory.Entries].
+func compareEntries(a, b Entry) int {
+	return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
+}
+
 // storeKind is one kind of store that a configuration can name.
 type storeKind struct {
 	// key is the key of the configuration that names the store. It begins the
@@ -108,4 +128,22 @@ func (c Chain) Accounts(ctx context.Context, adapter string) ([]string, error) {
 
 	slices.Sort(all)
 	return slices.Compact(all), nil
+}
+
+// Entries returns the entries of all stores, store by store. Stores that are no
+// Inventories contribute nothing. The result is not nil.
+func (c Chain) Entries(ctx context.Context, adapters []string) ([]Entry, error) {
+	all := []Entry{}
+	for _, s := range c {
+		inventory, ok := s.(Inventory)
+		if !ok {
+			continue
+		}
+		entries, err := inventory.Entries(ctx, adapters)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, entries...)
+	}
+	return all, nil
 }

@@ -47,6 +47,13 @@ func TestChainAsksItsStoresInOrder(t *testing.T) {
 	if got, err := c.Accounts(t.Context(), "wiki"); err != nil || !slices.Equal(got, []string{"bot1", "bot2"}) {
 		t.Errorf("Accounts returned %v, %v; want bot1 and bot2 once each", got, err)
 	}
+	entries, err := c.Entries(t.Context(), []string{"wiki"})
+	if len(entries) != 3 || err != nil || entries[0].Store != "file" || entries[2].Account != "bot2" {
+		t.Errorf("Entries returned %v, %v; want bot1 of the file, then bot1 and bot2 of the environment", entries, err)
+	}
+	if none, err := (Chain{failing{}}).Entries(t.Context(), nil); none == nil || len(none) > 0 || err != nil {
+		t.Errorf("Entries of a store that is no Inventory returned %#v, %v; want an empty list", none, err)
+	}
 	if _, err := (Chain{}).Secret(t.Context(), "wiki", "bot1"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("Secret of an empty chain returned %v, want ErrNotFound", err)
 	}
