@@ -17,7 +17,7 @@ const sinkDrainTimeout = 3 * time.Second
 // startFeeds delivers the log to every sink, each at its own pace.
 func (s *Server) startFeeds(sinks map[string]journal.Sink) error {
 	for name, sink := range sinks {
-		f, err := s.log.Feed(name, sink, func(err error) {
+		f, err := s.log.StartFeed(name, sink, func(err error) {
 			s.opt.Log.Warn().Err(err).Msg("records not delivered; they are kept and delivered later")
 		})
 		if err != nil {
@@ -37,7 +37,7 @@ func (s *Server) stopFeeds(last journal.Ticket) {
 
 	_ = last.Wait(ctx) // a log that cannot record has nothing more to deliver
 	for _, f := range s.feeds {
-		_ = f.Drained(ctx) // the cursor says where the next start continues
+		_ = f.WaitDrained(ctx) // the cursor says where the next start continues
 	}
 	for _, f := range s.feeds {
 		f.Stop()

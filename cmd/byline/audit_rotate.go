@@ -25,7 +25,7 @@ func auditRotateCommand() *cobra.Command {
 				return err
 			}
 
-			if err := journal.MakeNextKey(cfg.Audit.KeyFile); err != nil {
+			if err := journal.CreateNextKey(cfg.Audit.KeyFile); err != nil {
 				return cli.Failed("audit", err, "a key that was made before waits for a server to take it over: start one, or remove the .next file")
 			}
 

@@ -45,7 +45,7 @@ func mustClose(t testing.TB, l *journal.Log) {
 	if err := l.Close(); err != nil {
 		t.Fatalf("close: %v", err)
 	}
-	if err := l.Behind(); err != nil {
+	if err := l.PublishErr(); err != nil {
 		t.Fatalf("tiles: %v", err)
 	}
 }

@@ -67,9 +67,9 @@ type Feed struct {
 	seq  uint64 // its number
 }
 
-// Feed starts one. failed may be nil; it hears of every delivery that failed.
+// StartFeed starts one. failed may be nil; it hears of every delivery that failed.
 // Stop the feed before the log is closed, or leave it to Close.
-func (l *Log) Feed(name string, s Sink, failed func(error)) (*Feed, error) {
+func (l *Log) StartFeed(name string, s Sink, failed func(error)) (*Feed, error) {
 	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 		return nil, fmt.Errorf("audit: a sink's name is lower case letters, digits, - and _, not %q", name)
 	}
@@ -100,8 +100,8 @@ func (f *Feed) Stats() FeedStats {
 	return FeedStats{Lag: max(0, int64(f.log.durable.Load())-int64(f.cursor.Load())), Delivered: f.delivered.Load(), Failures: f.failures.Load()}
 }
 
-// Drained waits until the sink has every record that is durable now.
-func (f *Feed) Drained(ctx context.Context) error {
+// WaitDrained waits until the sink has every record that is durable now.
+func (f *Feed) WaitDrained(ctx context.Context) error {
 	want := f.log.durable.Load()
 	for f.cursor.Load() < want {
 		select {

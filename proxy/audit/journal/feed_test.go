@@ -85,7 +85,7 @@ func drain(t *testing.T, f *Feed) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	if err := f.Drained(ctx); err != nil {
+	if err := f.WaitDrained(ctx); err != nil {
 		t.Fatalf("not drained: %v, %+v", err, f.Stats())
 	}
 }
@@ -103,7 +103,7 @@ func TestAFeedDeliversEveryRecordInOrder(t *testing.T) {
 			}
 			defer l.Close()
 			write(t, l, 300) // before there is a feed
-			f, err := l.Feed("siem", c, nil)
+			f, err := l.StartFeed("siem", c, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,7 +130,7 @@ func TestAFeedGoesOnWhereItStopped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := l.Feed("siem", c, nil)
+		f, err := l.StartFeed("siem", c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +160,7 @@ func TestADeadSinkSlowsNothing(t *testing.T) {
 	}
 	defer l.Close()
 	c := &collector{block: make(chan struct{})}
-	f, err := l.Feed("siem", c, nil)
+	f, err := l.StartFeed("siem", c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,10 +188,10 @@ func TestACursorThatCannotBeTrustedIsRefused(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "sinks", "siem.cursor"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.Feed("siem", &collector{}, nil); err == nil {
+		if _, err := l.StartFeed("siem", &collector{}, nil); err == nil {
 			t.Errorf("%s: it was taken", what)
 		}
-		if _, err := l.Feed("../x", &collector{}, nil); err == nil {
+		if _, err := l.StartFeed("../x", &collector{}, nil); err == nil {
 			t.Error("a name with a path in it was taken")
 		}
 		l.Close()

@@ -26,7 +26,7 @@ type keyChange struct {
 // announces it, so that who has the key so far follows. Once ChangeKey has
 // returned nil, that record is durable and only the new key opens the log. On
 // error the old key stays, unless the process ends before the log has recovered:
-// then [SettleKey] tells.
+// then [FinishKeyChange] tells.
 func (l *Log) ChangeKey(key ed25519.PrivateKey) error {
 	c := &keyChange{key, make(chan error, 1)}
 	select {
@@ -78,9 +78,9 @@ func (w *writer) changeKey(key ed25519.PrivateKey) error {
 	return nil
 }
 
-// MakeNextKey writes a key that is to take over beside the one at path. A
+// CreateNextKey writes a key that is to take over beside the one at path. A
 // running server takes it up, or the next start does.
-func MakeNextKey(path string) error {
+func CreateNextKey(path string) error {
 	key, err := NewKey()
 	if err != nil {
 		return err
@@ -94,18 +94,18 @@ func MakeNextKey(path string) error {
 	return nil
 }
 
-// NextKey is the key that is to take over; nil: none.
-func NextKey(path string) (ed25519.PrivateKey, error) {
+// LoadNextKey is the key that is to take over; nil: none.
+func LoadNextKey(path string) (ed25519.PrivateKey, error) {
 	if _, err := os.Stat(path + nextKey); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return LoadKey(path + nextKey)
 }
 
-// TakeOver puts the next key in the place of the one at path, and its public key
+// InstallNextKey puts the next key in the place of the one at path, and its public key
 // below those in path + ".pub", after the log has announced it.
-func TakeOver(path string) error {
-	next, err := NextKey(path)
+func InstallNextKey(path string) error {
+	next, err := LoadNextKey(path)
 	if err != nil || next == nil {
 		return err
 	}
@@ -136,11 +136,11 @@ func TakeOver(path string) error {
 	return osDisk{}.syncDir(filepath.Dir(path))
 }
 
-// SettleKey is for the start of a server: it finishes a change of keys that the
+// FinishKeyChange is for the start of a server: it finishes a change of keys that the
 // log in dir announced before the files at path had followed, and returns the
 // key that opens the log.
-func SettleKey(dir, path string) (ed25519.PrivateKey, error) {
-	next, err := NextKey(path)
+func FinishKeyChange(dir, path string) (ed25519.PrivateKey, error) {
+	next, err := LoadNextKey(path)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func SettleKey(dir, path string) (ed25519.PrivateKey, error) {
 			return nil, fmt.Errorf("audit: %w", err)
 		}
 		if k, err := audit.ParsePublicKey(announced); err == nil && k.Key.Equal(next.Public()) {
-			if err := TakeOver(path); err != nil {
+			if err := InstallNextKey(path); err != nil {
 				return nil, err
 			}
 		}

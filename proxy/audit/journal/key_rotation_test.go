@@ -36,7 +36,7 @@ func TestI8KeysChangeWithoutRestart(t *testing.T) {
 			t.Errorf("the same key again: %v", err)
 		}
 		ids = append(ids, fill(t, l, 20)...)
-		if err := errors.Join(l.Close(), l.Behind()); err != nil {
+		if err := errors.Join(l.Close(), l.PublishErr()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := Open(cfg, key, "test-1"); err == nil || !errors.Is(err, errKeyChanged) && !strings.Contains(err.Error(), "restore the key") {
@@ -115,25 +115,25 @@ func TestKeyFilesFollowTheLog(t *testing.T) {
 			}
 			l := openLog(t, Config{Dir: dir})
 			fill(t, l, 3)
-			if err := MakeNextKey(path); err != nil {
+			if err := CreateNextKey(path); err != nil {
 				t.Fatal(err)
 			}
-			if err := MakeNextKey(path); err == nil {
+			if err := CreateNextKey(path); err == nil {
 				t.Error("a second key was made over the first")
 			}
-			next := audittest.Must(NextKey(path))
+			next := audittest.Must(LoadNextKey(path))
 			if steps.change {
 				if err := l.ChangeKey(next); err != nil {
 					t.Fatal(err)
 				}
 			}
 			if steps.takeOver {
-				if err := TakeOver(path); err != nil {
+				if err := InstallNextKey(path); err != nil {
 					t.Fatal(err)
 				}
 			}
 			l.Close()
-			key, err := SettleKey(dir, path)
+			key, err := FinishKeyChange(dir, path)
 			if err != nil || key.Equal(next) != steps.change {
 				t.Fatalf("settled on the new key: %v, %v", key.Equal(next), err)
 			}
@@ -147,7 +147,7 @@ func TestKeyFilesFollowTheLog(t *testing.T) {
 			if _, err := audit.Verify(dir, keys[0], nil); err != nil || steps.change != (len(keys) == 2) {
 				t.Errorf("%d keys, %v", len(keys), err)
 			}
-			if waits := audittest.Must(NextKey(path)); (waits == nil) != steps.change {
+			if waits := audittest.Must(LoadNextKey(path)); (waits == nil) != steps.change {
 				t.Errorf("a key waits: %v", waits != nil)
 			}
 		})

@@ -290,7 +290,7 @@ type Stats struct {
 	Refused     int64         // records not accepted, or whose group failed
 	Failures    int64         // times the disk failed
 	Checkpoints int64
-	Published   int64 // lines that the published checkpoint covers; see [Log.Behind]
+	Published   int64 // lines that the published checkpoint covers; see [Log.PublishErr]
 	Witnessed   int64 // lines that a quorum of witnesses has signed since Open
 }
 

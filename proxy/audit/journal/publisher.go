@@ -61,9 +61,9 @@ func (s *sealed) failed(err error) {
 	s.mu.Unlock()
 }
 
-// Behind says why tiles and published checkpoint are behind the records; nil
+// PublishErr says why tiles and published checkpoint are behind the records; nil
 // while they are not. Records are not affected: tiles are made from them.
-func (l *Log) Behind() error {
+func (l *Log) PublishErr() error {
 	l.sealed.mu.Lock()
 	defer l.sealed.mu.Unlock()
 	return l.sealed.err

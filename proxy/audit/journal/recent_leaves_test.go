@@ -85,7 +85,7 @@ func TestTilesFromMemoryAndFromSegmentsAreTheSame(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Behind(); err != nil {
+	if err := l.PublishErr(); err != nil {
 		t.Fatal(err)
 	}
 	again := t.TempDir()

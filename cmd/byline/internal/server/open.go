@@ -58,7 +58,7 @@ func (r *running) openProxy(p *Prepared, store state.Store, authority *certs.Aut
 	cfg := p.cfg
 
 	// A key change that was interrupted between log and key file is completed first.
-	key, err := journal.SettleKey(cfg.Audit.Dir, cfg.Audit.KeyFile)
+	key, err := journal.FinishKeyChange(cfg.Audit.Dir, cfg.Audit.KeyFile)
 	if err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func (r *reloader) fingerprint() string {
 // is one. The log announces the new key before the files change places: a crash in
 // between is completed at the next start.
 func (r *running) takeOverAuditKey(file string) {
-	next, err := journal.NextKey(file)
+	next, err := journal.LoadNextKey(file)
 	if err == nil && next == nil {
 		return
 	}
@@ -130,7 +130,7 @@ func (r *running) takeOverAuditKey(file string) {
 		err = r.proxy.ChangeAuditKey(next)
 	}
 	if err == nil {
-		err = journal.TakeOver(file)
+		err = journal.InstallNextKey(file)
 	}
 	if err != nil {
 		r.log.Error().Err(err).Msg("the next audit key was not taken over; the old one continues to sign")
