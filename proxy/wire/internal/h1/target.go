@@ -122,7 +122,7 @@ func CheckAuthority(authority string) (string, *wire.Malformed) {
 			host, port = authority[:i], authority[i:]
 		}
 		if host == "" || !hasOnly(host, hostByte) {
-			return "", wire.Ambiguous("the host is not a name or an address (a user name is not taken here)")
+			return "", wire.Ambiguous("the host is not a name or an address (a user name is not accepted)")
 		}
 	}
 
