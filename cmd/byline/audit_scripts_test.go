@@ -12,14 +12,16 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
-// TestAuditScripts runs the audit commands over a log that this package's
-// audit room wrote: one exchange that ended, one that did not.
+// TestAuditScripts runs the audit commands on a log with one exchange that ended and one
+// that did not.
 func TestAuditScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/audit", Setup: func(env *testscript.Env) error {
-		return writeLog(env.WorkDir)
-	}})
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata/audit",
+		Setup: func(env *testscript.Env) error { return writeLog(env.WorkDir) },
+	})
 }
 
+// writeLog writes the folder log and its key, audit.key and audit.key.pub, in dir.
 func writeLog(dir string) error {
 	key, err := journal.NewKey()
 	if err != nil {
@@ -32,60 +34,58 @@ func writeLog(dir string) error {
 	if err != nil {
 		return err
 	}
-	of := func(kind, id string) *audit.Record {
+
+	record := func(kind, id string) *audit.Record {
 		return &audit.Record{Kind: kind, ID: id, Agent: "spiffe://acme.example/agent/triage", Sponsor: "alice@acme.example", Task: "t_1"}
 	}
-	lease := of("lease", "r_lease")
+	l.Append(record("task", "r_task"))
+
+	lease := record("lease", "r_lease")
 	lease.Lease, lease.Account, lease.Detail = "l_1", "agent-01", "checked out"
-	l.Append(of("task", "r_task"))
 	l.Append(lease)
+
 	for _, id := range []string{"r_first", "r_second"} {
-		in := of("intent", id)
-		in.Adapter, in.Action, in.Resource, in.Lease, in.Account = "mediawiki", "page.edit", "page/Sandbox", "l_1", "agent-01"
-		l.Append(in)
+		intent := record("intent", id)
+		intent.Adapter, intent.Action, intent.Resource = "mediawiki", "page.edit", "page/Sandbox"
+		intent.Lease, intent.Account = "l_1", "agent-01"
+		l.Append(intent)
 	}
-	out := of("outcome", "r_out")
-	out.Intent, out.Status, out.Lease = "r_first", 302, "l_1"
-	l.Append(out)
+
+	outcome := record("outcome", "r_out")
+	outcome.Intent, outcome.Status, outcome.Lease = "r_first", 302, "l_1"
+	l.Append(outcome)
 	return l.Close()
 }
 
-// flipByte changes one byte of a file in place.
-func flipByte(path string, at int) error {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	b[at] ^= 1
-	return os.WriteFile(path, b, 0o600)
-}
-
+// TestI8ChangedByteEndsVerifyWith1 changes bytes all over the log, one at a time.
 func TestI8ChangedByteEndsVerifyWith1(t *testing.T) {
 	dir := t.TempDir()
-	if err := writeLog(dir); err != nil {
-		t.Fatal(err)
-	}
+	must(t, writeLog(dir))
 	log, key := filepath.Join(dir, "log"), filepath.Join(dir, "audit.key.pub")
 	if got := start([]string{"audit", "verify", "--key", key, log}); got != 0 {
-		t.Fatalf("a whole log: exit %d", got)
+		t.Fatalf("byline audit verify of an unchanged log exits with %d, want 0", got)
 	}
+
 	segments, err := filepath.Glob(filepath.Join(log, "seg-*.jsonl"))
 	if err != nil || len(segments) != 1 {
-		t.Fatal(segments, err)
+		t.Fatalf("segments: %v %v, want one", segments, err)
 	}
 	st, err := os.Stat(segments[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for at := 0; at < int(st.Size()); at += 211 {
-		if err := flipByte(segments[0], at); err != nil {
-			t.Fatal(err)
-		}
+		flipBit(t, segments[0], at)
 		if got := start([]string{"audit", "verify", "--key", key, log}); got != 1 {
-			t.Errorf("byte %d changed: exit %d", at, got)
+			t.Errorf("after a change of byte %d byline audit verify exits with %d, want 1", at, got)
 		}
-		if err := flipByte(segments[0], at); err != nil {
-			t.Fatal(err)
-		}
+		flipBit(t, segments[0], at)
 	}
+}
+
+// flipBit flips the lowest bit of one byte of a file.
+func flipBit(t *testing.T, path string, at int) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	must(t, err)
+	b[at] ^= 1
+	must(t, os.WriteFile(path, b, 0o600))
 }

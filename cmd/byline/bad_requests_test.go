@@ -1,161 +1,193 @@
 package main
 
 import (
+	"bufio"
 	"encoding/base64"
+	"encoding/json"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/byline-proxy/byline/cmd/byline/demo"
 	"github.com/byline-proxy/byline/configs"
-	"github.com/byline-proxy/byline/proxy/admin"
 )
 
-// TestI10ASecondServerIsTurnedAway starts a second server on the state, the
-// record, the socket or an address of the first. The first goes on.
+// TestI10ASecondServerIsTurnedAway starts a second server that shares an address, the
+// socket, the state or the record with the first. The first continues to run.
 func TestI10ASecondServerIsTurnedAway(t *testing.T) {
-	h, cfg := serving(t)
-	elsewhere := func(keys ...string) string { // the same installation, but for what keys say
-		ports, err := demo.FreePorts(2)
-		must(t, err)
-		text := strings.Replace(h.read(t, "byline.yaml"), cfg.Listen, "127.0.0.1:"+ports[0], 1)
-		return strings.Replace(text, cfg.Control.Listen, "127.0.0.1:"+ports[1], 1) + strings.Join(keys, "\n") + "\n"
-	}
-	inControl := func(text, more string) string {
-		return strings.Replace(text, "\ncontrol:\n", "\ncontrol:\n  "+more+"\n", 1)
-	}
+	h, cfg := serve(t)
+	own := h.read(t, "byline.yaml")
+
+	ports, err := demo.FreePorts(2)
+	must(t, err)
+	otherPorts := strings.NewReplacer(
+		cfg.Listen, "127.0.0.1:"+ports[0],
+		cfg.Control.Listen, "127.0.0.1:"+ports[1],
+	).Replace(own)
+	otherSocket := strings.Replace(otherPorts, "\ncontrol:\n", "\ncontrol:\n  socket: other.sock\n", 1)
+	otherData := strings.NewReplacer(
+		"data_dir: data ", "data_dir: data2 ",
+		"\naudit:\n", "\naudit:\n  dir: data/audit\n",
+	).Replace(otherSocket)
+	copyDataFolder(t, h)
+
 	for _, c := range []struct{ name, config, want, remedy string }{
-		{"an address", h.read(t, "byline.yaml"), "listen: listen tcp " + cfg.Listen + ": bind: address already in use", "listen and control.listen name the addresses"},
-		{"the control address", strings.Replace(elsewhere(), "  listen: ", "  listen: "+cfg.Control.Listen+" # ", 1), "control.listen: ", "listen and control.listen name the addresses"},
-		{"the socket", elsewhere(), "control.socket: a server answers at " + cfg.Control.Socket, "another process may listen there"},
-		{"the state", inControl(elsewhere(), "socket: other.sock"), "state.db is open in another process", "give this one its own data_dir"},
-		{"the record", strings.Replace(inControl(elsewhere(), "socket: other.sock"), "data_dir: data ", "data_dir: data2 ", 1), "audit: ", "another process"},
+		{"the same address", own,
+			"listen: listen tcp " + cfg.Listen + ": bind: address already in use", "listen and control.listen name the addresses"},
+		{"the same control address", strings.Replace(otherPorts, "  listen: ", "  listen: "+cfg.Control.Listen+" # ", 1),
+			"control.listen: ", "listen and control.listen name the addresses"},
+		{"the same socket", otherPorts,
+			"control.socket: a server answers at " + cfg.Control.Socket, "another process may listen there"},
+		{"the same state", otherSocket,
+			"state.db is open in another process", "give this one its own data_dir"},
+		{"the same record", otherData,
+			"audit: ", "another process"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.name == "the record" { // all its own but the folder of records
-				must(t, os.MkdirAll(h.Path("data2"), 0o700))
-				must(t, os.CopyFS(h.Path("data2", "certs"), os.DirFS(h.Path("data", "certs"))))
-				must(t, os.Chmod(h.Path("data2", "certs", "root.key"), 0o600))
-				must(t, os.Chmod(h.Path("data2", "certs", "issuing.key"), 0o600))
-				for _, name := range []string{"vault.key", "vault", "audit.key"} {
-					h.write(t, "data2/"+name, h.read(t, "data/"+name))
-				}
-				c.config = strings.Replace(c.config, "\naudit:\n", "\naudit:\n  dir: data/audit\n", 1)
-			}
 			h.write(t, "second.yaml", c.config)
-			code, out := h.exit(t, "serve", "--config", h.Path("second.yaml"))
+			code, out := h.exitCode(t, "serve", "--config", h.Path("second.yaml"))
 			if code != 1 || !strings.Contains(out, "byline: serve: ") || !strings.Contains(out, c.want) || !strings.Contains(out, c.remedy) {
-				t.Errorf("exit %d; want %q and %q in:\n%s", code, c.want, c.remedy, out)
+				t.Errorf("the second server exits with %d, want 1 with %q and %q:\n%s", code, c.want, c.remedy, out)
 			}
-			if out, err := h.Run(t.Context(), "", "task", "list"); err != nil {
-				t.Errorf("the first server: %v %s", err, out)
-			}
+			h.run(t, "", "task", "list") // by the first server
 		})
 	}
 }
 
-// TestI10BadTasksAreNamedWithTheirRemedy sends specs to a real server.
+// copyDataFolder copies keys and certificates to data2, for a server that shares only the
+// folder of records.
+func copyDataFolder(t *testing.T, h *installation) {
+	t.Helper()
+	must(t, os.MkdirAll(h.Path("data2"), 0o700))
+	must(t, os.CopyFS(h.Path("data2", "certs"), os.DirFS(h.Path("data", "certs"))))
+	for _, name := range []string{"certs/root.key", "certs/issuing.key", "vault.key", "vault", "audit.key"} {
+		h.write(t, "data2/"+name, h.read(t, "data/"+name))
+		must(t, os.Chmod(h.Path("data2", name), 0o600))
+	}
+}
+
+// TestI10BadTasksAreNamedWithTheirRemedy sends bad specs to a real server.
 func TestI10BadTasksAreNamedWithTheirRemedy(t *testing.T) {
-	h, _ := serving(t)
+	h, _ := serve(t)
 	const good = `{"agent":"a","sponsor":"s","purpose":"p","scope":[{"adapter":"tickets","actions":["ticket.read"]}]}`
+	with := func(from, to string) string { return strings.Replace(good, from, to, 1) }
+
+	const form, correct = "byline task create --help shows the form", "correct what is named and send the task again"
 	for _, c := range []struct{ name, spec, want, remedy string }{
-		{"nothing", ``, "EOF", "byline task create --help shows the form"},
-		{"not JSON", `{"agent":`, "unexpected EOF", "byline task create --help shows the form"},
-		{"an unknown field", strings.Replace(good, `"agent"`, `"agnet"`, 1), `unknown field "agnet"`, "byline task create --help shows the form"},
-		{"two specs", good + good, "something follows", ""},
-		{"no sponsor", strings.Replace(good, `"sponsor":"s"`, `"sponsor":""`, 1), "sponsor", "correct what is named and send the task again"},
-		{"no scope", `{"agent":"a","sponsor":"s","purpose":"p","scope":[]}`, "scope", "correct what is named"},
-		{"a time to live that is none", strings.Replace(good, `"agent"`, `"ttl":"soon","agent"`, 1), "ttl", "correct what is named"},
-		{"a time to live without end", strings.Replace(good, `"agent"`, `"ttl":"9000h","agent"`, 1), "ttl", "correct what is named"},
-		{"an unknown adapter", strings.Replace(good, "tickets", "tickest", 1), `scope[0].adapter: no adapter is named "tickest" (known: tickets)`, "correct what is named"},
-		{"an unknown action", strings.Replace(good, "ticket.read", "ticket.raed", 1), `scope[0].actions: tickets has no action "ticket.raed"`, "correct what is named"},
-		{"control characters", strings.Replace(good, `"purpose":"p"`, `"purpose":"p\u001b[2J"`, 1), "purpose", "correct what is named"},
-		{"far too much", strings.Replace(good, `"purpose":"p"`, `"purpose":"`+strings.Repeat("p", 300<<10)+`"`, 1), "longer than", "send less"},
-		{"all at once", `{"agent":"","sponsor":"","purpose":"p","ttl":"soon","scope":[{"adapter":"x","actions":["y"]}]}`, "agent: is missing; give one like \"spiffe://acme.example/agent/triage\"\nsponsor: is missing; give one like \"alice@acme.example\"\nttl: \"soon\" is not a time above zero and at most 24h0m0s; write it like 30m\nscope[0].adapter: no adapter", "correct what is named"},
+		{"nothing", ``, "EOF", form},
+		{"truncated JSON", `{"agent":`, "unexpected EOF", form},
+		{"an unknown field", with(`"agent"`, `"agnet"`), `unknown field "agnet"`, form},
+		{"two specs", good + good, "something follows", form},
+		{"no sponsor", with(`"sponsor":"s"`, `"sponsor":""`), "sponsor", correct},
+		{"no scope", `{"agent":"a","sponsor":"s","purpose":"p","scope":[]}`, "scope", correct},
+		{"a word as time to live", with(`"agent"`, `"ttl":"soon","agent"`), "ttl", correct},
+		{"a time to live above the maximum", with(`"agent"`, `"ttl":"9000h","agent"`), "ttl", correct},
+		{"an unknown adapter", with("tickets", "tickest"), `scope[0].adapter: no adapter is named "tickest" (known: tickets)`, correct},
+		{"an unknown action", with("ticket.read", "ticket.raed"), `scope[0].actions: tickets has no action "ticket.raed"`, correct},
+		{"control characters", with(`"purpose":"p"`, `"purpose":"p\u001b[2J"`), "purpose", correct},
+		{"a body that is too large", with(`"purpose":"p"`, `"purpose":"`+strings.Repeat("p", 300<<10)+`"`), "longer than", "send less"},
+		{"many problems", `{"agent":"","sponsor":"","purpose":"p","ttl":"soon","scope":[{"adapter":"x","actions":["y"]}]}`,
+			"agent: is missing; give one like \"spiffe://acme.example/agent/triage\"\n" +
+				"sponsor: is missing; give one like \"alice@acme.example\"\n" +
+				"ttl: \"soon\" is not a time above zero and at most 24h0m0s; write it like 30m\n" +
+				"scope[0].adapter: no adapter", correct},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h.write(t, "task.json", c.spec)
-			code, out := h.exit(t, "task", "create", h.Path("task.json"))
+			code, out := h.exitCode(t, "task", "create", h.Path("task.json"))
 			if code != 1 || !strings.Contains(out, "byline: control: ") || !strings.Contains(out, c.want) || !strings.Contains(out, "hint: "+c.remedy) {
-				t.Errorf("exit %d; want %q and %q in:\n%s", code, c.want, c.remedy, out)
+				t.Errorf("byline task create exits with %d, want 1 with %q and the hint %q:\n%s", code, c.want, c.remedy, out)
 			}
 		})
 	}
-	if out, err := h.Run(t.Context(), good, "task", "create", "-"); err != nil {
-		t.Errorf("the good one: %v\n%s", err, out)
-	}
+	h.run(t, good, "task", "create", "-")
 }
 
-// TestI10BadCredentialsAreAnsweredWithACode asks the proxy port of a real
-// server with credentials of every wrong kind, and for hosts that have none.
+// TestI10BadCredentialsAreAnsweredWithACode connects to the proxy port of a real server
+// with wrong credentials of every kind, and to hosts that have no adapter.
 func TestI10BadCredentialsAreAnsweredWithACode(t *testing.T) {
-	h, cfg := serving(t)
-	id, token := h.task(t)
-	_, foreign := h.task(t)
-	over, overToken := h.task(t)
-	if out, err := h.Run(t.Context(), "", "task", "end", over); err != nil {
-		t.Fatal(err, out)
-	}
-	basic := func(user, password string) string {
-		return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
-	}
+	h, cfg := serve(t)
+	task, other, ended := h.createTask(t), h.createTask(t), h.createTask(t)
+	h.run(t, "", "task", "end", ended.ID)
+
+	encode := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	basic := func(user, password string) string { return "Basic " + encode(user+":"+password) }
 	for _, c := range []struct {
 		name, credentials, host string
 		status                  int
 		code                    string
 	}{
 		{"none", "", demo.Host, 407, "auth_required"},
-		{"no scheme", token, demo.Host, 407, "auth_required"},
+		{"no scheme", task.Token, demo.Host, 407, "auth_required"},
 		{"not base64", "Basic %%%", demo.Host, 407, "auth_required"},
-		{"no colon", "Basic " + base64.StdEncoding.EncodeToString([]byte(id)), demo.Host, 407, "auth_required"},
-		{"an unknown task", basic("t_none", token), demo.Host, 407, "auth_required"},
-		{"another task's token", basic(id, foreign), demo.Host, 407, "auth_required"},
-		{"a token but for its end", basic(id, token[:len(token)-1]), demo.Host, 407, "auth_required"},
-		{"a bearer that is none", "Bearer bla_x", demo.Host, 407, "auth_required"},
-		{"a task that ended", basic(over, overToken), demo.Host, 403, "task_ended"},
-		{"a host without adapter", basic(id, token), "elsewhere.acme.example", 403, "host_not_adapted"},
-		{"no host", basic(id, token), "", 400, "ambiguous_request"},
+		{"no colon", "Basic " + encode(task.ID), demo.Host, 407, "auth_required"},
+		{"an unknown task", basic("t_none", task.Token), demo.Host, 407, "auth_required"},
+		{"another task's token", basic(task.ID, other.Token), demo.Host, 407, "auth_required"},
+		{"a token without its last character", basic(task.ID, task.Token[:len(task.Token)-1]), demo.Host, 407, "auth_required"},
+		{"an unknown bearer token", "Bearer bla_x", demo.Host, 407, "auth_required"},
+		{"a task that ended", basic(ended.ID, ended.Token), demo.Host, 403, "task_ended"},
+		{"a host without adapter", basic(task.ID, task.Token), "elsewhere.acme.example", 403, "host_not_adapted"},
+		{"no host", basic(task.ID, task.Token), "", 400, "ambiguous_request"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			status, code, body := connect(t, cfg, c.host+":443", c.credentials)
 			if status != c.status || code != c.code {
-				t.Errorf("got %d %q, want %d %q: %s", status, code, c.status, c.code, body)
+				t.Errorf("CONNECT is answered %d %q, want %d %q: %s", status, code, c.status, c.code, body)
 			}
-			if strings.Contains(body, token) || strings.Contains(body, foreign) {
+			if strings.Contains(body, task.Token) || strings.Contains(body, other.Token) {
 				t.Error("the answer holds a token")
 			}
 		})
 	}
-	if status, _, _ := connect(t, cfg, demo.Host+":443", "Bearer "+token); status != 200 {
-		t.Errorf("the token alone: %d", status)
+
+	if status, code, _ := connect(t, cfg, demo.Host+":443", "Bearer "+task.Token); status != 200 {
+		t.Errorf("CONNECT with the token alone is answered %d %s, want 200", status, code)
 	}
 }
 
-// task makes one and returns its id and token.
-func (h *installation) task(t *testing.T) (id, token string) {
-	t.Helper()
-	out, err := h.Run(t.Context(), "", "task", "create", "--json", "--agent", "agent/test", "--sponsor", "alice", "--purpose", "INC-1", "--allow", "tickets:ticket.*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var made admin.Task
-	fromJSON(t, out, &made)
-	return made.ID, made.Token
-}
-
-// connect asks for a tunnel as any agent does.
+// connect asks for a tunnel, as any agent does, and returns the answer.
 func connect(t *testing.T, cfg *configs.Config, authority, credentials string) (status int, code, body string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", cfg.Listen)
 	must(t, err)
 	defer conn.Close()
+
+	return requestTunnel(t, conn, authority, credentials)
+}
+
+// requestTunnel sends CONNECT and reads the answer. With status 200 the tunnel begins
+// after it.
+func requestTunnel(t *testing.T, conn net.Conn, authority, credentials string) (status int, code, body string) {
+	t.Helper()
 	head := "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n"
 	if credentials != "" {
 		head += "Proxy-Authorization: " + credentials + "\r\n"
 	}
-	if _, err := conn.Write([]byte(head + "\r\n")); err != nil {
-		t.Fatal(err)
+	_, err := io.WriteString(conn, head+"\r\n")
+	must(t, err)
+
+	must(t, conn.SetReadDeadline(time.Now().Add(30*time.Second)))
+	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodConnect})
+	must(t, err)
+	if res.StatusCode == http.StatusOK {
+		return res.StatusCode, "", ""
 	}
-	return answered(t, conn)
+	return readProblem(t, res)
+}
+
+// readProblem returns status, code and body of an answer. The code is empty if the body is
+// not a problem document.
+func readProblem(t *testing.T, res *http.Response) (status int, code, body string) {
+	t.Helper()
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	must(t, err)
+
+	var p struct{ Code string }
+	_ = json.Unmarshal(b, &p)
+	return res.StatusCode, p.Code, string(b)
 }

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -12,70 +9,23 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/byline-proxy/byline/cmd/byline/demo"
-	"github.com/byline-proxy/byline/configs"
 )
 
-// serving is a server of the real program with Tickets behind it. It is
-// stopped, and must end well, when the test ends.
-func serving(t *testing.T) (*installation, *configs.Config) {
-	t.Helper()
-	return servingAfter(t, func(*testing.T, *installation) {})
-}
-
-// servingAfter is serving with something done to the files before the start.
-func servingAfter(t *testing.T, change spoil) (*installation, *configs.Config) {
-	t.Helper()
-	app, err := demo.Start(ticketsPasswords)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = app.Close() })
-	h := initialized(t)
-	h.App = app
-	if err := os.WriteFile(h.Path("acme-ca.pem"), app.CA(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.Configure(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := h.Run(t.Context(), "username=agent-01\npassword="+ticketsPasswords["agent-01"]+"\n", "vault", "put", "tickets/agent-01"); err != nil {
-		t.Fatal(err)
-	}
-	change(t, h)
-	if err := h.Serve(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := h.Stop(); err != nil {
-			text, _ := os.ReadFile(h.Path("serve.log"))
-			t.Errorf("%v\n%s", err, text)
-		}
-	})
-	cfg, err := configs.Load(h.Path("byline.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h, cfg
-}
-
-// TestControlAPIAsksWhoAsks sends requests to the control API of the real
-// server as its owner, strangers and web pages do.
+// TestControlAPIAsksWhoAsks sends requests to the control API of a real server, as its
+// operator, as strangers and as web pages.
 func TestControlAPIAsksWhoAsks(t *testing.T) {
-	h, cfg := serving(t)
+	h, cfg := serve(t)
 	st, err := os.Stat(cfg.Control.TokenFile)
-	if err != nil || st.Mode().Perm() != 0o600 {
-		t.Fatalf("token file: %v %v", st.Mode(), err)
+	must(t, err)
+	if st.Mode().Perm() != 0o600 {
+		t.Errorf("the token file has mode %04o, want 0600", st.Mode().Perm())
 	}
 	text, err := os.ReadFile(cfg.Control.TokenFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	token := strings.TrimSpace(string(text))
+
 	for _, c := range []struct {
 		name, path, authorization, host, origin string
 		status                                  int
@@ -85,163 +35,119 @@ func TestControlAPIAsksWhoAsks(t *testing.T) {
 		{"the token, by name", "/v1/tasks", "Bearer " + token, "localhost", "", 200, ""},
 		{"no token", "/v1/tasks", "", "", "", 401, "auth_required"},
 		{"a wrong token", "/v1/tasks", "Bearer bla_wrong", "", "", 401, "auth_required"},
-		{"the token but for its end", "/v1/tasks", "Bearer " + token[:len(token)-1], "", "", 401, "auth_required"},
+		{"the token without its last character", "/v1/tasks", "Bearer " + token[:len(token)-1], "", "", 401, "auth_required"},
 		{"the token as a password", "/v1/tasks", "Basic " + token, "", "", 401, "auth_required"},
 		{"metrics without the token", "/metrics", "", "", "", 401, "auth_required"},
-		{"health needs none", "/healthz", "", "", "", 200, ""},
-		{"readiness needs none", "/readyz", "", "", "", 200, ""},
+		{"health without the token", "/healthz", "", "", "", 200, ""},
+		{"readiness without the token", "/readyz", "", "", "", 200, ""},
 		{"a name that was rebound to this address", "/v1/tasks", "Bearer " + token, "evil.example", "", 421, "misdirected"},
 		{"the same without the token", "/healthz", "", "evil.example", "", 421, "misdirected"},
 		{"a web page", "/v1/tasks", "Bearer " + token, "", "https://evil.example", 421, "misdirected"},
-		{"a web page of this very address", "/v1/tasks", "Bearer " + token, "", "http://" + cfg.Control.Listen, 421, "misdirected"},
+		{"a web page of this address", "/v1/tasks", "Bearer " + token, "", "http://" + cfg.Control.Listen, 421, "misdirected"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			req, err := http.NewRequest(http.MethodGet, "http://"+cfg.Control.Listen+c.path, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if req.Host = c.host; c.authorization != "" {
+			must(t, err)
+			req.Host = c.host
+			if c.authorization != "" {
 				req.Header.Set("Authorization", c.authorization)
 			}
 			if c.origin != "" {
 				req.Header.Set("Origin", c.origin)
 			}
-			status, code, body := ask(t, http.DefaultClient, req)
+
+			res, err := http.DefaultClient.Do(req)
+			must(t, err)
+			status, code, body := readProblem(t, res)
 			if status != c.status || code != c.code {
-				t.Errorf("got %d %q, want %d %q: %s", status, code, c.status, c.code, body)
+				t.Errorf("GET %s is answered %d %q, want %d %q: %s", c.path, status, code, c.status, c.code, body)
 			}
 			if strings.Contains(body, token) {
 				t.Error("the answer holds the token")
 			}
 		})
 	}
+
 	t.Run("the command over TCP", func(t *testing.T) {
-		if out, err := h.Run(t.Context(), "", "task", "list", "--control", cfg.Control.Listen); err != nil {
-			t.Errorf("%v %s", err, out)
-		}
+		h.run(t, "", "task", "list", "--control", cfg.Control.Listen)
+
 		wrong := filepath.Join(t.TempDir(), "token")
-		if err := os.WriteFile(wrong, []byte("bla_"+strings.Repeat("x", 43)), 0o600); err != nil {
-			t.Fatal(err)
+		must(t, os.WriteFile(wrong, []byte("bla_"+strings.Repeat("x", 43)), 0o600))
+		wantFailure := func(want string, args ...string) {
+			t.Helper()
+			code, out := h.exitCode(t, append([]string{"task", "list"}, args...)...)
+			if code != 1 || !strings.Contains(out, want) {
+				t.Errorf("byline task list %q exits with %d, want 1 with %q:\n%s", args, code, want, out)
+			}
 		}
-		if out, err := h.Run(t.Context(), "", "task", "list", "--control", cfg.Control.Listen, "--token-file", wrong); err == nil || !strings.Contains(out, "the control token is missing or wrong") {
-			t.Errorf("a wrong token: %v %s", err, out)
-		}
-		if out, err := h.Run(t.Context(), "", "task", "list", "--control", "control.acme.example:8081"); err == nil || !strings.Contains(out, "would cross the network unencrypted") {
-			t.Errorf("another machine: %v %s", err, out)
-		}
-		if err := os.Chmod(wrong, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if out, err := h.Run(t.Context(), "", "task", "list", "--control", cfg.Control.Listen, "--token-file", wrong); err == nil || !strings.Contains(out, "is accessible to other users (mode 0644): run chmod 600") {
-			t.Errorf("a token that others can read: %v %s", err, out)
-		}
+		wantFailure("the control token is missing or wrong", "--control", cfg.Control.Listen, "--token-file", wrong)
+		wantFailure("would cross the network unencrypted", "--control", "control.acme.example:8081")
+		must(t, os.Chmod(wrong, 0o644))
+		wantFailure("is accessible to other users (mode 0644)", "--control", cfg.Control.Listen, "--token-file", wrong)
 	})
 }
 
-func ask(t *testing.T, c *http.Client, req *http.Request) (status int, code, body string) {
-	t.Helper()
-	res, err := c.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var p struct{ Code string }
-	_ = json.Unmarshal(b, &p) // an answer that is no problem has no code
-	return res.StatusCode, p.Code, string(b)
-}
-
-// TestControlSocketKnowsItsPeer asks over the Unix socket as the server's own
-// user and as another one, with the socket opened to everybody by mistake.
+// TestControlSocketKnowsItsPeer asks over the Unix socket as the server's user and as
+// another one, with a socket that was opened to everybody by mistake.
 func TestControlSocketKnowsItsPeer(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can be another user")
 	}
-	h, cfg := serving(t)
+	h, cfg := serve(t)
 	for _, path := range []string{h.Dir, filepath.Dir(h.Dir), filepath.Dir(filepath.Dir(h.Dir)), cfg.DataDir} {
-		if path == filepath.Clean(os.TempDir()) {
-			continue // it is everybody's already, and not ours to change
-		}
-		if err := os.Chmod(path, 0o755); err != nil {
-			t.Fatal(err)
+		if path != filepath.Clean(os.TempDir()) { // everybody can enter that one
+			must(t, os.Chmod(path, 0o755))
 		}
 	}
-	if err := os.Chmod(cfg.Control.Socket, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	for uid, want := range map[int]int{0: 200, 65534: 403} {
-		c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return dialAs(uid, cfg.Control.Socket)
-		}}}
-		req, err := http.NewRequest(http.MethodGet, "http://control/v1/tasks", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if status, code, body := ask(t, c, req); status != want {
-			t.Errorf("uid %d: got %d %s, want %d: %s", uid, status, code, want, body)
+	must(t, os.Chmod(cfg.Control.Socket, 0o777))
+
+	const nobody = 65534
+	for uid, want := range map[int]int{0: 200, nobody: 403} {
+		client := &http.Client{Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(context.Context, string, string) (net.Conn, error) {
+				return dialAs(uid, cfg.Control.Socket)
+			},
+		}}
+		res, err := client.Get("http://control/v1/tasks")
+		must(t, err)
+		if status, code, body := readProblem(t, res); status != want {
+			t.Errorf("uid %d is answered %d %s, want %d: %s", uid, status, code, want, body)
 		}
 	}
 }
 
-// dialAs connects as another user: the kernel tells the server who connected.
-// The thread that changed its user is thrown away.
+// dialAs connects to a Unix socket as another user, which the kernel tells the server. The
+// thread that changed its user is not used again.
 func dialAs(uid int, path string) (net.Conn, error) {
-	type dialled struct {
+	type result struct {
 		fd  int
 		err error
 	}
-	out := make(chan dialled)
+	done := make(chan result)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-		if err == nil {
-			if _, _, no := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), uintptr(uid), ^uintptr(0)); no != 0 {
-				err = no
-			}
-		}
-		if err == nil {
-			err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
-		}
-		out <- dialled{fd, err}
+		fd, err := connectAs(uid, path)
+		done <- result{fd, err}
 	}()
-	d := <-out
-	if d.err != nil {
-		return nil, d.err
+	r := <-done
+	if r.err != nil {
+		return nil, r.err
 	}
-	f := os.NewFile(uintptr(d.fd), path)
+
+	f := os.NewFile(uintptr(r.fd), path)
 	defer f.Close()
 	return net.FileConn(f)
 }
 
-func fromJSON(t *testing.T, text string, into any) {
-	t.Helper()
-	if err := json.Unmarshal([]byte(text), into); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-}
-
-// answered reads the answer to a CONNECT.
-func answered(t *testing.T, conn net.Conn) (status int, code, body string) {
-	t.Helper()
-	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodConnect})
+// connectAs changes the effective user of this thread and connects.
+func connectAs(uid int, path string) (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
-	if res.StatusCode == http.StatusOK {
-		return res.StatusCode, "", "" // the tunnel follows
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), uintptr(uid), ^uintptr(0)); errno != 0 {
+		return 0, errno
 	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var p struct{ Code string }
-	_ = json.Unmarshal(b, &p) // an answer that is no problem has no code
-	return res.StatusCode, p.Code, string(b)
+	return fd, unix.Connect(fd, &unix.SockaddrUnix{Name: path})
 }

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// block is a fenced one of a page.
+// block is a fenced block of a page.
 type block struct {
 	page string
 	line int
-	kind string // sh runs here; console is shown, with a # or $ before what is typed
+	kind string // sh is run by tests; console is shown, with # or $ in front of what is typed
 	text string
 }
 
@@ -25,51 +25,50 @@ func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
 
 var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 
-// pages are what people read, by path from the top of the repository.
-func pages(t *testing.T) map[string]string {
+// readPages returns the pages that people read, by path from the top of the repository.
+func readPages(t *testing.T) map[string]string {
 	t.Helper()
-	texts := map[string]string{}
+	pages := map[string]string{}
 	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
 		paths, err := filepath.Glob(filepath.Join("../..", pattern))
 		must(t, err)
 		for _, path := range paths {
 			text, err := os.ReadFile(path)
 			must(t, err)
-			texts[strings.TrimPrefix(path, "../../")] = string(text)
+			pages[strings.TrimPrefix(path, "../../")] = string(text)
 		}
 	}
-	if len(texts) < 5 {
-		t.Fatalf("only %d pages were found", len(texts))
+	if len(pages) < 5 {
+		t.Fatalf("only %d pages were found", len(pages))
 	}
-	return texts
+	return pages
 }
 
-func blocksOf(page, text string) (all []block) {
+func blocksOf(page, text string) []block {
+	var blocks []block
 	for _, m := range fence.FindAllStringSubmatchIndex(text, -1) {
-		all = append(all, block{page, 1 + strings.Count(text[:m[4]], "\n"), text[m[2]:m[3]], text[m[4]:m[5]]})
+		blocks = append(blocks, block{
+			page: page,
+			line: 1 + strings.Count(text[:m[4]], "\n"),
+			kind: text[m[2]:m[3]],
+			text: text[m[4]:m[5]],
+		})
 	}
-	return all
+	return blocks
 }
 
-// TestPagesRun runs every sh block of a page, as it stands there and in its
-// order, in one folder. A stand-in for a wiki is what wiki.acme.example is; two
-// things are told to Byline between the blocks: where it listens, and which
-// ports are free.
+// TestPagesRun runs every sh block of a page as it is written, in order, in one folder. A
+// stand-in for a wiki serves wiki.acme.example. Between the blocks, Byline is told only
+// where that is, and which ports are free.
 func TestPagesRun(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("there is no curl on this machine")
 	}
-	unseen := maps.Clone(outputs)
-	defer func() {
-		for holds := range unseen {
-			t.Errorf("no block that holds %q was run", holds)
-		}
-	}()
-	for page, text := range pages(t) {
+
+	unseen := maps.Clone(wantedOutputs)
+	for page, text := range readPages(t) {
 		t.Run(page, func(t *testing.T) {
-			self, err := os.Executable()
-			must(t, err)
-			h := newInstallation(t.TempDir(), self, nil)
+			h := newInstallation(t, t.TempDir(), nil)
 			t.Cleanup(func() { must(t, h.Stop()) })
 			wiki := standInWiki(t)
 			for _, b := range blocksOf(page, text) {
@@ -79,10 +78,13 @@ func TestPagesRun(t *testing.T) {
 			}
 		})
 	}
+	for text := range unseen {
+		t.Errorf("no block with %q was run", text)
+	}
 }
 
-// outputs are what blocks must say, by what they hold.
-var outputs = map[string]string{
+// wantedOutputs are patterns that the output of a block must match, by a text in the block.
+var wantedOutputs = map[string]string{
 	"-- \\\n  curl": "(?s)Sandbox, read by Agent-01",
 	"byline explain --allow 'wiki:page.read@page/Sandbox*' 'https://wiki.acme.example/index.php?title=Payroll'": "would be refused: out_of_scope",
 	"byline audit verify": "verdict +ok",
@@ -90,6 +92,7 @@ var outputs = map[string]string{
 	"byline check":        "ok: 1 adapter",
 }
 
+// runBlock runs one block. It removes the wanted outputs that it has seen from unseen.
 func runBlock(t *testing.T, h *installation, b block, wiki string, unseen map[string]string) {
 	t.Helper()
 	if strings.TrimSpace(b.text) == "byline serve" {
@@ -97,62 +100,64 @@ func runBlock(t *testing.T, h *installation, b block, wiki string, unseen map[st
 		return
 	}
 	if strings.HasPrefix(b.text, "make ") {
-		for line := range strings.Lines(b.text) { // what they do has tests of its own
-			target := strings.Fields(line)[1]
-			if out, err := exec.Command("make", "-n", "-C", "../..", target).CombinedOutput(); err != nil {
-				t.Errorf("%v: make %s: %v\n%s", b, target, err, out)
-			}
-		}
+		checkTargets(t, b)
 		return
 	}
+
 	cmd := exec.CommandContext(t.Context(), "sh", "-euc", b.text)
-	cmd.Dir, cmd.Env = h.Dir, h.Environ()
+	cmd.Dir = h.Dir
+	cmd.Env = h.Environ()
 	cmd.Stdin = strings.NewReader("username=Agent-01\npassword=wiki-password\n")
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %v\n%s%s", b, err, b.text, out)
 	}
-	for holds, want := range outputs {
-		if !strings.Contains(b.text, holds) {
+	for text, want := range wantedOutputs {
+		if !strings.Contains(b.text, text) {
 			continue
 		}
-		delete(unseen, holds)
+		delete(unseen, text)
 		if !regexp.MustCompile(want).Match(out) {
-			t.Errorf("%v: its output holds no %q:\n%s", b, want, out)
+			t.Errorf("%v: the output does not match %q:\n%s", b, want, out)
 		}
 	}
+
 	if strings.Contains(b.text, "byline init") {
 		must(t, h.Configure())
 	}
-	if path := h.Path("adapters.d", "wiki.yaml"); strings.Contains(b.text, "> adapters.d/wiki.yaml") {
+	if strings.Contains(b.text, "> adapters.d/wiki.yaml") {
+		path := h.Path("adapters.d", "wiki.yaml")
 		text, err := os.ReadFile(path)
 		must(t, err)
 		must(t, os.WriteFile(path, append(bytes.TrimSpace(text), "\nupstream: {url: \""+wiki+"\"}\n"...), 0o600))
 	}
 }
 
-// TestPagesNameWhatThereIs holds every command in a block or between backquotes
-// to the program's own, and every link within the repository to a file.
+// checkTargets checks that the targets of a block of make commands exist. Their results have
+// other tests.
+func checkTargets(t *testing.T, b block) {
+	t.Helper()
+	for line := range strings.Lines(b.text) {
+		target := strings.Fields(line)[1]
+		if out, err := exec.Command("make", "-n", "-C", "../..", target).CombinedOutput(); err != nil {
+			t.Errorf("%v: make %s: %v\n%s", b, target, err, out)
+		}
+	}
+}
+
+// TestPagesNameWhatThereIs checks that the commands and flags in blocks and between
+// backquotes exist, as do the files to which pages link and the tests that they name.
 func TestPagesNameWhatThereIs(t *testing.T) {
-	inline := regexp.MustCompile("`(byline [a-z][^`\n]*)`")
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	test := regexp.MustCompile("`(Test[A-Za-z0-9]+)`")
+	tests := testNames(t)
+
 	commands := 0
-	for page, text := range pages(t) {
-		var typed []string
-		for _, b := range blocksOf(page, text) {
-			for _, line := range commandsIn(b.text) {
-				if at := strings.Index(line, "byline "); at >= 0 && (at == 0 || strings.Contains("$#; |", line[at-2:at-1])) || strings.Contains(line, "sudo -u byline byline ") {
-					typed = append(typed, line[strings.LastIndex(line[:strings.Index(line+" -- ", " -- ")], "byline "):])
-				}
-			}
-		}
-		for _, m := range inline.FindAllStringSubmatch(text, -1) {
-			typed = append(typed, m[1])
-		}
-		for _, line := range typed {
+	for page, text := range readPages(t) {
+		for _, line := range bylineCommands(page, text) {
 			commands++
-			if err := understood(line); err != nil {
+			if err := parseCommand(line); err != nil {
 				t.Errorf("%s: %s: %v", page, line, err)
 			}
 		}
@@ -161,12 +166,8 @@ func TestPagesNameWhatThereIs(t *testing.T) {
 				t.Errorf("%s: %v", page, err)
 			}
 		}
-	}
-	tests := regexp.MustCompile("`(Test[A-Za-z0-9]+)`")
-	known := testNames(t)
-	for page, text := range pages(t) {
-		for _, m := range tests.FindAllStringSubmatch(text, -1) {
-			if !known[m[1]] {
+		for _, m := range test.FindAllStringSubmatch(text, -1) {
+			if !tests[m[1]] {
 				t.Errorf("%s: there is no test %s", page, m[1])
 			}
 		}
@@ -176,30 +177,48 @@ func TestPagesNameWhatThereIs(t *testing.T) {
 	}
 }
 
-// testNames are the tests of the whole repository.
+// testNames returns the names of all tests of the repository.
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()
-	known, declared := map[string]bool{}, regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	declaration := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	names := map[string]bool{}
 	must(t, filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		for _, m := range declared.FindAllStringSubmatch(string(text), -1) {
-			known[m[1]] = true
+		for _, m := range declaration.FindAllStringSubmatch(string(text), -1) {
+			names[m[1]] = true
 		}
 		return err
 	}))
-	return known
+	return names
 }
 
-// commandsIn joins continued lines.
-func commandsIn(text string) []string {
-	return strings.Split(strings.ReplaceAll(text, "\\\n", " "), "\n")
+var inlineCommand = regexp.MustCompile("`(byline [a-z][^`\n]*)`")
+
+// bylineCommands returns the byline command lines in the blocks of a page and between
+// backquotes.
+func bylineCommands(page, text string) []string {
+	var commands []string
+	for _, b := range blocksOf(page, text) {
+		for _, line := range strings.Split(strings.ReplaceAll(b.text, "\\\n", " "), "\n") {
+			at := strings.Index(line, "byline ")
+			begins := at == 0 || at > 1 && strings.Contains("$#; |", line[at-2:at-1])
+			if begins || strings.Contains(line, "sudo -u byline byline ") {
+				program := line[:strings.Index(line+" -- ", " -- ")] // without what byline run starts
+				commands = append(commands, line[strings.LastIndex(program, "byline "):])
+			}
+		}
+	}
+	for _, m := range inlineCommand.FindAllStringSubmatch(text, -1) {
+		commands = append(commands, m[1])
+	}
+	return commands
 }
 
-// understood is nil for a command line whose command and flags there are.
-func understood(line string) error {
+// parseCommand fails if the command of a line, or one of its flags, does not exist.
+func parseCommand(line string) error {
 	words := splitWords(line)
 	root := rootCommand()
 	root.InitDefaultCompletionCmd() // as cobra does when it runs
@@ -213,19 +232,14 @@ func understood(line string) error {
 	return c.ParseFlags(rest)
 }
 
-// splitWords is a line as a shell reads it, up to the first thing that is no
-// longer the command's own: --, a pipe, a redirection, a comment.
-func splitWords(line string) (words []string) {
+// splitWords splits a line into words as a shell does, up to the end of the command: --, a
+// pipe, a redirection or a comment.
+func splitWords(line string) []string {
+	var words []string
 	var word strings.Builder
 	var quote rune
 	begun := false
-	end := func() {
-		if begun {
-			words = append(words, word.String())
-		}
-		word.Reset()
-		begun = false
-	}
+
 	for _, r := range line + " " {
 		switch {
 		case quote != 0 && r == quote:
@@ -234,14 +248,17 @@ func splitWords(line string) (words []string) {
 			word.WriteRune(r)
 		case r == '\'' || r == '"':
 			quote, begun = r, true
-		case r == ' ':
-			end()
-			if n := len(words); n > 0 && (words[n-1] == "--" || strings.Trim(words[n-1], "|&><#;") == "" || strings.HasPrefix(words[n-1], "#")) {
-				return words[:n-1]
-			}
-		default:
+		case r != ' ':
 			word.WriteRune(r)
 			begun = true
+		case begun:
+			w := word.String()
+			word.Reset()
+			begun = false
+			if w == "--" || strings.Trim(w, "|&><#;") == "" || strings.HasPrefix(w, "#") {
+				return words
+			}
+			words = append(words, w)
 		}
 	}
 	return words

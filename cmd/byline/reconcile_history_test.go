@@ -33,12 +33,12 @@ log:
   kinds: [{actions: [push], resource: "repo/${repo}"}]
 `
 
-// TestHistoriesOfManyThingsAreReadAsFarAsThePeriodGoes: each repository of a
-// list that has pages has a feed that has pages, the newest entry first. One
-// entry moves from a page to the next while it is read.
+// TestHistoriesOfManyThingsAreReadAsFarAsThePeriodGoes reads a list of repositories, each with
+// a feed, newest entry first. Both have pages. One entry moves to the next page while the
+// feed is read.
 func TestHistoriesOfManyThingsAreReadAsFarAsThePeriodGoes(t *testing.T) {
 	from := time.Unix(1_000_000, 0)
-	feeds := map[string][][]int64{ // ages in seconds after from, page by page
+	feeds := map[string][][]int64{ // seconds after from, page by page
 		"a": {{90, 80}, {80, 70}, {60, -10}, {-20, -30}},
 		"b": {},
 		"c": {{50}},
@@ -66,15 +66,19 @@ func TestHistoriesOfManyThingsAreReadAsFarAsThePeriodGoes(t *testing.T) {
 		fmt.Fprintf(w, "[%s]", strings.Join(items, ","))
 	}))
 	defer app.Close()
+
 	set, err := adapters.Load([]adapters.Source{{Name: "forge.yaml", Text: []byte(forgeAdapter)}})
 	must(t, err)
-	log := set.ByName("forge").History()
+	forge := set.ByName("forge")
+	log := forge.History()
 	period := reports.Period{From: from, To: from.Add(time.Hour)}
-	scope, err := historyScope(set.ByName("forge"), &log, period)
+
+	scope, err := historyScope(forge, &log, period)
 	must(t, err)
 	if len(scope) != 2 || scope[0].Actions[0] != "log.read" || scope[1].Actions[0] != "search" {
-		t.Errorf("the task that reads may %+v", scope)
+		t.Errorf("the scope of the task that reads is %+v, want log.read and search", scope)
 	}
+
 	entries, err := (&historyReader{t.Context(), app.Client(), app.URL, &log, period}).read(&log.Read[0])
 	must(t, err)
 	var got []string
@@ -86,6 +90,6 @@ func TestHistoriesOfManyThingsAreReadAsFarAsThePeriodGoes(t *testing.T) {
 		t.Errorf("read %q, want %q", got, want)
 	}
 	if slices.Contains(asked, "/a/feed 4") || !slices.Contains(asked, "/repos 3") {
-		t.Errorf("asked for %q", asked)
+		t.Errorf("requests %q, want /repos 3 and not /a/feed 4", asked)
 	}
 }

@@ -17,28 +17,27 @@ import (
 	"github.com/byline-proxy/byline/certs"
 )
 
-// tunnels is a proxy that knows CONNECT alone, demands the task's credentials
-// and takes every tunnel to one server.
-func tunnels(t *testing.T, to string) *url.URL {
+// serveTunnels runs a proxy that knows only CONNECT, requires the task's credentials and
+// leads every tunnel to one server. It returns its URL.
+func serveTunnels(t *testing.T, to string) *url.URL {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
+
 	go func() {
 		for {
 			conn, err := ln.Accept()
 			if err != nil {
 				return
 			}
-			go tunnelOne(conn, to)
+			go serveTunnel(conn, to)
 		}
 	}()
 	return &url.URL{Scheme: "http", Host: ln.Addr().String()}
 }
 
-func tunnelOne(conn net.Conn, to string) {
+func serveTunnel(conn net.Conn, to string) {
 	defer conn.Close()
 	r := bufio.NewReader(conn)
 	for {
@@ -48,6 +47,7 @@ func tunnelOne(conn net.Conn, to string) {
 		}
 		req.Header.Set("Authorization", req.Header.Get("Proxy-Authorization"))
 		user, password, _ := req.BasicAuth()
+
 		switch {
 		case req.Method != http.MethodConnect || user != "t_1" || password != "blt_x/+":
 			_, _ = io.WriteString(conn, "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"byline task\"\r\nContent-Length: 5\r\n\r\nwho??")
@@ -56,42 +56,43 @@ func tunnelOne(conn net.Conn, to string) {
 			_, _ = io.WriteString(conn, "HTTP/1.1 403 Forbidden\r\nContent-Length: 15\r\n\r\nno adapter here")
 			return
 		}
+
 		upstream, err := net.Dial("tcp", to)
 		if err != nil {
 			return
 		}
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\n")
-		go func() { _, _ = io.Copy(upstream, r); _ = upstream.Close() }()
+		go func() {
+			_, _ = io.Copy(upstream, r)
+			_ = upstream.Close()
+		}()
 		_, _ = io.Copy(conn, upstream)
 		return
 	}
 }
 
-// surroundedBy is the environment of a task whose application answers as
-// example.com (that is what httptest's certificate says).
-func surroundedBy(t *testing.T) []string {
+// variablesWithApp returns the variables of a task whose proxy leads to an application that
+// answers as example.com, the name in the certificate of httptest.
+func variablesWithApp(t *testing.T) []string {
 	t.Helper()
 	app := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Method+" "+r.Host+r.URL.Path)
 	}))
 	t.Cleanup(app.Close)
-	root := filepath.Join(t.TempDir(), "root.crt")
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: app.Certificate().Raw})
-	if err := os.WriteFile(root, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, err := newEnvironment(tunnels(t, app.Listener.Addr().String()), root, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.remove)
-	return s.variables("t_1", "blt_x/+")
+
+	root := writeRoot(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: app.Certificate().Raw})))
+	e, err := newEnvironment(serveTunnels(t, app.Listener.Addr().String()), root, "")
+	must(t, err)
+	t.Cleanup(e.remove)
+	return e.variables("t_1", "blt_x/+")
 }
 
-func runs(t *testing.T, env []string, program string, args ...string) string {
+// output runs a program and returns its output.
+func output(t *testing.T, env []string, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(lookPath(t, program), args...)
-	cmd.Env, cmd.Dir = env, t.TempDir()
+	cmd.Env = env
+	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", program, err, out)
@@ -99,15 +100,16 @@ func runs(t *testing.T, env []string, program string, args ...string) string {
 	return string(out)
 }
 
-func TestCurlIsSurrounded(t *testing.T) {
-	if out := runs(t, surroundedBy(t), "curl", "-sS", "https://example.com/a"); out != "GET example.com/a" {
-		t.Fatalf("got %q", out)
+func TestCurlUsesTheProxy(t *testing.T) {
+	const want = "GET example.com/a"
+	if got := output(t, variablesWithApp(t), "curl", "-sS", "https://example.com/a"); got != want {
+		t.Fatalf("curl prints %q, want %q", got, want)
 	}
 }
 
-// TestNodeIsSurrounded holds for every Node.js: those that know
-// NODE_USE_ENV_PROXY, and by the preload those before.
-func TestNodeIsSurrounded(t *testing.T) {
+// TestNodeUsesTheProxy holds for every version of Node.js: newer ones read
+// NODE_USE_ENV_PROXY, older ones load the script.
+func TestNodeUsesTheProxy(t *testing.T) {
 	const program = `
 const https = require('node:https');
 const get = (url) => new Promise((done, failed) => https.get(url, (r) => {
@@ -120,14 +122,14 @@ const get = (url) => new Promise((done, failed) => https.get(url, (r) => {
   const refused = await get('https://refused.example.com/').catch((e) => 'refused');
   console.log([...fetched, posted, got, refused].join(' '));
 })();`
-	out := strings.TrimSpace(runs(t, surroundedBy(t), "node", "-e", program))
+	out := strings.TrimSpace(output(t, variablesWithApp(t), "node", "-e", program))
 	const want = "GET example.com/f1 GET example.com/f2 GET example.com/f3 POST example.com/p GET example.com/g refused"
 	if out != want {
-		t.Fatalf("got %q\nwant %q", out, want)
+		t.Fatalf("node prints %q\nwant %q", out, want)
 	}
 }
 
-func TestJavaIsSurrounded(t *testing.T) {
+func TestJavaUsesTheProxy(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two starts of the JVM")
 	}
@@ -145,34 +147,30 @@ class Get {
   }
 }`
 	source := filepath.Join(dir, "Get.java")
-	if err := os.WriteFile(source, []byte(program), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out := runs(t, surroundedBy(t), "java", source)
+	must(t, os.WriteFile(source, []byte(program), 0o600))
+	out := output(t, variablesWithApp(t), "java", source)
 	if !strings.HasSuffix(out, "GET example.com/j") {
-		t.Fatalf("got %q", out)
+		t.Fatalf("java prints %q, want GET example.com/j at the end", out)
 	}
 	if strings.Contains(out, "blt_x") {
 		t.Fatalf("java prints the task's token: %s", out)
 	}
 }
 
-// TestBrowserHomeTrustsTheRootAlone reads the database that a browser would.
+// TestBrowserHomeTrustsTheRootAlone reads the database as a browser would.
 func TestBrowserHomeTrustsTheRootAlone(t *testing.T) {
 	certutil := lookPath(t, "certutil")
 	dir := t.TempDir()
-	if err := certs.Init(dir); err != nil {
-		t.Fatal(err)
-	}
+	must(t, certs.Init(dir))
+
 	home, err := makeBrowserHome(t.TempDir(), filepath.Join(dir, "root.crt"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	out, err := exec.Command(certutil, "-L", "-d", "sql:"+filepath.Join(home, ".pki", "nssdb")).CombinedOutput()
 	if err != nil || strings.Count(string(out), "C,,") != 1 || !strings.Contains(string(out), "byline") {
-		t.Errorf("%v: %s", err, out)
+		t.Errorf("certutil -L: %v, want one trusted certificate, byline:\n%s", err, out)
 	}
+
 	if _, err := makeBrowserHome(t.TempDir(), filepath.Join(dir, "root.key")); err == nil {
-		t.Error("a file that is no certificate was trusted")
+		t.Error("a file that is not a certificate was accepted")
 	}
 }

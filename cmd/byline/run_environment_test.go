@@ -15,62 +15,58 @@ import (
 	"github.com/byline-proxy/byline/certs"
 )
 
-// surroundedWith is a task's environment with a real root, as a map.
-func surroundedWith(t *testing.T, proxy, noProxy string) (*environment, map[string]string) {
+// newTaskEnvironment returns an environment with a real root, and the variables of a task
+// in it.
+func newTaskEnvironment(t *testing.T, proxy, noProxy string) (*environment, map[string]string) {
 	t.Helper()
 	for _, name := range []string{"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "NODE_OPTIONS"} {
 		t.Setenv(name, "")
 	}
 	dir := t.TempDir()
-	if err := certs.Init(dir); err != nil {
-		t.Fatal(err)
-	}
+	must(t, certs.Init(dir))
 	u, err := url.Parse(proxy)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := newEnvironment(u, filepath.Join(dir, "root.crt"), noProxy)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.remove)
-	env := map[string]string{}
-	for _, pair := range s.variables("t_1", "blt_x/+") {
+	must(t, err)
+
+	e, err := newEnvironment(u, filepath.Join(dir, "root.crt"), noProxy)
+	must(t, err)
+	t.Cleanup(e.remove)
+	variables := map[string]string{}
+	for _, pair := range e.variables("t_1", "blt_x/+") {
 		name, value, _ := strings.Cut(pair, "=")
-		env[name] = value // the last one counts, as for exec
+		variables[name] = value // the last one counts, as for exec
 	}
-	return s, env
+	return e, variables
 }
 
-// TestEveryClientFindsProxyAndTrustWhereItLooks has one line for each promise
-// of a client's own documentation.
+// TestEveryClientFindsProxyAndTrustWhereItLooks has one line for each variable that the
+// documentation of a client names.
 func TestEveryClientFindsProxyAndTrustWhereItLooks(t *testing.T) {
-	s, env := surroundedWith(t, "http://127.0.0.1:8080", "localhost,.acme.example")
+	e, env := newTaskEnvironment(t, "http://127.0.0.1:8080", "localhost,.acme.example")
 	const proxy = "http://t_1:blt_x%2F+@127.0.0.1:8080"
 	for _, c := range []struct{ client, variable, want string }{
 		{"curl, git, Python, Go, Deno, the AWS CLI", "HTTPS_PROXY", proxy},
 		{"the same, and the AWS CLI prefers it", "https_proxy", proxy},
-		{"curl, which takes this one in lower case only", "http_proxy", proxy},
+		{"curl, which reads this one only in lower case", "http_proxy", proxy},
 		{"Python, Go, Deno", "HTTP_PROXY", proxy},
-		{"httpx and others without one for the scheme", "ALL_PROXY", proxy},
+		{"httpx and others, if there is none for the scheme", "ALL_PROXY", proxy},
 		{"all", "NO_PROXY", "localhost,.acme.example"},
 		{"all", "no_proxy", "localhost,.acme.example"},
-		{"what is built on OpenSSL, Go, Rust, uv", "SSL_CERT_FILE", s.bundle},
-		{"curl", "CURL_CA_BUNDLE", s.bundle},
-		{"git", "GIT_SSL_CAINFO", s.bundle},
-		{"Python's requests", "REQUESTS_CA_BUNDLE", s.bundle},
-		{"pip", "PIP_CERT", s.bundle},
-		{"AWS CLI and boto3: in place of its own", "AWS_CA_BUNDLE", s.bundle},
-		{"Deno: on top of its store", "DENO_CERT", s.bundle},
-		{"Deno: which store that is, in order", "DENO_TLS_CA_STORE", "system,mozilla"},
-		{"Node.js: on top of its own", "NODE_EXTRA_CA_CERTS", s.root},
+		{"programs built on OpenSSL, Go, Rust, uv", "SSL_CERT_FILE", e.bundle},
+		{"curl", "CURL_CA_BUNDLE", e.bundle},
+		{"git", "GIT_SSL_CAINFO", e.bundle},
+		{"Python's requests", "REQUESTS_CA_BUNDLE", e.bundle},
+		{"pip", "PIP_CERT", e.bundle},
+		{"AWS CLI and boto3: instead of their own", "AWS_CA_BUNDLE", e.bundle},
+		{"Deno: in addition to its store", "DENO_CERT", e.bundle},
+		{"Deno: which stores, in order", "DENO_TLS_CA_STORE", "system,mozilla"},
+		{"Node.js: in addition to its own", "NODE_EXTRA_CA_CERTS", e.root},
 		{"Node.js from 22.21 and 24.5", "NODE_USE_ENV_PROXY", "1"},
-		{"Node.js before that", "NODE_OPTIONS", `--require="` + s.preload + `"`},
-		{"gRPC", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", s.bundle},
-		{"cargo", "CARGO_HTTP_CAINFO", s.bundle},
-		{"Google Cloud CLI", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", s.bundle},
-		{"Perl's LWP", "PERL_LWP_SSL_CA_FILE", s.bundle},
-		{"wget on GnuTLS", "WGETRC", s.wgetrc},
+		{"Node.js before that", "NODE_OPTIONS", `--require="` + e.preload + `"`},
+		{"gRPC", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", e.bundle},
+		{"cargo", "CARGO_HTTP_CAINFO", e.bundle},
+		{"Google Cloud CLI", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", e.bundle},
+		{"Perl's LWP", "PERL_LWP_SSL_CA_FILE", e.bundle},
+		{"wget on GnuTLS", "WGETRC", e.wgetrc},
 	} {
 		if got := env[c.variable]; got != c.want {
 			t.Errorf("%s: %s is %q, want %q", c.client, c.variable, got, c.want)
@@ -78,71 +74,82 @@ func TestEveryClientFindsProxyAndTrustWhereItLooks(t *testing.T) {
 	}
 }
 
-// TestJavaFindsProxyAndTrustInItsOptions reads the options and the trust store
-// as a JVM does.
+// TestJavaFindsProxyAndTrustInItsOptions reads the options and the trust store as a JVM
+// does.
 func TestJavaFindsProxyAndTrustInItsOptions(t *testing.T) {
-	s, env := surroundedWith(t, "http://127.0.0.1:8080", "")
+	e, env := newTaskEnvironment(t, "http://127.0.0.1:8080", "")
 	options := strings.Fields(env["JAVA_TOOL_OPTIONS"])
-	store := filepath.Join(s.dir, "trust.p12")
+	store := filepath.Join(e.dir, "trust.p12")
 	for _, want := range []string{
-		"-Dhttp.proxyHost=127.0.0.1", "-Dhttp.proxyPort=8080", "-Dhttps.proxyHost=127.0.0.1", "-Dhttps.proxyPort=8080",
-		"-Djavax.net.ssl.trustStore=" + store, "-Djavax.net.ssl.trustStorePassword=" + trustStorePassword, "-Djavax.net.ssl.trustStoreType=PKCS12",
-		"-Djdk.http.auth.tunneling.disabledSchemes=", "-Dhttp.nonProxyHosts=",
+		"-Dhttp.proxyHost=127.0.0.1",
+		"-Dhttp.proxyPort=8080",
+		"-Dhttps.proxyHost=127.0.0.1",
+		"-Dhttps.proxyPort=8080",
+		"-Djavax.net.ssl.trustStore=" + store,
+		"-Djavax.net.ssl.trustStorePassword=" + trustStorePassword,
+		"-Djavax.net.ssl.trustStoreType=PKCS12",
+		"-Djdk.http.auth.tunneling.disabledSchemes=",
+		"-Dhttp.nonProxyHosts=",
 	} {
 		if !slices.Contains(options, want) {
-			t.Errorf("%s is missing in %q", want, options)
+			t.Errorf("JAVA_TOOL_OPTIONS lacks %s: %q", want, options)
 		}
 	}
+
 	if strings.Contains(env["JAVA_TOOL_OPTIONS"]+env["JDK_JAVA_OPTIONS"], "blt_x") {
-		t.Error("the token is in what the JVM prints")
+		t.Error("the token is in variables that the JVM prints")
 	}
 	credentials, err := os.ReadFile(strings.TrimPrefix(env["JDK_JAVA_OPTIONS"], "@"))
 	if err != nil || !strings.Contains(string(credentials), "-Dhttps.proxyUser=t_1\n-Dhttps.proxyPassword=blt_x/+\n") {
-		t.Errorf("credentials: %v", err)
+		t.Errorf("the file of JDK_JAVA_OPTIONS lacks the credentials: %v", err)
 	}
+
 	text, err := os.ReadFile(store)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	trusted, err := pkcs12.DecodeTrustStore(text, trustStorePassword)
-	bundle, _ := os.ReadFile(s.bundle)
-	if err != nil || len(trusted) != strings.Count(string(bundle), "BEGIN CERTIFICATE") {
-		t.Errorf("the trust store holds %d certificates: %v", len(trusted), err)
+	must(t, err)
+	bundle, err := os.ReadFile(e.bundle)
+	must(t, err)
+	if want := strings.Count(string(bundle), "BEGIN CERTIFICATE"); len(trusted) != want {
+		t.Errorf("the trust store holds %d certificates, want the %d of the bundle", len(trusted), want)
 	}
 }
 
-func TestJavaHosts(t *testing.T) {
-	for noProxy, want := range map[string]string{"": "", "*": "*", "localhost": "localhost|*.localhost", "127.0.0.1, ::1": "127.0.0.1|::1",
-		".acme.example,db": "*.acme.example|db|*.db"} {
+func TestJavaNonProxyHosts(t *testing.T) {
+	for noProxy, want := range map[string]string{
+		"":                 "",
+		"*":                "*",
+		"localhost":        "localhost|*.localhost",
+		"127.0.0.1, ::1":   "127.0.0.1|::1",
+		".acme.example,db": "*.acme.example|db|*.db",
+	} {
 		if got := javaNonProxyHosts(noProxy); got != want {
 			t.Errorf("%q: got %q, want %q", noProxy, got, want)
 		}
 	}
 }
 
-// TestTheOperationsPageNamesWhatRunSets holds the page for clients that byline
-// run does not start against the variables that it sets for those it does.
+// TestTheOperationsPageNamesWhatRunSets compares the page about clients that byline run does
+// not start with the variables that it sets for those that it does start.
 func TestTheOperationsPageNamesWhatRunSets(t *testing.T) {
 	page, err := os.ReadFile("../../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	_, section, ok := strings.Cut(string(page), "\n## Make clients trust it\n")
 	section, _, ended := strings.Cut(section, "\n## ")
 	if !ok || !ended {
-		t.Fatal("the page has no such section")
+		t.Fatal("docs/operations.md has no section \"Make clients trust it\"")
 	}
-	_, env := surroundedWith(t, "http://127.0.0.1:8080", "")
+	_, env := newTaskEnvironment(t, "http://127.0.0.1:8080", "")
 	names := regexp.MustCompile("`([A-Z][A-Z_]{4,})(?:=[^`]*)?`").FindAllStringSubmatch(section, -1)
 	if len(names) < 12 {
-		t.Fatalf("it names %d variables", len(names))
+		t.Fatalf("the section names %d variables, want at least 12", len(names))
 	}
 	for _, n := range names {
 		if _, err := exec.LookPath("certutil"); err != nil && n[1] == "BYLINE_BROWSER_HOME" {
 			continue
 		}
 		if _, set := env[n[1]]; !set {
-			t.Errorf("%s is on the page and byline run does not set it", n[1])
+			t.Errorf("the section names %s, which byline run does not set", n[1])
 		}
 	}
 }

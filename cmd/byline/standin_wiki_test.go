@@ -9,53 +9,69 @@ import (
 	"testing"
 )
 
-// standInWiki answers as MediaWiki does, as far as a login, a page and a logout
-// go, for machines that have none. It returns where it listens.
+// standInWiki serves what MediaWiki answers to a login, a page and a logout, for machines
+// without a MediaWiki. It returns its URL.
 func standInWiki(t *testing.T) string {
 	t.Helper()
-	var mu sync.Mutex
-	living := map[string]bool{}
+	w := &wiki{sessions: map[string]bool{}}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/index.php", func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		c, err := r.Cookie("wiki_session")
-		in := err == nil && living[c.Value]
-		switch {
-		case r.FormValue("title") == "Special:UserLogin" && r.Method == http.MethodPost:
-			if r.PostFormValue("wpName") != "Agent-01" || r.PostFormValue("wpPassword") != "wiki-password" || r.PostFormValue("wpLoginToken") != "tok+\\" {
-				fmt.Fprint(w, "wrong")
-				return
-			}
-			session := fmt.Sprintf("stand-in-session-%d", len(living))
-			living[session] = true
-			http.SetCookie(w, &http.Cookie{Name: "wiki_session", Value: session, Path: "/", HttpOnly: true})
-			http.SetCookie(w, &http.Cookie{Name: "wikiUserID", Value: "7", Path: "/", HttpOnly: true})
-			http.Redirect(w, r, "/index.php?title=Main_Page", http.StatusFound)
-		case r.FormValue("title") == "Special:UserLogin":
-			w.Header().Set("Content-Type", "text/html")
-			fmt.Fprint(w, `<form method=post><input type=hidden name="wpLoginToken" value="tok+\"></form>`)
-		case !in:
-			http.Redirect(w, r, "/index.php?title=Special:UserLogin", http.StatusFound)
-		default:
-			w.Header().Set("Content-Type", "text/html")
-			fmt.Fprintf(w, `<script>{"wgUserName":"Agent-01"}</script>%s, read by Agent-01`, r.FormValue("title"))
-		}
-	})
-	mux.HandleFunc("/api.php", func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		w.Header().Set("Content-Type", "application/json")
-		if r.FormValue("action") == "logout" {
-			if c, err := r.Cookie("wiki_session"); err == nil {
-				delete(living, c.Value)
-			}
-			_, _ = io.WriteString(w, "{}")
-			return
-		}
-		_, _ = io.WriteString(w, `{"query":{"tokens":{"csrftoken":"csrf+\\"}}}`)
-	})
+	mux.HandleFunc("/index.php", w.serveIndex)
+	mux.HandleFunc("/api.php", w.serveAPI)
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s.URL
+}
+
+type wiki struct {
+	mu       sync.Mutex
+	sessions map[string]bool // by cookie
+}
+
+func (s *wiki) serveIndex(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	cookie, err := r.Cookie("wiki_session")
+	loggedIn := err == nil && s.sessions[cookie.Value]
+	isLogin := r.FormValue("title") == "Special:UserLogin"
+	switch {
+	case isLogin && r.Method == http.MethodPost:
+		s.login(w, r)
+	case isLogin:
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, `<form method=post><input type=hidden name="wpLoginToken" value="tok+\"></form>`)
+	case !loggedIn:
+		http.Redirect(w, r, "/index.php?title=Special:UserLogin", http.StatusFound)
+	default:
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, `<script>{"wgUserName":"Agent-01"}</script>%s, read by Agent-01`, r.FormValue("title"))
+	}
+}
+
+func (s *wiki) login(w http.ResponseWriter, r *http.Request) {
+	if r.PostFormValue("wpName") != "Agent-01" || r.PostFormValue("wpPassword") != "wiki-password" || r.PostFormValue("wpLoginToken") != "tok+\\" {
+		fmt.Fprint(w, "wrong")
+		return
+	}
+
+	session := fmt.Sprintf("stand-in-session-%d", len(s.sessions))
+	s.sessions[session] = true
+	http.SetCookie(w, &http.Cookie{Name: "wiki_session", Value: session, Path: "/", HttpOnly: true})
+	http.SetCookie(w, &http.Cookie{Name: "wikiUserID", Value: "7", Path: "/", HttpOnly: true})
+	http.Redirect(w, r, "/index.php?title=Main_Page", http.StatusFound)
+}
+
+func (s *wiki) serveAPI(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	w.Header().Set("Content-Type", "application/json")
+	if r.FormValue("action") != "logout" {
+		_, _ = io.WriteString(w, `{"query":{"tokens":{"csrftoken":"csrf+\\"}}}`)
+		return
+	}
+	if c, err := r.Cookie("wiki_session"); err == nil {
+		delete(s.sessions, c.Value)
+	}
+	_, _ = io.WriteString(w, "{}")
 }

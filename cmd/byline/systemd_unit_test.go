@@ -8,18 +8,19 @@ import (
 	"testing"
 )
 
-// TestTheUnitIsOne lets systemd read the unit that ships, where there is a
-// systemd, with this program in the place of the installed one.
-func TestTheUnitIsOne(t *testing.T) {
+// TestSystemdAcceptsTheUnit verifies the unit that ships, with this program in place of the
+// installed one, on machines with systemd.
+func TestSystemdAcceptsTheUnit(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("there is no systemd-analyze on this machine")
 	}
-	self, err := os.Executable()
+	program, err := os.Executable()
 	must(t, err)
 	text, err := os.ReadFile("../../configs/byline.service")
 	must(t, err)
 	unit := filepath.Join(t.TempDir(), "byline.service")
-	must(t, os.WriteFile(unit, []byte(strings.Replace(string(text), "/usr/local/bin/byline", self, 1)), 0o600))
+	must(t, os.WriteFile(unit, []byte(strings.Replace(string(text), "/usr/local/bin/byline", program, 1)), 0o600))
+
 	out, err := exec.Command("systemd-analyze", "verify", unit).CombinedOutput()
 	for line := range strings.Lines(string(out)) {
 		if strings.Contains(line, "byline.service") {

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -15,16 +14,12 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/byline-proxy/byline/configs"
-	"github.com/byline-proxy/byline/proxy/admin"
 )
 
-// authority is a private one, as an intranet has.
+// authority is a private certificate authority, as an intranet has.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -34,9 +29,16 @@ func newAuthority(t *testing.T) *authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Acme intranet"}, NotBefore: time.Now().AddDate(-1, 0, 0),
-		NotAfter: time.Now().AddDate(1, 0, 0), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "Acme intranet"},
+		NotBefore:             time.Now().AddDate(-1, 0, 0),
+		NotAfter:              time.Now().AddDate(1, 0, 0),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	must(t, err)
 	cert, err := x509.ParseCertificate(der)
 	must(t, err)
@@ -47,81 +49,90 @@ func (a *authority) pem() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
 }
 
-// signs is a certificate for name that ends at end; a nil a signs itself.
-func (a *authority) signs(t *testing.T, name string, end time.Time) tls.Certificate {
+// sign returns a certificate for name that is valid until end. That of a nil authority is
+// self-signed.
+func (a *authority) sign(t *testing.T, name string, end time.Time) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	c := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: time.Now().AddDate(0, -1, 0), NotAfter: end}
-	by := &authority{c, key}
-	if a != nil {
-		by = a
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2),
+		Subject:      pkix.Name{CommonName: name},
+		DNSNames:     []string{name},
+		NotBefore:    time.Now().AddDate(0, -1, 0),
+		NotAfter:     end,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, c, by.cert, key.Public(), by.key)
+	issuer := &authority{template, key}
+	if a != nil {
+		issuer = a
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, issuer.cert, key.Public(), issuer.key)
 	must(t, err)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// TestUpstreamCertificatesAreVerifiedInEveryCase puts applications with good
-// and bad certificates behind a real server. None but the good ones sees a
-// request, and with it the account's password.
+const basicAdapter = `name: %[1]s
+interim: {reason: test, owner: secops@acme.example, review_by: 2099-12-31}
+hosts: [%[1]s.acme.example]
+upstream: {url: "%[2]s"%[3]s}
+login: {kind: basic}
+actions: [{name: page.read, match: {method: GET, path: /page}, resource: page}]
+`
+
+// TestUpstreamCertificatesAreVerifiedInEveryCase puts applications with good and bad
+// certificates behind a real server. Only the good ones receive a request, and with it the
+// account's password.
 func TestUpstreamCertificatesAreVerifiedInEveryCase(t *testing.T) {
-	h, cfg := serving(t)
+	h, cfg := serve(t)
 	acme, other, next := newAuthority(t), newAuthority(t), time.Now().AddDate(0, 1, 0)
+	var nobody *authority
 	cases := []struct {
-		name string // of the adapter, and of the host below acme.example
-		cert tls.Certificate
-		ca   *authority // that the adapter names; nil: the system's are asked
-		max  uint16     // version of TLS
-		code string
+		name       string // of the adapter, and of the host below acme.example
+		cert       tls.Certificate
+		ca         *authority // named by the adapter; nil: the system's authorities apply
+		maxVersion uint16     // of TLS; 0: the newest
+		code       string     // of the refusal; "": the request is sent
 	}{
-		{"good", acme.signs(t, "good.acme.example", next), acme, 0, ""},
-		{"good12", acme.signs(t, "good12.acme.example", next), acme, tls.VersionTLS12, ""},
-		{"old11", acme.signs(t, "old11.acme.example", next), acme, tls.VersionTLS11, "upstream_tls"},
-		{"selfsigned", (*authority)(nil).signs(t, "selfsigned.acme.example", next), nil, 0, "upstream_tls"},
-		{"selfsigned2", (*authority)(nil).signs(t, "selfsigned2.acme.example", next), acme, 0, "upstream_tls"},
-		{"unnamed", acme.signs(t, "unnamed.acme.example", next), nil, 0, "upstream_tls"},
-		{"anothers", other.signs(t, "anothers.acme.example", next), acme, 0, "upstream_tls"},
-		{"misnamed", acme.signs(t, "elsewhere.acme.example", next), acme, 0, "upstream_tls"},
-		{"expired", acme.signs(t, "expired.acme.example", time.Now().Add(-time.Minute)), acme, 0, "upstream_tls"},
+		{"good", acme.sign(t, "good.acme.example", next), acme, 0, ""},
+		{"good12", acme.sign(t, "good12.acme.example", next), acme, tls.VersionTLS12, ""},
+		{"old11", acme.sign(t, "old11.acme.example", next), acme, tls.VersionTLS11, "upstream_tls"},
+		{"selfsigned", nobody.sign(t, "selfsigned.acme.example", next), nil, 0, "upstream_tls"},
+		{"selfsigned2", nobody.sign(t, "selfsigned2.acme.example", next), acme, 0, "upstream_tls"},
+		{"unnamed", acme.sign(t, "unnamed.acme.example", next), nil, 0, "upstream_tls"},
+		{"otherca", other.sign(t, "otherca.acme.example", next), acme, 0, "upstream_tls"},
+		{"misnamed", acme.sign(t, "elsewhere.acme.example", next), acme, 0, "upstream_tls"},
+		{"expired", acme.sign(t, "expired.acme.example", time.Now().Add(-time.Minute)), acme, 0, "upstream_tls"},
 	}
+
 	seen := make(chan string, len(cases))
-	allow := []string{"task", "create", "--json", "--agent", "agent/test", "--sponsor", "alice", "--purpose", "INC-1"}
+	var allow []string
 	for _, c := range cases {
 		app := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- r.Host }))
-		app.TLS = &tls.Config{Certificates: []tls.Certificate{c.cert}, MinVersion: tls.VersionTLS10, MaxVersion: c.max}
+		app.TLS = &tls.Config{Certificates: []tls.Certificate{c.cert}, MinVersion: tls.VersionTLS10, MaxVersion: c.maxVersion}
 		app.Config.ErrorLog = log.New(io.Discard, "", 0)
 		app.StartTLS()
 		t.Cleanup(app.Close)
+
 		ca := ""
 		if c.ca != nil {
 			h.write(t, c.name+".pem", c.ca.pem())
 			ca = fmt.Sprintf(", ca: %q", h.Path(c.name+".pem"))
 		}
 		h.write(t, "adapters.d/"+c.name+".yaml", fmt.Sprintf(basicAdapter, c.name, app.URL, ca))
-		if out, err := h.Run(t.Context(), "username=agent-01\npassword=canary\n", "vault", "put", c.name+"/agent-01"); err != nil {
-			t.Fatal(err, out)
-		}
-		allow = append(allow, "--allow", c.name+":page.read")
+		h.run(t, "username=agent-01\npassword=canary\n", "vault", "put", c.name+"/agent-01")
+		allow = append(allow, c.name+":page.read")
 	}
 	h.reload(t, "INF reloaded")
-	out, err := h.Run(t.Context(), "", allow...)
-	must(t, err)
-	var task admin.Task
-	fromJSON(t, out, &task)
-	agent := h.agent(t, cfg, &task)
+	agent := h.agent(t, cfg, h.createTaskFor(t, allow...))
+
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			res, err := agent.Get("https://" + c.name + ".acme.example/page")
 			must(t, err)
-			defer res.Body.Close()
-			var p struct{ Code, Detail string }
-			if c.code != "" {
-				must(t, json.NewDecoder(res.Body).Decode(&p))
+			if status, code, body := readProblem(t, res); code != c.code {
+				t.Errorf("the agent gets %d %q, want %q: %s", status, code, c.code, body)
 			}
-			if p.Code != c.code {
-				t.Errorf("got %d %q %s, want %q", res.StatusCode, p.Code, p.Detail, c.code)
-			}
+
 			select {
 			case host := <-seen:
 				if c.code != "" {
@@ -136,38 +147,17 @@ func TestUpstreamCertificatesAreVerifiedInEveryCase(t *testing.T) {
 	}
 }
 
-const basicAdapter = `name: %[1]s
-interim: {reason: test, owner: secops@acme.example, review_by: 2099-12-31}
-hosts: [%[1]s.acme.example]
-upstream: {url: "%[2]s"%[3]s}
-login: {kind: basic}
-actions: [{name: page.read, match: {method: GET, path: /page}, resource: page}]
-`
-
-// agent is an HTTP client in a task of the server.
-func (h *installation) agent(t *testing.T, cfg *configs.Config, task *admin.Task) *http.Client {
-	t.Helper()
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM([]byte(h.read(t, "data/certs/root.crt")))
-	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots},
-		Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: cfg.Listen, User: url.UserPassword(task.ID, task.Token)})}
-	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: time.Minute}
-}
-
-// TestPrivateAddressesAreNotDialled takes leave to dial loopback away, where
-// Tickets listens: it must not even see a connection.
+// TestPrivateAddressesAreNotDialled forbids connections to loopback, where Tickets listens.
+// Tickets must not even see a connection.
 func TestPrivateAddressesAreNotDialled(t *testing.T) {
-	h, cfg := servingAfter(t, replacing("byline.yaml", "allow: [127.0.0.0/8]", "allow: []"))
+	h, cfg := serveAfter(t, replace("byline.yaml", "allow: [127.0.0.0/8]", "allow: []"))
 	h.App.TakeLog()
-	id, token := h.task(t)
-	res, err := h.agent(t, cfg, &admin.Task{ID: id, Token: token}).Get("https://tickets.acme.example/tickets/7")
+
+	res, err := h.agent(t, cfg, h.createTask(t)).Get("https://tickets.acme.example/tickets/7")
 	must(t, err)
-	defer res.Body.Close()
-	var p struct{ Code, Detail string }
-	must(t, json.NewDecoder(res.Body).Decode(&p))
-	if p.Code != "upstream_unreachable" && p.Code != "login_failed" || !strings.Contains(p.Detail, "guard.allow") {
-		t.Errorf("got %d %s: %s", res.StatusCode, p.Code, p.Detail)
+	status, code, body := readProblem(t, res)
+	if code != "upstream_unreachable" && code != "login_failed" || !strings.Contains(body, "guard.allow") {
+		t.Errorf("the agent gets %d %s, want upstream_unreachable or login_failed with guard.allow: %s", status, code, body)
 	}
 	if log := h.App.TakeLog(); len(log) > 0 {
 		t.Errorf("the application saw %q", log)
