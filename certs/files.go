@@ -107,7 +107,7 @@ func readKey(path string) (*ecdsa.PrivateKey, error) {
 		return nil, fmt.Errorf("certs: %w", err)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("certs: %s is accessible to other users (mode %04o): run chmod 600 %s", path, mode, path)
+		return nil, fmt.Errorf("certs: %s is accessible to other users (mode %04o), who may have read it: run chmod 600 %s", path, mode, path)
 	}
 
 	der, err := readPEM(path, "PRIVATE KEY")

@@ -183,7 +183,7 @@ func badKeys(other *installation) []badFile {
 			[]string{"accessible to other users (mode 0604)"}, "chmod 600"},
 		{"no audit key", remove("data/audit.key"), []string{"audit.key_file: ", "no such file"}, "restore it from a copy"},
 		{"an audit key that others can read", setMode("data/audit.key", 0o644),
-			[]string{"may be read by others (mode 0644)"}, "chmod 600"},
+			[]string{"accessible to other users (mode 0644)"}, "chmod 600"},
 		{"a truncated audit key", truncate("data/audit.key", 40),
 			[]string{"is not an audit signing key"}, "restore it from a copy"},
 		{"a token that others can read", all(write("data/control.token", strings.Repeat("x", 43)), setMode("data/control.token", 0o644)),

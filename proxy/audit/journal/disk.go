@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/byline-proxy/byline/proxy/internal/durable"
 )
 
 // disk is what the writer needs of a file system; tests put faults behind it.
@@ -46,13 +48,7 @@ func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
 func (osDisk) remove(path string) error { return os.Remove(path) }
 
 // syncDir makes names in dir durable.
-func (osDisk) syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+func (osDisk) syncDir(dir string) error { return durable.SyncDir(dir) }
 
 // lockDir holds dir for this process until the file is closed or the process
 // ends, however it ends.

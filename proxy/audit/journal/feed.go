@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
+	"github.com/byline-proxy/byline/proxy/internal/durable"
 )
 
 // Sink takes records to where others keep them: a SIEM, a stream, storage that
@@ -251,19 +252,7 @@ func (f *Feed) load() (uint64, error) {
 	return at, nil
 }
 
-// save makes the cursor durable: written beside, synced, renamed.
+// save makes the cursor durable.
 func (f *Feed) save(at uint64) error {
-	tmp := f.cursorFile() + ".new"
-	w, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(w, at)
-	if err := errors.Join(err, w.Sync(), w.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, f.cursorFile()); err != nil {
-		return err
-	}
-	return f.log.cfg.disk.syncDir(filepath.Dir(f.cursorFile()))
+	return durable.Replace(f.cursorFile(), fmt.Appendf(nil, "%d\n", at), 0o600, durable.Synced)
 }

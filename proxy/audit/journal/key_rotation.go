@@ -12,6 +12,7 @@ import (
 
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
+	"github.com/byline-proxy/byline/proxy/internal/durable"
 )
 
 // nextKey is the suffix of a signing key that is to take over.
@@ -121,19 +122,14 @@ func InstallNextKey(path string) error {
 	line := audit.PublicKey{Name: keys[0].Name, Key: next.Public().(ed25519.PublicKey)}.String() + "\n"
 	if !strings.Contains(string(text), line) {
 		text = append(append(bytes.TrimRight(text, "\n"), '\n'), line...)
-		tmp := pub + ".new"
-		os.Remove(tmp)
-		if err := writeNew(tmp, string(text), 0o644); err != nil {
-			return fmt.Errorf("take over audit key: %w", err)
-		}
-		if err := os.Rename(tmp, pub); err != nil {
+		if err := durable.Replace(pub, text, 0o644, durable.Synced); err != nil {
 			return fmt.Errorf("take over audit key: %w", err)
 		}
 	}
 	if err := os.Rename(path+nextKey, path); err != nil {
 		return fmt.Errorf("take over audit key: %w", err)
 	}
-	return osDisk{}.syncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 // FinishKeyChange is for the start of a server: it finishes a change of keys that the

@@ -4,13 +4,12 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/byline-proxy/byline/proxy/internal/durable"
 )
 
 const keyHeader = "byline-audit-key ed25519 "
@@ -38,35 +37,20 @@ func WriteKey(path, origin string, key ed25519.PrivateKey) error {
 	if err := writeKey(path, key); err != nil {
 		return fmt.Errorf("write audit key: %w", err)
 	}
-	if err := writeNew(path+".pub", vkey+"\n", 0o644); err != nil {
+	if err := durable.Create(path+".pub", []byte(vkey+"\n"), 0o644); err != nil {
 		return fmt.Errorf("write audit public key: %w", err)
 	}
-	return osDisk{}.syncDir(filepath.Dir(path))
+	return nil
 }
 
 func writeKey(path string, key ed25519.PrivateKey) error {
-	return writeNew(path, keyHeader+base64.StdEncoding.EncodeToString(key.Seed())+"\n", 0o600)
+	text := keyHeader + base64.StdEncoding.EncodeToString(key.Seed()) + "\n"
+	return durable.Create(path, []byte(text), 0o600)
 }
 
-func writeNew(path, text string, mode os.FileMode) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-// LoadKey reads a signing key. A file that others may read is refused.
+// LoadKey reads a signing key. A file that other users can access is refused.
 func LoadKey(path string) (ed25519.PrivateKey, error) {
-	fi, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("load audit key: %w", err)
-	}
-	if fi.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("load audit key: %s may be read by others (mode %#o): chmod 600 it, and consider the key known", path, fi.Mode().Perm())
-	}
-	b, err := os.ReadFile(path)
+	b, err := durable.ReadPrivate(path)
 	if err != nil {
 		return nil, fmt.Errorf("load audit key: %w", err)
 	}

@@ -156,5 +156,5 @@ func requirePrivateMode(path string, info fs.FileInfo) error {
 	if info.IsDir() {
 		remedy = "chmod 700 "
 	}
-	return fmt.Errorf("%s is accessible to other users (mode %04o): run %s%s", path, mode, remedy, path)
+	return fmt.Errorf("%s is accessible to other users (mode %04o), who may have read it: run %s%s", path, mode, remedy, path)
 }

@@ -264,12 +264,12 @@ func TestPrivateFilesAreRequiredWithARemedy(t *testing.T) {
 	}{
 		{path, 0o600, ""},
 		{path, 0o400, ""},
-		{path, 0o640, "(mode 0640): run chmod 600 " + path},
-		{path, 0o604, "(mode 0604): run chmod 600 " + path},
-		{path, 0o620, "(mode 0620): run chmod 600 " + path},
-		{path, 0o601, "(mode 0601): run chmod 600 " + path},
+		{path, 0o640, "(mode 0640), who may have read it: run chmod 600 " + path},
+		{path, 0o604, "(mode 0604), who may have read it: run chmod 600 " + path},
+		{path, 0o620, "(mode 0620), who may have read it: run chmod 600 " + path},
+		{path, 0o601, "(mode 0601), who may have read it: run chmod 600 " + path},
 		{dir, 0o700, ""},
-		{dir, 0o710, "(mode 0710): run chmod 700 " + dir},
+		{dir, 0o710, "(mode 0710), who may have read it: run chmod 700 " + dir},
 	} {
 		if err := os.Chmod(c.path, c.mode); err != nil {
 			t.Fatal(err)

@@ -104,7 +104,7 @@ func checkPrivate(dir string) error {
 	case !st.IsDir():
 		return fmt.Errorf("%s is not a directory", dir)
 	case st.Mode().Perm()&0o077 != 0:
-		return fmt.Errorf("%s is accessible to other users (mode %04o): run chmod 700 %s", dir, st.Mode().Perm(), dir)
+		return fmt.Errorf("%s is accessible to other users (mode %04o), who may have read it: run chmod 700 %s", dir, st.Mode().Perm(), dir)
 	}
 	return nil
 }
