@@ -24,6 +24,16 @@ type Adapter struct {
 // without an import.
 type Field = struct{ Name, Value string }
 
+// fieldValue returns the value of the first field of that name, in any case, and "" if there is none.
+func fieldValue(fields []Field, name string) string {
+	for i := range fields {
+		if strings.EqualFold(fields[i].Name, name) {
+			return fields[i].Value
+		}
+	}
+	return ""
+}
+
 // Cookie is one cookie that the agent sends and that the session knows nothing of.
 type Cookie = struct{ Name, Value string }
 

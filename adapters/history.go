@@ -48,12 +48,12 @@ func (l *HistorySpec) Interpret(item map[string]string) (e HistoryEntry, ours bo
 		into     *string
 		template string
 	}{{&e.ID, fieldTemplate(l.Entry.ID)}, {&e.User, fieldTemplate(l.Entry.User)}} {
-		if *f.into, err = expand(f.template, get); err != nil {
+		if *f.into, err = expandTemplate(f.template, get); err != nil {
 			return e, false, err
 		}
 	}
 	for i, template := range k.Resource {
-		resource, err := expand(template, get)
+		resource, err := expandTemplate(template, get)
 		if err != nil {
 			return e, false, err
 		}

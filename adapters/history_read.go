@@ -15,7 +15,7 @@ import (
 // first page and what Page returned after that. item is one of those that Each
 // lists: its fields are percent-encoded, so that none of them leaves its place.
 func (r *HistoryRead) Path(from, to time.Time, item map[string]string, next string) (string, error) {
-	path, err := expand(r.Get, func(name string) (string, error) {
+	path, err := expandTemplate(r.Get, func(name string) (string, error) {
 		switch name {
 		case "from":
 			return from.UTC().Format(r.layout()), nil
@@ -38,7 +38,7 @@ func (r *HistoryRead) Path(from, to time.Time, item map[string]string, next stri
 // them.
 func (r *HistoryRead) SamplePath(from, to time.Time) (string, error) {
 	item := map[string]string{}
-	if _, err := expand(r.Get, func(name string) (string, error) { item[name] = "1"; return "", nil }); err != nil {
+	if _, err := expandTemplate(r.Get, func(name string) (string, error) { item[name] = "1"; return "", nil }); err != nil {
 		return "", err
 	}
 	return r.Path(from, to, item, "")

@@ -1,7 +1,6 @@
 package adapters
 
 import (
-	"encoding/base64"
 	"errors"
 	"strings"
 )
@@ -10,7 +9,8 @@ func init() {
 	registerKind(loginKind{name: "basic", summary: "RFC 7617", Kind: basicKind{}})
 }
 
-// basicKind sends the user name and the password with every request (RFC 7617). It sends no request to log in.
+// basicKind sends the user name and the password with every request (RFC 7617). It sends no request
+// to log in.
 type basicKind struct{}
 
 // Check implements [Kind].
@@ -18,18 +18,14 @@ func (basicKind) Check(*draft) {}
 
 // Next implements [Kind].
 func (basicKind) Next(d *Dialogue, _ *Reply) (*Step, error) {
-	user, err := d.value("username")
-	if err != nil {
-		return nil, err
-	}
-	password, err := d.value("password")
+	user, password, err := d.userAndPassword()
 	if err != nil {
 		return nil, err
 	}
 	if strings.Contains(user, ":") {
 		return nil, errors.New("the user name has a colon, which RFC 7617 does not allow")
 	}
-	value := "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
-	d.session.headers = append(d.session.headers, Field{Name: "Authorization", Value: value})
+
+	d.session.headers = append(d.session.headers, basicAuthorization(user, password))
 	return nil, nil
 }

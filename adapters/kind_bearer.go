@@ -6,7 +6,8 @@ func init() {
 	registerKind(loginKind{name: "bearer", summary: "RFC 6750", Kind: bearerKind{}})
 }
 
-// bearerKind sends a token of the secret as RFC 6750 section 2.1 says. It sends no request to obtain it.
+// bearerKind sends a token of the secret with every request, as RFC 6750 section 2.1 describes. It
+// sends no request to log in.
 type bearerKind struct{}
 
 // Check implements [Kind].
@@ -14,5 +15,5 @@ func (bearerKind) Check(*draft) {}
 
 // Next implements [Kind].
 func (bearerKind) Next(d *Dialogue, _ *Reply) (*Step, error) {
-	return nil, d.setHeader("Authorization", cmp.Or(d.a.spec.Login.Value, "Bearer ${token}"))
+	return nil, d.addHeader("Authorization", cmp.Or(d.a.spec.Login.Value, "Bearer ${token}"))
 }

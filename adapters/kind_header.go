@@ -6,7 +6,7 @@ func init() {
 	registerKind(loginKind{name: "header", summary: "one header from the secret", Kind: headerKind{}})
 }
 
-// headerKind sets one header of every request from the secret. It sends no request.
+// headerKind sets one header of every request from the secret. It sends no request to log in.
 type headerKind struct{}
 
 // Check implements [Kind].
@@ -20,5 +20,5 @@ func (headerKind) Check(d *draft) {
 // Next implements [Kind].
 func (headerKind) Next(d *Dialogue, _ *Reply) (*Step, error) {
 	l := &d.a.spec.Login
-	return nil, d.setHeader(l.Header, l.Value)
+	return nil, d.addHeader(l.Header, l.Value)
 }

@@ -4,7 +4,8 @@ func init() {
 	registerKind(loginKind{name: "query", summary: "parameters from the secret", members: true, Kind: queryKind{}})
 }
 
-// queryKind puts values of the secret into the query or the JSON body of every request. It sends no request.
+// queryKind puts values of the secret into the query or the JSON body of every request. It sends no
+// request to log in.
 type queryKind struct{}
 
 // Check implements [Kind].
@@ -15,4 +16,4 @@ func (queryKind) Check(d *draft) {
 }
 
 // Next implements [Kind].
-func (queryKind) Next(d *Dialogue, _ *Reply) (*Step, error) { return nil, d.sessionQuery() }
+func (queryKind) Next(d *Dialogue, _ *Reply) (*Step, error) { return nil, d.addParams() }

@@ -23,20 +23,20 @@ func (ticketKind) Check(d *draft) {
 
 func (ticketKind) Next(d *Dialogue, last *Reply) (*Step, error) {
 	if last == nil {
-		token, err := d.value("token")
+		token, err := d.lookUpVariable("token")
 		if err != nil {
 			return nil, err
 		}
 		step := &Step{Method: "POST", Path: "/ticket"}
-		step.body("text/plain", []byte(token))
+		step.setBody("text/plain", []byte(token))
 		return step, nil
 	}
 
 	if last.Status != http.StatusOK {
 		return nil, errors.New("the application gave no ticket")
 	}
-	d.keep("ticket", string(last.Body))
-	return nil, d.setHeader(d.a.spec.Login.Header, "${ticket}")
+	d.keepValue("ticket", string(last.Body))
+	return nil, d.addHeader(d.a.spec.Login.Header, "${ticket}")
 }
 
 // addKind registers a kind for the time of one test.

@@ -12,21 +12,22 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// Step is one request of a login or logout. It holds secrets and prints as REDACTED.
+// Step is one request of a login or a logout. It holds secrets and prints as REDACTED.
 type Step struct {
 	redacted
 
 	Method    string
-	Scheme    string // "" is that of the login
+	Scheme    string // "" is the scheme of the login
 	Authority string // "" is the host of the login
-	External  bool   // Authority is none of the adapter's hosts: upstream.url does not lead there
+	External  bool   // Authority is not one of the adapter's hosts: upstream.url does not apply
 	Path      string // with the query
 	Fields    []Field
 	Body      []byte
-	NotBefore time.Time // wait until then: the one-time code in it is not valid earlier; zero: do not wait
+	NotBefore time.Time // the one-time code in the step is not valid earlier; zero: send at once
 }
 
-// Reply is the answer to a Step. Body may be cut off at some MiB. It holds secrets and prints as REDACTED.
+// Reply is the answer to a Step. The caller may cut Body off after some MiB. It holds secrets and
+// prints as REDACTED.
 type Reply struct {
 	redacted
 
@@ -35,8 +36,9 @@ type Reply struct {
 	Body   []byte
 }
 
-// Dialogue is a login or a logout as a conversation of values: the caller sends what Next gives and hands back the
-// answer. It follows no redirect by itself. It belongs to one goroutine and prints as REDACTED.
+// Dialogue is a login or a logout under way. The caller sends each Step that Next returns and hands
+// its answer to the following call of Next. The caller must not follow redirects; the Dialogue does
+// so where its recipe says. A Dialogue belongs to one goroutine and prints as REDACTED.
 type Dialogue struct {
 	redacted
 	*dialogueState
@@ -44,33 +46,43 @@ type Dialogue struct {
 
 // dialogueState is what a Dialogue hides behind a pointer; see redacted.
 type dialogueState struct {
-	a         *Adapter
-	kind      Kind
-	secret    AccountSecret // nil in a logout
-	session   *Session
+	a       *Adapter
+	kind    Kind
+	secret  AccountSecret // nil in a logout
+	session *Session
+	agent   string           // User-Agent of the agent's first request
+	now     func() time.Time // the clock; tests set it
+	done    bool
+
+	// The recipe.
 	steps     []StepSpec
-	final     Condition // on the answer to the last step
-	taken     map[string]string
-	at        int // the step whose answer comes next
-	hops      int // redirects followed in it
-	onTheWay  []Field
-	page      string // URL of the last page, for Referer and relative targets
-	agent     string // User-Agent of the first request
-	scheme    string // of the request under way, like the next two
-	authority string
-	path      string
-	code      string // the one-time code of step codeAt
+	final     Condition         // on the answer to the last step
+	taken     map[string]string // values that steps took, by name
+	at        int               // index of the step whose answer comes next
+	hops      int               // redirects followed in that step
+	onTheWay  []Field           // Set-Cookie fields of the redirects followed in that step
+	page      string            // URL of the last page, for Referer and relative targets
+	code      string            // the one-time code of step codeAt; "" before the first one
 	codeAt    int
 	notBefore time.Time // of the step that is being built
-	done      bool
-	now       func() time.Time // the clock; tests set it
+
+	// Where the request under way went.
+	scheme    string
+	authority string
+	path      string
 }
 
-// Login begins a login. pins are the fields of the first request, from which the pinned headers are taken; a
-// User-Agent among them goes with the login in any case. The host is the adapter's first one that is no wildcard,
-// over the upstream's scheme; where the agent named another, say so with UseHost before the first Next.
+// Login begins a login with the secret of an account. pins are the header fields of the agent's
+// first request: the session keeps the values of the pinned headers among them, and the login sends
+// its User-Agent whether it is pinned or not.
+//
+// The login takes place at the adapter's first host without a wildcard, over https unless
+// upstream.url says http. If the agent named another host, call UseHost before the first Next.
 func (a *Adapter) Login(secret AccountSecret, pins []Field) *Dialogue {
-	s := &Session{sessionState: &sessionState{scheme: "https", pins: a.pinsOf(pins)}}
+	s := &Session{sessionState: &sessionState{
+		scheme: "https",
+		pins:   a.pinsOf(pins),
+	}}
 	if strings.HasPrefix(a.spec.Upstream.URL, "http://") {
 		s.scheme = "http"
 	}
@@ -81,47 +93,66 @@ func (a *Adapter) Login(secret AccountSecret, pins []Field) *Dialogue {
 		}
 	}
 	s.username, _ = secret.Reveal("username")
-	return &Dialogue{dialogueState: &dialogueState{a: a, kind: kinds[a.spec.Login.Kind].Kind, secret: secret, session: s, steps: a.spec.Login.Steps, taken: map[string]string{},
-		now: time.Now, final: a.spec.Login.Success, agent: fieldValue(pins, "User-Agent")}}
+
+	return &Dialogue{dialogueState: &dialogueState{
+		a:       a,
+		kind:    kinds[a.spec.Login.Kind].Kind,
+		secret:  secret,
+		session: s,
+		agent:   fieldValue(pins, "User-Agent"),
+		now:     time.Now,
+		steps:   a.spec.Login.Steps,
+		final:   a.spec.Login.Success,
+		taken:   map[string]string{},
+	}}
 }
 
-// UseHost says where the login takes place: the scheme towards the SaaS and the authority that the agent named. Cookies
-// without a Domain belong to that host, and Origin and Referer name it. Call it before the first Next.
+// UseHost sets where the login takes place: the scheme towards the application and the authority
+// that the agent named. Cookies without a Domain belong to that host, and Origin and Referer name
+// it. It must be called before the first Next.
 func (d *Dialogue) UseHost(scheme, authority string) {
-	d.session.scheme, d.session.authority = scheme, authority
+	d.session.scheme = scheme
+	d.session.authority = authority
 }
 
-// Logout begins the logout of a session, at the host where it was made; nil when the adapter has no recipe for one.
+// Logout begins the logout of a session, at the host where the login took place. It returns nil if s
+// is nil or the adapter has no logout steps.
 func (a *Adapter) Logout(s *Session) *Dialogue {
 	steps := a.spec.Login.Logout.Steps
 	if s == nil || len(steps) == 0 {
 		return nil
 	}
+
 	kind, ok := kinds[a.spec.Login.Kind].Kind.(recipe)
 	if !ok {
 		kind = pageRecipe
 	}
-	return &Dialogue{dialogueState: &dialogueState{a: a, kind: kind, session: s, steps: steps, taken: maps.Clone(s.taken), now: time.Now}}
+	return &Dialogue{dialogueState: &dialogueState{
+		a:       a,
+		kind:    kind,
+		session: s,
+		now:     time.Now,
+		steps:   steps,
+		taken:   maps.Clone(s.taken),
+	}}
 }
 
-// Next gives the request to send after last, the answer to the one before (nil at first). A nil Step: finished, and
-// Session is there. An error ends the dialogue; it says which step and which condition failed and the status seen,
-// and holds no secret.
+// Next returns the request to send. last is the answer to the request before it, and nil in the
+// first call. A nil Step without an error means that the dialogue is finished, and a login's Session
+// is there. An error ends the dialogue: it names the step, the condition that failed and the status
+// of the answer, and holds no secret.
 func (d *Dialogue) Next(last *Reply) (*Step, error) {
 	switch {
 	case d.done:
 		return nil, nil
 	case d.kind == nil:
-		return nil, fmt.Errorf("there is no login kind %q", d.a.spec.Login.Kind)
+		return nil, fmt.Errorf("unknown login kind %q", d.a.spec.Login.Kind)
 	case d.session.authority == "":
-		return nil, errors.New("the adapter has only wildcard hosts, and nobody said at which of them to log in")
+		return nil, errors.New("the adapter has only wildcard hosts, and no host was given for the login")
 	}
+
 	if last != nil {
-		for _, f := range last.Fields {
-			if strings.EqualFold(f.Name, "Set-Cookie") {
-				d.takeCookie(f.Value)
-			}
-		}
+		d.keepCookies(last.Fields)
 	}
 	step, err := d.kind.Next(d, last)
 	if err != nil {
@@ -131,11 +162,12 @@ func (d *Dialogue) Next(last *Reply) (*Step, error) {
 		d.finish()
 		return nil, nil
 	}
-	d.dress(step)
+
+	d.addBrowserFields(step)
 	return step, nil
 }
 
-// Session is the finished login's; nil before that.
+// Session returns the session of a finished login, and nil before the login is finished.
 func (d *Dialogue) Session() *Session {
 	if !d.done {
 		return nil
@@ -143,39 +175,53 @@ func (d *Dialogue) Session() *Session {
 	return d.session
 }
 
-// takeCookie keeps every cookie between steps, those too that pass later on: a login wants its test cookie back.
-func (d *Dialogue) takeCookie(field string) {
-	if c, ok := cookie.ParseSet(field); ok {
+// keepCookies puts the cookies of an answer into the jar, including those that the adapter passes:
+// until the login ends there is no agent to send them back, and the application expects them, as
+// it does a test cookie.
+func (d *Dialogue) keepCookies(fields []Field) {
+	for _, f := range fields {
+		if !strings.EqualFold(f.Name, "Set-Cookie") {
+			continue
+		}
+		c, ok := cookie.ParseSet(f.Value)
+		if !ok {
+			continue
+		}
 		if h, ok := c.At(hostWithoutPort(d.authority), d.path, d.now()); ok {
 			d.a.hold(d.session, d.now(), h)
 		}
 	}
 }
 
-// finish leaves only held cookies in the jar: the SaaS gives passed ones to the agent, which has to see them.
+// finish completes the session of a login. A logout leaves the session as it is, because others may
+// still read it.
 func (d *Dialogue) finish() {
 	d.done = true
 	if d.secret == nil {
-		return // a logout leaves the session as it is: others may still read it
+		return
 	}
+
 	s := d.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
+	// Only held cookies stay in the jar: the agent has to get the others from the application itself.
 	s.jar.Replace(slices.DeleteFunc(slices.Clone(s.jar.Cookies()), func(c cookie.Cookie) bool {
 		return text.IsToken(c.Name) && d.a.passesCookie(c.Name)
 	}))
+	s.taken = d.taken
+	s.changed.Store(true)
+
 	for _, f := range slices.Concat(s.headers, s.query, s.members) {
 		if f.Value == s.username {
 			continue // pages show it everywhere
 		}
 		s.secrets = append(s.secrets, f.Value)
 		if _, credential, ok := strings.Cut(f.Value, " "); ok {
-			s.secrets = append(s.secrets, credential)
+			s.secrets = append(s.secrets, credential) // without its scheme, as in Bearer
 		}
 	}
 	slices.Sort(s.secrets)
 	s.secrets = slices.Compact(s.secrets)
-	s.taken = d.taken
-	s.changed.Store(true)
 	d.a.remask(s)
 }

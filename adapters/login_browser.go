@@ -7,66 +7,90 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// dress adds what a browser on that page would send: pinned headers, Origin, Referer and Sec-Fetch-*, which
-// applications check against forgery, and the cookies so far. What the step says itself wins.
-func (d *Dialogue) dress(step *Step) {
+// addBrowserFields adds the header fields that a browser would send with a step: pinned headers, the
+// cookies so far, and Origin, Referer and Sec-Fetch-Site, which applications check against request
+// forgery. A field that the step sets itself is kept. It also records where the request goes, for
+// the cookies of its answer and for the next step.
+func (d *Dialogue) addBrowserFields(step *Step) {
 	s := d.session
-	d.scheme, d.authority = s.scheme, s.authority
-	if step.Authority != "" {
-		d.authority = step.Authority
-	}
+	d.scheme = s.scheme
 	if step.Scheme != "" {
 		d.scheme = step.Scheme
 	}
+	d.authority = s.authority
+	if step.Authority != "" {
+		d.authority = step.Authority
+	}
 	d.path, _, _ = strings.Cut(step.Path, "?")
-	own := step.Fields
-	set := func(name, value string) {
-		if value != "" && fieldValue(own, name) == "" && fieldValue(step.Fields, name) == "" {
-			step.Fields = append(step.Fields, Field{Name: name, Value: value})
-		}
-	}
-	origin := d.scheme + "://" + d.authority
-	if from, ok := strings.CutPrefix(d.page, origin); d.page == "" && step.Method == "GET" {
-		set("Sec-Fetch-Site", "none")
-	} else if ok && strings.HasPrefix(from, "/") || d.page == "" {
-		if d.page == "" {
-			from = d.path
-		}
-		set("Referer", origin+from)
-		set("Sec-Fetch-Site", "same-origin")
-		if step.Method != "GET" {
-			set("Origin", origin)
-		}
-	} else { // from one host to another: the origin alone, as browsers do
-		there := originOf(d.page)
-		set("Referer", there+"/")
-		set("Sec-Fetch-Site", "cross-site")
-		if step.Method != "GET" {
-			set("Origin", there)
-		}
-	}
-	d.page, _, _ = strings.Cut(origin+step.Path, "#")
-	set("Accept", "*/*")
+
+	d.addOrigin(step)
+	d.page, _, _ = strings.Cut(d.scheme+"://"+d.authority+step.Path, "#")
+
+	step.setDefault("Accept", "*/*")
 	for _, p := range s.pins {
-		set(p.Name, p.Value)
+		step.setIfKnown(p.Name, p.Value)
 	}
 	if !text.ContainsName(d.a.spec.Pin, "User-Agent") {
-		set("User-Agent", d.agent)
+		step.setIfKnown("User-Agent", d.agent)
 	}
-	if d.secret == nil { // a logout goes out as the session does; a login has no session headers yet
+	if d.secret == nil { // a logout is authenticated as requests of the session are
 		for _, h := range s.headers {
-			set(h.Name, h.Value)
+			step.setIfKnown(h.Name, h.Value)
 		}
 	}
-	set("Cookie", cookie.Line(s.jar.Cookies(), nil, hostWithoutPort(d.authority), d.path, d.scheme == "https", d.now()))
+	step.setIfKnown("Cookie", cookie.Line(s.jar.Cookies(), nil, hostWithoutPort(d.authority), d.path, d.scheme == "https", d.now()))
 }
 
-// originOf cuts a URL before its path.
-func originOf(page string) string {
-	if i := strings.Index(page, "://"); i >= 0 {
-		if j := strings.IndexByte(page[i+3:], '/'); j >= 0 {
-			return page[:i+3+j]
+// addOrigin adds Referer, Origin and Sec-Fetch-Site (Fetch Metadata, W3C) for a request that the
+// last page makes.
+func (d *Dialogue) addOrigin(step *Step) {
+	origin := d.scheme + "://" + d.authority
+	from, sameOrigin := strings.CutPrefix(d.page, origin)
+	sameOrigin = sameOrigin && strings.HasPrefix(from, "/")
+
+	switch {
+	case d.page == "" && step.Method == "GET": // as if the user typed the address
+		step.setDefault("Sec-Fetch-Site", "none")
+		return
+	case d.page == "": // as if the page at that path had sent it
+		from = d.path
+	case !sameOrigin: // browsers tell another host the origin alone
+		origin = originOf(d.page)
+		step.setIfKnown("Referer", origin+"/")
+		step.setDefault("Sec-Fetch-Site", "cross-site")
+		if step.Method != "GET" {
+			step.setIfKnown("Origin", origin)
 		}
+		return
 	}
-	return page
+
+	step.setIfKnown("Referer", origin+from)
+	step.setDefault("Sec-Fetch-Site", "same-origin")
+	if step.Method != "GET" {
+		step.setIfKnown("Origin", origin)
+	}
+}
+
+// originOf returns the part of a URL before its path.
+func originOf(page string) string {
+	scheme, rest, ok := strings.Cut(page, "://")
+	if !ok {
+		return page
+	}
+	authority, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + authority
+}
+
+// setDefault adds a header field that the step does not set itself.
+func (s *Step) setDefault(name, value string) {
+	if fieldValue(s.Fields, name) == "" {
+		s.Fields = append(s.Fields, Field{Name: name, Value: value})
+	}
+}
+
+// setIfKnown is setDefault for a value that is "" if there is none.
+func (s *Step) setIfKnown(name, value string) {
+	if value != "" {
+		s.setDefault(name, value)
+	}
 }

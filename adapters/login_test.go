@@ -253,12 +253,12 @@ func TestExpand(t *testing.T) {
 	}
 	for in, want := range map[string]string{"": "", "plain $x": "plain $x", "${x|trim}!": `a"<é!`, "$${x}": "${x}", "${x|trim|base64}": "YSI8w6k=", "${x | trim | query}": "a%22%3C%C3%A9",
 		"${x|trim|html}": "a&#34;&lt;é", "${x|trim|hex}": "61223cc3a9", "${x|trim|upper}": `A"<É`} {
-		if got, err := expand(in, value); err != nil || got != want {
+		if got, err := expandTemplate(in, value); err != nil || got != want {
 			t.Errorf("%s: %q %v", in, got, err)
 		}
 	}
 	for _, bad := range []string{"${x", "${y}", "${x|rot13}"} {
-		if _, err := expand(bad, value); err == nil {
+		if _, err := expandTemplate(bad, value); err == nil {
 			t.Errorf("%s is accepted", bad)
 		}
 	}

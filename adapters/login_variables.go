@@ -1,0 +1,77 @@
+package adapters
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// namingFields are the fields of a secret that say whose account it is and prove nothing. They are
+// not masked, because pages show them everywhere.
+var namingFields = []string{"username", "user", "login", "email", "client_id", "tenant", "domain", "realm", "org", "organization"}
+
+// expandTemplate expands a template. It masks what a filter makes of a secret, as the secret itself
+// is masked.
+func (d *Dialogue) expandTemplate(template string) (string, error) {
+	return expandTemplateNoting(template, d.lookUpVariable, func(name, filtered string) {
+		_, taken := d.taken[name]
+		if !taken && d.secret != nil && !slices.Contains(namingFields, name) {
+			d.session.secrets = append(d.session.secrets, filtered)
+		}
+	})
+}
+
+// lookUpVariable returns the value of a template variable: what a step took, the one-time code, or a
+// field of the secret. The error does not hold a value.
+func (d *Dialogue) lookUpVariable(name string) (string, error) {
+	if v, ok := d.taken[name]; ok {
+		return v, nil
+	}
+	if d.secret == nil {
+		return "", fmt.Errorf("${%s} was not taken", name)
+	}
+	if name == "totp" {
+		return d.oneTimeCode()
+	}
+	if v, ok := d.revealField(name); ok {
+		return v, nil
+	}
+	return "", fmt.Errorf("the account's secret has no field %s", name)
+}
+
+// revealField returns a field of the secret, and masks it from then on unless it is one of
+// namingFields.
+func (d *Dialogue) revealField(name string) (string, bool) {
+	v, ok := d.secret.Reveal(name)
+	if ok && !slices.Contains(namingFields, name) && !slices.Contains(d.session.secrets, v) {
+		d.session.secrets = append(d.session.secrets, v)
+	}
+	return v, ok
+}
+
+// oneTimeCode returns the one-time code of the current step. All templates of one step get the same
+// code.
+func (d *Dialogue) oneTimeCode() (string, error) {
+	if d.code != "" && d.codeAt == d.at {
+		return d.code, nil
+	}
+
+	seed, ok := d.revealField("totp_seed")
+	if !ok {
+		return "", errors.New("the account's secret has no totp_seed")
+	}
+	var err error
+	d.code, d.notBefore, err = generateTOTP(seed, d.now(), totpSteps)
+	d.codeAt = d.at
+	return d.code, err
+}
+
+// userAndPassword returns the user name and the password of the secret.
+func (d *Dialogue) userAndPassword() (user, password string, err error) {
+	user, err = d.lookUpVariable("username")
+	if err != nil {
+		return "", "", err
+	}
+	password, err = d.lookUpVariable("password")
+	return user, password, err
+}
