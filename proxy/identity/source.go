@@ -58,8 +58,8 @@ func registerSource(k sourceKind) {
 
 // Authenticate returns the living task that the evidence proves: the first
 // source that recognises the evidence decides. The errors are ErrNoCredentials,
-// ErrUnknown, ErrEnded, ErrExpired, and those of sources. Only who proves a task
-// learns that it has ended.
+// ErrUnknown, ErrEnded, ErrExpired, and those of sources. Only a caller that
+// proves a task learns that the task has ended.
 func (r *Registry) Authenticate(ctx context.Context, e Evidence) (*Task, error) {
 	for _, s := range r.sources {
 		t, err := s.Identify(ctx, e)

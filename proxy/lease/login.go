@@ -81,38 +81,38 @@ func (l *Lease[S]) LiftBackoff() { l.acct.liftPause() }
 // Done ends the login. If err is nil, s becomes the lease's session and the
 // account's back-off ends. Otherwise the login counts as failed, and the waiting
 // callers get err. A zero s without error is ErrNoSession.
-func (t *Login[S]) Done(s S, err error) {
+func (l *Login[S]) Done(s S, err error) {
 	var zero S
 	if err == nil && s == zero {
 		err = ErrNoSession
 	}
 
-	t.once.Do(func() {
-		l := t.lease
+	l.once.Do(func() {
+		lease := l.lease
 		if err != nil {
-			l.acct.loginFailed(time.Now(), &l.manager.cfg)
+			lease.acct.loginFailed(time.Now(), &lease.manager.cfg)
 		} else {
-			l.acct.loginSucceeded()
+			lease.acct.loginSucceeded()
 		}
 
-		l.mu.Lock()
+		lease.mu.Lock()
 		if err == nil {
-			l.session.Store(&s)
+			lease.session.Store(&s)
 		}
-		t.err = err
-		l.login = nil
-		l.mu.Unlock()
-		close(t.done)
+		l.err = err
+		lease.login = nil
+		lease.mu.Unlock()
+		close(l.done)
 	})
 }
 
 // Abandon ends the login without a verdict: no failure is counted, and one of
 // the waiting callers gets the next Login.
-func (t *Login[S]) Abandon() {
-	t.once.Do(func() {
-		t.lease.mu.Lock()
-		t.lease.login = nil
-		t.lease.mu.Unlock()
-		close(t.done)
+func (l *Login[S]) Abandon() {
+	l.once.Do(func() {
+		l.lease.mu.Lock()
+		l.lease.login = nil
+		l.lease.mu.Unlock()
+		close(l.done)
 	})
 }
