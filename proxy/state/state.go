@@ -1,7 +1,7 @@
 // Package state keeps what instances share and what a restart must not lose:
 // tasks, leases with their fences, sealed sessions, and the keys that were seen
-// before. It stores bytes; the only thing it decides is
-// which task holds an account.
+// before. It stores bytes; the only thing it decides is which task holds an
+// account.
 //
 // Each kind of store is one file of this package: it implements [Store] and
 // registers itself with registerStore.
