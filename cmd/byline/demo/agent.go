@@ -66,7 +66,7 @@ func newClient(server string, roots *x509.CertPool) *http.Client {
 }
 
 // request sends one request, writes its outcome in a line, and returns the body. The code,
-// detail and record of a refusal follow in lines of their own.
+// detail and record of a refusal follow on separate lines.
 func request(w io.Writer, c *http.Client, cookie, method, path, form string) (string, error) {
 	res, err := send(c, method, path, cookie, form)
 	if err != nil {
@@ -131,8 +131,8 @@ func formKeyIn(page string) string {
 	return ""
 }
 
-// wrapWords breaks text between words into lines of at most width bytes. Longer words
-// have lines of their own.
+// wrapWords breaks text between words into lines of at most width bytes. A longer word
+// gets a line to itself.
 func wrapWords(text string, width int, separator string) string {
 	var b strings.Builder
 	left := width

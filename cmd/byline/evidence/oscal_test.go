@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,78 +13,81 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// results are the assessment results in a folder, and their text.
-func results(t *testing.T, dir string) (assessmentResults, []byte) {
+// readResults returns the assessment results of a folder, and their text.
+func readResults(t *testing.T, dir string) (assessmentResults, []byte) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, "assessment-results.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := readFile(t, dir, "assessment-results.json")
 	var all map[string]assessmentResults
-	if err := json.Unmarshal(text, &all); err != nil {
-		t.Fatal(err)
-	}
+	must(t, json.Unmarshal(text, &all))
 	return all["assessment-results"], text
 }
 
-func compile(t *testing.T) *jsonschema.Schema {
+// validate checks a document against the schema of what NIST's model requires of it.
+func validate(t *testing.T, text []byte) error {
 	t.Helper()
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	schema, err := c.Compile("testdata/assessment-results.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema
-}
-
-func validate(t *testing.T, text []byte) error {
-	t.Helper()
+	must(t, err)
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return compile(t).Validate(v)
+	must(t, err)
+	return schema.Validate(v)
 }
 
+// TestTheResultsAreOSCAL also checks that the schema notices mistakes.
 func TestTheResultsAreOSCAL(t *testing.T) {
 	dir, _ := writeFolder(t, nil)
-	_, text := results(t, dir)
+	_, text := readResults(t, dir)
 	if err := validate(t, text); err != nil {
 		t.Errorf("%v", err)
 	}
-	for was, is := range map[string]string{`"not-satisfied"`: `"perhaps"`, `"oscal-version"`: `"oscal"`, `"sp800-171_3.1.1"`: `"3.1.1"`, `"import-ap"`: `"plan"`,
-		`"statement-id"`: `"control-id"`, `"tool"`: `"program"`, `"https://byline.dev/ns/oscal"`: `"byline"`, `"actor-uuid"`: `"uuid"`} {
-		if validate(t, bytes.ReplaceAll(text, []byte(was), []byte(is))) == nil {
-			t.Errorf("the schema takes %s for %s", is, was)
+
+	for right, wrong := range map[string]string{
+		`"not-satisfied"`:               `"perhaps"`,
+		`"oscal-version"`:               `"oscal"`,
+		`"sp800-171_3.1.1"`:             `"3.1.1"`,
+		`"import-ap"`:                   `"plan"`,
+		`"statement-id"`:                `"control-id"`,
+		`"tool"`:                        `"program"`,
+		`"https://byline.dev/ns/oscal"`: `"byline"`,
+		`"actor-uuid"`:                  `"uuid"`,
+	} {
+		if validate(t, bytes.ReplaceAll(text, []byte(right), []byte(wrong))) == nil {
+			t.Errorf("the schema accepts %s instead of %s", wrong, right)
 		}
 	}
 }
 
-// TestOddStatementsStayOSCAL: a property is one line, a time has a year, and a
-// list is never empty, whatever an adapter's author wrote and the log has.
+// TestOddStatementsStayOSCAL checks rules of OSCAL against odd adapters and an empty log: a
+// property is one line, a time has a year, a list is not empty.
 func TestOddStatementsStayOSCAL(t *testing.T) {
 	dir, _ := writeFolder(t, func(e *Export) {
 		e.Version = ""
-		e.Adapters = append(e.Adapters, Adapter{Name: "bare"}, Adapter{Name: "long", Owner: "secops@acme.example\nand, at night,\n\tthe desk ", Reason: "one\n\ntwo"})
+		e.Adapters = append(e.Adapters,
+			Adapter{Name: "bare"},
+			Adapter{Name: "long", Owner: "secops@acme.example\nand, at night,\n\tthe hotline ", Reason: "one\n\ntwo"})
 		e.Figures = &Figures{}
 		e.Report.From = time.Time{}
 	})
-	ar, text := results(t, dir)
+
+	ar, text := readResults(t, dir)
 	if err := validate(t, text); err != nil {
 		t.Errorf("%v", err)
 	}
-	if owner := ar.Results[0].Local.Components[3].Props[0].Value; owner != "secops@acme.example and, at night, the desk" {
-		t.Errorf("%q", owner)
+	const want = "secops@acme.example and, at night, the hotline"
+	if owner := ar.Results[0].Local.Components[3].Props[0].Value; owner != want {
+		t.Errorf("the owner is %q, want %q", owner, want)
 	}
 }
 
-// TestTheResultsHoldTogether has the rules of NIST's model that no JSON schema
-// says: an identifier is one thing's, a reference leads somewhere, and a name
-// without a namespace is one of NIST's.
+// TestTheResultsHoldTogether checks rules of NIST's model that no JSON schema can state: an
+// identifier belongs to one thing, a reference has a target, and a name without a namespace
+// is one of NIST's.
 func TestTheResultsHoldTogether(t *testing.T) {
 	dir, _ := writeFolder(t, nil)
-	ar, text := results(t, dir)
+	ar, text := readResults(t, dir)
+	r := ar.Results[0]
+
 	seen := map[string]bool{}
 	for _, part := range strings.Split(string(text), `"uuid": "`)[1:] {
 		id, _, _ := strings.Cut(part, `"`)
@@ -95,52 +96,47 @@ func TestTheResultsHoldTogether(t *testing.T) {
 		}
 		seen[id] = true
 	}
-	r := ar.Results[0]
-	files := map[string]bool{}
-	for _, f := range ar.BackMatter.Resources {
-		files["#"+f.UUID] = true
-		if len(f.Links) == 0 || f.Props[0] != (property{Name: "type", Value: "evidence"}) && "#"+f.UUID != ar.ImportAP.Href {
-			t.Errorf("%+v", f)
-		}
-		for _, l := range f.Links {
-			body, err := os.ReadFile(filepath.Join(dir, l.Href))
-			if err != nil || l.Hashes != nil && l.Hashes[0] != (hashValue{"SHA-256", fmt.Sprintf("%x", sha256.Sum256(body))}) {
-				t.Errorf("%s: %v, %v", l.Href, err, l.Hashes)
-			}
-		}
-	}
-	if !files[ar.ImportAP.Href] {
-		t.Errorf("the plan is at %s, which is nowhere", ar.ImportAP.Href)
+
+	resources := checkResources(t, dir, &ar)
+	if !resources[ar.ImportAP.Href] {
+		t.Errorf("the plan refers to %s, which does not exist", ar.ImportAP.Href)
 	}
 	components, tools := identifiers(r.Local.Components), identifiers(r.Local.Assets.Components)
 	if uses := r.Local.Assets.Platforms[0].Uses[0].Component; !tools[uses] {
-		t.Errorf("the platform uses %s, which is nowhere", uses)
+		t.Errorf("the platform uses %s, which does not exist", uses)
 	}
-	observations, controls := map[string]bool{}, map[string]bool{}
-	for _, c := range r.Reviewed.Selections[0].Include {
-		controls[c.ID] = true
-	}
+
+	observations := map[string]bool{}
 	for _, o := range r.Observations {
 		observations[o.UUID] = true
-		if !components[o.Subjects[0].UUID] || !tools[o.Origins[0].Actors[0].UUID] || !slices.Contains([]string{"EXAMINE", "INTERVIEW", "TEST"}, o.Methods[0]) || o.Types[0] != "control-objective" {
-			t.Errorf("%+v", o)
+		if !components[o.Subjects[0].UUID] || !tools[o.Origins[0].Actors[0].UUID] {
+			t.Errorf("%s: subject or origin does not exist: %+v", o.Title, o)
+		}
+		if !slices.Contains([]string{"EXAMINE", "INTERVIEW", "TEST"}, o.Methods[0]) || o.Types[0] != "control-objective" {
+			t.Errorf("%s: NIST's model has no method %q or type %q", o.Title, o.Methods[0], o.Types[0])
 		}
 		for _, e := range o.Evidence {
-			if e.Href != "" && !files[e.Href] {
-				t.Errorf("%s: the evidence %s is nowhere", o.Title, e.Href)
+			if e.Href != "" && !resources[e.Href] {
+				t.Errorf("%s: the evidence %s does not exist", o.Title, e.Href)
 			}
 		}
 	}
+
+	controls := map[string]bool{} // without a finding
+	for _, c := range r.Reviewed.Selections[0].Include {
+		controls[c.ID] = true
+	}
 	for _, f := range r.Findings {
-		control, whole := strings.CutSuffix(f.Target.ID, "_smt")
-		if !whole || !controls[control] || !observations[f.Related[0].Observation] || !tools[f.Origins[0].Actors[0].UUID] {
-			t.Errorf("%+v", f)
+		control, isStatement := strings.CutSuffix(f.Target.ID, "_smt")
+		if !isStatement || !controls[control] || !observations[f.Related[0].Observation] || !tools[f.Origins[0].Actors[0].UUID] {
+			t.Errorf("%s: control, observation or origin does not exist: %+v", f.Title, f)
 		}
 		delete(controls, control)
 	}
 	if len(controls) > 0 {
 		t.Errorf("controls without a finding: %v", controls)
 	}
+
 	for _, p := range properties(r) {
 		if p.NS == "" && p.Name != "version" {
 			t.Errorf("NIST's model has no property %q here", p.Name)
@@ -148,20 +144,45 @@ func TestTheResultsHoldTogether(t *testing.T) {
 	}
 }
 
-// TestWhatLastsKeepsItsIdentifier: tools join the exports of two months by it.
+// checkResources checks that each resource has a file with its digest, and returns the
+// references to all of them.
+func checkResources(t *testing.T, dir string, ar *assessmentResults) map[string]bool {
+	t.Helper()
+	references := map[string]bool{}
+	for _, f := range ar.BackMatter.Resources {
+		reference := "#" + f.UUID
+		references[reference] = true
+
+		isEvidence := f.Props[0] == property{Name: "type", Value: "evidence"}
+		if len(f.Links) == 0 || !isEvidence && reference != ar.ImportAP.Href {
+			t.Errorf("%s: no link, or neither evidence nor the plan: %+v", f.Title, f)
+		}
+		for _, l := range f.Links {
+			digest := fmt.Sprintf("%x", sha256.Sum256(readFile(t, dir, l.Href)))
+			if l.Hashes != nil && l.Hashes[0] != (hashValue{"SHA-256", digest}) {
+				t.Errorf("%s has the digest %s, the resource says %v", l.Href, digest, l.Hashes)
+			}
+		}
+	}
+	return references
+}
+
+// TestWhatLastsKeepsItsIdentifier compares the exports of two months, which tools join by
+// the identifiers of components.
 func TestWhatLastsKeepsItsIdentifier(t *testing.T) {
-	lasts := func(later time.Duration) (assessmentResults, []component) {
+	export := func(later time.Duration) (assessmentResults, []component) {
 		dir, _ := writeFolder(t, func(e *Export) { e.Made = e.Made.Add(later) })
-		ar, _ := results(t, dir)
+		ar, _ := readResults(t, dir)
 		return ar, append(ar.Results[0].Local.Components, ar.Results[0].Local.Assets.Components...)
 	}
-	first, components := lasts(0)
-	second, again := lasts(30 * 24 * time.Hour)
+	first, components := export(0)
+	second, later := export(30 * 24 * time.Hour)
+
 	if first.UUID == second.UUID || first.Results[0].UUID == second.Results[0].UUID || first.Results[0].Findings[0].UUID == second.Results[0].Findings[0].UUID {
-		t.Error("results of two exports have one identifier")
+		t.Error("results of two exports have the same identifier")
 	}
 	for i := range components {
-		if components[i].UUID != again[i].UUID {
+		if components[i].UUID != later[i].UUID {
 			t.Errorf("%s has another identifier in the next export", components[i].Title)
 		}
 	}
