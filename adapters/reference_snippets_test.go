@@ -14,7 +14,10 @@ import (
 
 var fencedYAML = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
-// tutorialBase is what a snippet of the tutorial stands in, but for the keys that it gives itself.
+const tutorialFile = "../docs/adapters.md"
+
+// tutorialBase holds the keys that a snippet of the tutorial leaves out. A snippet replaces those that
+// it gives itself.
 var tutorialBase = [][2]string{
 	{"name", "name: snippet\n"},
 	{"interim", "interim: {reason: r, owner: o, review_by: 2027-06-30}\n"},
@@ -23,8 +26,10 @@ var tutorialBase = [][2]string{
 	{"actions", "actions: [{name: page.read, match: {path: /}}]\n"},
 }
 
-func TestReferenceSnippetsLoad(t *testing.T) {
-	page, err := os.ReadFile(referenceFile)
+// TestTutorialSnippetsLoad loads every YAML block of the tutorial. A block that begins with name is a
+// whole file; the first block is one.
+func TestTutorialSnippetsLoad(t *testing.T) {
+	page, err := os.ReadFile(tutorialFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,20 +37,29 @@ func TestReferenceSnippetsLoad(t *testing.T) {
 	if len(snippets) < 8 {
 		t.Fatalf("only %d snippets", len(snippets))
 	}
+	if !strings.HasPrefix(snippets[0][1], "name:") {
+		t.Errorf("the first block is not a whole adapter:\n%s", snippets[0][1])
+	}
+
 	for _, m := range snippets {
 		text := m[1]
-		for _, part := range tutorialBase {
-			if strings.HasPrefix(m[1], "name:") {
-				break // a whole file
-			}
-			if !strings.HasPrefix(text, part[0]+":") && !strings.Contains(text, "\n"+part[0]+":") {
-				text = part[1] + text
-			}
+		if !strings.HasPrefix(text, "name:") {
+			text = addTutorialBase(text)
 		}
 		if _, err := Load([]Source{{Name: "snippet.yaml", Text: []byte(text)}}); err != nil {
 			t.Errorf("%v\n%s", err, m[1])
 		}
 	}
+}
+
+func addTutorialBase(snippet string) string {
+	text := snippet
+	for _, part := range tutorialBase {
+		if !strings.HasPrefix(snippet, part[0]+":") && !strings.Contains(snippet, "\n"+part[0]+":") {
+			text = part[1] + text
+		}
+	}
+	return text
 }
 
 func TestReferenceExamplesDecode(t *testing.T) {

@@ -18,22 +18,32 @@ import (
 )
 
 const (
-	referenceFile = "../docs/adapters.md"
+	referenceFile = "../docs/adapters-reference.md"
 	schemaFile    = "../configs/adapter.schema.json"
-	marker        = "<!-- From here on written by: go generate ./adapters -->\n"
 )
 
-// TestReferenceIsWhatTheCodeReads writes the reference from the structs and their comments.
+const referenceHead = `# Adapter reference
+
+Every key that an adapter may have. [adapters.md](adapters.md) is the tutorial. An unknown key is an error. The default of a
+key applies if the key is absent; – means that the key then has no effect. [configs/adapter.schema.json](../configs/adapter.schema.json)
+describes the same keys to editors.
+
+This page is generated from the comments in the code: ` + "`go generate ./adapters`" + `.
+`
+
+const examplesHead = `
+## Examples
+
+` + "`proxy/example_adapters_test.go`" + ` drives each example through the whole proxy against an application that behaves as described.
+
+| adapter | what it shows |
+|---|---|
+`
+
+// TestReferenceIsWhatTheCodeReads generates docs/adapters-reference.md from the structs and their
+// comments, and compares it with the file.
 func TestReferenceIsWhatTheCodeReads(t *testing.T) {
-	have, err := os.ReadFile(referenceFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	byHand, _, ok := strings.Cut(string(have), marker)
-	if !ok {
-		t.Fatalf("%s lacks the line %q", referenceFile, marker)
-	}
-	matchesFile(t, referenceFile, []byte(byHand+marker+reference(t)))
+	matchesFile(t, referenceFile, []byte(reference(t)))
 }
 
 func TestReferenceSchemaIsWhatTheCodeReads(t *testing.T) {
@@ -57,41 +67,33 @@ func matchesFile(t *testing.T, path string, want []byte) {
 	}
 	have, err := os.ReadFile(path)
 	if err != nil || !bytes.Equal(have, want) {
-		t.Fatalf("%s is not what the structs say (%v); write it anew: go generate ./adapters", path, err)
+		t.Fatalf("%s differs from the comments in the code (error: %v); generate it: go generate ./adapters", path, err)
 	}
 }
 
-// reference is a section for each struct, in the order in which they are met, and the examples.
+// reference returns the page: a section for each struct, in the order in which the language
+// refers to them, and the examples.
 func reference(t *testing.T) string {
-	var b strings.Builder
 	comments := commentsOf(t)
-	b.WriteString("\n## Reference\n\nAn unknown key is an error. A default is what holds without the key; where none is given, nothing does.\n")
-	var sections func(typ reflect.Type, path string)
 	seen := map[reflect.Type]bool{}
-	sections = func(typ reflect.Type, path string) {
+	var page strings.Builder
+	page.WriteString(referenceHead)
+
+	var writeSections func(typ reflect.Type, path string)
+	writeSections = func(typ reflect.Type, path string) {
 		if seen[typ] {
 			return
 		}
 		seen[typ] = true
-		title, what := "an adapter", "This"
-		if path != "" {
-			title = "`" + path + "`"
-			what = title
-		}
-		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| key | type | default | meaning | example |\n|---|---|---|---|---|\n", title, strings.Replace(comments[typ.Name()], typ.Name()+" ", what+" ", 1))
+
+		writeSectionHead(&page, typ, path, comments)
 		for i := range typ.NumField() {
-			f := typ.Field(i)
-			key := f.Tag.Get("yaml")
-			text := comments[typ.Name()+"."+f.Name]
-			if text == "" || f.Tag.Get("eg") == "" {
-				t.Errorf("%s.%s has no comment or no example; they are the reference", typ.Name(), f.Name)
-			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", key, typeText(f), cell(defaultText(f)), cell(strings.Replace(text, f.Name+" ", "`"+key+"` ", 1)),
-				"`"+cell(strings.TrimSuffix(key+": "+f.Tag.Get("eg"), " "))+"`")
+			writeRow(t, &page, typ, typ.Field(i), comments)
 		}
+
 		for i := range typ.NumField() {
-			f := typ.Field(i)
-			inner, suffix := f.Type, ""
+			field := typ.Field(i)
+			inner, suffix := field.Type, ""
 			switch inner.Kind() {
 			case reflect.Slice:
 				inner, suffix = inner.Elem(), "[]"
@@ -99,21 +101,47 @@ func reference(t *testing.T) string {
 				inner, suffix = inner.Elem(), ".NAME"
 			}
 			if inner.Kind() == reflect.Struct {
-				sections(inner, join(path, f.Tag.Get("yaml"))+suffix)
+				writeSections(inner, join(path, field.Tag.Get("yaml"))+suffix)
 			}
 		}
 	}
-	sections(reflect.TypeFor[Spec](), "")
-	b.WriteString("\n## Examples\n\nEach is driven through the whole proxy against an application that insists on its habit (`proxy/example_adapters_test.go`).\n\n| adapter | what it shows |\n|---|---|\n")
+	writeSections(reflect.TypeFor[Spec](), "")
+
+	page.WriteString(examplesHead)
 	for _, path := range examples(t) {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		name := filepath.Base(path)
-		fmt.Fprintf(&b, "| [%s](../adapters/examples/%s) | %s |\n", strings.TrimSuffix(name, ".yaml"), name, cell(topComment(string(text))))
+		fmt.Fprintf(&page, "| [%s](../adapters/examples/%s) | %s |\n", strings.TrimSuffix(name, ".yaml"), name, cell(topComment(string(text))))
 	}
-	return b.String()
+	return page.String()
+}
+
+// writeSectionHead writes the title and the comment of a struct, and the head of its table. path is
+// where the struct is in the file, "" for the whole of it.
+func writeSectionHead(page *strings.Builder, typ reflect.Type, path string, comments map[string]string) {
+	title, subject := "The whole file", "This"
+	if path != "" {
+		title = "`" + path + "`"
+		subject = title
+	}
+	comment := strings.Replace(comments[typ.Name()], typ.Name()+" ", subject+" ", 1)
+	fmt.Fprintf(page, "\n## %s\n\n%s\n\n| key | type | default | meaning | example |\n|---|---|---|---|---|\n", title, comment)
+}
+
+func writeRow(t *testing.T, page *strings.Builder, typ reflect.Type, field reflect.StructField, comments map[string]string) {
+	t.Helper()
+	key, example := field.Tag.Get("yaml"), field.Tag.Get("eg")
+	comment := comments[typ.Name()+"."+field.Name]
+	if comment == "" || example == "" {
+		t.Errorf("%s.%s has no comment or no example, which the reference needs", typ.Name(), field.Name)
+	}
+
+	meaning := strings.Replace(comment, field.Name+" ", "`"+key+"` ", 1)
+	fmt.Fprintf(page, "| `%s` | %s | %s | %s | `%s` |\n", key, typeText(field), cell(defaultText(field)), cell(meaning),
+		cell(strings.TrimSuffix(key+": "+example, " ")))
 }
 
 func examples(t *testing.T) []string {
@@ -124,7 +152,7 @@ func examples(t *testing.T) []string {
 	return files
 }
 
-// topComment is the comment that a file begins with, on one line.
+// topComment returns the comment at the head of a file, on one line.
 func topComment(text string) string {
 	var words []string
 	for line := range strings.Lines(text) {
@@ -185,7 +213,7 @@ func typeText(f reflect.StructField) string {
 	return "any value"
 }
 
-// structSchema is JSON Schema for one struct, with the ones in it.
+// structSchema returns the JSON Schema of a struct and of the structs in it.
 func structSchema(t *testing.T, typ reflect.Type, comments map[string]string) map[string]any {
 	properties, required := map[string]any{}, []string{}
 	for i := range typ.NumField() {
@@ -240,7 +268,8 @@ func typeSchema(t *testing.T, typ reflect.Type, comments map[string]string) map[
 	return nil
 }
 
-// commentsOf are the doc comments of this package's structs ("Spec") and fields ("Spec.Name"), on one line each.
+// commentsOf returns the doc comments of the structs of this package ("Spec") and of their fields
+// ("Spec.Name"), each on one line.
 func commentsOf(t *testing.T) map[string]string {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -277,7 +306,7 @@ func commentsOf(t *testing.T) map[string]string {
 	return out
 }
 
-// kindSummaries lists the kinds for the reference: basic (RFC 7617), …
+// kindSummaries lists the login kinds for the reference: basic (RFC 7617), …
 func kindSummaries() string {
 	var all []string
 	for _, name := range kindNames() {

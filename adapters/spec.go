@@ -1,7 +1,7 @@
 package adapters
 
-// The comments of the structs in spec_*.go and history_spec.go are the reference: go generate writes docs/adapters.md and
-// configs/adapter.schema.json from them. Each field has these tags:
+// The comments of the structs in spec_*.go and history_spec.go are the reference: go generate writes
+// docs/adapters-reference.md and configs/adapter.schema.json from them. Each field has these tags:
 //
 //	yaml        the key
 //	json        the same key, for the canonical form that the digest covers

@@ -39,7 +39,7 @@ func adapterCheckCommand() *cobra.Command {
 		}
 
 		if n := len(r.problems) + len(r.others); n > 0 {
-			return cli.Failed("adapter check", errors.New(cli.Plural(n, "problem")), "fix what is listed above; docs/adapters.md explains every key")
+			return cli.Failed("adapter check", errors.New(cli.Plural(n, "problem")), "fix what is listed above; docs/adapters-reference.md explains every key")
 		}
 		return nil
 	}

@@ -152,7 +152,7 @@ func (f *reconcileFlags) readAdapter(c *cobra.Command, cfg *configs.Config) (*ad
 	}
 	if !a.HasHistory() {
 		return nil, cli.Failed("reconcile", fmt.Errorf("the adapter %s does not say how the application's history is read", f.adapter),
-			"add a log section: docs/adapters.md")
+			"add a log section: docs/adapters-reference.md")
 	}
 	return a, nil
 }
