@@ -16,8 +16,8 @@ type Adapter struct {
 	rules    *ruleSet
 	position func(key string) string
 
-	requestNames verdicts // what the names of request fields say about them
-	answerNames  verdicts // likewise of answer fields
+	requestNames treatmentCache // what happens to request fields of a name
+	answerNames  treatmentCache // what happens to answer fields of a name
 }
 
 // Field is one header field. The packages of the pipeline share this unnamed type, so that values pass between them

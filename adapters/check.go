@@ -170,6 +170,6 @@ func (d *draft) checkHeaderNames() {
 
 // mayCarryCount reports whether a header may be sent with every request without harm.
 func mayCarryCount(header string) bool {
-	return text.IsToken(header) && !looksCredential(strings.ToLower(header)) &&
+	return text.IsToken(header) && !namesCredential(strings.ToLower(header)) &&
 		!text.SameName(header, "cookie") && !text.SameName(header, "host")
 }

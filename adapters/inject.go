@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Outgoing is one request as it goes to the application. The caller fills in what Strip and StripQuery left of the
-// agent's request; Put adds the session. It holds secrets then and prints as REDACTED.
+// Outgoing is one request on its way to the application. The caller fills in what Strip and
+// StripQuery returned for the agent's request; Put adds the session. It then holds secrets and prints
+// as REDACTED.
 type Outgoing struct {
 	redacted
 
@@ -16,36 +17,39 @@ type Outgoing struct {
 	Path     string
 	Query    string // without "?"
 	HasQuery bool   // there is a "?", perhaps with nothing after it
-	TLS      bool   // whether cookies with the attribute Secure may go out
+	TLS      bool   // cookies with the attribute Secure may go out
 
-	Fields  []Field  // as Strip built them; Put may write into the array
+	Fields  []Field  // as Strip returned them; Put may write into the array
 	Cookies []Cookie // the agent's own, as Strip returned them
 	Body    []byte   // the whole body, for an adapter that PutsSessionInBody; else nil
 
-	Count  int64  // the number of the request on its lease, for an adapter that CountsRequests
-	Intent string // the id of the durable intent record, likewise
+	Count  int64  // number of the request on its lease, for an adapter that CountsRequests
+	Intent string // id of the durable intent record, for an adapter that CountsRequests
 
 	Now time.Time
 }
 
-// Put puts the session s on a request and returns the Masker for its answer. It replaces whatever the request has under
-// the names that the session sets: header fields, cookies, parameters of the query, members of a JSON body. A request
-// may be put on again for another session only from what Strip and StripQuery return. For a session of cookies it
-// allocates the value of the Cookie field and what r.Fields needs to grow.
+// Put puts the session s on a request and returns the Masker for its answer. It replaces whatever the
+// request has under the names that the session sets: header fields, cookies, parameters of the query
+// and members of a JSON body. To put another session on, the caller must start again from what Strip
+// and StripQuery returned.
+//
+// Put is safe for concurrent use on different requests. For a session of cookies it allocates the
+// value of the Cookie field and what r.Fields needs to grow.
 func (a *Adapter) Put(s *Session, r *Outgoing) Masker {
 	r.Fields = a.putFields(r.Fields, s, r.Cookies, r.Host, r.Path, r.TLS, r.Now)
 	r.Fields = a.putCount(r.Fields, r.Count, r.Intent)
-	m := s.masker(r) // after the cookies are on: it has to mask every value that goes out
+	m := s.masker(r) // after the cookies, because it must mask every value that goes out
 
 	r.Query = putQuery(r.Query, s)
 	r.HasQuery = r.HasQuery || r.Query != ""
 	r.Body = putJSON(r.Body, s)
-	r.Fields = putDigest(r.Fields, s, r) // last: the digest covers the query
+	r.Fields = putDigest(r.Fields, s, r) // last, because the digest covers the query
 
 	return m
 }
 
-// putQuery appends the session's parameters to a raw query, which StripQuery built; most sessions have none.
+// putQuery appends the session's parameters to a raw query. Most sessions have none.
 func putQuery(raw string, s *Session) string {
 	if len(s.query) == 0 {
 		return raw
@@ -62,8 +66,8 @@ func putQuery(raw string, s *Session) string {
 	return b.String()
 }
 
-// putDigest appends the answer to the session's digest challenge, which is another one for each request; most sessions
-// have none.
+// putDigest appends the answer to the session's digest challenge, which differs for each request. Most
+// sessions have no challenge.
 func putDigest(dst []Field, s *Session, r *Outgoing) []Field {
 	if s.digest == nil {
 		return dst

@@ -10,28 +10,34 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// Shield takes the session off the head of an answer: it appends to dst the fields that may reach the agent, in order.
-// A cookie that is held, or that the adapter does not name, goes into the session's jar; one that passes is written
-// again from what was parsed. Credential headers are left out, and Alt-Svc, which would lead the agent past the proxy.
-// Values are masked. A Set-Cookie is added for each shared cookie that the agent does not have as it is now. fields is
-// not edited. Without Set-Cookie, shared cookies and secrets it does not allocate beyond dst.
+// Shield takes the session off the head of an answer: it appends to dst the fields that may reach the
+// agent, in order, with the session's secrets masked. It does not change fields. m is what Put
+// returned for the request.
+//
+// A cookie that passes is written from what was parsed; any other goes into the session's jar. Fields
+// that carry credentials are removed, and so is Alt-Svc, which would lead the agent past the proxy.
+// A Set-Cookie is added for each shared cookie that the agent did not send in its current state.
+// Without Set-Cookie, shared cookies and secrets Shield allocates nothing but what dst needs to grow.
 func (a *Adapter) Shield(dst []Field, m Masker, fields []Field) []Field {
 	dst = a.ShieldPart(dst, m, fields)
 	return a.shareCookies(dst, m)
 }
 
-// ShieldPart is Shield for the fields of an interim answer and for trailers: it adds no shared cookies.
+// ShieldPart is Shield for the fields of an interim answer and for trailers: it adds no shared
+// cookies.
 func (a *Adapter) ShieldPart(dst []Field, m Masker, fields []Field) []Field {
-	a.keepCookies(m.session, fields, m.host, m.path, m.now) // first: what arrives in this answer is masked in it, too
+	a.keepCookies(m.session, fields, m.host, m.path, m.now) // first, so that a new cookie is masked in this answer
 
 	for i := range fields {
 		f := &fields[i]
 		switch {
 		case strings.EqualFold(f.Name, "Set-Cookie"):
-			if c, ok := cookie.ParseSet(f.Value); ok && text.IsToken(c.Name) && a.passesCookie(c.Name) {
+			c, ok := cookie.ParseSet(f.Value)
+			if ok && a.passesSetCookie(&c) {
 				dst = append(dst, Field{Name: "Set-Cookie", Value: m.Text(c.String())})
 			}
-		case a.keepsBack(f.Name):
+		case a.withholdsAnswerField(f.Name):
+			// It may carry the session.
 		default:
 			dst = append(dst, Field{Name: f.Name, Value: m.Text(f.Value)})
 		}
@@ -39,8 +45,14 @@ func (a *Adapter) ShieldPart(dst []Field, m Masker, fields []Field) []Field {
 	return dst
 }
 
-// shareCookies appends a Set-Cookie for each shared cookie of the session that the agent does not have as it is now;
-// most adapters share none.
+// passesSetCookie reports whether an answer may set a cookie at the agent. A name that is not a token
+// could not come back in a Cookie field.
+func (a *Adapter) passesSetCookie(c *cookie.SetCookie) bool {
+	return text.IsToken(c.Name) && a.passesCookie(c.Name)
+}
+
+// shareCookies appends a Set-Cookie for each shared cookie of the session that the agent did not send
+// in its current state. Most adapters share none.
 func (a *Adapter) shareCookies(dst []Field, m Masker) []Field {
 	if len(a.spec.Cookies.Share) == 0 {
 		return dst
@@ -50,16 +62,16 @@ func (a *Adapter) shareCookies(dst []Field, m Masker) []Field {
 		if !a.sharesCookie(c.Name) || !c.Fits(m.host, m.path, true, m.now) || slices.Contains(m.cookies, Cookie{c.Name, c.Value}) {
 			continue
 		}
-		given := cookie.SetCookie{Name: c.Name, Value: c.Value, Path: c.Path, Secure: c.Secure, SameSite: "Lax"}
+		set := cookie.SetCookie{Name: c.Name, Value: c.Value, Path: c.Path, Secure: c.Secure, SameSite: "Lax"}
 		if !c.Only {
-			given.Domain = c.Domain
+			set.Domain = c.Domain
 		}
-		dst = append(dst, Field{Name: "Set-Cookie", Value: given.String()})
+		dst = append(dst, Field{Name: "Set-Cookie", Value: set.String()})
 	}
 	return dst
 }
 
-// keepCookies is the half of Shield that fills the jar.
+// keepCookies puts the cookies of an answer that do not pass into the session's jar.
 func (a *Adapter) keepCookies(s *Session, fields []Field, host, path string, now time.Time) {
 	var held []cookie.Cookie
 	for i := range fields {
@@ -67,51 +79,50 @@ func (a *Adapter) keepCookies(s *Session, fields []Field, host, path string, now
 			continue
 		}
 		c, ok := cookie.ParseSet(fields[i].Value)
-		if !ok || text.IsToken(c.Name) && a.passesCookie(c.Name) {
+		if !ok || a.passesSetCookie(&c) {
 			continue
 		}
 		if h, ok := c.At(host, path, now); ok {
 			held = append(held, h)
 		}
 	}
+
 	if len(held) > 0 {
-		a.hold(s, now, held...)
+		a.holdCookies(s, now, held...)
 	}
 }
 
-// keepsBack: a header of an answer that may carry the session. It is told by its name alone, and looked up.
-func (a *Adapter) keepsBack(name string) bool {
-	return a.answerNames.of(name, a.judgeBack) == borrowed
+// withholdsAnswerField reports whether a field of an answer may carry the session, by its name.
+func (a *Adapter) withholdsAnswerField(name string) bool {
+	return a.answerNames.lookUp(name, a.treatmentOfAnswerName) == withhold
 }
 
-func (a *Adapter) judgeBack(name string) verdictOn {
-	if a.carriesBack(name) {
-		return borrowed
-	}
-	return passes
-}
-
-func (a *Adapter) carriesBack(name string) bool {
-	var room [64]byte
-	lower := string(text.AppendFolded(room[:0], name))
+// treatmentOfAnswerName decides on a field of an answer: forward or withhold.
+func (a *Adapter) treatmentOfAnswerName(name string) treatment {
+	var buf [64]byte
+	lower := string(text.AppendFolded(buf[:0], name))
 	switch lower {
 	case "alt-svc", "authentication-info", "proxy-authentication-info":
-		return true
+		return withhold
 	case "www-authenticate", "origin-agent-cluster", "cross-origin-resource-policy", "via":
-		return false
+		return forward
 	}
 	if strings.HasPrefix(lower, "sec-websocket-") || strings.HasPrefix(lower, "access-control-") {
-		return false // these name headers, they carry none
+		return forward // their values are names of fields and protocols
 	}
+
 	if text.ContainsName(a.spec.Headers.Strip, name) || a.setsHeader(name) {
-		return true
+		return withhold
 	}
-	return !text.ContainsName(a.spec.Headers.Pass, name) && looksCredential(lower)
+	if namesCredential(lower) && !text.ContainsName(a.spec.Headers.Pass, name) {
+		return withhold
+	}
+	return forward
 }
 
-// Masker masks what one exchange may show its agent: the secrets that the session has at the moment, and those that it
-// had when the request went out. It is made by Put, belongs to one exchange, and is safe for concurrent use. The zero
-// value masks nothing.
+// Masker masks what one exchange may show its agent: the secrets that the session has at the moment,
+// and those that it had when the request went out. Put returns it. It belongs to one exchange and is
+// safe for concurrent use. The zero value masks nothing.
 type Masker struct {
 	masker
 	session *Session
@@ -124,7 +135,7 @@ type Masker struct {
 // masker gives Masker its methods InPlace, Masks, Reader and Text.
 type masker = mask.Masker
 
-// masker is the Masker for a request that s is put on now.
+// masker returns the Masker of an exchange whose request has just got the session's cookies.
 func (s *Session) masker(r *Outgoing) Masker {
 	return Masker{
 		masker:  mask.NewMasker(&s.mask),

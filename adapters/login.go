@@ -188,7 +188,7 @@ func (d *Dialogue) keepCookies(fields []Field) {
 			continue
 		}
 		if h, ok := c.At(hostWithoutPort(d.authority), d.path, d.now()); ok {
-			d.a.hold(d.session, d.now(), h)
+			d.a.holdCookies(d.session, d.now(), h)
 		}
 	}
 }

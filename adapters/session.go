@@ -64,7 +64,7 @@ func (s *Session) Changed() bool { return s.changed.Load() }
 
 // hold puts cookies into the jar and keeps the values they replace masked. They are masked before they can be read
 // from the jar, and so before one of them can go out.
-func (a *Adapter) hold(s *Session, now time.Time, cookies ...cookie.Cookie) {
+func (a *Adapter) holdCookies(s *Session, now time.Time, cookies ...cookie.Cookie) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before, changes := s.jar.Cookies(), false

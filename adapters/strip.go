@@ -5,78 +5,96 @@ import (
 	"sync/atomic"
 )
 
-// verdictOn says what happens to one request header.
-type verdictOn uint8
-
-const (
-	passes verdictOn = iota
-	borrowed
-	isCookie
-	isReferer
-	isSubprotocol
-	ifHarmless // its value decides
-)
-
-// verdicts keeps what was said about the names that came last, so that the words of a credential are looked for once
-// in each name. It is a cache of fixed size: agents choose the names. The zero value is empty.
-type verdicts [128]atomic.Pointer[verdictOnName]
-
-type verdictOnName struct {
-	name string
-	says verdictOn
-}
-
-func (v *verdicts) of(name string, judge func(string) verdictOn) verdictOn {
-	if name == "" {
-		return judge(name)
-	}
-	slot := &v[(len(name)*31+int(name[0])*7+int(name[len(name)/2])*3+int(name[len(name)-1]))%len(v)]
-	if k := slot.Load(); k != nil && k.name == name {
-		return k.says
-	}
-	says := judge(name)
-	if len(name) <= 64 {
-		slot.Store(&verdictOnName{strings.Clone(name), says}) // name is a part of a whole head
-	}
-	return says
-}
-
-// Strip appends to dst what of the agent's fields may go on, in order, and returns the cookies that may and everything
-// that was left behind. It builds; in is never edited and may be shared. A field goes on only when it carries no
-// credential by its name (headers.strip and the built-in list, unless headers.pass names it) and by its value
-// (Bearer, Basic, Digest, Negotiate, a JWT). headers.strip wins over headers.pass; Cookie can not be passed as a header.
-// Without cookies and credentials it does not allocate beyond dst.
-func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Cookie, left []Borrowed) {
+// Strip appends to dst the fields of in that may go on, in order. It returns the agent's cookies that
+// may go on, which Put writes into the Cookie field, and every credential that it removed. It does
+// not change in.
+//
+// A field goes on only if it is not a credential by its name (headers.strip and the built-in list,
+// unless headers.pass lists it) and not one by its value (an HTTP credential such as Bearer or Basic,
+// or a JWT). headers.strip wins over headers.pass, and headers.pass has no effect on Cookie. Without
+// cookies and credentials Strip allocates nothing but what dst needs to grow.
+func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Cookie, removed []Borrowed) {
 	for i := range in {
 		f := &in[i]
-		switch a.judge(f.Name, f.Value) {
-		case passes:
+		switch a.treatmentOf(f.Name, f.Value) {
+		case forward:
 			dst = append(dst, *f)
-		case isReferer:
-			clean, gone := a.cleanReferer(f.Value)
-			dst, left = append(dst, Field{Name: f.Name, Value: clean}), append(left, gone...)
-		case isSubprotocol:
-			clean, gone := cleanSubprotocols(f.Value)
-			if left = append(left, gone...); clean != "" {
-				dst = append(dst, Field{Name: f.Name, Value: clean})
+
+		case cleanReferer:
+			value, more := a.stripReferer(f.Value)
+			dst = append(dst, Field{Name: f.Name, Value: value})
+			removed = append(removed, more...)
+
+		case cleanSubprotocols:
+			value, more := stripSubprotocols(f.Value)
+			if value != "" {
+				dst = append(dst, Field{Name: f.Name, Value: value})
 			}
-		case isCookie:
-			agentCookies, left = a.sortCookies(agentCookies, left, f.Value)
+			removed = append(removed, more...)
+
+		case splitCookies:
+			agentCookies, removed = a.splitCookies(agentCookies, removed, f.Value)
+
 		default:
-			left = append(left, Borrowed{In: "header", Name: f.Name, Value: NewSecret(f.Value), Session: a.sessionHeader(f)})
+			removed = append(removed, Borrowed{In: "header", Name: f.Name, Value: NewSecret(f.Value), Session: a.isKnownCredential(f)})
 		}
 	}
-	return dst, agentCookies, left
+	return dst, agentCookies, removed
 }
 
-// judge says what happens to a field. What its name alone says is looked up.
-func (a *Adapter) judge(name, value string) verdictOn {
-	v := a.requestNames.of(name, a.judgeName)
-	switch {
-	case v != ifHarmless:
-		return v
-	case carriesCredential(value):
-		return borrowed
+// treatment is what happens to a header field.
+type treatment uint8
+
+const (
+	forward           treatment = iota // it goes on as it is
+	withhold                           // it is, or may be, a credential
+	splitCookies                       // each cookie in it is decided on its own
+	cleanReferer                       // it goes on without the credentials in its URL
+	cleanSubprotocols                  // it goes on without the credentials among its items
+	decideByValue                      // its name does not decide; only treatmentOfName returns this
+)
+
+// treatmentOf decides on a request field by its name and, if need be, its value.
+func (a *Adapter) treatmentOf(name, value string) treatment {
+	t := a.requestNames.lookUp(name, a.treatmentOfName)
+	if t != decideByValue {
+		return t
 	}
-	return passes
+
+	if carriesCredential(value) {
+		return withhold
+	}
+	return forward
+}
+
+// treatmentCache keeps the treatments of the names that came last, so that a name is not searched for
+// the words of credentials on every request. Its size is fixed, because agents choose the names. The
+// zero value is empty. It is safe for concurrent use.
+type treatmentCache [128]atomic.Pointer[namedTreatment]
+
+type namedTreatment struct {
+	name      string
+	treatment treatment
+}
+
+// maxCachedName is the length of the longest name that is kept, in bytes.
+const maxCachedName = 64
+
+// lookUp returns the treatment of a name, from the cache or from decide.
+func (c *treatmentCache) lookUp(name string, decide func(string) treatment) treatment {
+	if name == "" {
+		return decide(name)
+	}
+
+	hash := len(name)*31 + int(name[0])*7 + int(name[len(name)/2])*3 + int(name[len(name)-1])
+	slot := &c[hash%len(c)]
+	if known := slot.Load(); known != nil && known.name == name {
+		return known.treatment
+	}
+
+	t := decide(name)
+	if len(name) <= maxCachedName {
+		slot.Store(&namedTreatment{strings.Clone(name), t}) // a clone, because name keeps a whole head in memory
+	}
+	return t
 }

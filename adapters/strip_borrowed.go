@@ -1,34 +1,39 @@
 package adapters
 
-// Secret is a value that no fmt verb, JSON encoder or logger can print. The zero value holds the empty string.
+// Secret is a string that no verb of fmt, JSON encoder or logger prints. The zero value holds the
+// empty string.
 type Secret struct {
 	redacted
 	value *string
 }
 
-// NewSecret wraps a value.
+// NewSecret returns a Secret that holds value.
 func NewSecret(value string) Secret { return Secret{value: &value} }
 
-// Reveal is the value itself: for the fingerprint, never for a log.
-func (h Secret) Reveal() string {
-	if h.value == nil {
+// Reveal returns the string. Callers may fingerprint it and must not log it.
+func (s Secret) Reveal() string {
+	if s.value == nil {
 		return ""
 	}
-	return *h.value
+	return *s.value
 }
 
-// Borrowed is a credential that the agent carried and that stays behind.
+// Borrowed is a credential that the agent sent and that was removed from its request.
 type Borrowed struct {
-	In, Name string // In: header, cookie, query or body
-	Value    Secret
-	// Session says that the adapter knows it for a credential, by its name or by
-	// its value. Everything else that is not known to be harmless stays behind too.
+	In    string // header, cookie, query or body
+	Name  string // "(malformed)" if it cannot be read
+	Value Secret
+
+	// Session says that the adapter knows it for a credential, by its name or by its value.
+	// Otherwise it was removed because it is not known to be harmless.
 	Session bool
 
-	owner string // raw value of the cookie that names the person, when one came along
+	owner string // raw value of the cookie in the same field that names a person; "" if there is none
 }
 
-// AccountSecret gives the fields of an account's secret: username, password, totp_seed, token and others by name.
+// AccountSecret holds the fields of an account's secret: username, password, totp_seed, token and
+// others.
 type AccountSecret interface {
+	// Reveal returns a field by its name, and false if there is none.
 	Reveal(name string) (string, bool)
 }

@@ -7,44 +7,55 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// sortCookies parses one Cookie field strictly (RFC 6265 section 4.2.1): pairs between semicolons, spaces and tabs
-// around them, a value perhaps in quotes. The Cookie header that goes out is rebuilt from what parsed here, so what an
-// application might read differently does not exist for it: it is left behind.
-func (a *Adapter) sortCookies(keep []Cookie, left []Borrowed, header string) ([]Cookie, []Borrowed) {
-	first, owner := len(left), ""
+// splitCookies parses the value of a Cookie field strictly (RFC 6265 section 4.2.1): pairs between
+// semicolons, blanks around them, a value that may be quoted. It appends to keep the cookies that may
+// go on and to removed the others. Put writes the Cookie field from what was parsed here, so an
+// application cannot read the field in another way.
+func (a *Adapter) splitCookies(keep []Cookie, removed []Borrowed, value string) ([]Cookie, []Borrowed) {
+	first := len(removed)
+	owner := ""
 	for more := true; more; {
 		var pair string
-		pair, header, more = strings.Cut(header, ";")
-		if pair = strings.Trim(pair, " \t"); pair == "" {
+		pair, value, more = strings.Cut(value, ";")
+		pair = strings.Trim(pair, " \t")
+		if pair == "" {
 			continue
 		}
+
 		name, value, ok := cookie.CutPair(pair)
 		switch {
 		case !ok:
-			left = append(left, Borrowed{In: "cookie", Name: "(malformed)", Value: NewSecret(pair)})
-		case a.passesCookie(name), a.sharesCookie(name): // Inject sends no shared one: the session has it
+			removed = append(removed, Borrowed{In: "cookie", Name: "(malformed)", Value: NewSecret(pair)})
+
+		case a.passesCookie(name), a.sharesCookie(name): // Put does not send shared ones: the session has them
 			keep = append(keep, Cookie{Name: name, Value: value})
+
 		default:
-			left = append(left, Borrowed{In: "cookie", Name: name, Value: NewSecret(value), Session: text.GlobAny(a.spec.Cookies.Hold, name, text.FoldParam)})
+			isHeld := text.GlobAny(a.spec.Cookies.Hold, name, text.FoldParam)
+			removed = append(removed, Borrowed{In: "cookie", Name: name, Value: NewSecret(value), Session: isHeld})
 			if owner == "" && text.GlobAny(a.spec.Cookies.Person, name, text.FoldParam) {
 				owner = value
 			}
 		}
 	}
-	for i := first; i < len(left); i++ {
-		left[i].owner = owner
+
+	for i := first; i < len(removed); i++ {
+		removed[i].owner = owner
 	}
-	return keep, left
+	return keep, removed
 }
 
-// passesCookie: pass names it and hold does not. hold is read loosely (case, and . - for _: PHP and ASP.NET fold them),
-// pass exactly. A name with % or a leading $ never passes: some applications decode the one and obey the other.
+// passesCookie reports whether cookies.pass lists a cookie and cookies.hold does not. hold is read
+// as the loosest applications read names, without case and with . and - as _ (PHP, ASP.NET); pass is
+// read exactly. A name with % or a leading $ never passes, because some applications decode the
+// former and obey the latter.
 func (a *Adapter) passesCookie(name string) bool {
 	return text.GlobAny(a.spec.Cookies.Pass, name, nil) && !text.GlobAny(a.spec.Cookies.Hold, name, text.FoldParam) &&
 		name[0] != '$' && strings.IndexByte(name, '%') < 0
 }
 
-// sharesCookie: share names it and hold does not.
+// sharesCookie reports whether cookies.share lists a cookie and cookies.hold does not.
 func (a *Adapter) sharesCookie(name string) bool {
-	return len(a.spec.Cookies.Share) > 0 && text.GlobAny(a.spec.Cookies.Share, name, nil) && !text.GlobAny(a.spec.Cookies.Hold, name, text.FoldParam)
+	return len(a.spec.Cookies.Share) > 0 && text.GlobAny(a.spec.Cookies.Share, name, nil) &&
+		!text.GlobAny(a.spec.Cookies.Hold, name, text.FoldParam)
 }

@@ -9,30 +9,31 @@ import (
 	"unicode/utf8"
 )
 
-// maxPerson bounds a name that an agent chooses, in bytes.
+// maxPerson is the length of the longest name that Person returns, in bytes: agents choose it.
 const maxPerson = 128
 
-// Person is whose credential it is, as far as it says so itself: the adapter's
-// user cookie beside it, the claims of a JWT, the user of Basic. It is empty
-// when nothing does. Nobody has verified it: an agent can write what it likes.
+// Person returns the name of the person whose credential it is, as far as the credential says so: in
+// the user cookie of the same field (cookies.person), the claims of a JWT, or the user of Basic. It
+// returns "" otherwise. The name is not verified: an agent may write any name.
 func (b Borrowed) Person() string {
 	if b.owner != "" {
-		return cleanPerson(cookieOwner(b.owner))
+		return validPerson(readUserCookie(b.owner))
 	}
+
 	value := b.Value.Reveal()
 	if scheme, rest, ok := strings.Cut(value, " "); ok && b.In == "header" {
 		if strings.EqualFold(scheme, "basic") {
-			user, _, _ := strings.Cut(string(decode64(rest)), ":")
-			return cleanPerson(user)
+			user, _, _ := strings.Cut(string(decodeBase64(rest)), ":")
+			return validPerson(user)
 		}
 		value = strings.TrimSpace(rest)
 	}
-	return cleanPerson(subject(value))
+	return validPerson(readClaims(value))
 }
 
-// cookieOwner is a cookie's value up to a |, as WordPress and others join the
-// user's name with what proves it.
-func cookieOwner(value string) string {
+// readUserCookie returns the value of a cookie up to the first |. WordPress and others write the name
+// there, followed by what proves it.
+func readUserCookie(value string) string {
 	if decoded, err := url.QueryUnescape(value); err == nil {
 		value = decoded
 	}
@@ -41,14 +42,16 @@ func cookieOwner(value string) string {
 	return name
 }
 
-// subject is whom a JWT (RFC 7519) speaks of, or "". Its signature is not looked at.
-func subject(token string) string {
-	if !strings.HasPrefix(token, "eyJ") || strings.Count(token, ".") < 2 {
+// readClaims returns the claim of a JWT (RFC 7519) that names its subject best, and "" for any other
+// value. It does not check the signature.
+func readClaims(token string) string {
+	if !isJWT(token) {
 		return ""
 	}
+
 	payload := strings.Split(token, ".")[1]
 	var claims map[string]any
-	if json.Unmarshal(decode64(payload), &claims) != nil {
+	if json.Unmarshal(decodeBase64(payload), &claims) != nil {
 		return ""
 	}
 	for _, name := range []string{"email", "preferred_username", "upn", "sub"} {
@@ -59,7 +62,9 @@ func subject(token string) string {
 	return ""
 }
 
-func decode64(s string) []byte {
+// decodeBase64 decodes either alphabet, with or without padding. It returns nil for what is not
+// base64.
+func decodeBase64(s string) []byte {
 	s = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(s), "=")
 	b, err := base64.RawStdEncoding.DecodeString(s)
 	if err != nil {
@@ -68,9 +73,10 @@ func decode64(s string) []byte {
 	return b
 }
 
-// cleanPerson drops what is no name that a record could show.
-func cleanPerson(s string) string {
-	if len(s) > maxPerson || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+// validPerson returns s if a record can show it as a name, and "" otherwise.
+func validPerson(s string) string {
+	isHidden := func(r rune) bool { return !unicode.IsPrint(r) }
+	if len(s) > maxPerson || !utf8.ValidString(s) || strings.ContainsFunc(s, isHidden) {
 		return ""
 	}
 	return s

@@ -8,51 +8,64 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// credentialParams are removed from every query. Names are lower case; - . and space count as _, as PHP reads them.
+// credentialParams are removed from every query unless query.pass lists them. Names are in lower case
+// with _ for - . and space, as PHP reads them.
 var credentialParams = map[string]bool{
 	"access_token": true, "id_token": true, "refresh_token": true, "auth_token": true, "oauth_token": true, "bearer_token": true,
 	"private_token": true, "session_token": true, "api_token": true, "api_key": true, "apikey": true, "access_key": true, "auth": true,
-	"authorization": true, "sid": true, "session_id": true, "sessionid": true, "session": true, "phpsessid": true, "jsessionid": true,
-	"aspsessionid": true, "asp_net_sessionid": true, "cfid": true, "cftoken": true, "password": true, "passwd": true, "jwt": true,
-	"client_secret": true, "secret": true, "assertion": true, "client_assertion": true, "samlresponse": true,
+	"authorization": true, "jwt": true, "assertion": true, "client_assertion": true, "samlresponse": true,
+
+	"sid": true, "session_id": true, "sessionid": true, "session": true, "phpsessid": true, "jsessionid": true,
+	"aspsessionid": true, "asp_net_sessionid": true, "cfid": true, "cftoken": true,
+
+	"password": true, "passwd": true, "secret": true, "client_secret": true,
+
 	"x_amz_signature": true, "x_amz_credential": true, "x_amz_security_token": true, "x_goog_signature": true, "x_goog_credential": true,
 }
 
-// StripQuery removes credentials from a raw query (without "?"). When nothing has to go, out is raw itself. Parameters
-// are read at & and at ; alike, whatever the adapter says: an application that takes either gets no credential.
-func (a *Adapter) StripQuery(raw string) (out string, left []Borrowed) {
+// StripQuery returns a raw query (without "?") without the parameters that carry credentials, and
+// the credentials that it removed. If nothing has to be removed, out is raw itself and StripQuery does
+// not allocate.
+//
+// Parameters end at & and at ; whatever the adapter says, so that a credential is found by
+// applications that take either.
+func (a *Adapter) StripQuery(raw string) (out string, removed []Borrowed) {
 	if raw == "" {
 		return raw, nil
 	}
-	var kept strings.Builder
+
+	var kept strings.Builder // empty until something is removed
 	for rest := raw; rest != ""; {
+		start := len(raw) - len(rest)
 		end := strings.IndexAny(rest, "&;") + 1
 		if end == 0 {
 			end = len(rest)
 		}
 		piece := rest[:end]
 		rest = rest[end:]
-		pair := strings.TrimRight(piece, "&;")
-		key, value, _ := strings.Cut(pair, "=")
-		if name, bad := a.badParam(key); bad {
-			if left == nil {
-				kept.WriteString(raw[:len(raw)-len(rest)-len(piece)])
+
+		key, value, _ := strings.Cut(strings.TrimRight(piece, "&;"), "=")
+		if name, bad := a.isCredentialParam(key); bad {
+			if removed == nil {
+				kept.WriteString(raw[:start])
 			}
-			left = append(left, Borrowed{In: "query", Name: name, Value: NewSecret(value), Session: true})
+			removed = append(removed, Borrowed{In: "query", Name: name, Value: NewSecret(value), Session: true})
 			continue
 		}
-		if left != nil {
+		if removed != nil {
 			kept.WriteString(piece)
 		}
 	}
-	if left == nil {
+
+	if removed == nil {
 		return raw, nil
 	}
-	return strings.TrimRight(kept.String(), "&;"), left
+	return strings.TrimRight(kept.String(), "&;"), removed
 }
 
-// badParam decodes a parameter's name and says whether it carries a credential.
-func (a *Adapter) badParam(key string) (string, bool) {
+// isCredentialParam reports whether a parameter carries a credential, by its raw name, and returns the
+// decoded name. A name that does not decode counts as a credential.
+func (a *Adapter) isCredentialParam(key string) (string, bool) {
 	if strings.ContainsAny(key, "%+") {
 		decoded, err := url.QueryUnescape(key)
 		if err != nil {
@@ -60,24 +73,24 @@ func (a *Adapter) badParam(key string) (string, bool) {
 		}
 		key = decoded
 	}
+
+	// PHP ignores leading spaces and ends a name at NUL; PHP and Rails read a[0] as a.
 	name := strings.TrimLeft(key, " ")
 	if i := strings.IndexAny(name, "[\x00"); i > 0 {
-		name = name[:i] // PHP and Rails read a[0] as a, and PHP ends a name at NUL
+		name = name[:i]
 	}
-	var room [64]byte
-	lower := room[:0]
+
+	var buf [64]byte
+	folded := buf[:0]
 	for i := 0; i < len(name); i++ {
-		c := text.Fold(name[i])
-		if c == '-' || c == '.' || c == ' ' {
-			c = '_'
-		}
-		lower = append(lower, c)
+		folded = append(folded, text.FoldParam(name[i]))
 	}
-	if credentialParams[string(lower)] && !slices.Contains(a.spec.Query.Pass, key) {
+	if credentialParams[string(folded)] && !slices.Contains(a.spec.Query.Pass, key) {
 		return key, true
 	}
-	for own := range a.spec.Login.Query {
-		if text.Glob(own, name, text.FoldParam) {
+
+	for set := range a.spec.Login.Query {
+		if text.Glob(set, name, text.FoldParam) {
 			return key, true
 		}
 	}

@@ -14,7 +14,7 @@ func TestI2SubprotocolsCarryNamesOnly(t *testing.T) {
 		"0123456789abcdef0123456789abcdef":                              "",
 		"sid=0123":                                                      "", "": "",
 	} {
-		got, left := cleanSubprotocols(value)
+		got, left := stripSubprotocols(value)
 		if got != want || want == "" && value != "" && len(left) == 0 {
 			t.Errorf("%q: kept %q, want %q; left %d", value, got, want, len(left))
 		}
