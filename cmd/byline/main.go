@@ -17,7 +17,7 @@
 //	byline: what failed: why
 //	hint: the remedy
 //
-// in lower case. Problems in files come before it, all of them at once, one a line:
+// in lower case; the hint is missing only if no remedy is known. Problems in files come before it, all of them at once, one a line:
 // file:line: key: what is wrong; the remedy.
 //
 // The exit code is 0 if the command did what it was asked to, 1 if it was
