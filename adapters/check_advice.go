@@ -96,6 +96,11 @@ func (d *draft) adviseActions(own []ActionSpec) {
 		}
 
 		key := fmt.Sprintf("actions[%d]", i)
+		for _, path := range a.Match.Path {
+			if name, separator := ambiguousVariable(path); name != "" {
+				d.at(key, `where: {`+name+`: "[^`+separator+`]+"}`, "action %q: {%s} takes as little as possible, so a %q within it belongs to what follows", a.Name, name, separator)
+			}
+		}
 		if len(a.Match.Method) == 0 {
 			d.at(key, "method: [GET, HEAD]", "action %q is every method, DELETE as well", a.Name)
 		}
@@ -108,4 +113,17 @@ func (d *draft) adviseActions(own []ActionSpec) {
 			}
 		}
 	}
+}
+
+// ambiguousVariables finds two variables in one segment with one separator between them.
+var ambiguousVariables = regexp.MustCompile(`\{([a-z0-9_]+)\}([^{}*/\[\]\\^]+)\{`)
+
+// ambiguousVariable returns the first variable of a path that shares its segment with another, so that the text between
+// them may also be part of either, and that text.
+func ambiguousVariable(path string) (name, separator string) {
+	m := ambiguousVariables.FindStringSubmatch(path)
+	if m == nil {
+		return "", ""
+	}
+	return m[1], m[2]
 }

@@ -1,5 +1,7 @@
 package adapters
 
+import "context"
+
 // Query is one request as [Adapter.Classify] and [Adapter.NeedsBody] look at it.
 type Query struct {
 	Method      string
@@ -9,7 +11,13 @@ type Query struct {
 	Fields      []Field // the header, for actions that go by a field of it
 	Body        []byte  // the start of the body, if NeedsBody asked for it
 	Truncated   bool    // the body is longer than Body
+
+	// Context ends the classification: no further action is tried. Nil never ends it.
+	Context context.Context
 }
+
+// isOver reports whether nobody waits for the classification any more.
+func (q *Query) isOver() bool { return q.Context != nil && q.Context.Err() != nil }
 
 // Action is what a request does, and to what.
 type Action struct {
@@ -34,6 +42,9 @@ const (
 // two ways: a parameter that decides comes twice, the path or the query does not decode, a body that decides is cut off
 // or of an unclear type. The caller then refuses the request.
 //
+// Its time is linear in the length of the request for each action that is tried. If q.Context ends, it tries no further
+// action and returns a Reason.
+//
 // Classify is safe for concurrent use. For a request that it names it allocates at most the resource and what parsing
 // the query and the body takes.
 func (a *Adapter) Classify(q Query) (Action, *Reason) {
@@ -48,6 +59,9 @@ func (a *Adapter) Classify(q Query) (Action, *Reason) {
 	}
 
 	for _, rule := range a.rules.candidates(r.method, r.path) {
+		if q.isOver() {
+			return Action{}, r.reason(NoActionMatches)
+		}
 		var b bindings
 		switch rule.match(r, &b).verdict {
 		case matches:

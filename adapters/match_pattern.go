@@ -59,9 +59,16 @@ func (v *variables) number(name string) int {
 	return len(*v) - 1
 }
 
+// add adds a name and reports whether it is new.
+func (v *variables) add(name string) bool {
+	before := len(*v)
+	return v.number(name) == before
+}
+
 // compilePattern parses a pattern. It adds the variables to vars.
 func compilePattern(text string, vars *variables, fold bool) (pattern, error) {
 	p := pattern{fold: fold}
+	var seen variables // of this pattern
 	for rest := text; rest != ""; {
 		i := strings.IndexAny(rest, "*{}")
 		if i < 0 {
@@ -95,6 +102,9 @@ func compilePattern(text string, vars *variables, fold bool) (pattern, error) {
 			}
 			kind = digits
 		}
+		if !seen.add(name) {
+			return p, fmt.Errorf("pattern %q names {%s} twice; a value or a segment may name it once", text, name)
+		}
 		p.parts = append(p.parts, part{wild: true, variable: vars.number(name), kind: kind})
 		rest = rest[end+1:]
 	}
@@ -112,11 +122,25 @@ func isVariableName(s string) bool {
 
 // match reports whether a value fits, and binds the variables. A variable that is already bound must have the same
 // value again. If the value does not fit, b may have changed.
+//
+// The time is linear in the length of the value: most values are matched by a few comparisons, and one that takes more
+// is matched by matchLinear.
 func (p *pattern) match(value string, b *bindings) bool {
 	if p.plain {
 		return p.same(value, p.literal)
 	}
-	return p.matchParts(p.parts, value, b)
+
+	steps := 4*len(value) + 64
+	fits := p.matchParts(p.parts, value, b, &steps)
+	if steps >= 0 {
+		return fits
+	}
+	return p.matchLinear(value, b)
+}
+
+// isTrivial reports whether matching takes the same time for values of every length.
+func (p *pattern) isTrivial() bool {
+	return p.plain || len(p.parts) == 1 && p.parts[0].kind == anyText
 }
 
 // isBound reports whether every variable of the pattern has a value.
@@ -137,8 +161,10 @@ func (p *pattern) same(a, b string) bool {
 }
 
 // matchParts matches from the left. A wildcard takes as little as makes the next literal fit, and the last part takes
-// the rest, so that only patterns with several variables ever go back.
-func (p *pattern) matchParts(parts []part, value string, b *bindings) bool {
+// the rest, so that only patterns with several variables ever go back. Going back can take time that grows with a power
+// of the length, so every place that is tried costs a step, and so does every digit that is looked at. Once steps is negative the result
+// means nothing, and b is as it was.
+func (p *pattern) matchParts(parts []part, value string, b *bindings, steps *int) bool {
 	for len(parts) > 0 && !parts[0].wild {
 		literal := parts[0].text
 		if len(value) < len(literal) || !p.same(value[:len(literal)], literal) {
@@ -152,26 +178,29 @@ func (p *pattern) matchParts(parts []part, value string, b *bindings) bool {
 	}
 
 	head, rest := parts[0], parts[1:]
-	least := 0
-	if head.variable >= 0 {
-		least = 1
-	}
 	if len(rest) == 0 {
-		return len(value) >= least && head.bind(value, b)
+		return len(value) >= head.least() && head.bind(value, b)
 	}
 
 	literal := rest[0].text
 	if len(rest) == 1 { // the literal must be the end
 		cut := len(value) - len(literal)
-		return cut >= least && p.same(value[cut:], literal) && head.bind(value[:cut], b)
+		return cut >= head.least() && p.same(value[cut:], literal) && head.bind(value[:cut], b)
 	}
 
-	for cut := least; cut+len(literal) <= len(value); cut++ {
+	for cut := head.least(); cut+len(literal) <= len(value); cut++ {
+		*steps--
+		if head.kind == digits {
+			*steps -= cut
+		}
+		if *steps < 0 {
+			return false
+		}
 		if !p.same(value[cut:cut+len(literal)], literal) {
 			continue
 		}
 		saved := *b
-		if head.bind(value[:cut], b) && p.matchParts(rest, value[cut:], b) {
+		if head.bind(value[:cut], b) && p.matchParts(rest, value[cut:], b, steps) {
 			return true
 		}
 		*b = saved
@@ -180,6 +209,14 @@ func (p *pattern) matchParts(parts []part, value string, b *bindings) bool {
 		}
 	}
 	return false
+}
+
+// least is the number of bytes that a wildcard takes at least.
+func (p *part) least() int {
+	if p.variable >= 0 {
+		return 1
+	}
+	return 0
 }
 
 func hasVariable(parts []part) bool {

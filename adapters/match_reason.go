@@ -134,7 +134,7 @@ func (m *Miss) why(names bool) string {
 	case m.Unclear && m.failed.place == inContentType:
 		return subject + " cannot be told"
 	case m.Unclear:
-		return subject + " comes twice or cannot be read as one value"
+		return subject + " comes twice, is too long to match, or cannot be read as one value"
 	}
 	return subject + " does not fit"
 }
@@ -160,6 +160,9 @@ func (r *request) reason(kind ReasonKind) *Reason {
 func (r *request) explain() *Reason {
 	reason := &Reason{Kind: NoActionMatches}
 	for _, rule := range r.rules.all {
+		if r.q.isOver() {
+			break
+		}
 		var b bindings
 		if !rule.pathFits(r, &b) {
 			continue

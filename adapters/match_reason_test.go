@@ -42,7 +42,7 @@ func TestI7ReasonSaysWhatIsInTheWay(t *testing.T) {
 		{"GET", "/doc?_method=put", "", "", AmbiguousQuery, "the query can be read in two ways: _method may be taken for the method"},
 		{"GET", "/doc?a=1;b=2", "", "", AmbiguousQuery, "the query can be read in two ways: it has a ; that may separate parameters"},
 		{"GET", "/doc?a=%zz", "", "", AmbiguousQuery, "the query can be read in two ways: it has an escape that does not decode"},
-		{"POST", "/doc?id=7", formType, "do=save&do=admin", AmbiguousValue, "admin: param do comes twice or cannot be read as one value" + unread},
+		{"POST", "/doc?id=7", formType, "do=save&do=admin", AmbiguousValue, "admin: param do comes twice, is too long to match, or cannot be read as one value" + unread},
 		{"POST", "/doc?id=7", formType, "do[x]=save", UnreadableBody, "admin: the body cannot be read without doubt: do[x] may be taken for a parameter that an action decides by" + unread},
 		{"POST", "/rpc", "", "x", AmbiguousValue, "call: content_type cannot be told" + unread},
 		{"POST", "/rpc", json, `{"method":"get"`, UnreadableBody, "call: the body cannot be read without doubt: parsers disagree about it" + unread},

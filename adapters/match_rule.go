@@ -356,6 +356,9 @@ func (t *valueTest) fits(v value, b *bindings) verdict {
 	}
 
 	for i := range t.patterns {
+		if len(v.text) > maxMatchedValue && !t.patterns[i].isTrivial() {
+			return unsure
+		}
 		saved := *b
 		if t.patterns[i].match(v.text, b) {
 			return matches
@@ -364,6 +367,10 @@ func (t *valueTest) fits(v value, b *bindings) verdict {
 	}
 	return differs
 }
+
+// maxMatchedValue is the length in bytes of the longest value that is matched against a pattern, except against plain
+// text, * and {var}. Values that decide are short; one that is longer is in doubt.
+const maxMatchedValue = 64 << 10
 
 // action is what a request that matches is called.
 func (rule *rule) action(b *bindings) Action {

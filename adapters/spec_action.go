@@ -29,8 +29,11 @@ type ActionSpec struct {
 
 // MatchSpec says which requests an action is: every key that is given must hold. A pattern is text with
 // * (any characters) and {var} (at least one character, bound to var; {var:digits} takes only a number
-// without leading zeros, for applications that read 7x as 7). A variable that stands twice must have
-// the same value twice. Of a list of patterns one must fit; "" in it means absent or empty.
+// without leading zeros, for applications that read 7x as 7). It takes as little as lets the rest fit. A
+// variable that stands in two places must have the same value in both; one value, or one segment of a
+// path, names it once. A value of more than 64 KiB fits only plain text, * and {var}; for any other
+// pattern it is in doubt, and the request is refused. Of a list of patterns one must fit; "" in it means
+// absent or empty.
 type MatchSpec struct {
 	// Method is one method or a list of them. HEAD must be listed if it is meant.
 	Method Strings `yaml:"method" json:"method,omitempty" def:"every method" eg:"[GET, HEAD]"`

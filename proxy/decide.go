@@ -25,6 +25,9 @@ func (x *exchange) decide() error {
 
 	action, why := x.adapter.Classify(q)
 	if why != nil {
+		if over := x.tunnel.task.Active(); over != nil {
+			return ended(over)
+		}
 		x.notClassified = why
 		return x.unclassified(why)
 	}
@@ -55,7 +58,8 @@ const peekLimit = 4 << 20
 // query returns what the adapter classifies the request by, without the body.
 func (x *exchange) query() adapters.Query {
 	h := &x.in.Head
-	return adapters.Query{Method: h.Method, Path: h.Path, RawQuery: h.Query, ContentType: wire.Value(h.Fields, "Content-Type"), Fields: h.Fields}
+	return adapters.Query{Context: x.tunnel.task.Context(), Method: h.Method, Path: h.Path, RawQuery: h.Query,
+		ContentType: wire.Value(h.Fields, "Content-Type"), Fields: h.Fields}
 }
 
 // queryWithBody returns what the adapter classifies the request by, with as much
