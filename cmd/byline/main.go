@@ -17,15 +17,15 @@
 //	byline: what failed: why
 //	hint: the remedy
 //
-// in lower case; the hint is missing only if no remedy is known. Problems in files come before it, all of them at once, one a line:
-// file:line: key: what is wrong; the remedy.
+// in lower case; the hint is missing only if no remedy is known. Problems in files come
+// before it, all of them at once, one a line: file:line: key: what is wrong; the remedy.
 //
 // The exit code is 0 if the command did what it was asked to, 1 if it was
 // refused or failed, or if a check found something, and 2 if the command line itself
 // is wrong. byline run exits with the code of the program that it ran, or with
 // 128+n if signal n ended that program.
 //
-// A command that lists or checks takes --json. --help shows examples that work as
+// A command that lists or reports takes --json. --help shows examples that work as
 // copied. Text that others chose is printed without control characters. No error
 // repeats what may be a secret.
 package main
