@@ -41,17 +41,17 @@ func (x *exchange) publicScheme() string {
 // openSession sets x.session to the account's live session. If there is none,
 // one of the requests that need it logs in and the others wait for it.
 func (x *exchange) openSession(ctx context.Context) error {
-	session, turn, err := x.hold.lease.Session(ctx)
+	session, login, err := x.hold.lease.Session(ctx)
 	if _, paused := errors.AsType[*lease.BackoffError](err); paused && x.server.loginInputsChanged(ctx, x.hold) {
 		x.hold.lease.LiftBackoff()
-		session, turn, err = x.hold.lease.Session(ctx)
+		session, login, err = x.hold.lease.Session(ctx)
 	}
 	if session != nil && session.Expired(x.started) {
 		x.hold.lease.Invalidate(session)
-		session, turn, err = x.hold.lease.Session(ctx)
+		session, login, err = x.hold.lease.Session(ctx)
 	}
-	if turn != nil {
-		session, err = x.server.establishSession(turn, x.tunnel.task, x.hold, x.out.Fields)
+	if login != nil {
+		session, err = x.server.establishSession(login, x.tunnel.task, x.hold, x.out.Fields)
 	}
 	if err != nil {
 		return x.noSession(err)

@@ -21,13 +21,13 @@ const loginTimeout = 45 * time.Second
 // establishSession makes the one session that every request of the lease waits
 // for. It goes on if the request that came first is cancelled. Only what the
 // application has seen counts as a failed login of the account.
-func (s *Server) establishSession(turn *lease.Login[*adapters.Session], t *task, h *hold, pinned []wire.Field) (*adapters.Session, error) {
-	defer turn.Abandon() // no-op after Done
+func (s *Server) establishSession(login *lease.Login[*adapters.Session], t *task, h *hold, pinned []wire.Field) (*adapters.Session, error) {
+	defer login.Abandon() // no-op after Done
 
 	at := h.siteUnder(s.rules.Load())
 	if session := s.restoreSession(t, h, at); session != nil {
 		h.last.Store(session)
-		turn.Done(session, nil)
+		login.Done(session, nil)
 		return session, nil
 	}
 
@@ -56,7 +56,7 @@ func (s *Server) establishSession(turn *lease.Login[*adapters.Session], t *task,
 	} else {
 		s.failed.Delete(accountKey(at, h))
 	}
-	turn.Done(session, err)
+	login.Done(session, err)
 	return session, err
 }
 
