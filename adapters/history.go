@@ -10,50 +10,53 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// HistoryEntry is one entry of an application's own history, in the words of the
-// record.
+// HistoryEntry is one entry of an application's own history, in the terms of the record.
 type HistoryEntry struct {
 	ID       string    `json:"id"`
-	Time     time.Time `json:"time"` // by the application's clock
+	Time     time.Time `json:"time"` // by the application's clock, in UTC
 	User     string    `json:"user"`
-	Actions  []string  `json:"actions"` // one of these would have caused it
+	Actions  []string  `json:"actions"` // one of them must have caused the entry
 	Resource string    `json:"resource"`
 	Many     bool      `json:"many,omitempty"` // one request may cause several such entries
 
-	// Also are other names that the actions may have for the resource.
+	// Also lists other names that the actions may have for the resource.
 	Also []string `json:"also,omitempty"`
 }
 
-// HasHistory says whether the adapter tells how to read the application's history.
+// HasHistory reports whether the adapter says how to read the application's history.
 func (a *Adapter) HasHistory() bool { return a.spec.Log.Entry.Time != "" }
 
-// History is the adapter's way to the application's history.
+// History returns how the application's history is read. It is zero if HasHistory returns false.
 func (a *Adapter) History() HistorySpec { return a.spec.Log }
 
-// Interpret turns an item into an entry. False: none of the kinds is about it.
+// Interpret turns an item of the history, as Page and FlattenLine return it, into an entry. It returns
+// false if no kind of entry matches the item: nothing on record corresponds to it. It fails if the
+// item's time is not readable.
 func (l *HistorySpec) Interpret(item map[string]string) (e HistoryEntry, ours bool, err error) {
-	var bound map[string]string
-	i := slices.IndexFunc(l.Kinds, func(k HistoryKind) (about bool) { bound, about = k.about(item); return about })
-	if i < 0 {
+	kind, bound := l.findKind(item)
+	if kind == nil {
 		return e, false, nil
 	}
-	k := &l.Kinds[i]
-	get := func(name string) (string, error) { // an absent field is empty
+	lookUp := func(name string) (string, error) {
 		if v, ok := bound[name]; ok {
 			return v, nil
 		}
-		return item[name], nil
+		return item[name], nil // "" for a field that the item does not have
 	}
-	for _, f := range []struct {
-		into     *string
-		template string
-	}{{&e.ID, fieldTemplate(l.Entry.ID)}, {&e.User, fieldTemplate(l.Entry.User)}} {
-		if *f.into, err = expandTemplate(f.template, get); err != nil {
-			return e, false, err
-		}
+
+	e.Actions = kind.Actions
+	e.Many = kind.Many
+	e.ID, err = expandTemplate(fieldTemplate(l.Entry.ID), lookUp)
+	if err != nil {
+		return e, false, err
 	}
-	for i, template := range k.Resource {
-		resource, err := expandTemplate(template, get)
+	e.User, err = expandTemplate(fieldTemplate(l.Entry.User), lookUp)
+	if err != nil {
+		return e, false, err
+	}
+
+	for i, template := range kind.Resource {
+		resource, err := expandTemplate(template, lookUp)
 		if err != nil {
 			return e, false, err
 		}
@@ -63,14 +66,26 @@ func (l *HistorySpec) Interpret(item map[string]string) (e HistoryEntry, ours bo
 			e.Also = append(e.Also, resource)
 		}
 	}
-	if e.Time, err = l.parseTime(item[l.Entry.Time]); err != nil {
+
+	e.Time, err = l.parseTime(item[l.Entry.Time])
+	if err != nil {
 		return e, false, err
 	}
-	e.Actions, e.Many = k.Actions, k.Many
 	return e, true, nil
 }
 
-// fieldTemplate is a template: a bare name stands for its value.
+// findKind returns the first kind that matches an item, and what its patterns bind. It returns nil if
+// there is none.
+func (l *HistorySpec) findKind(item map[string]string) (*HistoryKind, map[string]string) {
+	for i := range l.Kinds {
+		if bound, ok := l.Kinds[i].match(item); ok {
+			return &l.Kinds[i], bound
+		}
+	}
+	return nil, nil
+}
+
+// fieldTemplate returns s as a template: the bare name of a field stands for its value.
 func fieldTemplate(s string) string {
 	if s == "" || strings.Contains(s, "${") {
 		return s
@@ -78,52 +93,56 @@ func fieldTemplate(s string) string {
 	return "${" + s + "}"
 }
 
-// about says whether the kind is about the item, and what its patterns bind.
-func (k *HistoryKind) about(item map[string]string) (bound map[string]string, ok bool) {
+// match reports whether every field in When has a value that one of its patterns matches, and returns
+// what the patterns bind.
+func (k *HistoryKind) match(item map[string]string) (bound map[string]string, ok bool) {
+	bound = map[string]string{}
 	for name, patterns := range k.When {
-		if !slices.ContainsFunc(patterns, func(p string) bool { return fits(p, item[name], &bound) }) {
+		matchesValue := func(pattern string) bool { return bindPattern(pattern, item[name], bound) }
+		if !slices.ContainsFunc(patterns, matchesValue) {
 			return nil, false
 		}
 	}
 	return bound, true
 }
 
-func fits(pattern, value string, bound *map[string]string) bool {
-	if pattern == "" || !strings.Contains(pattern, "{") {
+// bindPattern reports whether a pattern matches a value, and adds to bound what it binds.
+func bindPattern(pattern, value string, bound map[string]string) bool {
+	if !strings.Contains(pattern, "{") {
 		return text.Glob(pattern, value, nil)
 	}
+
 	var vars variables
 	var values bindings
 	p, err := compilePattern(pattern, &vars, false)
-	if err != nil || len(vars) > maxVariables || !p.match(value, &values) { // checkHistoryPattern has said so
-		return false
-	}
-	if *bound == nil {
-		*bound = map[string]string{}
+	if err != nil || len(vars) > maxVariables || !p.match(value, &values) {
+		return false // checkHistoryPattern has refused a pattern that does not compile
 	}
 	for i, name := range vars {
-		(*bound)[name] = values[i]
+		bound[name] = values[i]
 	}
 	return true
 }
 
-// Before says whether an item is older than a time.
+// Before reports whether an item is older than a time. It fails if the item's time is not readable.
 func (l *HistorySpec) Before(item map[string]string, when time.Time) (bool, error) {
 	t, err := l.parseTime(item[l.Entry.Time])
 	return t.Before(when), err
 }
 
-// timeLayouts are those that applications write when the adapter names none.
+// timeLayouts are the layouts of package time that are tried if the adapter names none.
 var timeLayouts = []string{time.RFC3339, "2006-01-02T15:04:05", time.DateTime, "20060102150405", "Mon Jan 2 15:04:05 2006"}
 
+// parseTime reads a time as log.entry.time_format says. The result is in UTC.
 func (l *HistorySpec) parseTime(s string) (time.Time, error) {
 	if l.Entry.TimeFormat == "unix" {
 		seconds, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			return time.Time{}, fmt.Errorf("the time %q is not in seconds since 1970", s)
+			return time.Time{}, fmt.Errorf("the time %q is not a number of seconds since 1970", s)
 		}
 		return time.Unix(seconds, 0).UTC(), nil
 	}
+
 	layouts := timeLayouts
 	if l.Entry.TimeFormat != "" {
 		layouts = []string{l.Entry.TimeFormat}
@@ -133,5 +152,5 @@ func (l *HistorySpec) parseTime(s string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("the time %q is in none of the known forms; name it in log.entry.time_format", s)
+	return time.Time{}, fmt.Errorf("the time %q has an unknown format; set log.entry.time_format", s)
 }

@@ -1,8 +1,6 @@
 package adapters
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -11,52 +9,74 @@ import (
 	"time"
 )
 
-// Path is the target of the request for one page of entries; next is "" for the
-// first page and what Page returned after that. item is one of those that Each
-// lists: its fields are percent-encoded, so that none of them leaves its place.
+// Path returns the target of the request for one page of entries. next is "" for the first page, and
+// what Page returned for each page after it. item is one item of the list of Each, or nil without
+// Each; its fields are percent-encoded, so that they cannot change the rest of the path.
 func (r *HistoryRead) Path(from, to time.Time, item map[string]string, next string) (string, error) {
 	path, err := expandTemplate(r.Get, func(name string) (string, error) {
 		switch name {
 		case "from":
-			return from.UTC().Format(r.layout()), nil
+			return from.UTC().Format(r.timeLayout()), nil
 		case "to":
-			return to.UTC().Format(r.layout()), nil
+			return to.UTC().Format(r.timeLayout()), nil
 		}
-		switch value := item[name]; {
+
+		value := item[name]
+		switch {
 		case r.Each.Get == "":
-			return "", fmt.Errorf("there is no ${%s} here, only ${from} and ${to}", name)
+			return "", fmt.Errorf("unknown variable ${%s}; without each there are only ${from} and ${to}", name)
 		case value == "":
 			return "", fmt.Errorf("an item of each has no %s", name)
-		default:
-			return strings.ReplaceAll(url.QueryEscape(value), "+", "%20"), nil
 		}
+		return strings.ReplaceAll(url.QueryEscape(value), "+", "%20"), nil
 	})
-	return r.Next.page(path, next), err
+	return r.Next.addTo(path, next), err
 }
 
-// SamplePath is a path like those of [HistoryRead.Path], to find the action that names
-// them.
+// SamplePath returns a path like those that Path returns, with made-up fields of an item. Callers use
+// it to find the action that such requests are.
 func (r *HistoryRead) SamplePath(from, to time.Time) (string, error) {
 	item := map[string]string{}
-	if _, err := expandTemplate(r.Get, func(name string) (string, error) { item[name] = "1"; return "", nil }); err != nil {
+	_, err := expandTemplate(r.Get, func(name string) (string, error) {
+		item[name] = "1"
+		return "", nil
+	})
+	if err != nil {
 		return "", err
 	}
 	return r.Path(from, to, item, "")
 }
 
-// Path is the target of the request for one page of the list, as in [HistoryRead.Path].
-func (e *HistoryEach) Path(next string) string { return e.Next.page(e.Get, next) }
+// timeLayout returns the layout of ${from} and ${to}.
+func (r *HistoryRead) timeLayout() string {
+	if r.Time == "" {
+		return time.RFC3339
+	}
+	return r.Time
+}
 
-// Page reads one page of the list, as [HistoryRead.Page] does.
+// Page reads one page of entries from the body of an answer. It returns the items as flat maps from
+// dotted names to texts, and the next argument of Path for the page after it, which is "" after the
+// last page. page counts from 1.
+func (r *HistoryRead) Page(body []byte, page int) (items []map[string]string, next string, err error) {
+	return readPage(body, page, r.Items, &r.Next)
+}
+
+// Path returns the target of the request for one page of the list, as [HistoryRead.Path] does for
+// entries.
+func (e *HistoryEach) Path(next string) string { return e.Next.addTo(e.Get, next) }
+
+// Page reads one page of the list, as [HistoryRead.Page] does for entries.
 func (e *HistoryEach) Page(body []byte, page int) (items []map[string]string, next string, err error) {
 	return readPage(body, page, e.Items, &e.Next)
 }
 
-// page is path with what asks for one more page.
-func (n *HistoryNext) page(path, next string) string {
+// addTo returns a path with the parameter that asks for a page after the first one.
+func (n *HistoryNext) addTo(path, next string) string {
 	if next == "" {
 		return path
 	}
+
 	separator := "?"
 	if strings.Contains(path, "?") {
 		separator = "&"
@@ -64,103 +84,77 @@ func (n *HistoryNext) page(path, next string) string {
 	return path + separator + url.QueryEscape(n.Param) + "=" + url.QueryEscape(next)
 }
 
-// layout is a layout of package time; RFC 3339 unless the adapter says otherwise.
-func (r *HistoryRead) layout() string {
-	if r.Time == "" {
-		return time.RFC3339
-	}
-	return r.Time
-}
-
-// Page reads one page: its items as flat maps of dotted names to texts, and
-// what asks for the next page; "" after the last. page counts from 1.
-func (r *HistoryRead) Page(body []byte, page int) (items []map[string]string, next string, err error) {
-	return readPage(body, page, r.Items, &r.Next)
-}
-
+// readPage reads one page, whose items are at a dotted pointer. following says how the next page is
+// asked for.
 func readPage(body []byte, page int, pointer string, following *HistoryNext) (items []map[string]string, next string, err error) {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	var answer any
-	if err := decoder.Decode(&answer); err != nil {
+	answer, err := decodeJSON(body)
+	if err != nil {
 		return nil, "", errors.New("the answer is not JSON")
 	}
-	list, ok := at(answer, pointer).([]any)
+	list, ok := valueAt(answer, pointer).([]any)
 	if !ok {
 		return nil, "", fmt.Errorf("the answer has no array at %q", pointer)
 	}
 	for _, item := range list {
-		flat := map[string]string{}
-		flatten(item, "", flat)
-		items = append(items, flat)
+		items = append(items, flatten(item))
 	}
+
 	switch {
 	case following.JSON != "":
-		flat := map[string]string{}
-		flatten(at(answer, following.JSON), "next", flat)
-		next = flat["next"]
-	case following.Param != "" && len(list) > 0:
+		next, _ = scalarText(valueAt(answer, following.JSON))
+	case following.Param != "" && len(list) > 0: // pages are counted until one is empty
 		next = strconv.Itoa(page + 1)
 	}
 	return items, next, nil
 }
 
-// at follows a dotted pointer; nil when there is nothing there.
-func at(v any, pointer string) any {
+// FlattenLine reads one line of a JSON Lines export into an item for [HistorySpec.Interpret].
+func FlattenLine(line []byte) (map[string]string, error) {
+	v, err := decodeJSON(line)
+	if err != nil {
+		return nil, errors.New("the line is not JSON")
+	}
+	return flatten(v), nil
+}
+
+// valueAt returns the value at a dotted pointer, v itself for "", and nil if there is none.
+func valueAt(v any, pointer string) any {
 	if pointer == "" {
 		return v
 	}
 	for key := range strings.SplitSeq(pointer, ".") {
-		switch here := v.(type) {
-		case map[string]any:
-			v = here[key]
-		case []any:
-			i, err := strconv.Atoi(key)
-			if err != nil || i < 0 || i >= len(here) {
-				return nil
-			}
-			v = here[i]
-		default:
-			return nil
-		}
+		v, _ = childOf(v, key)
 	}
 	return v
 }
 
-// flatten names every text, number and boolean below v by its dotted path.
-func flatten(v any, path string, into map[string]string) {
-	join := func(key string) string {
+// flatten returns every text, number and boolean in v by its dotted path.
+func flatten(v any) map[string]string {
+	flat := map[string]string{}
+	flattenInto(flat, "", v)
+	return flat
+}
+
+func flattenInto(flat map[string]string, path string, v any) {
+	pathOf := func(key string) string {
 		if path == "" {
 			return key
 		}
 		return path + "." + key
 	}
+
 	switch v := v.(type) {
 	case map[string]any:
-		for key, below := range v {
-			flatten(below, join(key), into)
+		for key, child := range v {
+			flattenInto(flat, pathOf(key), child)
 		}
 	case []any:
-		for i, below := range v {
-			flatten(below, join(strconv.Itoa(i)), into)
+		for i, child := range v {
+			flattenInto(flat, pathOf(strconv.Itoa(i)), child)
 		}
-	case string:
-		into[path] = v
-	case json.Number, bool:
-		into[path] = fmt.Sprint(v)
+	default:
+		if text, ok := scalarText(v); ok {
+			flat[path] = text
+		}
 	}
-}
-
-// FlattenLine is the form of one line of a JSON-lines export that [HistorySpec.Interpret]
-// takes.
-func FlattenLine(line []byte) (map[string]string, error) {
-	decoder := json.NewDecoder(bytes.NewReader(line))
-	decoder.UseNumber()
-	var v any
-	if err := decoder.Decode(&v); err != nil {
-		return nil, errors.New("the line is not JSON")
-	}
-	flat := map[string]string{}
-	flatten(v, "", flat)
-	return flat, nil
 }

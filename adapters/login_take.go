@@ -1,12 +1,8 @@
 package adapters
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters/internal/css"
@@ -58,24 +54,17 @@ func selectRegexp(body []byte, expression string) (string, bool, error) {
 // selectJSON returns the text, number or boolean at a dotted pointer (a.b.0) or at one of RFC 6901
 // (/a/b/0). It returns false if there is none.
 func selectJSON(body []byte, pointer string) (string, bool, error) {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	var v any
-	if err := decoder.Decode(&v); err != nil {
+	answer, err := decodeJSON(body)
+	if err != nil {
 		return "", false, errors.New("the answer is not JSON")
 	}
 
-	v, found := followPointer(v, pointer)
+	v, found := followPointer(answer, pointer)
 	if !found {
 		return "", false, nil
 	}
-	switch v := v.(type) {
-	case string:
-		return v, true, nil
-	case json.Number, bool:
-		return fmt.Sprint(v), true, nil
-	}
-	return "", false, nil
+	text, isScalar := scalarText(v)
+	return text, isScalar, nil
 }
 
 // pointerEscapes are the escapes of RFC 6901 section 4.
@@ -99,20 +88,4 @@ func followPointer(v any, pointer string) (any, bool) {
 		v = next
 	}
 	return v, true
-}
-
-// childOf returns the member of an object by its name, or the item of an array by its index.
-func childOf(v any, key string) (any, bool) {
-	switch v := v.(type) {
-	case map[string]any:
-		next, ok := v[key]
-		return next, ok
-	case []any:
-		i, err := strconv.Atoi(key)
-		if err != nil || i < 0 || i >= len(v) {
-			return nil, false
-		}
-		return v[i], true
-	}
-	return nil, false
 }

@@ -112,18 +112,7 @@ func (r *request) calls(batch bool) []any {
 // jsonAt follows a dotted pointer. An object or a list where one value is meant is doubtful; null is absent.
 func jsonAt(v any, pointer string) value {
 	for key := range strings.SplitSeq(pointer, ".") {
-		switch at := v.(type) {
-		case map[string]any:
-			v = at[key]
-		case []any:
-			i, err := strconv.Atoi(key)
-			if err != nil || i < 0 || i >= len(at) {
-				return value{}
-			}
-			v = at[i]
-		default:
-			return value{}
-		}
+		v, _ = childOf(v, key)
 	}
 
 	switch v := v.(type) {

@@ -2,9 +2,9 @@ package adapters
 
 import "strings"
 
-// Maskable reports whether an answer of that content type is text in which a secret could come back. Unknown and
-// missing types count as text. Only types that are certainly binary (images, audio, video, fonts, archives, PDF) do
-// not.
+// Maskable reports whether an answer of a content type is text, which may repeat a secret. It returns
+// false only for types that are certainly binary (images, audio, video, fonts, archives, PDF): an
+// unknown or missing type counts as text.
 func Maskable(contentType string) bool {
 	media := mediaType(contentType)
 
@@ -25,8 +25,8 @@ func Maskable(contentType string) bool {
 	return true
 }
 
-// isStream reports whether answers of that content type come piece by piece for as long as the application likes.
-// None of them is a login page. It does not allocate.
+// isStream reports whether answers of a content type arrive in pieces for as long as the application
+// likes. It does not allocate.
 func isStream(contentType string) bool {
 	media := mediaType(contentType)
 
@@ -41,12 +41,13 @@ func isStream(contentType string) bool {
 	return hasPrefixFold(media, "application/grpc")
 }
 
-// mediaType cuts the parameters off a content type.
+// mediaType returns a content type without its parameters.
 func mediaType(contentType string) string {
 	media, _, _ := strings.Cut(contentType, ";")
 	return strings.TrimSpace(media)
 }
 
+// hasPrefixFold is strings.HasPrefix without regard to case.
 func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }

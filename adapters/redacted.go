@@ -5,12 +5,12 @@ import (
 	"io"
 )
 
-// redacted makes the struct that embeds it print as REDACTED under every verb of fmt, in JSON and in every other
-// encoding that asks for text.
+// redacted makes a struct that embeds it print as REDACTED under every verb of fmt, in JSON, and in
+// every other encoding that asks for text.
 //
-// It does not hide a struct in an unexported field of another one: fmt prints that field by field and calls no method.
-// A type that may end up there keeps its secrets behind a pointer, which fmt prints as an address; see [Session],
-// [Dialogue] and [Secret].
+// It does not protect a struct in an unexported field of another struct: fmt prints such a field
+// without calling its methods. A type that may be used in one keeps its secrets behind a pointer,
+// which fmt prints as an address; see [Session], [Dialogue] and [Secret].
 type redacted struct{}
 
 const redactedText = "REDACTED"

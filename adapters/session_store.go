@@ -11,7 +11,10 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/digest"
 )
 
-// sessionDoc is a session in JSON. It is secret from end to end: the caller seals it.
+// storedVersion is the version of sessionDoc.
+const storedVersion = 1
+
+// sessionDoc is a session as it is stored. All of it is secret.
 type sessionDoc struct {
 	Version   int               `json:"v"`
 	Scheme    string            `json:"scheme"`
@@ -29,34 +32,65 @@ type sessionDoc struct {
 	Rotated   []string          `json:"rotated,omitempty"`
 }
 
-// Marshal is the session as JSON, in the clear: seal it before it is stored. It clears Changed.
+// Marshal returns the session as JSON, in the clear: the caller must encrypt it before it stores it.
+// Marshal resets Changed.
 func (s *Session) Marshal() ([]byte, error) {
-	s.changed.Store(false) // before reading: a change from now on counts again
+	s.changed.Store(false) // before the session is read, so that a change during Marshal counts
+
 	s.mu.Lock()
 	rotated := slices.Clone(s.rotated)
 	s.mu.Unlock()
+
 	challenge := s.digest
 	if challenge != nil {
 		challenge = challenge.ToStore()
 	}
-	return json.Marshal(sessionDoc{Version: 1, Scheme: s.scheme, Authority: s.authority, Headers: s.headers, Query: s.query, Members: s.members, Digest: challenge, Until: s.until, Pins: s.pins,
-		Taken: s.taken, Secrets: s.secrets, Username: s.username, Cookies: s.jar.Cookies(), Rotated: rotated})
+	return json.Marshal(sessionDoc{
+		Version:   storedVersion,
+		Scheme:    s.scheme,
+		Authority: s.authority,
+		Headers:   s.headers,
+		Query:     s.query,
+		Members:   s.members,
+		Digest:    challenge,
+		Until:     s.until,
+		Pins:      s.pins,
+		Taken:     s.taken,
+		Secrets:   s.secrets,
+		Username:  s.username,
+		Cookies:   s.jar.Cookies(),
+		Rotated:   rotated,
+	})
 }
 
-// Restore takes up a session that Marshal wrote. The error never holds a part of it.
+// Restore returns a session that Marshal wrote. The error holds nothing of the session.
 func (a *Adapter) Restore(text []byte) (*Session, error) {
 	var doc sessionDoc
 	if err := json.Unmarshal(text, &doc); err != nil {
-		return nil, errors.New("the stored session is not readable")
+		return nil, errors.New("the stored session cannot be read")
 	}
-	if doc.Version != 1 || doc.Authority == "" {
-		return nil, fmt.Errorf("the stored session has version %d: this program reads 1", doc.Version)
+	if doc.Version != storedVersion || doc.Authority == "" {
+		return nil, fmt.Errorf("the stored session has version %d; this program reads version %d", doc.Version, storedVersion)
 	}
-	s := &Session{sessionState: &sessionState{scheme: doc.Scheme, authority: doc.Authority, headers: doc.Headers, query: doc.Query, members: doc.Members, digest: doc.Digest, until: doc.Until, pins: doc.Pins, taken: doc.Taken,
-		secrets: doc.Secrets, username: doc.Username, rotated: doc.Rotated}}
+
+	s := &Session{sessionState: &sessionState{
+		scheme:    doc.Scheme,
+		authority: doc.Authority,
+		username:  doc.Username,
+		headers:   doc.Headers,
+		query:     doc.Query,
+		members:   doc.Members,
+		digest:    doc.Digest,
+		pins:      doc.Pins,
+		until:     doc.Until,
+		taken:     doc.Taken,
+		secrets:   doc.Secrets,
+		rotated:   doc.Rotated,
+	}}
 	if s.digest != nil && !s.digest.Resume() {
 		return nil, errors.New("the stored session has an unknown digest algorithm")
 	}
+
 	s.jar.Replace(doc.Cookies)
 	a.remask(s)
 	return s, nil

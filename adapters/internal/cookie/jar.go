@@ -47,9 +47,7 @@ func (j *Jar) Put(c Cookie, now time.Time) (changed bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	old := j.Cookies()
-	at := slices.IndexFunc(old, func(o Cookie) bool {
-		return o.Name == c.Name && o.Domain == c.Domain && o.Path == c.Path
-	})
+	at := slices.IndexFunc(old, c.Replaces)
 	gone := !c.Expires.IsZero() && !c.Expires.After(now)
 	switch {
 	case gone && at < 0:
@@ -77,6 +75,11 @@ func (j *Jar) Replace(list []Cookie) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.list.Store(&list)
+}
+
+// Replaces reports whether c replaces old in a jar (section 5.3 step 11).
+func (c *Cookie) Replaces(old Cookie) bool {
+	return old.Name == c.Name && old.Domain == c.Domain && old.Path == c.Path
 }
 
 // Fits is section 5.4, step 1.
