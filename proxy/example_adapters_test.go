@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,233 +13,242 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/identity"
-	"github.com/byline-proxy/byline/proxy/policy"
 	"github.com/byline-proxy/byline/proxy/vault"
 )
 
-// saas is an application of the test's own: sessions, a log, and a watch on what must not reach it.
-type saas struct {
-	t  *testing.T
-	mu sync.Mutex
+// exampleTest runs an adapter of adapters/examples through the whole server, with
+// an application that does what the adapter describes.
+type exampleTest struct {
+	adapter string
+	secret  map[string]string // of the account; nil for passwordAccount
+	app     func(*exampleApp) http.Handler
 
-	n        int
-	sessions map[string]string // token → user
-	log      []string          // "user METHOD path"
+	// otherHost, if not nil, is a second host that takes part in the login. It
+	// is called with the URL of the application.
+	otherHost func(a *exampleApp, appURL string) http.Handler
+
+	logsOut     bool   // the end of the task ends the session at the application
+	logContains string // text that the operator's log must contain
+	run         func(t *testing.T, e *exampleAgent)
 }
 
-// open makes a session. Its token is a canary: no agent may see it.
-func (s *saas) open(user string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.n++
-	token := fmt.Sprintf("canary-session-%04d-%s", s.n, strings.Repeat("f", 12))
-	s.sessions[token] = user
+// TestExampleAdapters runs every adapter in adapters/examples.
+func TestExampleAdapters(t *testing.T) {
+	tested := map[string]bool{}
+	for _, x := range slices.Concat(cookieLoginTests, requestCredentialTests, bodyMatchingTests, sessionInBodyTests, formMatchingTests) {
+		tested[x.adapter+".yaml"] = true
+		t.Run(x.adapter, func(t *testing.T) { x.test(t) })
+	}
+
+	files, err := filepath.Glob("../adapters/examples/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("list adapters/examples: %d files, error %v", len(files), err)
+	}
+	for _, f := range files {
+		if !tested[filepath.Base(f)] {
+			t.Errorf("no test runs %s", f)
+		}
+	}
+}
+
+func (x *exampleTest) test(t *testing.T) {
+	app := &exampleApp{t: t, sessions: map[string]string{}}
+	server := httptest.NewTLSServer(app.checkBorrowed(x.app(app)))
+	t.Cleanup(server.Close)
+	text, err := os.ReadFile("../adapters/examples/" + x.adapter + ".yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	adapter := string(text)
+	if x.otherHost != nil {
+		other := httptest.NewTLSServer(app.checkBorrowed(x.otherHost(app, "https://example.com")))
+		t.Cleanup(other.Close)
+		app.otherURL = other.URL
+		adapter = strings.ReplaceAll(adapter, "SSO_HOST", strings.TrimPrefix(other.URL, "https://"))
+	}
+	adapter += fmt.Sprintf("upstream: {url: %q, ca: %q}\n", server.URL, writeCertificate(t, server))
+
+	secret := x.secret
+	if secret == nil {
+		secret = passwordAccount
+	}
+	s := startServer(t, t.TempDir(), loadRules(t, adapter), func(o *Options) {
+		putAccount(t, o.Vault.(*vault.File), x.adapter, "agent-01", secret)
+	})
+	client, task := s.newAgent(t, identity.Spec{
+		Agent: "agent/examples", Sponsor: "alice@acme.example", Purpose: "INC-7",
+		Scope: []identity.ScopeEntry{{Adapter: x.adapter, Actions: []string{"*"}}},
+	})
+	x.run(t, &exampleAgent{t: t, app: app, client: client})
+	if _, err := s.EndTask(task.ID(), "done"); err != nil {
+		t.Fatal(err)
+	}
+
+	if n := app.countSessions(); x.logsOut && n > 0 {
+		t.Errorf("I6: %d sessions are live at the application after the end of the task", n)
+	}
+	log := s.log.String()
+	if strings.Contains(log, "canary-") {
+		t.Errorf("I1: the operator's log contains a secret: %s", log)
+	}
+	if !strings.Contains(log, x.logContains) {
+		t.Errorf("the operator's log does not contain %s: %s", x.logContains, log)
+	}
+}
+
+// exampleApp is the part that the applications of exampleTests share.
+type exampleApp struct {
+	t        *testing.T
+	otherURL string // of exampleTest.otherHost
+
+	mu       sync.Mutex
+	created  int               // sessions so far
+	sessions map[string]string // token → user
+}
+
+// createSession creates a session and returns its token, which no agent may see.
+func (a *exampleApp) createSession(user string) (token string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.created++
+	token = fmt.Sprintf("canary-session-%04d-%s", a.created, strings.Repeat("f", 12))
+	a.sessions[token] = user
 	return token
 }
 
-func (s *saas) close(token string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.sessions, token)
+// setSession creates a session with a given token.
+func (a *exampleApp) setSession(token, user string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sessions[token] = user
 }
 
-// user is whose session a token is; "" is nobody's.
-func (s *saas) user(token string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sessions[token]
+func (a *exampleApp) endSession(token string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.sessions, token)
 }
 
-func (s *saas) alive() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.sessions)
+// endAllSessions ends every session, as an administrator could.
+func (a *exampleApp) endAllSessions() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.sessions)
 }
 
-// kill ends every session, as an operator of the application would.
-func (s *saas) kill() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.sessions)
+// userOf returns the user of a session, or the empty string if it is not live.
+func (a *exampleApp) userOf(token string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sessions[token]
 }
 
-func (s *saas) page(w http.ResponseWriter, r *http.Request, user string) {
-	s.mu.Lock()
-	s.log = append(s.log, user+" "+r.Method+" "+r.URL.Path)
-	s.mu.Unlock()
+func (a *exampleApp) countSessions() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.sessions)
+}
+
+// writePage writes a page that names its path and the user.
+func (a *exampleApp) writePage(w http.ResponseWriter, r *http.Request, user string) {
 	fmt.Fprintf(w, "<p>%s of %s</p>", r.URL.Path, user)
 }
 
-// guard fails the test when something that alice lent the agent gets through (I2).
-func (s *saas) guard(app http.Handler) http.Handler {
+// checkBorrowed fails the test if a request carries something that Alice lent
+// (I2).
+func (a *exampleApp) checkBorrowed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if head, err := httputil.DumpRequest(r, false); err != nil || strings.Contains(string(head), canaryHuman) {
-			s.t.Errorf("I2: the application got %s (%v)", head, err)
+		head, err := httputil.DumpRequest(r, false)
+		if err != nil || strings.Contains(string(head), canaryHuman) {
+			a.t.Errorf("I2: the application received a borrowed credential (error %v):\n%s", err, head)
 		}
-		app.ServeHTTP(w, r)
+		next.ServeHTTP(w, r)
 	})
 }
 
-func cookieOf(r *http.Request, name string) string {
-	c, err := r.Cookie(name)
+// exampleAgent is an agent of the application of an exampleTest.
+type exampleAgent struct {
+	t      *testing.T
+	app    *exampleApp
+	client *http.Client
+}
+
+// Media types of requests.
+const (
+	formType = "application/x-www-form-urlencoded"
+	jsonType = "application/json"
+)
+
+// send sends a request with a cookie and a token that Alice lent, and reads the
+// answer. header has names and values in turn; a Cookie is added to Alice's.
+func (e *exampleAgent) send(method, target, body string, header ...string) (status int, text string, answerHeader http.Header) {
+	e.t.Helper()
+	req, err := http.NewRequest(method, "https://example.com"+target, strings.NewReader(body))
 	if err != nil {
-		return ""
+		e.t.Fatal(err)
 	}
-	return c.Value
-}
-
-// habit is an application with habits, the adapter for which is an example of the reference.
-type habit struct {
-	example string
-	secret  map[string]string
-	app     func(s *saas) http.Handler
-	away    func(s *saas, home string) http.Handler // a second host; nil: none
-	logsOut bool                                    // ending the task ends the session at the application
-	says    string                                  // the operator's log does; empty: whatever it likes
-	drive   func(t *testing.T, v *visit)
-}
-
-var person = map[string]string{"username": "agent-01", "password": canaryPassword}
-
-// visit is one agent at the application, through the whole walk.
-type visit struct {
-	t    *testing.T
-	saas *saas
-	http *http.Client
-	base string
-}
-
-// ask sends a request that carries alice's cookie and token, and gives status, body and header.
-func (v *visit) ask(method, target, body string, header ...string) (int, string, http.Header) {
-	v.t.Helper()
-	r, err := http.NewRequest(method, v.base+target, strings.NewReader(body))
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	r.Header.Set("Cookie", "theme=dark; SID="+canaryHuman+"; sid="+canaryHuman)
-	r.Header.Set("Authorization", "Bearer "+canaryHuman)
+	req.Header.Set("Cookie", "theme=dark; SID="+canaryHuman+"; sid="+canaryHuman)
+	req.Header.Set("Authorization", "Bearer "+canaryHuman)
 	for i := 0; i+1 < len(header); i += 2 {
-		if header[i] == "Cookie" {
-			header[i+1] += "; " + r.Header.Get("Cookie")
+		name, value := header[i], header[i+1]
+		if name == "Cookie" {
+			value += "; " + req.Header.Get("Cookie")
 		}
-		r.Header.Set(header[i], header[i+1])
+		req.Header.Set(name, value)
 	}
-	resp, err := v.http.Do(r)
+
+	resp, err := e.client.Do(req)
 	if err != nil {
-		v.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
-		v.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	head, _ := httputil.DumpResponse(resp, false)
-	if whole := string(head) + string(b); strings.Contains(whole, "canary-") {
-		v.t.Errorf("I1: the agent got %s", whole)
+	if answer := string(head) + string(b); strings.Contains(answer, "canary-") {
+		e.t.Errorf("I1: the answer to %s %s contains a secret:\n%s", method, target, answer)
 	}
 	return resp.StatusCode, string(b), resp.Header
 }
 
-// want asks and compares: a status, and a part of the body.
-func (v *visit) want(status int, part, method, target, body string, header ...string) {
-	v.t.Helper()
-	if got, text, _ := v.ask(method, target, body, header...); got != status || !strings.Contains(text, part) {
-		v.t.Errorf("%s %s: %d %.300s, want %d with %q", method, target, got, text, status, part)
+// want sends a request and checks the status and a part of the body.
+func (e *exampleAgent) want(status int, part, method, target, body string, header ...string) {
+	e.t.Helper()
+	got, text, _ := e.send(method, target, body, header...)
+	if got != status || !strings.Contains(text, part) {
+		e.t.Errorf("%s %s %q: got status %d, body %.300s; want %d and %q", method, target, body, got, text, status, part)
 	}
 }
 
-// refused wants the request to stop at the proxy.
-func (v *visit) refused(code Code, method, target, body string, header ...string) {
-	v.t.Helper()
-	if _, text, _ := v.ask(method, target, body, header...); !strings.Contains(text, `"code":"`+string(code)+`"`) {
-		v.t.Errorf("%s %s: %.300s, want the refusal %s", method, target, text, code)
+// wantRefusal sends a request and checks that Byline refuses it with that code.
+func (e *exampleAgent) wantRefusal(code Code, method, target, body string, header ...string) {
+	e.t.Helper()
+	if _, text, _ := e.send(method, target, body, header...); !hasCode(text, code) {
+		e.t.Errorf("%s %s %q: got %.300s; want the refusal %s", method, target, body, text, code)
 	}
 }
 
-const form, jsonType = "application/x-www-form-urlencoded", "application/json"
-
-// reads is the drive of an application whose habits lie in its login: read, be refused the unknown, renew.
-func reads(target string) func(*testing.T, *visit) {
-	return func(_ *testing.T, v *visit) {
-		v.want(200, "of agent-01", "GET", target, "")
-		v.want(200, "of agent-01", "GET", target, "")
-		v.refused(ActionUnclassified, "GET", "/elsewhere", "")
-		v.refused(ActionUnclassified, "DELETE", target, "")
-		v.saas.kill()
-		v.want(200, "of agent-01", "GET", target, "")
+// readAndRenew returns a run that reads a page twice, is refused what the adapter
+// does not name, and reads again after the session has ended.
+func readAndRenew(target string) func(*testing.T, *exampleAgent) {
+	return func(_ *testing.T, e *exampleAgent) {
+		e.want(200, "of agent-01", "GET", target, "")
+		e.want(200, "of agent-01", "GET", target, "")
+		e.wantRefusal(ActionUnclassified, "GET", "/elsewhere", "")
+		e.wantRefusal(ActionUnclassified, "DELETE", target, "")
+		e.app.endAllSessions()
+		e.want(200, "of agent-01", "GET", target, "")
 	}
 }
 
-func TestHabits(t *testing.T) {
-	all := slices.Concat(loginHabits, headerHabits, bodyHabits, otherHabits)
-	seen := map[string]bool{}
-	for _, h := range all {
-		seen[h.example+".yaml"] = true
-		t.Run(h.example, func(t *testing.T) { h.run(t) })
-	}
-	files, err := filepath.Glob("../adapters/examples/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no examples", err)
-	}
-	for _, f := range files {
-		if !seen[filepath.Base(f)] {
-			t.Errorf("%s is driven by no test", f)
-		}
-	}
-}
-
-func (h *habit) run(t *testing.T) {
-	s := &saas{t: t, sessions: map[string]string{}}
-	app := httptest.NewTLSServer(s.guard(h.app(s)))
-	t.Cleanup(app.Close)
-	text, err := os.ReadFile("../adapters/examples/" + h.example + ".yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if h.away != nil {
-		other := httptest.NewTLSServer(s.guard(h.away(s, "https://example.com")))
-		t.Cleanup(other.Close)
-		text = []byte(strings.ReplaceAll(string(text), "SSO_HOST", strings.TrimPrefix(other.URL, "https://")))
-		s.mu.Lock()
-		s.sessions["sso"] = other.URL // where the application sends browsers
-		s.mu.Unlock()
-	}
-	dir := t.TempDir()
-	ca := dir + "/ca.pem"
-	writeFile(t, ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: app.Certificate().Raw}))
-	text = fmt.Appendf(text, "upstream: {url: %q, ca: %q}\n", app.URL, ca)
-	set, err := adapters.Load([]adapters.Source{{Name: h.example + ".yaml", Text: text}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	none, err := policy.Parse(nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret := h.secret
-	if secret == nil {
-		secret = person
-	}
-	house := openWith(t, dir, Rules{Adapters: set, Policy: none}, func(o *Options) {
-		file := o.Vault.(*vault.File)
-		if err := file.Put(h.example, "agent-01", vault.NewSecret(secret)); err != nil {
-			t.Fatal(err)
-		}
-	})
-	agent, task := house.agent(t, identity.Spec{Agent: "agent/habits", Sponsor: "alice@acme.example", Purpose: "INC-7",
-		Scope: []identity.ScopeEntry{{Adapter: h.example, Actions: []string{"*"}}}})
-	h.drive(t, &visit{t: t, saas: s, http: agent, base: "https://example.com"})
-	if _, err := house.EndTask(task.ID(), "done"); err != nil {
-		t.Fatal(err)
-	}
-	if h.logsOut && s.alive() > 0 {
-		t.Errorf("I6: %d sessions are left at the application", s.alive())
-	}
-	if log := house.log.String(); strings.Contains(log, "canary-") {
-		t.Errorf("I1: the operator's log holds a secret: %s", log)
-	} else if !strings.Contains(log, h.says) {
-		t.Errorf("the operator's log does not say %s: %s", h.says, log)
+// readOnly returns a run like readAndRenew for credentials that do not end.
+func readOnly(target string) func(*testing.T, *exampleAgent) {
+	return func(_ *testing.T, e *exampleAgent) {
+		e.want(200, "of agent-01", "GET", target, "")
+		e.wantRefusal(ActionUnclassified, "GET", "/elsewhere", "")
+		e.wantRefusal(ActionUnclassified, "DELETE", target, "")
 	}
 }

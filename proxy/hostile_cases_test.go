@@ -11,12 +11,13 @@ import (
 	"testing"
 )
 
-// testdata/hostile holds one file for each family of hostile input. A file
-// begins with prose (#) and the wires its cases run on; then come the cases:
+// hostileCase is one case of testdata/hostile, which has a file for each family
+// of hostile input. A file begins with comments (#) and the kinds of connection
+// that its cases run over, see hostileServer.connect. Then come the cases:
 //
-//	wires: tls plain front h2
+//	connections: tls plain front h2
 //
-//	-- what is odd about it --
+//	-- what is hostile about it --
 //	POST /page/1 HTTP/1.1
 //	Host: {host}
 //	Cookie: sid={borrowed}
@@ -32,28 +33,32 @@ import (
 //
 //	abc
 //
-// A line of input ends in CR LF on the wire; one that ends in a backslash ends
-// in nothing. \r \n \t \0 \xNN and \\ stand for bytes; {name} is replaced.
+// A name may be followed by the kinds of connection of its case. A line of input
+// is sent with CR LF at its end, but one that ends in a backslash is sent without
+// both. \r \n \t \0 \xNN and \\ stand for bytes, and a word in braces is
+// replaced, see hostileServer.placeholders.
 //
-// The verdict is the answers in order: a status, for a refusal its code, and
-// "cut" when the origin sees the beginning of a request that then breaks off. What follows is what the origin must see, byte for byte: whole requests,
-// without their last empty line if they have no body. "=h2>" replaces the
-// verdict for HTTP/2.
+// The line => names the expected answers in order: a status, with the code if it
+// is a refusal, or reset for a stream that is reset. cut says that the
+// application receives the beginning of a request that then breaks off. The lines
+// after it are what the application must receive, byte for byte: whole requests,
+// without the empty line at the end if they have no body. A line =h2> names other
+// answers for HTTP/2.
 //
-// A head whose first line begins with ":" is HTTP/2 alone; every other case
-// that runs on h2 is translated: pseudo-header fields for the request line and
-// Host, lower case names, the rest as it is.
+// A case whose first line begins with a colon is the head of an HTTP/2 request.
+// Other cases that run over h2 are translated, see toHTTP2.
 type hostileCase struct {
 	family, name string
-	wires        []string
-	raw          string // with {names}, escapes still in
-	verdict      []verdict
-	verdict2     []verdict // for h2, if it differs
+	connections  []string
+	input        string    // placeholders and escapes not yet replaced
+	want         []verdict // of the answers
+	wantH2       []verdict // over h2; nil if it is the same
 	cut          bool
-	origin       string // with {names}, escapes still in
+	received     string // by the application; placeholders and escapes not yet replaced
 }
 
-// verdict is one answer: a status, and a code if it is a refusal; 0 is a reset.
+// verdict is an answer's status, with the code if it is a refusal. The zero value
+// is a stream that was reset.
 type verdict struct {
 	status int
 	code   string
@@ -66,127 +71,162 @@ func (v verdict) String() string {
 	return strings.TrimSpace(strconv.Itoa(v.status) + " " + v.code)
 }
 
-func readHostile(t testing.TB) []hostileCase {
+func readHostileCases(t testing.TB) []hostileCase {
 	t.Helper()
 	files, err := filepath.Glob("testdata/hostile/*.txt")
 	if err != nil || len(files) == 0 {
-		t.Fatal("no hostile input", err)
+		t.Fatalf("list testdata/hostile: %d files, error %v", len(files), err)
 	}
+
 	var all []hostileCase
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		family := strings.TrimSuffix(filepath.Base(file), ".txt")
-		cases, err := parseHostile(family, string(text))
+		p := &hostileParser{family: strings.TrimSuffix(filepath.Base(file), ".txt")}
+		cases, err := p.parse(string(text))
 		if err != nil {
-			t.Fatalf("%s: %v", file, err)
+			t.Fatalf("%s:%v", file, err)
 		}
 		all = append(all, cases...)
 	}
 	return all
 }
 
-func parseHostile(family, text string) (all []hostileCase, err error) {
-	var wires []string
-	var c *hostileCase
-	var lines []string
-	part := ""
-	end := func() {
-		switch {
-		case part == "origin":
-			for len(lines) > 0 && lines[len(lines)-1] == "" {
-				lines = lines[:len(lines)-1]
-			}
-			c.origin = strings.Join(lines, "\r\n")
-			if c.origin != "" && !slices.Contains(lines, "") {
-				c.origin += "\r\n\r\n"
-			}
-		case part == "raw":
-			c.raw = joinRaw(lines)
-		}
-		lines = nil
-	}
-	for n, line := range strings.Split(text, "\n") {
-		name, isName := strings.CutPrefix(line, "-- ")
-		switch {
-		case isName:
-			end()
-			name, on, ok := strings.Cut(name, " --")
-			if !ok {
-				return nil, fmt.Errorf("line %d: a name ends in --", n+1)
-			}
-			all = append(all, hostileCase{family: family, name: name, wires: wires})
-			c, part = &all[len(all)-1], "raw"
-			if on = strings.TrimSpace(on); on != "" {
-				c.wires = strings.Fields(on)
-			}
-		case c == nil && strings.HasPrefix(line, "wires: "):
-			wires = strings.Fields(line[7:])
-		case c == nil && line != "" && line[0] != '#':
-			return nil, fmt.Errorf("line %d: neither prose nor wires", n+1)
-		case strings.HasPrefix(line, "=> "):
-			end()
-			part = "origin"
-			c.verdict, c.cut, err = parseVerdict(line[3:])
-		case strings.HasPrefix(line, "=h2> "):
-			c.verdict2, _, err = parseVerdict(line[5:])
-		default:
-			lines = append(lines, line)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n+1, err)
-		}
-	}
-	end()
-	return all, nil
+// hostileParser parses one file.
+type hostileParser struct {
+	family      string
+	connections []string // of cases that name none
+	cases       []hostileCase
+	section     string   // of the last case: "input" or "received"; empty before the first case
+	lines       []string // of the section so far
 }
 
-// joinRaw gives each line its end.
-func joinRaw(lines []string) string {
+// parse returns the cases of a file. An error begins with the number of the line.
+func (p *hostileParser) parse(text string) ([]hostileCase, error) {
+	for n, line := range strings.Split(text, "\n") {
+		if err := p.parseLine(line); err != nil {
+			return nil, fmt.Errorf("%d: %w", n+1, err)
+		}
+	}
+	p.endSection()
+	return p.cases, nil
+}
+
+func (p *hostileParser) parseLine(line string) error {
+	var err error
+	switch {
+	case strings.HasPrefix(line, "-- "):
+		p.endSection()
+		name, connections, ok := strings.Cut(line[3:], " --")
+		if !ok {
+			return fmt.Errorf("the name of a case has no -- at its end")
+		}
+		c := hostileCase{family: p.family, name: name, connections: p.connections}
+		if kinds := strings.Fields(connections); len(kinds) > 0 {
+			c.connections = kinds
+		}
+		p.cases = append(p.cases, c)
+		p.section = "input"
+
+	case p.section == "":
+		kinds, ok := strings.CutPrefix(line, "connections: ")
+		switch {
+		case ok:
+			p.connections = strings.Fields(kinds)
+		case line != "" && line[0] != '#':
+			return fmt.Errorf("got %q before the first case, want a comment or connections", line)
+		}
+
+	case strings.HasPrefix(line, "=> "):
+		p.endSection()
+		p.section = "received"
+		c := p.lastCase()
+		c.want, c.cut, err = parseVerdicts(line[3:])
+
+	case strings.HasPrefix(line, "=h2> "):
+		p.lastCase().wantH2, _, err = parseVerdicts(line[5:])
+
+	default:
+		p.lines = append(p.lines, line)
+	}
+	return err
+}
+
+func (p *hostileParser) lastCase() *hostileCase { return &p.cases[len(p.cases)-1] }
+
+// endSection puts the lines of the section into its case.
+func (p *hostileParser) endSection() {
+	switch p.section {
+	case "input":
+		p.lastCase().input = joinInput(p.lines)
+	case "received":
+		p.lastCase().received = joinReceived(p.lines)
+	}
+	p.lines = nil
+}
+
+// joinInput joins lines with CR LF, but not after lines that end in a backslash.
+func joinInput(lines []string) string {
 	var b strings.Builder
-	for _, l := range lines {
-		if cut := strings.TrimSuffix(l, `\`); cut != l && !strings.HasSuffix(cut, `\`) {
-			b.WriteString(cut)
+	for _, line := range lines {
+		text, continues := strings.CutSuffix(line, `\`)
+		if continues && !strings.HasSuffix(text, `\`) {
+			b.WriteString(text)
 			continue
 		}
-		b.WriteString(l + "\r\n")
+		b.WriteString(line + "\r\n")
 	}
 	return b.String()
 }
 
-func parseVerdict(s string) (all []verdict, cut bool, err error) {
-	for _, one := range strings.Split(s, ",") {
-		words := strings.Fields(one)
+// joinReceived joins lines with CR LF. A request without a body gets its empty
+// line.
+func joinReceived(lines []string) string {
+	for len(lines) > 0 && lines[len(lines)-1] == "" {
+		lines = lines[:len(lines)-1]
+	}
+	text := strings.Join(lines, "\r\n")
+	if text != "" && !slices.Contains(lines, "") {
+		text += "\r\n\r\n"
+	}
+	return text
+}
+
+func parseVerdicts(s string) (verdicts []verdict, cut bool, err error) {
+	for _, part := range strings.Split(s, ",") {
+		words := strings.Fields(part)
 		switch {
 		case len(words) == 1 && words[0] == "cut":
 			cut = true
 			continue
 		case len(words) == 1 && words[0] == "reset":
-			all = append(all, verdict{})
+			verdicts = append(verdicts, verdict{})
 			continue
 		case len(words) == 0 || len(words) > 2:
-			return nil, false, fmt.Errorf("not a verdict: %q", one)
+			return nil, false, fmt.Errorf("got %q, want a status and a code, reset or cut", part)
 		}
-		v := verdict{}
+
+		var v verdict
 		if v.status, err = strconv.Atoi(words[0]); err != nil {
 			return nil, false, err
 		}
 		if len(words) == 2 {
 			v.code = words[1]
 		}
-		all = append(all, v)
+		verdicts = append(verdicts, v)
 	}
-	return all, cut, nil
+	return verdicts, cut, nil
 }
 
-// bytesOf replaces {names} and escapes.
-func bytesOf(t testing.TB, s string, names map[string]string) []byte {
+// expand replaces the placeholders and escapes of a case.
+func expand(t testing.TB, s string, placeholders map[string]string) []byte {
 	t.Helper()
-	for name, value := range names {
+	for name, value := range placeholders {
 		s = strings.ReplaceAll(s, "{"+name+"}", value)
 	}
+
 	var out bytes.Buffer
 	for i := 0; i < len(s); i++ {
 		if s[i] != '\\' {
@@ -195,7 +235,7 @@ func bytesOf(t testing.TB, s string, names map[string]string) []byte {
 		}
 		i++
 		if i == len(s) {
-			t.Fatalf("a lone backslash in %q", s)
+			t.Fatalf("a backslash at the end of %q", s)
 		}
 		switch s[i] {
 		case 'r':
@@ -216,7 +256,7 @@ func bytesOf(t testing.TB, s string, names map[string]string) []byte {
 			out.WriteByte(byte(n))
 			i += 2
 		default:
-			t.Fatalf(`\%c is no escape`, s[i])
+			t.Fatalf(`\%c is not an escape`, s[i])
 		}
 	}
 	return out.Bytes()

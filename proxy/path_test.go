@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-func TestI2AmbiguousPathsAreToldApart(t *testing.T) {
+func TestI2AmbiguousPathsAreRefused(t *testing.T) {
 	for _, c := range []struct {
-		path, why string // why: a part of the reason; "" for a path that is carried
+		path, reason string // reason is a part of it; empty for a path that is not ambiguous
 	}{
 		{"/", ""},
 		{"*", ""},
@@ -61,14 +61,14 @@ func TestI2AmbiguousPathsAreToldApart(t *testing.T) {
 		{"/\xc0\xaf", "outside ASCII"},
 	} {
 		got := ambiguousPath(c.path)
-		if (got == "") != (c.why == "") || !strings.Contains(got, c.why) {
-			t.Errorf("%q: %q, want %q", c.path, got, c.why)
+		if (got == "") != (c.reason == "") || !strings.Contains(got, c.reason) {
+			t.Errorf("ambiguousPath(%q) is %q, want %q", c.path, got, c.reason)
 		}
 	}
 }
 
-func TestOnePlaceHasOneSpelling(t *testing.T) {
-	for _, c := range []struct{ in, scheme, want string }{
+func TestCanonicalAuthority(t *testing.T) {
+	for _, c := range []struct{ authority, scheme, want string }{
 		{"wiki.acme.example", "https", "wiki.acme.example:443"},
 		{"wiki.acme.example", "http", "wiki.acme.example:80"},
 		{"WIKI.acme.example.:443", "https", "wiki.acme.example:443"},
@@ -79,8 +79,8 @@ func TestOnePlaceHasOneSpelling(t *testing.T) {
 		{"", "https", ""},
 		{":443", "https", ""},
 	} {
-		if got := canonicalAuthority(c.in, c.scheme); got != c.want {
-			t.Errorf("%q over %s is %q, want %q", c.in, c.scheme, got, c.want)
+		if got := canonicalAuthority(c.authority, c.scheme); got != c.want {
+			t.Errorf("canonicalAuthority(%q, %s) is %q, want %q", c.authority, c.scheme, got, c.want)
 		}
 	}
 }

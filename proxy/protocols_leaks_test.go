@@ -11,40 +11,44 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestClosedTunnelsLeaveNothing: neither memory while the server runs nor a
-// goroutine once it has closed.
-func TestClosedTunnelsLeaveNothing(t *testing.T) {
-	overWires(t, func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, "hello")
-	}, func(w *wires) {
-		visit := func(times int) {
-			for range times {
-				resp, err := w.agent.Get("https://example.com/page")
+// TestClosedTunnelsFreeTheirMemory opens and closes many tunnels and compares
+// the heap before and after.
+func TestClosedTunnelsFreeTheirMemory(t *testing.T) {
+	const (
+		tunnels  = 100
+		maxBytes = 4 << 10 // for each closed tunnel
+	)
+	handler := func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") }
+	testAllProtocols(t, handler, func(p *protocolTest) {
+		useTunnels := func(n int) {
+			for range n {
+				resp, err := p.agent.Get("https://example.com/page")
 				if err != nil {
-					w.t.Fatal(err)
+					p.t.Fatal(err)
 				}
 				_, _ = io.Copy(io.Discard, resp.Body)
 				resp.Body.Close()
-				w.agent.CloseIdleConnections()
+				p.agent.CloseIdleConnections()
 			}
 		}
-		visit(20)
-		before, goroutines := settled(w.t, runtime.NumGoroutine()+8)
-		const tunnels = 100
-		visit(tunnels)
-		after, _ := settled(w.t, goroutines+8)
-		if each := (after - before) / tunnels; each > 4<<10 {
-			w.t.Errorf("%d bytes are left of each closed tunnel", each)
+
+		useTunnels(20) // so that caches and pools are filled
+		before, goroutines := measureHeap(p.t, runtime.NumGoroutine()+8)
+		useTunnels(tunnels)
+		after, _ := measureHeap(p.t, goroutines+8)
+		if each := (after - before) / tunnels; each > maxBytes {
+			p.t.Errorf("each closed tunnel left %d bytes, want at most %d", each, maxBytes)
 		}
 	})
 }
 
-// settled is the heap in use once there are no more than so many goroutines.
-func settled(t *testing.T, most int) (heap int64, goroutines int) {
+// measureHeap waits until there are at most maxGoroutines and returns the bytes
+// in use and the number of goroutines.
+func measureHeap(t *testing.T, maxGoroutines int) (heap int64, goroutines int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > most; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > maxGoroutines; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines, want at most %d", runtime.NumGoroutine(), most)
+			t.Fatalf("%d goroutines are running, want at most %d", runtime.NumGoroutine(), maxGoroutines)
 		}
 	}
 	var m runtime.MemStats
@@ -54,19 +58,21 @@ func settled(t *testing.T, most int) (heap int64, goroutines int) {
 	return int64(m.HeapAlloc), runtime.NumGoroutine()
 }
 
-func TestAClosedHouseLeavesNoGoroutine(t *testing.T) {
-	for _, pair := range [][2]string{{"h1", "h1"}, {"h2", "h2"}} {
+// TestClosedServerLeavesNoGoroutine ends a task with open streams, then closes
+// the server.
+func TestClosedServerLeavesNoGoroutine(t *testing.T) {
+	for _, protocol := range []string{"h1", "h2"} {
 		before := goleak.IgnoreCurrent()
-		t.Run(pair[0]+" to "+pair[1], func(t *testing.T) {
-			w := newWires(t, pair[0], pair[1], func(w http.ResponseWriter, r *http.Request) {
+		t.Run(protocol+" to "+protocol, func(t *testing.T) {
+			p := newProtocolTest(t, protocol, protocol, func(w http.ResponseWriter, r *http.Request) {
 				w.WriteHeader(http.StatusOK)
 				w.(http.Flusher).Flush()
 				<-r.Context().Done()
-			}, nil)
-			for range 4 { // streams under way when the task ends
-				w.get("/stream")
+			}, protocolOptions{})
+			for range 4 {
+				p.get("/stream")
 			}
-			if _, err := w.EndTask(w.task.ID(), "over"); err != nil {
+			if _, err := p.EndTask(p.task.ID(), "over"); err != nil {
 				t.Fatal(err)
 			}
 		})

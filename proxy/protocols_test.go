@@ -5,8 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
-	"encoding/pem"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,26 +16,28 @@ import (
 	"testing"
 	"time"
 
-	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/identity"
-	"github.com/byline-proxy/byline/proxy/policy"
 )
 
-// wires is the whole walk between one protocol towards the agent and one towards
-// the SaaS. Whatever the test's own handler sees came with a session of Byline's.
-type wires struct {
-	*house
+// The tests whose files begin with protocols run in this process, so that the
+// race detector sees the server. Those in cmd/byline/e2e/protocols test the same
+// protocols with the built program.
+
+// protocolTest is a server between an agent that speaks one protocol and an
+// application that speaks one.
+type protocolTest struct {
+	*testServer
 	t        *testing.T
-	from, to string // "h1" or "h2"
-	saas     *httptest.Server
+	from, to string // protocol of the agent and of the application: h1 or h2
+	app      *httptest.Server
+	appConns atomic.Int64 // connections that the application has accepted
 	agent    *http.Client
 	task     *identity.Task
-	proxy    *url.URL
-	conns    atomic.Int64 // connections that the SaaS has taken
+	proxy    *url.URL // with the task's credentials
 }
 
-const wiresAdapter = `
+const protocolAdapter = `
 name: legacy
 interim: {reason: test, owner: secops@acme.example, review_by: 2099-01-01}
 hosts: [example.com]
@@ -52,184 +54,219 @@ actions:
   - {name: page.any, match: {path: "/**"}, resource: "page/1"}
 `
 
+// canarySession is the session that the application gives Byline.
 const canarySession = "canary-session-0123456789abcdef"
 
-// overWires runs test over every pair of protocols. saas answers requests that
-// carry the session; everybody else is sent to the login.
-func overWires(t *testing.T, saas http.HandlerFunc, test func(*wires)) {
+// maskedSession is what an agent sees of it.
+var maskedSession = strings.Repeat("*", len(canarySession))
+
+// protocolVersions are the protocols of agents and applications with their major
+// versions.
+var protocolVersions = map[string]int{"h1": 1, "h2": 2}
+
+// testAllProtocols runs test with every pair of protocols. The application calls
+// handler for requests with the session and sends others to the login.
+func testAllProtocols(t *testing.T, handler http.HandlerFunc, test func(*protocolTest)) {
 	for _, from := range []string{"h1", "h2"} {
 		for _, to := range []string{"h1", "h2"} {
-			t.Run(from+" to "+to, func(t *testing.T) { test(newWires(t, from, to, saas, nil)) })
+			t.Run(from+" to "+to, func(t *testing.T) { test(newProtocolTest(t, from, to, handler, protocolOptions{})) })
 		}
 	}
 }
 
-// wiring is what a test may want otherwise.
-type wiring struct {
-	upstream string // further keys of the adapter's upstream
-	server   func(*httptest.Server)
-	options  func(*Options)
+// protocolOptions changes a protocolTest. Nil functions change nothing.
+type protocolOptions struct {
+	upstream     string // further keys of the adapter's upstream, each after a comma
+	changeApp    func(*httptest.Server)
+	changeServer func(*Options)
 }
 
-func newWires(t *testing.T, from, to string, saas http.HandlerFunc, how *wiring) *wires {
+func newProtocolTest(t *testing.T, from, to string, handler http.HandlerFunc, o protocolOptions) *protocolTest {
 	t.Helper()
-	if how == nil {
-		how = &wiring{}
+
+	p := &protocolTest{t: t, from: from, to: to}
+	p.app = httptest.NewUnstartedServer(requireSession(t, to, handler))
+	p.app.EnableHTTP2 = to == "h2"
+	p.app.Config.HTTP2 = &http.HTTP2Config{ // windows so large that flow control of the application does not hold up a test
+		MaxReceiveBufferPerConnection: 1 << 26,
+		MaxReceiveBufferPerStream:     1 << 20,
 	}
-	w := &wires{t: t, from: from, to: to}
-	w.saas = httptest.NewUnstartedServer(guardedBySession(t, to, saas))
-	w.saas.EnableHTTP2 = to == "h2"
-	w.saas.Config.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerConnection: 1 << 26, MaxReceiveBufferPerStream: 1 << 20} // what stalls is not to be the SaaS
-	w.saas.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+	p.app.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
-			w.conns.Add(1)
+			p.appConns.Add(1)
 		}
 	}
-	if how.server != nil {
-		how.server(w.saas)
+	if o.changeApp != nil {
+		o.changeApp(p.app)
 	}
-	w.saas.StartTLS()
-	t.Cleanup(w.saas.Close)
-	ca := t.TempDir() + "/ca.pem"
-	writeFile(t, ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.saas.Certificate().Raw}))
-	set, err := adapters.Load([]adapters.Source{{Name: "legacy.yaml", Text: fmt.Appendf(nil, wiresAdapter, w.saas.URL, ca, to, how.upstream)}})
+	p.app.StartTLS()
+	t.Cleanup(p.app.Close)
+
+	adapter := fmt.Sprintf(protocolAdapter, p.app.URL, writeCertificate(t, p.app), to, o.upstream)
+	p.testServer = startServer(t, t.TempDir(), loadRules(t, adapter), o.changeServer)
+	task, token, err := p.CreateTask(context.Background(), pagesSpec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := policy.Parse(nil, nil)
-	if err != nil {
-		t.Fatal(err)
+	p.task = task
+	p.proxy = p.proxyURL(task, token)
+	p.agent = p.newProtocolAgent()
+	return p
+}
+
+// newProtocolAgent returns a client that speaks the agent's protocol.
+func (p *protocolTest) newProtocolAgent() *http.Client {
+	transport := &http.Transport{
+		Proxy:                 http.ProxyURL(p.proxy),
+		TLSClientConfig:       p.agentTLS(),
+		ForceAttemptHTTP2:     p.from == "h2",
+		MaxIdleConnsPerHost:   64,
+		DisableCompression:    true,
+		ExpectContinueTimeout: 10 * time.Second,
 	}
-	w.house = openWith(t, t.TempDir(), Rules{Adapters: set, Policy: p}, how.options)
-	task, token, err := w.CreateTask(context.Background(), reader)
-	if err != nil {
-		t.Fatal(err)
+	p.t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, CheckRedirect: ignoreRedirects}
+}
+
+// agentTLS returns the configuration of an agent that speaks its protocol only.
+func (p *protocolTest) agentTLS() *tls.Config {
+	alpn := "http/1.1"
+	if p.from == "h2" {
+		alpn = "h2"
 	}
-	w.task, w.proxy = task, &url.URL{Scheme: "http", Host: w.addr, User: url.UserPassword(task.ID(), token.Reveal())}
-	w.agent = w.newAgent()
-	return w
+	return &tls.Config{RootCAs: p.roots, ServerName: "example.com", NextProtos: []string{alpn}}
 }
 
-// newAgent is a client with connections of its own.
-func (w *wires) newAgent() *http.Client {
-	tr := &http.Transport{Proxy: http.ProxyURL(w.proxy), TLSClientConfig: w.agentTLS(), ForceAttemptHTTP2: w.from == "h2",
-		MaxIdleConnsPerHost: 64, DisableCompression: true, ExpectContinueTimeout: 10 * time.Second}
-	w.t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-}
-
-func (w *wires) agentTLS() *tls.Config {
-	return &tls.Config{RootCAs: w.roots, ServerName: "example.com", NextProtos: []string{map[string]string{"h1": "http/1.1", "h2": "h2"}[w.from]}}
-}
-
-// guardedBySession is the SaaS's own login.
-func guardedBySession(t *testing.T, proto string, saas http.HandlerFunc) http.Handler {
+// requireSession is the application's own check of the session. It fails the
+// test if a borrowed credential or another protocol arrives.
+func requireSession(t *testing.T, protocol string, next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/login" {
 			http.SetCookie(w, &http.Cookie{Name: "sid", Value: canarySession, Path: "/"})
 			http.Redirect(w, r, "/home", http.StatusFound)
 			return
 		}
-		if want := map[string]int{"h1": 1, "h2": 2}[proto]; r.ProtoMajor != want {
-			t.Errorf("the SaaS is spoken to in %s", r.Proto)
+		if want := protocolVersions[protocol]; r.ProtoMajor != want {
+			t.Errorf("%s %s arrived over %s, want HTTP/%d", r.Method, r.URL.Path, r.Proto, want)
 		}
-		if c, err := r.Cookie("sid"); err != nil || c.Value != canarySession {
+		if cookieValue(r, "sid") != canarySession {
 			http.Redirect(w, r, "/login", http.StatusFound)
 			return
 		}
 		if strings.Contains(fmt.Sprint(r.Header), canaryHuman) {
-			t.Error("I2: a borrowed credential reached the SaaS")
+			t.Errorf("I2: %s %s arrived with a borrowed credential", r.Method, r.URL.Path)
 		}
-		saas(w, r)
+		next(w, r)
 	})
 }
 
-// do sends a request as an agent does that has borrowed a session.
-func (w *wires) do(r *http.Request) *http.Response {
-	w.t.Helper()
+// send sends a request with a borrowed cookie, checks the protocol of the answer
+// and returns it with its body unread.
+func (p *protocolTest) send(r *http.Request) *http.Response {
+	p.t.Helper()
 	r.Header.Set("Cookie", "sid="+canaryHuman)
-	resp, err := w.agent.Do(r)
+	resp, err := p.agent.Do(r)
 	if err != nil {
-		w.t.Fatal(err)
+		p.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { resp.Body.Close() })
-	if want := map[string]int{"h1": 1, "h2": 2}[w.from]; resp.ProtoMajor != want {
-		w.t.Errorf("the agent is answered in %s", resp.Proto)
+	p.t.Cleanup(func() { resp.Body.Close() })
+	if want := protocolVersions[p.from]; resp.ProtoMajor != want {
+		p.t.Errorf("the answer to %s %s came over %s, want HTTP/%d", r.Method, r.URL.Path, resp.Proto, want)
 	}
 	return resp
 }
 
-func (w *wires) get(path string) *http.Response {
-	w.t.Helper()
-	return w.do(w.request(http.MethodGet, path))
+// get sends a GET and returns the answer with its body unread.
+func (p *protocolTest) get(path string) *http.Response {
+	p.t.Helper()
+	return p.send(p.newRequest(http.MethodGet, path, nil))
 }
 
-func (w *wires) request(method, path string) *http.Request {
+// newRequest returns a request to example.com. A body gets no Content-Length.
+func (p *protocolTest) newRequest(method, path string, body io.Reader) *http.Request {
+	p.t.Helper()
 	r, err := http.NewRequest(method, "https://example.com"+path, nil)
 	if err != nil {
-		w.t.Fatal(err)
+		p.t.Fatal(err)
+	}
+	if rc, ok := body.(io.ReadCloser); ok {
+		r.Body = rc
+	} else if body != nil {
+		r.Body = io.NopCloser(body)
 	}
 	return r
 }
 
-// tunnel is a raw connection through the proxy to the adapter's host.
-func (w *wires) tunnel() net.Conn {
-	w.t.Helper()
-	conn, err := net.Dial("tcp", w.addr)
+// checkBody reads an answer to its end and compares its body.
+func (p *protocolTest) checkBody(resp *http.Response, want string) {
+	p.t.Helper()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil || string(got) != want {
+		p.t.Errorf("%s %s: got body %.200q, error %v; want %.200q", resp.Request.Method, resp.Request.URL.Path, got, err, want)
+	}
+}
+
+// checkBreaksOff reads an answer to its end, which must be an error, and returns
+// what was read.
+func (p *protocolTest) checkBreaksOff(resp *http.Response) string {
+	p.t.Helper()
+	got, err := io.ReadAll(resp.Body)
+	if err == nil {
+		p.t.Errorf("%s %s: got %d bytes without an error, want an answer that breaks off", resp.Request.Method, resp.Request.URL.Path, len(got))
+	}
+	return string(got)
+}
+
+// openTunnel returns a tunnel to example.com over which nothing was sent. It has
+// a deadline.
+func (p *protocolTest) openTunnel() net.Conn {
+	p.t.Helper()
+	conn, err := net.Dial("tcp", p.addr)
 	if err != nil {
-		w.t.Fatal(err)
+		p.t.Fatal(err)
 	}
-	w.t.Cleanup(func() { conn.Close() })
+	p.t.Cleanup(func() { conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	password, _ := w.proxy.User.Password()
-	fmt.Fprintf(conn, "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\nProxy-Authorization: Basic %s\r\n\r\n",
-		base64.StdEncoding.EncodeToString([]byte(w.proxy.User.Username()+":"+password)))
-	var line [len("HTTP/1.1 200 Connection established\r\n\r\n")]byte
-	if _, err := conn.Read(line[:]); err != nil || !strings.HasPrefix(string(line[:]), "HTTP/1.1 200") {
-		w.t.Fatalf("no tunnel: %q %v", line, err)
+
+	fmt.Fprintf(conn, "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\nProxy-Authorization: %s\r\n\r\n", p.proxyAuthorization())
+	var answer [len("HTTP/1.1 200 Connection established\r\n\r\n")]byte
+	if _, err := conn.Read(answer[:]); err != nil || !strings.HasPrefix(string(answer[:]), "HTTP/1.1 200") {
+		p.t.Fatalf("CONNECT example.com:443: got %q, error %v; want 200", answer, err)
 	}
 	return conn
 }
 
-// secured is a tunnel with TLS.
-func (w *wires) secured() *tls.Conn {
-	w.t.Helper()
-	conn := tls.Client(w.tunnel(), w.agentTLS())
+func (p *protocolTest) proxyAuthorization() string {
+	password, _ := p.proxy.User.Password()
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(p.proxy.User.Username()+":"+password))
+}
+
+// openTLS returns a tunnel after a TLS handshake.
+func (p *protocolTest) openTLS() *tls.Conn {
+	p.t.Helper()
+	conn := tls.Client(p.openTunnel(), p.agentTLS())
 	if err := conn.Handshake(); err != nil {
-		w.t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	return conn
 }
 
-// records closes the house and gives what is on record.
-func (w *wires) records(kind string) (all []audit.Record) {
-	w.t.Helper()
-	w.agent.CloseIdleConnections()
-	w.shut(w.t)
-	for r, err := range audit.Tail(context.Background(), w.dir+"/audit", 10000, false) {
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if r.Kind == kind && r.Path != "" {
-			all = append(all, r)
+// readPathRecords closes the server and returns the records of that kind that
+// have a path, which those of logins have not.
+func (p *protocolTest) readPathRecords(kind string) []audit.Record {
+	p.t.Helper()
+	p.agent.CloseIdleConnections()
+	var records []audit.Record
+	for _, r := range p.readRecords(p.t, kind) {
+		if r.Path != "" {
+			records = append(records, r)
 		}
 	}
-	return all
+	return records
 }
 
-// within fails when done does not come in time; it waits no longer than needed.
-func within[T any](t *testing.T, what string, done <-chan T) (v T) {
-	t.Helper()
-	select {
-	case v = <-done:
-	case <-time.After(30 * time.Second):
-		t.Fatalf("%s: not within thirty seconds", what)
-	}
-	return v
-}
-
-// reply is a short answer over a raw connection.
-func reply(t *testing.T, conn net.Conn) *http.Response {
+// readResponse reads the head of an answer from a connection.
+func readResponse(t *testing.T, conn net.Conn) *http.Response {
 	t.Helper()
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bufio"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -12,187 +11,239 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"github.com/byline-proxy/byline/cmd/byline/e2e/websockettest"
 )
 
-// raw is one side of a WebSocket's stream of bytes, whichever protocol carries it.
-type raw struct {
+// byteStream is one side of a WebSocket's bytes, whichever protocol carries them.
+type byteStream struct {
 	io.Reader
 	io.Writer
-	end func() error // this side's direction
+	closeWrite func() error // nil if this side cannot end one direction only
 }
 
-// rawOpen opens a WebSocket and reads no frames.
-func (w *wires) rawOpen(path string) raw {
-	w.t.Helper()
-	const handshake = "Host: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+// Frames of RFC 6455, Section 5.2. Those of the agent have a mask of zeros.
+const (
+	helloFromAgent = "\x81\x85\x00\x00\x00\x00hello"
+	moreFromAgent  = "\x81\x84\x00\x00\x00\x00more"
+	firstFromApp   = "\x81\x05first"
+	lastFromApp    = "\x81\x04last"
+)
+
+// absoluteForm is an agent protocol besides h1 and h2: a request in absolute
+// form over plain HTTP, without a tunnel.
+const absoluteForm = "absolute form"
+
+// openByteStream opens a WebSocket as the agent without a library.
+func (p *protocolTest) openByteStream(path string) byteStream {
+	p.t.Helper()
+	const fields = "Host: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
 		"Sec-WebSocket-Version: 13\r\nCookie: sid=" + canaryHuman + "\r\n\r\n"
-	switch w.from {
-	case "plain":
-		conn, err := net.Dial("tcp", w.addr)
+	switch p.from {
+	case absoluteForm:
+		conn, err := net.Dial("tcp", p.addr)
 		if err != nil {
-			w.t.Fatal(err)
+			p.t.Fatal(err)
 		}
-		w.t.Cleanup(func() { conn.Close() })
+		p.t.Cleanup(func() { conn.Close() })
 		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-		password, _ := w.proxy.User.Password()
-		fmt.Fprintf(conn, "GET http://example.com%s HTTP/1.1\r\nProxy-Authorization: Basic %s\r\n"+handshake, path,
-			base64.StdEncoding.EncodeToString([]byte(w.proxy.User.Username()+":"+password)))
-		return w.switched(conn, conn.(*net.TCPConn).CloseWrite)
+		fmt.Fprintf(conn, "GET http://example.com%s HTTP/1.1\r\nProxy-Authorization: %s\r\n"+fields, path, p.proxyAuthorization())
+		return p.readSwitch(conn, conn.(*net.TCPConn).CloseWrite)
+
 	case "h1":
-		conn := w.secured()
-		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\n"+handshake, path)
-		return w.switched(conn, conn.CloseWrite)
+		conn := p.openTLS()
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\n"+fields, path)
+		return p.readSwitch(conn, conn.CloseWrite)
+
+	default:
+		return p.openExtendedConnect(path)
 	}
-	conn := w.secured()
-	cc, err := (&http2.Transport{}).NewClientConn(conn)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	body, up := io.Pipe()
-	r := w.request(http.MethodConnect, path)
-	r.Body, r.ContentLength = body, -1
-	r.Header[":protocol"] = []string{"websocket"}
-	r.Header.Set("Sec-WebSocket-Version", "13")
-	resp, err := cc.RoundTrip(r)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		w.t.Fatalf("%v %v", resp, err)
-	}
-	w.t.Cleanup(func() { resp.Body.Close() })
-	return raw{resp.Body, up, up.Close}
 }
 
-// flushed sends at once what is written.
-type flushed struct{ http.ResponseWriter }
-
-func (f flushed) Write(p []byte) (int, error) {
-	n, err := f.ResponseWriter.Write(p)
-	f.ResponseWriter.(http.Flusher).Flush()
-	return n, err
-}
-
-// switched reads the 101.
-func (w *wires) switched(conn net.Conn, end func() error) raw {
-	w.t.Helper()
+// readSwitch reads the 101 that follows an upgrade.
+func (p *protocolTest) readSwitch(conn net.Conn, closeWrite func() error) byteStream {
+	p.t.Helper()
 	in := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(in, nil)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Byline-Record") == "" {
-		w.t.Fatalf("%+v %v", resp, err)
+	if err != nil {
+		p.t.Fatal(err)
 	}
-	return raw{in, conn, end}
+	if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Byline-Record") == "" {
+		p.t.Fatalf("upgrade: got %s, header %v; want 101 and a Byline-Record", resp.Status, resp.Header)
+	}
+	return byteStream{in, conn, closeWrite}
 }
 
-// rawAccept is the SaaS's side. Over HTTP/2 its handler cannot end one direction
-// and go on in the other.
-func rawAccept(t *testing.T, w http.ResponseWriter, r *http.Request) raw {
+// openExtendedConnect opens a WebSocket over HTTP/2 (RFC 8441).
+func (p *protocolTest) openExtendedConnect(path string) byteStream {
+	p.t.Helper()
+	cc, err := (&http2.Transport{}).NewClientConn(p.openTLS())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	body, up := io.Pipe()
+	r := p.newRequest(http.MethodConnect, path, body)
+	r.ContentLength = -1
+	r.Header[":protocol"] = []string{"websocket"}
+	r.Header.Set("Sec-WebSocket-Version", "13")
+
+	resp, err := cc.RoundTrip(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		p.t.Fatalf("extended CONNECT: got %s, want 200", resp.Status)
+	}
+	p.t.Cleanup(func() { resp.Body.Close() })
+	return byteStream{resp.Body, up, up.Close}
+}
+
+// acceptByteStream accepts a WebSocket as the application. A handler of net/http
+// over HTTP/2 cannot end its own direction and continue to read.
+func acceptByteStream(t *testing.T, w http.ResponseWriter, r *http.Request) byteStream {
 	if r.ProtoMajor == 2 {
 		_ = http.NewResponseController(w).EnableFullDuplex()
 		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
-		return raw{r.Body, flushed{w}, nil}
+		return byteStream{r.Body, flushingWriter{w}, nil}
 	}
+
 	conn, buf, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		t.Error(err)
-		return raw{strings.NewReader(""), io.Discard, nil}
+		return byteStream{strings.NewReader(""), io.Discard, nil}
 	}
 	t.Cleanup(func() { conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n", acceptKey(r))
-	return raw{buf, conn, conn.(interface{ CloseWrite() error }).CloseWrite}
+	fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+		websockettest.AcceptKey(r.Header.Get("Sec-WebSocket-Key")))
+	return byteStream{buf, conn, conn.(interface{ CloseWrite() error }).CloseWrite}
 }
 
-// TestTheTwoDirectionsOfAWebSocketEndOneByOne: the end of one is passed on as
-// such, and the other goes on until it ends too.
-func TestTheTwoDirectionsOfAWebSocketEndOneByOne(t *testing.T) {
-	heard := make(chan string, 1)
-	saas := func(w http.ResponseWriter, r *http.Request) {
-		c := rawAccept(t, w, r)
-		if r.URL.Path == "/saas-ends" {
-			io.WriteString(c, "\x81\x05first")
-			if err := c.end(); err != nil {
+// flushingWriter flushes after every Write.
+type flushingWriter struct{ http.ResponseWriter }
+
+func (w flushingWriter) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	w.ResponseWriter.(http.Flusher).Flush()
+	return n, err
+}
+
+// TestWebSocketDirectionsEndIndependently ends one direction of a WebSocket. The
+// other side sees that end, and the other direction goes on until it ends too.
+func TestWebSocketDirectionsEndIndependently(t *testing.T) {
+	received := make(chan string, 1)
+	receiveAll := func(c byteStream) {
+		b, err := io.ReadAll(c)
+		received <- fmt.Sprintf("%q, error %v", b, err)
+	}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		c := acceptByteStream(t, w, r)
+		if r.URL.Path == "/app-ends" {
+			io.WriteString(c, firstFromApp)
+			if err := c.closeWrite(); err != nil {
 				t.Error(err)
 			}
-			b, err := io.ReadAll(c)
-			heard <- fmt.Sprintf("%q %v", b, err)
+			receiveAll(c)
 			return
 		}
-		b, err := io.ReadAll(c)
-		heard <- fmt.Sprintf("%q %v", b, err)
-		for range 3 { // only now does it say anything
-			io.WriteString(c, "\x81\x04last")
+
+		receiveAll(c)
+		for range 3 { // after the agent's direction has ended
+			io.WriteString(c, lastFromApp)
 		}
-		if c.end != nil {
-			_ = c.end()
+		if c.closeWrite != nil {
+			_ = c.closeWrite()
 		}
 	}
-	test := func(w *wires) {
-		c := w.rawOpen("/agent-ends")
-		io.WriteString(c, "\x81\x85\x00\x00\x00\x00hello")
-		if err := c.end(); err != nil {
-			w.t.Fatal(err)
+
+	test := func(p *protocolTest) {
+		checkAgentEndsFirst(p, received)
+		if p.to == "h1" {
+			checkAppEndsFirst(p, received)
 		}
-		if got := within(w.t, "the agent's end at the SaaS", heard); got != `"\x81\x85\x00\x00\x00\x00hello" <nil>` {
-			w.t.Errorf("the SaaS got %s", got)
-		}
-		if b, err := io.ReadAll(c); string(b) != strings.Repeat("\x81\x04last", 3) || err != nil {
-			w.t.Errorf("the agent got %q %v", b, err)
-		}
-		if w.to == "h1" {
-			c = w.rawOpen("/saas-ends")
-			if b, err := io.ReadAll(c); string(b) != "\x81\x05first" || err != nil {
-				w.t.Errorf("the agent got %q %v", b, err)
+		for _, o := range p.readPathRecords("outcome") {
+			up, down := uint64(1), uint64(3)
+			if o.Path == "/app-ends" {
+				up, down = 3, 1
 			}
-			for range 3 {
-				io.WriteString(c, "\x81\x84\x00\x00\x00\x00more")
-			}
-			if err := c.end(); err != nil {
-				w.t.Fatal(err)
-			}
-			if got := within(w.t, "the end at the SaaS", heard); got != fmt.Sprintf("%q <nil>", strings.Repeat("\x81\x84\x00\x00\x00\x00more", 3)) {
-				w.t.Errorf("the SaaS got %s", got)
-			}
-		}
-		for _, o := range w.records("outcome") {
-			if o.Code != "" || o.Path == "/saas-ends" && (o.MessagesUp != 3 || o.MessagesDown != 1) || o.Path == "/agent-ends" && (o.MessagesUp != 1 || o.MessagesDown != 3) {
-				w.t.Errorf("on record: %s code %q, messages %d up %d down", o.Path, o.Code, o.MessagesUp, o.MessagesDown)
+			if o.Code != "" || uint64(o.MessagesUp) != up || uint64(o.MessagesDown) != down {
+				p.t.Errorf("the outcome of %s has code %q, %d messages up and %d down; want no code, %d and %d", o.Path, o.Code, o.MessagesUp, o.MessagesDown, up, down)
 			}
 		}
 	}
-	overWires(t, saas, test)
-	for _, to := range []string{"h1", "h2"} { // in absolute form, without a tunnel
-		t.Run("plain to "+to, func(t *testing.T) { test(newWires(t, "plain", to, saas, nil)) })
+	testAllProtocols(t, handler, test)
+	for _, to := range []string{"h1", "h2"} {
+		t.Run(absoluteForm+" to "+to, func(t *testing.T) { test(newProtocolTest(t, absoluteForm, to, handler, protocolOptions{})) })
 	}
 }
 
-// TestI6APlainWebSocketEndsWithItsTask: the connection is another parser's, and is
-// cut all the same; an agent that goes away ends its own.
-func TestI6APlainWebSocketEndsWithItsTask(t *testing.T) {
-	for _, end := range []string{"agent", "task"} {
-		t.Run("the "+end+" ends", func(t *testing.T) {
-			gone := make(chan error, 1)
-			w := newWires(t, "plain", "h1", func(w http.ResponseWriter, r *http.Request) {
-				c := rawAccept(t, w, r)
+func checkAgentEndsFirst(p *protocolTest, received <-chan string) {
+	p.t.Helper()
+	c := p.openByteStream("/agent-ends")
+	io.WriteString(c, helloFromAgent)
+	if err := c.closeWrite(); err != nil {
+		p.t.Fatal(err)
+	}
+	want := fmt.Sprintf("%q, error %v", helloFromAgent, nil)
+	if got := receive(p.t, "the end of the agent's direction at the application", received); got != want {
+		p.t.Errorf("the application received %s, want %s", got, want)
+	}
+	if b, err := io.ReadAll(c); string(b) != strings.Repeat(lastFromApp, 3) || err != nil {
+		p.t.Errorf("after the agent's direction ended, the agent received %q, error %v; want %q three times", b, err, lastFromApp)
+	}
+}
+
+func checkAppEndsFirst(p *protocolTest, received <-chan string) {
+	p.t.Helper()
+	c := p.openByteStream("/app-ends")
+	if b, err := io.ReadAll(c); string(b) != firstFromApp || err != nil {
+		p.t.Errorf("the agent received %q, error %v; want %q and the end", b, err, firstFromApp)
+	}
+	for range 3 { // after the application's direction has ended
+		io.WriteString(c, moreFromAgent)
+	}
+	if err := c.closeWrite(); err != nil {
+		p.t.Fatal(err)
+	}
+	want := fmt.Sprintf("%q, error %v", strings.Repeat(moreFromAgent, 3), nil)
+	if got := receive(p.t, "the end of the agent's direction at the application", received); got != want {
+		p.t.Errorf("after the application's direction ended, the application received %s, want %s", got, want)
+	}
+}
+
+// TestI6WebSocketInAbsoluteFormEnds ends a WebSocket that goproxy accepted, by
+// the end of its task and by the end of the agent's connection.
+func TestI6WebSocketInAbsoluteFormEnds(t *testing.T) {
+	for _, by := range []string{"agent", "task"} {
+		t.Run("ended by the "+by, func(t *testing.T) {
+			appEnded := make(chan error, 1)
+			p := newProtocolTest(t, absoluteForm, "h1", func(w http.ResponseWriter, r *http.Request) {
+				c := acceptByteStream(t, w, r)
 				_, err := io.ReadAll(c)
-				_ = c.end()
-				gone <- err
-			}, nil)
-			c := w.rawOpen("/socket")
-			began, want := time.Now(), ""
-			if end == "agent" {
+				_ = c.closeWrite()
+				appEnded <- err
+			}, protocolOptions{})
+
+			c := p.openByteStream("/socket")
+			began, wantCode := time.Now(), ""
+			if by == "agent" {
 				_ = c.Writer.(net.Conn).Close()
-			} else if _, err := w.EndTask(w.task.ID(), "revoked"); err != nil {
-				t.Fatal(err)
 			} else {
-				want = string(TaskEnded)
+				wantCode = string(TaskEnded)
+				if _, err := p.EndTask(p.task.ID(), "revoked"); err != nil {
+					t.Fatal(err)
+				}
 				_, _ = io.ReadAll(c)
 			}
-			within(t, "the SaaS's end", gone)
-			if d := time.Since(began); end == "task" && d > time.Second { // I6 is a promise about time
-				t.Errorf("it took %v", d)
+
+			receive(t, "the end of the WebSocket at the application", appEnded)
+			if d := time.Since(began); by == "task" && d > time.Second {
+				t.Errorf("I6: the WebSocket ended %v after its task, want at most a second", d)
 			}
-			for _, o := range w.records("outcome") {
-				if o.Status != 101 || o.Code != want {
-					t.Errorf("on record: %d code %q, want %q", o.Status, o.Code, want)
+			for _, o := range p.readPathRecords("outcome") {
+				if o.Status != 101 || o.Code != wantCode {
+					t.Errorf("the outcome has status %d and code %q, want 101 and %q", o.Status, o.Code, wantCode)
 				}
 			}
 		})

@@ -2,5 +2,5 @@
 
 package proxy
 
-// raced: the race detector is on. It multiplies memory and time.
+// raced reports that the race detector is on, which needs more memory and time.
 const raced = true

@@ -3,8 +3,6 @@ package proxy
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha1"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -13,168 +11,197 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/byline-proxy/byline/cmd/byline/e2e/websockettest"
 )
 
-// recorder is an application that keeps every byte it was sent. It reads as
-// RFC 9112 says and mends nothing: what it cannot read it keeps as it came.
-type recorder struct {
-	ln       net.Listener
-	session  string // the cookie it gives at login
-	mu       sync.Mutex
-	seen     bytes.Buffer              // whole requests but the logins, one after the other
-	broken   bytes.Buffer              // requests that broke off, or that it cannot read
-	all      bytes.Buffer              // every byte
-	half     int                       // connections on which a request has begun
-	troubles map[string]func(net.Conn) // by path: what it does instead of answering; then it closes
+// recordingOrigin is an application that keeps every byte it receives. It parses
+// strictly by RFC 9112, with no code of the wire package, and corrects nothing.
+type recordingOrigin struct {
+	ln      net.Listener
+	session string // the cookie that it sets at login
+
+	// faults has what it does instead of answering, by path. Then it closes
+	// the connection. It is not changed after the first request.
+	faults map[string]func(net.Conn)
+
+	mu       sync.Mutex   // guards the fields below
+	requests bytes.Buffer // see receivedBytes, likewise the next two
+	broken   bytes.Buffer
+	all      bytes.Buffer
+	partial  int // connections with a request that is not complete
 	wg       sync.WaitGroup
 }
 
-func newRecorder(t testing.TB) *recorder {
+// receivedBytes is what a recordingOrigin received since the last takeReceived.
+type receivedBytes struct {
+	requests string // complete requests but logins and logouts
+	broken   string // requests that broke off or cannot be parsed
+	all      string
+}
+
+func newRecordingOrigin(t testing.TB) *recordingOrigin {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &recorder{ln: ln, session: "canary-session-0123456789abcdef"}
-	r.wg.Go(func() {
+	o := &recordingOrigin{ln: ln, session: canarySession}
+	o.wg.Go(func() {
 		for {
 			conn, err := ln.Accept()
 			if err != nil {
 				return
 			}
-			r.wg.Go(func() { r.serve(conn) })
+			o.wg.Go(func() { o.serve(conn) })
 		}
 	})
 	t.Cleanup(func() { ln.Close() })
-	return r
+	return o
 }
 
-// take gives what was seen since the last time, once nothing is half read.
-func (r *recorder) take() (seen, broken, all string) {
-	for until := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		r.mu.Lock()
-		if r.half == 0 || time.Now().After(until) {
+// takeReceived waits until no request is partly received, and returns what was
+// received since the last call.
+func (o *recordingOrigin) takeReceived() receivedBytes {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		o.mu.Lock()
+		if o.partial == 0 || time.Now().After(deadline) {
 			break
 		}
-		r.mu.Unlock()
+		o.mu.Unlock()
 	}
-	defer r.mu.Unlock()
-	seen, broken, all = r.seen.String(), r.broken.String(), r.all.String()
-	r.seen.Reset()
-	r.broken.Reset()
-	r.all.Reset()
-	return seen, broken, all
+	defer o.mu.Unlock()
+	received := receivedBytes{o.requests.String(), o.broken.String(), o.all.String()}
+	o.requests.Reset()
+	o.broken.Reset()
+	o.all.Reset()
+	return received
 }
 
-// untilBroken waits for a request to break off.
-func (r *recorder) untilBroken(t testing.TB) {
+// waitForBrokenRequest waits until a request breaks off.
+func (o *recordingOrigin) waitForBrokenRequest(t testing.TB) {
 	t.Helper()
-	for until := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		r.mu.Lock()
-		n := r.broken.Len()
-		r.mu.Unlock()
-		if n > 0 {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		o.mu.Lock()
+		found := o.broken.Len() > 0
+		o.mu.Unlock()
+		if found {
 			return
 		}
-		if time.Now().After(until) {
-			t.Error("the application saw no request break off")
+		if time.Now().After(deadline) {
+			t.Error("the application received no request that breaks off within 5 seconds")
 			return
 		}
 	}
 }
 
-// tee keeps what is read.
-type tee struct {
+// recordingReader records the bytes of one connection.
+type recordingReader struct {
 	io.Reader
-	r    *recorder
-	kept bytes.Buffer // of this connection, not yet a whole request
+	origin *recordingOrigin
+	unread bytes.Buffer // bytes after the last complete request; guarded by origin.mu
 }
 
-func (t *tee) Read(p []byte) (int, error) {
-	n, err := t.Reader.Read(p)
-	t.r.mu.Lock()
-	defer t.r.mu.Unlock()
-	t.r.all.Write(p[:n])
-	if t.kept.Len() == 0 && n > 0 {
-		t.r.half++
+func (r *recordingReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+
+	r.origin.mu.Lock()
+	defer r.origin.mu.Unlock()
+	r.origin.all.Write(p[:n])
+	if r.unread.Len() == 0 && n > 0 {
+		r.origin.partial++
 	}
-	t.kept.Write(p[:n])
+	r.unread.Write(p[:n])
 	return n, err
 }
 
-// drop ends the connection's account.
-func (t *tee) drop() {
-	t.r.mu.Lock()
-	defer t.r.mu.Unlock()
-	if t.kept.Len() > 0 {
-		t.r.half--
+// discard forgets the bytes after the last complete request, as the connection
+// ends or changes its protocol.
+func (r *recordingReader) discard() {
+	r.origin.mu.Lock()
+	defer r.origin.mu.Unlock()
+	if r.unread.Len() > 0 {
+		r.origin.partial--
 	}
-	t.kept.Reset()
+	r.unread.Reset()
 }
 
-func (r *recorder) serve(conn net.Conn) {
+// recordRequest records the request that was just read, of which buffered bytes
+// belong to the next.
+func (r *recordingReader) recordRequest(head string, complete bool, buffered int) {
+	r.origin.mu.Lock()
+	defer r.origin.mu.Unlock()
+
+	request := r.unread.Bytes()
+	request = request[:len(request)-buffered]
+	isSessionRequest := strings.HasPrefix(head, "POST /login ") || strings.HasPrefix(head, "GET /logout ")
+	switch {
+	case !complete:
+		r.origin.broken.Write(request)
+	case !isSessionRequest:
+		r.origin.requests.Write(request)
+	}
+
+	if r.unread.Next(len(request)); len(request) > 0 && r.unread.Len() == 0 {
+		r.origin.partial--
+	}
+}
+
+func (o *recordingOrigin) serve(conn net.Conn) {
 	defer conn.Close()
-	in := &tee{Reader: conn, r: r}
-	br := bufio.NewReader(in)
+	recorder := &recordingReader{Reader: conn, origin: o}
+	in := bufio.NewReader(recorder)
 	for {
-		head, ok := readAsRFC(br, conn)
-		r.mu.Lock()
-		whole := in.kept.Bytes()
-		whole = whole[:len(whole)-br.Buffered()]
-		switch {
-		case !ok:
-			r.broken.Write(whole)
-		case !strings.HasPrefix(head, "POST /login ") && !strings.HasPrefix(head, "GET /logout "):
-			r.seen.Write(whole)
-		}
-		if in.kept.Next(len(whole)); len(whole) > 0 && in.kept.Len() == 0 {
-			r.half--
-		}
-		r.mu.Unlock()
-		_, path, _ := strings.Cut(head, " ")
-		path, _, _ = strings.Cut(path, " ")
-		trouble := r.troubles[path]
-		if !ok {
-			in.drop()
+		head, ok := readStrictRequest(in, conn)
+		recorder.recordRequest(head, ok, in.Buffered())
+		if !ok || !o.answer(conn, in, head) {
+			recorder.discard()
 			return
-		}
-		switch {
-		case strings.HasPrefix(head, "POST /login "):
-			fmt.Fprintf(conn, "HTTP/1.1 302 Found\r\nLocation: /home\r\nSet-Cookie: sid=%s; Path=/\r\nContent-Length: 0\r\n\r\n", r.session)
-		case strings.Contains(head, "\r\nSec-WebSocket-Version: 1337\r\n"):
-			io.WriteString(conn, "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nContent-Length: 0\r\n\r\n")
-		case strings.Contains(strings.ToLower(head), "\r\nupgrade: websocket\r\n"):
-			_, key, _ := strings.Cut(head, "\r\nSec-WebSocket-Key: ")
-			key, _, _ = strings.Cut(key, "\r\n")
-			proof := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // RFC 6455 section 4.2.2
-			fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-				base64.StdEncoding.EncodeToString(proof[:]))
-			io.Copy(conn, br)
-			in.drop()
-			return
-		case trouble != nil:
-			trouble(conn)
-			in.drop()
-			return
-		default:
-			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n"+bodyFor(head))
 		}
 	}
 }
 
-func bodyFor(head string) string {
-	if strings.HasPrefix(head, "HEAD ") {
-		return ""
+// answer answers a request and reports whether the connection can be used for
+// another.
+func (o *recordingOrigin) answer(conn net.Conn, in *bufio.Reader, head string) bool {
+	_, rest, _ := strings.Cut(head, " ")
+	path, _, _ := strings.Cut(rest, " ")
+	fault := o.faults[path]
+	switch {
+	case strings.HasPrefix(head, "POST /login "):
+		fmt.Fprintf(conn, "HTTP/1.1 302 Found\r\nLocation: /home\r\nSet-Cookie: sid=%s; Path=/\r\nContent-Length: 0\r\n\r\n", o.session)
+
+	case strings.Contains(head, "\r\nSec-WebSocket-Version: 1337\r\n"):
+		io.WriteString(conn, "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nContent-Length: 0\r\n\r\n")
+
+	case strings.Contains(strings.ToLower(head), "\r\nupgrade: websocket\r\n"):
+		_, rest, _ := strings.Cut(head, "\r\nSec-WebSocket-Key: ")
+		key, _, _ := strings.Cut(rest, "\r\n")
+		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n", websockettest.AcceptKey(key))
+		io.Copy(conn, in)
+		return false
+
+	case fault != nil:
+		fault(conn)
+		return false
+
+	default:
+		body := "ok"
+		if strings.HasPrefix(head, "HEAD ") {
+			body = ""
+		}
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n"+body)
 	}
-	return "ok"
+	return true
 }
 
-// readAsRFC reads one request: lines that end in CR LF, a body framed once, in
-// one of two ways. Its judgement is its own: no code of the wire is in it.
-func readAsRFC(br *bufio.Reader, w io.Writer) (head string, ok bool) {
+// readStrictRequest reads one request: lines that end in CR LF, and a body with
+// at most one framing. It writes a 100 to w if the request expects one. ok is
+// false if the request is not valid or breaks off.
+func readStrictRequest(in *bufio.Reader, w io.Writer) (head string, ok bool) {
 	length, chunked, framings := 0, false, 0
 	for n := 0; ; n++ {
-		line, err := br.ReadString('\n')
+		line, err := in.ReadString('\n')
 		if err != nil || !strings.HasSuffix(line, "\r\n") || strings.ContainsAny(line[:len(line)-2], "\r\x00") {
 			return head, false
 		}
@@ -182,6 +209,7 @@ func readAsRFC(br *bufio.Reader, w io.Writer) (head string, ok bool) {
 		if line == "\r\n" {
 			break
 		}
+
 		name, value, _ := strings.Cut(line, ":")
 		if n > 0 && (name != strings.TrimSpace(name) || name == "") {
 			return head, false
@@ -195,7 +223,8 @@ func readAsRFC(br *bufio.Reader, w io.Writer) (head string, ok bool) {
 			}
 		case "transfer-encoding":
 			framings++
-			if chunked = value == "chunked"; !chunked {
+			chunked = value == "chunked"
+			if !chunked {
 				return head, false
 			}
 		}
@@ -203,19 +232,22 @@ func readAsRFC(br *bufio.Reader, w io.Writer) (head string, ok bool) {
 	if framings > 1 {
 		return head, false
 	}
+
 	if strings.Contains(head, "\r\nExpect: 100-continue\r\n") {
 		io.WriteString(w, "HTTP/1.1 100 Continue\r\n\r\n")
 	}
-	if !chunked {
-		_, err := br.Discard(length)
-		return head, err == nil
+	if chunked {
+		return head, skipStrictChunks(in)
 	}
-	return head, readChunksAsRFC(br)
+	_, err := in.Discard(length)
+	return head, err == nil
 }
 
-func readChunksAsRFC(br *bufio.Reader) bool {
+// skipStrictChunks skips a chunked body with its trailers and reports whether it
+// is valid.
+func skipStrictChunks(in *bufio.Reader) bool {
 	for {
-		line, err := br.ReadString('\n')
+		line, err := in.ReadString('\n')
 		if err != nil || !strings.HasSuffix(line, "\r\n") {
 			return false
 		}
@@ -226,15 +258,16 @@ func readChunksAsRFC(br *bufio.Reader) bool {
 		if size == 0 {
 			break
 		}
-		if _, err := br.Discard(int(size)); err != nil {
+		if _, err := in.Discard(int(size)); err != nil {
 			return false
 		}
-		if line, err := br.ReadString('\n'); err != nil || line != "\r\n" {
+		if line, err := in.ReadString('\n'); err != nil || line != "\r\n" {
 			return false
 		}
 	}
-	for {
-		line, err := br.ReadString('\n')
+
+	for { // trailers
+		line, err := in.ReadString('\n')
 		if err != nil || !strings.HasSuffix(line, "\r\n") {
 			return false
 		}

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// TestEveryRefusalIsExplained holds docs/refusals.md to the codes: each has a
-// section with its status, its title, and what agent and operator do, and none
-// is explained that there is not. The type of a problem leads to that section.
-func TestEveryRefusalIsExplained(t *testing.T) {
+// TestEveryRefusalIsDocumented compares docs/refusals.md with the codes. Each code
+// has a section, to which the type of its problem document links. The section has
+// the status, the title, the meaning, and what agent and operator can do.
+func TestEveryRefusalIsDocumented(t *testing.T) {
 	text, err := os.ReadFile("../docs/refusals.md")
 	if err != nil {
 		t.Fatal(err)
@@ -20,24 +20,26 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 		code, rest, _ := strings.Cut(part, "\n")
 		sections[code] = rest
 	}
+
 	for code, a := range codes {
-		s, ok := sections[string(code)]
+		section, ok := sections[string(code)]
 		if !ok {
-			t.Errorf("%s is not explained", code)
+			t.Errorf("%s has no section", code)
 			continue
 		}
 		delete(sections, string(code))
-		first, _, _ := strings.Cut(s, "\n")
-		if !strings.HasPrefix(first, fmt.Sprint(a.status)) || !strings.HasSuffix(first, " · "+a.title) {
-			t.Errorf("%s: the page says %q, the code %d · %s", code, first, a.status, a.title)
+
+		line, _, _ := strings.Cut(section, "\n")
+		if !strings.HasPrefix(line, fmt.Sprint(a.status)) || !strings.HasSuffix(line, " · "+a.title) {
+			t.Errorf("%s: the section begins with %q, want %d and %q", code, line, a.status, a.title)
 		}
-		for _, part := range []string{"**Means** ", "**Agent** ", "**Operator** "} {
-			if strings.Count(s, part) != 1 {
-				t.Errorf("%s: the page does not say what %s", code, part)
+		for _, paragraph := range []string{"**Means** ", "**Agent** ", "**Operator** "} {
+			if n := strings.Count(section, paragraph); n != 1 {
+				t.Errorf("%s: the section has %d paragraphs %s, want 1", code, n, paragraph)
 			}
 		}
 	}
 	for code := range sections {
-		t.Errorf("%s is explained and there is no such code", code)
+		t.Errorf("the page has a section %s, which is not a code", code)
 	}
 }

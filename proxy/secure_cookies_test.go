@@ -5,15 +5,14 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/byline-proxy/byline/adapters"
-	"github.com/byline-proxy/byline/proxy/policy"
 )
 
-// Where TLS ends before the last stretch, the application still sets Secure
-// cookies and checks Origin against its public name.
-func TestSecureCookiesGoOutWhereTLSEndsBefore(t *testing.T) {
-	var origin string
+// TestSecureCookiesWithTLSTerminatedBefore uses an application without TLS, as
+// after a load balancer that terminates it. The application still sets Secure
+// cookies and checks Origin against its public address. The cookies are sent for
+// agents that use https, and not for others.
+func TestSecureCookiesWithTLSTerminatedBefore(t *testing.T) {
+	var origin string // of the login
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/login" {
 			origin = r.Header.Get("Origin")
@@ -21,34 +20,28 @@ func TestSecureCookiesGoOutWhereTLSEndsBefore(t *testing.T) {
 			http.Redirect(w, r, "/home", http.StatusFound)
 			return
 		}
-		if _, err := r.Cookie("sid"); err != nil {
+		if cookieValue(r, "sid") == "" {
 			http.Redirect(w, r, "/login", http.StatusFound)
 		}
 	}))
 	t.Cleanup(app.Close)
-	text := strings.ReplaceAll(legacyAdapter, `upstream: {url: "%s", ca: "%s"}`, `upstream: {url: "`+app.URL+`"}`)
-	set, err := adapters.Load([]adapters.Source{{Name: "legacy.yaml", Text: []byte(text)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	none, err := policy.Parse(nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := openWith(t, t.TempDir(), Rules{Adapters: set, Policy: none}, nil)
-	agent, _ := h.agent(t, reader)
-	if status, body, _ := do(t, agent, "GET", "/page/1", ""); status != 200 {
-		t.Errorf("over https: status %d: %s", status, body)
+	adapter := strings.ReplaceAll(legacyAdapter, `upstream: {url: "%s", ca: "%s"}`, `upstream: {url: "`+app.URL+`"}`)
+	s := startServer(t, t.TempDir(), loadRules(t, adapter), nil)
+	agent, _ := s.newAgent(t, pagesSpec)
+
+	if status, body, _ := sendAsAlice(t, agent, "GET", "/page/1", ""); status != 200 {
+		t.Errorf("GET https://example.com/page/1: status %d, want 200: %s", status, body)
 	}
 	if origin != "https://example.com" {
-		t.Errorf("the login came from %q", origin)
+		t.Errorf("the login has Origin %q, want https://example.com", origin)
 	}
+
 	resp, err := agent.Get("http://example.com/page/1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
 	if resp.StatusCode == http.StatusOK {
-		t.Error("a Secure cookie went out where nobody used TLS")
+		t.Error("GET http://example.com/page/1: status 200, want another: a Secure cookie was sent for plain HTTP")
 	}
 }

@@ -1,61 +1,57 @@
 package proxy
 
 import (
-	"context"
-	"net/http"
 	"testing"
 
-	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/identity"
 )
 
-// TestABorrowedSessionIsPutOnRecordAtFirstSight: once for its first agent, once
-// for each further one, and not again after a restart.
-func TestABorrowedSessionIsPutOnRecordAtFirstSight(t *testing.T) {
-	app, dir := newLegacy(t), t.TempDir()
-	h := openHouse(t, app, dir)
-	other := reader
+// TestBorrowedSessionIsRecordedAtFirstSight checks that a borrowed session is one
+// alert for its first agent and one for each further agent, also across a
+// restart, and whether its first request was refused or not.
+func TestBorrowedSessionIsRecordedAtFirstSight(t *testing.T) {
+	app, dir := newLegacyApp(t), t.TempDir()
+	s := startLegacyServer(t, app, dir)
+	other := pagesSpec
 	other.Agent = "agent/other"
-	for _, spec := range []identity.Spec{reader, reader, other} {
-		c, task := h.agent(t, spec)
-		do(t, c, http.MethodGet, "/elsewhere", "") // refused, and seen all the same
-		do(t, c, http.MethodGet, "/page/1", "")
-		do(t, c, http.MethodGet, "/page/1", "")
-		if _, err := h.EndTask(task.ID(), "done"); err != nil {
+	for _, spec := range []identity.Spec{pagesSpec, pagesSpec, other} {
+		agent, task := s.newAgent(t, spec)
+		sendAsAlice(t, agent, "GET", "/elsewhere", "") // refused
+		sendAsAlice(t, agent, "GET", "/page/1", "")
+		sendAsAlice(t, agent, "GET", "/page/1", "")
+		if _, err := s.EndTask(task.ID(), "done"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	h.shut(t)
-	h = openHouse(t, app, dir)
-	c, _ := h.agent(t, reader)
-	do(t, c, http.MethodGet, "/page/1", "")
-	h.shut(t)
+	s.shutDown(t)
+	s = startLegacyServer(t, app, dir)
+	agent, _ := s.newAgent(t, pagesSpec)
+	sendAsAlice(t, agent, "GET", "/page/1", "")
 
-	type sight struct{ agent, code, name string }
-	seen := map[sight]int{}
+	type alert struct{ agent, code, name string }
+	got := map[alert]int{}
 	scopes := 0
-	for r, err := range audit.Tail(context.Background(), dir+"/audit", 1000, false) {
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, r := range s.readRecords(t, "") {
 		if r.Kind == "alert" {
-			seen[sight{r.Agent, r.Code, r.Stripped[0].Name}]++
+			got[alert{r.Agent, r.Code, r.Stripped[0].Name}]++
 		}
 		if len(r.Scope) == 2 && r.Scope[0] == "legacy:page.*@page/1" {
 			scopes++
 		}
 	}
-	want := map[sight]int{{"agent/triage", "borrowed_seen", "sid"}: 1, {"agent/other", "borrowed_shared", "sid"}: 1}
-	for s, n := range want {
-		if seen[s] != n {
-			t.Errorf("%v: %d alerts, want %d", s, seen[s], n)
+	for _, want := range []alert{
+		{"agent/triage", "borrowed_seen", "sid"},
+		{"agent/other", "borrowed_shared", "sid"},
+	} {
+		if got[want] != 1 {
+			t.Errorf("%d alerts %v, want 1", got[want], want)
 		}
-		delete(seen, s)
+		delete(got, want)
 	}
-	if len(seen) > 0 {
-		t.Errorf("further alerts: %v", seen)
+	if len(got) > 0 {
+		t.Errorf("unexpected alerts: %v", got)
 	}
 	if scopes != 4 {
-		t.Errorf("%d of 4 tasks have their scope on record", scopes)
+		t.Errorf("%d records have the scope of a task, want 4", scopes)
 	}
 }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -10,13 +9,13 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
-// shelf is a sink that keeps what it gets.
-type shelf struct {
+// memorySink is a sink that keeps the records that it gets.
+type memorySink struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (s *shelf) Deliver(_ context.Context, lines [][]byte) error {
+func (s *memorySink) Deliver(_ context.Context, lines [][]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range lines {
@@ -25,23 +24,27 @@ func (s *shelf) Deliver(_ context.Context, lines [][]byte) error {
 	return nil
 }
 
-// TestASinkHasTheRecordOfAnExchangeWhenTheCorridorCloses, and no secret with it.
-func TestASinkHasTheRecordOfAnExchangeWhenTheCorridorCloses(t *testing.T) {
-	sink := &shelf{}
-	h := openWith(t, t.TempDir(), rulesFor(t, newLegacy(t)), func(o *Options) { o.Sinks = map[string]journal.Sink{"siem": sink} })
-	c, task := h.agent(t, reader)
-	do(t, c, http.MethodGet, "/page/1", "")
-	if _, err := h.EndTask(task.ID(), "done"); err != nil {
+// TestI1SinkHasAllRecordsWhenServerIsClosed checks that the sink got records of
+// every kind that a task with one request has, without a secret.
+func TestI1SinkHasAllRecordsWhenServerIsClosed(t *testing.T) {
+	sink := &memorySink{}
+	s := startServer(t, t.TempDir(), loadLegacyRules(t, newLegacyApp(t)), func(o *Options) {
+		o.Sinks = map[string]journal.Sink{"siem": sink}
+	})
+	agent, task := s.newAgent(t, pagesSpec)
+	sendAsAlice(t, agent, "GET", "/page/1", "")
+	if _, err := s.EndTask(task.ID(), "done"); err != nil {
 		t.Fatal(err)
 	}
-	h.shut(t)
-	all := strings.Join(sink.lines, "\n")
+	s.shutDown(t)
+
+	records := strings.Join(sink.lines, "\n")
 	for _, kind := range []string{"start", "task", "alert", "lease", "login", "intent", "outcome", "logout", "stop"} {
-		if !strings.Contains(all, `"kind":"`+kind+`"`) {
-			t.Errorf("the sink has no %s record", kind)
+		if !strings.Contains(records, `"kind":"`+kind+`"`) {
+			t.Errorf("the sink has no record of kind %s", kind)
 		}
 	}
-	if strings.Contains(all, "canary") {
+	if strings.Contains(records, "canary") {
 		t.Error("I1: the sink got a secret")
 	}
 }
