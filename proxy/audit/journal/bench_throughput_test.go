@@ -86,7 +86,7 @@ func BenchmarkDiskAlone(b *testing.B) {
 	f := audittest.Must(osDisk{}.create(filepath.Join(b.TempDir(), "f")))
 	defer f.Close()
 	for i := range int64(64) {
-		f.WriteAt(zeros[:], i*chunk)
+		f.WriteAt(zeros[:], i*zeroChunk)
 	}
 	f.Sync()
 	waits := make([]time.Duration, 0, b.N)

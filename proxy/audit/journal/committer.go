@@ -9,212 +9,247 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
+// The pause before a repair doubles from firstRepairPause to maxRepairPause.
 const (
-	retryFirst = 20 * time.Millisecond
-	retryMost  = 5 * time.Second
+	firstRepairPause = 20 * time.Millisecond
+	maxRepairPause   = 5 * time.Second
 )
 
-// run is the committer. While one group is made durable the next one gathers.
-func (l *Log) run() {
+// runCommitter is the committer. It commits the pending group when a caller
+// waits for it, when it has waited for idleFlush, and with each checkpoint. While
+// one group is made durable the next one gathers.
+func (l *Log) runCommitter() {
 	defer close(l.stopped)
-	tick := time.NewTicker(l.cfg.CheckpointEvery)
-	defer tick.Stop()
-	defer l.soon.Stop()
+	checkpointTick := time.NewTicker(l.cfg.CheckpointEvery)
+	defer checkpointTick.Stop()
+	defer l.idleTimer.Stop()
+
 	for {
-		seal := ""
+		checkpointCode := ""
 		var change *keyChange
 		select {
-		case change = <-l.changes:
+		case change = <-l.keyChanges:
 		case <-l.wake:
-			l.gather()
-		case <-l.soon.C:
-		case <-tick.C:
-			seal = audit.CodeInterval
+			l.waitForGroup()
+		case <-l.idleTimer.C:
+		case <-checkpointTick.C:
+			checkpointCode = audit.CodeInterval
 		case <-l.closing:
-			l.closed = l.finish()
+			l.closeErr = l.finish()
 			return
 		}
-		err := l.commit(l.take(), seal)
+
+		err := l.commit(l.takePending(), checkpointCode)
 		if change != nil {
 			if err == nil {
 				err = l.changeKey(change.key)
 			}
 			change.done <- err
 		}
-		if err != nil {
-			if !l.recover(err) {
-				l.closed = l.finish()
-				return
-			}
+
+		if err != nil && !l.repairUntilClosing(err) {
+			l.closeErr = l.finish()
+			return
 		}
 	}
 }
 
-// gather lets a group grow. Agents that the last group woke append first; and
-// while several wait for each group, one is written every CommitEvery: fewer
-// and larger groups cost less of processor and disk.
-func (l *Log) gather() {
+// waitForGroup gives the pending group time to grow. Callers that the last commit
+// woke run first and can append their next records. While several callers wait
+// for each group, commits begin CommitEvery apart: fewer and larger groups cost
+// less processor and disk. A caller that waits alone is not held back.
+func (l *Log) waitForGroup() {
 	runtime.Gosched()
-	if l.crowd < 2 {
+	if l.lastWaiters < 2 {
 		return
 	}
-	left := l.cfg.CommitEvery - time.Since(l.began)
+	left := l.cfg.CommitEvery - time.Since(l.lastCommit)
 	if left <= 0 {
 		return
 	}
-	pause := time.NewTimer(left)
-	defer pause.Stop()
+
+	timer := time.NewTimer(left)
+	defer timer.Stop()
 	select {
-	case <-pause.C:
+	case <-timer.C:
 	case <-l.closing:
 	}
 }
 
-// take swaps the pending group for an empty one.
-func (l *Log) take() *group {
+// takePending returns the pending group and puts the free group in its place.
+// After it, commit or fail must give the group back before the next call.
+func (l *Log) takePending() *group {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	g := l.pending
-	l.pending, l.spare = l.spare, nil
+	l.pending = l.freeGroup
+	l.freeGroup = nil
+
 	return g
 }
 
-// release gives a group's tickets their verdict and its memory back.
-func (l *Log) release(g *group, err error) {
-	v := g.verdict
-	l.crowd = v.waiting.Load()
-	g.bodies, g.entries, g.clock = g.bodies[:0], g.entries[:0], 0
-	g.verdict = l.newVerdict()
+// finishGroup reports err to the tickets of g and makes g the free group.
+func (l *Log) finishGroup(g *group, err error) {
+	result := g.result
+	l.lastWaiters = result.waiters.Load()
+
+	g.bodies = g.bodies[:0]
+	g.entries = g.entries[:0]
+	g.clockBackUS = 0
+	g.result = l.newResult()
 	l.mu.Lock()
-	l.spare = g
+	l.freeGroup = g
 	l.mu.Unlock()
-	v.err = err
-	close(v.done)
+
+	result.err = err
+	close(result.done)
 }
 
-// commit makes g durable or fails it. After an error nothing of g counts as
-// written, whatever the disk holds.
-func (l *Log) commit(g *group, seal string) error {
-	before := l.w.st
-	l.began = time.Now()
-	st, syncing, err := l.w.commit(g, seal)
+// commit makes g durable or refuses it, and reports that to its tickets. See
+// [writer.commit] for checkpointCode. After an error no record of g counts as
+// written, whatever the disk holds, and the log refuses records until repair
+// succeeds.
+func (l *Log) commit(g *group, checkpointCode string) error {
+	before := l.writer.state
+	l.lastCommit = time.Now()
+	st, syncTime, err := l.writer.commit(g, checkpointCode)
 	if err != nil {
 		l.fail(g, err)
 		return err
 	}
+
 	if n := st.seq - before.seq; n > 0 {
 		l.records.Add(int64(n))
 		l.groups.Add(1)
-		l.syncNS.Add(int64(syncing))
-		l.bytes.Add(int64(len(l.w.out) - 1))
-		l.checkpointed(&st)
+		l.syncNS.Add(int64(syncTime))
+		l.bytes.Add(int64(len(l.writer.buf) - 1))
+		l.announceCheckpoint(&st)
 	}
 	l.durable.Store(st.seq)
-	l.release(g, nil)
+	l.finishGroup(g, nil)
+
 	return nil
 }
 
-// checkpointed tells who works behind the segments that a checkpoint is durable.
-func (l *Log) checkpointed(st *state) {
+// announceCheckpoint tells the publisher if st has a checkpoint that it does not
+// know. st must be durable.
+func (l *Log) announceCheckpoint(st *state) {
 	if l.checkpoints.Swap(st.checkpoints) != st.checkpoints {
-		l.sealed.set(audit.Position{Segment: st.segment, Offset: st.off, Seq: st.seq})
+		l.publisher.advanceTo(st.position())
 	}
 }
 
-// fail refuses g, everything that gathered meanwhile, and what comes until
-// recover is through.
+// fail refuses g, the records that gathered meanwhile, and every further one
+// until repair succeeds.
 func (l *Log) fail(g *group, err error) {
 	l.failures.Add(1)
-	verdict := fmt.Errorf("%w: %w", ErrNotRecorded, err)
+	refusal := fmt.Errorf("%w: %w", ErrNotRecorded, err)
 	n := len(g.entries)
+
 	l.mu.Lock()
 	l.failure = err
-	waiting := l.pending
+	gathered := l.pending
 	l.pending = l.newGroup()
 	l.mu.Unlock()
-	n += len(waiting.entries)
+
+	n += len(gathered.entries)
 	l.refused.Add(int64(n))
-	waiting.verdict.err = verdict
-	close(waiting.verdict.done)
-	l.release(g, verdict)
+	gathered.result.err = refusal
+	close(gathered.result.done)
+	l.finishGroup(g, refusal)
 }
 
-// recover repairs the log, again and again with back-off, until records can be
-// made durable, or returns false because the log is being closed.
-func (l *Log) recover(cause error) bool {
-	wait := retryFirst
-	before := l.refused.Load()
+// repairUntilClosing repairs the log, again and again with a growing pause, until
+// records can be made durable. It returns false if Close is called before that.
+func (l *Log) repairUntilClosing(cause error) bool {
+	pause := firstRepairPause
+	refusedBefore := l.refused.Load()
 	for {
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 		case <-l.closing:
 			timer.Stop()
 			return false
 		}
-		if l.repair(cause, before) == nil {
+
+		if l.repair(cause, refusedBefore) == nil {
 			return true
 		}
-		wait = min(2*wait, retryMost)
+		pause = min(2*pause, maxRepairPause)
 	}
 }
 
-// repair brings the folder back to what was acknowledged and starts a new
-// segment that says so.
-func (l *Log) repair(cause error, before int64) error {
-	detail := fmt.Sprintf("recording failed: %v; what was not acknowledged was cut; %d records were refused since", cause, l.refused.Load()-before)
-	from := l.w.st.seq
-	st, err := l.w.repair(detail)
+// repair brings the log back to what was acknowledged, starts a new segment with
+// a record of the failure, and accepts records again. refusedBefore is the
+// counter of refused records when cause occurred.
+func (l *Log) repair(cause error, refusedBefore int64) error {
+	detail := fmt.Sprintf("recording failed: %v; what was not acknowledged was cut; %d records were refused since",
+		cause, l.refused.Load()-refusedBefore)
+	from := l.writer.state.seq
+	st, err := l.writer.repair(detail)
+
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
 		l.failure = fmt.Errorf("%w; repair: %w", cause, err)
 		return err
 	}
+
 	l.failure = nil
 	l.durable.Store(st.seq)
 	l.lastUS = max(l.lastUS, st.lastUS)
 	l.records.Add(int64(st.seq - from))
-	l.checkpointed(st)
+	l.announceCheckpoint(st)
 	l.groups.Add(1)
-	l.bytes.Add(int64(len(l.w.out) - 1))
+	l.bytes.Add(int64(len(l.writer.buf) - 1))
+
 	return nil
 }
 
-// finish drains, seals and closes. A log that had failed is repaired once more
-// if the disk allows.
+// finish ends the log: it commits what is pending, with a closing checkpoint,
+// trims the segment and unlocks the directory. If the log cannot record, it
+// tries one repair first. Records that arrive from then on are refused.
 func (l *Log) finish() error {
-	failed := l.Err()
-	if failed != nil {
-		if err := l.repair(failed, l.refused.Load()); err != nil {
-			return errors.Join(fmt.Errorf("audit: close: %w", l.Err()), l.giveUp())
+	if failure := l.Err(); failure != nil {
+		if err := l.repair(failure, l.refused.Load()); err != nil {
+			return errors.Join(fmt.Errorf("audit: close: %w", l.Err()), l.abandon())
 		}
 	}
+
 	l.mu.Lock()
 	g := l.pending
 	l.pending = l.newGroup()
 	l.failure = errClosed
 	l.mu.Unlock()
-	err := l.commit(g, audit.CodeClose)
-	if err != nil {
+
+	if err := l.commit(g, audit.CodeClose); err != nil {
 		l.mu.Lock()
-		l.failure = errClosed
+		l.failure = errClosed // commit has set its own
 		l.mu.Unlock()
-		return errors.Join(fmt.Errorf("audit: close: %w", err), l.giveUp())
+		return errors.Join(fmt.Errorf("audit: close: %w", err), l.abandon())
 	}
-	l.w.dropSpare()
-	if err := l.w.trim(); err != nil {
+
+	// A crash before the segment is trimmed leaves zeros after the closing
+	// checkpoint, which readers ignore in the last segment.
+	l.writer.discardNext()
+	if err := l.writer.closeSegment(); err != nil {
 		return errors.Join(fmt.Errorf("audit: close: %w", err), l.lock.Close())
 	}
+
 	return l.lock.Close()
 }
 
-func (l *Log) giveUp() error {
-	l.w.dropSpare()
+// abandon closes the files of the log without writing to them.
+func (l *Log) abandon() error {
+	l.writer.discardNext()
+
 	var err error
-	if l.w.file != nil {
-		err = l.w.file.Close()
-		l.w.file = nil
+	if l.writer.file != nil {
+		err = l.writer.file.Close()
+		l.writer.file = nil
 	}
+
 	return errors.Join(err, l.lock.Close())
 }

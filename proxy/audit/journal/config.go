@@ -9,45 +9,50 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-// Config says where the log lies and how it is cut up.
+// Config says where a log is and how it is written. Dir must be set; the zero
+// values of the other fields stand for their defaults, see SetDefaults.
 type Config struct {
-	// Dir holds the segments and the lock file. It is made with mode 0700. Two
-	// processes must not share it. Required.
+	// Dir holds the segments, the tiles and the lock file. It is created with
+	// mode 0700. Two processes must not share it. Required.
 	Dir string `yaml:"dir"`
 	// SegmentBytes is the size at which a new segment is started, in bytes.
-	// Default 64 MiB. Opening reads one segment, so large ones start slowly. The
-	// next one's file is filled with zeros ahead, where there is room.
+	// Default 64 MiB. Opening the log reads its last segment, so large segments
+	// make the start slow. The file of the next segment is filled with zeros ahead
+	// of time if the disk has room.
 	SegmentBytes int64 `yaml:"segment_bytes"`
 	// CheckpointEvery is the time between checkpoints while records arrive.
-	// Default 10s. Records after the last checkpoint are not yet sealed:
-	// whoever can write the folder can change them unseen.
+	// Default 10s. Records after the last checkpoint are not sealed yet: whoever
+	// can write to the folder can change them unnoticed.
 	CheckpointEvery time.Duration `yaml:"checkpoint_every"`
 
 	// CommitEvery is the least time between two group commits while several
-	// requests wait for each of them; one that waits alone is never held back.
-	// Default 300µs. More saves processor and disk, and is added to each request.
+	// requests wait for each of them; a request that waits alone is never held
+	// back. Default 300µs. A longer time saves processor and disk, and delays
+	// each request.
 	CommitEvery time.Duration `yaml:"commit_every"`
-	// Witnesses sign each checkpoint after they have seen that nothing before it
-	// was changed. Default none. A witness that is slow or gone holds nothing up.
+	// Witnesses sign each checkpoint after they have checked that nothing before
+	// it was changed. Default none. A witness that is slow or gone delays nothing.
 	Witnesses []Witness `yaml:"witnesses"`
-	// Quorum is how many of them make a checkpoint a witnessed one. Default 1,
-	// where there are witnesses.
+	// Quorum is how many witnesses must sign a checkpoint before it counts as
+	// witnessed. Default 1 if there are witnesses.
 	Quorum int `yaml:"quorum"`
 
-	disk disk             // nil: the real one; tests inject faults
-	now  func() time.Time // nil: time.Now
+	disk disk             // nil stands for the disk of the system; tests inject faults
+	now  func() time.Time // nil stands for time.Now
 }
 
-// Witness is somebody else's server that speaks C2SP tlog-witness.
+// Witness is a server that speaks C2SP tlog-witness. Somebody other than the
+// operator of the log should run it.
 type Witness struct {
-	// URL is where its add-checkpoint stands, like https://witness.example/byline.
+	// URL is the address below which add-checkpoint is, for example
+	// https://witness.example/byline.
 	URL string `yaml:"url"`
-	// Key is its verifier key, NAME+HASH+BASE64 of type cosignature/v1; its name
-	// is the witness's.
+	// Key is the verifier key of the witness, NAME+HASH+BASE64 of type
+	// cosignature/v1. NAME is the name of the witness.
 	Key string `yaml:"key"`
 }
 
-// SetDefaults fills what was left out.
+// SetDefaults sets the fields that are zero to their defaults.
 func (c *Config) SetDefaults() {
 	if c.SegmentBytes == 0 {
 		c.SegmentBytes = 64 << 20
@@ -69,7 +74,8 @@ func (c *Config) SetDefaults() {
 	}
 }
 
-// Check lists what is wrong, each beginning with its key.
+// Check returns everything that is wrong with c after SetDefaults. Each error
+// begins with its key.
 func (c *Config) Check() (problems []error) {
 	if c.Dir == "" {
 		problems = append(problems, errors.New("dir: is missing; name the folder that holds the records"))
@@ -83,26 +89,31 @@ func (c *Config) Check() (problems []error) {
 	if c.CommitEvery < 0 || c.CommitEvery > time.Second {
 		problems = append(problems, errors.New("commit_every: must be from 1ns to 1s"))
 	}
+
 	return append(problems, c.checkWitnesses()...)
 }
 
 func (c *Config) checkWitnesses() (problems []error) {
 	names := map[string]bool{}
 	for i, w := range c.Witnesses {
-		if u, err := url.Parse(w.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			problems = append(problems, fmt.Errorf("witnesses[%d].url: %q is no URL like https://witness.example/byline", i, w.URL))
+		u, err := url.Parse(w.URL)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			problems = append(problems, fmt.Errorf("witnesses[%d].url: %q is not a URL like https://witness.example/byline", i, w.URL))
 		}
-		k, err := audit.ParseWitnessKey(w.Key)
+
+		key, err := audit.ParseWitnessKey(w.Key)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("witnesses[%d].key: %w", i, err))
 		}
-		if names[k.Name] && err == nil {
-			problems = append(problems, fmt.Errorf("witnesses[%d].key: %s is named twice", i, k.Name))
+		if names[key.Name] && err == nil {
+			problems = append(problems, fmt.Errorf("witnesses[%d].key: %s is listed twice", i, key.Name))
 		}
-		names[k.Name] = true
+		names[key.Name] = true
 	}
+
 	if c.Quorum < 0 || c.Quorum > len(c.Witnesses) {
 		problems = append(problems, fmt.Errorf("quorum: %d of %d witnesses", c.Quorum, len(c.Witnesses)))
 	}
+
 	return problems
 }

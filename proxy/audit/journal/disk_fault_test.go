@@ -243,7 +243,7 @@ func breakLog(t *testing.T, l *Log) (refused []string) {
 		}
 		again := l.Append(audittest.Intent(i))
 		select {
-		case <-again.v.done:
+		case <-again.result.done:
 		default:
 			t.Error("a broken log lets its caller wait")
 		}
@@ -326,13 +326,13 @@ func TestPendingIsBounded(t *testing.T) {
 	for range 2*maxPending/len(big) + 8 {
 		k := l.Append(&audit.Record{Kind: "task", Agent: big})
 		select {
-		case <-k.v.done:
+		case <-k.result.done:
 			err = k.Wait(t.Context())
 		default:
 		}
 	}
 	d.set("")
-	if !errors.Is(err, errBehind) {
+	if !errors.Is(err, errBacklog) {
 		t.Errorf("nothing was refused: %v", err)
 	}
 }

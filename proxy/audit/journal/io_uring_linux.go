@@ -12,35 +12,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ring asks the kernel through io_uring(7) to make a file durable. Go's poller
-// says when it has: no thread of ours blocks meanwhile, so on few cores the
-// exchanges go on, where the scheduler would need to notice a blocked thread
-// and wake another for them. One goroutine uses it at a time.
+// ring syncs files through io_uring(7). Go's network poller wakes the goroutine
+// when the kernel has finished, so no thread blocks in the sync. With a blocked
+// thread the scheduler would first have to notice it and to start another, and on
+// few cores the requests would wait for that. One goroutine uses a ring at a time.
 type ring struct {
-	fd      *os.File
-	raw     syscall.RawConn
-	memory  []byte // the two queues' heads, tails and completions
-	entries []byte // of the submission queue
-	sqTail  *uint32
-	sqMask  uint32
-	cqHead  *uint32
-	cqTail  *uint32
-	cqMask  uint32
-	cqes    uint32 // offset of the completions in memory
+	fd  *os.File
+	raw syscall.RawConn // of fd
+
+	memory  []byte // both queues: heads, tails, masks and the completions
+	entries []byte // the entries of the submission queue
+
+	// These point into memory. The kernel moves cqTail; the ring moves sqTail and
+	// cqHead.
+	sqTail *uint32
+	cqHead *uint32
+	cqTail *uint32
+
+	sqMask           uint32
+	cqMask           uint32
+	completionOffset uint32 // of the completions in memory
 }
 
-// What include/uapi/linux/io_uring.h says, as far as it is used here.
+// Constants of include/uapi/linux/io_uring.h.
 const (
-	ringPlaces       = 2 // one request is under way at most
-	opFsync          = 3
-	fsyncDataOnly    = 1
-	featOneMap       = 1 << 0
-	offRings         = 0
-	offEntries       = 0x10000000
-	sizeOfEntry      = 64
-	sizeOfCompletion = 16
+	opFsync           = 3          // IORING_OP_FSYNC
+	fsyncDataSync     = 1          // IORING_FSYNC_DATASYNC
+	featureSingleMmap = 1 << 0     // IORING_FEAT_SINGLE_MMAP
+	mmapOffsetQueues  = 0          // IORING_OFF_SQ_RING
+	mmapOffsetEntries = 0x10000000 // IORING_OFF_SQES
+	entrySize         = 64         // sizeof(struct io_uring_sqe)
+	completionSize    = 16         // sizeof(struct io_uring_cqe)
 )
 
+// ringSize is the number of entries of the submission queue. At most one request
+// is in flight.
+const ringSize = 2
+
+// ringParams is struct io_uring_params.
 type ringParams struct {
 	sqEntries, cqEntries, flags, sqCPU, sqIdle, features, wq uint32
 	_                                                        [3]uint32
@@ -54,6 +63,7 @@ type ringParams struct {
 	}
 }
 
+// ringEntry is struct io_uring_sqe.
 type ringEntry struct {
 	op, flags  uint8
 	priority   uint16
@@ -61,103 +71,135 @@ type ringEntry struct {
 	off, addr  uint64
 	length     uint32
 	fsyncFlags uint32
-	token      uint64
+	userData   uint64
 	_          [3]uint64
 }
 
+// ringCompletion is struct io_uring_cqe.
 type ringCompletion struct {
-	token  uint64
-	result int32
-	flags  uint32
+	userData uint64
+	result   int32
+	flags    uint32
 }
 
-// openRing fails where the kernel is old (before 5.4) or io_uring is not
-// allowed, as containers' default filters have it.
+// openRing opens a ring. It fails if the kernel is older than 5.4 or does not
+// allow io_uring, which the default seccomp filters of containers forbid.
 func openRing() (*ring, error) {
 	var p ringParams
-	fd, _, errno := syscall.Syscall(unix.SYS_IO_URING_SETUP, ringPlaces, uintptr(unsafe.Pointer(&p)), 0)
+	fd, _, errno := syscall.Syscall(unix.SYS_IO_URING_SETUP, ringSize, uintptr(unsafe.Pointer(&p)), 0)
 	if errno != 0 {
 		return nil, os.NewSyscallError("io_uring_setup", errno)
 	}
-	if err := unix.SetNonblock(int(fd), true); err != nil { // so that the poller takes it
+
+	// os.NewFile registers only nonblocking descriptors with the poller.
+	if err := unix.SetNonblock(int(fd), true); err != nil {
 		return nil, errors.Join(err, unix.Close(int(fd)))
 	}
 	r := &ring{fd: os.NewFile(fd, "io_uring")}
+
 	err := r.mapQueues(int(fd), &p)
 	if err == nil {
-		err = r.fd.SetReadDeadline(time.Time{}) // an error tells that it is not polled
+		err = r.fd.SetReadDeadline(time.Time{}) // fails if the poller does not watch the descriptor
 	}
 	if err != nil {
 		return nil, fmt.Errorf("io_uring: %w", errors.Join(err, r.close()))
 	}
+
 	return r, nil
 }
 
+// mapQueues maps the memory that the ring shares with the kernel.
 func (r *ring) mapQueues(fd int, p *ringParams) (err error) {
-	if p.features&featOneMap == 0 {
+	if p.features&featureSingleMmap == 0 {
 		return errors.ErrUnsupported
 	}
-	size := max(p.sq.array+p.sqEntries*4, p.cq.cqes+p.cqEntries*sizeOfCompletion)
-	const shared = unix.MAP_SHARED | unix.MAP_POPULATE
-	if r.memory, err = unix.Mmap(fd, offRings, int(size), unix.PROT_READ|unix.PROT_WRITE, shared); err != nil {
+
+	const (
+		protection = unix.PROT_READ | unix.PROT_WRITE
+		shared     = unix.MAP_SHARED | unix.MAP_POPULATE
+	)
+	size := max(p.sq.array+p.sqEntries*4, p.cq.cqes+p.cqEntries*completionSize)
+	r.memory, err = unix.Mmap(fd, mmapOffsetQueues, int(size), protection, shared)
+	if err != nil {
 		return err
 	}
-	if r.entries, err = unix.Mmap(fd, offEntries, int(p.sqEntries*sizeOfEntry), unix.PROT_READ|unix.PROT_WRITE, shared); err != nil {
+	r.entries, err = unix.Mmap(fd, mmapOffsetEntries, int(p.sqEntries*entrySize), protection, shared)
+	if err != nil {
 		return err
 	}
-	r.sqTail, r.sqMask = r.word(p.sq.tail), *r.word(p.sq.mask)
-	r.cqHead, r.cqTail, r.cqMask, r.cqes = r.word(p.cq.head), r.word(p.cq.tail), *r.word(p.cq.mask), p.cq.cqes
+
+	r.sqTail = r.word(p.sq.tail)
+	r.sqMask = *r.word(p.sq.mask)
+	r.cqHead = r.word(p.cq.head)
+	r.cqTail = r.word(p.cq.tail)
+	r.cqMask = *r.word(p.cq.mask)
+	r.completionOffset = p.cq.cqes
+
+	// The array maps places in the queue to entries; here each to its own.
 	for i := range p.sqEntries {
 		*r.word(p.sq.array + 4*i) = i
 	}
+
 	r.raw, err = r.fd.SyscallConn()
+
 	return err
 }
 
+// word returns the 32-bit word at an offset of the shared memory.
 func (r *ring) word(off uint32) *uint32 { return (*uint32)(unsafe.Pointer(&r.memory[off])) }
 
-// errNotAsked is in an error of sync that is no verdict on the file: the kernel
-// did not take the request.
-var errNotAsked = errors.New("io_uring: not asked")
+// errNotSubmitted is in an error of sync that says nothing about the file: the
+// kernel did not accept the request.
+var errNotSubmitted = errors.New("io_uring: request not submitted")
 
-// sync is fdatasync(2) of fd, with its errors, or errNotAsked.
+// sync does what fdatasync(2) does for fd and returns its errors, or an error
+// with errNotSubmitted. It does not return before the kernel has finished.
 func (r *ring) sync(fd int) error {
-	tail := *r.sqTail // ours alone
-	*(*ringEntry)(unsafe.Pointer(&r.entries[(tail&r.sqMask)*sizeOfEntry])) = ringEntry{op: opFsync, fd: int32(fd), fsyncFlags: fsyncDataOnly, token: uint64(tail)}
+	tail := *r.sqTail // only this goroutine writes it
+	entry := (*ringEntry)(unsafe.Pointer(&r.entries[(tail&r.sqMask)*entrySize]))
+	*entry = ringEntry{op: opFsync, fd: int32(fd), fsyncFlags: fsyncDataSync, userData: uint64(tail)}
 	atomic.StoreUint32(r.sqTail, tail+1)
-	var taken uintptr
+
+	var submitted uintptr
 	var errno syscall.Errno
-	if err := r.raw.Control(func(own uintptr) {
-		taken, _, errno = syscall.Syscall6(unix.SYS_IO_URING_ENTER, own, 1, 0, 0, 0, 0)
-	}); err != nil || taken != 1 || errno != 0 {
+	err := r.raw.Control(func(ringFD uintptr) {
+		submitted, _, errno = syscall.Syscall6(unix.SYS_IO_URING_ENTER, ringFD, 1, 0, 0, 0, 0)
+	})
+	if err != nil || submitted != 1 || errno != 0 {
 		atomic.StoreUint32(r.sqTail, tail)
-		return fmt.Errorf("%w: %w", errNotAsked, errors.Join(err, errno))
+		return fmt.Errorf("%w: %w", errNotSubmitted, errors.Join(err, errno))
 	}
+
 	var done ringCompletion
-	if err := r.raw.Read(func(uintptr) bool { return r.completed(&done) }); err != nil {
+	if err := r.raw.Read(func(uintptr) bool { return r.takeCompletion(&done) }); err != nil {
 		return fmt.Errorf("io_uring: %w", err)
 	}
+
 	switch {
-	case done.token != uint64(tail):
-		return errors.New("io_uring: an answer to what was not asked")
+	case done.userData != uint64(tail):
+		return errors.New("io_uring: completion of an unknown request")
 	case done.result < 0:
 		return os.NewSyscallError("fdatasync", syscall.Errno(-done.result))
 	}
+
 	return nil
 }
 
-// completed takes one completion, if there is one.
-func (r *ring) completed(into *ringCompletion) bool {
-	head := *r.cqHead // ours alone
+// takeCompletion moves the next completion to into. It reports whether there was
+// one.
+func (r *ring) takeCompletion(into *ringCompletion) bool {
+	head := *r.cqHead // only this goroutine writes it
 	if head == atomic.LoadUint32(r.cqTail) {
 		return false
 	}
-	*into = *(*ringCompletion)(unsafe.Pointer(&r.memory[r.cqes+(head&r.cqMask)*sizeOfCompletion]))
+
+	*into = *(*ringCompletion)(unsafe.Pointer(&r.memory[r.completionOffset+(head&r.cqMask)*completionSize]))
 	atomic.StoreUint32(r.cqHead, head+1)
+
 	return true
 }
 
-// close gives the ring back. Nothing may be under way.
+// close frees the ring. No request may be in flight.
 func (r *ring) close() error {
 	err := r.fd.Close()
 	for _, m := range [][]byte{r.memory, r.entries} {
@@ -165,6 +207,8 @@ func (r *ring) close() error {
 			err = errors.Join(err, unix.Munmap(m))
 		}
 	}
-	r.memory, r.entries = nil, nil
+	r.memory = nil
+	r.entries = nil
+
 	return err
 }

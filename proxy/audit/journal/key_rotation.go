@@ -15,72 +15,100 @@ import (
 	"github.com/byline-proxy/byline/proxy/internal/durable"
 )
 
-// nextKey is the suffix of a signing key that is to take over.
-const nextKey = ".next"
+// A change of the signing key has three steps, each durable before the next:
+//
+//  1. CreateNextKey writes the next key to path + nextKeySuffix.
+//  2. Log.ChangeKey announces the next key in the log. From then on it alone opens
+//     the log.
+//  3. InstallNextKey adds the next public key to path + ".pub" and renames the
+//     next key to path.
+//
+// After a crash between two steps, FinishKeyChange finds out from the log whether
+// step 2 was done, and if so makes step 3.
 
+// nextKeySuffix ends the name of the file of the next signing key.
+const nextKeySuffix = ".next"
+
+// keyChange asks the committer to change the key.
 type keyChange struct {
 	key  ed25519.PrivateKey
 	done chan error // capacity 1
 }
 
-// ChangeKey lets another key sign from now on. A record signed by both keys
-// announces it, so that who has the key so far follows. Once ChangeKey has
-// returned nil, that record is durable and only the new key opens the log. On
-// error the old key stays, unless the process ends before the log has recovered:
-// then [FinishKeyChange] tells.
+// ChangeKey makes key sign the log from now on. A checkpoint that both keys sign
+// announces it, so that whoever has the present public key can verify what
+// follows. If the log cannot record at the moment, ChangeKey waits until it has
+// recovered or is closed.
+//
+// When ChangeKey returns nil, the announcement is durable and only the new key
+// opens the log. On error the old key continues to sign, unless the process ends
+// before the log has recovered: the announcement may then be on the disk, and
+// [FinishKeyChange] finds out. ChangeKey does nothing if key signs the log
+// already.
 func (l *Log) ChangeKey(key ed25519.PrivateKey) error {
 	c := &keyChange{key, make(chan error, 1)}
 	select {
-	case l.changes <- c:
+	case l.keyChanges <- c:
 		return <-c.done
 	case <-l.closing:
 		return fmt.Errorf("audit: change key: %w", errClosed)
 	}
 }
 
-// changeKey is the committer's.
+// changeKey is ChangeKey in the committer, which must repair the log after an
+// error.
 func (l *Log) changeKey(key ed25519.PrivateKey) error {
-	from := l.w.st.seq
-	if err := l.w.changeKey(key); err != nil {
+	from := l.writer.state.seq
+	if err := l.writer.changeKey(key); err != nil {
 		l.mu.Lock()
 		l.failure = err
 		l.mu.Unlock()
 		l.failures.Add(1)
 		return err
 	}
-	l.records.Add(int64(l.w.st.seq - from))
-	l.durable.Store(l.w.st.seq)
-	l.checkpointed(&l.w.st)
+
+	l.records.Add(int64(l.writer.state.seq - from))
+	l.durable.Store(l.writer.state.seq)
+	l.announceCheckpoint(&l.writer.state)
+
 	return nil
 }
 
+// changeKey starts a segment that announces key, makes it durable, and only then
+// signs with key. A log without lines needs no announcement.
 func (w *writer) changeKey(key ed25519.PrivateKey) error {
-	another, err := newSigner(w.origin, key)
+	newKey, err := newSigner(w.origin, key)
 	if err != nil {
 		return err
 	}
-	if another.public().Key.Equal(w.pub.Key) {
+	if newKey.public().Key.Equal(w.publicKey.Key) {
 		return nil
 	}
-	st := w.st
+
+	st := w.state
 	if st.seq > 0 {
-		w.begin()
-		if err := w.trim(); err != nil {
+		w.resetBuffer()
+		if err := w.closeSegment(); err != nil {
 			return err
 		}
-		if err := w.next(&st, another); err != nil {
+		if err := w.startSegment(&st, newKey); err != nil {
 			return err
 		}
-		if _, err := w.write(&st); err != nil {
+		if _, err := w.writeBuffer(&st); err != nil {
 			return err
 		}
 	}
-	w.signer, w.pub = another, audit.PublicKey{Key: another.public().Key}
+
+	w.signer = newKey
+	w.publicKey = audit.PublicKey{Key: newKey.public().Key}
+
 	return nil
 }
 
-// CreateNextKey writes a key that is to take over beside the one at path. A
-// running server takes it up, or the next start does.
+// CreateNextKey creates a signing key that will replace the one at path, which
+// must exist. A running server takes it over, or else the next start does. The
+// key is durable when CreateNextKey returns nil. It fails if a key is already
+// waiting to be taken over.
 func CreateNextKey(path string) error {
 	key, err := NewKey()
 	if err != nil {
@@ -89,91 +117,121 @@ func CreateNextKey(path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("next audit key: %w", err)
 	}
-	if err := writeKey(path+nextKey, key); err != nil {
+
+	if err := writeSigningKey(path+nextKeySuffix, key); err != nil {
 		return fmt.Errorf("next audit key: %w", err)
 	}
+
 	return nil
 }
 
-// LoadNextKey is the key that is to take over; nil: none.
+// LoadNextKey returns the key that will replace the one at path, or nil if there
+// is none.
 func LoadNextKey(path string) (ed25519.PrivateKey, error) {
-	if _, err := os.Stat(path + nextKey); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(path + nextKeySuffix); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return LoadKey(path + nextKey)
+
+	return LoadKey(path + nextKeySuffix)
 }
 
-// InstallNextKey puts the next key in the place of the one at path, and its public key
-// below those in path + ".pub", after the log has announced it.
+// InstallNextKey replaces the key at path by the next key and adds its public key
+// as the last line of path + ".pub". It does nothing if there is no next key. The
+// caller must have called [Log.ChangeKey] with the next key.
+//
+// Both files are durable when InstallNextKey returns nil. After an error or a
+// crash it can be called again.
 func InstallNextKey(path string) error {
 	next, err := LoadNextKey(path)
 	if err != nil || next == nil {
 		return err
 	}
-	pub := path + ".pub"
-	text, err := os.ReadFile(pub)
-	if err != nil {
-		return fmt.Errorf("take over audit key: %w", err)
+
+	// The public key comes first: once the next key is renamed, nothing would tell
+	// that its public key is missing.
+	if err := addPublicKey(path+".pub", next); err != nil {
+		return fmt.Errorf("install audit key: %w", err)
 	}
-	keys, err := audit.ParsePublicKeys(string(text))
-	if err != nil {
-		return fmt.Errorf("take over audit key: %s: %w", pub, err)
+	if err := os.Rename(path+nextKeySuffix, path); err != nil {
+		return fmt.Errorf("install audit key: %w", err)
 	}
-	line := audit.PublicKey{Name: keys[0].Name, Key: next.Public().(ed25519.PublicKey)}.String() + "\n"
-	if !strings.Contains(string(text), line) {
-		text = append(append(bytes.TrimRight(text, "\n"), '\n'), line...)
-		if err := durable.Replace(pub, text, 0o644, durable.Synced); err != nil {
-			return fmt.Errorf("take over audit key: %w", err)
-		}
-	}
-	if err := os.Rename(path+nextKey, path); err != nil {
-		return fmt.Errorf("take over audit key: %w", err)
-	}
+
 	return durable.SyncDir(filepath.Dir(path))
 }
 
-// FinishKeyChange is for the start of a server: it finishes a change of keys that the
-// log in dir announced before the files at path had followed, and returns the
-// key that opens the log.
+// addPublicKey adds the public key of key to the file at path, under the name of
+// the first key there, unless the file has it already.
+func addPublicKey(path string, key ed25519.PrivateKey) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	keys, err := audit.ParsePublicKeys(string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+
+	line := audit.PublicKey{Name: keys[0].Name, Key: key.Public().(ed25519.PublicKey)}.String() + "\n"
+	if strings.Contains(string(text), line) {
+		return nil
+	}
+	text = append(bytes.TrimRight(text, "\n"), '\n')
+	text = append(text, line...)
+
+	return durable.Replace(path, text, 0o644, durable.Synced)
+}
+
+// FinishKeyChange returns the key that opens the log in dir, from the files at
+// path. If the log announced the next key, FinishKeyChange first installs it. A
+// server calls it at its start, before [Open].
 func FinishKeyChange(dir, path string) (ed25519.PrivateKey, error) {
 	next, err := LoadNextKey(path)
 	if err != nil {
 		return nil, err
 	}
-	if next != nil {
-		announced, err := lastAnnounced(dir)
-		if err != nil {
-			return nil, fmt.Errorf("audit: %w", err)
-		}
-		if k, err := audit.ParsePublicKey(announced); err == nil && k.Key.Equal(next.Public()) {
-			if err := InstallNextKey(path); err != nil {
-				return nil, err
-			}
+	if next == nil {
+		return LoadKey(path)
+	}
+
+	announced, err := lastAnnouncedKey(dir)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	key, err := audit.ParsePublicKey(announced)
+	if err == nil && key.Key.Equal(next.Public()) {
+		if err := InstallNextKey(path); err != nil {
+			return nil, err
 		}
 	}
+
 	return LoadKey(path)
 }
 
-// lastAnnounced is the verifier key that the log announced last; "": none.
-func lastAnnounced(dir string) (key string, err error) {
-	segs, err := segment.List(dir)
+// lastAnnouncedKey returns the verifier key that the log announced last, or "" if
+// it announced none. An announcement is always the first line of a segment. The
+// caller must not trust the key, because nothing was verified.
+func lastAnnouncedKey(dir string) (key string, err error) {
+	segments, err := segment.List(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return "", nil
-		}
 		return "", err
 	}
-	for i := len(segs) - 1; i >= 0 && key == ""; i-- {
-		err := segment.EachLine(segs[i].Path, func(line []byte) error {
+
+	for i := len(segments) - 1; i >= 0 && key == ""; i-- {
+		err := segment.EachLine(segments[i].Path, func(line []byte) error {
 			r, err := audit.ParseRecord(line)
-			if err == nil {
-				key, err = r.Key, segment.ErrStop
+			if err != nil {
+				return err
 			}
-			return err
+			key = r.Key
+			return segment.ErrStop
 		})
 		if err != nil && !errors.Is(err, segment.ErrStop) {
 			return "", err
 		}
 	}
+
 	return key, nil
 }

@@ -80,18 +80,18 @@ func TestI8ForgedKeyIsNotFollowed(t *testing.T) {
 		"what is no key":         {audittest.Must(newSigner("byline/test-1", audittest.Key)), nil, func(r *audit.Record) { r.Code, r.Key = audit.CodeKey, "x" }, "the announced key"},
 		"a code without its key": {audittest.Must(newSigner("byline/test-1", audittest.Key)), nil, func(r *audit.Record) { r.Code = audit.CodeKey }, "no others may"},
 	} {
-		w := &writer{origin: "byline/test-1", signer: c.by, out: []byte{0}}
+		w := &writer{origin: "byline/test-1", signer: c.by, buf: []byte{0}}
 		st := state{}
-		w.put(&st, 1, 0, audit.AppendBody(nil, &audit.Record{Kind: "start"}))
-		r := audittest.Must(w.seal(&st, 1, audit.CodeInterval, c.another))
+		w.appendLine(&st, 1, 0, audit.AppendBody(nil, &audit.Record{Kind: "start"}))
+		r := audittest.Must(w.newCheckpoint(&st, 1, audit.CodeInterval, c.another))
 		if c.change != nil { // as one who has the log's key would sign it
 			c.change(r)
 			again := audit.Checkpoint{Origin: w.origin, Size: st.seq, Root: st.tree.Root().Base64(), Head: st.head.Hex(), Record: audit.CheckpointRecordHash(*r, st.seq, st.head, 1).Hex()}
 			r.Checkpoint = audittest.Must(signText(again.Text(), c.by))
 		}
-		w.putCheckpoint(&st, 1, r)
+		w.appendCheckpoint(&st, 1, r)
 		dir := t.TempDir()
-		os.WriteFile(filepath.Join(dir, segment.Name(0)), w.out[1:], 0o600)
+		os.WriteFile(filepath.Join(dir, segment.Name(0)), w.buf[1:], 0o600)
 		rep, err := audit.Verify(dir, audittest.PublicKey, nil)
 		if !errors.Is(err, audit.ErrBroken) || !strings.Contains(err.Error(), c.want) || rep.Bad.Seq != 1 {
 			t.Errorf("%s: %v", name, err)

@@ -37,7 +37,7 @@ func TestSegmentsArePreparedAhead(t *testing.T) {
 	if prepared < 10 {
 		t.Errorf("%d times only was the segment one that had been filled", prepared)
 	}
-	for spare := filepath.Join(dir, spareName); ; { // one that lies ready when the log is closed
+	for spare := filepath.Join(dir, nextFileName); ; { // one that lies ready when the log is closed
 		if _, err := os.Stat(spare); err == nil {
 			break
 		}
@@ -54,7 +54,7 @@ func TestSegmentsArePreparedAhead(t *testing.T) {
 			t.Errorf("%s holds zeros", s.Path)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, spareName)); !os.IsNotExist(err) {
+	if _, err := os.Stat(filepath.Join(dir, nextFileName)); !os.IsNotExist(err) {
 		t.Errorf("a spare is left: %v", err)
 	}
 }
@@ -63,7 +63,7 @@ func TestSegmentsArePreparedAhead(t *testing.T) {
 func awaitSpare(t *testing.T, dir string, l *Log) {
 	t.Helper()
 	for range 2000 {
-		st, err := os.Stat(filepath.Join(dir, spareName))
+		st, err := os.Stat(filepath.Join(dir, nextFileName))
 		if err != nil || st.Size() >= l.cfg.SegmentBytes {
 			return
 		}
@@ -98,10 +98,10 @@ func TestSpareThatFailsIsDoneWithout(t *testing.T) {
 func TestKilledWithASpare(t *testing.T) {
 	for name, leave := range map[string]func(t *testing.T, dir string, next uint64){
 		"while it was filled": func(t *testing.T, dir string, _ uint64) {
-			leaveFile(t, filepath.Join(dir, spareName), zeros[:1000])
+			leaveFile(t, filepath.Join(dir, nextFileName), zeros[:1000])
 		},
 		"when it was whole": func(t *testing.T, dir string, _ uint64) {
-			leaveFile(t, filepath.Join(dir, spareName), zeros[:64<<10])
+			leaveFile(t, filepath.Join(dir, nextFileName), zeros[:64<<10])
 		},
 		"when it had its name and no line": func(t *testing.T, dir string, next uint64) {
 			leaveFile(t, filepath.Join(dir, segment.Name(next)), zeros[:64<<10])
@@ -126,7 +126,7 @@ func TestKilledWithASpare(t *testing.T) {
 				t.Fatal(err)
 			}
 			audittest.Verify(t, dir, ids...)
-			if _, err := os.Stat(filepath.Join(dir, spareName)); !os.IsNotExist(err) {
+			if _, err := os.Stat(filepath.Join(dir, nextFileName)); !os.IsNotExist(err) {
 				t.Errorf("a spare is left: %v", err)
 			}
 		})
@@ -159,7 +159,7 @@ func TestNoSpareOnADiskThatIsNearlyFull(t *testing.T) {
 		if i%100 == 0 {
 			mustWait(t, k)
 		}
-		if _, err := os.Stat(filepath.Join(log, spareName)); err == nil {
+		if _, err := os.Stat(filepath.Join(log, nextFileName)); err == nil {
 			t.Fatalf("a spare of 4 MiB was begun with 8 MiB in all, after %d records", i)
 		}
 	}

@@ -2,9 +2,6 @@ package journal
 
 import (
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,161 +9,158 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-// lastTiles bounds how long Close waits for the tiles of the last records. What
-// is missing then is made at the next start.
-const lastTiles = 3 * time.Second
+// lastTilesTimeout bounds how long Close waits for the tiles of the last records.
+// The publisher makes the missing ones after the next Open.
+const lastTilesTimeout = 3 * time.Second
 
 var errStopped = errors.New("stopped")
 
-// sealed tells the goroutine that works behind the segments how far it may
-// read: up to the newest durable checkpoint.
-type sealed struct {
-	wake      chan struct{} // capacity 1
-	quitting  chan struct{}
-	once      sync.Once
-	stopped   chan struct{}
-	published atomic.Int64
+// publisher is what the committer and the publisher's goroutine share: how far
+// the goroutine may read.
+type publisher struct {
+	wake      chan struct{} // capacity 1; target has changed
+	quit      chan struct{} // closed by stop
+	quitOnce  sync.Once
+	stopped   chan struct{} // closed when the goroutine has ended
+	published atomic.Int64  // lines that the published checkpoint covers; 0 if none was published yet
 
-	mu   sync.Mutex
-	upto audit.Position
-	some bool
-	err  error // why the tiles are behind; nil: they are not
+	mu        sync.Mutex
+	target    audit.Position // after the newest durable checkpoint
+	hasTarget bool
+	err       error // why the tiles end before target; nil if nothing failed
 }
 
-func newSealed() *sealed {
-	return &sealed{wake: make(chan struct{}, 1), quitting: make(chan struct{}), stopped: make(chan struct{})}
+func newPublisher() *publisher {
+	return &publisher{
+		wake:    make(chan struct{}, 1),
+		quit:    make(chan struct{}),
+		stopped: make(chan struct{}),
+	}
 }
 
-func (s *sealed) set(upto audit.Position) {
-	s.mu.Lock()
-	s.upto, s.some = upto, true
-	s.mu.Unlock()
+// advanceTo lets the publisher read up to target, which follows a durable
+// checkpoint. It does not wait for the publisher.
+func (p *publisher) advanceTo(target audit.Position) {
+	p.mu.Lock()
+	p.target = target
+	p.hasTarget = true
+	p.mu.Unlock()
+
 	select {
-	case s.wake <- struct{}{}:
+	case p.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (s *sealed) get() (audit.Position, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.upto, s.some
+func (p *publisher) currentTarget() (target audit.Position, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return p.target, p.hasTarget
 }
 
-func (s *sealed) quit() { s.once.Do(func() { close(s.quitting) }) }
-
-func (s *sealed) failed(err error) {
-	s.mu.Lock()
-	s.err = err
-	s.mu.Unlock()
+// stop tells the goroutine to end after the current target. The caller waits for
+// stopped.
+func (p *publisher) stop() {
+	p.quitOnce.Do(func() { close(p.quit) })
 }
 
-// PublishErr says why tiles and published checkpoint are behind the records; nil
-// while they are not. Records are not affected: tiles are made from them.
+func (p *publisher) setErr(err error) {
+	p.mu.Lock()
+	p.err = err
+	p.mu.Unlock()
+}
+
+// quitErr returns errStopped once stop was called.
+func (p *publisher) quitErr() error {
+	select {
+	case <-p.quit:
+		return errStopped
+	default:
+		return nil
+	}
+}
+
+// PublishErr returns why the tiles and the published checkpoint do not cover the
+// newest durable checkpoint, or nil if nothing failed. Records are not affected:
+// tiles are made from them, and the next attempt makes those that are missing.
 func (l *Log) PublishErr() error {
-	l.sealed.mu.Lock()
-	defer l.sealed.mu.Unlock()
-	return l.sealed.err
+	l.publisher.mu.Lock()
+	defer l.publisher.mu.Unlock()
+
+	return l.publisher.err
 }
 
-// behindSegments keeps the tiles: after each checkpoint it takes what came, writes
-// full and partial tiles, and publishes the checkpoint.
-func (l *Log) behindSegments() {
-	s := l.sealed
-	defer close(s.stopped)
-	defer l.witnessing.close()
+// runPublisher is the publisher. After each durable checkpoint it reads the new
+// lines, writes full and partial tiles and publishes the checkpoint. When it
+// ends it also ends the witnesses, which may sign the last checkpoint.
+func (l *Log) runPublisher() {
+	p := l.publisher
+	defer close(p.stopped)
+	defer l.witnesses.close()
+
 	var t *audit.Tiler
 	for {
 		select {
-		case <-s.wake:
-			t = l.tile(t, func() error { return s.patience(nil) })
-		case <-s.quitting:
-			deadline := time.Now().Add(lastTiles)
-			l.tile(t, func() error { return s.patience(&deadline) })
+		case <-p.wake:
+			t = l.publish(t, p.quitErr)
+		case <-p.quit:
+			deadline := time.Now().Add(lastTilesTimeout)
+			l.publish(t, func() error {
+				if time.Now().After(deadline) {
+					return errStopped
+				}
+				return nil
+			})
 			return
 		}
 	}
 }
 
-// Witnesses tells how each witness does.
-func (l *Log) Witnesses() []WitnessState { return l.witnessing.states() }
-
-// patience is an error once tiling must end.
-func (s *sealed) patience(deadline *time.Time) error {
-	if deadline == nil {
-		select {
-		case <-s.quitting:
-			return errStopped
-		default:
-			return nil
-		}
-	}
-	if time.Now().After(*deadline) {
-		return errStopped
-	}
-	return nil
-}
-
-// tile brings t to the newest durable checkpoint. It returns nil in its place
-// when something went wrong: the next one begins with what lies in the folder.
-func (l *Log) tile(t *audit.Tiler, patience func() error) *audit.Tiler {
-	upto, some := l.sealed.get()
-	if !some {
+// publish brings the tiles to the current target and publishes the newest
+// checkpoint. An error of interrupted ends it early. t is the result of the last
+// call, nil the first time.
+//
+// publish returns the tiler for the next call, or nil if it failed. A tiler that
+// failed must not be used again, so the next call opens one, which continues
+// what is in the directory.
+func (l *Log) publish(t *audit.Tiler, interrupted func() error) *audit.Tiler {
+	target, ok := l.publisher.currentTarget()
+	if !ok {
 		return t
 	}
+
 	var err error
 	if t == nil {
-		t, err = audit.OpenTiler(l.cfg.Dir, l.witnessing.files.Dir, false)
-		t.PutCheckpoint = l.witnessing.publish
+		t, err = audit.OpenTiler(l.cfg.Dir, l.witnesses.tiles.Dir, false)
+		t.PutCheckpoint = l.witnesses.publish
 		if err == nil {
-			l.witnessing.resume()
+			l.witnesses.resume()
 		}
 	}
 	if err == nil {
-		err = l.advance(t, upto, func(int64, int64) error { return patience() })
+		err = l.advanceTiler(t, target, interrupted)
 	}
-	l.sealed.failed(err)
+
+	l.publisher.setErr(err)
 	if err != nil {
 		return nil
 	}
-	l.sealed.published.Store(int64(t.Published()))
+	l.publisher.published.Store(int64(t.Published()))
+
 	return t
 }
 
-// advance brings t to upto with the hashes that the committer has made; what it
-// has no longer is read.
-func (l *Log) advance(t *audit.Tiler, upto audit.Position, progress func(done, total int64) error) error {
-	all, err := l.w.fresh.take(t.Size(), upto.Seq, t.AddLeaves)
+// advanceTiler brings t to target with the leaf hashes that the committer
+// computed or, if some of them are gone, from the segments.
+func (l *Log) advanceTiler(t *audit.Tiler, target audit.Position, interrupted func() error) error {
+	complete, err := l.writer.recent.take(t.Size(), target.Seq, t.AddLeaves)
 	if err != nil {
 		return err
 	}
-	if !all {
-		return t.Advance(&upto, progress)
+	if complete {
+		return t.PublishUpTo(target)
 	}
-	return t.PublishUpTo(upto)
-}
 
-// rolledBack looks for a checkpoint beside the segments that this log's key
-// signed over more lines than there are: the folder was put back from an older
-// copy, or its end was cut. Recording must go on, so that is put on record, and
-// the checkpoint is kept under another name.
-func rolledBack(files audit.Tiles, pub audit.PublicKey, seq uint64) *audit.Record {
-	var r *audit.Record
-	for _, name := range []string{audit.WitnessedFile, audit.CheckpointFile} {
-		signed, _, err := files.ReadNote(name)
-		if err != nil {
-			continue
-		}
-		c, err := audit.ParseCheckpoint(signed, pub)
-		if err != nil || c.Size < seq {
-			continue
-		}
-		path := filepath.Join(files.Dir, name)
-		if err := os.Rename(path, fmt.Sprintf("%s.ahead-%d", path, c.Size)); err != nil {
-			continue
-		}
-		r = &audit.Record{Kind: "alert", Code: alertCode(errAhead),
-			Detail: fmt.Sprintf("a checkpoint beside the log covers %d records, the log holds %d: it was put back from an older copy, or its end was cut", c.Size, seq)}
-	}
-	return r
+	return t.Advance(&target, func(int64, int64) error { return interrupted() })
 }

@@ -6,51 +6,65 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/merkle"
 )
 
-const maxFresh = 1 << 18 // leaf hashes that are kept: 8 MiB
+// maxRecentLeaves bounds the leaf hashes in memory: 8 MiB.
+const maxRecentLeaves = 1 << 18
 
-// fresh are the leaf hashes of the newest durable lines. The committer had to
-// make them for the chain; whoever builds tiles need not read and hash the same
-// lines again. What is not here lies in the segments. The zero value is empty
-// and ready.
-type fresh struct {
+// recentLeaves holds the leaf hashes of the newest durable lines. The committer
+// computes them for the chain, and the publisher takes them, so it need not read
+// and hash the same lines again. Hashes that are not here can be computed from
+// the segments. The zero value is empty and ready. It may be used concurrently.
+type recentLeaves struct {
 	mu     sync.Mutex
-	from   uint64 // seq of the first
+	from   uint64 // seq of the first leaf
 	leaves []merkle.Hash
-	sealed uint64 // seq of the newest checkpoint, and its signed note
-	note   string // "": there is none among them
+
+	checkpointSeq  uint64 // seq of the newest checkpoint that was added
+	checkpointNote string // its signed note; empty if there was none since the last gap
 }
 
-// add takes the leaves of lines that became durable, the first with seq from,
-// and the note of the newest checkpoint among them, the line with seq sealed.
-func (f *fresh) add(from uint64, leaves []merkle.Hash, sealed uint64, note string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if from != f.from+uint64(len(f.leaves)) || len(f.leaves)+len(leaves) > maxFresh {
-		f.from, f.leaves, f.note = from, f.leaves[:0], ""
+// add adds the leaves of lines that became durable, the first with the number
+// from. If note is not empty, it is the signed note of the newest checkpoint
+// among the lines, which has the number checkpointSeq. If the leaves do not
+// continue those that are here, or would be too many with them, they replace
+// them.
+func (r *recentLeaves) add(from uint64, leaves []merkle.Hash, checkpointSeq uint64, note string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	next := r.from + uint64(len(r.leaves))
+	if from != next || len(r.leaves)+len(leaves) > maxRecentLeaves {
+		r.from = from
+		r.leaves = r.leaves[:0]
+		r.checkpointNote = ""
 	}
-	f.leaves = append(f.leaves, leaves...)
+
+	r.leaves = append(r.leaves, leaves...)
 	if note != "" {
-		f.sealed, f.note = sealed, note
+		r.checkpointSeq = checkpointSeq
+		r.checkpointNote = note
 	}
 }
 
-// take gives the leaves from seq from up to and without seq upto to each, if
-// all of them are here, and lets go of them and those before. note is that of
-// the checkpoint at seq sealed if it is among them, else "".
-func (f *fresh) take(from, upto uint64, each func(leaves []merkle.Hash, sealed uint64, note string) error) (bool, error) {
-	f.mu.Lock()
-	end := f.from + uint64(len(f.leaves))
-	if from < f.from || upto > end || from > upto {
-		f.mu.Unlock()
+// take removes the leaves before the number end and calls do with those from the
+// number from on. note is that of the newest checkpoint if it is among them, else
+// empty. If some of the leaves are not here, take returns false and does neither.
+func (r *recentLeaves) take(from, end uint64, do func(leaves []merkle.Hash, checkpointSeq uint64, note string) error) (bool, error) {
+	r.mu.Lock()
+	next := r.from + uint64(len(r.leaves))
+	if from < r.from || end > next || from > end {
+		r.mu.Unlock()
 		return false, nil
 	}
-	sealed, note := f.sealed, f.note
-	if note != "" && (sealed < from || sealed >= upto) {
+
+	checkpointSeq := r.checkpointSeq
+	note := r.checkpointNote
+	if note != "" && (checkpointSeq < from || checkpointSeq >= end) {
 		note = ""
 	}
-	leaves := append([]merkle.Hash(nil), f.leaves[from-f.from:upto-f.from]...)
-	f.leaves = f.leaves[:copy(f.leaves, f.leaves[upto-f.from:])]
-	f.from = upto
-	f.mu.Unlock()
-	return true, each(leaves, sealed, note)
+	leaves := append([]merkle.Hash(nil), r.leaves[from-r.from:end-r.from]...)
+	r.leaves = r.leaves[:copy(r.leaves, r.leaves[end-r.from:])]
+	r.from = end
+	r.mu.Unlock()
+
+	return true, do(leaves, checkpointSeq, note) // not under mu, because it writes tiles
 }

@@ -31,7 +31,7 @@ func TestFreshLeaves(t *testing.T) {
 		"newer ones are wanted":  {{add: [2]uint64{0, 5}}, {from: 0, upto: 6, want: -1}, {from: 0, upto: 5, want: 5}},
 		"backwards":              {{add: [2]uint64{0, 5}}, {from: 4, upto: 3, want: -1}},
 		"a gap":                  {{add: [2]uint64{0, 5}}, {add: [2]uint64{9, 2}}, {from: 0, upto: 11, want: -1}, {from: 9, upto: 11, want: 2}},
-		"too many":               {{add: [2]uint64{0, 5}}, {add: [2]uint64{5, maxFresh}}, {from: 0, upto: 9, want: -1}, {from: 5, upto: 9, want: 4}},
+		"too many":               {{add: [2]uint64{0, 5}}, {add: [2]uint64{5, maxRecentLeaves}}, {from: 0, upto: 9, want: -1}, {from: 5, upto: 9, want: 4}},
 		"a checkpoint":           {{add: [2]uint64{0, 5}, note: "a"}, {from: 0, upto: 5, want: 5, noted: "a"}},
 		"two checkpoints":        {{add: [2]uint64{0, 5}, note: "a"}, {add: [2]uint64{5, 2}, note: "b"}, {from: 0, upto: 7, want: 7, noted: "b"}},
 		"a checkpoint not asked": {{add: [2]uint64{0, 5}, note: "a"}, {from: 0, upto: 4, want: 4}, {from: 4, upto: 5, want: 1, noted: "a"}},
@@ -39,7 +39,7 @@ func TestFreshLeaves(t *testing.T) {
 		"a gap forgets the note": {{add: [2]uint64{0, 5}, note: "a"}, {add: [2]uint64{6, 1}}, {from: 6, upto: 7, want: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var f fresh
+			var f recentLeaves
 			for _, s := range steps {
 				if n := s.add[1]; n > 0 {
 					var made []merkle.Hash
@@ -76,7 +76,7 @@ func TestTilesFromMemoryAndFromSegmentsAreTheSame(t *testing.T) {
 	for i := range 1500 {
 		mustWait(t, l.Append(audittest.Intent(i)))
 		if i%400 == 399 {
-			f := &l.w.fresh
+			f := &l.writer.recent
 			f.mu.Lock()
 			f.from, f.leaves = f.from+uint64(len(f.leaves)), nil
 			f.mu.Unlock()

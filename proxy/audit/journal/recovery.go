@@ -8,217 +8,254 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 )
 
 var errKeyChanged = errors.New("the log's key was changed")
 
-// notice is what Open has to put on record about the writer before.
-type notice struct{ cut int64 }
+// openWriter opens the writer at the end of the log in cfg.Dir, after it has
+// verified the last segment and cut its torn tail. The record is what Open must
+// put on record about the last writer, or nil if the log is new or was closed.
+//
+// It may be killed anywhere and run again: it only removes what no writer has
+// acknowledged.
+func openWriter(cfg Config, key ed25519.PrivateKey, instance string) (*writer, *audit.Record, error) {
+	w := &writer{
+		cfg:       cfg,
+		instance:  instance,
+		origin:    audit.Origin(instance),
+		publicKey: audit.PublicKey{Key: key.Public().(ed25519.PublicKey)},
+	}
 
-func (n *notice) record() *audit.Record {
-	return &audit.Record{Kind: audit.KindRecovery, Code: audit.CodeCrash, Cut: n.cut,
-		Detail: fmt.Sprintf("the log was not closed; %d bytes of a torn tail were cut", n.cut)}
-}
-
-// openWriter finds where the log ends. The notice is nil when the log is new
-// or was closed.
-func openWriter(cfg Config, key ed25519.PrivateKey, instance string) (*writer, *notice, error) {
-	w := &writer{cfg: cfg, instance: instance, origin: audit.Origin(instance), pub: audit.PublicKey{Key: key.Public().(ed25519.PublicKey)}}
-	if err := cfg.disk.remove(filepath.Join(cfg.Dir, spareName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	// A killed writer leaves its preallocation, perhaps incomplete.
+	err := cfg.disk.remove(filepath.Join(cfg.Dir, nextFileName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
-	cut := int64(0)
+
+	var cut int64 // torn bytes that were cut
 	for {
-		segs, err := segment.List(cfg.Dir)
+		segments, err := segment.List(cfg.Dir)
 		if err != nil {
 			return nil, nil, err
 		}
-		if len(segs) == 0 {
-			return w, noticeFor(cut > 0, cut), errors.Join(w.sign(key, nil), w.next(&w.st, nil))
+		if len(segments) == 0 {
+			err := errors.Join(w.setSigner(key, nil), w.startSegment(&w.state, nil))
+			if cut == 0 {
+				return w, nil, err
+			}
+			return w, crashRecord(cut), err
 		}
-		last := segs[len(segs)-1]
-		walk, bytes, err := w.load(last)
+
+		last := segments[len(segments)-1]
+		chain, tornBytes, err := w.loadSegment(last)
 		if err != nil {
 			return nil, nil, err
 		}
-		cut += bytes
-		if walk.Seq > last.First {
-			ended := walk.Closed && cut == 0
-			return w, noticeFor(!ended, cut), w.sign(key, walk.LastCheckpoint)
+		cut += tornBytes
+		if chain.Seq > last.First {
+			err := w.setSigner(key, chain.LastCheckpoint)
+			if chain.Closed && cut == 0 {
+				return w, nil, err
+			}
+			return w, crashRecord(cut), err
 		}
-		if len(segs) == 1 && last.First != 0 {
-			return nil, nil, fmt.Errorf("%s is empty and the segments before it are gone: restore them, or move the folder away and keep it", segment.Name(last.First))
+
+		// The last writer was killed after it had created the segment and before it
+		// acknowledged a line in it, so the log ends in the segment before.
+		if len(segments) == 1 && last.First != 0 {
+			return nil, nil, fmt.Errorf("%s is empty and the segments before it are gone: restore them, or move the folder away and keep it",
+				segment.Name(last.First))
 		}
-		if err := w.drop(last.First); err != nil {
+		if err := w.removeSegment(last.First); err != nil {
 			return nil, nil, err
 		}
 	}
 }
 
-func noticeFor(needed bool, cut int64) *notice {
-	if !needed {
-		return nil
+// crashRecord says that the last writer did not close the log, and how many torn
+// bytes were cut.
+func crashRecord(cut int64) *audit.Record {
+	return &audit.Record{
+		Kind:   audit.KindRecovery,
+		Code:   audit.CodeCrash,
+		Cut:    cut,
+		Detail: fmt.Sprintf("the log was not closed; %d bytes of a torn tail were cut", cut),
 	}
-	return &notice{cut}
 }
 
-// drop removes a segment that holds no line.
-func (w *writer) drop(first uint64) error {
-	err := errors.Join(w.file.Close(), w.cfg.disk.remove(w.path(first)), w.cfg.disk.syncDir(w.cfg.Dir))
-	w.file, w.st = nil, state{}
+// removeSegment removes the open segment, which holds no line, and makes the
+// removal durable.
+func (w *writer) removeSegment(first uint64) error {
+	err := errors.Join(w.file.Close(), w.cfg.disk.remove(w.segmentPath(first)), w.cfg.disk.syncDir(w.cfg.Dir))
+	w.file = nil
+	w.state = state{}
+
 	return err
 }
 
-// sign makes the signer. A log keeps the origin of its last checkpoint.
-func (w *writer) sign(key ed25519.PrivateKey, last *audit.Checkpoint) error {
+// setSigner makes key sign checkpoints. A log keeps the origin of its last
+// checkpoint, whatever the instance is called now.
+func (w *writer) setSigner(key ed25519.PrivateKey, last *audit.Checkpoint) error {
 	if last != nil {
 		w.origin = last.Origin
 	}
+
 	s, err := newSigner(w.origin, key)
 	w.signer = s
+
 	return err
 }
 
-// load reads the last segment.File, cuts a torn tail and the zeros, and leaves the
-// writer at its end. It reports how many torn bytes were cut.
-func (w *writer) load(s segment.File) (*audit.Chain, int64, error) {
+// loadSegment opens the last segment, verifies its lines, and leaves the writer
+// after the last whole line. It cuts zeros and a torn tail, makes the cut
+// durable, and returns the number of torn bytes.
+func (w *writer) loadSegment(s segment.File) (*audit.Chain, int64, error) {
 	f, err := w.cfg.disk.open(s.Path)
 	if err != nil {
 		return nil, 0, err
 	}
-	walk := &audit.Chain{Key: w.pub}
+
+	chain := &audit.Chain{Key: w.publicKey}
 	in := segment.NewReader(io.NewSectionReader(f, 0, 1<<62))
-	cut, err := replay(walk, in, s)
-	if err == nil && !walk.Key.Key.Equal(w.pub.Key) {
-		return nil, 0, errors.Join(fmt.Errorf("%w to %s", errKeyChanged, walk.Key), f.Close())
+	tornBytes, err := checkSegment(chain, in, s.First)
+	if err == nil && !chain.Key.Key.Equal(w.publicKey.Key) {
+		return nil, 0, errors.Join(fmt.Errorf("%w to %s", errKeyChanged, chain.Key), f.Close())
 	}
 	if err != nil {
 		err = fmt.Errorf("%s line %d: %w: the log was changed or the key is not its own; run byline audit verify, restore the key, or move the folder away and keep it",
 			segment.Name(s.First), in.Lines, err)
 		return nil, 0, errors.Join(err, f.Close())
 	}
+
+	// Whole lines after the last acknowledged one stay: they continue the chain.
+	// The sync makes them durable before the writer builds on them.
 	if err := errors.Join(f.Truncate(in.Offset), f.Sync()); err != nil {
 		return nil, 0, errors.Join(fmt.Errorf("cut %s: %w", segment.Name(s.First), err), f.Close())
 	}
-	w.begun(f, in.Offset, false)
-	w.tasks = walk.Tasks
-	w.st = state{segment: s.First, off: in.Offset, seq: walk.Seq, head: walk.Head, tree: walk.Tree,
-		lastUS: walk.LastUS, unsealed: walk.Unsealed > 0, ended: walk.Closed}
-	return walk, cut, nil
+
+	w.useFile(f, in.Offset, false)
+	w.counts = chain.Tasks
+	w.state = state{
+		segment:  s.First,
+		off:      in.Offset,
+		seq:      chain.Seq,
+		head:     chain.Head,
+		tree:     chain.Tree,
+		lastUS:   chain.LastUS,
+		unsealed: chain.Unsealed > 0,
+		closed:   chain.Closed,
+	}
+
+	return chain, tornBytes, nil
 }
 
-// replay walks one segment from its beginning to its last whole line.
-func replay(walk *audit.Chain, in *segment.Reader, s segment.File) (cut int64, err error) {
+// checkSegment checks the lines of the segment that begins with the number
+// first, up to its last whole line, and returns the length of the torn tail after
+// that.
+func checkSegment(chain *audit.Chain, in *segment.Reader, first uint64) (tornBytes int64, err error) {
 	for {
 		line, err := in.Next()
-		var t *segment.TornTail
+		var torn *segment.TornTail
 		switch {
 		case errors.Is(err, io.EOF):
 			return 0, nil
-		case errors.As(err, &t):
-			return t.Bytes, nil
+		case errors.As(err, &torn):
+			return torn.Bytes, nil
 		case err != nil:
 			return 0, err
 		}
-		if in.Lines == 1 && s.First > 0 {
-			if err := walk.Resume(line); err != nil {
+
+		if in.Lines == 1 && first > 0 {
+			if err := chain.Resume(line); err != nil {
 				return 0, err
 			}
-			if walk.Seq != s.First {
-				return 0, fmt.Errorf("begins with seq %d", walk.Seq)
+			if chain.Seq != first {
+				return 0, fmt.Errorf("begins with seq %d", chain.Seq)
 			}
 		}
-		if err := walk.CheckLine(line); err != nil {
+		if err := chain.CheckLine(line); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// repair goes back to what was acknowledged: after a failed write or fsync
-// nobody knows what the disk holds of the rest (the kernel may have dropped the
-// pages and call them clean), so it is cut, never synced again. It starts a new
-// segment that says what happened.
+// repair brings the log back to the last acknowledged line after a failed write
+// or sync, and makes a record of it durable as the beginning of a new segment. It
+// returns the state after that record. It may fail and be called again.
+//
+// After a failed sync nobody knows how much the disk holds: the kernel may have
+// dropped the pages and call them clean, so another sync would succeed and mean
+// nothing. Therefore the lines that were not acknowledged are cut and never
+// synced again.
 func (w *writer) repair(detail string) (*state, error) {
-	w.dropSpare() // its space may be what is needed
+	w.discardNext() // the disk may be full
 	if w.file != nil {
-		w.file.Close() // its errors are the ones being repaired
+		w.file.Close() // its errors are those that are being repaired
 		w.file = nil
 	}
-	cut, err := w.cutBack()
+
+	cut, err := w.cutUnacknowledged()
 	if err != nil {
 		return nil, err
 	}
-	st := w.st
-	w.begin()
-	if err := w.next(&st, nil); err != nil {
+
+	// The segment before is trimmed and durable. A crash from here on leaves an
+	// empty or torn segment, which openWriter removes or cuts.
+	st := w.state
+	w.resetBuffer()
+	if err := w.startSegment(&st, nil); err != nil {
 		return nil, err
 	}
-	w.putOwn(&st, w.cfg.now().UnixMicro(), &audit.Record{Kind: audit.KindRecovery, Code: audit.CodeDisk, Cut: cut, Detail: detail})
-	if _, err := w.write(&st); err != nil {
+	w.appendOwnRecord(&st, w.cfg.now().UnixMicro(), &audit.Record{
+		Kind:   audit.KindRecovery,
+		Code:   audit.CodeDisk,
+		Cut:    cut,
+		Detail: detail,
+	})
+	if _, err := w.writeBuffer(&st); err != nil {
 		return nil, err
 	}
-	return &w.st, nil
+
+	return &w.state, nil
 }
 
-// cutBack re-reads the acknowledged lines, cuts what follows, and makes the cut
-// durable. Truncating rewrites the last block, so it is not left to a page that
-// failed to reach the disk.
-func (w *writer) cutBack() (cut int64, err error) {
-	f, err := w.cfg.disk.open(w.path(w.st.segment))
+// cutUnacknowledged checks that the acknowledged lines of the segment are
+// intact, cuts what follows them and makes the cut durable. It returns the
+// number of torn bytes. It reads the counts of the tasks again, because the
+// failed commit has advanced them.
+//
+// Truncate rewrites the last block of the file, so that the block does not
+// depend on a page that failed to reach the disk.
+func (w *writer) cutUnacknowledged() (tornBytes int64, err error) {
+	f, err := w.cfg.disk.open(w.segmentPath(w.state.segment))
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	walk := &audit.Chain{Key: w.pub}
-	s := segment.File{First: w.st.segment}
-	if _, err := replay(walk, segment.NewReader(io.NewSectionReader(f, 0, w.st.off)), s); err != nil {
+
+	chain := &audit.Chain{Key: w.publicKey}
+	acknowledged := segment.NewReader(io.NewSectionReader(f, 0, w.state.off))
+	if _, err := checkSegment(chain, acknowledged, w.state.segment); err != nil {
 		return 0, fmt.Errorf("acknowledged records are damaged: %w", err)
 	}
-	if w.st.off > 0 && (walk.Seq != w.st.seq || walk.Head != w.st.head) {
+	if w.state.off > 0 && (chain.Seq != w.state.seq || chain.Head != w.state.head) {
 		return 0, errors.New("acknowledged records are damaged")
 	}
-	w.tasks = walk.Tasks
-	rest := segment.NewReader(io.NewSectionReader(f, w.st.off, 1<<62))
-	var t *segment.TornTail
-	if err := rest.ScanTail(); errors.As(err, &t) {
-		cut = t.Bytes
+	w.counts = chain.Tasks
+
+	rest := segment.NewReader(io.NewSectionReader(f, w.state.off, 1<<62))
+	var torn *segment.TornTail
+	if err := rest.ScanTail(); errors.As(err, &torn) {
+		tornBytes = torn.Bytes
 	}
-	if err := f.Truncate(w.st.off); err != nil {
+	if err := f.Truncate(w.state.off); err != nil {
 		return 0, fmt.Errorf("cut: %w", err)
 	}
 	if err := f.Sync(); err != nil {
 		return 0, fmt.Errorf("cut: %w", err)
 	}
-	return cut, nil
-}
 
-func newSigner(origin string, key ed25519.PrivateKey) (*signer, error) {
-	vkey, err := note.NewEd25519VerifierKey(origin, key.Public().(ed25519.PublicKey))
-	if err != nil {
-		return nil, err
-	}
-	v, err := note.NewVerifier(vkey)
-	if err != nil {
-		return nil, err
-	}
-	return &signer{v.Name(), v.KeyHash(), key}, nil
+	return tornBytes, nil
 }
-
-// signer is a note.Signer from a key in memory.
-type signer struct {
-	name string
-	hash uint32
-	key  ed25519.PrivateKey
-}
-
-func (s *signer) public() audit.PublicKey {
-	return audit.PublicKey{Name: s.name, Key: s.key.Public().(ed25519.PublicKey)}
-}
-
-func (s *signer) Name() string                    { return s.name }
-func (s *signer) KeyHash() uint32                 { return s.hash }
-func (s *signer) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(s.key, msg), nil }

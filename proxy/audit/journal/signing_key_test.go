@@ -36,7 +36,7 @@ func TestKeysComeBack(t *testing.T) {
 	}
 	seed := base64.StdEncoding.EncodeToString(key.Seed())
 	os.Chmod(path, 0o600)
-	os.WriteFile(path, []byte(keyHeader+seed+"x"), 0o600)
+	os.WriteFile(path, []byte(signingKeyHeader+seed+"x"), 0o600)
 	if _, err := LoadKey(path); err == nil || strings.Contains(err.Error(), seed[:8]) {
 		t.Errorf("a damaged key: %v", err)
 	}

@@ -11,38 +11,46 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 )
 
-// maxBody leaves room for what the committer puts in front.
+// maxBody is the greatest length of the body of a record in bytes. It leaves room
+// in the line for the members that the committer puts before the body.
 const maxBody = segment.MaxLine - 256
 
-// What is left of a record that is too long for a line.
+// Limits of a record that was too long for a line.
 const (
-	shortText     = 1 << 10 // bytes of a text
-	shortName     = 128     // bytes of the name of a borrowed credential
-	shortStripped = 64      // borrowed credentials
+	maxTextBytes   = 1 << 10 // of a text
+	maxNameBytes   = 128     // of the name of a borrowed credential
+	maxCredentials = 64      // borrowed credentials
 )
 
-// shortened is r with its long texts cut. A text that was cut ends with the
-// SHA-256 of the whole, so that it can still be told from another one. Ids,
-// digests and what policy decided are never cut.
-func shortened(r *audit.Record) *audit.Record {
-	s := *r
-	for _, text := range []*string{&s.Action, &s.Resource, &s.Method, &s.Host, &s.Path, &s.Detail} {
-		*text = cutText(*text, shortText)
+// truncateRecord returns a copy of r with its long texts cut and at most
+// maxCredentials borrowed credentials. IDs, digests and what the policy decided
+// are never cut.
+func truncateRecord(r *audit.Record) *audit.Record {
+	short := *r
+	for _, text := range []*string{&short.Action, &short.Resource, &short.Method, &short.Host, &short.Path, &short.Detail} {
+		*text = truncateText(*text, maxTextBytes)
 	}
-	s.Stripped = slices.Clone(s.Stripped)
-	for i := range s.Stripped {
-		s.Stripped[i].Name = cutText(s.Stripped[i].Name, shortName)
+
+	short.Stripped = slices.Clone(short.Stripped)
+	for i := range short.Stripped {
+		short.Stripped[i].Name = truncateText(short.Stripped[i].Name, maxNameBytes)
 	}
-	if n := len(s.Stripped); n > shortStripped {
-		s.Stripped = append(s.Stripped[:shortStripped], audit.Stripped{In: "more", Name: fmt.Sprintf("%d more", n-shortStripped)})
+	if n := len(short.Stripped); n > maxCredentials {
+		rest := audit.Stripped{In: "more", Name: fmt.Sprintf("%d more", n-maxCredentials)}
+		short.Stripped = append(short.Stripped[:maxCredentials], rest)
 	}
-	return &s
+
+	return &short
 }
 
-func cutText(s string, at int) string {
-	if len(s) <= at {
+// truncateText cuts s to n bytes if it is longer, and appends the SHA-256 of the
+// whole text, so that different texts with the same beginning stay different.
+func truncateText(s string, n int) string {
+	if len(s) <= n {
 		return s
 	}
+
 	sum := sha256.Sum256([]byte(s))
-	return strings.ToValidUTF8(s[:at], "") + "… sha256:" + hex.EncodeToString(sum[:])
+
+	return strings.ToValidUTF8(s[:n], "") + "… sha256:" + hex.EncodeToString(sum[:])
 }

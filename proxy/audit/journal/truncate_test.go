@@ -21,10 +21,10 @@ func TestLongRecordsAreShortenedNotLost(t *testing.T) {
 	audittest.Verify(t, dir, long.ID)
 	found := audittest.Must(audit.Find(dir, long.ID))
 	got := found[0]
-	if !strings.Contains(got.Path, "… sha256:") || len(got.Path) > 2*shortText || got.Grant != long.Grant {
+	if !strings.Contains(got.Path, "… sha256:") || len(got.Path) > 2*maxTextBytes || got.Grant != long.Grant {
 		t.Errorf("%d bytes of path: %.100s", len(got.Path), got.Path)
 	}
-	if n := len(got.Stripped); n != shortStripped+1 || got.Stripped[n-1].Name != "4937 more" {
+	if n := len(got.Stripped); n != maxCredentials+1 || got.Stripped[n-1].Name != "4937 more" {
 		t.Errorf("%d stripped, the last %+v", n, got.Stripped[n-1])
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,152 +15,187 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-// lastCosign bounds how long Close waits for witnesses to sign the last checkpoint.
-const lastCosign = 2 * time.Second
+const (
+	// lastCosignTimeout bounds how long Close waits for witnesses to sign the last
+	// checkpoint.
+	lastCosignTimeout = 2 * time.Second
 
-// witnessing brings published checkpoints to the witnesses and their signatures
-// back. Nothing waits for it: each witness has a goroutine of its own.
-type witnessing struct {
-	files  audit.Tiles
-	quorum int
-	alert  func(*audit.Record)
-	done   sync.WaitGroup
-	stop   context.CancelFunc
-	client *http.Client
-	all    []*witnessState
+	// The pause after a failed request doubles from minWitnessPause to
+	// maxWitnessPause. A new checkpoint ends it.
+	minWitnessPause = 5 * time.Second
+	maxWitnessPause = 5 * time.Minute
+)
 
-	witnessed atomic.Int64           // size of the newest checkpoint with a quorum
-	cosigned  atomic.Pointer[string] // that checkpoint, until it is on record
+// witnessPool asks the witnesses to sign published checkpoints and collects their
+// signatures. Nothing waits for it: each witness has a goroutine.
+type witnessPool struct {
+	tiles     audit.Tiles
+	quorum    int
+	alert     func(*audit.Record) // puts an alert on record
+	witnesses []*witness
+	client    *http.Client
+	cancel    context.CancelFunc // of all goroutines
+	running   sync.WaitGroup
 
-	mu     sync.Mutex
-	newest round
-	ended  bool
+	witnessed atomic.Int64           // size of the newest checkpoint that a quorum signed
+	cosigned  atomic.Pointer[string] // that checkpoint with the signatures, until the committer has put it on record
+
+	mu     sync.Mutex // also held while the checkpoint files are written
+	newest cosigning
+	closed bool
 }
 
-// round is one checkpoint and the signature lines that came for it, by witness.
-type round struct {
-	signed string
-	c      audit.Checkpoint
-	lines  map[string]string
+// cosigning is a published checkpoint with the signatures that it has so far.
+type cosigning struct {
+	signed     string // the note as the log signed it; empty if nothing was published yet
+	checkpoint audit.Checkpoint
+	signatures map[string]string // signature lines by name of the witness
 }
 
-type witnessState struct {
-	witness
-	wake chan struct{} // capacity 1
+// witness is one witness. Its goroutine owns the client.
+type witness struct {
+	client witnessClient
+	wake   chan struct{} // capacity 1; the newest checkpoint has changed. Closed by close
 
 	mu    sync.Mutex
-	shown WitnessState
+	state WitnessState
 }
 
-// WitnessState is how a witness does.
+// WitnessState says which checkpoint a witness signed last.
 type WitnessState struct {
 	Name string    `json:"name"`
-	Size uint64    `json:"size"`            // records that it has signed last
-	Time time.Time `json:"time,omitzero"`   // when
+	Size uint64    `json:"size"`            // records that the checkpoint covers; 0 if it has signed none since Open
+	Time time.Time `json:"time,omitzero"`   // when it signed
 	Err  string    `json:"error,omitempty"` // why it has not signed the newest checkpoint
 }
 
-func startWitnessing(cfg Config, files audit.Tiles, alert func(*audit.Record)) *witnessing {
-	ctx, stop := context.WithCancel(context.Background())
-	w := &witnessing{files: files, quorum: max(cfg.Quorum, 1), alert: alert, stop: stop, client: newWitnessClient()}
-	for _, one := range cfg.Witnesses {
-		key, _ := audit.ParseWitnessKey(one.Key) // Check has looked
-		s := &witnessState{witness: witness{url: strings.TrimRight(one.URL, "/"), key: key, http: w.client}, wake: make(chan struct{}, 1)}
-		s.shown.Name = key.Name
-		w.all = append(w.all, s)
-		w.done.Go(func() { w.serve(ctx, s) })
+// startWitnesses starts a goroutine for each witness in cfg, which must be valid.
+func startWitnesses(cfg Config, tiles audit.Tiles, alert func(*audit.Record)) *witnessPool {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &witnessPool{
+		tiles:  tiles,
+		quorum: max(cfg.Quorum, 1),
+		alert:  alert,
+		client: newWitnessHTTPClient(),
+		cancel: cancel,
 	}
-	return w
+
+	for _, configured := range cfg.Witnesses {
+		key, _ := audit.ParseWitnessKey(configured.Key) // Config.Check has parsed it
+		w := &witness{
+			client: witnessClient{url: strings.TrimRight(configured.URL, "/"), key: key, http: p.client},
+			wake:   make(chan struct{}, 1),
+			state:  WitnessState{Name: key.Name},
+		}
+		p.witnesses = append(p.witnesses, w)
+		p.running.Go(func() { p.serve(ctx, w) })
+	}
+
+	return p
 }
 
-// publish puts a new checkpoint in place and wakes the witnesses. It is the
-// tiler's.
-func (w *witnessing) publish(signed string, c audit.Checkpoint) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.files.WriteFile(audit.CheckpointFile, []byte(signed)); err != nil {
+// publish writes the checkpoint file and wakes the witnesses. The tiler calls it
+// when the tiles of c are complete.
+func (p *witnessPool) publish(signed string, c audit.Checkpoint) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	if err := p.tiles.WriteFile(audit.CheckpointFile, []byte(signed)); err != nil {
 		return err
 	}
-	w.begin(signed, c)
+	p.startCosigning(signed, c)
+
 	return nil
 }
 
-// resume goes on with what an earlier run published.
-func (w *witnessing) resume() {
-	signed, c, err := w.files.Checkpoint()
+// resume continues with the checkpoint that an earlier run published, and with
+// the signatures that it has. It does nothing if this run has published one.
+func (p *witnessPool) resume() {
+	published, c, err := p.tiles.Checkpoint()
 	if err != nil {
 		return
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.newest.signed != "" {
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.newest.signed != "" {
 		return
 	}
-	text, sigs, _ := audit.SplitNote(signed)
-	own := ""
-	for line := range strings.Lines(sigs) {
+
+	text, signatures, _ := audit.SplitNote(published)
+	logSignatures := ""
+	for line := range strings.Lines(signatures) {
 		if strings.HasPrefix(line, audit.SignaturePrefix+c.Origin+" ") {
-			own += line
+			logSignatures += line
 		}
 	}
-	w.begin(text+"\n"+own, c)
-	for _, s := range w.all {
-		if line, _, err := s.key.FindSignature(text, sigs); err == nil {
-			w.newest.lines[s.key.Name] = line
+	p.startCosigning(text+"\n"+logSignatures, c)
+	for _, w := range p.witnesses {
+		key := w.client.key
+		if line, _, err := key.FindSignature(text, signatures); err == nil {
+			p.newest.signatures[key.Name] = line
 		}
 	}
 }
 
-// begin begins a round. Callers hold mu.
-func (w *witnessing) begin(signed string, c audit.Checkpoint) {
-	w.newest = round{signed, c, map[string]string{}}
-	for _, s := range w.all {
+// startCosigning makes c the newest checkpoint and wakes the witnesses. Callers
+// hold mu.
+func (p *witnessPool) startCosigning(signed string, c audit.Checkpoint) {
+	p.newest = cosigning{signed, c, map[string]string{}}
+	for _, w := range p.witnesses {
 		select {
-		case s.wake <- struct{}{}:
+		case w.wake <- struct{}{}:
 		default:
 		}
 	}
 }
 
-// close lets the witnesses sign the last checkpoint, for a short while.
-func (w *witnessing) close() {
-	w.mu.Lock()
-	w.ended = true
-	w.mu.Unlock()
-	timer := time.AfterFunc(lastCosign, w.stop)
-	for _, s := range w.all {
-		close(s.wake)
+// close gives the witnesses lastCosignTimeout to sign the newest checkpoint, and
+// ends their goroutines. The publisher calls it after its last publish.
+func (p *witnessPool) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+
+	timer := time.AfterFunc(lastCosignTimeout, p.cancel)
+	for _, w := range p.witnesses {
+		close(w.wake)
 	}
-	w.done.Wait()
+	p.running.Wait()
+
 	timer.Stop()
-	w.stop()
-	w.client.CloseIdleConnections()
+	p.cancel()
+	p.client.CloseIdleConnections()
 }
 
-// serve brings one witness each newest checkpoint, and again after a while what
-// it did not sign.
-func (w *witnessing) serve(ctx context.Context, s *witnessState) {
-	rest := witnessRetry
-	said := ""
+// serve is the goroutine of one witness. It asks for a signature of the newest
+// checkpoint whenever that changes, and again after a pause when the request
+// failed. The alert for an error is recorded once until a request succeeds.
+func (p *witnessPool) serve(ctx context.Context, w *witness) {
+	pause := minWitnessPause
+	alerted := ""
 	for {
-		signed, c := w.current()
-		err := w.round(ctx, s, signed, c)
-		if code := alertCode(err); code != "" && code != said {
-			w.alert(&audit.Record{Kind: "alert", Code: code, Detail: fmt.Sprintf("witness %s: %v", s.key.Name, err)})
-			said = code
+		signed, c := p.newestCheckpoint()
+		err := p.cosign(ctx, w, signed, c)
+		if code := alertCode(err); code != "" && code != alerted {
+			p.alert(&audit.Record{Kind: "alert", Code: code, Detail: fmt.Sprintf("witness %s: %v", w.client.key.Name, err)})
+			alerted = code
 		}
-		if w.isEnded() && (err != nil || w.isNewest(c)) {
+		if p.isClosed() && (err != nil || p.isNewest(c)) {
 			return
 		}
-		wait := time.Duration(1<<63 - 1)
+
+		wait := time.Duration(math.MaxInt64)
 		if err != nil {
-			wait, rest = rest, min(2*rest, witnessRests)
+			wait = pause
+			pause = min(2*pause, maxWitnessPause)
 		} else {
-			rest, said = witnessRetry, ""
+			pause = minWitnessPause
+			alerted = ""
 		}
 		timer := time.NewTimer(wait)
 		select {
-		case <-s.wake: // also when it is closed: one last round
+		case <-w.wake: // closed: one last request
 		case <-timer.C:
 		case <-ctx.Done():
 		}
@@ -170,87 +206,103 @@ func (w *witnessing) serve(ctx context.Context, s *witnessState) {
 	}
 }
 
-// alertCode is that of the alert that an error deserves; "": none.
+// alertCode returns the code of the alert that err causes, or "" if it causes
+// none.
 func alertCode(err error) string {
 	switch {
 	case errors.Is(err, errAhead):
 		return "rolled_back"
 	case errors.Is(err, errForked):
 		return "forked"
-	case errors.Is(err, errLies):
+	case errors.Is(err, errBadAnswer):
 		return "witness_lies"
-	case errors.Is(err, errUnkept), errors.Is(err, errNoKey):
+	case errors.Is(err, errUnknownLog), errors.Is(err, errUntrustedKey):
 		return "witness_refuses"
 	}
+
 	return ""
 }
 
-func (w *witnessing) current() (string, audit.Checkpoint) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.newest.signed, w.newest.c
+func (p *witnessPool) newestCheckpoint() (signed string, c audit.Checkpoint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return p.newest.signed, p.newest.checkpoint
 }
 
-func (w *witnessing) isEnded() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.ended
+func (p *witnessPool) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return p.closed
 }
 
-func (w *witnessing) isNewest(c audit.Checkpoint) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.newest.c == c
+func (p *witnessPool) isNewest(c audit.Checkpoint) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return p.newest.checkpoint == c
 }
 
-func (w *witnessing) round(ctx context.Context, s *witnessState, signed string, c audit.Checkpoint) error {
+// cosign asks w to sign c, whose signed note is signed, and updates the state of
+// w. It does nothing if signed is empty, because nothing was published yet.
+func (p *witnessPool) cosign(ctx context.Context, w *witness, signed string, c audit.Checkpoint) error {
 	if signed == "" {
-		return nil // nothing is published yet
+		return nil
 	}
-	line, err := s.cosign(ctx, signed, c, w.files)
+
+	name := w.client.key.Name
+	line, err := w.client.cosign(ctx, signed, c, p.tiles)
 	if err == nil {
-		err = w.add(s.key.Name, c, line)
+		err = p.addSignature(name, c, line)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if err != nil {
-		s.shown.Err = err.Error()
+		w.state.Err = err.Error()
 		return err
 	}
-	s.shown = WitnessState{Name: s.key.Name, Size: c.Size, Time: time.Now().UTC()}
+	w.state = WitnessState{Name: name, Size: c.Size, Time: time.Now().UTC()}
+
 	return nil
 }
 
-// add takes a signature of the checkpoint c. One that came too late for its
-// checkpoint is of no use: the newer one will be signed, too.
-func (w *witnessing) add(name string, c audit.Checkpoint, line string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.newest.c != c {
+// addSignature adds the signature line of a witness to the files of the
+// checkpoint c. It ignores a signature of an older checkpoint: the witness will
+// sign the newer one too.
+func (p *witnessPool) addSignature(name string, c audit.Checkpoint, line string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.newest.checkpoint != c {
 		return nil
 	}
-	w.newest.lines[name] = line
-	signed := w.newest.signed
-	for _, s := range w.all {
-		signed += w.newest.lines[s.key.Name]
+
+	p.newest.signatures[name] = line
+	signed := p.newest.signed
+	for _, w := range p.witnesses {
+		signed += p.newest.signatures[w.client.key.Name]
 	}
-	if err := w.files.WriteFile(audit.CheckpointFile, []byte(signed)); err != nil {
+	if err := p.tiles.WriteFile(audit.CheckpointFile, []byte(signed)); err != nil {
 		return err
 	}
-	if len(w.newest.lines) < w.quorum {
+	if len(p.newest.signatures) < p.quorum {
 		return nil
 	}
-	w.cosigned.Store(&signed)
-	w.witnessed.Store(int64(c.Size))
-	return w.files.WriteFile(audit.WitnessedFile, []byte(signed))
+
+	p.cosigned.Store(&signed)
+	p.witnessed.Store(int64(c.Size))
+
+	return p.tiles.WriteFile(audit.WitnessedFile, []byte(signed))
 }
 
-// states are the witnesses as they stand.
-func (w *witnessing) states() (all []WitnessState) {
-	for _, s := range w.all {
-		s.mu.Lock()
-		all = append(all, s.shown)
-		s.mu.Unlock()
+// Witnesses returns the state of each witness, in the order of the configuration.
+func (l *Log) Witnesses() (states []WitnessState) {
+	for _, w := range l.witnesses.witnesses {
+		w.mu.Lock()
+		states = append(states, w.state)
+		w.mu.Unlock()
 	}
-	return slices.Clip(all)
+
+	return slices.Clip(states)
 }

@@ -278,7 +278,7 @@ func TestDeadWitnessHoldsNothingUp(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(lastTiles + lastCosign + 10*time.Second):
+	case <-time.After(lastTilesTimeout + lastCosignTimeout + 10*time.Second):
 		t.Fatal("Close waits for a dead witness")
 	}
 }
@@ -290,7 +290,7 @@ func TestWhatTheOperatorCanMendIsSaid(t *testing.T) {
 	for status, want := range map[int]string{404: "give its operator the log's public key", 403: "by another key", 500: "status 500"} {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 		defer srv.Close()
-		w := witness{url: srv.URL, key: audittest.Witness(), http: srv.Client()}
+		w := witnessClient{url: srv.URL, key: audittest.Witness(), http: srv.Client()}
 		if _, err := w.cosign(t.Context(), "", c, audit.Tiles{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%d: %v", status, err)
 		}

@@ -12,195 +12,269 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 )
 
-// state is where the log stands after some line. The writer keeps the one that
-// is on stable storage and works on a copy.
+// state is where the log stands after some line. The writer keeps the state that
+// is on stable storage and appends lines to a copy, which replaces it after the
+// sync. So a failed write leaves the writer at the last acknowledged line.
 type state struct {
-	segment     uint64      // first seq of the segment
-	off         int64       // end of the last line in it
+	segment     uint64      // seq of the first line of the segment
+	off         int64       // offset of the end of the last line in the segment
 	seq         uint64      // of the next line
-	head        merkle.Hash // leaf merkle.Hash of the last line
-	tree        merkle.Tree
-	lastUS      int64
-	unsealed    bool  // there are lines after the last checkpoint
-	checkpoints int64 // made since Open
-	ended       bool  // the last line is a closing checkpoint
+	head        merkle.Hash // leaf hash of the last line
+	tree        merkle.Tree // of all lines
+	lastUS      int64       // time of the last line, microseconds since 1970
+	unsealed    bool        // there are lines after the last checkpoint
+	closed      bool        // the last line is a closing checkpoint
+	checkpoints int64       // made since Open
 }
 
-// writer is the committer's: it alone writes the folder.
+// position returns the place after the last line.
+func (s *state) position() audit.Position {
+	return audit.Position{Segment: s.segment, Offset: s.off, Seq: s.seq}
+}
+
+// writer builds lines and writes them to the segments. The committer owns it,
+// and nothing else writes the segments.
 type writer struct {
-	cfg      Config
-	instance string
-	origin   string
-	signer   *signer
-	pub      audit.PublicKey
-	file     file
-	prepared bool             // file was a spare
-	worth    int64            // from this length of file on a spare is made
-	spare    *spare           // nil: none is made or being made
-	st       state            // durable
-	tasks    audit.TaskCounts // of st and what is being committed; after a failure it is read again
-	out      []byte           // out[0] is spare, so that each line has a byte before it
-	leaves   []merkle.Hash    // of the lines in out
-	sealed   uint64           // seq of the newest checkpoint in out
-	note     string           // and its signed note; "": there is none
-	fresh    fresh
-	own      []byte
-	cosigned *atomic.Pointer[string] // a note that goes on record with the next records; nil: there are no witnesses
+	cfg       Config
+	instance  string
+	origin    string // of checkpoints
+	signer    *signer
+	publicKey audit.PublicKey // of signer, without a name
+
+	state  state            // on stable storage
+	counts audit.TaskCounts // of state and the lines in buf; repair reads it again after a failure
+
+	// The segment file; see preallocation.go for all but the first.
+	file          file  // nil after it was closed
+	preallocated  bool  // file was filled with zeros before it had lines
+	preallocateAt int64 // length of the lines in file at which to preallocate the next
+	next          *preallocation
+
+	// Lines that are not durable yet. buf[0] is unused, so that each line has a
+	// byte before it.
+	buf            []byte
+	leaves         []merkle.Hash // of the lines in buf
+	checkpointSeq  uint64        // seq of the newest checkpoint in buf
+	checkpointNote string        // its signed note; empty if buf holds no checkpoint
+
+	recent recentLeaves // of durable lines, for the publisher
+	body   []byte       // scratch of appendOwnRecord
+
+	// cosigned is a note that goes on record with the next records, or nil. It is
+	// the pool's; nil as long as the pool has not started.
+	cosigned *atomic.Pointer[string]
 }
 
-func (w *writer) path(first uint64) string { return filepath.Join(w.cfg.Dir, segment.Name(first)) }
-
-// begin empties out.
-func (w *writer) begin() {
-	w.out = append(w.out[:0], 0)
-	w.leaves, w.note = w.leaves[:0], ""
+func (w *writer) segmentPath(first uint64) string {
+	return filepath.Join(w.cfg.Dir, segment.Name(first))
 }
 
-// put adds one line to out and to st.
-func (w *writer) put(st *state, us int64, taskSeq uint64, body []byte) {
+// resetBuffer forgets the lines in buf.
+func (w *writer) resetBuffer() {
+	w.buf = append(w.buf[:0], 0)
+	w.leaves = w.leaves[:0]
+	w.checkpointNote = ""
+}
+
+// appendLine appends a line with that body to buf and moves st past it. The
+// line's time is us, but never earlier than in the line before.
+func (w *writer) appendLine(st *state, us int64, taskSeq uint64, body []byte) {
 	us = max(us, st.lastUS)
-	start := len(w.out)
-	w.out = audit.AppendLine(w.out, st.seq, taskSeq, st.head, us, body)
-	before := w.out[start-1]
-	w.out[start-1] = 0 // RFC 6962's leaf prefix, without a copy
-	st.head = merkle.LeafHash(w.out[start-1:])
-	w.out[start-1] = before
+	start := len(w.buf)
+	w.buf = audit.AppendLine(w.buf, st.seq, taskSeq, st.head, us, body)
+
+	// RFC 6962, section 2.1 hashes a leaf with 0x00 in front of it. The byte before
+	// the line lends its place, so that the line need not be copied.
+	before := w.buf[start-1]
+	w.buf[start-1] = 0
+	st.head = merkle.LeafHash(w.buf[start-1:])
+	w.buf[start-1] = before
+
 	st.tree.Add(st.head)
 	w.leaves = append(w.leaves, st.head)
-	w.out = append(w.out, '\n')
+	w.buf = append(w.buf, '\n')
 	st.seq++
 	st.lastUS = us
-	st.unsealed, st.ended = true, false
+	st.unsealed = true
+	st.closed = false
 }
 
-// putOwn adds a record that the log makes itself.
-func (w *writer) putOwn(st *state, us int64, r *audit.Record) {
+// appendOwnRecord appends a record that the log itself makes.
+func (w *writer) appendOwnRecord(st *state, us int64, r *audit.Record) {
 	if r.ID == "" {
 		r.ID = audit.NewID()
 	}
 	r.Instance = w.instance
-	w.own = audit.AppendBody(w.own[:0], r)
-	w.put(st, us, 0, w.own)
+
+	w.body = audit.AppendBody(w.body[:0], r)
+	w.appendLine(st, us, 0, w.body)
 }
 
-func (w *writer) putCheckpoint(st *state, us int64, r *audit.Record) {
-	w.sealed, w.note = st.seq, r.Checkpoint
-	w.putOwn(st, us, r)
-	st.unsealed, st.ended = false, r.Code == audit.CodeClose
+// appendCheckpoint appends a record that newCheckpoint made for st and us.
+func (w *writer) appendCheckpoint(st *state, us int64, r *audit.Record) {
+	w.checkpointSeq = st.seq
+	w.checkpointNote = r.Checkpoint
+	w.appendOwnRecord(st, us, r)
+
+	st.unsealed = false
+	st.closed = r.Code == audit.CodeClose
 	st.checkpoints++
 }
 
-// write makes what is in out durable, and st with it.
-func (w *writer) write(st *state) (syncing time.Duration, err error) {
-	lines := w.out[1:]
-	end := st.off + int64(len(lines))
+// writeBuffer makes the lines in buf durable. If it returns nil, st, which is
+// the state after them, becomes the state of the writer, and the lines may be
+// acknowledged. On error, and after a crash before it returns, the segment may
+// hold any part of the lines; the state of the writer is unchanged.
+func (w *writer) writeBuffer(st *state) (syncTime time.Duration, err error) {
+	lines := w.buf[1:]
 	if _, err := w.file.WriteAt(lines, st.off); err != nil {
 		return 0, fmt.Errorf("write %s: %w", segment.Name(st.segment), err)
 	}
+
 	began := time.Now()
 	if err := w.file.Sync(); err != nil {
 		return 0, fmt.Errorf("sync %s: %w", segment.Name(st.segment), err)
 	}
-	st.off = end
-	w.st = *st
-	w.fresh.add(st.seq-uint64(len(w.leaves)), w.leaves, w.sealed, w.note)
+
+	st.off += int64(len(lines))
+	w.state = *st
+	w.recent.add(st.seq-uint64(len(w.leaves)), w.leaves, w.checkpointSeq, w.checkpointNote)
+
 	return time.Since(began), nil
 }
 
-// next starts the segment whose first line is st.seq, with a checkpoint; with
-// one that announces another key, if another is given.
-func (w *writer) next(st *state, another *signer) error {
-	if err := w.newSegment(w.path(st.seq)); err != nil {
+// startSegment starts the segment whose first line has the number st.seq, and
+// appends the lines that a segment begins with: a checkpoint and the counts of
+// the tasks that continue. If newKey is not nil, the checkpoint announces that
+// key. The first segment of a log begins with neither.
+//
+// The name of the segment is durable when startSegment returns nil, its lines
+// are not. After a crash the segment is empty or torn, and openWriter removes or
+// cuts it.
+func (w *writer) startSegment(st *state, newKey *signer) error {
+	if err := w.createSegmentFile(w.segmentPath(st.seq)); err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
 	if err := w.cfg.disk.syncDir(w.cfg.Dir); err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	st.segment, st.off = st.seq, 0
+
+	st.segment = st.seq
+	st.off = 0
 	if st.seq == 0 {
 		return nil
 	}
+
 	us := max(w.cfg.now().UnixMicro(), st.lastUS)
-	r, err := w.seal(st, us, audit.CodeSegment, another)
+	checkpoint, err := w.newCheckpoint(st, us, audit.CodeSegment, newKey)
 	if err != nil {
 		return err
 	}
-	w.putCheckpoint(st, us, r)
-	for _, r := range w.tasks.StartSegment(us) {
-		w.putOwn(st, us, r)
+	w.appendCheckpoint(st, us, checkpoint)
+	for _, counts := range w.counts.StartSegment(us) {
+		w.appendOwnRecord(st, us, counts)
 	}
+
 	return nil
 }
 
-// trim cuts the zeros off the segment and closes it.
-func (w *writer) trim() error {
+// closeSegment cuts the zeros after the last durable line, makes the cut durable
+// and closes the file. It does nothing if the file is closed. The cut comes
+// before the next segment exists, because zeros are damage in any but the last
+// segment.
+func (w *writer) closeSegment() error {
 	f := w.file
 	w.file = nil
 	if f == nil {
 		return nil
 	}
-	if err := f.Truncate(w.st.off); err != nil {
-		return errors.Join(fmt.Errorf("trim %s: %w", segment.Name(w.st.segment), err), f.Close())
+
+	err := f.Truncate(w.state.off)
+	if err == nil {
+		err = f.Sync()
 	}
-	if err := f.Sync(); err != nil {
-		return errors.Join(fmt.Errorf("trim %s: %w", segment.Name(w.st.segment), err), f.Close())
+	if err != nil {
+		return errors.Join(fmt.Errorf("trim %s: %w", segment.Name(w.state.segment), err), f.Close())
 	}
+
 	return f.Close()
 }
 
-// commit makes g durable, with a checkpoint behind it unless seal is "".
-func (w *writer) commit(g *group, seal string) (st state, syncing time.Duration, err error) {
-	st = w.st
-	w.begin()
-	if st.off >= w.cfg.SegmentBytes || w.turns(&st) {
-		if err := w.trim(); err != nil {
+// commit makes the records of g durable, in a new segment if the current one is
+// full. checkpointCode is the code of the checkpoint to make after them, or
+// empty. An interval checkpoint is left out if there are no lines since the
+// last, and a closing one if the log ends with one.
+//
+// commit returns the state after its last line. If the error is not nil, none of
+// the records may be acknowledged, and the caller must call repair before the
+// next commit.
+func (w *writer) commit(g *group, checkpointCode string) (st state, syncTime time.Duration, err error) {
+	st = w.state
+	w.resetBuffer()
+
+	if st.off >= w.cfg.SegmentBytes || w.shouldSwitchEarly(&st) {
+		if err := w.closeSegment(); err != nil {
 			return st, 0, err
 		}
-		if err := w.next(&st, nil); err != nil {
+		if err := w.startSegment(&st, nil); err != nil {
 			return st, 0, err
 		}
 	}
-	if g.clock > 0 {
-		w.putOwn(&st, st.lastUS, &audit.Record{Kind: audit.KindClock,
-			Detail: fmt.Sprintf("the system clock went back by %v; times stand still until it catches up", time.Duration(g.clock)*time.Microsecond)})
+
+	if g.clockBackUS > 0 {
+		back := time.Duration(g.clockBackUS) * time.Microsecond
+		w.appendOwnRecord(&st, st.lastUS, &audit.Record{
+			Kind:   audit.KindClock,
+			Detail: fmt.Sprintf("the system clock went back by %v; times stand still until it catches up", back),
+		})
 	}
-	note := w.takeCosigned(&st, g)
+	cosigned := w.appendCosigned(&st, g)
 	start := 0
 	for _, e := range g.entries {
-		w.put(&st, e.us, w.tasks.Next(e.task, e.us, e.ends), g.bodies[start:e.end])
+		w.appendLine(&st, e.us, w.counts.Next(e.task, e.us, e.endsTask), g.bodies[start:e.end])
 		start = e.end
 	}
-	if (seal == audit.CodeInterval && st.unsealed) || (seal == audit.CodeClose && !st.ended) {
+
+	needsCheckpoint := checkpointCode == audit.CodeInterval && st.unsealed ||
+		checkpointCode == audit.CodeClose && !st.closed
+	if needsCheckpoint {
 		us := max(w.cfg.now().UnixMicro(), st.lastUS)
-		r, err := w.seal(&st, us, seal, nil)
+		checkpoint, err := w.newCheckpoint(&st, us, checkpointCode, nil)
 		if err != nil {
 			return st, 0, err
 		}
-		w.putCheckpoint(&st, us, r)
+		w.appendCheckpoint(&st, us, checkpoint)
 	}
-	if len(w.out) == 1 {
+
+	if len(w.buf) == 1 { // no lines
 		return st, 0, nil
 	}
-	if syncing, err = w.write(&st); err != nil {
-		return st, syncing, err
+	syncTime, err = w.writeBuffer(&st)
+	if err != nil {
+		return st, syncTime, err
 	}
-	if note != nil {
-		w.cosigned.CompareAndSwap(note, nil)
+
+	if cosigned != nil {
+		w.cosigned.CompareAndSwap(cosigned, nil) // a newer note stays
 	}
-	w.prepare(st.off)
-	return st, syncing, nil
+	w.preallocateNext(st.off)
+
+	return st, syncTime, nil
 }
 
-// takeCosigned puts what witnesses signed on record, before the records of g. It
-// waits for some: by itself it would bring on a checkpoint, and that the next
-// signatures, for ever.
-func (w *writer) takeCosigned(st *state, g *group) *string {
+// appendCosigned appends the note that the witnesses signed, if there is one that
+// is not on record, and returns it. It waits for a group with records: on its own
+// the note would cause a checkpoint, which the witnesses would sign, and so on
+// without end.
+func (w *writer) appendCosigned(st *state, g *group) *string {
 	if w.cosigned == nil || len(g.entries) == 0 {
 		return nil
 	}
+
 	note := w.cosigned.Load()
 	if note != nil {
-		w.putOwn(st, st.lastUS, &audit.Record{Kind: audit.KindCosigned, Checkpoint: *note})
+		w.appendOwnRecord(st, st.lastUS, &audit.Record{Kind: audit.KindCosigned, Checkpoint: *note})
 	}
+
 	return note
 }

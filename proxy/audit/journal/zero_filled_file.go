@@ -1,22 +1,28 @@
 package journal
 
-const chunk = 1 << 20 // zeros are written so many at a time
+// zeroChunk is how many zeros are written at a time ahead of the lines, in bytes.
+const zeroChunk = 1 << 20
 
-var zeros [chunk]byte
+var zeros [zeroChunk]byte
 
-// padded is a segment that is filled with zeros ahead of its lines; a [spare]
-// is so from its beginning. The committer alone uses it.
-type padded struct {
+// zeroFilledFile is a segment file with zeros after its lines, so that most
+// writes do not extend the file and a sync need not write its new size. The
+// committer alone uses it.
+type zeroFilledFile struct {
 	file
-	filled int64 // up to here there are zeros, or lines
+	filled int64 // offset up to which the file holds lines or zeros
 }
 
-// WriteAt writes lines; first zeros, where there are none yet.
-func (p *padded) WriteAt(b []byte, off int64) (int, error) {
-	for end := off + int64(len(b)); p.filled < end; p.filled += chunk {
-		if _, err := p.file.WriteAt(zeros[:], p.filled); err != nil {
+// WriteAt writes lines. It first appends zeros if the lines reach past those that
+// are there.
+func (f *zeroFilledFile) WriteAt(b []byte, off int64) (int, error) {
+	end := off + int64(len(b))
+	for f.filled < end {
+		if _, err := f.file.WriteAt(zeros[:], f.filled); err != nil {
 			return 0, err
 		}
+		f.filled += zeroChunk
 	}
-	return p.file.WriteAt(b, off)
+
+	return f.file.WriteAt(b, off)
 }

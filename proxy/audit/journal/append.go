@@ -1,0 +1,138 @@
+package journal
+
+import (
+	"errors"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
+)
+
+var (
+	errClosed       = errors.New("the audit log is closed")
+	errBacklog      = errors.New("the disk does not keep up: 16 MiB of records wait")
+	errTooLong      = errors.New("record is too long")
+	errReservedKind = errors.New("only the log itself writes records of this kind")
+)
+
+const (
+	// idleFlush bounds how long a record stays in memory if no caller waits for it.
+	idleFlush = 5 * time.Millisecond
+
+	// maxPending bounds the pending group in bytes, so that a group with the lines
+	// that the log adds fits a torn tail.
+	maxPending = segment.MaxTornTail / 2
+
+	// maxPooledBuffer bounds the buffers that bodyBuffers keeps, in bytes.
+	maxPooledBuffer = 64 << 10
+)
+
+// bodyBuffers holds the buffers in which Append encodes records.
+var bodyBuffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, 2048)
+	return &b
+}}
+
+// Append adds r to the pending group and returns without waiting for the disk.
+// The record is durable when Wait of the ticket returns nil. Without Wait it
+// becomes durable within milliseconds, unless the process or the disk fails.
+//
+// Append fills r.ID and r.Instance if they are empty, sets r.Time, and keeps no
+// reference to r. It shortens the texts of a record that is too long for a line.
+// It refuses, with a ticket that reports it at once, kinds that only the log
+// writes, records that stay too long, and every record while the log cannot
+// record, is closed, or has maxPending bytes waiting.
+//
+// The order of the log is the order of the calls.
+func (l *Log) Append(r *audit.Record) Ticket {
+	if r.ID == "" {
+		r.ID = audit.NewID()
+	}
+	if audit.IsReservedKind(r.Kind) {
+		l.refused.Add(1)
+		return refusedTicket(r.ID, errReservedKind)
+	}
+
+	return l.appendAnyKind(r)
+}
+
+// appendAnyKind is Append for records of every kind, also the reserved ones.
+func (l *Log) appendAnyKind(r *audit.Record) Ticket {
+	if r.ID == "" {
+		r.ID = audit.NewID()
+	}
+	if r.Instance == "" {
+		r.Instance = l.instance
+	}
+
+	b := bodyBuffers.Get().(*[]byte)
+	*b = audit.AppendBody((*b)[:0], r)
+	if len(*b) > maxBody {
+		*b = audit.AppendBody((*b)[:0], truncateRecord(r))
+	}
+	result, err := l.enqueue(r, *b)
+	if cap(*b) <= maxPooledBuffer {
+		bodyBuffers.Put(b)
+	}
+
+	if err != nil {
+		l.refused.Add(1)
+		return refusedTicket(r.ID, err)
+	}
+
+	return Ticket{r.ID, result}
+}
+
+// enqueue copies body to the pending group and sets r.Time.
+func (l *Log) enqueue(r *audit.Record, body []byte) (*commitResult, error) {
+	if len(body) > maxBody || len(r.Task) > audit.MaxTaskBytes {
+		return nil, errTooLong
+	}
+	task := r.Task
+	if !utf8.ValidString(task) {
+		task = audit.ReplaceInvalidUTF8(task) // as in the line, so that both count the same task
+	}
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failure != nil {
+		return nil, l.failure
+	}
+	g := l.pending
+	if len(g.bodies)+len(body) > maxPending {
+		return nil, errBacklog
+	}
+
+	us := l.nextTimestamp(g)
+	r.Time = time.UnixMicro(us).UTC()
+	g.bodies = append(g.bodies, body...)
+	g.entries = append(g.entries, entry{len(g.bodies), us, task, r.Kind == "task" && r.Code == audit.CodeEnded})
+	if len(g.entries) == 1 {
+		l.idleTimer.Reset(idleFlush)
+	}
+
+	return g.result, nil
+}
+
+// nextTimestamp returns the time of the next record, in microseconds since 1970:
+// that of the clock or, while the clock is behind the newest record, that of the
+// newest record. If the clock went back by more than a second, the first record
+// after that notes it in g, so that the log records it once. Callers hold mu.
+func (l *Log) nextTimestamp(g *group) int64 {
+	us := l.cfg.now().UnixMicro()
+	if us >= l.lastUS {
+		l.lastUS = us
+		l.clockBehind = false
+		return us
+	}
+
+	back := l.lastUS - us
+	if back > time.Second.Microseconds() && !l.clockBehind {
+		l.clockBehind = true
+		g.clockBackUS = back
+	}
+
+	return l.lastUS
+}
