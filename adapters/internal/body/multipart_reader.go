@@ -25,7 +25,8 @@ const (
 
 	maxPartHead     = 8 << 10
 	maxOutsideParts = 16 << 10
-	readerSize      = 64 << 10 // must be larger than maxPartHead and a delimiter together
+	firstSize       = 4 << 10  // of the buffer, which is enough for small forms
+	readerSize      = 64 << 10 // what it grows to; must be larger than maxPartHead and a delimiter together
 )
 
 var (
@@ -84,7 +85,7 @@ func NewMultipartReader(src io.Reader, t ContentType, o MultipartOptions) (*Mult
 		o.MaxParts = DefaultMaxParts
 	}
 
-	m := &MultipartReader{src: src, buf: make([]byte, readerSize), options: o, charset: t.Charset, allASCII: true}
+	m := &MultipartReader{src: src, buf: make([]byte, firstSize), options: o, charset: t.Charset, allASCII: true}
 	m.delimiter = append(append(m.delimiter, "\r\n--"...), t.Boundary...)
 	m.w = copy(m.buf, "\r\n") // so that the first delimiter is found like the others
 	return m, nil
@@ -357,11 +358,12 @@ func (m *MultipartReader) search() {
 
 // fill reads more into the buffer; a piece that was returned before is overwritten.
 func (m *MultipartReader) fill() error {
-	if m.r > 0 {
-		m.w = copy(m.buf, m.buf[m.r:m.w])
-		m.r = 0
+	to := m.buf
+	if m.w == len(m.buf) && len(m.buf) < readerSize {
+		to = make([]byte, 4*len(m.buf)) // the source has more than fits
 	}
-	m.safe = 0
+	m.w = copy(to, m.buf[m.r:m.w])
+	m.buf, m.r, m.safe = to, 0, 0
 
 	for range 100 {
 		if m.readErr != nil {

@@ -43,6 +43,10 @@ type boundaryGuard struct {
 	tail     []byte // of the text so far, shorter than the boundary
 }
 
+func newBoundaryGuard(boundary string) boundaryGuard {
+	return boundaryGuard{boundary: []byte(boundary), tail: make([]byte, 0, 2*len(boundary))}
+}
+
 // check returns an error if the boundary occurs in the text that ends with piece.
 func (g *boundaryGuard) check(piece []byte) error {
 	keep := len(g.boundary) - 1
@@ -73,7 +77,7 @@ type MultipartWriter struct {
 
 // NewMultipartWriter writes to w, with a boundary of [NewBoundary].
 func NewMultipartWriter(w io.Writer, boundary string) *MultipartWriter {
-	return &MultipartWriter{w: w, boundary: boundary, guard: boundaryGuard{boundary: []byte(boundary)}}
+	return &MultipartWriter{w: w, boundary: boundary, guard: newBoundaryGuard(boundary)}
 }
 
 // WritePart writes a part: its Value, and then its Content up to its end.

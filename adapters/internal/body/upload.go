@@ -149,7 +149,7 @@ const (
 
 // Stream returns the canonical form under a boundary of [NewBoundary].
 func (u *Upload) Stream(boundary string, o StreamOptions) *Stream {
-	return &Stream{upload: u, boundary: boundary, options: o, guard: boundaryGuard{boundary: []byte(boundary)}}
+	return &Stream{upload: u, boundary: boundary, options: o, guard: newBoundaryGuard(boundary)}
 }
 
 // Read implements io.Reader. It fills p from what is held, and returns early rather

@@ -1,0 +1,87 @@
+package body
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestLinearTime: ten times as much takes about ten times as long, also of what costs
+// a naive reader much more.
+func TestLinearTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures time")
+	}
+	parseJSON := func(src string) error { return new(JSON).Parse([]byte(src), JSONOptions{Keys: NewKeySet("id")}) }
+	parseXML := func(src string) error {
+		_, err := ParseXML([]byte(src), XMLOptions{MaxNodes: 1 << 30})
+		return err
+	}
+	parseForm := func(src string) error {
+		_, err := ParseForm(nil, src, FormOptions{MaxPairs: 1 << 30})
+		return err
+	}
+	parseMultipart := func(src string) error {
+		_, err := readParts(strings.NewReader(src), multipartType, MultipartOptions{MaxHeld: 1 << 30, MaxParts: 1 << 30})
+		return err
+	}
+	numbered := func(format, between string) func(int) string {
+		return func(n int) string {
+			var b strings.Builder
+			for i := range n {
+				if i > 0 {
+					b.WriteString(between)
+				}
+				fmt.Fprintf(&b, format, i)
+			}
+			return b.String()
+		}
+	}
+	repeated := func(s string) func(int) string { return func(n int) string { return strings.Repeat(s, n) } }
+
+	for _, c := range []struct {
+		name          string
+		parse         func(string) error
+		prefix        string
+		middle        func(int) string
+		suffix        string
+		n             int
+		mayBeRejected bool
+	}{
+		{"keys of one object", parseJSON, "{", numbered(`"k%d":1`, ","), "}", 20_000, false},
+		{"empty lists", parseJSON, "[0", repeated(",[]"), "]", 100_000, false},
+		{"escapes", parseJSON, `"`, repeated(`\u00e9`), `"`, 100_000, false},
+		{"opening brackets", parseJSON, "", repeated("["), "", 100_000, true},
+		{"pieces of text", parseXML, "<a>", repeated("x<b/>"), "</a>", 20_000, false},
+		{"comments", parseXML, "<a>", repeated("x<!---->"), "</a>", 50_000, false},
+		{"attributes", parseXML, "<a", numbered(` b%d=""`, ""), "/>", 20_000, false},
+		{"ampersands", parseXML, "<a>", repeated("&amp;"), "</a>", 50_000, false},
+		{"lone ampersands", parseXML, "<a>", repeated("&"), "</a>", 50_000, true},
+		{"declarations", parseXML, "<a", numbered(` xmlns:b%d="u"`, ""), "><b1:x/></a>", 20_000, false},
+		{"escapes of a form", parseForm, "a=", repeated("%41"), "", 100_000, false},
+		{"parameters", parseForm, "", repeated("a=1&"), "", 50_000, false},
+		{"charset fields", parseForm, "", repeated("_charset_=latin1&"), "", 20_000, false},
+		{"line ends in a field", parseMultipart, "--b\r\n" + disposition(`name="a"`) + "\r\n\r\n", repeated("\r\n--"), "\r\n--b--", 100_000, false},
+		{"half boundaries in a file", parseMultipart, "--b\r\n" + disposition(`name="a"; filename="b"`) + "\r\n\r\n", repeated("\r\n-\r\n--\r"), "\r\n--b--", 100_000, false},
+		{"parts", parseMultipart, "", repeated("--b\r\n" + disposition(`name="a"`) + "\r\n\r\n\r\n"), "--b--", 20_000, false},
+		{"parameters of a disposition", parseMultipart, "--b\r\nContent-Disposition: form-data", repeated("; a=b"), "\r\n\r\n\r\n--b--", 20_000, true},
+	} {
+		best := func(n int) time.Duration {
+			src := c.prefix + c.middle(n) + c.suffix
+			fastest := time.Hour
+			for range 3 {
+				began := time.Now()
+				if err := c.parse(src); err != nil && !c.mayBeRejected {
+					t.Fatal(c.name, err)
+				}
+				fastest = min(fastest, time.Since(began))
+			}
+			return fastest
+		}
+		small, large := best(c.n), best(10*c.n)
+		if large > 40*small+20*time.Millisecond {
+			t.Errorf("%s: %v for %d, %v for ten times as many", c.name, small, c.n, large)
+		}
+	}
+}
