@@ -13,7 +13,7 @@ const (
 	InvalidUTF8  Kind = "invalid_utf8"  // bytes that are not UTF-8
 	WrongCharset Kind = "wrong_charset" // a charset in which the bytes would mean something else
 	NUL          Kind = "nul"           // a NUL byte, at which some readers end a text
-	EmptyName    Kind = "empty_name"    // a parameter without a name
+	EmptyName    Kind = "empty_name"    // a parameter without a name, or without one before its first bracket
 	BadSyntax    Kind = "bad_syntax"    // not of the format's grammar
 )
 
@@ -61,7 +61,7 @@ const (
 	Doctype       Kind = "doctype"        // a document type definition
 	Instruction   Kind = "instruction"    // a processing instruction
 	UnknownEntity Kind = "unknown_entity" // an entity that is not one of the five of XML itself
-	BadNamespace  Kind = "bad_namespace"  // a namespace prefix that is not declared, or one declared wrongly
+	BadNamespace  Kind = "bad_namespace"  // a namespace prefix that is not declared, or a namespace declared wrongly
 )
 
 // Error says why an input was not understood.

@@ -38,7 +38,7 @@ var (
 	errLonePercent = fail(LonePercent, "a parameter holds a percent sign that is not followed by two hexadecimal digits: write it as %25")
 	errManyPairs   = fail(TooMany, "there are more parameters than servers read without dropping some: send fewer")
 	errNULInPair   = fail(NUL, "a parameter holds a NUL byte, at which some servers end it: leave it out")
-	errEmptyName   = fail(EmptyName, "a parameter has no name, which some servers drop: name it or leave it out")
+	errEmptyName   = fail(EmptyName, "a parameter has no name, or none before its first bracket, which servers read in different ways: name it or leave it out")
 	errPairUTF8    = fail(InvalidUTF8, "a parameter is not valid UTF-8 after decoding: send UTF-8, percent-encoded")
 	errCharsetName = fail(WrongCharset, "the field _charset_ names a charset that is not UTF-8: send UTF-8")
 )
@@ -101,12 +101,19 @@ func parsePair(piece string, o *FormOptions) (Pair, error) {
 	if err != nil {
 		return Pair{}, err
 	}
+	if beginsWithBracket(name) {
+		return Pair{}, errEmptyName
+	}
 	value, err := decodePercent(rawValue, o)
 	if err != nil {
 		return Pair{}, err
 	}
 	return Pair{Name: name, Value: value, Bare: !found}, nil
 }
+
+// beginsWithBracket reports a name that qs, the parser of Express, reads without its
+// bracket: [id] is id.
+func beginsWithBracket(name string) bool { return name[0] == '[' || name[0] == ']' }
 
 // decodePercent decodes a name or a value.
 func decodePercent(raw string, o *FormOptions) (string, error) {
@@ -187,16 +194,18 @@ func AppendForm(dst []byte, pairs []Pair) []byte {
 // AppendQuery appends pairs as a query, without "?". It differs from AppendForm in
 // two ways. A space is "%20", because "+" is a space only for those who read the
 // query as a form: routers, rewriting rules and signatures that read it as RFC 3986
-// does keep a "+". And a parameter that came without "=" goes without it, because
-// applications compare the whole query with a word (?wsdl).
+// does keep a "+". And the only parameter of a query, if it came without "=", goes
+// without it, because applications compare the whole query with a word (?wsdl). Among
+// others it gets a "=": Rack and CGI.pm take a parameter without one for absent.
 func AppendQuery(dst []byte, pairs []Pair) []byte {
+	bare := len(pairs) == 1 && pairs[0].Bare && pairs[0].Value == ""
 	for i := range pairs {
 		if i > 0 {
 			dst = append(dst, '&')
 		}
 		dst = appendPercent(dst, pairs[i].Name, false)
-		if pairs[i].Bare && pairs[i].Value == "" {
-			continue
+		if bare {
+			break
 		}
 		dst = append(dst, '=')
 		dst = appendPercent(dst, pairs[i].Value, false)

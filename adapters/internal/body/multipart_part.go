@@ -50,8 +50,9 @@ var (
 	errDispositionTwo = fail(DuplicateParameter, "a Content-Disposition has a parameter twice: send each once")
 	errUnknownParam   = fail(UnknownParameter, "a Content-Disposition has a parameter other than name and filename, which some servers take for one of them: leave it out")
 	errExtendedName   = fail(ExtendedName, "a part of the form has name*=, which some servers read and others do not: send name=")
-	errNameEscape     = fail(NameEscape, "a name or file name in the form holds a backslash, a double quote or (in a name) a semicolon, which servers read in different ways: rename it")
-	errPartName       = fail(EmptyName, "a part of the form has no name: name every field")
+	errNameEscape     = fail(NameEscape, "a name in the form has white space at an end or holds a backslash, a double quote, a line end or a semicolon, which servers read in different ways: rename the field")
+	errFileNameEscape = fail(NameEscape, "a file name in the form holds a backslash, a double quote or something like ;name=, which servers read in different ways: rename the file")
+	errPartName       = fail(EmptyName, "a part of the form has no name, or none before its first bracket, which servers read in different ways: name it")
 	errPartUTF8       = fail(InvalidUTF8, "a name or value in the form is not valid UTF-8: send UTF-8")
 	errPartNUL        = fail(NUL, "a name or value in the form holds a NUL byte, at which some servers end it: leave it out")
 	errFileName       = fail(BadFileName, "a filename*= cannot be decoded: send filename*=utf-8''name, percent-encoded, or filename= alone")
@@ -168,7 +169,7 @@ func (h *partHead) addLine(line string) error {
 	return nil
 }
 
-// readDisposition reads name, filename and filename*. Browsers write names in
+// readDisposition reads name, filename and filename*. Browsers write texts in
 // double quotes with %22, %0D and %0A for what would end them, and no other
 // escape; .NET writes tokens without quotes.
 func (h *partHead) readDisposition() error {
@@ -220,13 +221,58 @@ func (h *partHead) readDisposition() error {
 		rest = trimOWS(after[1:])
 	}
 
-	if h.name == "" {
+	if h.name == "" || beginsWithBracket(h.name) {
 		return errPartName
 	}
-	if strings.IndexByte(h.name, ';') >= 0 {
-		return errNameEscape // formidable and multiparty find a filename= after it, inside the quotes
+	if !utf8.ValidString(h.name) || !utf8.ValidString(h.fileName) {
+		return errPartUTF8 // Tornado refuses the form, Werkzeug loses all its fields
+	}
+	if !isClearName(h.name) {
+		return errNameEscape
+	}
+	if !isClearFileName(h.fileName) {
+		return errFileNameEscape
 	}
 	return nil
+}
+
+// isClearName reports whether all servers read a name between double quotes as it is.
+// Some of them decode the escapes that browsers write for a quote and a line end
+// (multer, the Fetch standard), and some find a filename= after a semicolon inside the
+// quotes (formidable, multiparty). Django and Tomcat trim the name.
+func isClearName(name string) bool {
+	if name != strings.TrimSpace(name) || strings.ContainsAny(name, "\\\";\r\n") {
+		return false
+	}
+	for rest := name; ; {
+		_, after, found := strings.Cut(rest, "%")
+		if !found {
+			return true
+		}
+		if len(after) >= 2 && (after[:2] == "22" || after[0] == '0' && (after[1]|0x20 == 'a' || after[1]|0x20 == 'd')) {
+			return false
+		}
+		rest = after
+	}
+}
+
+// isClearFileName reports whether all servers read a file name between double quotes
+// as nothing but a file name. Rack finds the part's name after the last "; name=" of
+// the line, inside the quotes, too.
+func isClearFileName(name string) bool {
+	if strings.ContainsAny(name, "\\\"\r\n") {
+		return false
+	}
+	for rest := strings.ToLower(name); ; {
+		_, after, found := strings.Cut(rest, ";")
+		if !found {
+			return true
+		}
+		rest = strings.TrimLeft(after, " \t")
+		if strings.HasPrefix(rest, "name") || strings.HasPrefix(rest, "filename") {
+			return false
+		}
+	}
 }
 
 // cutDispositionValue reads a token or a quoted text as browsers write it: from one
@@ -297,13 +343,13 @@ func decodeExtendedValue(s string) (string, error) {
 		if c < ' ' || c == 0x7f {
 			return "", errFileName
 		}
-		if c == '"' || c == '\\' {
-			return "", errNameEscape
-		}
 		out = append(out, c)
 	}
 	if len(out) == 0 || !utf8.Valid(out) {
 		return "", errFileName
+	}
+	if !isClearFileName(string(out)) {
+		return "", errFileNameEscape
 	}
 	return string(out), nil
 }
@@ -328,17 +374,17 @@ func (h *partHead) readType() (string, error) {
 }
 
 // appendPartHead appends the delimiter and the head of a part in the one spelling
-// that the WHATWG form algorithm gives them. FileName and Type are written as p.Kind
-// asks for.
+// that the WHATWG form algorithm gives them. That algorithm escapes double quotes and
+// line ends, which clear names do not have.
 func appendPartHead(dst []byte, boundary string, p *Part) []byte {
 	dst = append(dst, "--"...)
 	dst = append(dst, boundary...)
 	dst = append(dst, "\r\nContent-Disposition: form-data; name=\""...)
-	dst = appendDispositionValue(dst, p.Name)
+	dst = append(dst, p.Name...)
 	dst = append(dst, '"')
 	if p.Kind == File || p.Kind == NoFile {
 		dst = append(dst, "; filename=\""...)
-		dst = appendDispositionValue(dst, p.FileName)
+		dst = append(dst, p.FileName...)
 		dst = append(dst, '"')
 	}
 	if p.Type != "" {
@@ -346,20 +392,4 @@ func appendPartHead(dst []byte, boundary string, p *Part) []byte {
 		dst = append(dst, p.Type...)
 	}
 	return append(dst, "\r\n\r\n"...)
-}
-
-func appendDispositionValue(dst []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; c {
-		case '"':
-			dst = append(dst, "%22"...)
-		case '\r':
-			dst = append(dst, "%0D"...)
-		case '\n':
-			dst = append(dst, "%0A"...)
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return dst
 }

@@ -10,7 +10,7 @@ import (
 type MultipartOptions struct {
 	MaxHeld  int64 // bytes of names and field values together, without files; 0 means DefaultMaxHeld
 	MaxParts int   // 0 means DefaultMaxParts
-	UTF8     bool  // refuse names and field values that are not UTF-8
+	UTF8     bool  // refuse field values that are not UTF-8, as names that are not always are
 
 	// Reserve, if not nil, is called before n more bytes are held, so that a
 	// caller can keep a budget over many bodies. Its error ends the reading and
@@ -59,9 +59,12 @@ type MultipartReader struct {
 
 	held  int64
 	parts int
+	slack int // by how much canonical form at least shortens a part, under a boundary of the same length; negative if it grows
 	state readerState
 	part  Part // the one that Next returned last
 	err   error
+
+	scratch [256]byte
 }
 
 type readerState uint8
@@ -85,7 +88,7 @@ func NewMultipartReader(src io.Reader, t ContentType, o MultipartOptions) (*Mult
 		o.MaxParts = DefaultMaxParts
 	}
 
-	m := &MultipartReader{src: src, buf: make([]byte, firstSize), options: o, charset: t.Charset, allASCII: true}
+	m := &MultipartReader{src: src, buf: make([]byte, firstSize), options: o, charset: t.Charset, allASCII: true, slack: maxBoundary}
 	m.delimiter = append(append(m.delimiter, "\r\n--"...), t.Boundary...)
 	m.w = copy(m.buf, "\r\n") // so that the first delimiter is found like the others
 	return m, nil
@@ -191,9 +194,9 @@ func (m *MultipartReader) readPart() error {
 	if err := m.checkText(part.Name, m.charset); err != nil {
 		return err
 	}
-	if m.options.UTF8 && !utf8.ValidString(part.FileName) {
-		return errPartUTF8
-	}
+
+	canonical := len(appendPartHead(m.scratch[:0], "", &part)) - len("--\r\n") - len("\r\n\r\n")
+	m.slack = min(m.slack, len(head)-canonical)
 
 	m.part = part
 	switch part.Kind {

@@ -107,7 +107,9 @@ func TestHonestMultipart(t *testing.T) {
 		{"empty", "--b--\r\n", nil},
 		{"no line end after the last boundary", "--b--", nil},
 		{"fields", formOf(disposition(`name="a"`), "1", disposition(`name="b"`), ""), []Part{field("a", "1"), field("b", "")}},
-		{"browser", formOf(disposition(`name="a[%22x%22]"`), "1\r\n2"), []Part{field("a[%22x%22]", "1\r\n2")}},
+		{"browser", formOf(disposition(`name="a[x y]"`), "1\r\n2"), []Part{field("a[x y]", "1\r\n2")}},
+		{"quote in a file name", formOf(disposition(`name="f"; filename="a %22b%22.txt"`), "x"), []Part{file("f", "a %22b%22.txt", octetStream, "x")}},
+		{"percent in a name", formOf(disposition(`name="100%"`), "1", disposition(`name="%41%2"`), "1"), []Part{field("100%", "1"), field("%41%2", "1")}},
 		{"file", formOf(disposition(`name="f"; filename="a b.txt"`)+"\r\nContent-Type: text/plain", "x"), []Part{file("f", "a b.txt", "text/plain", "x")}},
 		{"file without type", formOf(disposition(`name="f"; filename="a"`), "x"), []Part{file("f", "a", octetStream, "x")}},
 		{"file with a charset of its own", formOf(disposition(`name="f"; filename="a"`)+"\r\nContent-Type: text/csv; charset=utf-16", "\xff\xfea\x00"), []Part{file("f", "a", "text/csv", "\xff\xfea\x00")}},
@@ -162,9 +164,19 @@ func TestMultipartThatIsReadInTwoWays(t *testing.T) {
 		{"two file names", formOf(disposition(`name="a"; filename="b"; filename="c"`), "1"), DuplicateParameter},
 		{"no name", formOf("Content-Disposition: form-data", "1"), EmptyName},
 		{"empty name", formOf(disposition(`name=""`), "1"), EmptyName},
+		{"nothing before a bracket", formOf(disposition(`name="[id]"`), "1"), EmptyName},
 		{"file name alone", formOf(disposition(`filename="a"`), "1"), EmptyName},
 		{"single quotes hold a name", formOf(disposition(`name='a; name="b"'`), "1"), DuplicateParameter},
 		{"semicolon in a name", formOf(disposition(`name="a; filename=b"`), "1"), NameEscape},
+		{"quote in a name, which multer decodes", formOf(disposition(`name="a%22b"`), "1"), NameEscape},
+		{"line end in a name, which multer decodes", formOf(disposition(`name="a%0d%0Ab"`), "1"), NameEscape},
+		{"name in Latin-1", formOf(disposition("name=\"\xfc\""), "1"), InvalidUTF8},
+		{"file name in Latin-1", formOf(disposition("name=\"a\"; filename=\"\xfc\""), "1"), InvalidUTF8},
+		{"white space before a name, which Django drops", formOf(disposition(`name=" a"`), "1"), NameEscape},
+		{"white space after a name", formOf(disposition("name=\"a\t\""), "1"), NameEscape},
+		{"file name in which Rack finds the name", formOf(disposition(`name="a"; filename="x; name=id"`), "1"), NameEscape},
+		{"file name in which Rack finds the name, in capitals", formOf(disposition("name=\"a\"; filename=\"x;\tNAME=id\""), "1"), NameEscape},
+		{"extended file name in which Rack finds the name", formOf(disposition(`name="a"; filename*=utf-8''x%3Bname%3Did`), "1"), NameEscape},
 		{"backslash in a name", formOf(disposition(`name="a\b"`), "1"), NameEscape},
 		{"backslash in a file name", formOf(disposition(`name="a"; filename="C:\a"`), "1"), NameEscape},
 		{"quote in an extended file name", formOf(disposition(`name="a"; filename*=utf-8''a%22`), "1"), NameEscape},
@@ -232,11 +244,9 @@ func TestMultipartThatIsReadInTwoWays(t *testing.T) {
 	if KindOf(err) != WrongCharset {
 		t.Errorf("bytes beyond ASCII under ISO-8859-1: %v", err)
 	}
-	for _, part := range [][2]string{{disposition(`name="a"`), "\xfc"}, {disposition("name=\"\xfc\""), ""}, {disposition("name=\"a\"; filename=\"\xfc\""), ""}} {
-		_, err := readParts(strings.NewReader(formOf(part[0], part[1])), multipartType, MultipartOptions{UTF8: true})
-		if KindOf(err) != InvalidUTF8 {
-			t.Errorf("%q is read as UTF-8: %v", part, err)
-		}
+	_, err = readParts(strings.NewReader(formOf(disposition(`name="a"`), "\xfc")), multipartType, MultipartOptions{UTF8: true})
+	if KindOf(err) != InvalidUTF8 {
+		t.Errorf("a value in Latin-1 is read as UTF-8: %v", err)
 	}
 	if _, err := NewMultipartReader(strings.NewReader(""), ContentType{}, MultipartOptions{}); KindOf(err) != BadBoundary {
 		t.Errorf("no boundary: %v", err)
@@ -316,12 +326,12 @@ func TestMultipartWriter(t *testing.T) {
 	got := writeParts(t, []Part{
 		field("a", "1"),
 		{Kind: TypedField, Name: "t", Type: "application/json", Value: []byte("{}")},
-		file("f", "ü \".txt", "text/plain", "x"),
+		file("f", "ü; x.txt", "text/plain", "x"),
 		{Kind: NoFile, Name: "n", Type: octetStream},
 	}, testBoundary)
 	want := strings.ReplaceAll("--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n"+
 		"--B\r\nContent-Disposition: form-data; name=\"t\"\r\nContent-Type: application/json\r\n\r\n{}\r\n"+
-		"--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"ü %22.txt\"\r\nContent-Type: text/plain\r\n\r\nx\r\n"+
+		"--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"ü; x.txt\"\r\nContent-Type: text/plain\r\n\r\nx\r\n"+
 		"--B\r\nContent-Disposition: form-data; name=\"n\"; filename=\"\"\r\nContent-Type: application/octet-stream\r\n\r\n\r\n"+
 		"--B--\r\n", "--B", "--"+testBoundary)
 	if got != want {
@@ -338,8 +348,14 @@ func TestMultipartWriterRefusesWhatNoReaderReturns(t *testing.T) {
 		{Part{Kind: Field}, EmptyName},
 		{field(`a\`, ""), NameEscape},
 		{field("a;b", ""), NameEscape},
+		{field("a\"b", ""), NameEscape},
+		{field("a%22b", ""), NameEscape},
+		{field("a\nb", ""), NameEscape},
 		{field("a\x00", ""), NUL},
+		{field("a\xff", ""), InvalidUTF8},
 		{file("a", `b\`, "a/b", ""), NameEscape},
+		{file("a", `b"`, "a/b", ""), NameEscape},
+		{file("a", `b;name`, "a/b", ""), NameEscape},
 		{file("a", "", "a/b", ""), BadDisposition},
 		{file("a", "b", "", ""), BadDisposition},
 		{Part{Kind: Field, Name: "a", Type: "a/b"}, BadDisposition},
@@ -360,8 +376,8 @@ func TestNewBoundary(t *testing.T) {
 	seen := map[string]bool{}
 	counts := map[rune]int{}
 	for range 2000 {
-		b, err := NewBoundary(random)
-		if err != nil || len(b) != boundaryLength || !isBoundary(b) || seen[b] {
+		b, err := NewBoundary(random, 0)
+		if err != nil || len(b) != minBoundary || !isBoundary(b) || seen[b] {
 			t.Fatalf("made %q, %v", b, err)
 		}
 		seen[b] = true
@@ -377,7 +393,13 @@ func TestNewBoundary(t *testing.T) {
 	if len(counts) != 62 {
 		t.Errorf("%d characters are used, want 62", len(counts))
 	}
-	if _, err := NewBoundary(iotest.ErrReader(io.ErrUnexpectedEOF)); err == nil {
+
+	for length, want := range map[int]int{-1: 22, 22: 22, 40: 40, 70: 70, 71: 70} {
+		if b, err := NewBoundary(random, length); err != nil || len(b) != want {
+			t.Errorf("length %d: made %q, %v; want %d", length, b, err, want)
+		}
+	}
+	if _, err := NewBoundary(iotest.ErrReader(io.ErrUnexpectedEOF), 0); err == nil {
 		t.Error("a boundary without random bytes")
 	}
 }

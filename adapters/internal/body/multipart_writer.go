@@ -4,18 +4,20 @@ import (
 	"bytes"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
-// boundaryLength characters of 62 hold 130 random bits. Clients use boundaries of
-// 26 characters and more (LWP's xYzZY is the exception), so that the canonical
-// form of a part is not longer than what the client sent.
-const boundaryLength = 22
+// minBoundary is the shortest boundary that is made: 22 characters of 62 hold 130
+// random bits.
+const minBoundary = 22
 
-// NewBoundary makes a boundary from random, which must be unpredictable for whoever
-// sends the form.
-func NewBoundary(random io.Reader) (string, error) {
+// NewBoundary makes a boundary of length characters, at least 22 and at most 70, from
+// random, which must be unpredictable for whoever sends the form.
+func NewBoundary(random io.Reader, length int) (string, error) {
 	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	boundary := make([]byte, 0, boundaryLength)
+	length = min(max(length, minBoundary), maxBoundary)
+
+	boundary := make([]byte, 0, maxBoundary)
 	var noise [32]byte
 	for {
 		if _, err := io.ReadFull(random, noise[:]); err != nil {
@@ -26,7 +28,7 @@ func NewBoundary(random io.Reader) (string, error) {
 				continue // so that every character is equally likely
 			}
 			boundary = append(boundary, alphabet[b%byte(len(alphabet))])
-			if len(boundary) == boundaryLength {
+			if len(boundary) == length {
 				return string(boundary), nil
 			}
 		}
@@ -124,10 +126,14 @@ func checkWritable(p *Part) error {
 	switch {
 	case !p.isConsistent():
 		return errDisposition
-	case p.Name == "":
+	case p.Name == "" || beginsWithBracket(p.Name):
 		return errPartName
-	case strings.ContainsAny(p.Name, "\\;") || strings.ContainsAny(p.FileName, "\\"):
+	case !utf8.ValidString(p.Name) || !utf8.ValidString(p.FileName):
+		return errPartUTF8
+	case !isClearName(p.Name):
 		return errNameEscape
+	case !isClearFileName(p.FileName):
+		return errFileNameEscape
 	case strings.IndexByte(p.Name, 0) >= 0 || strings.IndexByte(p.FileName, 0) >= 0:
 		return errPartNUL
 	}

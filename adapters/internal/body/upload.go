@@ -83,6 +83,16 @@ func (u *Upload) Named(name string) []Part {
 	return named
 }
 
+// NewBoundary makes a boundary for the canonical form. It is as long as the one that
+// the form came with, or shorter by what the parts so far become longer, so that the
+// form can be sent on with the length that it came with: forms as browsers write them
+// keep their length, those of other clients become shorter. Only under a boundary of
+// less than about 26 characters (LWP's xYzZY) a form can become longer.
+func (u *Upload) NewBoundary(random io.Reader) (string, error) {
+	length := len(u.rest.delimiter) - len("\r\n--")
+	return NewBoundary(random, length+min(u.rest.slack, 0))
+}
+
 // Length returns the length of the canonical form, which is known if u.Whole.
 func (u *Upload) Length(boundary string) (n int64, known bool) {
 	if !u.Whole {

@@ -46,7 +46,7 @@ var (
 	errXMLVersion     = fail(BadSyntax, `the XML declaration is not of version 1.0, as in <?xml version="1.0" encoding="UTF-8"?>`)
 	errXMLEntity      = fail(UnknownEntity, "the XML body has an entity that is not amp, lt, gt, quot, apos or a number of a character: write the character")
 	errXMLDuplicate   = fail(DuplicateKey, "an element in the XML body has an attribute twice: send each once")
-	errXMLNamespace   = fail(BadNamespace, "the XML body has a namespace prefix that is not declared, or declares one that is reserved")
+	errXMLNamespace   = fail(BadNamespace, "the XML body has a namespace prefix that is not declared, or declares a namespace that is reserved or not a plain URI")
 	errXMLDeep        = fail(TooDeep, "the XML body is nested too deep")
 	errXMLMany        = fail(TooMany, "the XML body has more elements and attributes than can be held: send less at once")
 	errXMLTrailing    = fail(TrailingData, "something other than white space stands before or after the root element")
@@ -413,13 +413,24 @@ func (p *xmlParser) declare(prefix, space string) error {
 	case prefix == "xml" && space == xmlSpace:
 	case prefix == "xml" || prefix == "xmlns" || space == xmlSpace || space == xmlnsSpace:
 		return errXMLNamespace
-	case prefix != "" && space == "":
+	case prefix != "" && space == "" || !isPlainURI(space):
 		return errXMLNamespace
 	}
 	old, known := p.spaces[prefix]
 	p.undo = append(p.undo, declaration{prefix, old, known})
 	p.spaces[prefix] = space
 	return nil
+}
+
+// isPlainURI reports a namespace that is written without escapes: libxml2 leaves
+// those in the names of namespaces as they are.
+func isPlainURI(space string) bool {
+	for i := 0; i < len(space); i++ {
+		if space[i] <= ' ' || space[i] >= 0x7f || strings.IndexByte(`&<>"`, space[i]) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // resolve fills in namespaces, once all declarations of the start tag are known.
