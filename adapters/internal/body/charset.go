@@ -47,8 +47,9 @@ func isNumberUpTo(s string, limit int) bool {
 
 var errCharsetOfBytes = fail(WrongCharset, "the body has bytes outside ASCII under a charset that is not UTF-8: send it as UTF-8")
 
-// check reports whether text means under c what this package takes it for.
-func (c Charset) check(text string) error {
+// checkCharset returns an error if text means under c something else than this package
+// takes it for.
+func checkCharset[T string | []byte](c Charset, text T) error {
 	if c == CharsetASCII && !isASCII(text) {
 		return errCharsetOfBytes
 	}

@@ -55,7 +55,7 @@ func ParseForm(dst []Pair, raw string, o FormOptions) ([]Pair, error) {
 	if o.Semicolon == RefuseSemicolon && strings.IndexByte(raw, ';') >= 0 {
 		return nil, errSemicolon
 	}
-	if err := o.Charset.check(raw); err != nil {
+	if err := checkCharset(o.Charset, raw); err != nil {
 		return nil, err
 	}
 

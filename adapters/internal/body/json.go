@@ -80,8 +80,8 @@ func (d *JSON) Parse(src []byte, o JSONOptions) error {
 	if len(src) > math.MaxUint32/6 {
 		return errJSONLarge // a byte can become the six of an escape
 	}
-	if o.Charset == CharsetASCII && !isASCII(src) {
-		return errCharsetOfBytes
+	if err := checkCharset(o.Charset, src); err != nil {
+		return err
 	}
 	if cap(d.text) < len(src) {
 		d.text = make([]byte, 0, len(src)+len(src)/8)

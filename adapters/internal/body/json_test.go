@@ -148,6 +148,21 @@ func TestJSONValues(t *testing.T) {
 	}
 }
 
+func TestJSONExactValues(t *testing.T) {
+	for src, want := range map[string]bool{
+		`"1.8e1"`: true, `true`: true, `null`: true, `0`: true, `18`: true, `-18`: true, `123456789012345`: true,
+		`{}`: false, `[]`: false, `-0`: false, `18.0`: false, `1.8e1`: false, `18e0`: false, `1234567890123456`: false, `1E999`: false,
+	} {
+		var d JSON
+		if err := d.Parse([]byte(src), JSONOptions{}); err != nil || d.Root().IsExact() != want {
+			t.Errorf("%s is exact: %v, %v; want %v", src, d.Root().IsExact(), err, want)
+		}
+	}
+	if (Value{}).IsExact() {
+		t.Error("an absent value is exact")
+	}
+}
+
 func TestJSONReusesMemory(t *testing.T) {
 	src := []byte(`{"jsonrpc":"2.0","method":"page.get","params":{"id":17,"title":"Hauptseite","tags":["a","b"]},"id":1}`)
 	keys := NewKeySet("method", "id")

@@ -1,6 +1,7 @@
 package body
 
 import (
+	"bytes"
 	"iter"
 	"unicode/utf8"
 )
@@ -62,6 +63,26 @@ func (v Value) Text() string {
 		return unescapeJSON(raw)
 	}
 	return string(v.Raw())
+}
+
+// IsExact reports whether all readers take the value for what Text says. They do not
+// of objects and lists, and of numbers other than integers of up to 15 digits: 1.8e1 and
+// 18.0 are 18, and many readers round integers beyond 2^53. A number that decides what
+// a request does has to be exact.
+func (v Value) IsExact() bool {
+	switch v.Kind() {
+	case JSONNull, JSONBool, JSONString:
+		return true
+	case JSONNumber:
+		digits := bytes.TrimPrefix(v.Raw(), []byte("-"))
+		for _, c := range digits {
+			if c < '0' || c > '9' {
+				return false
+			}
+		}
+		return len(digits) <= 15 && string(v.Raw()) != "-0"
+	}
+	return false
 }
 
 // unescapeJSON decodes what lies between the quotes of a canonical string.

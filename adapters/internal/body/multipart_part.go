@@ -24,8 +24,9 @@ const (
 	File
 
 	// NoFile is what browsers send for a file input in which no file was
-	// chosen: an empty file name and no content. PHP and multer read that there is
-	// no file, Django an empty field, others an empty file.
+	// chosen: an empty file name and no content. PHP, multer and Rack read that
+	// there is no file, Django, Tornado, Go and CGI.pm an empty field, others an
+	// empty file.
 	NoFile
 )
 
@@ -37,7 +38,7 @@ type Part struct {
 	Name     string
 	FileName string
 	Type     string    // media type without parameters; "" for a Field
-	Value    []byte    // of a Field or TypedField
+	Value    []byte    // of a Field or TypedField; of a File what an Upload holds of it
 	Content  io.Reader // of a File, as far as Value does not hold it; valid until the next part is read
 }
 
@@ -90,13 +91,15 @@ func parsePartHead(head string) (p Part, charset Charset, err error) {
 	if err := h.readDisposition(); err != nil {
 		return Part{}, 0, err
 	}
-	p.Name = h.name
 	if p.FileName, err = h.chooseFileName(); err != nil {
 		return Part{}, 0, err
 	}
 	if p.Type, err = h.readType(); err != nil {
 		return Part{}, 0, err
 	}
+
+	// Copies, because the part outlives the head, of which all else is dropped.
+	p.Name, p.FileName, p.Type = strings.Clone(h.name), strings.Clone(p.FileName), strings.Clone(p.Type)
 	isFile := h.hasFile || h.hasExtFile
 	if h.charset == charsetUnknown && !isFile {
 		return Part{}, 0, errPartCharset

@@ -3,6 +3,7 @@ package body
 import (
 	"bytes"
 	"io"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -191,7 +192,8 @@ func (m *MultipartReader) readPart() error {
 	if err := m.hold(len(part.Name) + len(part.FileName) + len(part.Type)); err != nil {
 		return err
 	}
-	if err := m.checkText(part.Name, m.charset); err != nil {
+	m.allASCII = m.allASCII && isASCII(part.Name)
+	if err := checkCharset(m.charset, part.Name); err != nil {
 		return err
 	}
 
@@ -262,34 +264,26 @@ func (m *MultipartReader) readValue(charset Charset) error {
 	m.state = atDelimiter
 	m.part.Value = value
 
-	text := string(value)
-	if charset == CharsetASCII {
-		if err := charset.check(text); err != nil {
-			return err
-		}
-	}
-	if err := m.checkText(text, m.charset); err != nil {
-		return err
-	}
-	return m.noteCharsetField(text)
-}
-
-// checkText checks a name or a field's value.
-func (m *MultipartReader) checkText(text string, charset Charset) error {
-	m.allASCII = m.allASCII && isASCII(text)
-	if m.options.UTF8 && !utf8.ValidString(text) {
+	m.allASCII = m.allASCII && isASCII(value)
+	if m.options.UTF8 && !utf8.Valid(value) {
 		return errPartUTF8
 	}
-	return charset.check(text)
+	if err := checkCharset(charset, value); err != nil {
+		return err
+	}
+	if err := checkCharset(m.charset, value); err != nil {
+		return err
+	}
+	return m.noteCharsetField(value)
 }
 
 // noteCharsetField is about the field _charset_ (RFC 7578 section 4.6), by which some
 // servers decode the others.
-func (m *MultipartReader) noteCharsetField(value string) error {
-	if !bytes.EqualFold([]byte(m.part.Name), []byte(charsetField)) {
+func (m *MultipartReader) noteCharsetField(value []byte) error {
+	if !strings.EqualFold(m.part.Name, charsetField) {
 		return nil
 	}
-	switch charsetOf(value) {
+	switch charsetOf(string(value)) {
 	case charsetUnknown:
 		return errCharsetName
 	case CharsetASCII:

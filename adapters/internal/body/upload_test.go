@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -267,6 +268,28 @@ func TestUploadReservesMemory(t *testing.T) {
 		if err != full {
 			t.Errorf("a budget of %d bytes: %v", budget, err)
 		}
+	}
+}
+
+// TestUploadStreamsFiles: a file takes no memory, however large it is.
+func TestUploadStreamsFiles(t *testing.T) {
+	const size = 64 << 20
+	before, after, _ := strings.Cut(formOf(disposition(`name="f"; filename="x"`), "CONTENT"), "CONTENT")
+	content := io.LimitReader(readerFunc(func(p []byte) (int, error) { return len(p), nil }), size)
+
+	var start, end runtime.MemStats
+	runtime.ReadMemStats(&start)
+	u, err := ReadUpload(io.MultiReader(strings.NewReader(before), content, strings.NewReader(after)), multipartType, MultipartOptions{}, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := io.Copy(io.Discard, u.Stream(testBoundary, StreamOptions{Accept: func(*Part) error { return nil }}))
+	if err != nil || n < size {
+		t.Fatalf("streamed %d bytes, %v", n, err)
+	}
+	runtime.ReadMemStats(&end)
+	if used := end.TotalAlloc - start.TotalAlloc; used > 1<<20 {
+		t.Errorf("a file of %d bytes took %d bytes of memory", size, used)
 	}
 }
 

@@ -44,6 +44,7 @@ var (
 	errXMLDoctype     = fail(Doctype, "the XML body has a document type definition, which can give it another meaning: leave it out")
 	errXMLInstruction = fail(Instruction, "the XML body has a processing instruction: leave it out")
 	errXMLVersion     = fail(BadSyntax, `the XML declaration is not of version 1.0, as in <?xml version="1.0" encoding="UTF-8"?>`)
+	errXMLEncoding    = fail(WrongCharset, "the XML declaration names a charset that cannot be read in one way only: send UTF-8")
 	errXMLEntity      = fail(UnknownEntity, "the XML body has an entity that is not amp, lt, gt, quot, apos or a number of a character: write the character")
 	errXMLDuplicate   = fail(DuplicateKey, "an element in the XML body has an attribute twice: send each once")
 	errXMLNamespace   = fail(BadNamespace, "the XML body has a namespace prefix that is not declared, or declares a namespace that is reserved or not a plain URI")
@@ -75,8 +76,8 @@ func ParseXML(src []byte, o XMLOptions) (*XML, error) {
 	if !utf8.Valid(src) {
 		return nil, errNotUTF8
 	}
-	if o.Charset == CharsetASCII && !isASCII(src) {
-		return nil, errCharsetOfBytes
+	if err := checkCharset(o.Charset, src); err != nil {
+		return nil, err
 	}
 
 	p := xmlParser{src: string(src), options: o, doc: &XML{}, spaces: map[string]string{"xml": xmlSpace}}
@@ -88,11 +89,6 @@ func ParseXML(src []byte, o XMLOptions) (*XML, error) {
 	}
 	return p.doc, nil
 }
-
-const (
-	xmlSpace   = "http://www.w3.org/XML/1998/namespace"
-	xmlnsSpace = "http://www.w3.org/2000/xmlns/"
-)
 
 type xmlParser struct {
 	src     string
@@ -111,12 +107,6 @@ type openElement struct {
 	qname string
 	text  []byte
 	undo  int // length of xmlParser.undo before it
-}
-
-// declaration is what a prefix stood for before an element declared it.
-type declaration struct {
-	prefix, space string
-	known         bool
 }
 
 // document reads all that follows the declaration.
@@ -211,9 +201,10 @@ func (p *xmlParser) checkDeclared(name, value string) error {
 		}
 	case "encoding":
 		charset := charsetOf(value)
-		if charset == charsetUnknown || charset == CharsetASCII && !isASCII(p.src) {
-			return errCharsetOfBytes
+		if charset == charsetUnknown {
+			return errXMLEncoding
 		}
+		return checkCharset(charset, p.src)
 	case "standalone":
 		if value != "yes" && value != "no" {
 			return errXML
@@ -407,55 +398,6 @@ func (p *xmlParser) writeAttribute(qname, value string) (err error) {
 	return err
 }
 
-// declare notes the namespace of a prefix, "" for the default namespace.
-func (p *xmlParser) declare(prefix, space string) error {
-	switch {
-	case prefix == "xml" && space == xmlSpace:
-	case prefix == "xml" || prefix == "xmlns" || space == xmlSpace || space == xmlnsSpace:
-		return errXMLNamespace
-	case prefix != "" && space == "" || !isPlainURI(space):
-		return errXMLNamespace
-	}
-	old, known := p.spaces[prefix]
-	p.undo = append(p.undo, declaration{prefix, old, known})
-	p.spaces[prefix] = space
-	return nil
-}
-
-// isPlainURI reports a namespace that is written without escapes: libxml2 leaves
-// those in the names of namespaces as they are.
-func isPlainURI(space string) bool {
-	for i := 0; i < len(space); i++ {
-		if space[i] <= ' ' || space[i] >= 0x7f || strings.IndexByte(`&<>"`, space[i]) >= 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// resolve fills in namespaces, once all declarations of the start tag are known.
-func (p *xmlParser) resolve(e *Element) error {
-	var known bool
-	if e.Space, known = p.spaces[e.Prefix]; !known && e.Prefix != "" {
-		return errXMLNamespace
-	}
-
-	var names nameSet
-	for i := range e.Attrs {
-		a := &e.Attrs[i]
-		if a.Prefix == "" {
-			continue
-		}
-		if a.Space, known = p.spaces[a.Prefix]; !known {
-			return errXMLNamespace
-		}
-		if !names.add(a.Space + " " + a.Local) {
-			return errXMLDuplicate
-		}
-	}
-	return nil
-}
-
 func (p *xmlParser) endTag() error {
 	p.at += len("</")
 	if len(p.open) == 0 {
@@ -497,31 +439,4 @@ func (p *xmlParser) skipSpace() {
 	for p.at < len(p.src) && isXMLSpace(p.src[p.at]) {
 		p.at++
 	}
-}
-
-// nameSet is a set of names that is small nearly always.
-type nameSet struct {
-	few  []string
-	many map[string]bool
-}
-
-// add adds a name and reports whether it is new.
-func (s *nameSet) add(name string) bool {
-	if s.many != nil {
-		isNew := !s.many[name]
-		s.many[name] = true
-		return isNew
-	}
-	for _, other := range s.few {
-		if other == name {
-			return false
-		}
-	}
-	if s.few = append(s.few, name); len(s.few) > fewKeys {
-		s.many = map[string]bool{}
-		for _, other := range s.few {
-			s.many[other] = true
-		}
-	}
-	return true
 }

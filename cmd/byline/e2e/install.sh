@@ -1,15 +1,21 @@
 #!/bin/sh
-# Installs what the end-to-end tests need: Debian packages, and in a cache folder
-# playwright-core and an S3 server. The cache is $BYLINE_E2E_CACHE, or else
-# byline-e2e in the user's cache folder. If everything is installed, the script
-# does nothing and prints nothing.
+# Installs what the end-to-end tests and the differential test of request bodies need:
+# Debian packages, and in a cache folder playwright-core, parsers for Node and an S3
+# server. The cache is $BYLINE_E2E_CACHE, or else byline-e2e in the user's cache folder.
+# If everything is installed, the script does nothing and prints nothing.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+readers=$here/../../../adapters/internal/body/testdata
 
 packages="php-cli php-sqlite3 php-mbstring php-xml php-intl php-curl mediawiki
 request-tracker5 rt5-db-sqlite rt5-standalone wordpress mariadb-server php-mysql
 chromium nodejs git curl wget python3-requests python3-httpx python3-h2 libnss3-tools
 redis-server rsyslog rsyslog-gnutls dokuwiki"
+# Parsers of request bodies, with php-cli and nodejs.
+packages="$packages python3-django python3-werkzeug python3-tornado python3-multipart
+libcgi-pm-perl ruby ruby-rack"
+# A JDK is too large to be installed for one parser.
+command -v javac >/dev/null && packages="$packages libtomcat9-java"
 
 die() { echo "install.sh: $*" >&2; exit 1; }
 
@@ -40,18 +46,20 @@ hint: run as root: $here/install.sh"
 fi
 
 cache=${BYLINE_E2E_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/byline-e2e}
-
-# playwright-core drives Chromium. The file .installed names the lock file that
-# the modules were installed from.
-lock=$(sha256sum "$here/browser/package-lock.json" | cut -c1-16)
-browser=$cache/browser
-if [ "$(cat "$browser/.installed" 2>/dev/null || :)" != "$lock" ]; then
-	mkdir -p "$browser"
-	cp "$here/browser/package.json" "$here/browser/package-lock.json" "$browser/"
-	(cd "$browser" && npm ci --ignore-scripts --no-audit --no-fund --silent >/dev/null) ||
-		die "npm ci failed in $browser; is this machine offline?"
-	echo "$lock" >"$browser/.installed"
-fi
+# install_node FOLDER NAME installs the modules that the lock file in FOLDER names into
+# NAME in the cache. The file .installed names the lock file that they came from.
+install_node() {
+	lock=$(sha256sum "$1/package-lock.json" | cut -c1-16)
+	if [ "$(cat "$cache/$2/.installed" 2>/dev/null || :)" != "$lock" ]; then
+		mkdir -p "$cache/$2"
+		cp "$1/package.json" "$1/package-lock.json" "$cache/$2/"
+		(cd "$cache/$2" && npm ci --ignore-scripts --no-audit --no-fund --silent >/dev/null) ||
+			die "npm ci failed in $cache/$2; is this machine offline?"
+		echo "$lock" >"$cache/$2/.installed"
+	fi
+}
+install_node "$here/browser" browser
+install_node "$readers/node" body
 
 # versitygw is an S3 server with object lock, for the test of the S3 sink.
 s3=v1.8.0
