@@ -47,8 +47,7 @@ func ParseContentType(fields ...string) (ContentType, error) {
 func parseContentType(field string) (c ContentType, err error) {
 	media, rest, _ := strings.Cut(field, ";")
 	media = trimOWS(media)
-	kind, subtype, _ := strings.Cut(media, "/")
-	if !isToken(kind) || !isToken(subtype) {
+	if !isMediaType(media) {
 		return ContentType{}, errContentType
 	}
 
@@ -181,6 +180,12 @@ func cutQuoted(s string) (value, rest string, ok bool) {
 		}
 	}
 	return "", "", false
+}
+
+// isMediaType reports a type and a subtype without parameters.
+func isMediaType(s string) bool {
+	kind, subtype, _ := strings.Cut(s, "/")
+	return isToken(kind) && isToken(subtype)
 }
 
 // isBoundary reports a boundary of RFC 2046 section 5.1.1.

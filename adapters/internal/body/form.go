@@ -75,7 +75,10 @@ func ParseForm(dst []Pair, raw string, o FormOptions) ([]Pair, error) {
 		}
 		dst = append(dst, pair)
 	}
-	return dst, checkCharsetField(dst[first:])
+	if err := checkCharsetField(dst[first:]); err != nil {
+		return nil, err
+	}
+	return dst, nil
 }
 
 func cutPair(raw string, rule SemicolonRule) (piece, rest string) {

@@ -358,6 +358,7 @@ func TestMultipartWriterRefusesWhatNoReaderReturns(t *testing.T) {
 		{file("a", `b;name`, "a/b", ""), NameEscape},
 		{file("a", "", "a/b", ""), BadDisposition},
 		{file("a", "b", "", ""), BadDisposition},
+		{file("a", "b", "a/b\r\nX: y", ""), BadDisposition},
 		{Part{Kind: Field, Name: "a", Type: "a/b"}, BadDisposition},
 		{Part{Kind: NoFile, Name: "a", Type: octetStream, Value: []byte("x")}, BadDisposition},
 		{field("a"+testBoundary, ""), BoundaryInContent},

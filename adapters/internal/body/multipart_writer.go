@@ -146,9 +146,9 @@ func (p *Part) isConsistent() bool {
 	case Field:
 		return p.FileName == "" && p.Type == "" && p.Content == nil
 	case TypedField:
-		return p.FileName == "" && p.Type != "" && p.Content == nil
+		return p.FileName == "" && isMediaType(p.Type) && p.Content == nil
 	case File:
-		return p.FileName != "" && p.Type != ""
+		return p.FileName != "" && isMediaType(p.Type)
 	case NoFile:
 		return p.FileName == "" && p.Type == octetStream && len(p.Value) == 0 && p.Content == nil
 	}

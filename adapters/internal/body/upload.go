@@ -167,7 +167,7 @@ func (u *Upload) Stream(boundary string, o StreamOptions) *Stream {
 func (s *Stream) Read(p []byte) (n int, err error) {
 	for n < len(p) {
 		if len(s.pending) == 0 {
-			if n > 0 && s.step == writeContent && s.part.Content != nil {
+			if n > 0 && s.needsSource() {
 				return n, nil
 			}
 			s.advance(len(p) - n)
@@ -186,6 +186,17 @@ func (s *Stream) Read(p []byte) (n int, err error) {
 		return n, nil
 	}
 	return 0, s.err
+}
+
+// needsSource reports whether what comes next has to be read from the source first.
+func (s *Stream) needsSource() bool {
+	switch s.step {
+	case writeHead:
+		return s.next == len(s.upload.Parts) && !s.upload.Whole
+	case writeContent:
+		return s.part.Content != nil
+	}
+	return false
 }
 
 // WriteTo implements io.WriterTo.

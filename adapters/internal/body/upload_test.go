@@ -132,6 +132,27 @@ func TestStreamDoesNotWaitWithSomethingToGiveOut(t *testing.T) {
 	}
 }
 
+func TestStreamDoesNotWaitForTheNextPart(t *testing.T) {
+	src, feed := io.Pipe()
+	defer feed.Close()
+	go io.WriteString(feed, "--b\r\n"+disposition(`name="f"; filename="x"`)+"\r\n\r\n12345678\r\n--b\r\nContent-")
+
+	u, err := ReadUpload(src, multipartType, MultipartOptions{}, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := u.Stream(testBoundary, StreamOptions{})
+	var got []byte
+	buf := make([]byte, 4096)
+	for !strings.HasSuffix(string(got), "12345678\r\n") {
+		n, err := s.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, buf[:n]...)
+	}
+}
+
 func TestStreamPadsToThePromisedLength(t *testing.T) {
 	canonical := writeParts(t, uploadParts, testBoundary)
 	for _, extra := range []int{0, 1, 100, 10_000} {
