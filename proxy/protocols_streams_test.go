@@ -53,8 +53,8 @@ func TestLongPollWaits(t *testing.T) {
 	})
 }
 
-// TestStalledStreamsDoNotHoldUpOthers has answers and requests that nobody
-// reads, with more bytes than the window of a connection. Another request passes.
+// TestStalledStreamsDoNotHoldUpOthers has answers and requests that are not
+// read, with more bytes than the window of a connection. Another request passes.
 func TestStalledStreamsDoNotHoldUpOthers(t *testing.T) {
 	if raced {
 		t.Skip("fills windows, which the race detector makes slow")

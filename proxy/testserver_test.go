@@ -36,7 +36,7 @@ const (
 	canaryHuman    = "canary-human-cookie-77aa" // borrowed by the agent
 )
 
-// testServer is a server with all packages behind it that listens on a loopback
+// testServer is a server with real packages that listens on a loopback
 // port.
 type testServer struct {
 	*Server

@@ -172,7 +172,7 @@ func (e *crashEnv) killDuringStart(t *testing.T) {
 }
 
 // writeHalfRecord appends to the log what a crash during a write leaves: the
-// beginning of a record that nobody was told of.
+// beginning of a record that no answer has named.
 func (e *crashEnv) writeHalfRecord(t *testing.T) {
 	t.Helper()
 	segments, err := filepath.Glob(filepath.Join(e.Dir, "data", "audit", "seg-*"))
@@ -247,7 +247,7 @@ func (e *crashEnv) checkTaskStates(t *testing.T) {
 }
 
 // checkAccountsAreFree ends all tasks, then uses as many new ones as there are
-// accounts. Each must get an account: no kill may leave a lease behind.
+// accounts. Each must get an account: a lease must not outlive a kill for long.
 func (e *crashEnv) checkAccountsAreFree(t *testing.T) {
 	t.Helper()
 

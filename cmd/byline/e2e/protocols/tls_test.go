@@ -33,7 +33,7 @@ func TestTLS(t *testing.T) {
 		matrixTest{name: "the agent chooses the protocol", run: testALPN},
 		matrixTest{name: "the agent resumes its session in the next tunnel", run: testAgentResumes},
 		matrixTest{name: "Byline resumes its session in the next connection", run: testBylineResumes},
-		matrixTest{name: "the authority that the adapter names is trusted", run: testPeerCertificate("nobody")},
+		matrixTest{name: "the authority that the adapter names is trusted", run: testPeerCertificate("no certificate")},
 		matrixTest{name: "another authority is not trusted", adapter: "wrong-ca-", run: testBadGateway("upstream_tls")},
 		matrixTest{name: "a private authority is not trusted without the adapter", adapter: "no-ca-", run: testBadGateway("upstream_tls")},
 		matrixTest{name: "the client certificate of the adapter is shown", adapter: "client-cert-", run: testPeerCertificate("clients leaf")},
@@ -42,11 +42,11 @@ func TestTLS(t *testing.T) {
 }
 
 // testPeerCertificate checks the common name of the certificate that Byline
-// shows the application; nobody stands for none.
+// shows the application, or that it shows none.
 func testPeerCertificate(want string) func(*cell) {
 	return func(c *cell) {
 		c.handle(func(w http.ResponseWriter, r *http.Request) {
-			name := "nobody"
+			name := "no certificate"
 			if len(r.TLS.PeerCertificates) > 0 {
 				name = r.TLS.PeerCertificates[0].Subject.CommonName
 			}
