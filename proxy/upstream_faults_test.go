@@ -11,9 +11,10 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
-// shortTimeouts returns a configuration with short timeouts and low limits.
+// shortTimeouts returns a configuration with short timeouts and low limits. They
+// are long enough for an application that answers at once on a busy machine.
 func shortTimeouts() wire.Config {
-	const timeout = 400 * time.Millisecond
+	const timeout = 1200 * time.Millisecond
 	return wire.Config{
 		HeadTimeout: timeout, BodyStall: timeout, AnswerStall: timeout, ResponseHead: timeout,
 		MaxHeadBytes: 8 << 10, MaxFields: 40,
