@@ -29,11 +29,14 @@ func (s *Server) frontHandler() http.Handler {
 	}}
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodConnect && r.URL.IsAbs() {
+		switch {
+		case r.Method != http.MethodConnect && r.URL.IsAbs():
 			s.absolute(w, r)
-			return
+		case r.RequestURI == "*":
+			s.refuseOptionsOfProxy(w, r)
+		default:
+			p.ServeHTTP(w, r)
 		}
-		p.ServeHTTP(w, r)
 	})
 }
 
@@ -91,7 +94,29 @@ func (s *Server) absolute(w http.ResponseWriter, r *http.Request) {
 
 	ctx, cancel := contextOfBoth(r, t.task)
 	defer cancel()
+	stop := cutAfterEnd(r, t.task)
+	defer stop()
 	s.wire.ServeRequest(w, r.WithContext(ctx), "http", t.callbacks())
+}
+
+// endedGrace is how long an exchange in absolute form may go on after its task
+// ended, so that the agent still reads the refusal that says so. It lies within
+// the second that I6 allows.
+const endedGrace = 300 * time.Millisecond
+
+// cutAfterEnd closes the agent's connection endedGrace after the end of the task.
+// The end of the exchange's context alone does not end a read of a body or a write
+// of an answer that waits for the agent, and net/http reads the rest of a body even
+// after the exchange. After stop, a later end of the task does not close the
+// connection.
+func cutAfterEnd(r *http.Request, t *task) (stop func() bool) {
+	conn, ok := r.Context().Value(agentConn{}).(net.Conn)
+	if !ok {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(t.Context(), func() {
+		time.AfterFunc(endedGrace, func() { agents.Cut(conn) })
+	})
 }
 
 // agentConn is the key of the agent's connection in a request's context.
@@ -183,6 +208,20 @@ func (s *Server) refuseAtFront(r *http.Request, t *tunnel, host string, err erro
 func (s *Server) refuseNonProxyRequest(w http.ResponseWriter, r *http.Request) {
 	writeHTTP(w, s.refuseAtFront(r, &tunnel{server: s}, r.Host, refuse(AmbiguousRequest,
 		"this is a proxy. Name it in HTTPS_PROXY and HTTP_PROXY and ask for the whole URL; the control API listens elsewhere.")))
+}
+
+// refuseOptionsOfProxy answers OPTIONS *, which asks what the proxy itself can do
+// (RFC 9110 section 9.3.7). Nobody without a task is told more than that one is
+// needed.
+func (s *Server) refuseOptionsOfProxy(w http.ResponseWriter, r *http.Request) {
+	t, err := &tunnel{server: s}, error(nil)
+	t.task, err = s.authenticate(r)
+	if err != nil {
+		writeHTTP(w, s.refuseAtFront(r, t, r.Host, err))
+		return
+	}
+	writeHTTP(w, s.refuseAtFront(r, t, r.Host, refuse(AmbiguousRequest,
+		"OPTIONS * asks about the proxy itself, which has no options to tell. Name the application: OPTIONS http://HOST, or OPTIONS * in a tunnel to it.")))
 }
 
 func writeHTTP(w http.ResponseWriter, resp *http.Response) {

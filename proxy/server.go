@@ -151,7 +151,10 @@ func Open(opt Options) (*Server, error) {
 // bounds the head of a request, so the bound of net/http lies above it.
 func (s *Server) newFront() *http.Server {
 	return &http.Server{
-		Handler:           s.frontHandler(),
+		Handler: s.frontHandler(),
+		// net/http would answer OPTIONS * itself, to anybody.
+		DisableGeneralOptionsHandler: true,
+
 		ReadHeaderTimeout: s.opt.Wire.HeadTimeout,
 		IdleTimeout:       s.opt.Wire.IdleTimeout,
 		MaxHeaderBytes:    2 * s.opt.Wire.MaxHeadBytes,

@@ -130,6 +130,12 @@ func (t *tunnel) intercept(client net.Conn) {
 	defer func() { client.Close() }() // client is replaced below
 	defer t.server.metrics.tunnelOpen("intercept")()
 
+	// The wire's server cuts the connection when the task ends (I6). Before it
+	// serves the connection, nothing else would.
+	agent := client
+	stop := context.AfterFunc(t.task.Context(), func() { agents.Cut(agent) })
+	defer stop()
+
 	if _, err := io.WriteString(client, connectionEstablished); err != nil {
 		return
 	}

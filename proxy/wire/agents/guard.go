@@ -90,6 +90,10 @@ func Unguard(conn net.Conn) net.Conn {
 	return conn
 }
 
+// Cut closes an agent's connection and what is below it, without a closing
+// handshake of TLS. Reads and writes in progress fail.
+func Cut(conn net.Conn) { netconn.Cut(conn) }
+
 // NetConn returns the connection below the guard.
 func (g *guardedConn) NetConn() net.Conn { return g.Conn }
 
