@@ -163,7 +163,9 @@ func answerOriginH2(s *originStream, path string) {
 // TestI10UpstreamFaultsH2 is TestI10UpstreamFaults for applications that speak
 // HTTP/2.
 func TestI10UpstreamFaultsH2(t *testing.T) {
-	h := startServerAt(t, startOriginH2(t), "h2", shortTimeouts())
+	config := shortTimeouts()
+	config.ResponseHead *= 3 // the ping within a head, which BodyStall sends, comes first
+	h := startServerAt(t, startOriginH2(t), "h2", config)
 	h.checkWorks(t)
 	for i, f := range upstreamFaultsH2 {
 		for _, kind := range []string{"tls", "h2"} {
