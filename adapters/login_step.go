@@ -22,7 +22,9 @@ func (d *Dialogue) buildStep(spec *StepSpec, last *Reply) (*Step, error) {
 			return nil, fmt.Errorf("let %s: %w", name, err)
 		}
 		d.keepValue(name, v)
-		d.session.secrets = append(d.session.secrets, v) // it may be made from the password
+		if d.secret != nil {
+			d.session.secrets = append(d.session.secrets, v) // it may be made from the password
+		}
 	}
 
 	method, template := spec.Request()

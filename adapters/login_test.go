@@ -3,6 +3,7 @@ package adapters
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -261,5 +262,29 @@ func TestExpand(t *testing.T) {
 		if _, err := expandTemplate(bad, value); err == nil {
 			t.Errorf("%s is accepted", bad)
 		}
+	}
+}
+
+// A session that is logged out may still be stored by another goroutine, so its logout must not write
+// to it. The race detector reports a write.
+func TestALogoutDoesNotWriteToTheSession(t *testing.T) {
+	a := loadLogin(t, `
+  kind: json
+  steps: [{get: /login, take: {id: {header: X-Id}}}]
+  logout: {steps: [{post: /logout, let: {reason: "left-${id}"}, body: "${reason}"}]}`)
+	s := sessionWith(a, "app.example", "/")
+	s.taken = map[string]string{"id": "0123456789"}
+
+	done := make(chan error)
+	go func() {
+		_, err := a.Logout(s).Next(nil)
+		done <- err
+	}()
+	text, err := s.Marshal()
+	if err := errors.Join(err, <-done); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "left-") || len(s.secrets) > 0 {
+		t.Errorf("the session has %q after its logout, want no new secrets", s.secrets)
 	}
 }
