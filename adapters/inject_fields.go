@@ -29,7 +29,7 @@ func (a *Adapter) putFields(dst []Field, s *Session, agentCookies []Cookie, host
 		}
 	}
 
-	line := cookie.Line(s.jar.Cookies(), a.withoutShared(agentCookies), hostWithoutPort(host), path, tls, now)
+	line := cookie.HeaderValue(s.jar.Cookies(), a.withoutShared(agentCookies), hostWithoutPort(host), path, tls, now)
 	if line != "" {
 		dst = append(dst, Field{Name: "Cookie", Value: line})
 	}

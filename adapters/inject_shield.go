@@ -63,7 +63,7 @@ func (a *Adapter) shareCookies(dst []Field, m Masker) []Field {
 			continue
 		}
 		set := cookie.SetCookie{Name: c.Name, Value: c.Value, Path: c.Path, Secure: c.Secure, SameSite: "Lax"}
-		if !c.Only {
+		if !c.HostOnly {
 			set.Domain = c.Domain
 		}
 		dst = append(dst, Field{Name: "Set-Cookie", Value: set.String()})

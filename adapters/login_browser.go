@@ -38,7 +38,7 @@ func (d *Dialogue) addBrowserFields(step *Step) {
 			step.setIfKnown(h.Name, h.Value)
 		}
 	}
-	step.setIfKnown("Cookie", cookie.Line(s.jar.Cookies(), nil, hostWithoutPort(d.authority), d.path, d.scheme == "https", d.now()))
+	step.setIfKnown("Cookie", cookie.HeaderValue(s.jar.Cookies(), nil, hostWithoutPort(d.authority), d.path, d.scheme == "https", d.now()))
 }
 
 // addOrigin adds Referer, Origin and Sec-Fetch-Site (Fetch Metadata, W3C) for a request that the

@@ -64,7 +64,7 @@ func TestI1ShieldAndRotation(t *testing.T) {
 	if err != nil || again.Changed() {
 		t.Fatal("restored", err)
 	}
-	if got := cookie.Line(again.jar.Cookies(), nil, "app.example", "/", true, noon); got != "x_session=second-value; unnamed=z" {
+	if got := cookie.HeaderValue(again.jar.Cookies(), nil, "app.example", "/", true, noon); got != "x_session=second-value; unnamed=z" {
 		t.Errorf("restored %q", got)
 	}
 	body = []byte("first-value")

@@ -1,4 +1,5 @@
-// Package cookie keeps the cookies of one session and parses and writes the fields Set-Cookie and Cookie (RFC 6265).
+// Package cookie keeps the cookies of one session, and parses and writes the fields Set-Cookie and
+// Cookie (RFC 6265).
 package cookie
 
 import (
@@ -10,70 +11,78 @@ import (
 	"time"
 )
 
-// Cookie is one cookie of a session.
+// Cookie is one cookie in a Jar.
 type Cookie struct {
-	Name    string    `json:"name"`
-	Value   string    `json:"value"`
-	Domain  string    `json:"domain"` // lower case, without port and leading dot
-	Path    string    `json:"path"`
-	Only    bool      `json:"host_only,omitempty"`
-	Secure  bool      `json:"secure,omitempty"`
-	Expires time.Time `json:"expires,omitzero"` // zero: with the session
+	Name     string    `json:"name"`
+	Value    string    `json:"value"`
+	Domain   string    `json:"domain"` // lower case, without port and leading dot
+	Path     string    `json:"path"`
+	HostOnly bool      `json:"host_only,omitempty"` // it is not sent to hosts below Domain
+	Secure   bool      `json:"secure,omitempty"`
+	Expires  time.Time `json:"expires,omitzero"` // zero: with the session
 }
 
-// Jar keeps the cookies of one session (RFC 6265 section 5.3). The zero value is empty. Readers take the current list
-// without a lock; the list is sorted as section 5.4 wants it sent: longer paths first, then the older cookie.
-type Jar struct {
-	mu   sync.Mutex // writers
-	list atomic.Pointer[[]Cookie]
-}
-
-// Limits of a jar: what a SaaS may make the proxy keep.
+// Limits on what an application may make the proxy keep.
 const (
 	MaxCookies     = 200
 	maxCookieBytes = 8 << 10
 )
 
-// Cookies is the list, in the order in which it is sent. The caller must not change it.
-func (j *Jar) Cookies() []Cookie {
-	if p := j.list.Load(); p != nil {
-		return *p
-	}
-	return nil
+// Jar keeps the cookies of one session (RFC 6265 section 5.3). The zero value is empty. It is safe for
+// concurrent use; readers do not wait for writers.
+type Jar struct {
+	mu   sync.Mutex               // held by writers
+	list atomic.Pointer[[]Cookie] // sorted as section 5.4 sends it: longer paths first, then older cookies
 }
 
-// Put stores, replaces or deletes a cookie and reports whether the jar changed.
+// Cookies returns the cookies in the order in which they are sent. The caller must not change the
+// slice.
+func (j *Jar) Cookies() []Cookie {
+	list := j.list.Load()
+	if list == nil {
+		return nil
+	}
+	return *list
+}
+
+// Put stores, replaces or deletes a cookie and reports whether the jar has changed. A cookie that has
+// expired deletes the one that it replaces. A full jar drops its first cookie.
 func (j *Jar) Put(c Cookie, now time.Time) (changed bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+
 	old := j.Cookies()
 	at := slices.IndexFunc(old, c.Replaces)
-	gone := !c.Expires.IsZero() && !c.Expires.After(now)
-	switch {
-	case gone && at < 0:
-		return false
-	case gone:
-		next := slices.Delete(slices.Clone(old), at, at+1)
-		j.list.Store(&next)
+	if c.hasExpired(now) {
+		if at < 0 {
+			return false
+		}
+		list := slices.Delete(slices.Clone(old), at, at+1)
+		j.list.Store(&list)
 		return true
-	case at >= 0 && old[at] == c:
+	}
+	if at >= 0 && old[at] == c {
 		return false
 	}
-	next := slices.Clone(old)
+
+	list := slices.Clone(old)
 	if at >= 0 {
-		next[at] = c // keeps its creation order, section 5.3 step 11.3
-	} else if next = append(next, c); len(next) > MaxCookies {
-		next = next[1:]
+		list[at] = c // in its place: it keeps its time of creation, section 5.3 step 11.3
+	} else {
+		list = append(list, c)
+		list = list[max(len(list)-MaxCookies, 0):]
 	}
-	slices.SortStableFunc(next, func(a, b Cookie) int { return len(b.Path) - len(a.Path) })
-	j.list.Store(&next)
+	slices.SortStableFunc(list, func(a, b Cookie) int { return len(b.Path) - len(a.Path) })
+	j.list.Store(&list)
 	return true
 }
 
-// Replace sets the whole list, as Restore and the end of a login do.
+// Replace replaces all cookies. list must be in the order in which Cookies returned it, and the caller
+// must not change it later.
 func (j *Jar) Replace(list []Cookie) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+
 	j.list.Store(&list)
 }
 
@@ -82,16 +91,21 @@ func (c *Cookie) Replaces(old Cookie) bool {
 	return old.Name == c.Name && old.Domain == c.Domain && old.Path == c.Path
 }
 
-// Fits is section 5.4, step 1.
+// Fits reports whether a request has the cookie (section 5.4 step 1). host is in lower case and
+// without port.
 func (c *Cookie) Fits(host, path string, tls bool, now time.Time) bool {
-	if c.Secure && !tls || !c.Expires.IsZero() && !c.Expires.After(now) {
+	if c.Secure && !tls || c.hasExpired(now) {
 		return false
 	}
-	return (c.Domain == host || !c.Only && domainMatches(host, c.Domain)) && pathMatches(path, c.Path)
+	isHost := c.Domain == host || !c.HostOnly && isSubdomain(host, c.Domain)
+	return isHost && pathMatches(path, c.Path)
 }
 
-// domainMatches is section 5.1.3, for a host that is not the domain itself.
-func domainMatches(host, domain string) bool {
+func (c *Cookie) hasExpired(now time.Time) bool { return !c.Expires.IsZero() && !c.Expires.After(now) }
+
+// isSubdomain reports whether host domain-matches domain and is not the domain itself (section 5.1.3).
+// IP addresses have no subdomains.
+func isSubdomain(host, domain string) bool {
 	if !strings.HasSuffix(host, domain) || len(host) <= len(domain) || host[len(host)-len(domain)-1] != '.' {
 		return false
 	}
@@ -99,13 +113,14 @@ func domainMatches(host, domain string) bool {
 	return err != nil
 }
 
-// pathMatches is section 5.1.4.
+// pathMatches reports whether path path-matches cookiePath (section 5.1.4).
 func pathMatches(path, cookiePath string) bool {
 	return strings.HasPrefix(path, cookiePath) &&
 		(len(path) == len(cookiePath) || cookiePath[len(cookiePath)-1] == '/' || path[len(cookiePath)] == '/')
 }
 
-// defaultPath is section 5.1.4: the directory of the request's path.
+// defaultPath returns the default path of a cookie that the answer to a request for path sets (section
+// 5.1.4).
 func defaultPath(path string) string {
 	if i := strings.LastIndexByte(path, '/'); i > 0 && path[0] == '/' {
 		return path[:i]

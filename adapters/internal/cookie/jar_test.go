@@ -52,7 +52,7 @@ func TestJar(t *testing.T) {
 	} {
 		j := jarWith("app.example.org", "/dir/page", c.set...)
 
-		if got := Line(j.Cookies(), nil, "app.example.org", c.path, true, noon); got != c.want {
+		if got := HeaderValue(j.Cookies(), nil, "app.example.org", c.path, true, noon); got != c.want {
 			t.Errorf("%s: sent %q, want %q", c.name, got, c.want)
 		}
 	}
@@ -61,18 +61,18 @@ func TestJar(t *testing.T) {
 func TestJarSendsByHostAndScheme(t *testing.T) {
 	j := jarWith("app.example.org", "/", "only=1", "wide=2; Domain=example.org", "safe=3; Secure")
 
-	if got := Line(j.Cookies(), nil, "other.example.org", "/", true, noon); got != "wide=2" {
+	if got := HeaderValue(j.Cookies(), nil, "other.example.org", "/", true, noon); got != "wide=2" {
 		t.Errorf("another host gets %q, want only the cookie with a Domain", got)
 	}
-	if got := Line(j.Cookies(), nil, "app.example.org", "/", false, noon); got != "only=1; wide=2" {
+	if got := HeaderValue(j.Cookies(), nil, "app.example.org", "/", false, noon); got != "only=1; wide=2" {
 		t.Errorf("without TLS: sent %q, want no Secure cookie", got)
 	}
 }
 
-func TestLineNeverSendsAnAgentsCookieOfAHeldName(t *testing.T) {
+func TestHeaderValueNeverSendsAnAgentsCookieOfAHeldName(t *testing.T) {
 	j := jarWith("app.example.org", "/", "s=held")
 
-	if got := Line(j.Cookies(), []Pair{{Name: "s", Value: "theirs"}, {Name: "ui", Value: "1"}}, "app.example.org", "/", true, noon); got != "s=held; ui=1" {
+	if got := HeaderValue(j.Cookies(), []Pair{{Name: "s", Value: "theirs"}, {Name: "ui", Value: "1"}}, "app.example.org", "/", true, noon); got != "s=held; ui=1" {
 		t.Errorf("sent %q, want the held value of s and the agent's ui", got)
 	}
 }
@@ -103,7 +103,7 @@ func TestJarModel(t *testing.T) {
 			}
 		}
 
-		line := Line(j.Cookies(), nil, "h", path, true, noon)
+		line := HeaderValue(j.Cookies(), nil, "h", path, true, noon)
 		got := strings.FieldsFunc(line, func(r rune) bool { return r == ';' || r == ' ' })
 		length := 99
 		for _, c := range j.Cookies() {

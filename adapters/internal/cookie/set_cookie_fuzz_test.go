@@ -30,7 +30,7 @@ func FuzzParseSet(f *testing.F) {
 		if !ok {
 			return
 		}
-		if h.Domain != host && (h.Only || !domainMatches(host, h.Domain)) {
+		if h.Domain != host && (h.HostOnly || !isSubdomain(host, h.Domain)) {
 			t.Fatalf("%q at %q is kept for %q", field, host, h.Domain)
 		}
 

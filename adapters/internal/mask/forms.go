@@ -12,27 +12,30 @@ import (
 	"sync"
 )
 
-// commonWords are never masked, though they may be somebody's password: pages consist of them.
+// commonWords are never masked, even if one is a password: every page has them.
 var commonWords = map[string]bool{
 	"password": true, "changeme": true, "administrator": true, "anonymous": true, "deleted": true, "default": true, "undefined": true,
 	"welcome": true, "letmein": true, "secret": true, "username": true, "session": true, "enabled": true, "disabled": true, "english": true,
 }
 
-// minSecret is the shortest value that is masked, in bytes.
+// minSecret is the length of the shortest value that is masked, in bytes.
 const minSecret = 6
 
-// Forms is every spelling in which applications echo a value: as it is, percent-encoded (both cases of hex digits,
-// eager and sparing encoders), HTML-escaped (by names and by numbers), escaped for JSON and for scripts, in hex, and in
-// base64 wherever it stands in the text that was encoded. It has none for values that are not masked. It takes tens of
-// microseconds: callers keep what it gives.
+// Forms returns every spelling in which applications repeat a value: as it is, percent-encoded (in both
+// cases of hex digits, by encoders that encode much and little), escaped for HTML (by names and by
+// numbers), for JSON and for scripts, in hex, and in base64 at any offset in the text that was encoded.
+// It returns nil for values that are not masked. It takes tens of microseconds, so callers should keep
+// the result.
 func Forms(secret string) [][]byte {
 	if len(secret) < minSecret || commonWords[strings.ToLower(secret)] {
 		return nil
 	}
+
 	forms := spellings(secret)
 	if plain, err := url.QueryUnescape(secret); err == nil && plain != secret && len(plain) >= minSecret {
 		forms = append(forms, spellings(plain)...)
 	}
+
 	slices.Sort(forms)
 	var out [][]byte
 	for _, f := range slices.Compact(forms) {
@@ -43,6 +46,7 @@ func Forms(secret string) [][]byte {
 	return out
 }
 
+// spellings returns the spellings of a value, in any order, some of them twice.
 func spellings(s string) []string {
 	all := []string{s}
 	for _, plain := range []string{"-_.~", "-_.", "-_.!~*'()", "-_.~!$&'()*+,;=:@", "-_.~$&+=:@", "-_.~!$&'()*+,;=:@/?"} {
@@ -50,28 +54,33 @@ func spellings(s string) []string {
 		plus := strings.ReplaceAll(e, "%20", "+")
 		all = append(all, e, percent(s, plain, "%%%02x"), plus, percent(e, plain, "%%%02X"), percent(plus, plain, "%%%02X"))
 	}
+
 	if escaped := html.EscapeString(s); escaped != s {
 		for _, as := range htmlQuotes {
 			all = append(all, as.Replace(escaped))
 		}
 	}
+
 	if text, err := json.Marshal(s); err == nil {
 		careful := string(text[1 : len(text)-1])
 		bare := jsonBare.Replace(careful)
 		php := jsonPHP.Replace(bare)
 		all = append(all, careful, bare, php, strings.ReplaceAll(bare, "/", `\/`), strings.ReplaceAll(careful, "/", `\/`))
 	}
+
 	for _, escape := range []string{"&#%d;", "&#x%X;", "&#x%x;", "&#%03d;", `\x%02X`, `\x%02x`, `\u%04X`, `\u%04x`} {
 		for _, plain := range []string{"", "-_.,", "-_.,:+ ", "-_.,:/", "-_.,:/= ", "-_.,:/=+ "} { // what encoders leave as it is
 			all = append(all, percent(s, plain, escape))
 		}
 	}
+
 	all = append(all, hex.EncodeToString([]byte(s)), strings.ToUpper(hex.EncodeToString([]byte(s))))
 	return append(all, base64Forms(s)...)
 }
 
-// base64Forms is the value alone, and the digits that are the same whatever stands before and after it in the text that
-// was encoded: as a password does in "user:password", or a session id in a document.
+// base64Forms returns the value in base64, and the digits of it that are the same whatever comes before
+// and after it in the text that was encoded, as a password in "user:password" or a session id in a
+// document.
 func base64Forms(s string) (forms []string) {
 	for _, coding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		forms = append(forms, coding.EncodeToString([]byte(s)))
@@ -86,7 +95,7 @@ func base64Forms(s string) (forms []string) {
 	return forms
 }
 
-// minBase64 is the shortest stretch of base64 that is masked within other text.
+// minBase64 is the length of the shortest part of base64 that is masked within other text.
 const minBase64 = 10
 
 var (
@@ -102,13 +111,15 @@ var (
 	}()
 )
 
-// escapes are the bytes as each format writes them, made at its first use.
-var escapes sync.Map // format → *[256]string
+// escapes are all bytes as each format writes them, by format. A format is added at its first use.
+var escapes sync.Map // string → *[256]string
 
+// escapesOf returns all bytes as a format writes them.
 func escapesOf(format string) *[256]string {
 	if t, ok := escapes.Load(format); ok {
 		return t.(*[256]string)
 	}
+
 	var t [256]string
 	for c := range t {
 		t[c] = fmt.Sprintf(format, c)
@@ -117,10 +128,11 @@ func escapesOf(format string) *[256]string {
 	return &t
 }
 
-// percent encodes every byte but letters, digits and those of plain, as format says.
+// percent returns s with every byte in a format, but for letters, digits and the bytes of plain. It
+// returns s itself if there is nothing to encode.
 func percent(s, plain, format string) string {
 	var table *[256]string
-	var b []byte
+	var b []byte // nil until a byte is encoded
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch {
@@ -130,11 +142,13 @@ func percent(s, plain, format string) string {
 			}
 		default:
 			if b == nil {
-				b, table = append(make([]byte, 0, 2*len(s)+16), s[:i]...), escapesOf(format)
+				b = append(make([]byte, 0, 2*len(s)+16), s[:i]...)
+				table = escapesOf(format)
 			}
 			b = append(b, table[c]...)
 		}
 	}
+
 	if b == nil {
 		return s
 	}

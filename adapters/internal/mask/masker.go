@@ -5,18 +5,21 @@ import (
 	"sync/atomic"
 )
 
-// Masker masks what one exchange may show its agent: the session's secrets as they are at the moment, and those that the
-// session had when the request went out. The SaaS may replace a cookie any number of times before it answers, and may
-// still repeat what it was sent. The zero value masks nothing.
+// Masker masks what one exchange may show its agent: the secrets that the session has at the moment,
+// and those that it had when the request went out. The application may replace a cookie any number of
+// times before it answers, and may still repeat what it was sent. A Masker is safe for concurrent use.
+// The zero value masks nothing.
 type Masker struct {
-	current *atomic.Pointer[Mask]
-	sent    *Mask
+	current *atomic.Pointer[Mask] // of the session
+	sent    *Mask                 // as it was when the request went out
 }
 
-// NewMasker is for an exchange whose session is put on now; current holds the session's mask.
+// NewMasker returns the Masker of an exchange whose request is about to go out. current is the
+// session's Mask, which may change later.
 func NewMasker(current *atomic.Pointer[Mask]) Masker { return Masker{current, current.Load()} }
 
-// masks are the two that count; the second is nil when it would add nothing.
+// masks returns the masks to apply. also is nil if m covers it; m is nil only if there is nothing to
+// mask.
 func (v Masker) masks() (m, also *Mask) {
 	if v.current == nil {
 		return v.sent, nil
@@ -31,20 +34,21 @@ func (v Masker) masks() (m, also *Mask) {
 // InPlace masks b.
 func (v Masker) InPlace(b []byte) {
 	m, also := v.masks()
-	var kept [8]stretch
-	later := also.stretches(kept[:0], b) // before m changes b
+	var buf [8]span
+	spans := also.appendSpans(buf[:0], b) // before m changes b
 	m.InPlace(b)
-	for _, l := range later {
-		stars(b[l.start:l.end])
+	for _, s := range spans {
+		overwrite(b[s.start:s.end])
 	}
 }
 
-// Text masks a header value; the same string when there is nothing to mask.
+// Text returns a header value masked, and s itself if there is nothing to mask.
 func (v Masker) Text(s string) string {
 	m, also := v.masks()
 	if also == nil {
 		return m.Text(s)
 	}
+
 	b := []byte(s)
 	v.InPlace(b)
 	return string(b)
@@ -56,8 +60,9 @@ func (v Masker) Masks() bool {
 	return m != nil
 }
 
-// Reader masks what r gives. It holds back only bytes that may be the beginning of a secret, so events are not
-// delayed. When r fails other than with io.EOF the bytes held back are dropped. The Reader is for one goroutine.
+// Reader returns a reader of what r returns, masked. It holds back only bytes that may be the beginning
+// of a secret, so events are not delayed. If r fails with another error than io.EOF the bytes that are
+// held back are dropped. The reader belongs to one goroutine.
 func (v Masker) Reader(r io.Reader) io.Reader {
 	if !v.Masks() {
 		return r
@@ -65,15 +70,16 @@ func (v Masker) Reader(r io.Reader) io.Reader {
 	return &reader{masker: v, r: r}
 }
 
-// Reader is that of a Masker which does not change.
+// Reader returns the reader of a Masker that never changes.
 func (m *Mask) Reader(r io.Reader) io.Reader { return Masker{sent: m}.Reader(r) }
 
-type stretch struct{ start, end int }
+// span is a range of bytes.
+type span struct{ start, end int }
 
-// stretches are what would be masked of b.
-func (m *Mask) stretches(dst []stretch, b []byte) []stretch {
+// appendSpans appends to dst the ranges of b that m masks.
+func (m *Mask) appendSpans(dst []span, b []byte) []span {
 	if m != nil {
-		m.spans(b, func(start, end int) { dst = append(dst, stretch{start, end}) })
+		m.spans(b, func(start, end int) { dst = append(dst, span{start, end}) })
 	}
 	return dst
 }

@@ -2,33 +2,39 @@ package mask
 
 import "io"
 
-// reader masks in the caller's own buffer, so that a body costs no copy and no memory of its own.
+// reader masks a body in the buffer of its caller, without a copy. For a small buffer it uses one of
+// its own.
 type reader struct {
 	masker Masker
 	r      io.Reader
-	later  []stretch // of the masker's second mask
-	tail   []byte    // held back, as the SaaS sent it
-	dark   int       // so many bytes at the front of tail are already known to be masked
-	ready  []byte    // masked, to be handed out; only for callers with little room
-	room   []byte    // behind ready
-	err    error
+	err    error // of r; returned once ready is empty
+
+	tail   []byte // held back, as the application sent it
+	masked int    // how many bytes at the start of tail are known to be masked
+	spans  []span // what the masker's second mask finds; kept for its memory
+
+	ready []byte // masked, and not returned yet
+	buf   []byte // the reader's own buffer, which ready is a part of
 }
 
-// leastRoom is what the caller's buffer must have beyond the longest form.
-const leastRoom = 512
+// minRoom is how many bytes a buffer must have beyond the longest form.
+const minRoom = 512
 
+// Read implements [io.Reader].
 func (r *reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+
 	for len(r.ready) == 0 {
 		if r.err != nil {
 			return 0, r.err
 		}
+
 		m, also := r.masker.masks()
-		need := m.most + leastRoom
+		need := m.most + minRoom
 		if also != nil {
-			need = max(m.most, also.most) + leastRoom
+			need = max(m.most, also.most) + minRoom
 		}
 		if len(p) >= need {
 			if n := r.fill(p); n > 0 {
@@ -36,52 +42,59 @@ func (r *reader) Read(p []byte) (int, error) {
 			}
 			continue
 		}
-		if len(r.room) < need {
-			r.room = make([]byte, need+4<<10)
+
+		if len(r.buf) < need {
+			r.buf = make([]byte, need+4<<10)
 		}
-		r.ready = r.room[:r.fill(r.room)]
+		r.ready = r.buf[:r.fill(r.buf)]
 	}
+
 	n := copy(p, r.ready)
 	r.ready = r.ready[n:]
 	return n, nil
 }
 
-// fill reads once behind what was held back and returns how much of b is masked and may go.
+// fill reads once, after what was held back, and returns how many bytes of b are masked and complete.
 func (r *reader) fill(b []byte) int {
 	have := copy(b, r.tail)
 	n, err := r.r.Read(b[have:])
-	b, r.err = b[:have+n], err
-	m, also := r.masker.masks() // after the read: it may have waited for long
+	b = b[:have+n]
+	r.err = err
+	m, also := r.masker.masks() // after the read, which may have taken long
+
 	hold := 0
 	if err != io.EOF {
-		hold = m.held(b)
+		hold = m.countHeld(b)
 		if also != nil {
-			hold = max(hold, also.held(b))
+			hold = max(hold, also.countHeld(b))
 		}
 	}
 	free := len(b) - hold
-	if r.tail = r.tail[:0]; err == nil { // else nothing follows: what was held back is dropped
+	r.tail = r.tail[:0]
+	if err == nil { // after an error nothing follows, and what is held back is dropped
 		r.tail = append(r.tail, b[free:]...)
 	}
-	known, dark := min(r.dark, free), max(r.dark-free, 0)
+
+	// A form may begin in the free bytes and end in the held ones, which are then masked, too.
+	known := min(r.masked, free)
+	r.masked = max(r.masked-free, 0)
 	mask := func(start, end int) {
 		if start < free {
-			stars(b[start:min(end, free)])
-			dark = max(dark, end-free)
+			overwrite(b[start:min(end, free)])
+			r.masked = max(r.masked, end-free)
 		}
 	}
-	r.later = also.stretches(r.later[:0], b) // before m changes b
+	r.spans = also.appendSpans(r.spans[:0], b) // before m changes b
 	m.spans(b, mask)
-	for _, l := range r.later {
-		mask(l.start, l.end)
+	for _, s := range r.spans {
+		mask(s.start, s.end)
 	}
-	stars(b[:known])
-	r.dark = dark
+	overwrite(b[:known])
 	return free
 }
 
-// held is how many bytes at the end of b may be the beginning of a form.
-func (m *Mask) held(b []byte) int {
+// countHeld returns how many bytes at the end of b may be the beginning of a form.
+func (m *Mask) countHeld(b []byte) int {
 	for i := max(len(b)-m.most+1, 0); i < len(b); i++ {
 		if !m.first[b[i]] {
 			continue

@@ -5,11 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// IsClear is valid UTF-8 without control and invisible format characters, which applications drop in different ways.
+// IsClear reports whether s is valid UTF-8 without control characters and invisible format characters.
+// Applications drop such characters in different ways.
 func IsClear(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {
-			return areClearRunes(s)
+			return hasClearRunes(s)
 		}
 		if s[i] < ' ' || s[i] == 0x7f {
 			return false
@@ -18,7 +19,8 @@ func IsClear(s string) bool {
 	return true
 }
 
-func areClearRunes(s string) bool {
+// hasClearRunes is IsClear for text that is not all ASCII.
+func hasClearRunes(s string) bool {
 	if !utf8.ValidString(s) {
 		return false
 	}

@@ -1,43 +1,52 @@
-// Package text compares names as applications do, and judges text: names of header fields and parameters, patterns with
-// *, characters that applications may drop, and words that were misspelt.
+// Package text compares names and patterns as loosely or as strictly as applications do: names of
+// header fields, cookies and parameters, patterns with *, characters that applications may drop, and
+// misspelt words.
 package text
 
-// Glob reports whether name fits pattern, in which * is any characters. same maps bytes before they are compared; nil
-// compares them as they are. It does not allocate.
-func Glob(pattern, name string, same func(byte) byte) bool {
-	star, mark := -1, 0
+// Glob reports whether name matches pattern, in which * stands for any characters, or for none. fold
+// maps bytes before they are compared; nil compares them as they are. Glob does not allocate.
+func Glob(pattern, name string, fold func(byte) byte) bool {
+	// star is the index of the last * that was passed, and retry is where the rest of the pattern is
+	// tried next if the * has to stand for one more byte.
+	star, retry := -1, 0
 	p, n := 0, 0
 	for n < len(name) {
 		switch {
 		case p < len(pattern) && pattern[p] == '*':
-			star, mark, p = p, n, p+1
-		case p < len(pattern) && (pattern[p] == name[n] || same != nil && same(pattern[p]) == same(name[n])):
-			p, n = p+1, n+1
+			star, retry = p, n
+			p++
+		case p < len(pattern) && (pattern[p] == name[n] || fold != nil && fold(pattern[p]) == fold(name[n])):
+			p++
+			n++
 		case star >= 0:
-			mark++
-			p, n = star+1, mark
+			retry++
+			p, n = star+1, retry
 		default:
 			return false
 		}
 	}
+
 	for p < len(pattern) && pattern[p] == '*' {
 		p++
 	}
 	return p == len(pattern)
 }
 
-func GlobAny(patterns []string, name string, same func(byte) byte) bool {
+// GlobAny reports whether name matches one of the patterns, as Glob does.
+func GlobAny(patterns []string, name string, fold func(byte) byte) bool {
 	for _, p := range patterns {
-		if Glob(p, name, same) {
+		if Glob(p, name, fold) {
 			return true
 		}
 	}
 	return false
 }
 
-// FoldParam reads names as the loosest applications do: without case, and with every mangled separator as _.
+// FoldParam folds a byte of the name of a parameter or a cookie as the loosest applications do: to
+// lower case, and to _ for every byte that PHP replaces by it.
 func FoldParam(c byte) byte {
-	switch c = Fold(c); c {
+	c = Fold(c)
+	switch c {
 	case '-', '.', ' ', '[':
 		return '_'
 	}

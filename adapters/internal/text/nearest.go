@@ -6,37 +6,45 @@ import (
 	"strings"
 )
 
-// Nearest is a hint for a misspelt word.
+// maxTypos is how many letters a misspelt word may differ by from the word that is suggested for it.
+const maxTypos = 2
+
+// Nearest returns a hint for an unknown word: the known word that is most like it, or all known words
+// if none is like it. Known words are in lower case.
 func Nearest(word string, known []string) string {
-	best, least := "", 3
+	nearest := ""
+	least := maxTypos + 1
 	for _, k := range known {
 		if n := distance(strings.ToLower(word), k); n < least {
-			best, least = k, n
+			nearest, least = k, n
 		}
 	}
-	if best != "" {
-		return fmt.Sprintf("did you mean %q?", best)
+	if nearest != "" {
+		return fmt.Sprintf("did you mean %q?", nearest)
 	}
+
 	sorted := slices.Sorted(slices.Values(known))
 	return "known: " + strings.Join(sorted, ", ")
 }
 
-// distance is Levenshtein's.
+// distance returns the Levenshtein distance of two words, in bytes.
 func distance(a, b string) int {
+	// row[j] is the distance of the part of a that has been read and b[:j].
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
+
 	for i := range len(a) {
 		diagonal := row[0]
 		row[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
+			replace := diagonal
 			if a[i] != b[j] {
-				cost++
+				replace++
 			}
 			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
 		}
 	}
 	return row[len(b)]
