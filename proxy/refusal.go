@@ -39,6 +39,13 @@ const (
 	TooManyTunnels     Code = "too_many_tunnels"     // the task has as many connections as it may have
 )
 
+// Codes of records that are not refusals: no agent gets them as an answer.
+const (
+	AgentGone      Code = "agent_gone"      // outcome: the agent left before the answer ended
+	BorrowedSeen   Code = "borrowed_seen"   // alert: a borrowed session was seen for the first time
+	BorrowedShared Code = "borrowed_shared" // alert: a borrowed session was seen with another agent
+)
+
 // codes holds what all refusals of one code have in common.
 var codes = map[Code]struct {
 	status int

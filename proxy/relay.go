@@ -37,7 +37,7 @@ func (x *exchange) causeOfBreak(err error) Code {
 	if errors.As(err, &e) {
 		return UpstreamUnreached
 	}
-	return "agent_gone"
+	return AgentGone
 }
 
 // outcome records how the exchange ended and returns the id of that record. An

@@ -78,10 +78,10 @@ func (x *exchange) alert(s audit.Stripped) {
 	}
 
 	r := x.server.taskRecord("alert", t)
-	r.Host, r.Stripped, r.Code = x.tunnel.authority, []audit.Stripped{s}, "borrowed_seen"
+	r.Host, r.Stripped, r.Code = x.tunnel.authority, []audit.Stripped{s}, string(BorrowedSeen)
 	r.Detail = "a borrowed session was seen for the first time"
 	if err == nil && !first {
-		r.Code, r.Detail = "borrowed_shared", "a borrowed session that another agent had carried was seen with this one"
+		r.Code, r.Detail = string(BorrowedShared), "a borrowed session that another agent had carried was seen with this one"
 	}
 	if x.adapter != nil {
 		r.Adapter, r.AdapterDigest = x.adapter.Name(), x.adapter.Digest()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/lease"
@@ -135,7 +136,7 @@ func (s *Server) EndTask(id, why string) (*identity.Task, error) {
 func (s *Server) finishTask(t *task, why string) {
 	_ = s.state.PutTask(state.Task{ID: t.ID(), Doc: t.Doc(), Expires: t.Expires().Add(endedTaskTTL)})
 	r := s.taskRecord("task", t)
-	r.Code, r.Detail = "ended", "ended: "+why
+	r.Code, r.Detail = audit.CodeEnded, "ended: "+why
 	s.retryUntilRecorded(func(ctx context.Context) error { return s.appendDurably(ctx, r) })
 
 	leases := s.leases.CheckIn(t.ID())
