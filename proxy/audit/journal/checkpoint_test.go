@@ -12,25 +12,27 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
 )
 
-// TestCheckpointIsASignedNote reads a checkpoint with the note package alone,
-// as a witness would.
+// TestCheckpointIsASignedNote reads a checkpoint with the note package alone, as
+// a witness would.
 func TestCheckpointIsASignedNote(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "k")
-	if err := WriteKey(path, audit.Origin("test-1"), audittest.Key); err != nil {
+	keyPath := filepath.Join(t.TempDir(), "audit.key")
+	if err := WriteKey(keyPath, audit.Origin(audittest.Instance), audittest.Key); err != nil {
 		t.Fatal(err)
 	}
-	l := openLog(t, Config{Dir: filepath.Join(dir, "log")})
+	dir := t.TempDir()
+	l := openLog(t, Config{Dir: dir})
 	l.Append(audittest.Intent(1))
-	l.Close()
-	for r, err := range audit.Tail(t.Context(), filepath.Join(dir, "log"), 1, false) {
+	mustClose(t, l)
+
+	vkey := strings.TrimSpace(string(audittest.Must(os.ReadFile(keyPath + ".pub"))))
+	verifier := audittest.Must(note.NewVerifier(vkey))
+	for r, err := range audit.Tail(t.Context(), dir, 1, false) {
 		if err != nil || r.Code != audit.CodeClose {
-			t.Fatalf("%+v %v", r, err)
+			t.Fatalf("the last record is %+v (%v), want a closing checkpoint", r, err)
 		}
-		v := audittest.Must(note.NewVerifier(strings.TrimSpace(string(audittest.Must(os.ReadFile(path + ".pub"))))))
-		n, err := note.Open([]byte(r.Checkpoint), note.VerifierList(v))
+		n, err := note.Open([]byte(r.Checkpoint), note.VerifierList(verifier))
 		if err != nil || !strings.HasPrefix(n.Text, "byline/test-1\n1\n") {
-			t.Errorf("%v %+v", err, n)
+			t.Errorf("note.Open returned %+v, %v; want a note of byline/test-1 over one record", n, err)
 		}
 	}
 }

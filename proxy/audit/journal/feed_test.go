@@ -11,16 +11,17 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
 )
 
-// collector is a sink that can be slow, fail, or take a batch and fail all the
-// same, as a network does that loses the answer.
+// collector is a sink that keeps the records in memory. It can block, fail, or
+// take a batch and then fail, as a network does that loses the answer.
 type collector struct {
-	mu    sync.Mutex
-	got   []audit.Record
-	fails int           // deliveries that fail before one succeeds
-	keeps bool          // a failing delivery arrives nevertheless
-	block chan struct{} // a delivery waits until it is closed; nil: it does not
+	mu          sync.Mutex
+	records     []audit.Record
+	failures    int           // deliveries that fail before one succeeds
+	keepsFailed bool          // failing deliveries arrive nevertheless
+	block       chan struct{} // if not nil, deliveries wait until it is closed
 }
 
 func (c *collector) Deliver(ctx context.Context, lines [][]byte) error {
@@ -31,169 +32,165 @@ func (c *collector) Deliver(ctx context.Context, lines [][]byte) error {
 			return ctx.Err()
 		}
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	failing := c.fails > 0
-	c.fails--
-	if !failing || c.keeps {
+	fails := c.failures > 0
+	c.failures--
+	if !fails || c.keepsFailed {
 		for _, line := range lines {
 			r, err := audit.ParseRecord(line)
 			if err != nil {
 				return err
 			}
-			c.got = append(c.got, r)
+			c.records = append(c.records, r)
 		}
 	}
-	if failing {
-		return errors.New("no")
+	if fails {
+		return errors.New("the collector fails as it was told to")
 	}
 	return nil
 }
 
-// whole checks that every record from first to last came, in order once
+// checkRecords checks that every record from first to last arrived, in order if
 // repetitions are left out.
-func (c *collector) whole(t *testing.T, first, last uint64) {
+func (c *collector) checkRecords(t *testing.T, first, last uint64) {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
 	next := first
-	for _, r := range c.got {
+	for _, r := range c.records {
 		if r.Seq > next {
-			t.Fatalf("record %d came before %d", r.Seq, next)
+			t.Fatalf("record %d arrived before record %d", r.Seq, next)
 		}
 		if r.Seq == next {
 			next++
 		}
 	}
 	if next != last+1 {
-		t.Fatalf("records up to %d came, want %d", next, last+1)
+		t.Fatalf("records up to %d arrived, want up to %d", next, last)
 	}
 }
 
-func write(t *testing.T, l *Log, n int) {
+// appendIntents appends n intents and waits for the last.
+func appendIntents(t *testing.T, l *Log, n int) {
 	t.Helper()
 	var last Ticket
 	for i := range n {
 		last = l.Append(&audit.Record{Kind: "intent", Path: fmt.Sprint("/", i)})
 	}
-	if err := last.Wait(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	mustWait(t, last)
 }
 
-func drain(t *testing.T, f *Feed) {
+func startFeed(t *testing.T, l *Log, sink Sink) *Feed {
+	t.Helper()
+	f, err := l.StartFeed("siem", sink, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Stop)
+	return f
+}
+
+func waitDrained(t *testing.T, f *Feed) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := f.WaitDrained(ctx); err != nil {
-		t.Fatalf("not drained: %v, %+v", err, f.Stats())
+		t.Fatalf("WaitDrained returned %v with %+v", err, f.Stats())
 	}
 }
 
-func TestAFeedDeliversEveryRecordInOrder(t *testing.T) {
-	for name, c := range map[string]*collector{
-		"a good sink": {}, "one that fails at first": {fails: 2}, "one whose answers get lost": {fails: 2, keeps: true},
+func TestFeedDeliversEveryRecordInOrder(t *testing.T) {
+	for name, sink := range map[string]*collector{
+		"a good sink":                {},
+		"a sink that fails at first": {failures: 2},
+		"a sink that loses answers":  {failures: 2, keepsFailed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := Config{Dir: filepath.Join(t.TempDir(), "audit"), SegmentBytes: 32 << 10, CheckpointEvery: time.Hour} // many segments; no record of the log's own after the last drain
-			key, _ := NewKey()
-			l, err := Open(cfg, key, "test")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			write(t, l, 300) // before there is a feed
-			f, err := l.StartFeed("siem", c, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Stop()
+			fails := sink.failures > 0
+			// Many segments, and no checkpoint after the last drain.
+			l := openLog(t, Config{Dir: t.TempDir(), SegmentBytes: 32 << 10, CheckpointEvery: time.Hour})
+			appendIntents(t, l, 300) // before there is a feed
+			f := startFeed(t, l, sink)
 			for range 5 {
-				write(t, l, 700)
-				drain(t, f)
+				appendIntents(t, l, 700)
+				waitDrained(t, f)
 			}
-			c.whole(t, 0, l.durable.Load()-1)
-			if s := f.Stats(); s.Lag != 0 || s.Delivered < 3800 || (s.Failures == 0) != (name == "a good sink") {
-				t.Errorf("%+v", s)
+
+			sink.checkRecords(t, 0, l.durable.Load()-1)
+			stats := f.Stats()
+			if stats.Lag != 0 || stats.Delivered < 3800 || (stats.Failures > 0) != fails {
+				t.Errorf("Stats returned %+v; want no lag, at least 3800 delivered, failures: %v", stats, fails)
 			}
 		})
 	}
 }
 
-func TestAFeedGoesOnWhereItStopped(t *testing.T) {
-	cfg := Config{Dir: filepath.Join(t.TempDir(), "audit"), SegmentBytes: 16 << 10}
-	key, _ := NewKey()
-	first, second := &collector{}, &collector{}
-	var seen uint64
-	for i, c := range []*collector{first, second} {
-		l, err := Open(cfg, key, "test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := l.StartFeed("siem", c, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, l, 1000)
-		drain(t, f)
-		c.whole(t, seen, l.durable.Load()-1)
-		seen = f.cursor.Load()
-		f.Stop()
-		if i == 0 {
-			write(t, l, 100) // while nobody feeds
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
+func TestFeedContinuesWhereItStopped(t *testing.T) {
+	cfg := Config{Dir: t.TempDir(), SegmentBytes: 16 << 10}
+	first := &collector{}
+	second := &collector{}
+
+	l := openLog(t, cfg)
+	f := startFeed(t, l, first)
+	appendIntents(t, l, 1000)
+	waitDrained(t, f)
+	first.checkRecords(t, 0, l.durable.Load()-1)
+	cursor := f.cursor.Load()
+	f.Stop()
+	appendIntents(t, l, 100) // while there is no feed
+	mustClose(t, l)
+
+	l = openLog(t, cfg)
+	f = startFeed(t, l, second)
+	appendIntents(t, l, 1000)
+	waitDrained(t, f)
+	second.checkRecords(t, cursor, l.durable.Load()-1)
+	if second.records[0].Seq == 0 {
+		t.Error("the second feed began at the first record")
 	}
-	if len(second.got) > 0 && second.got[0].Seq == 0 {
-		t.Error("the second feed began at the beginning")
-	}
+	f.Stop()
+	mustClose(t, l)
 }
 
-// A sink that hangs must cost the log nothing: records go on, and arrive later.
-func TestADeadSinkSlowsNothing(t *testing.T) {
-	key, _ := NewKey()
-	l, err := Open(Config{Dir: filepath.Join(t.TempDir(), "audit")}, key, "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	c := &collector{block: make(chan struct{})}
-	f, err := l.StartFeed("siem", c, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Stop()
-	write(t, l, 5000) // it would hang here
+// TestBlockedSinkDelaysNoRecord has a sink that blocks: records become durable
+// meanwhile and are delivered later.
+func TestBlockedSinkDelaysNoRecord(t *testing.T) {
+	l := openLog(t, Config{Dir: t.TempDir()})
+	sink := &collector{block: make(chan struct{})}
+	f := startFeed(t, l, sink)
+	appendIntents(t, l, 5000) // would block if records waited for the sink
 	if lag := f.Stats().Lag; lag < 4500 {
-		t.Errorf("lag %d, though nothing was delivered", lag)
+		t.Errorf("the lag is %d though nothing was delivered", lag)
 	}
-	close(c.block)
-	drain(t, f)
-	c.whole(t, 0, l.durable.Load()-1)
+
+	close(sink.block)
+	waitDrained(t, f)
+	sink.checkRecords(t, 0, l.durable.Load()-1)
 }
 
-func TestACursorThatCannotBeTrustedIsRefused(t *testing.T) {
-	for what, text := range map[string]string{"no number": "many\n", "ahead of the log": "999999\n"} {
-		dir := filepath.Join(t.TempDir(), "audit")
-		key, _ := NewKey()
-		l, err := Open(Config{Dir: dir}, key, "test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.MkdirAll(filepath.Join(dir, "sinks"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "sinks", "siem.cursor"), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := l.StartFeed("siem", &collector{}, nil); err == nil {
-			t.Errorf("%s: it was taken", what)
-		}
-		if _, err := l.StartFeed("../x", &collector{}, nil); err == nil {
-			t.Error("a name with a path in it was taken")
-		}
-		l.Close()
+func TestStartFeedRefusesACursorThatDoesNotFit(t *testing.T) {
+	for name, cursor := range map[string]string{
+		"not a number":     "many\n",
+		"ahead of the log": "999999\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l := openLog(t, Config{Dir: dir})
+			audittest.Must(0, os.MkdirAll(filepath.Join(dir, "sinks"), 0o700))
+			audittest.Must(0, os.WriteFile(filepath.Join(dir, "sinks", "siem.cursor"), []byte(cursor), 0o600))
+			if _, err := l.StartFeed("siem", &collector{}, nil); err == nil {
+				t.Errorf("StartFeed accepted the cursor %q", cursor)
+			}
+		})
+	}
+}
+
+func TestStartFeedRefusesANameWithAPath(t *testing.T) {
+	l := openLog(t, Config{Dir: t.TempDir()})
+	if _, err := l.StartFeed("../x", &collector{}, nil); err == nil {
+		t.Error("StartFeed accepted the name ../x")
 	}
 }

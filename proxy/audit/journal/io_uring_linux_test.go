@@ -10,12 +10,13 @@ import (
 	"testing"
 )
 
-// aRing opens a ring, or skips where the kernel gives none.
-func aRing(t *testing.T) *ring {
+// mustOpenRing opens a ring that is closed at the end of the test. It skips the
+// test if the kernel refuses a ring.
+func mustOpenRing(t *testing.T) *ring {
 	t.Helper()
 	r, err := openRing()
 	if err != nil {
-		t.Skipf("no io_uring here: %v", err)
+		t.Skipf("the kernel refuses io_uring: %v", err)
 	}
 	t.Cleanup(func() {
 		if r.memory != nil {
@@ -27,58 +28,60 @@ func aRing(t *testing.T) *ring {
 	return r
 }
 
-// TestRingSaysWhatFdatasyncSays compares the two on files that can be made
-// durable and on such that cannot.
-func TestRingSaysWhatFdatasyncSays(t *testing.T) {
-	r := aRing(t)
+// TestRingReturnsTheErrorsOfFdatasync compares the two on descriptors that can be
+// synced and on others.
+func TestRingReturnsTheErrorsOfFdatasync(t *testing.T) {
+	r := mustOpenRing(t)
 	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	read, write, err := os.Pipe()
+	readEnd, writeEnd, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer read.Close()
-	defer write.Close()
+	defer readEnd.Close()
+	defer writeEnd.Close()
+
 	for name, c := range map[string]struct {
 		fd   int
 		want error
 	}{
-		"a file":                      {int(f.Fd()), nil},
-		"a pipe":                      {int(write.Fd()), syscall.EINVAL},
-		"a descriptor that is closed": {1 << 20, syscall.EBADF},
-		"no descriptor":               {-1, syscall.EBADF},
+		"a file":                {int(f.Fd()), nil},
+		"a pipe":                {int(writeEnd.Fd()), syscall.EINVAL},
+		"a closed descriptor":   {1 << 20, syscall.EBADF},
+		"a negative descriptor": {-1, syscall.EBADF},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if plain := syscall.Fdatasync(c.fd); plain != nil && !errors.Is(plain, c.want) || plain == nil && c.want != nil {
-				t.Fatalf("fdatasync says %v, want %v", plain, c.want)
+			if err := syscall.Fdatasync(c.fd); !errors.Is(err, c.want) {
+				t.Fatalf("fdatasync returned %v, want %v", err, c.want)
 			}
-			if err := r.sync(c.fd); !errors.Is(err, c.want) || c.want == nil && err != nil {
-				t.Errorf("got %v, want %v", err, c.want)
+			if err := r.sync(c.fd); !errors.Is(err, c.want) {
+				t.Errorf("the ring returned %v, want %v", err, c.want)
 			}
 		})
 	}
 }
 
-// TestRingsLoseNoAnswer has several files made durable at once on one processor,
-// often: an answer that the poller misses would hang here.
-func TestRingsLoseNoAnswer(t *testing.T) {
+// TestRingsMissNoCompletion syncs several files at once on one processor, often.
+// If the poller missed a completion, the test would hang.
+func TestRingsMissNoCompletion(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	rounds := 3000
 	if testing.Short() {
 		rounds = 300
 	}
-	var all sync.WaitGroup
+
+	var running sync.WaitGroup
 	for range 4 {
-		r := aRing(t)
+		r := mustOpenRing(t)
 		f, err := os.Create(filepath.Join(t.TempDir(), "f"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		all.Go(func() {
+		running.Go(func() {
 			for i := range rounds {
 				if _, err := f.WriteAt([]byte("line\n"), int64(i%100)); err != nil {
 					t.Error(err)
@@ -91,23 +94,24 @@ func TestRingsLoseNoAnswer(t *testing.T) {
 			}
 		})
 	}
-	all.Wait()
+	running.Wait()
 }
 
-// TestFileGoesOnWithoutItsRing takes the ring from an open file: the next Sync
-// and those after it are the system call's.
-func TestFileGoesOnWithoutItsRing(t *testing.T) {
-	file, err := osDisk{}.create(filepath.Join(t.TempDir(), "f"))
+// TestFileWorksAfterItsRingFails closes the ring of an open file: the next Sync
+// uses the system call, and so do the following ones.
+func TestFileWorksAfterItsRingFails(t *testing.T) {
+	created, err := osDisk{}.create(filepath.Join(t.TempDir(), "f"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := file.(*osFile)
+	f := created.(*osFile)
 	if f.ring == nil {
-		t.Skip("no io_uring here")
+		t.Skip("the kernel refuses io_uring")
 	}
 	if err := f.Sync(); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := f.ring.fd.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +121,7 @@ func TestFileGoesOnWithoutItsRing(t *testing.T) {
 		}
 	}
 	if f.ring != nil {
-		t.Error("the ring is still there")
+		t.Error("the file still has its ring")
 	}
 	if err := f.Close(); err != nil {
 		t.Error(err)

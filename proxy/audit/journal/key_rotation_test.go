@@ -16,176 +16,208 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 )
 
-// TestI8KeysChangeWithoutRestart changes keys under load and over restarts: who
-// has the first public key alone verifies all of it.
+// TestI8KeysChangeWithoutRestart changes the key of a log while it is written and
+// between runs. The first public key alone must verify all of it.
 func TestI8KeysChangeWithoutRestart(t *testing.T) {
 	dir := t.TempDir()
 	cfg := Config{Dir: dir, SegmentBytes: 20_000, CheckpointEvery: time.Millisecond}
 	key := audittest.Key
 	var ids []string
 	for _, seed := range []string{"b", "c", "d"} {
-		l, err := Open(cfg, key, "test-1")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids = append(ids, fill(t, l, 20)...)
-		if err := l.ChangeKey(audittest.KeyFrom(seed)); err != nil {
-			t.Fatal(err)
-		}
-		if err := l.ChangeKey(audittest.KeyFrom(seed)); err != nil {
-			t.Errorf("the same key again: %v", err)
-		}
-		ids = append(ids, fill(t, l, 20)...)
-		if err := errors.Join(l.Close(), l.PublishErr()); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Open(cfg, key, "test-1"); err == nil || !errors.Is(err, errKeyChanged) && !strings.Contains(err.Error(), "restore the key") {
-			t.Errorf("the old key: %v", err)
-		}
+		ids = append(ids, changeKeyInOneRun(t, cfg, key, audittest.KeyFrom(seed))...)
 		key = audittest.KeyFrom(seed)
 	}
-	rep := audittest.Verify(t, dir, ids...)
-	if len(rep.Keys) != 3 || !rep.Closed || !strings.HasPrefix(rep.Keys[2], "byline/test-1+") {
-		t.Errorf("%+v", rep)
+
+	report := audittest.Verify(t, dir, ids...)
+	if len(report.Keys) != 3 || !report.Closed || !strings.HasPrefix(report.Keys[2], "byline/test-1+") {
+		t.Errorf("Verify returned %+v; want a closed log with three later keys of byline/test-1", report)
 	}
 	newest := audit.PublicKey{Key: key.Public().(ed25519.PublicKey)}
 	if _, err := audit.Verify(dir, newest, nil); !errors.Is(err, audit.ErrBroken) {
-		t.Errorf("the newest key from the beginning: %v", err)
+		t.Errorf("Verify with the newest key returned %v, want ErrBroken", err)
 	}
-	b := audittest.Must(audit.Prove(dir, ids[0], nil))
-	if _, err := b.Verify(audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey, newest}}); err != nil {
-		t.Error(err)
+
+	proof := audittest.Must(audit.Prove(dir, ids[0], nil))
+	if _, err := proof.Verify(audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey, newest}}); err != nil {
+		t.Errorf("a proof does not verify with all keys: %v", err)
 	}
-	if _, err := b.Verify(audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey}}); err == nil {
-		t.Error("the newest checkpoint passes under the first key")
+	if _, err := proof.Verify(audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey}}); err == nil {
+		t.Error("a proof with a checkpoint of the newest key verifies with the first key")
 	}
-	if _, err := audit.VerifyWith(dir, audittest.PublicKey, audit.VerifyOptions{Kept: []string{audittest.LastCheckpoint(t, dir)}}); err != nil {
-		t.Errorf("a checkpoint that the newest key signed: %v", err)
+	kept := []string{audittest.LastCheckpoint(t, dir)}
+	if _, err := audit.VerifyWith(dir, audittest.PublicKey, audit.VerifyOptions{Kept: kept}); err != nil {
+		t.Errorf("with a kept checkpoint of the newest key Verify returned %v", err)
 	}
 }
 
-// TestI8ForgedKeyIsNotFollowed has somebody without the log's key announce one.
+// changeKeyInOneRun opens a log with one key, writes records before and after it
+// changes to another, and closes it. It returns the IDs of the records.
+func changeKeyInOneRun(t *testing.T, cfg Config, from, to ed25519.PrivateKey) (ids []string) {
+	t.Helper()
+	l, err := Open(cfg, from, audittest.Instance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids = writeIntents(t, l, 20)
+	if err := l.ChangeKey(to); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.ChangeKey(to); err != nil {
+		t.Errorf("ChangeKey with the key that signs already returned %v", err)
+	}
+	ids = append(ids, writeIntents(t, l, 20)...)
+	if err := errors.Join(l.Close(), l.PublishErr()); err != nil {
+		t.Fatal(err)
+	}
+
+	_, err = Open(cfg, from, audittest.Instance)
+	if err == nil || !errors.Is(err, errKeyChanged) && !strings.Contains(err.Error(), "restore the key") {
+		t.Errorf("Open with the old key returned %v, want an error that says that the key was changed", err)
+	}
+	return ids
+}
+
+// TestI8ForgedKeyIsNotFollowed writes announcements of keys that no honest writer
+// makes.
 func TestI8ForgedKeyIsNotFollowed(t *testing.T) {
+	logKey := audittest.Must(newSigner("byline/test-1", audittest.Key))
 	mallory := audittest.Must(newSigner("byline/test-1", audittest.KeyFrom("m")))
+	otherName := audittest.Must(newSigner("byline/other", audittest.KeyFrom("m")))
 	for name, c := range map[string]struct {
-		by      *signer // in the place of the log's key
-		another *signer
-		change  func(*audit.Record)
-		want    string
+		signer *signer
+		newKey *signer             // that signs too
+		change func(*audit.Record) // changes the checkpoint before signer signs it again
+		want   string              // in the fault
 	}{
-		"by mallory alone":       {mallory, mallory, nil, "signature"},
-		"to a key not at hand":   {audittest.Must(newSigner("byline/test-1", audittest.Key)), nil, func(r *audit.Record) { r.Code, r.Key = audit.CodeKey, mallory.public().String() }, "did not sign it"},
-		"under another name":     {audittest.Must(newSigner("byline/test-1", audittest.Key)), audittest.Must(newSigner("byline/other", audittest.KeyFrom("m"))), nil, "belongs to"},
-		"of an interval":         {audittest.Must(newSigner("byline/test-1", audittest.Key)), nil, func(r *audit.Record) { r.Key = mallory.public().String() }, "no others may"},
-		"what is no key":         {audittest.Must(newSigner("byline/test-1", audittest.Key)), nil, func(r *audit.Record) { r.Code, r.Key = audit.CodeKey, "x" }, "the announced key"},
-		"a code without its key": {audittest.Must(newSigner("byline/test-1", audittest.Key)), nil, func(r *audit.Record) { r.Code = audit.CodeKey }, "no others may"},
+		"signed by the new key alone":  {signer: mallory, newKey: mallory, want: "signature"},
+		"not signed by the new key":    {logKey, nil, func(r *audit.Record) { r.Code, r.Key = audit.CodeKey, mallory.public().String() }, "did not sign it"},
+		"new key under another name":   {signer: logKey, newKey: otherName, want: "belongs to"},
+		"key on another checkpoint":    {logKey, nil, func(r *audit.Record) { r.Key = mallory.public().String() }, "no others may"},
+		"not a key":                    {logKey, nil, func(r *audit.Record) { r.Code, r.Key = audit.CodeKey, "x" }, "the announced key"},
+		"announcement without its key": {logKey, nil, func(r *audit.Record) { r.Code = audit.CodeKey }, "no others may"},
 	} {
-		w := &writer{origin: "byline/test-1", signer: c.by, buf: []byte{0}}
-		st := state{}
-		w.appendLine(&st, 1, 0, audit.AppendBody(nil, &audit.Record{Kind: "start"}))
-		r := audittest.Must(w.newCheckpoint(&st, 1, audit.CodeInterval, c.another))
-		if c.change != nil { // as one who has the log's key would sign it
-			c.change(r)
-			again := audit.Checkpoint{Origin: w.origin, Size: st.seq, Root: st.tree.Root().Base64(), Head: st.head.Hex(), Record: audit.CheckpointRecordHash(*r, st.seq, st.head, 1).Hex()}
-			r.Checkpoint = audittest.Must(signText(again.Text(), c.by))
-		}
-		w.appendCheckpoint(&st, 1, r)
-		dir := t.TempDir()
-		os.WriteFile(filepath.Join(dir, segment.Name(0)), w.buf[1:], 0o600)
-		rep, err := audit.Verify(dir, audittest.PublicKey, nil)
-		if !errors.Is(err, audit.ErrBroken) || !strings.Contains(err.Error(), c.want) || rep.Bad.Seq != 1 {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			w := &writer{origin: "byline/test-1", signer: c.signer, buf: []byte{0}}
+			st := state{}
+			w.appendLine(&st, 1, 0, audit.AppendBody(nil, &audit.Record{Kind: "start"}))
+			r := audittest.Must(w.newCheckpoint(&st, 1, audit.CodeInterval, c.newKey))
+			if c.change != nil {
+				c.change(r)
+				checkpoint := audit.Checkpoint{
+					Origin: w.origin,
+					Size:   st.seq,
+					Root:   st.tree.Root().Base64(),
+					Head:   st.head.Hex(),
+					Record: audit.CheckpointRecordHash(*r, st.seq, st.head, 1).Hex(),
+				}
+				signed := audittest.Must(note.Sign(&note.Note{Text: checkpoint.Text()}, c.signer))
+				r.Checkpoint = string(signed)
+			}
+			w.appendCheckpoint(&st, 1, r)
+
+			dir := t.TempDir()
+			os.WriteFile(filepath.Join(dir, segment.Name(0)), w.buf[1:], 0o600)
+			report, err := audit.Verify(dir, audittest.PublicKey, nil)
+			if !errors.Is(err, audit.ErrBroken) || !strings.Contains(err.Error(), c.want) || report.Bad.Seq != 1 {
+				t.Errorf("Verify returned %v, want a fault at seq 1 with %q", err, c.want)
+			}
+		})
 	}
 }
 
-// TestKeyFilesFollowTheLog stops between any two steps of a change of keys and
+// TestKeyChangeIsFinishedAfterACrash stops a change of keys after each step and
 // starts again.
-func TestKeyFilesFollowTheLog(t *testing.T) {
-	for name, steps := range map[string]struct{ change, takeOver bool }{
-		"made only":        {false, false},
-		"announced":        {true, false},
-		"announced, moved": {true, true},
+func TestKeyChangeIsFinishedAfterACrash(t *testing.T) {
+	for name, done := range map[string]struct{ announced, installed bool }{
+		"after CreateNextKey":  {false, false},
+		"after ChangeKey":      {true, false},
+		"after InstallNextKey": {true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			home := t.TempDir()
-			path, dir := filepath.Join(home, "audit.key"), filepath.Join(home, "log")
-			if err := WriteKey(path, audit.Origin("test-1"), audittest.Key); err != nil {
+			path := filepath.Join(home, "audit.key")
+			dir := filepath.Join(home, "log")
+			if err := WriteKey(path, audit.Origin(audittest.Instance), audittest.Key); err != nil {
 				t.Fatal(err)
 			}
 			l := openLog(t, Config{Dir: dir})
-			fill(t, l, 3)
+			writeIntents(t, l, 3)
+
 			if err := CreateNextKey(path); err != nil {
 				t.Fatal(err)
 			}
 			if err := CreateNextKey(path); err == nil {
-				t.Error("a second key was made over the first")
+				t.Error("CreateNextKey overwrote a next key")
 			}
 			next := audittest.Must(LoadNextKey(path))
-			if steps.change {
+			if done.announced {
 				if err := l.ChangeKey(next); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if steps.takeOver {
+			if done.installed {
 				if err := InstallNextKey(path); err != nil {
 					t.Fatal(err)
 				}
 			}
-			l.Close()
+			mustClose(t, l)
+
 			key, err := FinishKeyChange(dir, path)
-			if err != nil || key.Equal(next) != steps.change {
-				t.Fatalf("settled on the new key: %v, %v", key.Equal(next), err)
+			if err != nil || key.Equal(next) != done.announced {
+				t.Fatalf("FinishKeyChange returned the next key: %v, %v; want %v", key.Equal(next), err, done.announced)
 			}
-			again, err := Open(Config{Dir: dir}, key, "test-1")
+			l, err = Open(Config{Dir: dir}, key, audittest.Instance)
 			if err != nil {
 				t.Fatal(err)
 			}
-			fill(t, again, 1)
-			again.Close()
-			keys := audittest.Must(audit.ParsePublicKeys(string(audittest.Must(os.ReadFile(path + ".pub")))))
-			if _, err := audit.Verify(dir, keys[0], nil); err != nil || steps.change != (len(keys) == 2) {
-				t.Errorf("%d keys, %v", len(keys), err)
+			writeIntents(t, l, 1)
+			mustClose(t, l)
+
+			wantKeys := 1
+			if done.announced {
+				wantKeys = 2
 			}
-			if waits := audittest.Must(LoadNextKey(path)); (waits == nil) != steps.change {
-				t.Errorf("a key waits: %v", waits != nil)
+			keys := audittest.Must(audit.ParsePublicKeys(string(audittest.Must(os.ReadFile(path + ".pub")))))
+			if len(keys) != wantKeys {
+				t.Errorf("the file of public keys has %d keys, want %d", len(keys), wantKeys)
+			}
+			if _, err := audit.Verify(dir, keys[0], nil); err != nil {
+				t.Errorf("with the first key Verify returned %v", err)
+			}
+			if waiting := audittest.Must(LoadNextKey(path)); (waiting == nil) != done.announced {
+				t.Errorf("a next key waits: %v, want %v", waiting != nil, !done.announced)
 			}
 		})
 	}
 }
 
-// TestFaultsWhileKeysChange breaks the disk in every way under a change of keys:
-// one of the two keys opens the log afterwards, and it is whole.
-func TestFaultsWhileKeysChange(t *testing.T) {
-	for _, f := range faults {
-		t.Run(f.name, func(t *testing.T) {
+// TestKeyChangeSurvivesDiskFaults sets each fault during a change of keys. After
+// that the log must recover, verify, and accept the change.
+func TestKeyChangeSurvivesDiskFaults(t *testing.T) {
+	for _, fault := range faults {
+		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
 			d := &faultDisk{}
 			cfg := Config{Dir: t.TempDir(), CheckpointEvery: time.Hour, disk: d}
 			l := openLog(t, cfg)
-			kept := fill(t, l, 8)
-			d.set(f.name)
-			failed := l.ChangeKey(audittest.KeyFrom("b"))
-			if failed == nil && f.steady {
-				t.Error("changed on a broken disk")
+			ids := writeIntents(t, l, 8)
+
+			d.set(fault.name)
+			err := l.ChangeKey(audittest.KeyFrom("b"))
+			if err == nil && fault.everyCommit {
+				t.Error("ChangeKey returned nil on a broken disk")
 			}
 			d.set("")
-			awaitRecovery(t, l)
+			waitForRecovery(t, l)
+
 			if err := l.ChangeKey(audittest.KeyFrom("b")); err != nil {
 				t.Fatal(err)
 			}
-			kept = append(kept, fill(t, l, 3)...)
-			if err := l.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if rep := audittest.Verify(t, cfg.Dir, kept...); len(rep.Keys) != 1 {
-				t.Errorf("%v", rep.Keys)
+			ids = append(ids, writeIntents(t, l, 3)...)
+			mustClose(t, l)
+			if report := audittest.Verify(t, cfg.Dir, ids...); len(report.Keys) != 1 {
+				t.Errorf("the log announced the keys %v, want one", report.Keys)
 			}
 		})
 	}
-}
-
-func signText(text string, s note.Signer) (string, error) {
-	b, err := note.Sign(&note.Note{Text: text}, s)
-	return string(b), err
 }

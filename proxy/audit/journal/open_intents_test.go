@@ -7,46 +7,52 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
 )
 
-// TestOpenIntentsHaveTheirReason kills, breaks and closes a writer with an
-// exchange under way each time.
-func TestOpenIntentsHaveTheirReason(t *testing.T) {
+// TestOpenIntentsSayWhyTheyAreOpen leaves intents without outcome in every way: it
+// breaks the disk, closes the log, kills a writer and keeps a log open.
+func TestOpenIntentsSayWhyTheyAreOpen(t *testing.T) {
 	dir := t.TempDir()
-	why := map[string]string{}
+	want := map[string]string{}
+
 	d := &faultDisk{}
 	l := openLog(t, Config{Dir: dir, disk: d})
-	broken := l.Append(audittest.Intent(1))
-	mustWait(t, broken)
+	beforeFault := l.Append(audittest.Intent(1))
+	mustWait(t, beforeFault)
+	want[beforeFault.ID()] = audit.WhyDisk
 	d.set("sync EIO")
-	breakLog(t, l)
+	appendUntilFailure(t, l)
 	d.set("")
-	awaitRecovery(t, l)
-	cut := l.Append(audittest.Intent(2))
-	l.Close()
-	why[broken.ID()], why[cut.ID()] = audit.WhyDisk, audit.WhyCut
-	for _, id := range killedWriter(t, dir) {
-		why[id] = audit.WhyCrash
+	waitForRecovery(t, l)
+
+	beforeClose := l.Append(audittest.Intent(2))
+	want[beforeClose.ID()] = audit.WhyCut
+	mustClose(t, l)
+
+	for _, id := range runKilledWriter(t, dir) {
+		want[id] = audit.WhyCrash
 	}
+
 	l = openLog(t, Config{Dir: dir})
-	going := l.Append(audittest.Intent(3))
-	mustWait(t, going)
-	why[going.ID()] = audit.WhyInFlight
-	rep, err := audit.Verify(dir, audittest.PublicKey, nil)
+	inFlight := l.Append(audittest.Intent(3))
+	mustWait(t, inFlight)
+	want[inFlight.ID()] = audit.WhyInFlight
+
+	report, err := audit.Verify(dir, audittest.PublicKey, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := 0
-	for _, o := range rep.Open {
-		want, known := why[o.ID]
-		if !known { // acknowledged to a child that was killed before it said so
-			want = audit.WhyCrash
+	found := 0
+	for _, open := range report.Open {
+		why, known := want[open.ID]
+		if known {
+			found++
 		} else {
-			seen++
+			why = audit.WhyCrash // the child was killed before it printed the ID
 		}
-		if o.Why != want || o.Task == "" || o.Time.IsZero() {
-			t.Errorf("%+v, want %s", o, want)
+		if open.Why != why || open.Task == "" || open.Time.IsZero() {
+			t.Errorf("the report lists %+v, want reason %s, a task and a time", open, why)
 		}
 	}
-	if seen != len(why) {
-		t.Errorf("%d of %d open intents are listed", seen, len(why))
+	if found != len(want) {
+		t.Errorf("the report lists %d of %d open intents", found, len(want))
 	}
 }

@@ -10,30 +10,34 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
 )
 
-// TestRollbackIsPutOnRecord puts segments back from an older copy and leaves the
-// published checkpoint: the next start says so, and verification before it does.
+// TestRollbackIsPutOnRecord restores the segments from an older copy and leaves
+// the published checkpoint.
 func TestRollbackIsPutOnRecord(t *testing.T) {
 	dir := t.TempDir()
-	l := openLog(t, Config{Dir: dir})
-	fill(t, l, 5)
-	l.Close()
 	backup := t.TempDir()
+	l := openLog(t, Config{Dir: dir})
+	writeIntents(t, l, 5)
+	mustClose(t, l)
 	audittest.CopySegments(t, dir, backup)
 	l = openLog(t, Config{Dir: dir})
-	fill(t, l, 5)
-	l.Close()
+	writeIntents(t, l, 5)
+	mustClose(t, l)
 	audittest.CopySegments(t, backup, dir)
-	if rep, err := audit.Verify(dir, audittest.PublicKey, nil); !errors.Is(err, audit.ErrBroken) || !strings.Contains(rep.Bad.Why, "older copy") {
-		t.Errorf("before the start: %v", err)
+
+	report, err := audit.Verify(dir, audittest.PublicKey, nil)
+	if !errors.Is(err, audit.ErrBroken) || !strings.Contains(report.Bad.Why, "older copy") {
+		t.Errorf("before Open, Verify returned %v; want ErrBroken because of an older copy", err)
 	}
+
 	l = openLog(t, Config{Dir: dir})
-	fill(t, l, 1)
-	l.Close()
-	if !alerted(t, dir, "rolled_back") {
-		t.Error("the start does not put it on record")
+	writeIntents(t, l, 1)
+	mustClose(t, l)
+	if !hasAlert(t, dir, "rolled_back") {
+		t.Error("the log has no alert rolled_back")
 	}
-	if ahead := audittest.Must(filepath.Glob(filepath.Join(dir, audit.TilesDir, "checkpoint.ahead-*"))); len(ahead) != 1 {
-		t.Errorf("the checkpoint that shows it is gone: %v", ahead)
+	kept := audittest.Must(filepath.Glob(filepath.Join(dir, audit.TilesDir, "checkpoint.ahead-*")))
+	if len(kept) != 1 {
+		t.Errorf("the checkpoint that shows the rollback was kept in %v, want one file", kept)
 	}
 	audittest.Verify(t, dir)
 }

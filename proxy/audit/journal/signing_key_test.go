@@ -11,38 +11,52 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
 )
 
-func TestKeysComeBack(t *testing.T) {
+func TestKeysAreReadAsTheyWereWritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.key")
 	key := audittest.Must(NewKey())
 	if err := WriteKey(path, audit.Origin("eu west+1"), key); err != nil {
 		t.Fatal(err)
 	}
-	if back, err := LoadKey(path); err != nil || !back.Equal(key) {
-		t.Errorf("private key: %v", err)
+
+	if read, err := LoadKey(path); err != nil || !read.Equal(key) {
+		t.Errorf("LoadKey returned another key, or %v", err)
 	}
 	pub, err := audit.LoadPublicKey(path + ".pub")
 	if err != nil || pub.Name != "byline/eu-west-1" || !pub.Key.Equal(key.Public()) {
-		t.Errorf("public key: %v %v", pub, err)
+		t.Errorf("LoadPublicKey returned %v, %v; want the public key under the name byline/eu-west-1", pub, err)
 	}
-	if fi := audittest.Must(os.Stat(path)); fi.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v", fi.Mode())
+	if info := audittest.Must(os.Stat(path)); info.Mode().Perm() != 0o600 {
+		t.Errorf("the signing key has mode %v, want 0600", info.Mode())
 	}
 	if err := WriteKey(path, "byline/x", key); err == nil {
-		t.Error("a key was overwritten")
+		t.Error("WriteKey overwrote a key")
 	}
+}
+
+func TestLoadKeyRefuses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.key")
+	key := audittest.Must(NewKey())
+	if err := WriteKey(path, "byline/x", key); err != nil {
+		t.Fatal(err)
+	}
+
 	os.Chmod(path, 0o640)
 	if _, err := LoadKey(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
-		t.Errorf("a key that others may read: %v", err)
+		t.Errorf("LoadKey of a file with mode 0640 returned %v, want the remedy chmod 600", err)
 	}
+
 	seed := base64.StdEncoding.EncodeToString(key.Seed())
 	os.Chmod(path, 0o600)
 	os.WriteFile(path, []byte(signingKeyHeader+seed+"x"), 0o600)
 	if _, err := LoadKey(path); err == nil || strings.Contains(err.Error(), seed[:8]) {
-		t.Errorf("a damaged key: %v", err)
+		t.Errorf("LoadKey of a damaged file returned %v, want an error without the key", err)
 	}
-	for _, bad := range []string{"", "x", "a+b+c", "byline/x+00000000+AQ=="} {
-		if _, err := audit.ParsePublicKey(bad); err == nil {
-			t.Errorf("public key %q accepted", bad)
+}
+
+func TestParsePublicKeyRefuses(t *testing.T) {
+	for _, text := range []string{"", "x", "a+b+c", "byline/x+00000000+AQ=="} {
+		if _, err := audit.ParsePublicKey(text); err == nil {
+			t.Errorf("ParsePublicKey accepted %q", text)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
 )
 
-func TestLongRecordsAreShortenedNotLost(t *testing.T) {
+func TestLongRecordsAreTruncated(t *testing.T) {
 	dir := t.TempDir()
 	l := openLog(t, Config{Dir: dir})
 	long := audittest.Intent(1)
@@ -17,14 +17,15 @@ func TestLongRecordsAreShortenedNotLost(t *testing.T) {
 		long.Stripped = append(long.Stripped, audit.Stripped{In: "cookie", Name: "c" + strings.Repeat("x", i), Fingerprint: "f"})
 	}
 	mustWait(t, l.Append(long))
-	l.Close()
+	mustClose(t, l)
+
 	audittest.Verify(t, dir, long.ID)
-	found := audittest.Must(audit.Find(dir, long.ID))
-	got := found[0]
+	got := audittest.Must(audit.Find(dir, long.ID))[0]
 	if !strings.Contains(got.Path, "… sha256:") || len(got.Path) > 2*maxTextBytes || got.Grant != long.Grant {
-		t.Errorf("%d bytes of path: %.100s", len(got.Path), got.Path)
+		t.Errorf("the record has grant %s and a path of %d bytes, which begins with %.100s", got.Grant, len(got.Path), got.Path)
 	}
-	if n := len(got.Stripped); n != maxCredentials+1 || got.Stripped[n-1].Name != "4937 more" {
-		t.Errorf("%d stripped, the last %+v", n, got.Stripped[n-1])
+	n := len(got.Stripped)
+	if n != maxCredentials+1 || got.Stripped[n-1].Name != "4937 more" {
+		t.Errorf("the record lists %d credentials, the last is %+v; want %d and 4937 more", n, got.Stripped[n-1], maxCredentials)
 	}
 }

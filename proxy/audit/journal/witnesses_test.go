@@ -17,18 +17,23 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
 )
 
-// realWitness starts a transparency-dev/witness.
-func realWitness(t *testing.T, name string) Witness {
+// startRealWitness starts a witness of transparency-dev for the log of
+// audittest.Key.
+func startRealWitness(t *testing.T, name string) Witness {
 	t.Helper()
 	cmd := exec.Command(audittest.BuildC2SP(t), "witness", name, audittest.VerifierKey())
 	cmd.Stderr = os.Stderr
-	out := audittest.Must(cmd.StdoutPipe())
+	stdout := audittest.Must(cmd.StdoutPipe())
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	in := bufio.NewScanner(out)
-	var lines []string
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+
+	in := bufio.NewScanner(stdout)
+	var lines []string // its URL and its key
 	for len(lines) < 2 && in.Scan() {
 		lines = append(lines, in.Text())
 	}
@@ -38,81 +43,66 @@ func realWitness(t *testing.T, name string) Witness {
 	return Witness{URL: lines[0], Key: lines[1]}
 }
 
-// await waits until ok is true.
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for range 1000 {
-		if ok() {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatalf("%s: did not come", what)
-}
-
-func witnessKeys(t *testing.T, all ...Witness) (keys []audit.WitnessKey) {
-	t.Helper()
-	for _, w := range all {
+func parseWitnessKeys(witnesses ...Witness) (keys []audit.WitnessKey) {
+	for _, w := range witnesses {
 		keys = append(keys, audittest.Must(audit.ParseWitnessKey(w.Key)))
 	}
 	return keys
 }
 
-// TestRealWitnessesSign lets two witnesses of transparency-dev sign a growing
-// log over a restart, and proves a record with both signatures.
+// TestRealWitnessesSign lets two witnesses of transparency-dev sign a log that
+// grows over three runs, and proves a record with both signatures.
 func TestRealWitnessesSign(t *testing.T) {
-	one, two := realWitness(t, "witness.example/one"), realWitness(t, "witness.example/two")
+	one := startRealWitness(t, "witness.example/one")
+	two := startRealWitness(t, "witness.example/two")
 	dir := t.TempDir()
 	cfg := Config{Dir: dir, CheckpointEvery: 20 * time.Millisecond, Witnesses: []Witness{one, two}, Quorum: 2}
 	var id string
 	for range 3 {
 		l := openLog(t, cfg)
-		for i := range 300 {
-			k := l.Append(audittest.Intent(i))
-			mustWait(t, k)
-			id = k.ID()
-		}
-		await(t, "signatures", func() bool { return uint64(l.Stats().Witnessed) > seqOf(t, dir, id) })
+		ids := writeIntents(t, l, 300)
+		id = ids[len(ids)-1]
+		waitUntil(t, "signatures", func() bool { return uint64(l.Stats().Witnessed) > seqOf(t, dir, id) })
 		mustWait(t, l.Append(audittest.Intent(1)), l.Append(audittest.Intent(2)))
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range l.Witnesses() {
-			if s.Err != "" || s.Time.IsZero() {
-				t.Errorf("%+v", s)
+		mustClose(t, l)
+		for _, state := range l.Witnesses() {
+			if state.Err != "" || state.Time.IsZero() {
+				t.Errorf("Witnesses returned %+v, want a time and no error", state)
 			}
 		}
 	}
-	trust := audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey}, Witnesses: witnessKeys(t, one, two), Quorum: 2}
-	p, err := audittest.Must(audit.Prove(dir, id, nil)).Verify(trust)
-	if err != nil || len(p.Cosigned) != 2 || time.Since(p.Cosigned[0].Time) > time.Minute {
-		t.Errorf("%+v %v", p, err)
+
+	trust := audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey}, Witnesses: parseWitnessKeys(one, two), Quorum: 2}
+	proved, err := audittest.Must(audit.Prove(dir, id, nil)).Verify(trust)
+	if err != nil || len(proved.Cosigned) != 2 || time.Since(proved.Cosigned[0].Time) > time.Minute {
+		t.Errorf("the proof verified with %+v, %v; want two signatures of the last minute", proved, err)
 	}
-	rep, err := audit.VerifyWith(dir, audittest.PublicKey, audit.VerifyOptions{Witnesses: trust.Witnesses, Quorum: 2})
-	if err != nil || len(rep.Cosigned) != 2 {
-		t.Errorf("%+v %v", rep, err)
+	report, err := audit.VerifyWith(dir, audittest.PublicKey, audit.VerifyOptions{Witnesses: trust.Witnesses, Quorum: 2})
+	if err != nil || len(report.Cosigned) != 2 {
+		t.Errorf("Verify returned %+v, %v; want two signatures", report, err)
 	}
-	onRecord := 0
+
+	cosigned := 0
 	for r, err := range audit.Tail(t.Context(), dir, 2000, false) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		if r.Kind == audit.KindCosigned {
-			onRecord++
+			cosigned++
 			if _, err := trust.Witnesses[1].Verify(r.Checkpoint); err != nil {
-				t.Error(err)
+				t.Errorf("a cosigned record: %v", err)
 			}
 		}
 		if r.Kind == "alert" {
-			t.Errorf("%+v", r)
+			t.Errorf("the log has the alert %+v, want none", r)
 		}
 	}
-	if onRecord == 0 {
-		t.Error("no cosignature is on record")
+	if cosigned == 0 {
+		t.Error("the log has no cosigned record")
 	}
 }
 
-// seqOf returns the number of the record with that id.
+// seqOf returns the number of the record with that ID.
 func seqOf(t *testing.T, dir, id string) uint64 {
 	t.Helper()
 	found := audittest.Must(audit.Find(dir, id))
@@ -122,155 +112,173 @@ func seqOf(t *testing.T, dir, id string) uint64 {
 	return found[0].Seq
 }
 
-// TestI8RollbackIsFoundByAWitness puts a log back from a copy, and then another
-// log in its place: a real witness refuses to sign, and the log says so itself.
+// TestI8RollbackIsFoundByAWitness restores a log from an older copy, without its
+// published checkpoints, and then continues it differently. A real witness
+// refuses to sign both, and the log records that.
 func TestI8RollbackIsFoundByAWitness(t *testing.T) {
-	w := realWitness(t, "witness.example/one")
+	w := startRealWitness(t, "witness.example/one")
 	dir := filepath.Join(t.TempDir(), "log")
+	backup := t.TempDir()
 	cfg := Config{Dir: dir, CheckpointEvery: 20 * time.Millisecond, Witnesses: []Witness{w}}
-	write := func(what string) *Log {
-		l := openLog(t, cfg)
+	appendTasks := func(l *Log, n int, text string) {
 		var last Ticket
-		for i := range 50 {
-			last = l.Append(&audit.Record{Kind: "task", Detail: fmt.Sprint(what, i)})
+		for i := range n {
+			last = l.Append(&audit.Record{Kind: "task", Detail: fmt.Sprint(text, i)})
 		}
 		mustWait(t, last)
-		return l
 	}
-	first := write("a")
-	await(t, "the first signature", func() bool { return first.Stats().Witnessed > 0 })
-	first.Close()
-	backup := t.TempDir()
+
+	l := openLog(t, cfg)
+	appendTasks(l, 50, "first ")
+	waitUntil(t, "the first signature", func() bool { return l.Stats().Witnessed > 0 })
+	mustClose(t, l)
 	audittest.CopySegments(t, dir, backup)
-	second := write("b")
-	await(t, "the second signature", func() bool { return second.Stats().Witnessed > 60 })
-	second.Close()
+
+	l = openLog(t, cfg)
+	appendTasks(l, 50, "second ")
+	waitUntil(t, "the second signature", func() bool { return l.Stats().Witnessed > 60 })
+	mustClose(t, l)
 	kept := []string{audittest.LastCheckpoint(t, dir)}
 
 	os.RemoveAll(dir)
 	audittest.CopySegments(t, backup, dir)
-	rolled := openLog(t, cfg)
-	await(t, "the alert", func() bool { return alerted(t, dir, "rolled_back") })
-	rolled.Close()
-	if rep, err := audit.VerifyWith(dir, audittest.PublicKey, audit.VerifyOptions{Kept: kept}); err == nil || rep.Bad == nil {
-		t.Errorf("against a kept checkpoint: %+v %v", rep.Bad, err)
+	l = openLog(t, cfg)
+	waitUntil(t, "the alert rolled_back", func() bool { return hasAlert(t, dir, "rolled_back") })
+	mustClose(t, l)
+	report, err := audit.VerifyWith(dir, audittest.PublicKey, audit.VerifyOptions{Kept: kept})
+	if err == nil || report.Bad == nil {
+		t.Errorf("with a kept checkpoint Verify returned %+v, %v; want a fault", report, err)
 	}
-	third := write("c") // past what the witness has seen, on another history
-	write2 := func() {
-		for i := range 100 {
-			mustWait(t, third.Append(&audit.Record{Kind: "task", Detail: fmt.Sprint("d", i)}))
-		}
-	}
-	write2()
-	await(t, "the fork", func() bool { return alerted(t, dir, "forked") })
-	third.Close()
-	if _, err := audit.VerifyWith(dir, audittest.PublicKey, audit.VerifyOptions{Witnesses: witnessKeys(t, w), Quorum: 1}); err == nil {
-		t.Error("a forked log audit.TaskCounts as witnessed")
+
+	l = openLog(t, cfg)
+	appendTasks(l, 150, "another ") // more records than the witness has seen
+	waitUntil(t, "the alert forked", func() bool { return hasAlert(t, dir, "forked") })
+	mustClose(t, l)
+	options := audit.VerifyOptions{Witnesses: parseWitnessKeys(w), Quorum: 1}
+	if _, err := audit.VerifyWith(dir, audittest.PublicKey, options); err == nil {
+		t.Error("the forked log counts as witnessed")
 	}
 }
 
-func alerted(t *testing.T, dir, code string) bool {
-	t.Helper()
-	for r, err := range audit.Tail(t.Context(), dir, 5000, false) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Kind == "alert" && r.Code == code {
-			return true
-		}
+// answerWith returns a witness that answers every request with status and the
+// body that is made from the text of the checkpoint.
+func answerWith(status int, body func(text string) string) func(http.ResponseWriter, string) {
+	return func(w http.ResponseWriter, text string) {
+		w.WriteHeader(status)
+		io.WriteString(w, body(text))
 	}
-	return false
 }
 
-// TestLyingWitnessIsFound has one honest real witness and one that lies in every
-// way: the log goes on, the honest one's signature counts, the liar's never.
-func TestLyingWitnessIsFound(t *testing.T) {
-	honest := Witness{}
-	if !testing.Short() {
-		honest = realWitness(t, "witness.example/honest")
-	}
-	answer := func(status int, body func(text string) string) func(http.ResponseWriter, string) {
-		return func(w http.ResponseWriter, text string) {
-			w.WriteHeader(status)
-			io.WriteString(w, body(text))
-		}
-	}
-	fixed := func(s string) func(string) string { return func(string) string { return s } }
+func fixed(body string) func(string) string {
+	return func(string) string { return body }
+}
+
+// outcome is what a witness's answer must lead to.
+type outcome struct {
+	alert string // code of the alert; empty if there must be none
+	signs bool   // the answer is a valid signature
+}
+
+// TestWitnessAnswersThatAreWrong has witnesses that answer in every way but the
+// right one. The log continues, and only valid signatures count.
+func TestWitnessAnswersThatAreWrong(t *testing.T) {
+	lies := outcome{alert: "witness_lies"}
+	refuses := outcome{alert: "witness_refuses"}
+	signs := outcome{signs: true}
+	foreignLine := "— other.example AAAA\n"
+	longForeignLine := "— other.example " + strings.Repeat("AAAA", 1250) + "\n"
+
 	for name, c := range map[string]struct {
-		lie   func(w http.ResponseWriter, text string)
-		alert string
+		answer func(w http.ResponseWriter, text string)
+		want   outcome
 	}{
-		"unsigned":           {answer(200, fixed("")), "witness_lies"},
-		"another key":        {answer(200, func(text string) string { return audittest.Cosign(audittest.Key, text) }), "witness_lies"},
-		"another checkpoint": {answer(200, func(string) string { return audittest.Cosign(audittest.WitnessKey, "byline/test-1\n1\nx\n") }), "witness_lies"},
-		"garbage":            {answer(200, fixed(strings.Repeat("— liar.example !!!\n", 10_000))), "witness_lies"},
-		"a longer log":       {answer(409, fixed("99999999\n")), "rolled_back"},
-		"no size":            {answer(409, fixed("many\n")), "witness_lies"},
-		"the same size":      {answer(409, fixed("0\n")), "witness_lies"},
-		"a fork":             {answer(422, fixed("")), "forked"},
-		"a fork of one size": {answer(409, func(text string) string { return strings.Split(text, "\n")[1] + "\n" }), "forked"},
-		"an unknown log":     {answer(404, fixed("")), "witness_refuses"},
-		"an unknown key":     {answer(403, fixed("")), "witness_refuses"},
-		"broken":             {answer(500, fixed("oops")), ""},
-		"elsewhere":          {answer(302, fixed("")), ""},
-		"cut off":            {func(w http.ResponseWriter, _ string) { panic(http.ErrAbortHandler) }, ""},
-		"a line of each other": {answer(200, func(text string) string {
-			return "— other.example AAAA\n" + audittest.Cosign(audittest.WitnessKey, text)
-		}), "signs"},
-		"sixteen long ones before it": {answer(200, func(text string) string {
-			return strings.Repeat("— other.example "+strings.Repeat("AAAA", 1250)+"\n", 16) + audittest.Cosign(audittest.WitnessKey, text)
-		}), "signs"},
+		"no signature":  {answerWith(200, fixed("")), lies},
+		"another key":   {answerWith(200, func(text string) string { return audittest.Cosign(audittest.Key, text) }), lies},
+		"another text":  {answerWith(200, func(string) string { return audittest.Cosign(audittest.WitnessKey, "byline/test-1\n1\nx\n") }), lies},
+		"garbage":       {answerWith(200, fixed(strings.Repeat("— liar.example !!!\n", 10_000))), lies},
+		"no size":       {answerWith(409, fixed("many\n")), lies},
+		"the same size": {answerWith(409, fixed("0\n")), lies},
+		"a longer log":  {answerWith(409, fixed("99999999\n")), outcome{alert: "rolled_back"}},
+		"a fork":        {answerWith(422, fixed("")), outcome{alert: "forked"}},
+		"a fork of the same size": {
+			answerWith(409, func(text string) string { return strings.Split(text, "\n")[1] + "\n" }),
+			outcome{alert: "forked"},
+		},
+		"an unknown log": {answerWith(404, fixed("")), refuses},
+		"an unknown key": {answerWith(403, fixed("")), refuses},
+		"server error":   {answerWith(500, fixed("oops")), outcome{}},
+		"redirect":       {answerWith(302, fixed("")), outcome{}},
+		"cut off":        {func(http.ResponseWriter, string) { panic(http.ErrAbortHandler) }, outcome{}},
+		"a signature after a foreign line": {
+			answerWith(200, func(text string) string { return foreignLine + audittest.Cosign(audittest.WitnessKey, text) }),
+			signs,
+		},
+		"a signature after 16 long foreign lines": {
+			answerWith(200, func(text string) string {
+				return strings.Repeat(longForeignLine, 16) + audittest.Cosign(audittest.WitnessKey, text)
+			}),
+			signs,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				_, note, _ := strings.Cut(string(audittest.Must(io.ReadAll(r.Body))), "\n\n")
-				text, _, _ := audit.SplitNote(note)
-				c.lie(w, text)
+				_, signed, _ := strings.Cut(string(audittest.Must(io.ReadAll(r.Body))), "\n\n")
+				text, _, _ := audit.SplitNote(signed)
+				c.answer(w, text)
 			}))
 			defer srv.Close()
-			cfg := Config{Dir: t.TempDir(), CheckpointEvery: 10 * time.Millisecond, Witnesses: []Witness{{srv.URL, audittest.Witness().String()}}}
+			cfg := Config{Dir: t.TempDir(), CheckpointEvery: 10 * time.Millisecond,
+				Witnesses: []Witness{{srv.URL, audittest.Witness().String()}}}
 			l := openLog(t, cfg)
 			mustWait(t, l.Append(audittest.Intent(1)))
-			switch c.alert {
-			case "signs":
-				await(t, "the signature", func() bool { return l.Stats().Witnessed > 0 })
-			case "":
-				await(t, "the failure", func() bool { return l.Witnesses()[0].Err != "" })
+
+			switch {
+			case c.want.signs:
+				waitUntil(t, "the signature", func() bool { return l.Stats().Witnessed > 0 })
+			case c.want.alert != "":
+				waitUntil(t, "the alert "+c.want.alert, func() bool { return hasAlert(t, cfg.Dir, c.want.alert) })
 			default:
-				await(t, "the alert", func() bool { return alerted(t, cfg.Dir, c.alert) })
+				waitUntil(t, "the error", func() bool { return l.Witnesses()[0].Err != "" })
 			}
-			if err := l.Close(); err != nil {
-				t.Fatal(err)
-			}
-			rep, err := audit.VerifyWith(cfg.Dir, audittest.PublicKey, audit.VerifyOptions{Witnesses: []audit.WitnessKey{audittest.Witness()}, Quorum: 1})
-			if rep.Bad != nil || (err == nil) != (c.alert == "signs") {
-				t.Errorf("%+v %v", rep, err)
+			mustClose(t, l)
+
+			options := audit.VerifyOptions{Witnesses: []audit.WitnessKey{audittest.Witness()}, Quorum: 1}
+			report, err := audit.VerifyWith(cfg.Dir, audittest.PublicKey, options)
+			if report.Bad != nil || (err == nil) != c.want.signs {
+				t.Errorf("Verify returned %+v, %v; want no fault, and witnessed: %v", report, err, c.want.signs)
 			}
 		})
 	}
-	if honest.URL == "" {
-		return
-	}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "no\n") }))
-	defer srv.Close()
-	l := openLog(t, Config{Dir: t.TempDir(), CheckpointEvery: 10 * time.Millisecond, Witnesses: []Witness{{srv.URL, audittest.Witness().String()}, honest}})
-	mustWait(t, l.Append(audittest.Intent(1)))
-	await(t, "the honest signature", func() bool { return l.Stats().Witnessed > 0 })
-	l.Close()
 }
 
-// TestDeadWitnessHoldsNothingUp has a witness that takes the request and never
-// answers: records, tiles, checkpoints and Close go on.
-func TestDeadWitnessHoldsNothingUp(t *testing.T) {
+// TestHonestWitnessSignsNextToALyingOne has a real witness and one that answers
+// with garbage.
+func TestHonestWitnessSignsNextToALyingOne(t *testing.T) {
+	honest := startRealWitness(t, "witness.example/honest")
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "no\n")
+	}))
+	defer srv.Close()
+	lying := Witness{srv.URL, audittest.Witness().String()}
+
+	l := openLog(t, Config{Dir: t.TempDir(), CheckpointEvery: 10 * time.Millisecond, Witnesses: []Witness{lying, honest}})
+	mustWait(t, l.Append(audittest.Intent(1)))
+	waitUntil(t, "the honest signature", func() bool { return l.Stats().Witnessed > 0 })
+	mustClose(t, l)
+}
+
+// TestDeadWitnessDelaysNothing has a witness that takes the request and never
+// answers: records, tiles, checkpoints and Close do not wait for it.
+func TestDeadWitnessDelaysNothing(t *testing.T) {
 	stop := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stop }))
 	defer srv.Close()
 	defer close(stop)
-	l := openLog(t, Config{Dir: t.TempDir(), CheckpointEvery: 5 * time.Millisecond, Witnesses: []Witness{{srv.URL, audittest.Witness().String()}}})
-	for i := range 200 {
-		mustWait(t, l.Append(audittest.Intent(i)))
-	}
-	await(t, "published checkpoints", func() bool { return l.Stats().Published > 100 })
+	l := openLog(t, Config{Dir: t.TempDir(), CheckpointEvery: 5 * time.Millisecond,
+		Witnesses: []Witness{{srv.URL, audittest.Witness().String()}}})
+	writeIntents(t, l, 200)
+	waitUntil(t, "a published checkpoint over 100 records", func() bool { return l.Stats().Published > 100 })
+
 	closed := make(chan error, 1)
 	go func() { closed <- l.Close() }()
 	select {
@@ -283,16 +291,21 @@ func TestDeadWitnessHoldsNothingUp(t *testing.T) {
 	}
 }
 
-// TestWhatTheOperatorCanMendIsSaid: a witness that was never told of the log, or
-// not of its new key, is not a slow one.
-func TestWhatTheOperatorCanMendIsSaid(t *testing.T) {
-	c := audit.Checkpoint{Origin: audit.Origin("test-1"), Size: 1}
-	for status, want := range map[int]string{404: "give its operator the log's public key", 403: "by another key", 500: "status 500"} {
+// TestWitnessErrorsNameTheRemedy has witnesses that the operator has not told of
+// the log or of its new key, and one that is unavailable.
+func TestWitnessErrorsNameTheRemedy(t *testing.T) {
+	c := audit.Checkpoint{Origin: audit.Origin(audittest.Instance), Size: 1}
+	for status, want := range map[int]string{
+		404: "give its operator the log's public key",
+		403: "by another key",
+		500: "status 500",
+	} {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 		defer srv.Close()
 		w := witnessClient{url: srv.URL, key: audittest.Witness(), http: srv.Client()}
-		if _, err := w.cosign(t.Context(), "", c, audit.Tiles{}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%d: %v", status, err)
+		_, err := w.cosign(t.Context(), "", c, audit.Tiles{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("after status %d cosign returned %v, want %q", status, err, want)
 		}
 	}
 }
