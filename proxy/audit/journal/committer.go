@@ -243,13 +243,5 @@ func (l *Log) finish() error {
 
 // abandon closes the files of the log without writing to them.
 func (l *Log) abandon() error {
-	l.writer.discardNext()
-
-	var err error
-	if l.writer.file != nil {
-		err = l.writer.file.Close()
-		l.writer.file = nil
-	}
-
-	return errors.Join(err, l.lock.Close())
+	return errors.Join(l.writer.abandon(), l.lock.Close())
 }

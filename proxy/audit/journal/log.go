@@ -112,8 +112,8 @@ func newLog(cfg Config, instance string, lock *os.File) *Log {
 }
 
 // recoverWriter opens the writer at the end of the log. If the log was not
-// closed, it makes a record of the recovery durable. On error it closes the
-// writer.
+// closed, it makes a record of the recovery durable. On error it leaves no file
+// open.
 func (l *Log) recoverWriter(key ed25519.PrivateKey) error {
 	w, recovery, err := openWriter(l.cfg, key, l.instance)
 	if err != nil {
@@ -131,7 +131,7 @@ func (l *Log) recoverWriter(key ed25519.PrivateKey) error {
 	// of its bytes, which were never acknowledged.
 	l.appendAnyKind(recovery)
 	if err := l.commit(l.takePending(), ""); err != nil {
-		return errors.Join(err, w.file.Close())
+		return errors.Join(err, w.abandon()) // a failed commit may have closed the file
 	}
 
 	return nil

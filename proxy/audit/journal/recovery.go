@@ -16,7 +16,8 @@ var errKeyChanged = errors.New("the log's key was changed")
 
 // openWriter opens the writer at the end of the log in cfg.Dir, after it has
 // verified the last segment and cut its torn tail. The record is what Open must
-// put on record about the last writer, or nil if the log is new or was closed.
+// put on record about the last writer, or nil if the log is new or was closed. On
+// error openWriter leaves no file open.
 //
 // It may be killed anywhere and run again: it only removes what no writer has
 // acknowledged.
@@ -41,11 +42,13 @@ func openWriter(cfg Config, key ed25519.PrivateKey, instance string) (*writer, *
 			return nil, nil, err
 		}
 		if len(segments) == 0 {
-			err := errors.Join(w.setSigner(key, nil), w.startSegment(&w.state, nil))
-			if cut == 0 {
-				return w, nil, err
+			if err := errors.Join(w.setSigner(key, nil), w.startSegment(&w.state, nil)); err != nil {
+				return nil, nil, errors.Join(err, w.abandon())
 			}
-			return w, crashRecord(cut), err
+			if cut == 0 {
+				return w, nil, nil
+			}
+			return w, crashRecord(cut), nil
 		}
 
 		last := segments[len(segments)-1]
@@ -55,18 +58,21 @@ func openWriter(cfg Config, key ed25519.PrivateKey, instance string) (*writer, *
 		}
 		cut += tornBytes
 		if chain.Seq > last.First {
-			err := w.setSigner(key, chain.LastCheckpoint)
-			if chain.Closed && cut == 0 {
-				return w, nil, err
+			if err := w.setSigner(key, chain.LastCheckpoint); err != nil {
+				return nil, nil, errors.Join(err, w.abandon())
 			}
-			return w, crashRecord(cut), err
+			if chain.Closed && cut == 0 {
+				return w, nil, nil
+			}
+			return w, crashRecord(cut), nil
 		}
 
 		// The last writer was killed after it had created the segment and before it
 		// acknowledged a line in it, so the log ends in the segment before.
 		if len(segments) == 1 && last.First != 0 {
-			return nil, nil, fmt.Errorf("%s is empty and the segments before it are gone: restore them, or move the folder away and keep it",
+			err := fmt.Errorf("%s is empty and the segments before it are gone: restore them, or move the folder away and keep it",
 				segment.Name(last.First))
+			return nil, nil, errors.Join(err, w.abandon())
 		}
 		if err := w.removeSegment(last.First); err != nil {
 			return nil, nil, err

@@ -1,10 +1,12 @@
 package journal
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/byline-proxy/byline/proxy/audit"
@@ -118,4 +120,27 @@ func TestOpenRefusesAChangedSegment(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOpenFailsWhenItCannotStartASegment opens a log whose last segment is full
+// and torn, on a disk that creates no files: the record of the recovery has no
+// segment to go to.
+func TestOpenFailsWhenItCannotStartASegment(t *testing.T) {
+	dir := t.TempDir()
+	l := openLog(t, Config{Dir: dir, SegmentBytes: 1 << 20})
+	ids := writeIntents(t, l, 8)
+	mustClose(t, l)
+	path := filepath.Join(dir, segment.Name(0))
+	os.WriteFile(path, append(audittest.Must(os.ReadFile(path)), `{"v":1`...), 0o600)
+
+	d := &faultDisk{}
+	d.set("no new files")
+	_, err := Open(Config{Dir: dir, SegmentBytes: 4096, disk: d}, audittest.Key, audittest.Instance)
+	if !errors.Is(err, syscall.EMFILE) {
+		t.Fatalf("Open returned %v, want EMFILE", err)
+	}
+
+	d.set("")
+	mustClose(t, openLog(t, Config{Dir: dir, SegmentBytes: 4096, disk: d}))
+	audittest.Verify(t, dir, ids...)
 }

@@ -200,6 +200,20 @@ func (w *writer) closeSegment() error {
 	return f.Close()
 }
 
+// abandon closes the files of the writer, if they are open, without writing to
+// them.
+func (w *writer) abandon() error {
+	w.discardNext()
+
+	f := w.file
+	w.file = nil
+	if f == nil {
+		return nil
+	}
+
+	return f.Close()
+}
+
 // commit makes the records of g durable, in a new segment if the current one is
 // full. checkpointCode is the code of the checkpoint to make after them, or
 // empty. An interval checkpoint is left out if there are no lines since the
