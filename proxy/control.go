@@ -20,6 +20,7 @@ func (s *Server) Control(cfg admin.Config) http.Handler {
 		Tasks:      s.controlTasks,
 		Task:       s.controlTask,
 		EndTask:    s.controlEndTask,
+		HoldTask:   s.controlHoldTask,
 		Leases:     s.controlLeases,
 		Explain:    s.controlExplain,
 		SignReview: s.controlSignReview,
@@ -65,6 +66,17 @@ func (s *Server) controlEndTask(_ context.Context, id string) (admin.Task, error
 		return admin.Task{}, err
 	}
 	return viewOf(t), nil
+}
+
+func (s *Server) controlHoldTask(_ context.Context, id string) (admin.Lifeline, error) {
+	l, err := s.HoldTask(id)
+	switch {
+	case errors.Is(err, ErrNoTask):
+		return nil, noTask(id)
+	case errors.Is(err, identity.ErrEnded):
+		return nil, &admin.Problem{Status: http.StatusConflict, Code: string(TaskEnded), Detail: err.Error(), Remedy: "create a new task"}
+	}
+	return l, err
 }
 
 func (s *Server) controlLeases(context.Context) ([]admin.Lease, error) {

@@ -182,6 +182,9 @@ func (s *Server) authenticate(r *http.Request) (*task, error) {
 	switch {
 	case err == nil:
 		if t := s.task(it.ID()); t != nil {
+			if err := t.waitForHolder(r.Context()); err != nil {
+				return nil, ended(err)
+			}
 			return t, nil
 		}
 		return nil, refuse(TaskEnded, "the task is over. Ask its sponsor or the operator for a new one.")

@@ -20,7 +20,8 @@ func (s *Server) watchSessions() {
 	}
 }
 
-// watchExpiry ends tasks whose time is over, and forgets those that ended more
+// watchExpiry ends tasks whose time is over, finishes those whose holder was silent for
+// too long, and forgets those that ended more
 // than endedTaskTTL ago, until the server closes.
 func (s *Server) watchExpiry() {
 	tick := time.NewTicker(time.Minute)
@@ -33,6 +34,8 @@ func (s *Server) watchExpiry() {
 			if t := s.task(it.ID()); t != nil {
 				s.background.Go(func() { s.finishTask(t, "its time was over") })
 			}
+		case l := <-s.lost:
+			s.background.Go(func() { s.finishTask(l.task, l.why) })
 		case now := <-tick.C:
 			s.forgetEndedTasks(now)
 		}

@@ -26,7 +26,9 @@ func (s *Server) resumeTasks() error {
 			_ = s.state.DropTask(st.ID)
 			continue
 		}
-		s.tasks.Store(it.ID(), &task{Task: it})
+		t := &task{Task: it}
+		s.resumeLifeline(t)
+		s.tasks.Store(it.ID(), t)
 	}
 
 	leases, err := s.state.Leases()

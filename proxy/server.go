@@ -83,6 +83,7 @@ type Server struct {
 	tasks  sync.Map // id → *task
 	failed sync.Map // accountKey → failedLogin, if the account's last login failed
 
+	lost       chan lostTask  // tasks whose holder was silent, for watchExpiry
 	stop       chan struct{}  // closed by Close
 	background sync.WaitGroup // goroutines that Close waits for
 }
@@ -102,6 +103,7 @@ func Open(opt Options) (*Server, error) {
 		printKey: opt.Sealer.Derive("fingerprint"),
 		wire:     agents.NewServer(opt.Wire),
 		dialer:   &upstream.Dialer{Allow: opt.Guard},
+		lost:     make(chan lostTask),
 		stop:     make(chan struct{}),
 	}
 
@@ -195,6 +197,7 @@ func (s *Server) Close(ctx context.Context) error {
 
 	s.sealChangedSessions()
 	s.tasks.Range(func(_, t any) bool {
+		t.(*task).lifeline.stop()
 		t.(*task).closeHolds()
 		return true
 	})

@@ -31,6 +31,8 @@ type task struct {
 	holds sync.Map   // adapter name → *hold; read for every request
 	mu    sync.Mutex // held to change holds
 
+	lifeline lifeline
+
 	grant   atomic.Pointer[compiledGrant]
 	tunnels atomic.Int64 // open tunnels of every kind
 
@@ -134,7 +136,8 @@ func (s *Server) EndTask(id, why string) (*identity.Task, error) {
 // finishTask stores and records the end of a task and returns all that it held.
 // The task's context is cancelled by now, so no request of it is in flight.
 func (s *Server) finishTask(t *task, why string) {
-	_ = s.state.PutTask(state.Task{ID: t.ID(), Doc: t.Doc(), Expires: t.Expires().Add(endedTaskTTL)})
+	t.lifeline.stop()
+	s.storeEnd(t)
 	r := s.taskRecord("task", t)
 	r.Code, r.Detail = audit.CodeEnded, "ended: "+why
 	s.retryUntilRecorded(func(ctx context.Context) error { return s.appendDurably(ctx, r) })
@@ -148,6 +151,11 @@ func (s *Server) finishTask(t *task, why string) {
 		})
 	}
 	wait.Wait()
+}
+
+// storeEnd stores a task that has ended, so that it stays ended after a restart.
+func (s *Server) storeEnd(t *task) {
+	_ = s.state.PutTask(state.Task{ID: t.ID(), Doc: t.Doc(), Expires: t.Expires().Add(endedTaskTTL)})
 }
 
 // closeHolds closes the connections of every hold of the task and returns the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -34,6 +35,8 @@ func runCommand() *cobra.Command {
 		Short: "Run a program in a new task",
 		Long: "Creates a task, runs the program so that it uses the proxy and trusts its authority, passes signals and the exit\n" +
 			"code through, and ends the task. Exit code 128+n if signal n ended the program.\n\n" +
+			"The task does not outlive this command: the server ends it within a second if the command is killed or stopped, or if\n" +
+			"its machine or the network is gone. It goes on if only the server was started again.\n\n" +
 			"Proxy and authority are named in the variables that curl, wget, git, Python, Node.js, Deno, Go, Java, the AWS CLI and\n" +
 			"others read. A browser reads none: start it with HOME set to $BYLINE_BROWSER_HOME, whose NSS database trusts the\n" +
 			"authority, and give it the proxy and its credentials from $HTTPS_PROXY, as playwright's proxy option does.",
@@ -75,7 +78,7 @@ func runCommand() *cobra.Command {
 			fmt.Fprintln(c.ErrOrStderr(), "byline: warning:", w)
 		}
 
-		code, err := runInTask(c.Context(), control, spec, env, args, signals)
+		code, err := runInTask(c.Context(), control, spec, env, args, signals, c.ErrOrStderr())
 		if err != nil { // the program's own exit code comes first
 			return &cli.Failure{Err: fmt.Errorf("run: %w", err), Hint: cli.HintOf(err), Code: max(code, 1)}
 		}
@@ -122,13 +125,26 @@ func (f *runFlags) environment(cfg *configs.Config) (*environment, error) {
 
 // runInTask creates the task, runs the program in it, ends the task and returns the
 // program's exit code. A signal that comes before the program has started ends the run.
-func runInTask(ctx context.Context, control *client.Client, spec []byte, env *environment, args []string, signals <-chan os.Signal) (code int, err error) {
+func runInTask(ctx context.Context, control *client.Client, spec []byte, env *environment, args []string, signals <-chan os.Signal, warnings io.Writer) (code int, err error) {
 	ctx = context.WithoutCancel(ctx)
 	task, err := control.CreateTask(ctx, spec)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, control.EndTask(ctx, task.ID)) }()
+
+	// The server ends the task if this process is killed. It must know of this process
+	// before the program gets the token.
+	lifeline, err := control.HoldTask(ctx, task.ID)
+	if err != nil {
+		return 0, errors.Join(err, control.EndTask(ctx, task.ID))
+	}
+	ending := make(chan struct{})
+	go reportEnd(lifeline, ending, warnings)
+	defer func() {
+		close(ending)
+		err = errors.Join(err, control.EndTask(ctx, task.ID))
+		lifeline.Release()
+	}()
 
 	select {
 	case sig := <-signals:
@@ -136,6 +152,16 @@ func runInTask(ctx context.Context, control *client.Client, spec []byte, env *en
 	default:
 	}
 	return runProgram(args, env.variables(task.ID, task.Token), signals)
+}
+
+// reportEnd says so if the task ends before this process ends it. The program goes
+// on, and its requests are refused.
+func reportEnd(l *client.Lifeline, ending <-chan struct{}, warnings io.Writer) {
+	select {
+	case <-l.Ended():
+		fmt.Fprintln(warnings, "byline: warning: the task has ended, so that requests are refused:", cli.Printable(l.Why()))
+	case <-ending:
+	}
 }
 
 // runProgram runs the program, passes signals on and returns its exit code: 128+n if

@@ -25,6 +25,7 @@ type Verbs struct {
 	Tasks      func(ctx context.Context) ([]Task, error) // must not return nil: an empty list is written as []
 	Task       func(ctx context.Context, id string) (Task, error)
 	EndTask    func(ctx context.Context, id string) (Task, error)
+	HoldTask   func(ctx context.Context, id string) (Lifeline, error)
 	Leases     func(ctx context.Context) ([]Lease, error) // must not return nil, as Tasks
 	SignReview func(ctx context.Context, review SignOff) (Signed, error)
 	Explain    func(ctx context.Context, question Question) (Explanation, error)
@@ -78,6 +79,7 @@ func New(cfg Config, v Verbs) http.Handler {
 	mux.Handle("GET /v1/tasks", a.requireOperator(serveList(a, v.Tasks)))
 	mux.Handle("GET /v1/tasks/{id}", a.requireOperator(serveID(a, v.Task)))
 	mux.Handle("DELETE /v1/tasks/{id}", a.requireOperator(serveID(a, v.EndTask)))
+	mux.Handle("POST /v1/tasks/{id}/lifeline", a.requireOperator(a.serveLifeline))
 	mux.Handle("GET /v1/leases", a.requireOperator(serveList(a, v.Leases)))
 
 	// Each body has a remedy for one that does not have its form.
@@ -140,7 +142,7 @@ func (a *api) serveNotFound(w http.ResponseWriter, r *http.Request) {
 		Status: http.StatusNotFound,
 		Code:   "not_found",
 		Detail: "no such path or method: " + r.Method + " " + r.URL.Path,
-		Remedy: "the control API has /v1/tasks, /v1/tasks/{id}, /v1/leases, /v1/explain, /v1/reviews, /healthz, /readyz and /metrics",
+		Remedy: "the control API has /v1/tasks, /v1/tasks/{id}, /v1/tasks/{id}/lifeline, /v1/leases, /v1/explain, /v1/reviews, /healthz, /readyz and /metrics",
 	})
 }
 

@@ -30,6 +30,9 @@ type Principal struct {
 	Grant   string // digest of the approved scope, see [Spec.Grant]
 }
 
+// minLifelineTimeout keeps a busy machine from ending tasks by being late.
+const minLifelineTimeout = 200 * time.Millisecond
+
 // Config bounds how long tasks live.
 type Config struct {
 	// DefaultTTL is how long a task lives if its creator names no time. Default 30m.
@@ -37,6 +40,14 @@ type Config struct {
 	// MaxTTL is the longest time that a task may live. Default 24h. A long-lived
 	// task is a standing privilege: prefer many short ones.
 	MaxTTL time.Duration `yaml:"max_ttl"`
+	// LifelineTimeout is after how much silence of byline run the server ends the
+	// task. Default 700ms, so that a task whose byline run was killed is over within
+	// a second. Raise it if the network between the two pauses for longer.
+	LifelineTimeout time.Duration `yaml:"lifeline_timeout"`
+	// LifelineResume is how long after its own start the server waits for a
+	// byline run that was connected before. Default 10s. Until then the requests
+	// of its task wait; after it the task ends.
+	LifelineResume time.Duration `yaml:"lifeline_resume"`
 }
 
 // SetDefaults fills the fields that are zero.
@@ -46,6 +57,12 @@ func (c *Config) SetDefaults() {
 	}
 	if c.MaxTTL == 0 {
 		c.MaxTTL = 24 * time.Hour
+	}
+	if c.LifelineTimeout == 0 {
+		c.LifelineTimeout = 700 * time.Millisecond
+	}
+	if c.LifelineResume == 0 {
+		c.LifelineResume = 10 * time.Second
 	}
 }
 
@@ -57,6 +74,12 @@ func (c *Config) Check() (problems []error) {
 	}
 	if c.MaxTTL < 0 {
 		problems = append(problems, errors.New("max_ttl: must be positive"))
+	}
+	if c.LifelineTimeout < minLifelineTimeout {
+		problems = append(problems, fmt.Errorf("lifeline_timeout: is too short, the minimum is %s", minLifelineTimeout))
+	}
+	if c.LifelineResume < 0 {
+		problems = append(problems, errors.New("lifeline_resume: must be positive"))
 	}
 	return problems
 }

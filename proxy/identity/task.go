@@ -19,6 +19,8 @@ type Task struct {
 	expires   time.Time
 	tokenHash tokenHash
 
+	hasLifeline atomic.Bool
+
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	timer   *time.Timer // expires the task; nil: never
@@ -69,6 +71,14 @@ func (t *Task) Active() error {
 	return nil
 }
 
+// RequireLifeline marks a task that must not outlive whoever holds its lifeline.
+// The mark is part of [Task.Doc] and is never removed.
+func (t *Task) RequireLifeline() { t.hasLifeline.Store(true) }
+
+// HasLifeline reports whether RequireLifeline was called, in this process or
+// before a restart.
+func (t *Task) HasLifeline() bool { return t.hasLifeline.Load() }
+
 // Context is cancelled when the task ends; [context.Cause] is then ErrEnded or
 // ErrExpired.
 func (t *Task) Context() context.Context { return t.ctx }
@@ -97,6 +107,7 @@ type taskDoc struct {
 	Created   time.Time    `json:"created"`
 	Expires   time.Time    `json:"expires"`
 	TokenHash string       `json:"token_sha256"`
+	Lifeline  bool         `json:"lifeline,omitempty"`
 	Ended     *time.Time   `json:"ended,omitempty"`
 	Why       string       `json:"why,omitempty"`
 }
@@ -115,6 +126,7 @@ func (t *Task) Doc() []byte {
 		Created:   t.created,
 		Expires:   t.expires,
 		TokenHash: hex.EncodeToString(t.tokenHash[:]),
+		Lifeline:  t.HasLifeline(),
 	}
 	if at, why, ok := t.Ended(); ok {
 		d.Ended = &at
@@ -145,6 +157,7 @@ func (d taskDoc) task() (*Task, error) {
 		return nil, fmt.Errorf("stored task %q: its id or token hash is damaged", d.ID)
 	}
 	copy(t.tokenHash[:], hash)
+	t.hasLifeline.Store(d.Lifeline)
 
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	if d.Ended != nil {

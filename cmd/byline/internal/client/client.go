@@ -89,13 +89,9 @@ func (c *Client) Ask(ctx context.Context, method, path string, body any) ([]byte
 		}
 	}
 
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(text))
+	req, err := c.newRequest(ctx, method, path, bytes.NewReader(text))
 	if err != nil {
-		return nil, cli.Failed("control", err, "")
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if token := c.token.Reveal(); token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
+		return nil, err
 	}
 
 	res, err := c.http.Do(req)
@@ -109,9 +105,27 @@ func (c *Client) Ask(ctx context.Context, method, path string, body any) ([]byte
 	}
 
 	if res.StatusCode >= 300 {
-		p := admin.Problem{Detail: res.Status}
-		_ = json.Unmarshal(answer, &p) // an answer of a reverse proxy has only the status
-		return nil, cli.Failed("control", &p, p.Remedy)
+		return nil, refusal(res, answer)
 	}
 	return answer, nil
+}
+
+// newRequest returns a request with the client's credentials.
+func (c *Client) newRequest(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return nil, cli.Failed("control", err, "")
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if token := c.token.Reveal(); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return req, nil
+}
+
+// refusal returns the error for an answer that refuses a request.
+func refusal(res *http.Response, answer []byte) error {
+	p := admin.Problem{Status: res.StatusCode, Detail: res.Status}
+	_ = json.Unmarshal(answer, &p) // an answer of a reverse proxy has only the status
+	return cli.Failed("control", &p, p.Remedy)
 }
