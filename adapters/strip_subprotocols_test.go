@@ -4,10 +4,10 @@ import "testing"
 
 func TestI2SubprotocolsAreNamesOnly(t *testing.T) {
 	for value, want := range map[string]string{
-		"":     "",
-		"chat": "chat",
-		"graphql-transport-ws, graphql-ws":             "graphql-transport-ws, graphql-ws",
-		"v4.channel.k8s.io,v5.channel.k8s.io":          "v4.channel.k8s.io, v5.channel.k8s.io",
+		"":                                    "",
+		"chat":                                "chat",
+		"graphql-transport-ws, graphql-ws":    "graphql-transport-ws, graphql-ws",
+		"v4.channel.k8s.io,v5.channel.k8s.io": "v4.channel.k8s.io, v5.channel.k8s.io",
 		"actioncable-v1-json, actioncable-unsupported": "actioncable-v1-json, actioncable-unsupported",
 
 		// A credential after the word that announces it.
