@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-const eachAdapter = `
+// forgeAdapter reads one history for each of many repositories.
+const forgeAdapter = `
 name: forge
 interim: {reason: test, owner: secops@acme.example, review_by: 2099-01-01}
 hosts: [forge.acme.example]
@@ -26,17 +27,21 @@ log:
     - {when: {type: comment}, actions: [issue.comment]}
 `
 
-func forge(t *testing.T, change ...string) (*Set, error) {
+// loadForge loads forgeAdapter with changes: pairs of old and new text.
+func loadForge(t *testing.T, changes ...string) (HistorySpec, error) {
 	t.Helper()
-	return Load([]Source{{Name: "forge.yaml", Text: []byte(strings.NewReplacer(change...).Replace(eachAdapter))}})
+	set, err := Load([]Source{{Name: "forge.yaml", Text: []byte(strings.NewReplacer(changes...).Replace(forgeAdapter))}})
+	if err != nil {
+		return HistorySpec{}, err
+	}
+	return set.ByName("forge").History(), nil
 }
 
 func TestAHistoryOfEachItemIsReadAtItsOwnPath(t *testing.T) {
-	set, err := forge(t)
+	log, err := loadForge(t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := set.ByName("forge").History()
 	r := &log.Read[0]
 	from := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for name, want := range map[string]string{
@@ -44,36 +49,43 @@ func TestAHistoryOfEachItemIsReadAtItsOwnPath(t *testing.T) {
 		"a b/../c?&=": "/a%20b%2F..%2Fc%3F%26%3D/feed?since=2026-01-02T03%3A04%3A05Z&page=2",
 	} {
 		if got, err := r.Path(from, from, map[string]string{"name": name}, "2"); err != nil || got != want {
-			t.Errorf("%q: %q, %v, want %q", name, got, err, want)
+			t.Errorf("the path of item %q is %q, %v, want %q", name, got, err, want)
 		}
 	}
-	if _, err := r.Path(from, from, map[string]string{"other": "x"}, ""); err == nil {
-		t.Error("an item without the name has a path")
+
+	if got, err := r.Path(from, from, map[string]string{"other": "x"}, ""); err == nil {
+		t.Errorf("the path of an item without a name is %q, want an error", got)
 	}
 	if got, err := r.SamplePath(from, from); err != nil || !strings.HasPrefix(got, "/1/feed?") {
-		t.Errorf("sample %q, %v", got, err)
+		t.Errorf("the sample path is %q, %v, want /1/feed?…", got, err)
 	}
-	if got := r.Each.Path("3"); got != "/repos?limit=2&page=3" {
-		t.Errorf("list: %q", got)
+	if got, want := r.Each.Path("3"), "/repos?limit=2&page=3"; got != want {
+		t.Errorf("the path of page 3 of the list is %q, want %q", got, want)
 	}
 }
 
-func TestAnEntryIsAboutWhatItsPatternsBind(t *testing.T) {
-	set, err := forge(t)
+func TestAnEntrysResourceHasWhatItsPatternsBind(t *testing.T) {
+	log, err := loadForge(t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := set.ByName("forge").History()
 	for content, want := range map[string]string{"7|hello|there": "issue/app/7", "07|hello": "", "hello": "", "": ""} {
-		e, ours, err := log.Interpret(map[string]string{"created": "2026-01-02T03:04:05Z", "actor": "agent-01", "id": "1", "type": "comment", "repo": "App", "content": content})
+		e, ours, err := log.Interpret(map[string]string{
+			"created": "2026-01-02T03:04:05Z", "actor": "agent-01", "id": "1", "type": "comment", "repo": "App", "content": content,
+		})
 		if err != nil || !ours || e.Resource != want || want != "" && !slices.Equal(e.Also, []string{"repo/app"}) {
-			t.Errorf("%q: %+v, %v, %v, want %q", content, e, ours, err, want)
+			t.Errorf("content %q is %+v, %v, %v, want an entry about %q", content, e, ours, err, want)
 		}
 	}
-	if _, err := forge(t, "{n:digits}|*", "{n"); err == nil || !strings.Contains(err.Error(), "log.kinds[0].when") {
-		t.Errorf("a broken pattern: %v", err)
-	}
-	if _, err := forge(t, "get: /repos?limit=2", "get: repos"); err == nil || !strings.Contains(err.Error(), "log.read[0].each.get") {
-		t.Errorf("a list at no path: %v", err)
+}
+
+func TestMistakesInLogHaveTheirKey(t *testing.T) {
+	for _, c := range []struct{ old, new, key string }{
+		{"{n:digits}|*", "{n", "log.kinds[0].when"},
+		{"get: /repos?limit=2", "get: repos", "log.read[0].each.get"},
+	} {
+		if _, err := loadForge(t, c.old, c.new); err == nil || !strings.Contains(err.Error(), c.key) {
+			t.Errorf("%s instead of %s: %v, want a problem with %s", c.new, c.old, err, c.key)
+		}
 	}
 }

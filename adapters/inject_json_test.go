@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// loadMembers is an adapter whose session travels in JSON bodies, and a session of it.
-func loadMembers(t testing.TB, members map[string]string, session ...Field) (*Adapter, *Session) {
+// smallWithMembers returns an adapter whose sessions have members in JSON bodies, and a session of it.
+func smallWithMembers(t testing.TB, members map[string]string, session ...Field) (*Adapter, *Session) {
 	t.Helper()
 	a := small(func(s *Spec) { s.Login.JSON = members })
 	return a, &Session{sessionState: &sessionState{members: session}}
@@ -20,9 +20,10 @@ func TestI2ABorrowedSessionInTheBodyIsReplaced(t *testing.T) {
 	auth := map[string]string{"auth": "${token}"}
 	deep := map[string]string{"params.args.1": "${password}"}
 	for _, c := range []struct {
-		members          map[string]string
-		ctype, body      string
-		left, out, wrong string
+		members      map[string]string
+		ctype, body  string
+		removed, out string
+		refused      string // why the body is refused; "": it is not
 	}{
 		{auth, "application/json-rpc", `{"method":"a","auth":"alice's","id":1.0}`, "auth", `{"method":"a","auth":"ours","id":1.0}`, ""},
 		{auth, "application/json", `{"method": "a"}`, "", `{"method":"a","auth":"ours"}`, ""},
@@ -34,7 +35,8 @@ func TestI2ABorrowedSessionInTheBodyIsReplaced(t *testing.T) {
 		{auth, "application/x-www-form-urlencoded", `auth=x`, "", `auth=x`, ""},
 		{auth, "", ``, "", ``, ""},
 		{deep, "application/json", `{"params":{"args":["db","alice's",{"<": 1}]}}`, "params.args.1", `{"params":{"args":["db","ours",{"<": 1}]}}`, ""},
-		// There must be one place for it, whoever reads.
+
+		// There is not exactly one place for the session, however an application reads the body.
 		{auth, "application/json", `{"auth":"x","auth":"y"}`, "", "", "twice"},
 		{auth, "application/json", `{"auth":"x","Auth":"y"}`, "", "", "twice but for case"},
 		{auth, "application/json", `{"AUTH":"x"}`, "", "", "another spelling"},
@@ -49,26 +51,34 @@ func TestI2ABorrowedSessionInTheBodyIsReplaced(t *testing.T) {
 		{deep, "application/json", `{"params":{"args":["db"]}}`, "", "", "no place"},
 		{deep, "application/json", `{"method":"a"}`, "", "", "no parent"},
 	} {
-		a, s := loadMembers(t, c.members, Field{Name: slices.Sorted(maps.Keys(c.members))[0], Value: "ours"})
-		left, err := a.StripJSON(Query{Method: "POST", Path: "/rpc", ContentType: c.ctype, Body: []byte(c.body)})
-		if (err != nil) != (c.wrong != "") {
-			t.Errorf("%s: %v, want it refused: %q", c.body, err, c.wrong)
+		a, s := smallWithMembers(t, c.members, Field{Name: slices.Sorted(maps.Keys(c.members))[0], Value: "ours"})
+
+		removed, err := a.StripJSON(Query{Method: "POST", Path: "/rpc", ContentType: c.ctype, Body: []byte(c.body)})
+
+		if (err != nil) != (c.refused != "") {
+			t.Errorf("%s: %v, want it refused: %q", c.body, err, c.refused)
 		}
 		if err != nil {
 			continue
 		}
 		var names []string
-		for _, b := range left {
+		for _, b := range removed {
 			names = append(names, b.Name)
 		}
-		out := putJSON([]byte(c.body), s)
-		if got := strings.Join(names, " "); got != c.left || string(out) != c.out {
-			t.Errorf("%s: left %q, out %s", c.body, got, out)
+		if got := strings.Join(names, " "); got != c.removed {
+			t.Errorf("%s: removed %q, want %q", c.body, got, c.removed)
+		}
+		if out := string(putJSON([]byte(c.body), s)); out != c.out {
+			t.Errorf("%s became %s, want %s", c.body, out, c.out)
 		}
 	}
-	a, _ := loadMembers(t, auth)
+}
+
+func TestI2ABodyThatIsCutOffIsRefused(t *testing.T) {
+	a, _ := smallWithMembers(t, map[string]string{"auth": "${token}"})
+
 	if _, err := a.StripJSON(Query{ContentType: "application/json", Body: []byte(`{`), Truncated: true}); err == nil {
-		t.Error("a body that is cut off has no place for a session")
+		t.Error("a body that is cut off is accepted: the rest may have another place for the session")
 	}
 }
 
@@ -78,6 +88,7 @@ func TestASessionInTheBodyIsStoredAndMasked(t *testing.T) {
 	if step, err := d.Next(nil); step != nil || err != nil {
 		t.Fatal(step, err)
 	}
+
 	text, err := d.Session().Marshal()
 	if err != nil {
 		t.Fatal(err)
@@ -86,24 +97,27 @@ func TestASessionInTheBodyIsStoredAndMasked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out := putJSON([]byte(`{}`), s); string(out) != `{"auth":"tok-123456789"}` {
-		t.Errorf("out %s", out)
+
+	if out, want := string(putJSON([]byte(`{}`), s)), `{"auth":"tok-123456789"}`; out != want {
+		t.Errorf("{} became %s, want %s", out, want)
 	}
 	echo := []byte("your token is tok-123456789")
-	if s.Mask().InPlace(echo); strings.Contains(string(echo), "tok-") {
-		t.Errorf("I1: %s", echo)
+	s.Mask().InPlace(echo)
+	if strings.Contains(string(echo), "tok-") {
+		t.Errorf("I1: the agent gets %s", echo)
 	}
 }
 
+// FuzzPutJSON: a body that StripJSON accepts is JSON after putJSON and has the session's value.
 func FuzzPutJSON(f *testing.F) {
 	f.Add(`{"a":{"auth":1}}`, "auth")
 	f.Add(`[{"params":["x"]}]`, "params.0")
 	f.Add(`{"auth":"x","Auth":"y"}`, "auth")
 	f.Fuzz(func(t *testing.T, body, pointer string) {
 		if !utf8.ValidString(pointer) {
-			return // adapter check refuses it
+			return // checkMembers refuses it
 		}
-		a, s := loadMembers(t, map[string]string{pointer: "x"}, Field{Name: pointer, Value: "ours"})
+		a, s := smallWithMembers(t, map[string]string{pointer: "x"}, Field{Name: pointer, Value: "ours"})
 		q := Query{ContentType: "application/json", Body: []byte(body)}
 		if _, err := a.StripJSON(q); err != nil || body == "" {
 			return

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// ticketKind is a kind of which the rest of the package knows nothing: it trades the secret's token for a ticket, and
-// the ticket goes into a header of every request.
+// ticketKind is a kind that the rest of the package does not know. It sends the secret's token to get a
+// ticket, and puts the ticket into a header of every request.
 type ticketKind struct{}
 
 func (ticketKind) Check(d *draft) {
@@ -39,7 +39,7 @@ func (ticketKind) Next(d *Dialogue, last *Reply) (*Step, error) {
 	return nil, d.addHeader(d.a.spec.Login.Header, "${ticket}")
 }
 
-// addKind registers a kind for the time of one test.
+// addKind registers a kind until the end of a test.
 func addKind(t *testing.T, k loginKind) {
 	t.Helper()
 	registerKind(k)
@@ -47,7 +47,7 @@ func addKind(t *testing.T, k loginKind) {
 }
 
 func TestANewLoginKindIsOneFile(t *testing.T) {
-	addKind(t, loginKind{name: "ticket", summary: "a ticket office", Kind: ticketKind{}})
+	addKind(t, loginKind{name: "ticket", summary: "a ticket", Kind: ticketKind{}})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var token [64]byte
 		n, _ := r.Body.Read(token[:])
@@ -68,16 +68,17 @@ func TestANewLoginKindIsOneFile(t *testing.T) {
 	r := Outgoing{Method: "GET", Host: "app.example", Path: "/", Now: time.Now()}
 	m := a.Put(d.Session(), &r)
 	if got := fmt.Sprint(r.Fields); got != "[{X-Ticket ticket-number-1234}]" {
-		t.Errorf("put on: %s, want the ticket in its header", got)
+		t.Errorf("put on %s, want the ticket in its header", got)
 	}
 	echo := []byte("your ticket-number-1234 for tok-123456789")
-	if m.InPlace(echo); strings.Contains(string(echo), "1234") {
-		t.Errorf("I1: the agent gets %s", echo)
+	m.InPlace(echo)
+	if strings.Contains(string(echo), "1234") {
+		t.Errorf("I1: the agent gets %s, want token and ticket masked", echo)
 	}
 }
 
 func TestANewLoginKindIsChecked(t *testing.T) {
-	addKind(t, loginKind{name: "ticket", summary: "a ticket office", Kind: ticketKind{}})
+	addKind(t, loginKind{name: "ticket", summary: "a ticket", Kind: ticketKind{}})
 	good := "name: a\n" + strings.Replace(hostsAndInterim, "HOST", "a.example", 1) + "actions: [{name: x, match: {path: /}}]\n"
 
 	for login, want := range map[string]string{
@@ -92,7 +93,7 @@ func TestANewLoginKindIsChecked(t *testing.T) {
 	}
 }
 
-func TestEveryLoginKindHasItsFile(t *testing.T) {
+func TestEveryLoginKindIsRegisteredByItsFile(t *testing.T) {
 	for _, name := range kindNames() {
 		text, err := os.ReadFile("kind_" + name + ".go")
 		if err != nil || !strings.Contains(string(text), `registerKind(loginKind{name: "`+name+`"`) {

@@ -4,11 +4,10 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/byline-proxy/byline/adapters/internal/digest"
 )
 
-// FuzzLoginPage: a login survives every page, and what it takes from it stays within one field or path.
+// FuzzLoginPage: whatever an application answers, a login stays at its host, and what it takes from a
+// page cannot leave one header field or path.
 func FuzzLoginPage(f *testing.F) {
 	a := loadLogin(f, `
   kind: form
@@ -24,7 +23,8 @@ func FuzzLoginPage(f *testing.F) {
 	f.Add(200, "", []byte(`<form action="/do?a=b&amp;c"><input type=hidden name=h value="&#43;"></form> x=1`))
 	f.Add(302, "//other.example/", []byte(""))
 	f.Add(302, "https://app.example/../x y", []byte("<form action='javascript:x'>"))
-	f.Add(401, "Digest realm=\"a\\\"b\", nonce=n, qop=\"auth\"", []byte("x=\r\nSet-Cookie: a=b"))
+	f.Add(200, "a=b; Path=/", []byte("x=\r\nSet-Cookie: a=b"))
+
 	f.Fuzz(func(t *testing.T, status int, location string, page []byte) {
 		d := a.Login(goldenAccount, nil)
 		d.UseHost("https", "app.example")
@@ -34,26 +34,23 @@ func FuzzLoginPage(f *testing.F) {
 			if step == nil || err != nil {
 				break
 			}
+
 			if step.External || step.Authority != "" && step.Authority != "app.example" {
 				t.Fatalf("the login goes to %q", step.Authority)
 			}
 			if !strings.HasPrefix(step.Path, "/") || strings.ContainsAny(step.Path, " \r\n\t") {
-				t.Fatalf("path %q", step.Path)
+				t.Fatalf("the path is %q", step.Path)
 			}
 			if _, err := url.ParseRequestURI("https://app.example" + step.Path); err != nil {
 				t.Fatal(err)
 			}
 			for _, field := range step.Fields {
 				if strings.ContainsAny(field.Name+field.Value, "\r\n\x00") {
-					t.Fatalf("%q: %q", field.Name, field.Value)
+					t.Fatalf("the field %q: %q is more than one line", field.Name, field.Value)
 				}
 			}
-			last = &Reply{Status: status, Fields: []Field{{Name: "Location", Value: location}, {Name: "WWW-Authenticate", Value: location}, {Name: "Set-Cookie", Value: location}}, Body: page}
-		}
-		if c := digest.Parse(location); c != nil {
-			if c.Prove("agent-01", "p"); !strings.HasPrefix(c.User, "agent") {
-				t.Fatal("no proof")
-			}
+
+			last = &Reply{Status: status, Body: page, Fields: []Field{{Name: "Location", Value: location}, {Name: "Set-Cookie", Value: location}}}
 		}
 	})
 }

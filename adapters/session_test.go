@@ -12,80 +12,96 @@ import (
 
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-func sessionWith(a *Adapter, host, path string, set ...string) *Session {
+// sessionWith returns a session after answers to requests for path with these Set-Cookie fields.
+func sessionWith(a *Adapter, host, path string, setCookies ...string) *Session {
 	s := &Session{sessionState: &sessionState{scheme: "https", authority: host}}
-	for _, c := range set {
-		a.keepCookies(s, []Field{{Name: "Set-Cookie", Value: c}}, host, path, noon)
+	for _, value := range setCookies {
+		a.keepCookies(s, []Field{{Name: "Set-Cookie", Value: value}}, host, path, noon)
 	}
 	return s
 }
 
-// maskerAt is the Masker of an exchange that begins now.
+// maskerAt returns the Masker of an exchange that begins now.
 func maskerAt(s *Session, host, path string) Masker {
 	return s.masker(&Outgoing{Host: host, Path: path, Now: noon})
-}
-
-func TestInject(t *testing.T) {
-	a := small(nil)
-	s := sessionWith(a, "app.example", "/", "x_session=held")
-	s.headers = []Field{{Name: "Authorization", Value: "Bearer ours"}}
-	s.pins = []pinned{{Name: "User-Agent", Value: "first"}, {Name: "Accept-Language", Absent: true}}
-	in := []Field{{Name: "accept_language", Value: "de"}, {Name: "Accept", Value: "*/*"}, {Name: "USER-AGENT", Value: "later"}, {Name: "Cookie", Value: "x=1"}, {Name: "authorization", Value: "theirs"}}
-	out := a.putFields(in, s, []Cookie{{"x_session", "theirs"}, {"csrftoken", "t"}}, "app.example:8443", "/", true, noon)
-	if got := fmt.Sprint(out); got != "[{Accept */*} {Authorization Bearer ours} {User-Agent first} {Cookie x_session=held; csrftoken=t}]" {
-		t.Error(got)
-	}
 }
 
 func TestI1ShieldAndRotation(t *testing.T) {
 	a := small(nil)
 	s := sessionWith(a, "app.example", "/", "x_session=first-value")
 	if _, err := s.Marshal(); err != nil || s.Changed() {
-		t.Fatal("Marshal does not clear Changed", err)
+		t.Fatalf("after Marshal: changed %v, %v, want no change", s.Changed(), err)
 	}
-	out := a.Shield(nil, maskerAt(s, "app.example", "/"), []Field{{Name: "Set-Cookie", Value: "x_session=second-value; HttpOnly"}, {Name: "set-cookie", Value: "csrftoken=c; path=/; HttpOnly; samesite=Lax"},
-		{Name: "Set-Cookie", Value: "unnamed=z"}, {Name: "Alt-Svc", Value: "h3"}, {Name: "X-Auth-Token", Value: "t"}, {Name: "X-CSRF-Token", Value: "echo"},
-		{Name: "Location", Value: "/?s=first-value&t=second-value"}, {Name: "ETag", Value: "e"}})
-	if got := fmt.Sprint(out); got != "[{Set-Cookie csrftoken=c; Path=/; HttpOnly; SameSite=Lax} {X-CSRF-Token echo} {Location /?s=***********&t=************} {ETag e}]" {
-		t.Error(got)
+
+	out := a.Shield(nil, maskerAt(s, "app.example", "/"), []Field{
+		{Name: "Set-Cookie", Value: "x_session=second-value; HttpOnly"},
+		{Name: "set-cookie", Value: "csrftoken=c; path=/; HttpOnly; samesite=Lax"},
+		{Name: "Set-Cookie", Value: "unnamed=z"},
+		{Name: "Alt-Svc", Value: "h3"},
+		{Name: "X-Auth-Token", Value: "t"},
+		{Name: "X-CSRF-Token", Value: "echo"},
+		{Name: "Location", Value: "/?s=first-value&t=second-value"},
+		{Name: "ETag", Value: "e"},
+	})
+
+	want := "[{Set-Cookie csrftoken=c; Path=/; HttpOnly; SameSite=Lax} {X-CSRF-Token echo} {Location /?s=***********&t=************} {ETag e}]"
+	if got := fmt.Sprint(out); got != want {
+		t.Errorf("the agent gets %s, want %s", got, want)
 	}
 	if !s.Changed() {
-		t.Error("a rotated cookie is no change")
+		t.Error("the session has not changed, although the application replaced a cookie")
 	}
 	body := []byte("first-value second-value")
-	if s.Mask().InPlace(body); string(body) != "*********** ************" {
-		t.Errorf("%s", body)
+	s.Mask().InPlace(body)
+	if string(body) != "*********** ************" {
+		t.Errorf("masked %s, want the old and the new value masked", body)
 	}
+}
+
+func TestI1ARestoredSessionMasksReplacedValues(t *testing.T) {
+	a := small(nil)
+	s := sessionWith(a, "app.example", "/", "x_session=first-value", "x_session=second-value", "unnamed=z")
 	text, err := s.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := a.Restore(text)
-	if err != nil || again.Changed() {
-		t.Fatal("restored", err)
+
+	restored, err := a.Restore(text)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := cookie.HeaderValue(again.jar.Cookies(), nil, "app.example", "/", true, noon); got != "x_session=second-value; unnamed=z" {
-		t.Errorf("restored %q", got)
+
+	if restored.Changed() {
+		t.Error("a restored session has changed")
 	}
-	body = []byte("first-value")
-	if again.Mask().InPlace(body); string(body) != "***********" {
-		t.Error("the replaced value is not masked after Restore")
+	if got, want := cookie.HeaderValue(restored.jar.Cookies(), nil, "app.example", "/", true, noon), "x_session=second-value; unnamed=z"; got != want {
+		t.Errorf("the restored session sends %q, want %q", got, want)
 	}
-	for _, broken := range []string{"", "{}", `{"v":2}`, "nonsense second-value"} {
-		if _, err := a.Restore([]byte(broken)); err == nil || strings.Contains(err.Error(), "second-value") {
-			t.Errorf("%q: %v", broken, err)
+	body := []byte("first-value")
+	restored.Mask().InPlace(body)
+	if string(body) != "***********" {
+		t.Errorf("masked %s, want the replaced value masked", body)
+	}
+}
+
+func TestI1RestoreErrorsHoldNothingOfTheSession(t *testing.T) {
+	for _, text := range []string{"", "{}", `{"v":2}`, "nonsense second-value"} {
+		_, err := small(nil).Restore([]byte(text))
+		if err == nil || strings.Contains(err.Error(), "second-value") {
+			t.Errorf("%q: %v, want an error without the text", text, err)
 		}
 	}
 }
 
-func TestSessionConcurrent(t *testing.T) {
+func TestASessionIsSafeForConcurrentUse(t *testing.T) {
 	a := small(nil)
 	s := sessionWith(a, "app.example", "/", "x_session=first-value")
 	var wait sync.WaitGroup
 	for i := range 8 {
 		wait.Go(func() {
 			for j := range 50 {
-				a.Shield(nil, maskerAt(s, "app.example", "/"), []Field{{Name: "Set-Cookie", Value: fmt.Sprintf("x%d=value-%d-%d", i, i, j)}})
+				field := Field{Name: "Set-Cookie", Value: fmt.Sprintf("x%d=value-%d-%d", i, i, j)}
+				a.Shield(nil, maskerAt(s, "app.example", "/"), []Field{field})
 				a.putFields(nil, s, nil, "app.example", "/", true, noon)
 				s.Mask().InPlace([]byte("value-1-1"))
 				if _, err := s.Marshal(); err != nil {
@@ -95,7 +111,8 @@ func TestSessionConcurrent(t *testing.T) {
 		})
 	}
 	wait.Wait()
+
 	if n := len(s.jar.Cookies()); n != 9 {
-		t.Errorf("%d cookies", n)
+		t.Errorf("the jar has %d cookies, want 9", n)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// jarWith is a jar after an answer of host to a request for path, with these Set-Cookie fields.
+// jarWith returns the jar after an answer of host to a request for path, with these Set-Cookie fields.
 func jarWith(host, path string, fields ...string) *Jar {
 	j := &Jar{}
 	for _, field := range fields {
@@ -77,7 +77,7 @@ func TestHeaderValueNeverSendsAnAgentsCookieOfAHeldName(t *testing.T) {
 	}
 }
 
-// The jar against a model: one map entry by name and path, sorted when it is read.
+// TestJarModel compares the jar with a map by name and path.
 func TestJarModel(t *testing.T) {
 	type key struct{ name, path string }
 	rapid.Check(t, func(t *rapid.T) {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzParseSet: a cookie that the jar takes belongs to the host, and a parsed field that is written again says the same.
+// FuzzParseSet: a cookie that a jar keeps belongs to the host that set it, and a parsed field that is
+// written again means the same.
 func FuzzParseSet(f *testing.F) {
 	for _, s := range []string{"a=b; Path=/x; Domain=.acme.example; Max-Age=60; Secure; HttpOnly; SameSite=Lax", "a=deleted; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0",
 		"a=\"b c\"; path=relative", "=x", "a", "a=b;;;", "a=b; Expires=Sun, 06-Nov-94 08:49:37 GMT", "a=b; Domain=example"} {
