@@ -27,6 +27,5 @@
 // The prefix of a file says which part of this it belongs to: load, extends, decode and check for the language, whose
 // types are in spec_*.go; match_*.go for Classify; strip_*.go; login_*.go, with one kind_NAME.go for each kind of login;
 // inject_*.go for Put and Shield; session_*.go for what they put on and take off. history_*.go reads the application's own
-// history, for byline reconcile. The packages
-// below internal know nothing of adapters.
+// history, for byline reconcile. The packages below internal know nothing of adapters.
 package adapters
