@@ -84,7 +84,7 @@ func (r *rules) names() []string {
 func (r *rules) compileGrant(t *identity.Task) *policy.Grant {
 	scope := make([]policy.ScopeEntry, 0, len(t.Scope()))
 	for _, e := range t.Scope() {
-		scope = append(scope, policy.ScopeEntry{Adapter: e.Adapter, Actions: e.Actions, Resources: e.Resources})
+		scope = append(scope, policy.ScopeEntry(e))
 	}
 
 	p := t.Principal()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,16 +101,10 @@ func (s *Server) CreateTask(ctx context.Context, spec identity.Spec) (*identity.
 	return it, token, nil
 }
 
-// scopeLines writes a scope for the record, in the form of byline run --allow.
+// scopeLines writes a scope for the record.
 func scopeLines(scope []identity.ScopeEntry) (lines []string) {
 	for _, e := range scope {
-		actions := e.Adapter + ":" + strings.Join(e.Actions, ",")
-		if len(e.Resources) == 0 {
-			lines = append(lines, actions)
-		}
-		for _, r := range e.Resources {
-			lines = append(lines, actions+"@"+r)
-		}
+		lines = append(lines, policy.ScopeEntry(e).Lines()...)
 	}
 	return lines
 }

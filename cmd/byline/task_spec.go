@@ -12,6 +12,7 @@ import (
 
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 	"github.com/byline-proxy/byline/proxy/admin"
+	"github.com/byline-proxy/byline/proxy/policy"
 )
 
 // maxSpec bounds a task that is read from standard input, in bytes.
@@ -97,17 +98,11 @@ func readSpec(path string) ([]byte, error) {
 func parseScope(allow []string) ([]admin.ScopeEntry, error) {
 	var scope []admin.ScopeEntry
 	for _, a := range allow {
-		adapter, rest, ok := strings.Cut(a, ":")
-		actions, resource, limited := strings.Cut(rest, "@")
-		if !ok || adapter == "" || actions == "" || limited && resource == "" {
+		e, err := policy.ParseScopeEntry(a)
+		if err != nil {
 			return nil, fmt.Errorf("--allow %q: write it like mediawiki:page.read,page.edit or 'mediawiki:page.edit@page/Sandbox*'", a)
 		}
-
-		e := admin.ScopeEntry{Adapter: adapter, Actions: strings.Split(actions, ",")}
-		if limited {
-			e.Resources = []string{resource}
-		}
-		scope = append(scope, e)
+		scope = append(scope, admin.ScopeEntry(e))
 	}
 	return scope, nil
 }
@@ -116,13 +111,7 @@ func parseScope(allow []string) ([]admin.ScopeEntry, error) {
 func formatScope(scope []admin.ScopeEntry) string {
 	var words []string
 	for _, e := range scope {
-		actions := e.Adapter + ":" + strings.Join(e.Actions, ",")
-		if len(e.Resources) == 0 {
-			words = append(words, actions)
-		}
-		for _, r := range e.Resources {
-			words = append(words, actions+"@"+r)
-		}
+		words = append(words, policy.ScopeEntry(e).Lines()...)
 	}
 	return strings.Join(words, " ")
 }

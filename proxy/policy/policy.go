@@ -6,15 +6,6 @@ import "time"
 // denied everything.
 type Subject struct{ Agent, Sponsor, Task, Purpose, Grant string }
 
-// ScopeEntry approves actions on resources of one adapter. In an action or a
-// resource, * stands for any characters; no resources means all of them. An
-// action with a * never grants a privileged action.
-type ScopeEntry struct {
-	Adapter   string
-	Actions   []string
-	Resources []string
-}
-
 // Request is what a task wants to do.
 type Request struct {
 	Adapter, Action, Resource string

@@ -78,7 +78,9 @@ func (g *Group) finish(end time.Time) {
 		u := g.used[action]
 		resources := narrowResources(u.resources)
 		g.Used = append(g.Used, Use{Action: action, Privileged: u.privileged, Resources: resources, Times: u.times})
-		g.Suggested = append(g.Suggested, scopeLines(g.Adapter, action, resources)...)
+
+		entry := policy.ScopeEntry{Adapter: g.Adapter, Actions: []string{action}, Resources: resources}
+		g.Suggested = append(g.Suggested, entry.Lines()...)
 	}
 
 	for key, n := range g.refused {
@@ -108,19 +110,20 @@ func (g *Group) finish(end time.Time) {
 // unusedParts returns a scope line for each action of an approved line that no request
 // needed.
 func (g *Group) unusedParts(line string) []string {
-	entry, err := parseScopeLine(line)
+	entry, err := policy.ParseScopeEntry(line)
 	if err != nil {
 		return nil
 	}
 
 	var unused []string
 	for _, action := range entry.Actions {
-		grant := grantFor(policy.ScopeEntry{Adapter: entry.Adapter, Actions: []string{action}, Resources: entry.Resources})
+		part := policy.ScopeEntry{Adapter: entry.Adapter, Actions: []string{action}, Resources: entry.Resources}
+		grant := grantFor(part)
 		used := slices.ContainsFunc(g.requests, func(q policy.Request) bool {
 			return grant.Decide(q).Effect == policy.Permit
 		})
 		if !used {
-			unused = append(unused, scopeLines(entry.Adapter, action, entry.Resources)...)
+			unused = append(unused, part.Lines()...)
 		}
 	}
 	return unused

@@ -1,52 +1,22 @@
 package reports
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/policy"
 )
 
-// parseScopeLine reads one line of a recorded scope: ADAPTER:ACTION[,ACTION...][@RESOURCE].
-func parseScopeLine(line string) (policy.ScopeEntry, error) {
-	adapter, rest, ok := strings.Cut(line, ":")
-	actions, resource, limited := strings.Cut(rest, "@")
-	if !ok || adapter == "" || actions == "" {
-		return policy.ScopeEntry{}, fmt.Errorf("scope %q: not ADAPTER:ACTION[@RESOURCE]", line)
-	}
-
-	e := policy.ScopeEntry{Adapter: adapter, Actions: strings.Split(actions, ",")}
-	if limited {
-		e.Resources = []string{resource}
-	}
-	return e, nil
-}
-
 // parseScope reads the lines of a recorded scope. A malformed line grants nothing and is
 // left out.
 func parseScope(lines []string) []policy.ScopeEntry {
 	var scope []policy.ScopeEntry
 	for _, line := range lines {
-		if e, err := parseScopeLine(line); err == nil {
+		if e, err := policy.ParseScopeEntry(line); err == nil {
 			scope = append(scope, e)
 		}
 	}
 	return scope
-}
-
-// scopeLines returns one line for each resource, or one without a resource if there is
-// none.
-func scopeLines(adapter, action string, resources []string) []string {
-	if len(resources) == 0 {
-		return []string{adapter + ":" + action}
-	}
-
-	var lines []string
-	for _, r := range resources {
-		lines = append(lines, adapter+":"+action+"@"+r)
-	}
-	return lines
 }
 
 // grantFor returns the grant of a scope without operators' policies. A nil grant denies.
