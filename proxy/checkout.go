@@ -38,16 +38,28 @@ func (x *exchange) publicScheme() string {
 	return "http"
 }
 
+// maxPauseWait bounds how long a request waits for the pause between a session
+// that was over soon and the next login. Longer pauses are refused.
+const maxPauseWait = 2 * time.Second
+
 // openSession sets x.session to the account's live session. If there is none,
 // one of the requests that need it logs in and the others wait for it.
 func (x *exchange) openSession(ctx context.Context) error {
 	session, login, err := x.hold.lease.Session(ctx)
-	if _, paused := errors.AsType[*lease.BackoffError](err); paused && x.server.loginInputsChanged(ctx, x.hold) {
-		x.hold.lease.LiftBackoff()
+	if pause, ok := errors.AsType[*lease.BackoffError](err); ok && !pause.LoginFailed && time.Until(pause.Until) <= maxPauseWait {
+		if err := waitUntil(ctx, pause.Until); err != nil {
+			return x.noSession(err)
+		}
+		session, login, err = x.hold.lease.Session(ctx)
+	}
+	if isLoginRefused(err) && x.server.loginInputsChanged(ctx, x.hold) {
+		x.hold.lease.AllowLogin()
 		session, login, err = x.hold.lease.Session(ctx)
 	}
 	if session != nil && session.Expired(x.started) {
-		x.hold.lease.Invalidate(session)
+		if x.hold.lease.Invalidate(session) {
+			x.server.discard(x.tunnel.task, x.hold, x.hold.site.Load(), session, "its time at the application was over")
+		}
 		session, login, err = x.hold.lease.Session(ctx)
 	}
 	if login != nil {
@@ -59,6 +71,13 @@ func (x *exchange) openSession(ctx context.Context) error {
 
 	x.session = session
 	return nil
+}
+
+// isLoginRefused reports whether err says that no login is tried now.
+func isLoginRefused(err error) bool {
+	_, paused := errors.AsType[*lease.BackoffError](err)
+	_, blocked := errors.AsType[*lease.BlockedError](err)
+	return paused || blocked
 }
 
 // noSession returns the refusal for a login that failed or is not tried yet.
@@ -73,10 +92,19 @@ func (x *exchange) noSession(err error) error {
 	}
 	var backoff *lease.BackoffError
 	if errors.As(err, &backoff) {
-		r := refuse(LoginFailed, "the last login at %s failed; the next is tried after %s, so that the account is not locked out.",
+		what := "the last login at %s failed"
+		if !backoff.LoginFailed {
+			what = "the last sessions at %s were over soon after their login"
+		}
+		r := refuse(LoginFailed, what+"; the next login is tried after %s, so that the account is not locked out.",
 			x.tunnel.host, backoff.Until.UTC().Format(time.RFC3339)).because(err)
 		r.Retry = int(time.Until(backoff.Until)/time.Second) + 1
 		return r
+	}
+	var blocked *lease.BlockedError
+	if errors.As(err, &blocked) {
+		return refuse(LoginFailed, "the account %s at %s needs a person: %s No login is tried until its secret or the adapter has changed, or the operator says: byline account retry %s/%s",
+			x.hold.lease.Account(), x.tunnel.host, blocked.Why, x.adapter.Name(), x.hold.lease.Account()).because(err)
 	}
 	return refuse(LoginFailed, "Byline could not log in at %s. The operator's log and the record say which step failed.", x.tunnel.host).because(err)
 }
@@ -109,6 +137,9 @@ func (s *Server) holdFor(ctx context.Context, t *task, at *site) (*hold, error) 
 	return s.addHold(t, at, l)
 }
 
+// newPool returns connections that nobody else uses.
+func (s *Server) newPool() *upstream.Pool { return upstream.NewPool(s.opt.Wire, s.dialer.Dial) }
+
 // addHold records a lease that was checked out and gives it connections that no
 // other lease uses. Two requests may arrive with the same lease; both get the
 // hold of the first.
@@ -120,7 +151,7 @@ func (s *Server) addHold(t *task, at *site, l *lease.Lease[*adapters.Session]) (
 		if old.(*hold).lease == l {
 			return old.(*hold), nil
 		}
-		old.(*hold).pool.Close()
+		old.(*hold).closePool()
 	}
 	if err := t.Active(); err != nil {
 		_ = l.Release() // the task ended while the account was being checked out
@@ -128,7 +159,7 @@ func (s *Server) addHold(t *task, at *site, l *lease.Lease[*adapters.Session]) (
 	}
 
 	h := newHold(at)
-	h.lease, h.pool = l, upstream.NewPool(s.opt.Wire, s.dialer.Dial)
+	h.lease, h.pool = l, s.newPool()
 	t.holds.Store(at.adapter.Name(), h)
 
 	r := s.leaseRecord("lease", t, h, at)

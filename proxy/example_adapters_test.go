@@ -144,10 +144,17 @@ func (a *exampleApp) userOf(token string) string {
 	return a.sessions[token]
 }
 
-func (a *exampleApp) countSessions() int {
+// countSessions returns the number of sessions that belong to somebody. A page
+// may have given a visitor one that belongs to nobody.
+func (a *exampleApp) countSessions() (n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.sessions)
+	for _, user := range a.sessions {
+		if user != "nobody" {
+			n++
+		}
+	}
+	return n
 }
 
 // writePage writes a page that names its path and the user.

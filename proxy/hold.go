@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"github.com/byline-proxy/byline/adapters"
@@ -15,9 +16,18 @@ type hold struct {
 	pool  *upstream.Pool
 	site  atomic.Pointer[site]
 
+	mu        sync.Mutex // guards what follows
+	triedPool bool       // a login has used pool
+	loggingIn bool       // a login is using pool
+	closing   bool       // pool is to be closed once the login is over
+
 	// last is the newest session, also after it has ended: a logout may still
 	// need it.
 	last atomic.Pointer[adapters.Session]
+
+	useful   atomic.Pointer[adapters.Session] // the newest session that had a good answer
+	endings  endings
+	madeWith atomic.Pointer[failedLogin] // what the newest session was made with
 
 	dirty atomic.Bool  // the session changed since it was last stored
 	count atomic.Int64 // requests that were given a number
@@ -62,6 +72,41 @@ func (h *hold) siteUnder(r *rules) *site {
 	}
 	h.site.CompareAndSwap(at, next) // if another request was first, it stored the same
 	return next
+}
+
+// loginPool returns the connections for one login and a function that must be
+// called after it. The first login uses those of the hold, where none is open
+// yet. Later ones get their own: a kept connection may be stale, and what a login
+// posts is not sent a second time.
+func (h *hold) loginPool(newPool func() *upstream.Pool) (pool *upstream.Pool, done func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	if h.triedPool || h.closing {
+		pool = newPool()
+		return pool, pool.Close
+	}
+	h.triedPool = true
+	h.loggingIn = true
+	return h.pool, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.loggingIn = false
+		if h.closing {
+			h.pool.Close()
+		}
+	}
+}
+
+// closePool cuts the hold's connections, those of a login once it is over.
+// Requests, streams and sockets are cut by their contexts.
+func (h *hold) closePool() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closing = true
+	if !h.loggingIn {
+		h.pool.Close()
+	}
 }
 
 // noteChange marks the hold if the application has changed its session, so that

@@ -18,9 +18,15 @@ import (
 // loginTimeout bounds a login, all of its steps together.
 const loginTimeout = 45 * time.Second
 
+// endingsWait bounds how long a login waits for the logouts of earlier sessions.
+// Applications exist at which a logout ends every session of the account.
+const endingsWait = 5 * time.Second
+
 // establishSession makes the one session that every request of the lease waits
-// for. It goes on if the request that came first is cancelled. Only what the
-// application has seen counts as a failed login of the account.
+// for. It goes on if the request that came first is cancelled, and once something
+// was sent also if the task ends: a session that nobody waits for would be left
+// at the application. Only what the application has seen counts as a failed login
+// of the account.
 func (s *Server) establishSession(login *lease.Login[*adapters.Session], t *task, h *hold, pinned []wire.Field) (*adapters.Session, error) {
 	defer login.Abandon() // no-op after Done
 
@@ -31,8 +37,9 @@ func (s *Server) establishSession(login *lease.Login[*adapters.Session], t *task
 		return session, nil
 	}
 
-	ctx, cancel := context.WithTimeout(h.lease.Context(), loginTimeout)
+	ctx, cancel := loginContext(h)
 	defer cancel()
+	s.endEarlierSessions(ctx, t, h, at)
 	secret, err := s.vault.Secret(ctx, at.adapter.Name(), h.lease.Account())
 	if err != nil {
 		return nil, refuse(LoginFailed, "the vault does not give out the secret of %s/%s; the operator's log says why.", at.adapter.Name(), h.lease.Account()).because(err)
@@ -50,9 +57,14 @@ func (s *Server) establishSession(login *lease.Login[*adapters.Session], t *task
 	if errors.As(err, &e) && !e.Sent {
 		return nil, unreached(at.home.Authority, err)
 	}
+	if err != nil && h.lease.Context().Err() != nil {
+		return nil, err // it was given up; nobody waits for a verdict
+	}
 
+	made := failedLogin{at.adapter.Digest(), secret}
+	h.madeWith.Store(&made)
 	if err != nil {
-		s.failed.Store(accountKey(at, h), failedLogin{at.adapter.Digest(), secret})
+		s.failed.Store(accountKey(at, h), made)
 	} else {
 		s.failed.Delete(accountKey(at, h))
 	}
@@ -60,12 +72,46 @@ func (s *Server) establishSession(login *lease.Login[*adapters.Session], t *task
 	return session, err
 }
 
+// loginContext bounds a login of the hold. The context ends with the lease, but
+// not when the task is checked in: then the login finishes, and the session is
+// logged out before the account is free.
+func loginContext(h *hold) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
+	stop := context.AfterFunc(h.lease.Context(), func() {
+		if !errors.Is(context.Cause(h.lease.Context()), lease.ErrCheckedIn) {
+			cancel()
+		}
+	})
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// endEarlierSessions waits for the logout of sessions that were given up, and
+// logs out the one that another task has left at the account when its lease was
+// lost (I5).
+func (s *Server) endEarlierSessions(ctx context.Context, t *task, h *hold, at *site) {
+	ctx, cancel := context.WithTimeout(ctx, endingsWait)
+	defer cancel()
+
+	if h.last.Load() == nil {
+		stored, session, err := s.openStoredSession(at.adapter, h.lease.Account())
+		if err == nil && stored.Task != t.ID() {
+			s.discard(t, h, at, session, "left by the task "+stored.Task+", which lost the account")
+		}
+	}
+	h.endings.wait(ctx)
+}
+
 // logIn runs the adapter's login, whose intent is on record, and records how it
 // ended. The session is stored before the outcome is recorded, so that a session
 // that a crash loses is a login without an outcome.
 func (s *Server) logIn(ctx context.Context, t *task, h *hold, at *site, d *adapters.Dialogue, intent string) (*adapters.Session, error) {
 	started := time.Now()
-	err := s.runDialogue(ctx, h, at, d)
+	pool, done := h.loginPool(s.newPool)
+	defer done()
+	err := s.runDialogue(ctx, &channel{pool: pool, at: at, lease: h.lease.Context()}, d)
 
 	end := s.leaseRecord("outcome", t, h, at)
 	end.Intent, end.DurationUS = intent, time.Since(started).Microseconds()
@@ -84,46 +130,33 @@ func (s *Server) logIn(ctx context.Context, t *task, h *hold, at *site, d *adapt
 	return session, nil
 }
 
-// logOut ends a session at the application by the adapter's recipe, recorded
-// before and after. It uses connections of its own: those of the lease may be
-// closed already.
-func (s *Server) logOut(ctx context.Context, t *task, h *hold, at *site, session *adapters.Session) error {
-	d := at.adapter.Logout(session)
-	if d == nil {
-		return nil
-	}
-
-	fresh := &hold{lease: h.lease, pool: upstream.NewPool(s.opt.Wire, s.dialer.Dial)}
-	defer fresh.pool.Close()
-	ticket := s.log.Append(s.leaseRecord("logout", t, fresh, at))
-	if err := ticket.Wait(ctx); err != nil {
-		return err
-	}
-
-	err := s.runDialogue(ctx, fresh, at, d)
-
-	end := s.leaseRecord("outcome", t, fresh, at)
-	end.Intent = ticket.ID()
-	if err != nil {
-		end.Detail = "logout failed: " + err.Error()
-		s.opt.Log.Warn().Str("adapter", at.adapter.Name()).Str("account", h.lease.Account()).Err(err).Msg("logout failed")
-	}
-	s.log.Append(end)
-	return err
+// channel is how the steps of a dialogue are sent.
+type channel struct {
+	pool  *upstream.Pool
+	at    *site
+	lease context.Context       // if not nil: nothing begins, and nothing waits, after its end
+	saw   func(*adapters.Reply) // if not nil: called with each answer
 }
 
 // runDialogue sends the dialogue's steps, each with the reply to the one before,
 // until the dialogue is complete or fails.
-func (s *Server) runDialogue(ctx context.Context, h *hold, at *site, d *adapters.Dialogue) error {
+func (s *Server) runDialogue(ctx context.Context, c *channel, d *adapters.Dialogue) error {
+	if c.lease != nil && c.lease.Err() != nil {
+		return fmt.Errorf("nothing was sent: %w", context.Cause(c.lease))
+	}
+
 	var last *adapters.Reply
 	for {
 		step, err := d.Next(last)
 		if err != nil || step == nil {
 			return err
 		}
-		last, err = s.sendStep(ctx, h, at, step)
+		last, err = sendStep(ctx, c, step)
 		if err != nil {
 			return err
+		}
+		if c.saw != nil {
+			c.saw(last)
 		}
 	}
 }
@@ -132,19 +165,23 @@ func (s *Server) runDialogue(ctx context.Context, h *hold, at *site, d *adapters
 const maxReply = 4 << 20
 
 // sendStep sends one step of a dialogue and returns the application's answer.
-func (s *Server) sendStep(ctx context.Context, h *hold, at *site, step *adapters.Step) (*adapters.Reply, error) {
-	if err := waitUntil(ctx, step.NotBefore); err != nil {
+func sendStep(ctx context.Context, c *channel, step *adapters.Step) (*adapters.Reply, error) {
+	waiting := ctx
+	if c.lease != nil {
+		waiting = c.lease
+	}
+	if err := waitUntil(waiting, step.NotBefore); err != nil {
 		return nil, err
 	}
 
-	target := *at.home
+	target := *c.at.home
 	if step.Authority != "" {
 		target.Authority = step.Authority
 	}
 	if step.External {
 		target.Scheme, target.Addr = step.Scheme, ""
 	}
-	resp, err := h.pool.RoundTrip(ctx, &target, stepRequest(step, &target))
+	resp, err := c.pool.RoundTrip(ctx, &target, stepRequest(step, &target))
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +215,8 @@ func stepRequest(step *adapters.Step, target *upstream.Target) *wire.Request {
 	return r
 }
 
-// waitUntil waits until a one-time code can be used. The zero time is past.
+// waitUntil waits until a one-time code can be used, or a login be tried. The
+// zero time is past.
 func waitUntil(ctx context.Context, at time.Time) error {
 	wait := time.Until(at)
 	if wait <= 0 {
@@ -191,11 +229,12 @@ func waitUntil(ctx context.Context, at time.Time) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("no one-time code could be used yet: %w", context.Cause(ctx))
+		return fmt.Errorf("waiting until %s: %w", at.UTC().Format(time.RFC3339), context.Cause(ctx))
 	}
 }
 
-// failedLogin holds what the last failed login of an account was made with.
+// failedLogin holds what the last login of an account was made with that failed,
+// or whose session was of no use.
 type failedLogin struct {
 	digest string // of the adapter
 	secret vault.Secret
@@ -203,7 +242,7 @@ type failedLogin struct {
 
 // loginInputsChanged reports whether the account's secret or the adapter has
 // changed since the account's login last failed. A login may then be tried
-// before its back-off is over.
+// before its back-off is over, or although the account needed a person.
 func (s *Server) loginInputsChanged(ctx context.Context, h *hold) bool {
 	at := h.siteUnder(s.rules.Load())
 	v, ok := s.failed.Load(accountKey(at, h))

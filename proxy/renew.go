@@ -3,9 +3,12 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 
+	"github.com/byline-proxy/byline/proxy/lease"
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
@@ -20,8 +23,12 @@ func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Respon
 	}
 
 	closeBody(resp)
-	x.hold.lease.Invalidate(x.session)
+	useful := x.hold.useful.Load() == x.session
+	x.giveUp(resp, useful)
 	if !x.replayable() {
+		if blocked, ok := errors.AsType[*lease.BlockedError](x.hold.lease.LoginRefused()); ok {
+			return nil, x.noSession(blocked)
+		}
 		return nil, refuse(RenewNotReplayable, "the session at %s had ended and will be renewed. This %s was not sent a second time: "+
 			"check whether it took effect, then send it again (forms need fresh tokens).", x.tunnel.host, x.in.Method)
 	}
@@ -42,11 +49,43 @@ func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Respon
 	}
 	if over {
 		closeBody(resp)
-		x.hold.lease.Invalidate(x.session)
-		return nil, refuse(LoginFailed, "%s ended the new session at once. The operator should check the account %s, and whether login.ended in the adapter %s also "+
-			"holds for this page when somebody is logged in.", x.tunnel.host, x.hold.lease.Account(), x.adapter.Name())
+		return nil, x.overAgain(resp, useful)
 	}
 	return resp, nil
+}
+
+// overAgain returns the refusal for a request that two sessions in a row got the
+// answer to that they were over. If the one before had good answers, the page is
+// more likely wrong than the new session, which the next request tries.
+func (x *exchange) overAgain(resp *wire.Response, useful bool) error {
+	if !useful {
+		x.giveUp(resp, false)
+		if err := x.hold.lease.LoginRefused(); err != nil {
+			return x.noSession(err)
+		}
+	}
+	return refuse(LoginFailed, "%s ended the new session at once. The operator should check the account %s, and whether login.ended in the adapter %s also "+
+		"holds for this page when somebody is logged in.", x.tunnel.host, x.hold.lease.Account(), x.adapter.Name())
+}
+
+// giveUp takes a session out of use that an answer calls over, and logs it out:
+// the answer may be wrong. useful says that the session had good answers before.
+func (x *exchange) giveUp(resp *wire.Response, useful bool) {
+	why := fmt.Sprintf("the login succeeds, but then the application calls the session over (last: %s %s was answered with %d). "+
+		"Usual causes: a password that has expired, terms to accept, an account without access, or login.ended in the adapter, which also holds for pages of somebody who is logged in.",
+		x.in.Method, x.in.Path, resp.Status)
+	if !x.hold.lease.GiveUp(x.session, useful, why) {
+		return // another request was first
+	}
+
+	at := x.hold.site.Load()
+	x.server.discard(x.tunnel.task, x.hold, at, x.session, "an answer called the session over")
+	if _, blocked := errors.AsType[*lease.BlockedError](x.hold.lease.LoginRefused()); blocked {
+		if made := x.hold.madeWith.Load(); made != nil {
+			x.server.failed.Store(accountKey(at, x.hold), *made)
+		}
+		x.server.alertAbout(x.tunnel.task, x.hold, at, alertNeedsPerson, why)
+	}
 }
 
 // replayable reports whether the request can be sent a second time: it cannot
@@ -65,9 +104,19 @@ func (x *exchange) replayable() bool {
 const endedPeekLimit = 64 << 10
 
 // sessionOver asks the adapter whether the answer says that the session is over.
+// If it does not, the session has proven useful.
+func (x *exchange) sessionOver(resp *wire.Response) (bool, error) {
+	over, err := x.matchEnded(resp)
+	if err == nil && !over && resp.Status < http.StatusBadRequest && x.hold.useful.Load() != x.session {
+		x.hold.useful.Store(x.session)
+	}
+	return over, err
+}
+
+// matchEnded asks the adapter whether the answer says that the session is over.
 // It reads the start of the body if the adapter's rules need it; the body can
 // still be read from its start.
-func (x *exchange) sessionOver(resp *wire.Response) (bool, error) {
+func (x *exchange) matchEnded(resp *wire.Response) (bool, error) {
 	if resp.Body == nil || !x.adapter.EndedNeedsBody(resp.Status, resp.Fields) {
 		return x.adapter.Ended(resp.Status, resp.Fields, nil), nil
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/state"
-	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // resumeTasks restores what an earlier run left in the store. Tasks that are still
@@ -83,7 +82,7 @@ func (s *Server) adoptLease(t *task, stored state.Lease, h *hold, session *adapt
 	if err != nil {
 		return err
 	}
-	h.lease, h.pool = l, upstream.NewPool(s.opt.Wire, s.dialer.Dial)
+	h.lease, h.pool = l, s.newPool()
 	t.holds.Store(stored.Adapter, h)
 	if t.Active() == nil {
 		return nil

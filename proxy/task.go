@@ -109,9 +109,11 @@ func scopeLines(scope []identity.ScopeEntry) (lines []string) {
 	return lines
 }
 
-// EndTask ends a task. Its exchanges, streams and tunnels are cut, its sessions
-// logged out and its accounts checked in before EndTask returns. It returns
-// ErrNoTask for an unknown id. Ending a task that has ended does nothing.
+// EndTask ends a task. Its exchanges, streams and tunnels are cut before EndTask
+// returns. Its sessions are logged out and its accounts checked in, for which
+// EndTask waits up to endWait; what takes longer goes on in the background, and
+// the account stays leased until then. EndTask returns ErrNoTask for an unknown
+// id. Ending a task that has ended does nothing.
 func (s *Server) EndTask(id, why string) (*identity.Task, error) {
 	t := s.task(id)
 	if t == nil {
@@ -126,6 +128,10 @@ func (s *Server) EndTask(id, why string) (*identity.Task, error) {
 	return t.Task, nil
 }
 
+// endWait bounds how long the end of a task waits for logouts: an application
+// that does not answer holds up its own account and nobody else.
+const endWait = 2 * time.Second
+
 // finishTask stores and records the end of a task and returns all that it held.
 // The task's context is cancelled by now, so no request of it is in flight.
 func (s *Server) finishTask(t *task, why string) {
@@ -137,13 +143,25 @@ func (s *Server) finishTask(t *task, why string) {
 
 	leases := s.leases.CheckIn(t.ID())
 	holds := t.closeHolds()
-	var wait sync.WaitGroup
-	for _, l := range leases {
-		wait.Go(func() {
-			s.retryUntilRecorded(func(ctx context.Context) error { return s.releaseLease(ctx, t, l, holds[l]) })
-		})
+	released := make(chan struct{})
+	s.background.Go(func() {
+		defer close(released)
+		var wait sync.WaitGroup
+		for _, l := range leases {
+			wait.Go(func() {
+				s.retryUntilRecorded(func(ctx context.Context) error { return s.releaseLease(ctx, t, l, holds[l]) })
+			})
+		}
+		wait.Wait()
+	})
+
+	timer := time.NewTimer(endWait)
+	defer timer.Stop()
+	select {
+	case <-released:
+	case <-timer.C:
+		s.opt.Log.Warn().Str("task", t.ID()).Msg("a logout takes long; it goes on in the background and its account stays leased")
 	}
-	wait.Wait()
 }
 
 // storeEnd stores a task that has ended, so that it stays ended after a restart.
@@ -160,29 +178,33 @@ func (t *task) closeHolds() map[*lease.Lease[*adapters.Session]]*hold {
 	holds := map[*lease.Lease[*adapters.Session]]*hold{}
 	t.holds.Range(func(_, v any) bool {
 		h := v.(*hold)
-		h.pool.Close()
+		h.closePool()
 		holds[h.lease] = h
 		return true
 	})
 	return holds
 }
 
-// releaseLease logs the session out at the application and frees the account.
-// An account whose logout failed is freed too: the agent never had the session.
-// If the logout cannot be recorded the account stays leased, and the error is
+// releaseLease logs the session out at the application and frees the account. A
+// login in flight finishes first, and its session is logged out as well. An
+// account whose logout failed is freed too: the agent never had the session. If
+// the logout cannot be recorded the account stays leased, and the error is
 // journal.ErrNotRecorded.
 func (s *Server) releaseLease(ctx context.Context, t *task, l *lease.Lease[*adapters.Session], h *hold) error {
 	if h != nil {
+		_ = l.WaitForLogin(ctx) // bounded by loginTimeout
+
 		at := h.siteUnder(s.rules.Load())
 		session := h.last.Load()
 		if session == nil { // the task has sent nothing since a restart
 			session = s.restoreSession(t, h, at)
 		}
 		if session != nil {
-			if err := s.logOut(ctx, t, h, at, session); errors.Is(err, journal.ErrNotRecorded) {
+			if err := s.endSession(ctx, t, h, at, session); errors.Is(err, journal.ErrNotRecorded) {
 				return err
 			}
 		}
+		h.endings.wait(ctx)
 
 		_ = s.state.DropSession(l.Adapter(), l.Account(), l.Fence())
 		r := s.leaseRecord("lease", t, h, at)

@@ -31,13 +31,23 @@ func (e *NoneFreeError) Error() string {
 	return fmt.Sprintf("lease: all %d accounts stayed taken for %s", e.Accounts, e.Waited.Round(time.Millisecond))
 }
 
-// BackoffError means that logins with the account failed, and says when the next
-// is allowed.
-type BackoffError struct{ Until time.Time }
+// BackoffError means that logins with the account failed, or that its sessions
+// were over soon, and says when the next login is allowed.
+type BackoffError struct {
+	Until       time.Time
+	LoginFailed bool // otherwise the sessions were over soon
+}
 
 func (e *BackoffError) Error() string {
 	return "lease: no login before " + e.Until.UTC().Format(time.RFC3339)
 }
+
+// BlockedError means that logins with the account succeed but the application
+// then calls every session over, and that no login is tried until a person has
+// acted.
+type BlockedError struct{ Why string }
+
+func (e *BlockedError) Error() string { return "lease: needs a person: " + e.Why }
 
 func isHeld(err error) bool {
 	var h interface{ Held() bool }

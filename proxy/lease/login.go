@@ -17,8 +17,9 @@ type Login[S comparable] struct {
 }
 
 // Session returns the live session. If there is none, one caller gets a Login
-// and the others wait for it. Session fails with *BackoffError, the cause of the
-// lease's end, the cause of ctx, or the error of the login that it waited for.
+// and the others wait for it. Session fails with *BackoffError, *BlockedError, the
+// cause of the lease's end, the cause of ctx, or the error of the login that it
+// waited for.
 func (l *Lease[S]) Session(ctx context.Context) (s S, login *Login[S], err error) {
 	for {
 		if !l.Valid() {
@@ -35,9 +36,9 @@ func (l *Lease[S]) Session(ctx context.Context) (s S, login *Login[S], err error
 		}
 		current := l.login
 		if current == nil {
-			if until, paused := l.acct.pausedUntil(time.Now()); paused {
+			if err := l.acct.loginRefused(time.Now()); err != nil {
 				l.mu.Unlock()
-				return s, nil, &BackoffError{Until: until}
+				return s, nil, err
 			}
 			login = &Login[S]{lease: l, done: make(chan struct{})}
 			l.login = login
@@ -66,17 +67,52 @@ func (l *Lease[S]) endCause() error {
 	return ErrLapsed
 }
 
-// Invalidate removes s if it is the current session. A session that was made
-// since then stays.
-func (l *Lease[S]) Invalidate(s S) {
-	if p := l.session.Load(); p != nil && *p == s {
-		l.session.CompareAndSwap(p, nil)
-	}
+// Invalidate removes s if it is the current session and reports whether it was.
+// A session that was made since then stays.
+func (l *Lease[S]) Invalidate(s S) bool {
+	p := l.session.Load()
+	return p != nil && *p == s && l.session.CompareAndSwap(p, nil)
 }
 
-// LiftBackoff allows a login now, because what made the last one fail has
-// changed. The failures stay counted.
-func (l *Lease[S]) LiftBackoff() { l.acct.liftPause() }
+// GiveUp is Invalidate for a session that an answer called over. It counts
+// against the account, so that pages which say so again and again cause a
+// back-off and not a login each time. useful says that the session had at least
+// one good answer before. why is the reason of a *BlockedError, if the account
+// needs a person from now on.
+func (l *Lease[S]) GiveUp(s S, useful bool, why string) bool {
+	if !l.Invalidate(s) {
+		return false
+	}
+	l.acct.sessionEnded(time.Now(), useful, why, &l.manager.cfg)
+	return true
+}
+
+// LoginRefused returns the *BackoffError or *BlockedError that a login would get
+// now, or nil.
+func (l *Lease[S]) LoginRefused() error { return l.acct.loginRefused(time.Now()) }
+
+// AllowLogin ends the back-off and the need of a person, because what made the
+// last login fail has changed. The failures stay counted.
+func (l *Lease[S]) AllowLogin() { l.acct.allowLogin() }
+
+// WaitForLogin waits until no login is in progress. It returns the cause of ctx if
+// that is done first.
+func (l *Lease[S]) WaitForLogin(ctx context.Context) error {
+	for {
+		l.mu.Lock()
+		current := l.login
+		l.mu.Unlock()
+		if current == nil {
+			return nil
+		}
+
+		select {
+		case <-current.done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
 
 // Done ends the login. If err is nil, s becomes the lease's session and the
 // account's back-off ends. Otherwise the login counts as failed, and the waiting
@@ -92,7 +128,7 @@ func (l *Login[S]) Done(s S, err error) {
 		if err != nil {
 			lease.acct.loginFailed(time.Now(), &lease.manager.cfg)
 		} else {
-			lease.acct.loginSucceeded()
+			lease.acct.loginSucceeded(time.Now())
 		}
 
 		lease.mu.Lock()

@@ -116,9 +116,9 @@ func TestBackoffGrowsToItsLimitAndEnds(t *testing.T) {
 		}
 	}
 
-	a.loginSucceeded()
-	if until, paused := a.pausedUntil(now); paused {
-		t.Errorf("after a success the account is paused until %s", until)
+	a.loginSucceeded(now)
+	if err := a.loginRefused(now); err != nil {
+		t.Errorf("after a success: %v, want no pause", err)
 	}
 	a.loginFailed(now, &cfg)
 	if got := a.pause.Sub(now); got > time.Second {
@@ -139,9 +139,72 @@ func TestBackoffOutlivesTheLease(t *testing.T) {
 		t.Errorf("Session of the next task returned login %v, %v; want *BackoffError of 30m or more", login, err)
 	}
 
-	next.LiftBackoff()
+	next.AllowLogin()
 	beginLogin(t, next).Done(nil, errors.New("still wrong"))
-	if until, paused := next.acct.pausedUntil(time.Now().Add(29 * time.Minute)); !paused {
-		t.Errorf("after another failure the account is paused until %s, want 30m or more", until)
+	if next.acct.loginRefused(time.Now().Add(29*time.Minute)) == nil {
+		t.Error("after another failure a login is allowed within 29m, want 30m or more")
 	}
+}
+
+func TestSessionsThatEndSoonCostOneLoginThenBackoff(t *testing.T) {
+	cfg := Config{BackoffMin: time.Second, BackoffMax: time.Minute}
+	a, now := &account{}, time.Unix(1000, 0)
+
+	a.loginSucceeded(now)
+	a.sessionEnded(now, true, "", &cfg)
+	if err := a.loginRefused(now); err != nil {
+		t.Errorf("after the first session that ended: %v, want one new login", err)
+	}
+	for i, want := range []struct{ min, max time.Duration }{
+		{500 * time.Millisecond, time.Second},
+		{time.Second, 2 * time.Second},
+		{2 * time.Second, 4 * time.Second},
+		{4 * time.Second, 8 * time.Second},
+		{8 * time.Second, 16 * time.Second},
+		{16 * time.Second, 32 * time.Second},
+		{30 * time.Second, time.Minute},
+		{30 * time.Second, time.Minute},
+	} {
+		a.loginSucceeded(now)
+		a.sessionEnded(now, true, "", &cfg)
+		if got := a.pause.Sub(now); got < want.min || got > want.max {
+			t.Errorf("session %d ended at once: pause %s, want %s to %s", i+2, got, want.min, want.max)
+		}
+	}
+
+	a.loginSucceeded(now)
+	now = now.Add(time.Minute)
+	a.sessionEnded(now, true, "", &cfg)
+	if err := a.loginRefused(now); err != nil {
+		t.Errorf("after a session that lived a minute: %v, want a login at once", err)
+	}
+}
+
+func TestTwoUselessSessionsNeedAPerson(t *testing.T) {
+	m := newTestManager(t, newMemoryStore(), Config{})
+	l := checkOut(t, m, "t_1", "a")
+	for n := range 2 {
+		s := &testSession{n}
+		beginLogin(t, l).Done(s, nil)
+		if !l.GiveUp(s, false, "the password has expired") {
+			t.Fatal("the current session was not given up")
+		}
+		if l.GiveUp(s, false, "again") {
+			t.Error("one session was given up twice")
+		}
+	}
+
+	_, login, err := l.Session(t.Context())
+	var blocked *BlockedError
+	if login != nil || !errors.As(err, &blocked) || blocked.Why != "the password has expired" {
+		t.Errorf("Session returned login %v, %v; want a BlockedError with the reason", login, err)
+	}
+	if r := m.Refused(); len(r) != 1 || r[0].Account != "a" {
+		t.Errorf("Refused returned %v, want account a", r)
+	}
+
+	if !m.AllowLogin("wiki", "a") {
+		t.Error("AllowLogin did not find the blocked account")
+	}
+	beginLogin(t, l)
 }

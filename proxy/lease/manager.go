@@ -30,7 +30,7 @@ type Store interface {
 type taskKey struct{ task, adapter string }
 
 // accountKey names an account.
-type accountKey struct{ adapter, account string }
+type accountKey struct{ adapter, name string }
 
 // Manager gives accounts to tasks. S is the session, usually a pointer. All
 // methods may be called concurrently.
@@ -177,6 +177,39 @@ func (m *Manager[S]) Leases() []*Lease[S] {
 		leases = append(leases, l)
 	}
 	return leases
+}
+
+// AllowLogin is [Lease.AllowLogin] for an account that no task may hold. It
+// reports whether a login with the account would have been refused.
+func (m *Manager[S]) AllowLogin(adapter, name string) bool {
+	m.mu.RLock()
+	a := m.accounts[accountKey{adapter, name}]
+	m.mu.RUnlock()
+	if a == nil || a.loginRefused(time.Now()) == nil {
+		return false
+	}
+	a.allowLogin()
+	return true
+}
+
+// Refused is an account with which no login is tried now.
+type Refused struct {
+	Adapter, Account string
+	Err              error // *BackoffError or *BlockedError
+}
+
+// Refused returns the accounts with which no login is tried now, in no order.
+func (m *Manager[S]) Refused() (refused []Refused) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+
+	now := time.Now()
+	for key, a := range m.accounts {
+		if err := a.loginRefused(now); err != nil {
+			refused = append(refused, Refused{key.adapter, key.name, err})
+		}
+	}
+	return refused
 }
 
 // Close ends every lease with ErrClosed and waits until renewals and checkouts

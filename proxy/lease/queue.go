@@ -141,7 +141,7 @@ func (m *Manager[S]) pickAccount(adapter string, names []string, asked map[strin
 		if a.busy || asked[name] {
 			continue
 		}
-		_, paused := a.pausedUntil(now)
+		paused := a.loginRefused(now) != nil
 		if best == nil || bestPaused && !paused || bestPaused == paused && a.lastUse < best.lastUse {
 			best, bestName, bestPaused = a, name, paused
 		}
