@@ -50,7 +50,7 @@ func (l ClosedLoop) Run(ctx context.Context) (Result, error) {
 	var claimed atomic.Int64
 	start := time.Now()
 	end := start.Add(l.Duration)
-	err := l.forEachAgent(ctx, func(i int, unit func() error) error {
+	err := forEachAgent(ctx, l.Agents, func(i int, unit func() error) error {
 		began := time.Now()
 		for began.Before(end) && ctx.Err() == nil && (l.MaxUnits == 0 || claimed.Add(1) <= l.MaxUnits) {
 			if err := unit(); err != nil {
@@ -75,15 +75,17 @@ func (l ClosedLoop) Run(ctx context.Context) (Result, error) {
 	return result, err
 }
 
-// forEachAgent calls work for all agents concurrently, waits for all calls, and
-// returns the first error.
-func (l ClosedLoop) forEachAgent(ctx context.Context, work func(i int, unit func() error) error) error {
-	errs := make([]error, len(l.Agents))
+// forEachAgent calls work for all agents concurrently and waits for all calls. It
+// returns the error of ctx, or otherwise the first error of an agent: if the proxy
+// fails, every agent has one.
+func forEachAgent(ctx context.Context, agents []func() error, work func(i int, unit func() error) error) error {
+	errs := make([]error, len(agents))
 	var wg sync.WaitGroup
-	for i, unit := range l.Agents {
+	for i, unit := range agents {
 		wg.Go(func() { errs[i] = work(i, unit) })
 	}
 	wg.Wait()
+
 	if err := ctx.Err(); err != nil {
 		return err
 	}

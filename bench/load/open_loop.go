@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -38,31 +37,27 @@ func (l OpenLoop) Run(ctx context.Context) (Result, error) {
 	}
 
 	latencies := make([]Histogram, len(l.Agents))
-	errs := make([]error, len(l.Agents))
 	interval := time.Duration(float64(time.Second) * float64(len(l.Agents)) / l.Rate) // between two units of one agent
 	start := time.Now()
-	var wg sync.WaitGroup
-	for i, unit := range l.Agents {
-		wg.Go(func() {
-			due := start.Add(interval * time.Duration(i) / time.Duration(len(l.Agents)))
-			for ; due.Sub(start) < l.Duration && ctx.Err() == nil; due = due.Add(interval) {
-				began := due
-				if wait := time.Until(due); wait > 0 {
-					time.Sleep(wait)
-					began = time.Now()
-				}
-				errs[i] = unit()
-				if errs[i] != nil {
-					return
-				}
-				latencies[i].Add(time.Since(began))
+	err := forEachAgent(ctx, l.Agents, func(i int, unit func() error) error {
+		due := start.Add(interval * time.Duration(i) / time.Duration(len(l.Agents)))
+		for ; due.Sub(start) < l.Duration && ctx.Err() == nil; due = due.Add(interval) {
+			began := due
+			if wait := time.Until(due); wait > 0 {
+				time.Sleep(wait)
+				began = time.Now()
 			}
-		})
-	}
-	wg.Wait()
 
+			if err := unit(); err != nil {
+				return err
+			}
+			latencies[i].Add(time.Since(began))
+		}
+		return nil
+	})
 	result := Result{Elapsed: time.Since(start)}
-	err := errors.Join(append(errs, ctx.Err(), l.End())...)
+	err = errors.Join(err, l.End())
+
 	for i := range latencies {
 		result.Latency.Merge(&latencies[i])
 	}

@@ -111,7 +111,7 @@ func (w *warmUp) allHaveBegun() bool {
 func (l ClosedLoop) warmUp(ctx context.Context) error {
 	w := newWarmUp(len(l.Agents))
 	maxTime := max(l.Duration, 500*time.Millisecond)
-	err := l.forEachAgent(ctx, func(i int, unit func() error) error {
+	err := forEachAgent(ctx, l.Agents, func(i int, unit func() error) error {
 		if l.WarmUp == 0 {
 			return nil
 		}

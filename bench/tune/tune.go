@@ -102,6 +102,7 @@ func Run(ctx context.Context, tb *peer.Testbed, g Goal, progress func(done, all 
 	deadline := r.When.Add(g.For)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
+
 	var err error
 	r.Machine, err = measure.ThisMachine(tb.Dir)
 	if err != nil {
@@ -114,14 +115,19 @@ func Run(ctx context.Context, tb *peer.Testbed, g Goal, progress func(done, all 
 	}
 
 	r.Defaults = s.try(ctx, setting{name: defaultsName}, value{})
+	if err := parent.Err(); err != nil {
+		return r, err // rather than how the trial failed that this aborted
+	}
 	if r.Defaults.Failed != "" {
 		return r, fmt.Errorf("with the defaults: %s", r.Defaults.Failed)
 	}
 	s.shortenTrials()
+
 	best := r.Defaults
 	for _, setting := range settings {
 		before := best
 		kept := -1 // index in r.Trials
+
 		for _, v := range setting.values {
 			tooLate := time.Now().Add((closingTrials + 1) * s.expectedTrial()).After(deadline)
 			if tooLate || ctx.Err() != nil {
@@ -133,6 +139,7 @@ func Run(ctx context.Context, tb *peer.Testbed, g Goal, progress func(done, all 
 				r.NotTried = append(r.NotTried, setting.name+" "+v.text)
 				continue
 			}
+
 			r.Trials = append(r.Trials, t)
 			if better(g, t, best) {
 				best = t
@@ -140,6 +147,7 @@ func Run(ctx context.Context, tb *peer.Testbed, g Goal, progress func(done, all 
 				s.kept[setting.name] = v
 			}
 		}
+
 		if kept >= 0 {
 			r.Trials[kept].Kept = true
 			r.Gains = append(r.Gains, gainOf(setting, r.Trials[kept], before))
@@ -153,6 +161,7 @@ func Run(ctx context.Context, tb *peer.Testbed, g Goal, progress func(done, all 
 	if t.Failed == "" {
 		r.Best = t
 	}
+
 	s.kept = map[string]value{}
 	t = s.try(ctx, setting{name: "the defaults, once more"}, value{})
 	if t.Failed == "" {

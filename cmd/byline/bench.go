@@ -25,7 +25,7 @@ func benchCommand() *cobra.Command {
 		Short:   "Measure how much this machine can carry",
 		Args:    cobra.NoArgs,
 		Example: "  byline bench tune --target-rps 2000 --agents 200 --p99 20ms --for 5m",
-		RunE:    func(*cobra.Command, []string) error { return errors.New("bench: name tune") },
+		RunE:    func(*cobra.Command, []string) error { return errors.New("bench: name the command tune") },
 	}
 	c.AddCommand(benchTuneCommand(), benchChildCommand())
 	return c
@@ -79,6 +79,9 @@ func benchTuneCommand() *cobra.Command {
 		defer stop()
 
 		r, err := searchSettings(ctx, goal, out, c.ErrOrStderr())
+		if errors.Is(err, context.Canceled) {
+			err = errors.New("the search was interrupted")
+		}
 		if r == nil || r.Best.CPU == 0 {
 			if err == nil {
 				err = errors.New("no trial succeeded")
