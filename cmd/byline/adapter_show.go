@@ -86,27 +86,33 @@ func showAdapter(w io.Writer, a *adapters.Adapter) error {
 	return cli.Table(w, []string{"ACTION", "GRANT", "METHOD", "PATH", "RESOURCE", "WHERE"}, actionRows(s.Actions))
 }
 
-// actionRows has one row for each path of an action, because some actions have
-// dozens. Only the first row of an action has the other columns.
+// actionRows has a row for each path and each condition of an action, because some
+// actions have dozens. Only the first row of an action has the other columns.
 func actionRows(actions []adapters.ActionSpec) [][]string {
 	var rows [][]string
 	for _, action := range actions {
-		for i, path := range action.Match.Path {
-			row := []string{"", "", "", path, "", ""}
-			if i == 0 {
-				row = []string{
-					action.Name,
-					grantText(&action),
-					cmp.Or(strings.Join(action.Match.Method, " "), "any"),
-					path,
-					cmp.Or(action.Resource, "-"),
-					cmp.Or(conditionText(&action.Match), "-"),
-				}
-			}
-			rows = append(rows, row)
+		paths := action.Match.Path
+		conditions := conditionLines(&action.Match)
+		first := len(rows)
+		for i := range max(1, len(paths), len(conditions)) {
+			rows = append(rows, []string{"", "", "", elementAt(paths, i), "", elementAt(conditions, i)})
 		}
+
+		rows[first][0] = action.Name
+		rows[first][1] = grantText(&action)
+		rows[first][2] = cmp.Or(strings.Join(action.Match.Method, " "), "any")
+		rows[first][4] = cmp.Or(action.Resource, "-")
+		rows[first][5] = cmp.Or(rows[first][5], "-")
 	}
 	return rows
+}
+
+// elementAt returns the element at index i, or "" if the list is shorter.
+func elementAt(list []string, i int) string {
+	if i < len(list) {
+		return list[i]
+	}
+	return ""
 }
 
 // grantText says how a scope must name the action in order to grant it.
@@ -144,35 +150,57 @@ func stepsText(steps []adapters.StepSpec) string {
 	return strings.Join(all, ", then ")
 }
 
-// conditionText lists in one line what else must match: name=pattern|pattern, with -
-// for a value that must be absent.
-func conditionText(m *adapters.MatchSpec) string {
-	var all []string
-	add := func(prefix string, conditions map[string]adapters.Strings) {
+// conditionLines lists what else must match, one condition a line:
+// name=pattern|pattern, with - for a value that must be absent. Long lists of patterns
+// go on in further lines.
+func conditionLines(m *adapters.MatchSpec) []string {
+	var lines []string
+	add := func(name string, patterns []string) {
+		lines = append(lines, wrapList(name, patterns, "|")...)
+	}
+	addMap := func(prefix string, conditions map[string]adapters.Strings) {
 		for _, key := range slices.Sorted(maps.Keys(conditions)) {
-			var values []string
-			for _, v := range conditions[key] {
-				values = append(values, cmp.Or(v, "-"))
-			}
-			all = append(all, prefix+key+"="+strings.Join(values, "|"))
+			add(prefix+key+"=", conditions[key])
 		}
 	}
 
-	add("query ", m.Query)
-	add("form ", m.Form)
-	add("", m.Param)
-	add("json ", m.JSON)
-	add("header ", m.Header)
-	add("xml ", m.XML)
-	add("argument ", m.GraphQL.Argument)
+	addMap("query ", m.Query)
+	addMap("form ", m.Form)
+	addMap("", m.Param)
+	addMap("json ", m.JSON)
+	addMap("header ", m.Header)
+	addMap("xml ", m.XML)
+	addMap("argument ", m.GraphQL.Argument)
 	if len(m.GraphQL.Field) > 0 {
-		all = append(all, "graphql "+strings.Join(m.GraphQL.Type, "|")+" "+strings.Join(m.GraphQL.Field, "|"))
+		add("graphql "+strings.Join(m.GraphQL.Type, "|")+" ", m.GraphQL.Field)
 	}
 	if len(m.ContentType) > 0 {
-		all = append(all, "type "+strings.Join(m.ContentType, "|"))
+		add("type ", m.ContentType)
 	}
 	if m.Only != nil {
-		all = append(all, "else only: "+cmp.Or(strings.Join(m.Only, " "), "-"))
+		only := cmp.Or(strings.Join(m.Only, " "), "-")
+		lines = append(lines, wrapList("else only: ", strings.Fields(only), " ")...)
 	}
-	return strings.Join(all, ", ")
+	return lines
+}
+
+// maxConditionWidth is the length from which a list of patterns goes on in a new line.
+const maxConditionWidth = 60
+
+// wrapList returns the name and the patterns, in several lines if they are long. An
+// empty pattern is written as -.
+func wrapList(name string, patterns []string, separator string) []string {
+	var lines []string
+	line := name
+	for i, p := range patterns {
+		if i > 0 {
+			line += separator
+			if len(line)+len(p) > maxConditionWidth {
+				lines = append(lines, line)
+				line = "  "
+			}
+		}
+		line += cmp.Or(p, "-")
+	}
+	return append(lines, line)
 }

@@ -72,12 +72,13 @@ func writeRecordJSON(w io.Writer, r *audit.Record) error {
 
 // writeRecordLine writes a record in one line for people.
 func writeRecordLine(w io.Writer, r *audit.Record) error {
-	_, err := fmt.Fprintf(w, "%s  %-28s  %-10s  %-28s  %s\n",
+	line := fmt.Sprintf("%s  %-28s  %-10s  %-28s  %s",
 		r.Time.UTC().Format(time.RFC3339),
 		cli.Printable(r.ID),
 		cli.Printable(r.Kind),
 		cli.Printable(cmp.Or(r.Task, "-")),
 		cli.Printable(summarizeRecord(r)))
+	_, err := fmt.Fprintln(w, strings.TrimRight(line, " "))
 	return err
 }
 
@@ -99,7 +100,9 @@ func summarizeRecord(r *audit.Record) string {
 	if r.Status != 0 {
 		add(strconv.Itoa(r.Status))
 	}
-	add(r.Code)
+	if !strings.HasPrefix(r.Detail, r.Code+":") {
+		add(r.Code)
+	}
 	if r.Account != "" {
 		add("as " + r.Account)
 	}

@@ -38,7 +38,7 @@ func explainCommand() *cobra.Command {
 		Long: "Asks the running server to process a request up to the checkout of an account: which action and resource the adapter\n" +
 			"finds in it, what the task's scope and the policies say, what would be stripped. Nothing is sent, leased or recorded.",
 		Example: "  byline explain --task t_abc GET 'https://wiki.acme.example/index.php?title=Sandbox'\n" +
-			"  byline explain --allow 'mediawiki:page.edit@page/Sandbox*' -H 'Cookie: wiki_session=x' \\\n" +
+			"  byline explain --allow 'wiki:page.edit@page/Sandbox*' -H 'Cookie: wiki_session=x' \\\n" +
 			"    POST 'https://wiki.acme.example/index.php?title=Sandbox&action=submit' --data 'wpTextbox1=hello'",
 	}
 	var f explainFlags

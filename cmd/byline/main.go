@@ -94,7 +94,7 @@ func rootCommand() *cobra.Command {
 		Use:   "byline",
 		Short: "A forward proxy that puts agents' work under their own names",
 		Example: "  byline check\n  byline run --agent spiffe://acme.example/agent/triage --sponsor alice@acme.example --purpose INC-1234 \\\n" +
-			"    --allow mediawiki:page.read -- curl https://wiki.acme.example/",
+			"    --allow wiki:page.read -- curl https://wiki.acme.example/",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

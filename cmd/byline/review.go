@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,11 +111,15 @@ func showReview(w io.Writer, r *reports.Review) error {
 }
 
 // reviewRows lists what a group approved, used and held. Only the first row of each
-// kind has the label.
+// kind has the label. A line is written once in its kind: tasks whose scopes overlap
+// leave the same part unused.
 func reviewRows(g *reports.Group) [][]string {
 	var rows [][]string
 	add := func(label string, lines ...string) {
-		for _, line := range lines {
+		for i, line := range lines {
+			if slices.Contains(lines[:i], line) {
+				continue
+			}
 			rows = append(rows, []string{label, line})
 			label = ""
 		}

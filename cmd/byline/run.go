@@ -41,7 +41,7 @@ func runCommand() *cobra.Command {
 			"others read. A browser reads none: start it with HOME set to $BYLINE_BROWSER_HOME, whose NSS database trusts the\n" +
 			"authority, and give it the proxy and its credentials from $HTTPS_PROXY, as playwright's proxy option does.",
 		Example: "  byline run --agent spiffe://acme.example/agent/triage --sponsor alice@acme.example --purpose INC-1234 \\\n" +
-			"    --for 30m --allow mediawiki:page.read,page.edit -- curl https://wiki.acme.example/\n" +
+			"    --for 30m --allow wiki:page.read,page.edit -- curl https://wiki.acme.example/\n" +
 			"  byline run --spec task.json -- node triage.js",
 		Args: cobra.MinimumNArgs(1),
 	}

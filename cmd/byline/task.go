@@ -40,7 +40,7 @@ func taskCreateCommand() *cobra.Command {
 		Short: "Create a task; its token is shown only here",
 		Args:  cobra.MaximumNArgs(1),
 		Example: "  byline task create --agent spiffe://acme.example/agent/triage --sponsor alice@acme.example --purpose INC-1234 \\\n" +
-			"    --for 30m --allow 'mediawiki:page.read,page.edit@page/Sandbox*'\n  byline task create task.json --json",
+			"    --for 30m --allow 'wiki:page.read,page.edit@page/Sandbox*'\n  byline task create task.json --json",
 	}
 	var s specFlags
 	s.add(c)

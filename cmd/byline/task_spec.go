@@ -31,7 +31,7 @@ type specFlags struct {
 // add adds all flags.
 func (s *specFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&s.file, "spec", "", "the task as a JSON file (- is stdin), instead of the flags below")
+	f.StringVar(&s.file, "spec", "", "the task as a JSON file (- is stdin), instead of --agent, --sponsor, --purpose, --for and --allow")
 	f.StringVar(&s.agent, "agent", "", "the program that acts, best as a SPIFFE ID")
 	f.StringVar(&s.sponsor, "sponsor", "", "the human on whose behalf it acts")
 	f.StringVar(&s.purpose, "purpose", "", "why, as the sponsor's ticket names it")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"text/tabwriter"
@@ -31,11 +32,11 @@ func WriteJSON(w io.Writer, v any) error {
 }
 
 // Table writes rows below a heading, in columns as wide as they need to be. Cells
-// are made [Printable].
+// are made [Printable]. Lines do not end in spaces, also if the last cells are empty.
 func Table(w io.Writer, heading []string, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var aligned bytes.Buffer
+	t := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
 
-	// A tabwriter keeps its first error for Flush.
 	for _, row := range append([][]string{heading}, rows...) {
 		for i, cell := range row {
 			if i > 0 {
@@ -46,5 +47,13 @@ func Table(w io.Writer, heading []string, rows [][]string) error {
 		_, _ = io.WriteString(t, "\n")
 	}
 
-	return t.Flush()
+	_ = t.Flush() // a buffer takes everything
+
+	var lines bytes.Buffer
+	for line := range bytes.Lines(aligned.Bytes()) {
+		lines.Write(bytes.TrimRight(line, " \n"))
+		lines.WriteByte('\n')
+	}
+	_, err := w.Write(lines.Bytes())
+	return err
 }
