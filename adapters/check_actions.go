@@ -20,8 +20,36 @@ func (d *draft) checkActions() {
 			d.at(key+".name", "lower case words joined by dots, as in page.read", "action name %q is not a name", a.Name)
 		}
 		d.checkMatch(key+".match", &a.Match)
+		if name := bodyCondition(&a.Match); a.Verbatim && name != "" {
+			d.at(key+".verbatim", "leave out verbatim, or match."+name, "action %q sends its body as it came, so match.%s cannot look at it", a.Name, name)
+		}
 		d.checkShadowed(i, first)
 	}
+}
+
+// bodyCondition names a key of match that looks at the body, or "".
+func bodyCondition(m *MatchSpec) string {
+	switch {
+	case len(m.Form) > 0:
+		return "form"
+	case len(m.Param) > 0:
+		return "param"
+	case len(m.JSON) > 0:
+		return "json"
+	case len(m.Keys) > 0:
+		return "keys"
+	case len(m.XML) > 0:
+		return "xml"
+	case len(m.GraphQL.Type)+len(m.GraphQL.Field)+len(m.GraphQL.Argument) > 0:
+		return "graphql"
+	case m.Only != nil:
+		return "only"
+	case m.Batch:
+		return "batch"
+	case len(m.ContentType) > 0:
+		return "content_type"
+	}
+	return ""
 }
 
 func isActionName(name string) bool {

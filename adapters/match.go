@@ -11,6 +11,8 @@ type Query struct {
 	Fields      []Field // the header, for actions that go by a field of it
 	Body        []byte  // the start of the body, if NeedsBody asked for it
 	Truncated   bool    // the body is longer than Body
+	NoBody      bool    // the request has no body and goes out without a Content-Type
+	Upload      *Upload // a multipart form, instead of Body
 
 	// Context ends the classification: no further action is tried. Nil never ends it.
 	Context context.Context
@@ -48,29 +50,42 @@ const (
 // Classify is safe for concurrent use. For a request that it names it allocates at most the resource and what parsing
 // the query and the body takes.
 func (a *Adapter) Classify(q Query) (Action, *Reason) {
+	action, _, why := a.Read(q)
+	return action, why
+}
+
+// Read is Classify for a request that is to be sent. It also returns what the request must be sent with, so that the
+// application reads what Read decided on.
+func (a *Adapter) Read(q Query) (Action, Outbound, *Reason) {
 	r := requests.Get().(*request)
 	defer r.release()
 
 	if kind := r.init(a.rules, q); kind != "" {
-		return Action{}, r.reason(kind)
+		return Action{}, Outbound{}, r.reason(kind)
 	}
 	if v, kind := r.overrideMethod(); v != matches {
-		return Action{}, r.reason(kind)
+		return Action{}, Outbound{}, r.reason(kind)
+	}
+	if a.PutsSessionInBody() && mayBeJSON(&q) && !r.readJSON() {
+		return Action{}, Outbound{}, r.reason(UnreadableBody)
 	}
 
 	for _, rule := range a.rules.candidates(r.method, r.path) {
 		if q.isOver() {
-			return Action{}, r.reason(NoActionMatches)
+			return Action{}, Outbound{}, r.reason(NoActionMatches)
 		}
 		var b bindings
 		switch rule.match(r, &b).verdict {
 		case matches:
-			return rule.action(&b), nil
+			if kind := r.writeOutbound(rule, &b); kind != "" {
+				return Action{}, Outbound{}, r.reason(kind)
+			}
+			return rule.action(&b), r.out, nil
 		case unsure, needsBody:
-			return Action{}, r.explain()
+			return Action{}, Outbound{}, r.explain()
 		}
 	}
-	return Action{}, r.explain()
+	return Action{}, Outbound{}, r.explain()
 }
 
 // NeedsBody reports whether the start of the body may decide the action, so that the caller reads it before it calls

@@ -70,6 +70,8 @@ func compileRule(spec ActionSpec, foldPaths bool) (*rule, []keyedError) {
 		names:   Action{Name: spec.Name, Privileged: spec.Privileged, Safe: spec.Safe, Login: spec.Login},
 		methods: m.Method,
 		batch:   m.Batch,
+
+		verbatim: spec.Verbatim,
 	}
 	c := ruleCompiler{rule: r}
 

@@ -1,16 +1,16 @@
 package adapters
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
 
+	"github.com/byline-proxy/byline/adapters/internal/body"
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
@@ -30,6 +30,9 @@ const (
 
 // graphqlParams are where a GET request has the parts of a GraphQL request. In a POST request they are ambiguous.
 var graphqlParams = []string{"query", "operationName", "variables"}
+
+// graphQLType is the media type of a body that is a GraphQL document.
+const graphQLType = "application/graphql"
 
 // Bounds of a GraphQL request.
 const (
@@ -79,7 +82,7 @@ func (g *graphqlTest) match(r *request, batch bool, b *bindings) outcome {
 	if !r.readGraphQL() {
 		return outcome{verdict: unsure, place: inBody}
 	}
-	if _, list := r.json.([]any); list && !batch {
+	if r.json.Root().Kind() == body.JSONArray && !batch {
 		return outcome{verdict: differs, place: inGraphQL, index: graphqlType}
 	}
 
@@ -119,7 +122,7 @@ func (g *graphqlTest) matchField(call *graphqlCall, f *ast.Field, b *bindings) o
 type graphqlCall struct {
 	operation *ast.OperationDefinition
 	fields    []*ast.Field // at the top, fragments resolved
-	variables map[string]any
+	variables body.Value
 }
 
 // readGraphQL parses all calls of the request, once.
@@ -141,15 +144,15 @@ func (r *request) parseGraphQL() bool {
 	for _, name := range graphqlParams {
 		inQuery = inQuery || r.queryValue(name).state != absent
 	}
-	if len(r.q.Body) == 0 && !r.q.Truncated {
+	if !r.hasBody() {
 		return inQuery && r.parseGraphQLQuery()
 	}
 	if inQuery || !r.bodyReadable() {
 		return false
 	}
 
-	if media, ok := r.mediaType(); ok && media == "application/graphql" {
-		return r.addGraphQL(string(r.q.Body), "", nil)
+	if media, ok := r.mediaType(); ok && media == graphQLType {
+		return utf8.Valid(r.q.Body) && r.addGraphQL(string(r.q.Body), "", body.Value{})
 	}
 	if !r.readJSON() {
 		return false
@@ -171,13 +174,15 @@ func (r *request) parseGraphQLQuery() bool {
 		return false
 	}
 
-	variables := map[string]any{}
+	var variables body.Value
 	if encoded.text != "" {
-		decoder := json.NewDecoder(bytes.NewReader([]byte(encoded.text)))
-		decoder.UseNumber()
-		decoded, ok := decodeStrictly(decoder, 0)
-		variables, _ = decoded.(map[string]any)
-		if !ok || variables == nil {
+		doc := new(body.JSON)
+		err := doc.Parse([]byte(encoded.text), body.JSONOptions{MaxValues: maxJSONValues})
+		if err != nil {
+			return r.doubtError(err)
+		}
+		variables = doc.Root()
+		if variables.Kind() != body.JSONObject {
 			return false
 		}
 	}
@@ -186,34 +191,34 @@ func (r *request) parseGraphQLQuery() bool {
 
 // addGraphQLCall reads a request in a JSON body. It takes the members that all servers agree on, and no others: with
 // another one some servers would run a stored document.
-func (r *request) addGraphQLCall(call any) bool {
-	object, ok := call.(map[string]any)
-	if !ok {
+func (r *request) addGraphQLCall(call body.Value) bool {
+	if call.Kind() != body.JSONObject {
 		return false
 	}
-	for key := range object {
+	for key := range call.Members() {
 		if key != "query" && key != "operationName" && key != "variables" && key != "extensions" {
 			return false
 		}
 	}
 
-	document, ok := object["query"].(string)
-	if !ok {
+	document := call.Get("query")
+	name := call.Get("operationName")
+	variables := call.Get("variables")
+	if document.Kind() != body.JSONString || name.Kind() != body.JSONString && !isNothing(name) {
 		return false
 	}
-	name, ok := object["operationName"].(string)
-	if !ok && object["operationName"] != nil {
+	if variables.Kind() != body.JSONObject && !isNothing(variables) {
 		return false
 	}
-	variables, ok := object["variables"].(map[string]any)
-	if !ok && object["variables"] != nil {
-		return false
+	nameText := ""
+	if !isNothing(name) {
+		nameText = name.Text()
 	}
-	return r.addGraphQL(document, name, variables)
+	return r.addGraphQL(document.Text(), nameText, variables)
 }
 
 // addGraphQL adds the operation of a document that would be run: the named one, or the only one.
-func (r *request) addGraphQL(document, name string, variables map[string]any) bool {
+func (r *request) addGraphQL(document, name string, variables body.Value) bool {
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: document}, maxGraphQLTokens)
 	if err != nil {
 		return false
@@ -312,10 +317,13 @@ func (c *graphqlCall) valueAt(v *ast.Value, pointer string, deeper bool) value {
 
 // variableAt is valueAt for a variable. One that is neither given nor has a default is absent.
 func (c *graphqlCall) variableAt(name, pointer string, deeper bool) value {
-	if given, ok := c.variables[name]; ok {
-		if !deeper {
-			return jsonAt(map[string]any{"v": given}, "v")
-		}
+	given, clear := c.variables.Lookup(name)
+	switch {
+	case !clear:
+		return value{state: doubtful}
+	case given.Kind() != body.JSONAbsent && !deeper:
+		return scalarAt(given)
+	case given.Kind() != body.JSONAbsent:
 		return jsonAt(given, pointer)
 	}
 	for _, d := range c.operation.VariableDefinitions {

@@ -1,18 +1,15 @@
 package adapters
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/byline-proxy/byline/adapters/internal/body"
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// maxJSONDepth bounds the nesting of a JSON body.
-const maxJSONDepth = 64
+// maxJSONValues bounds the values and keys of a JSON body, each of which takes memory.
+const maxJSONValues = 1 << 20
 
 // isJSON reports whether the body has a JSON media type. The last two are those of JSON-RPC over HTTP.
 func (r *request) isJSON() bool {
@@ -28,134 +25,110 @@ func (r *request) parseJSON() bool {
 	if !r.bodyReadable() {
 		return false
 	}
-	if len(r.q.Body) == 0 {
+	if !r.hasBody() {
 		return true
 	}
 	if !r.isJSON() {
+		if r.typeState == unreadable {
+			return false
+		}
 		return r.doubtBody(doubtMediaType)
 	}
-	if !utf8.Valid(r.q.Body) {
-		return r.doubtBody(doubtSyntax)
-	}
 
-	decoder := json.NewDecoder(bytes.NewReader(r.q.Body))
-	decoder.UseNumber()
-	parsed, ok := decodeStrictly(decoder, 0)
-	if !ok {
-		return r.doubtBody(doubtSyntax)
+	err := r.json.Parse(r.q.Body, body.JSONOptions{MaxValues: maxJSONValues, Charset: r.contentType.Charset})
+	if err != nil {
+		return r.doubtError(err)
 	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return r.doubtBody(doubtSyntax)
-	}
-	r.json = parsed
 	return true
 }
 
-// decodeStrictly reads one value. It refuses keys that come twice in an object, also those that differ only in case.
-func decodeStrictly(decoder *json.Decoder, depth int) (any, bool) {
-	token, err := decoder.Token()
-	if err != nil || depth > maxJSONDepth {
-		return nil, false
-	}
-	switch token {
-	case json.Delim('{'):
-		return decodeObject(decoder, depth)
-	case json.Delim('['):
-		return decodeList(decoder, depth)
-	}
-	return token, true
-}
-
-func decodeObject(decoder *json.Decoder, depth int) (any, bool) {
-	object := map[string]any{}
-	seen := map[string]bool{}
-	for decoder.More() {
-		token, err := decoder.Token()
-		key, isText := token.(string)
-		if err != nil || !isText || seen[strings.ToLower(key)] {
-			return nil, false
-		}
-		seen[strings.ToLower(key)] = true
-
-		member, ok := decodeStrictly(decoder, depth+1)
-		if !ok {
-			return nil, false
-		}
-		object[key] = member
-	}
-	_, err := decoder.Token()
-	return object, err == nil
-}
-
-func decodeList(decoder *json.Decoder, depth int) (any, bool) {
-	list := []any{}
-	for decoder.More() {
-		element, ok := decodeStrictly(decoder, depth+1)
-		if !ok {
-			return nil, false
-		}
-		list = append(list, element)
-	}
-	_, err := decoder.Token()
-	return list, err == nil
-}
-
 // calls are the members of a batch, or the one body. An empty list is one call that has nothing.
-func (r *request) calls(batch bool) []any {
-	list, ok := r.json.([]any)
-	if ok && batch && len(list) > 0 {
-		return list
+func (r *request) calls(batch bool) []body.Value {
+	root := r.json.Root()
+	var all []body.Value
+	if batch {
+		for call := range root.Items() {
+			all = append(all, call)
+		}
 	}
-	return []any{r.json}
+	if len(all) == 0 {
+		all = []body.Value{root}
+	}
+	return all
 }
 
-// jsonAt follows a dotted pointer. An object or a list where one value is meant is doubtful; null is absent.
-func jsonAt(v any, pointer string) value {
+// jsonAt follows a dotted pointer. An object or a list where one value is meant is doubtful, and so is a key that differs
+// in case alone from one of the pointer; null is absent.
+func jsonAt(v body.Value, pointer string) value {
 	for key := range strings.SplitSeq(pointer, ".") {
-		v, _ = childOf(v, key)
-	}
-
-	switch v := v.(type) {
-	case nil:
-		return value{}
-	case string:
-		if !text.IsClear(v) {
+		var clear bool
+		v, clear = stepInto(v, key)
+		if !clear {
 			return value{state: doubtful}
 		}
-		return value{text: v, state: present}
-	case json.Number:
-		return value{text: v.String(), state: present}
-	case bool:
-		return value{text: strconv.FormatBool(v), state: present}
 	}
-	return value{state: doubtful}
+	return scalarAt(v)
+}
+
+// stepInto is the member of an object or the item of a list. It is not clear if applications may take another member for
+// it.
+func stepInto(v body.Value, key string) (child body.Value, clear bool) {
+	if v.Kind() != body.JSONArray {
+		return v.Lookup(key)
+	}
+	i, err := strconv.Atoi(key)
+	if err != nil || i < 0 {
+		return body.Value{}, true
+	}
+	return v.Index(i), true
+}
+
+// scalarAt is a text, a number or a boolean as a condition reads it.
+func scalarAt(v body.Value) value {
+	switch v.Kind() {
+	case body.JSONAbsent, body.JSONNull:
+		return value{}
+	case body.JSONObject, body.JSONArray:
+		return value{state: doubtful}
+	}
+
+	content := v.Text()
+	if !text.IsClear(content) {
+		return value{state: doubtful}
+	}
+	return value{text: content, state: present}
 }
 
 // fits reports whether the object at the path has no other keys than the allowed ones. What is absent has no keys; a
 // list or a plain value does not fit.
-func (k *keysTest) fits(v any) bool {
+func (k *keysTest) fits(v body.Value) bool {
 	for _, key := range k.path {
-		object, ok := v.(map[string]any)
-		if v != nil && !ok {
+		if !isNothing(v) && v.Kind() != body.JSONObject {
 			return false
 		}
-		v = object[key]
+		var clear bool
+		v, clear = v.Lookup(key)
+		if !clear {
+			return false
+		}
 	}
-	if v == nil {
+	if isNothing(v) {
 		return true
 	}
-
-	object, ok := v.(map[string]any)
-	if !ok {
+	if v.Kind() != body.JSONObject {
 		return false
 	}
-	for key := range object {
+
+	for key := range v.Members() {
 		if !k.allows(key) {
 			return false
 		}
 	}
 	return true
 }
+
+// isNothing reports whether a value is absent or null.
+func isNothing(v body.Value) bool { return v.Kind() <= body.JSONNull }
 
 func (k *keysTest) allows(key string) bool {
 	var none bindings

@@ -3,6 +3,7 @@ package adapters
 import (
 	"strings"
 
+	"github.com/byline-proxy/byline/adapters/internal/body"
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
@@ -51,8 +52,8 @@ func (r *request) overrideMethod() (verdict, ReasonKind) {
 // mayBeForm reports whether the body may hold a form. Only one that is certainly of another type does not.
 func (r *request) mayBeForm() bool {
 	if r.q.ContentType == "" {
-		return r.bodyUnknown || len(r.q.Body) > 0
+		return r.bodyUnknown || r.hasBody()
 	}
 	media, ok := r.mediaType()
-	return !ok || media == "application/x-www-form-urlencoded" || media == "multipart/form-data"
+	return !ok || media == body.FormType || media == body.MultipartType
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/body"
 )
 
 // allowedNames is a compiled match.only with the names of the rule's other conditions: which names a request may have,
@@ -100,10 +102,10 @@ func (w *allowedNames) allows(at int, name string, b *bindings) bool {
 }
 
 // fitsParams differs at the first parameter with a name that is not allowed.
-func (w *allowedNames) fitsParams(at int, params []param, b *bindings) outcome {
+func (w *allowedNames) fitsParams(at int, params []body.Pair, b *bindings) outcome {
 	for i := range params {
-		if !w.allows(at, params[i].name, b) {
-			return outcome{verdict: differs, place: inOnly, index: at, name: params[i].name}
+		if !w.allows(at, params[i].Name, b) {
+			return outcome{verdict: differs, place: inOnly, index: at, name: params[i].Name}
 		}
 	}
 	return outcome{verdict: matches}
@@ -111,7 +113,7 @@ func (w *allowedNames) fitsParams(at int, params []param, b *bindings) outcome {
 
 // fitsBody is unsure about a body whose names cannot be read. No body has no names.
 func (w *allowedNames) fitsBody(r *request, batch bool, b *bindings) outcome {
-	if len(r.q.Body) == 0 && !r.q.Truncated {
+	if !r.hasBody() {
 		return outcome{verdict: matches}
 	}
 
@@ -125,19 +127,26 @@ func (w *allowedNames) fitsBody(r *request, batch bool, b *bindings) outcome {
 	if !r.readForm() {
 		return outcome{verdict: unsure, place: inBody}
 	}
-	return w.fitsParams(inOnlyForm, r.form, b)
+	if o := w.fitsParams(inOnlyForm, r.form, b); o.verdict != matches {
+		return o
+	}
+	for _, name := range r.files {
+		if !w.allows(inOnlyForm, name, b) {
+			return outcome{verdict: differs, place: inOnly, index: inOnlyForm, name: name}
+		}
+	}
+	return outcome{verdict: matches}
 }
 
 // fitsCalls differs at the first call with a name that is not allowed; of several it names the first in order.
-func (w *allowedNames) fitsCalls(calls []any, b *bindings) outcome {
+func (w *allowedNames) fitsCalls(calls []body.Value, b *bindings) outcome {
 	for _, call := range calls {
-		object, ok := call.(map[string]any)
-		if !ok {
+		if call.Kind() != body.JSONObject {
 			return outcome{verdict: unsure, place: inBody} // a list or a plain value has no names to look at
 		}
 
 		extra, found := "", false
-		for name := range object {
+		for name := range call.Members() {
 			if !w.allows(inOnlyJSON, name, b) && (!found || name < extra) {
 				extra, found = name, true
 			}

@@ -1,87 +1,51 @@
 package adapters
 
 import (
-	"net/url"
-	"strings"
-
+	"github.com/byline-proxy/byline/adapters/internal/body"
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// param is one parameter of a query or a form, decoded. Its value is empty if no action decides by the parameter.
-type param struct{ name, value string }
-
-// maxParams bounds the parameters of a query and of a form. PHP drops those after its thousandth.
-const maxParams = 1000
-
-// The reasons of a doubt about parameters.
+// The reasons of a doubt about a name.
 const (
-	doubtSemicolon = "it has a ; that may separate parameters"
-	doubtEscape    = "it has an escape that does not decode"
-	doubtTooMany   = "it has too many parameters"
-	doubtName      = "may be taken for a parameter that an action decides by" // about a name
-	doubtOverride  = "may be taken for the method"                            // about a name
+	doubtName     = "may be taken for a parameter that an action decides by"
+	doubtOverride = "may be taken for the method"
 )
 
-// parseParams splits an urlencoded text, decodes the values that actions decide by, and appends the parameters to dst.
-// It is false, and sets r.doubt, for a text that applications may read differently: one with an escape that does not
-// decode, with too many parameters, or with a name that some of them take for another ("title[]", " title", "Title").
-func (r *request) parseParams(dst []param, raw string, semicolon bool) ([]param, bool) {
-	if !semicolon && strings.IndexByte(raw, ';') >= 0 {
-		r.doubt = doubt{why: doubtSemicolon}
-		return nil, false
+// parseParams reads an urlencoded text and appends its parameters to dst. It is false, and sets r.doubt, for a text that
+// applications may read differently: one that package body refuses, or with a name that some of them take for another
+// ("title[]", " title", "Title").
+func (r *request) parseParams(dst []body.Pair, raw string, charset body.Charset) ([]body.Pair, bool) {
+	options := body.FormOptions{Charset: charset}
+	if r.rules.semicolon {
+		options.Semicolon = body.SplitAtSemicolon
 	}
-
-	for raw != "" {
-		var one string
-		if i := paramEnd(raw, semicolon); i < 0 {
-			one, raw = raw, ""
-		} else {
-			one, raw = raw[:i], raw[i+1:]
-		}
-		if one == "" {
-			continue
-		}
-
-		escaped, rawValue, _ := strings.Cut(one, "=")
-		name, err := url.QueryUnescape(escaped)
-		if err != nil {
-			r.doubt = doubt{why: doubtEscape}
+	first := len(dst)
+	dst, err := body.ParseForm(dst, raw, options)
+	if err != nil {
+		return nil, r.doubtError(err)
+	}
+	for i := first; i < len(dst); i++ {
+		if !r.isClearName(dst[i].Name) {
 			return nil, false
 		}
-		if len(dst) == maxParams {
-			r.doubt = doubt{why: doubtTooMany}
-			return nil, false
-		}
-
-		if !r.rules.declared[name] {
-			if d := r.rules.doubtAbout(name, rawValue); d.why != "" {
-				r.doubt = d
-				return nil, false
-			}
-			dst = append(dst, param{name: name})
-			continue
-		}
-		decoded, err := url.QueryUnescape(rawValue)
-		if err != nil {
-			r.doubt = doubt{why: doubtEscape}
-			return nil, false
-		}
-		dst = append(dst, param{name, decoded})
 	}
 	return dst, true
 }
 
-// doubtAbout says what is doubtful about a parameter that no action decides by.
-func (x *ruleSet) doubtAbout(name, rawValue string) doubt {
+// isClearName reports whether no application takes a parameter's name for another one that decides. Otherwise it sets
+// r.doubt.
+func (r *request) isClearName(name string) bool {
 	switch {
-	case x.mayBeDeclared(name):
-		return doubt{why: doubtName, name: name}
+	case r.rules.declared[name]:
+		return true
+	case r.rules.mayBeDeclared(name):
+		r.doubt = doubt{why: doubtName, name: name}
+		return false
 	case isOverride(name):
-		return doubt{why: doubtOverride, name: name}
-	case !escapesDecode(rawValue):
-		return doubt{why: doubtEscape}
+		r.doubt = doubt{why: doubtOverride, name: name}
+		return false
 	}
-	return doubt{}
+	return true
 }
 
 // isOverride reports whether frameworks look for another method in a parameter of that name.
@@ -89,54 +53,41 @@ func isOverride(name string) bool {
 	return name != "" && (name[0] == '_' || name[0] <= ' ') && looseName(name) == "_method"
 }
 
-func paramEnd(raw string, semicolon bool) int {
-	if semicolon {
-		return strings.IndexAny(raw, "&;")
-	}
-	return strings.IndexByte(raw, '&')
-}
-
-// escapesDecode reports whether every % begins an escape.
-func escapesDecode(raw string) bool {
-	for {
-		i := strings.IndexByte(raw, '%')
-		if i < 0 {
-			return true
-		}
-		if len(raw) < i+3 || !isHex(raw[i+1]) || !isHex(raw[i+2]) {
-			return false
-		}
-		raw = raw[i+3:]
-	}
-}
-
-func isHex(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-}
-
 // findParam looks a name up. A parameter that comes twice is doubtful.
-func findParam(params []param, name string) value {
+func findParam(params []body.Pair, name string) value {
 	var v value
 	for i := range params {
-		if params[i].name != name {
+		if params[i].Name != name {
 			continue
 		}
-		if v.state != absent || !text.IsClear(params[i].value) {
+		if v.state != absent || !text.IsClear(params[i].Value) {
 			return value{state: doubtful}
 		}
-		v = value{text: params[i].value, state: present}
+		v = value{text: params[i].Value, state: present}
 	}
 	return v
 }
 
-func (r *request) queryValue(name string) value { return findParam(r.params, name) }
+func (r *request) queryValue(name string) value {
+	r.paramsDecide = true
+	return findParam(r.params, name)
+}
 
-func (r *request) formValue(name string) value { return findParam(r.form, name) }
+// formValue is a field of the form. A name that a part of another kind bears is doubtful: servers keep files out of the
+// fields, but not all of them take the same parts for files.
+func (r *request) formValue(name string) value {
+	for _, file := range r.files {
+		if file == name {
+			return value{state: doubtful}
+		}
+	}
+	return findParam(r.form, name)
+}
 
 // paramValue is a parameter of the query or the form; one that is in both is doubtful.
 func (r *request) paramValue(name string) value {
-	inQuery := findParam(r.params, name)
-	inForm := findParam(r.form, name)
+	inQuery := r.queryValue(name)
+	inForm := r.formValue(name)
 	switch {
 	case inForm.state == absent:
 		return inQuery

@@ -35,6 +35,9 @@ const (
 	// action decides by.
 	AmbiguousQuery ReasonKind = "the query can be read in two ways"
 
+	// AmbiguousContentType: two applications may read the Content-Type differently, and by its charset the query.
+	AmbiguousContentType ReasonKind = "the Content-Type can be read in two ways"
+
 	// AmbiguousMethod: the request names two methods in the places that method_override lists, or one where none may
 	// be.
 	AmbiguousMethod ReasonKind = "the method that stands for POST can be read in two ways"
@@ -103,6 +106,16 @@ func (r *Reason) Lines(names bool) []string {
 		lines[i] = r.Nearest[i].text(names)
 	}
 	return lines
+}
+
+// Doubt says in words why the request can be read in two ways, for whoever sent it. It holds names of the request but no
+// values.
+func (r *Reason) Doubt() string {
+	if len(r.Nearest) == 0 || !r.Nearest[0].Unclear {
+		return string(r.Kind) + r.doubt.text(true)
+	}
+	m := &r.Nearest[0]
+	return "for the action " + m.Action + " " + m.why(true)
 }
 
 // text is one line about an action that the request is not.

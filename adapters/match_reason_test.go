@@ -40,13 +40,13 @@ func TestI7ReasonSaysWhatIsInTheWay(t *testing.T) {
 		{"GET", "/doc%2f", "", "", AmbiguousPath, "the path can be read in two ways"},
 		{"GET", "/doc?do[]=x", "", "", AmbiguousQuery, "the query can be read in two ways: do[] may be taken for a parameter that an action decides by"},
 		{"GET", "/doc?_method=put", "", "", AmbiguousQuery, "the query can be read in two ways: _method may be taken for the method"},
-		{"GET", "/doc?a=1;b=2", "", "", AmbiguousQuery, "the query can be read in two ways: it has a ; that may separate parameters"},
-		{"GET", "/doc?a=%zz", "", "", AmbiguousQuery, "the query can be read in two ways: it has an escape that does not decode"},
+		{"GET", "/doc?a=1;b=2", "", "", AmbiguousQuery, "the query can be read in two ways: a parameter holds a bare semicolon, at which some servers begin another parameter: write it as %3B"},
+		{"GET", "/doc?a=%zz", "", "", AmbiguousQuery, "the query can be read in two ways: a parameter holds a percent sign that is not followed by two hexadecimal digits: write it as %25"},
 		{"POST", "/doc?id=7", formType, "do=save&do=admin", AmbiguousValue, "admin: param do comes twice, is too long to match, or cannot be read as one value" + unread},
 		{"POST", "/doc?id=7", formType, "do[x]=save", UnreadableBody, "admin: the body cannot be read without doubt: do[x] may be taken for a parameter that an action decides by" + unread},
 		{"POST", "/rpc", "", "x", AmbiguousValue, "call: content_type cannot be told" + unread},
-		{"POST", "/rpc", json, `{"method":"get"`, UnreadableBody, "call: the body cannot be read without doubt: parsers disagree about it" + unread},
-		{"POST", "/graphql", json, `{"query":"{page"}`, UnreadableBody, "ask: the body cannot be read without doubt: parsers disagree about it" + unread},
+		{"POST", "/rpc", json, `{"method":"get"`, UnreadableBody, "call: the body cannot be read without doubt: the body is not JSON: send one value as RFC 8259 writes it" + unread},
+		{"POST", "/graphql", json, `{"query":"{page"}`, UnreadableBody, "ask: the body cannot be read without doubt: it is not what the action reads" + unread},
 	} {
 		path, query, _ := strings.Cut(c.target, "?")
 		q := Query{Method: c.method, Path: path, RawQuery: query, ContentType: c.ctype, Body: []byte(c.body)}

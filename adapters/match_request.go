@@ -1,10 +1,10 @@
 package adapters
 
 import (
-	"mime"
 	"strings"
 	"sync"
 
+	"github.com/byline-proxy/byline/adapters/internal/body"
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
@@ -17,16 +17,28 @@ type request struct {
 	bodyUnknown bool   // NeedsBody asks; the body has not been read
 	coded       bool   // the body is in a content coding: an application that undoes it reads other fields than are there
 
-	params     []param   // of the query and of the path
-	fewParams  [16]param // the array of params, unless there are more
-	form       []param
+	params       []body.Pair  // of the query and of the path
+	queryPairs   int          // how many of params are of the query; those of the path follow
+	fewParams    [8]body.Pair // the array of params, unless there are more
+	paramsDecide bool         // a rule that was tried looks at params
+	contentType  body.ContentType
+	typeState    parseState
+
+	// The body, as far as it was read. One parser decides, and what it read is what
+	// writeOutbound writes.
+	form       []body.Pair
+	files      []string // names of the parts of a multipart form that are not fields
+	upload     *body.Upload
 	formState  parseState
-	json       any // nil, bool, json.Number, string, []any or map[string]any
+	json       body.JSON
 	jsonState  parseState
-	xmlRoot    *xmlNode
+	xml        *body.XML
 	xmlState   parseState
 	graphql    []graphqlCall
 	graphState parseState
+
+	out     Outbound
+	scratch []byte // kept when the request is released
 
 	doubt doubt // what kept a part of the request from being read
 }
@@ -56,7 +68,7 @@ var requests = sync.Pool{New: func() any { return new(request) }}
 
 // release forgets the request and gives r back. Nothing that was bound or returned refers to memory of r itself.
 func (r *request) release() {
-	*r = request{}
+	*r = request{scratch: r.scratch}
 	requests.Put(r)
 }
 
@@ -74,12 +86,12 @@ const (
 	doubtful // it comes twice, or cannot be read as one value
 )
 
-// The reasons of a doubt about the body.
+// The reasons of a doubt about the body, besides those of package body.
 const (
 	doubtTruncated = "it is cut off"
 	doubtCoded     = "it is in a content coding"
-	doubtMediaType = "it is of another media type than the action is about, or of an unclear one"
-	doubtSyntax    = "parsers disagree about it"
+	doubtMediaType = "it is of another media type than the action is about, or of none"
+	doubtSyntax    = "it is not what the action reads"
 )
 
 // doubtBody says why the body cannot be read. It returns false, for parsers to return.
@@ -87,6 +99,9 @@ func (r *request) doubtBody(why string) bool {
 	r.doubt = doubt{why: why}
 	return false
 }
+
+// doubtError is doubtBody for an error of package body, whose texts hold nothing of the request.
+func (r *request) doubtError(err error) bool { return r.doubtBody(err.Error()) }
 
 // init decodes the path and the query. It returns the kind of the Reason if either can be read in two ways.
 func (r *request) init(x *ruleSet, q Query) ReasonKind {
@@ -109,15 +124,19 @@ func (r *request) init(x *ruleSet, q Query) ReasonKind {
 	coding := r.headerValue("Content-Encoding")
 	r.coded = coding.state == doubtful || coding.text != "" && !strings.EqualFold(coding.text, "identity")
 
-	r.params, ok = r.parseParams(r.fewParams[:0], q.RawQuery, x.semicolon)
+	r.params, ok = r.parseParams(r.fewParams[:0], q.RawQuery, body.CharsetUnstated)
 	if !ok {
 		return AmbiguousQuery
 	}
+	r.queryPairs = len(r.params)
 	if len(x.rewrites) > 0 {
 		x.rewrite(r)
 	}
 	return ""
 }
+
+// hasBody reports whether there is a body, as far as is known.
+func (r *request) hasBody() bool { return len(r.q.Body) > 0 || r.q.Truncated || r.q.Upload != nil }
 
 // bodyReadable reports whether the bytes of the body can be parsed: all of it is there, and in no content coding. A
 // later field of the same name would win in some applications.
@@ -125,28 +144,41 @@ func (r *request) bodyReadable() bool {
 	switch {
 	case r.q.Truncated:
 		return r.doubtBody(doubtTruncated)
-	case r.coded && len(r.q.Body) > 0:
+	case r.coded && r.hasBody():
 		return r.doubtBody(doubtCoded)
 	}
 	return true
 }
 
-// mediaType is the media type without parameters, in lower case. It is false if the header can be read in two ways, or
-// names a charset other than UTF-8 and ASCII.
+// mediaType is the media type without parameters, in lower case. It is false, and sets r.doubt, if the field can be read
+// in two ways.
 func (r *request) mediaType() (string, bool) {
-	if strings.IndexByte(r.q.ContentType, ',') >= 0 {
-		return "", false
-	}
+	ok := r.typeState.parse(func() bool {
+		fields := r.contentTypeFields()
+		if len(fields) == 0 {
+			return true
+		}
+		var err error
+		r.contentType, err = body.ParseContentType(fields...)
+		if err != nil {
+			return r.doubtError(err)
+		}
+		return true
+	})
+	return r.contentType.Media, ok
+}
 
-	media, params, err := mime.ParseMediaType(r.q.ContentType)
-	if err != nil {
-		return "", false
+// contentTypeFields are all fields of that name, or else the one that the caller gave.
+func (r *request) contentTypeFields() (values []string) {
+	for i := range r.q.Fields {
+		if strings.EqualFold(r.q.Fields[i].Name, "Content-Type") {
+			values = append(values, r.q.Fields[i].Value)
+		}
 	}
-	charset := params["charset"]
-	if charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
-		return "", false
+	if len(values) == 0 && r.q.ContentType != "" {
+		values = append(values, r.q.ContentType)
 	}
-	return media, true
+	return values
 }
 
 // headerValue is the value of one field without the double quotes around it. A field that comes twice is doubtful.

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/body"
 )
 
 // rewrite is a compiled Rewrite: a path that the application reads as another one with parameters.
@@ -72,7 +74,7 @@ func (x *ruleSet) rewrite(r *request) {
 
 		r.path = w.to
 		for _, p := range w.query {
-			r.params = append(r.params, param{p.name, fillTemplate(p.value, &b)})
+			r.params = append(r.params, body.Pair{Name: p.name, Value: fillTemplate(p.value, &b)})
 		}
 		return
 	}

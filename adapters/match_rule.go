@@ -3,6 +3,8 @@ package adapters
 import (
 	"regexp"
 	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/body"
 )
 
 // rule is one compiled action: the conditions on a request, and what the request is called when all of them hold.
@@ -25,6 +27,7 @@ type rule struct {
 	only         *allowedNames // nil: any further parameter may come
 	where        []variableTest
 	batch        bool // a JSON body may be a list of calls
+	verbatim     bool // the body goes out as it came
 	variables    variables
 }
 
@@ -138,6 +141,24 @@ func (rule *rule) matchConditions(r *request, b *bindings) outcome {
 	return head
 }
 
+// headDiffers reports whether the head alone shows that the request is not the rule's action.
+func (rule *rule) headDiffers(r *request, b *bindings) bool {
+	if !rule.methodFits(r.method) || !rule.pathFits(r, b) || rule.contentTypeFits(r) == differs {
+		return true
+	}
+	for i := range rule.header {
+		if rule.header[i].fits(r.headerValue(rule.header[i].key), b) == differs {
+			return true
+		}
+	}
+	for i := range rule.query {
+		if rule.query[i].fits(r.queryValue(rule.query[i].key), b) == differs {
+			return true
+		}
+	}
+	return false
+}
+
 // firstDoubt is the doubt so far, or else one about a condition.
 func firstDoubt(so outcome, p place, index int) outcome {
 	if so.verdict != matches {
@@ -161,6 +182,7 @@ func (rule *rule) matchBody(r *request, b *bindings) outcome {
 	if rule.only == nil {
 		return outcome{verdict: matches}
 	}
+	r.paramsDecide = true
 	if o := rule.only.fitsParams(inOnlyQuery, r.params, b); o.verdict != matches {
 		return o
 	}
@@ -229,7 +251,7 @@ func (rule *rule) matchJSON(r *request, b *bindings) outcome {
 	if !r.readJSON() {
 		return outcome{verdict: unsure, place: inBody}
 	}
-	if _, list := r.json.([]any); list && !rule.readsList() {
+	if r.json.Root().Kind() == body.JSONArray && !rule.readsList() {
 		return outcome{verdict: differs, place: inJSONOrKeys(rule)}
 	}
 
@@ -267,7 +289,7 @@ func (rule *rule) matchXML(r *request, b *bindings) outcome {
 
 	for i := range rule.xml {
 		t := &rule.xml[i]
-		if v := t.fits(r.xmlRoot.at(t.key), b); v != matches {
+		if v := t.fits(xmlAt(r.xml, t.key), b); v != matches {
 			return outcome{verdict: v, place: inXML, index: i}
 		}
 	}
@@ -317,20 +339,23 @@ func (rule *rule) contentTypeFits(r *request) verdict {
 		return matches
 	}
 
-	if r.q.ContentType == "" {
+	media, ok := r.mediaType()
+	if !ok {
+		return unsure
+	}
+	if r.q.NoBody {
+		media = "" // the field does not go out
+	}
+	if media == "" {
 		switch {
 		case r.bodyUnknown:
 			return needsBody
-		case len(r.q.Body) > 0 || r.q.Truncated:
+		case r.hasBody():
 			return unsure
 		}
 		return differs
 	}
 
-	media, ok := r.mediaType()
-	if !ok {
-		return unsure
-	}
 	var none bindings
 	for i := range rule.contentTypes {
 		if rule.contentTypes[i].match(media, &none) {

@@ -1,106 +1,58 @@
 package adapters
 
 import (
-	"bytes"
-	"encoding/xml"
-	"io"
 	"strconv"
 	"strings"
 
+	"github.com/byline-proxy/byline/adapters/internal/body"
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// xmlNode is one element of an XML body. The root of a document is a node without a name, whose one child is the
-// document element.
-type xmlNode struct {
-	name       string // local name
-	attributes []xml.Attr
-	text       string
-	children   []*xmlNode
-}
-
-// Bounds of an XML body.
-const (
-	maxXMLDepth = 64
-	maxXMLNodes = 10_000
-)
+// maxXMLNodes bounds the elements and attributes of an XML body.
+const maxXMLNodes = 10_000
 
 // readXML parses the body, once. No body is an empty document.
 func (r *request) readXML() bool { return r.xmlState.parse(r.parseXML) }
 
 func (r *request) parseXML() bool {
-	r.xmlRoot = &xmlNode{}
 	if !r.bodyReadable() {
 		return false
 	}
-	if len(r.q.Body) == 0 {
+	if !r.hasBody() {
 		return true
 	}
 
 	media, ok := r.mediaType()
-	if !ok || media != "text/xml" && media != "application/xml" && !strings.HasSuffix(media, "+xml") {
+	if !ok {
+		return false
+	}
+	if media != "text/xml" && media != "application/xml" && !strings.HasSuffix(media, "+xml") {
 		return r.doubtBody(doubtMediaType)
 	}
-	if !r.xmlRoot.decode(r.q.Body) {
-		return r.doubtBody(doubtSyntax)
+
+	var err error
+	r.xml, err = body.ParseXML(r.q.Body, body.XMLOptions{MaxNodes: maxXMLNodes, Charset: r.contentType.Charset})
+	if err != nil {
+		return r.doubtError(err)
 	}
 	return true
 }
 
-// decode reads a document below the root. It refuses what XML parsers may read differently: a document type, which can
-// name entities, processing instructions, another charset than UTF-8, and text outside of the document element.
-func (root *xmlNode) decode(body []byte) bool {
-	decoder := xml.NewDecoder(bytes.NewReader(body))
-	decoder.CharsetReader = nil // UTF-8, or it is an error
-
-	open := []*xmlNode{root}
-	nodes := 0
-	for {
-		token, err := decoder.Token()
-		if err == io.EOF {
-			return len(open) == 1 && len(root.children) == 1
-		}
-		if err != nil {
-			return false
-		}
-
-		top := open[len(open)-1]
-		switch t := token.(type) {
-		case xml.StartElement:
-			nodes++
-			if len(open) > maxXMLDepth || nodes > maxXMLNodes {
-				return false
-			}
-			node := &xmlNode{name: t.Name.Local, attributes: t.Copy().Attr}
-			top.children = append(top.children, node)
-			open = append(open, node)
-		case xml.EndElement:
-			open = open[:len(open)-1]
-		case xml.CharData:
-			if top == root && len(bytes.TrimSpace(t)) > 0 {
-				return false
-			}
-			top.text += string(t)
-		case xml.Directive:
-			return false
-		case xml.ProcInst:
-			if t.Target != "xml" {
-				return false
-			}
-		}
+// xmlAt follows a dotted pointer of local names. A number after a name picks one of several children of that name;
+// without it several are doubtful. @name at the end is an attribute. In no document everything is absent.
+func xmlAt(doc *body.XML, pointer string) value {
+	n := &body.Element{}
+	if doc != nil {
+		n.Children = []*body.Element{doc.Root}
 	}
-}
 
-// at follows a dotted pointer of local names. A number after a name picks one of several children of that name; without
-// it several are doubtful. @name at the end is an attribute.
-func (n *xmlNode) at(pointer string) value {
 	keys := strings.Split(pointer, ".")
 	for i := 0; i < len(keys); i++ {
 		if name, ok := strings.CutPrefix(keys[i], "@"); ok {
-			return n.attribute(name)
+			return xmlAttribute(n, name)
 		}
 
-		same := n.childrenNamed(keys[i])
+		same := childrenNamed(n, keys[i])
 		index, numbered := 0, false
 		if i+1 < len(keys) {
 			if k, err := strconv.Atoi(keys[i+1]); err == nil {
@@ -116,24 +68,24 @@ func (n *xmlNode) at(pointer string) value {
 		}
 		n = same[index]
 	}
-	return n.value()
+	return xmlValue(n)
 }
 
-func (n *xmlNode) childrenNamed(name string) []*xmlNode {
-	var same []*xmlNode
-	for _, child := range n.children {
-		if child.name == name {
+func childrenNamed(n *body.Element, name string) []*body.Element {
+	var same []*body.Element
+	for _, child := range n.Children {
+		if child.Local == name {
 			same = append(same, child)
 		}
 	}
 	return same
 }
 
-// attribute is the value of an attribute. One of that local name in two name spaces is doubtful.
-func (n *xmlNode) attribute(name string) value {
+// xmlAttribute is the value of an attribute. One of that local name in two name spaces is doubtful.
+func xmlAttribute(n *body.Element, name string) value {
 	var v value
-	for _, a := range n.attributes {
-		if a.Name.Local != name || a.Name.Space == "xmlns" {
+	for _, a := range n.Attrs {
+		if a.Local != name {
 			continue
 		}
 		if v.state != absent || !text.IsClear(a.Value) {
@@ -144,10 +96,10 @@ func (n *xmlNode) attribute(name string) value {
 	return v
 }
 
-// value is the text of an element, or the names of the elements in it. An element with both is doubtful.
-func (n *xmlNode) value() value {
-	content := strings.TrimSpace(n.text)
-	if len(n.children) == 0 {
+// xmlValue is the text of an element, or the names of the elements in it. An element with both is doubtful.
+func xmlValue(n *body.Element) value {
+	content := strings.TrimSpace(n.Text)
+	if len(n.Children) == 0 {
 		if !text.IsClear(content) {
 			return value{state: doubtful}
 		}
@@ -157,9 +109,9 @@ func (n *xmlNode) value() value {
 		return value{state: doubtful}
 	}
 
-	names := make([]string, len(n.children))
-	for i, child := range n.children {
-		names[i] = child.name
+	names := make([]string, len(n.Children))
+	for i, child := range n.Children {
+		names[i] = child.Local
 	}
 	return value{text: strings.Join(names, " "), state: present}
 }

@@ -17,6 +17,12 @@ type ActionSpec struct {
 	// it of a request that writes.
 	Safe bool `yaml:"safe" json:"safe,omitempty" eg:"true"`
 
+	// Verbatim says that the body goes out as it came, for bodies that the agent's program signs. Match may
+	// then not look at the body (form, param, json, keys, xml, graphql, only, batch) nor at its
+	// content_type, because an application may read the bytes otherwise. Without it, a body that match looks
+	// at goes out in Byline's own spelling. Put the action before those that look at bodies of the same path.
+	Verbatim bool `yaml:"verbatim" json:"verbatim,omitempty" eg:"true"`
+
 	// Match says which requests are this action.
 	Match MatchSpec `yaml:"match" json:"match" need:"yes" eg:"{method: [GET, HEAD], path: \"/view/{page}\"}"`
 

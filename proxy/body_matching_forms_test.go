@@ -63,9 +63,9 @@ func runNestedFields(t *testing.T, e *exampleAgent) {
 	const edit = "_method=patch&authenticity_token=t&issue%5Bis_private%5D=0&issue%5Bis_private%5D=1&issue%5Bnotes%5D=seen"
 	permit("agent-01 with seen", "/issues/7", edit)
 	refuse(OutOfScope, "/issues/7", edit+"&issue%5Bproject_id%5D=2")
-	refuse(ActionUnclassified, "/issues/7", edit+"&issue%5Bproject_id%5D%5B%5D=2")
-	refuse(ActionUnclassified, "/issues/7", edit+"&Issue%5Bproject_id%5D=2")
-	refuse(ActionUnclassified, "/issues/7", edit+"&issue=2")
+	refuse(AmbiguousRequest, "/issues/7", edit+"&issue%5Bproject_id%5D%5B%5D=2")
+	refuse(AmbiguousRequest, "/issues/7", edit+"&Issue%5Bproject_id%5D=2")
+	refuse(AmbiguousRequest, "/issues/7", edit+"&issue=2")
 	refuse(ActionUnclassified, "/issues/7", edit+"&admin=1")
 
 	permit("/wiki of agent-01", "/wiki?id=start", "id=start&text=x&do%5Bsave%5D=1")

@@ -58,6 +58,10 @@ func runGraphQL(t *testing.T, e *exampleAgent) {
 		t.Helper()
 		e.wantRefusal(ActionUnclassified, "POST", "/graphql", encode(document, operation, nil), "Content-Type", jsonType)
 	}
+	ambiguous := func(document, operation string) {
+		t.Helper()
+		e.wantRefusal(AmbiguousRequest, "POST", "/graphql", encode(document, operation, nil), "Content-Type", jsonType)
+	}
 
 	permit(`{ page(id: "7") { text author { name } } }`, "", nil)
 	permit(`query Get($id: ID!) { ...p __typename } fragment p on Query { page(id: $id) { text } }`, "Get", map[string]any{"id": 7})
@@ -72,14 +76,14 @@ func runGraphQL(t *testing.T, e *exampleAgent) {
 	// Two resources, two operations, or a document that does not parse.
 	refuse(`{ a: page(id: 1) { id } b: page(id: 2) { id } }`, "")
 	refuse(`query A { page(id: 1) { id } } mutation B { deletePage(id: 1) }`, "B")
-	refuse(`query A { page(id: 1) { id } } query B { page(id: 2) { id } }`, "")
-	refuse(`query A { page(id: 1) { id } } mutation A { deletePage(id: 1) }`, "A")
+	ambiguous(`query A { page(id: 1) { id } } query B { page(id: 2) { id } }`, "")
+	ambiguous(`query A { page(id: 1) { id } } mutation A { deletePage(id: 1) }`, "A")
 	refuse(`{ ... on Query { users { token } } }`, "")
-	refuse(`{ page(id: 7`, "")
+	ambiguous(`{ page(id: 7`, "")
 
 	// Stored documents, and documents in the query.
-	e.wantRefusal(ActionUnclassified, "POST", "/graphql", `{"id": "stored-7", "query": "{ pages { id } }"}`, "Content-Type", jsonType)
-	e.wantRefusal(ActionUnclassified, "POST", "/graphql?query={users{token}}", `{"query": "{ pages { id } }"}`, "Content-Type", jsonType)
+	e.wantRefusal(AmbiguousRequest, "POST", "/graphql", `{"id": "stored-7", "query": "{ pages { id } }"}`, "Content-Type", jsonType)
+	e.wantRefusal(AmbiguousRequest, "POST", "/graphql?query={users{token}}", `{"query": "{ pages { id } }"}`, "Content-Type", jsonType)
 	e.want(200, "got", "GET", "/graphql?query="+url.QueryEscape(`{ page(id: 7) { text } }`), "")
 	e.wantRefusal(ActionUnclassified, "GET", "/graphql?query="+url.QueryEscape(`mutation { deletePage(id: 7) }`), "")
 
@@ -107,7 +111,7 @@ func runJSONRPC(t *testing.T, e *exampleAgent) {
 	refuse(`[{"method": "page.get", "params": {"id": 7}}, {"method": "user.create", "params": {"id": 7}}]`)
 	refuse(`[{"method": "page.put", "params": {"id": 7}}]`)
 	refuse(`[]`)
-	refuse(`{"method": "page.get", "method": "user.create", "params": {"id": 7}}`)
+	e.wantRefusal(AmbiguousRequest, "POST", "/rpc", `{"method": "page.get", "method": "user.create", "params": {"id": 7}}`, "Content-Type", jsonType)
 	refuse(`{"method": "page.get", "params": {"id": 7}, "then": "user.create"}`)
 }
 
@@ -129,11 +133,11 @@ func runMethodOverride(t *testing.T, e *exampleAgent) {
 	permit(post("/pages/7", "_method=patch&text=x"))
 	permit(post("/pages/7", "text="+longText+"&_method=patch"))
 	refuse(OutOfScope, post("/pages/7", "text="+longText+"&_method=delete"))
-	refuse(ActionUnclassified, post("/pages/7", "_method=patch&text="+strings.Repeat(longText, 12))) // too long to be read whole
-	refuse(OutOfScope, post("/pages/7", "_method=DELETE"))                                           // privileged, so a wildcard does not grant it
+	refuse(TooLarge, post("/pages/7", "_method=patch&text="+strings.Repeat(longText, 12))) // too long to be read whole
+	refuse(OutOfScope, post("/pages/7", "_method=DELETE"))                                 // privileged, so a wildcard does not grant it
 	refuse(OutOfScope, post("/pages/7?_method=delete", "text=x"))
-	refuse(ActionUnclassified, post("/pages/7?_method=patch", "_method=delete"))
-	e.wantRefusal(ActionUnclassified, "GET", "/pages/7?_method=delete", "")
+	refuse(AmbiguousRequest, post("/pages/7?_method=patch", "_method=delete"))
+	e.wantRefusal(AmbiguousRequest, "GET", "/pages/7?_method=delete", "")
 	refuse(ActionUnclassified, post("/pages/7", "text=x"))
 	e.wantRefusal(ActionUnclassified, "GET", "/pages/7x", "")
 	e.wantRefusal(ActionUnclassified, "GET", "/pages/07", "")
@@ -216,14 +220,14 @@ func runSOAP(t *testing.T, e *exampleAgent) {
 	refuse(ActionUnclassified, `"urn:acme#deletePage"`, getPage)
 	refuse(ActionUnclassified, getAction, envelope(`<deletePage xmlns="urn:acme"><id>7</id></deletePage>`))
 	refuse(ActionUnclassified, getAction, envelope(`<getPage><id>7</id></getPage><deletePage><id>7</id></deletePage>`))
-	refuse(ActionUnclassified, getAction, envelope(`<getPage><id>7</id><id>8</id></getPage>`))
-	refuse(ActionUnclassified, getAction, `<!DOCTYPE s [<!ENTITY e "8">]>`+getPage)
-	refuse(ActionUnclassified, getAction, getPage+getPage)
-	refuse(ActionUnclassified, getAction, strings.Replace(getPage, "7", "&e;", 1))
+	refuse(AmbiguousRequest, getAction, envelope(`<getPage><id>7</id><id>8</id></getPage>`))
+	refuse(AmbiguousRequest, getAction, `<!DOCTYPE s [<!ENTITY e "8">]>`+getPage)
+	refuse(AmbiguousRequest, getAction, getPage+getPage)
+	refuse(AmbiguousRequest, getAction, strings.Replace(getPage, "7", "&e;", 1))
 
 	const getAllPages = "<methodCall><methodName>wiki.getAllPages</methodName></methodCall>"
 	e.want(200, "of agent-01", "POST", "/xmlrpc", getAllPages, "Content-Type", "text/xml")
-	e.wantRefusal(ActionUnclassified, "POST", "/xmlrpc", getAllPages, "Content-Type", formType)
+	e.wantRefusal(AmbiguousRequest, "POST", "/xmlrpc", getAllPages, "Content-Type", formType)
 	e.wantRefusal(ActionUnclassified, "POST", "/xmlrpc", "<methodCall><methodName>wiki.putPage</methodName></methodCall>", "Content-Type", "text/xml")
 	e.wantRefusal(LoginByAgent, "POST", "/services/Session", getPage, "Content-Type", "text/xml")
 

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"context"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/byline-proxy/byline/adapters"
@@ -23,10 +25,16 @@ type exchange struct {
 	out     wire.Request      // built from what was understood of in
 	adapter *adapters.Adapter // nil until the request is admitted
 
-	// body is what was read of the agent's body in order to classify the
-	// request, nil if nothing was. bodyComplete reports that body is all of it.
+	// body is what was read of the agent's body in order to classify the request,
+	// nil if nothing was; once the request is named, it is what goes out instead.
+	// bodyComplete reports that all of the body is known. A multipart form is read
+	// into upload instead.
 	body         []byte
+	upload       *adapters.Upload
+	spool        *os.File // files of upload, without a name; nil if they need none
 	bodyComplete bool
+	outbound     adapters.Outbound                  // what goes out instead of query and body
+	bodyFault    atomic.Pointer[adapters.BodyError] // why the rest of an upload was not sent
 
 	action          adapters.Action
 	notClassified   *adapters.Reason // why the adapter names no action; nil if it does

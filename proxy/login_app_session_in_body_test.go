@@ -78,7 +78,7 @@ func runSessionInBody(t *testing.T, e *exampleAgent) {
 	refuse(LoginByAgent, encode("user.logout", "[]"))
 	e.wantRefusal(AmbiguousRequest, "POST", path, get, "Content-Type", "text/plain")
 	refuse(AmbiguousRequest, strings.Replace(get, "auth", "Auth", 1))
-	refuse(AmbiguousRequest, `{"method":"host.get","text":"`+strings.Repeat("x", peekLimit)+`"}`)
+	refuse(AmbiguousRequest, `{"method":"host.get","text":"`+strings.Repeat("x", 4<<20)+`"}`)
 
 	// A safe call is sent again in a new session, another is not.
 	e.app.endAllSessions()

@@ -35,7 +35,7 @@ const (
 	UpstreamUnreached  Code = "upstream_unreachable" // the application did not answer, or not in HTTP
 	UpstreamTLS        Code = "upstream_tls"         // the application's certificate could not be verified
 	RenewNotReplayable Code = "renew_not_replayable" // the session ended under a request that must not be sent twice
-	TooLarge           Code = "too_large"            // the head exceeds the limits
+	TooLarge           Code = "too_large"            // the head, or what must be held of the body, exceeds the limits
 	TooManyTunnels     Code = "too_many_tunnels"     // the task has as many connections as it may have
 )
 
@@ -66,7 +66,7 @@ var codes = map[Code]struct {
 	UpstreamUnreached:  {http.StatusBadGateway, "The application did not answer"},
 	UpstreamTLS:        {http.StatusBadGateway, "The application's certificate was not accepted"},
 	RenewNotReplayable: {http.StatusServiceUnavailable, "The session ended; this request was not sent again"},
-	TooLarge:           {http.StatusRequestHeaderFieldsTooLarge, "The request's head is too large"},
+	TooLarge:           {http.StatusRequestHeaderFieldsTooLarge, "The request is too large"},
 	TooManyTunnels:     {http.StatusTooManyRequests, "The task has too many connections"},
 }
 

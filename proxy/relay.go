@@ -45,6 +45,7 @@ func (x *exchange) causeOfBreak(err error) Code {
 // the record is durable: an intent without an outcome is itself evidence of a
 // crash.
 func (x *exchange) outcome(status int, code Code, sent, received int64) string {
+	x.closeSpool()
 	var r *audit.Record
 	if x.intent == "" {
 		r = x.refusalRecord()
@@ -83,6 +84,9 @@ func (x *exchange) outcomeRecord() *audit.Record {
 
 	for _, b := range x.trailerBorrowed.get() {
 		r.Stripped = append(r.Stripped, x.strippedRecord(b))
+	}
+	if bad := x.bodyFault.Load(); bad != nil {
+		r.Detail = "upload broken off: " + bad.Text
 	}
 	if x.messages != nil {
 		r.MessagesUp, r.MessagesDown = x.messages.FromAgent.Load(), x.messages.ToAgent.Load()

@@ -48,6 +48,10 @@ type Options struct {
 	Via      upstream.ProxyConfig // the proxy towards applications whose adapter names none
 	FrontTLS *tls.Config          // of the proxy port; nil serves it without TLS
 
+	// SpoolDir is the directory for files without a name that hold uploads. Empty
+	// stands for the system's directory for temporary files.
+	SpoolDir string
+
 	// HandshakeTimeout bounds an agent's TLS handshake. Zero stands for
 	// Wire.TLSTimeout.
 	HandshakeTimeout time.Duration

@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"bytes"
-	"io"
 	"sync"
 
 	"github.com/byline-proxy/byline/adapters"
@@ -18,18 +16,22 @@ func (x *exchange) strip() {
 	x.out.Head = wire.Head{
 		Proto: in.Proto, Method: in.Method, Scheme: in.Scheme, Authority: in.Authority,
 		Path: in.Path, HasQuery: in.HasQuery, Length: in.Length, Upgrade: in.Upgrade,
-		ExpectContinue: in.ExpectContinue && x.body == nil, AcceptsTrailers: in.AcceptsTrailers, AnnouncedTrailers: in.AnnouncedTrailers,
+		ExpectContinue: in.ExpectContinue && x.body == nil && x.upload == nil, AcceptsTrailers: in.AcceptsTrailers, AnnouncedTrailers: in.AnnouncedTrailers,
 	}
 
 	x.out.Fields, x.cookies, x.borrowed = x.adapter.Strip(make([]wire.Field, 0, len(in.Fields)+4), in.Fields)
 
+	query := in.Query
+	if x.outbound.RewritesQuery {
+		query = x.outbound.Query
+	}
 	var inQuery []adapters.Borrowed
-	x.out.Query, inQuery = x.adapter.StripQuery(in.Query)
+	x.out.Query, inQuery = x.adapter.StripQuery(query)
 	x.out.HasQuery = in.HasQuery && (x.out.Query != "" || in.Query == "")
 	x.borrowed = append(x.borrowed, inQuery...)
 	x.borrowed = append(x.borrowed, x.inBody...)
 
-	x.out.Body = x.outBody()
+	x.setOutBody()
 	x.out.Interim, x.out.Trailers = nil, nil
 	if x.in.Interim != nil {
 		x.out.Interim = x
@@ -37,20 +39,6 @@ func (x *exchange) strip() {
 	if x.in.Trailers != nil {
 		x.out.Trailers = x.outTrailers
 	}
-}
-
-// outBody returns a reader of the part of the body that peek has read, followed
-// by the rest.
-func (x *exchange) outBody() io.Reader {
-	switch {
-	case x.in.Body == nil:
-		return nil
-	case x.body == nil:
-		return x.in.Body
-	case x.bodyComplete:
-		return bytes.NewReader(x.body)
-	}
-	return io.MultiReader(bytes.NewReader(x.body), x.in.Body)
 }
 
 // lateBorrowed holds the credentials that an agent sent after its body. By then

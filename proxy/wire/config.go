@@ -58,6 +58,15 @@ type Config struct {
 	// DrainBytes is how many unread bytes of a body are discarded to keep its
 	// connection usable. Default 262144. With more, the connection is closed.
 	DrainBytes int `yaml:"drain_bytes"`
+	// MaxReadBody is how many bytes of a request's body are read and held if an
+	// adapter names the action by the body. Default 4194304. The files of a multipart
+	// form do not count. Requests with more are refused.
+	MaxReadBody int `yaml:"max_read_body"`
+	// MaxSpooledFiles is how many bytes of the files of one multipart form are kept
+	// in data_dir until the fields after them are known. Default 1073741824. Only
+	// forms whose deciding fields come after a file need it; forms with more are
+	// refused.
+	MaxSpooledFiles int64 `yaml:"max_spooled_files"`
 }
 
 // SetDefaults replaces every zero value that has a default.
@@ -91,10 +100,14 @@ func (c *Config) SetDefaults() {
 		{&c.MaxConns, 1024},
 		{&c.KeepBody, 64 << 10},
 		{&c.DrainBytes, 256 << 10},
+		{&c.MaxReadBody, 4 << 20},
 	} {
 		if *n.field == 0 {
 			*n.field = n.value
 		}
+	}
+	if c.MaxSpooledFiles == 0 {
+		c.MaxSpooledFiles = 1 << 30
 	}
 }
 
@@ -135,6 +148,7 @@ func (c *Config) Check() []error {
 		{"max_conns", c.MaxConns, 1},
 		{"keep_body", c.KeepBody, 1},
 		{"drain_bytes", c.DrainBytes, 1},
+		{"max_read_body", c.MaxReadBody, 4096},
 	} {
 		if n.value < n.min {
 			problems = append(problems, fmt.Errorf("%s: is too small, the minimum is %d", n.key, n.min))

@@ -49,6 +49,7 @@ const (
 	TransferEncoding   Kind = "transfer_encoding"    // a Content-Transfer-Encoding that changes the content
 	NestedMultipart    Kind = "nested_multipart"     // a part that is itself a form
 	BoundaryInContent  Kind = "boundary_in_content"  // the boundary of the canonical form occurs in the content
+	LateField          Kind = "late_field"           // a part after a file that was sent on would have decided otherwise; for callers
 	LongerThanPromised Kind = "longer_than_promised" // the canonical form does not fit its Content-Length
 )
 

@@ -3,6 +3,7 @@ package body
 import (
 	"bytes"
 	"iter"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -111,6 +112,32 @@ func (v Value) Get(key string) Value {
 		}
 	}
 	return Value{}
+}
+
+// Lookup is Get for a key that decides. It is not clear if another key of the object
+// differs from it only in case, because some readers take that one.
+func (v Value) Lookup(key string) (member Value, clear bool) {
+	clear = true
+	for name, candidate := range v.members() {
+		switch {
+		case name.is(key):
+			member = candidate
+		case name.folds(key):
+			clear = false
+		}
+	}
+	return member, clear
+}
+
+// folds reports whether a string value equals text under Unicode simple case folding.
+func (v Value) folds(text string) bool {
+	if len(text) == 0 {
+		return false
+	}
+	if raw := v.Raw(); !v.node().escaped && raw[1]|0x20 != text[0]|0x20 && text[0] < utf8.RuneSelf {
+		return false // canonical text without an escape is ASCII
+	}
+	return strings.EqualFold(v.Text(), text)
 }
 
 // is compares a string value without decoding it into memory if it needs none.

@@ -40,6 +40,8 @@ type Part struct {
 	Type     string    // media type without parameters; "" for a Field
 	Value    []byte    // of a Field or TypedField; of a File what an Upload holds of it
 	Content  io.Reader // of a File, as far as Value does not hold it; valid until the next part is read
+
+	spool *spooled // of a File after Upload.Spool; then Content is nil
 }
 
 var (

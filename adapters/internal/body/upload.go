@@ -72,6 +72,11 @@ func (m *MultipartReader) holdFile(p *Part, room *int64) (whole bool, err error)
 	return false, nil
 }
 
+// CanStream reports whether the form, as far as it is known, can be sent on under the length that it came with.
+func (u *Upload) CanStream() bool {
+	return len(u.rest.delimiter)-len("\r\n--")+min(u.rest.slack, 0) >= minBoundary
+}
+
 // Named returns the parts among u.Parts that bear a name, of whatever kind.
 func (u *Upload) Named(name string) []Part {
 	var named []Part
@@ -102,6 +107,9 @@ func (u *Upload) Length(boundary string) (n int64, known bool) {
 	for i := range u.Parts {
 		head = appendPartHead(head[:0], boundary, &u.Parts[i])
 		n += int64(len(head) + len(u.Parts[i].Value) + len("\r\n"))
+		if spool := u.Parts[i].spool; spool != nil {
+			n += spool.size
+		}
 	}
 	return n + int64(len(appendFinal(nil, boundary))), true
 }
@@ -140,10 +148,12 @@ type Stream struct {
 	next    int   // index of the next of upload.Parts
 	part    *Part // the one that is given out
 	step    streamStep
-	head    []byte // memory for heads
-	pending []byte // to be given out next
-	live    bool   // pending came from the source just now
-	written int64  // with pending
+	head    []byte            // memory for heads
+	pending []byte            // to be given out next
+	section *io.SectionReader // what is left of a spooled file
+	copied  []byte            // memory for pieces of it
+	live    bool              // pending came from the source just now
+	written int64             // with pending
 	err     error
 }
 
@@ -236,6 +246,9 @@ func (s *Stream) advance(limit int) {
 	case writeValue:
 		err = s.guard.check(s.part.Value)
 		s.pending, s.step = s.part.Value, writeContent
+		if spool := s.part.spool; spool != nil {
+			s.section = io.NewSectionReader(spool.file, spool.offset, spool.size)
+		}
 	case writeContent:
 		err = s.readContent(limit)
 	case writePadding:
@@ -301,6 +314,20 @@ var partEnd = []byte("\r\n")
 
 // readContent makes the next piece of a file pending, or what ends the part.
 func (s *Stream) readContent(limit int) error {
+	if s.section != nil {
+		if s.copied == nil {
+			s.copied = make([]byte, readerSize)
+		}
+		n, err := s.section.Read(s.copied[:min(limit, readerSize)])
+		if n > 0 {
+			s.pending = s.copied[:n]
+			return s.guard.check(s.pending)
+		}
+		if err != io.EOF {
+			return err
+		}
+		s.section = nil
+	}
 	if s.part.Content != nil {
 		piece, err := s.upload.rest.fileContent(limit)
 		if err == nil {

@@ -79,6 +79,7 @@ func (r *running) openProxy(p *Prepared, store state.Store, authority *certs.Aut
 		Audit:     cfg.Audit.Config,
 		Sinks:     byName,
 		Wire:      cfg.Wire,
+		SpoolDir:  cfg.DataDir,
 		Via:       cfg.Upstream,
 		Lease:     cfg.Lease,
 		Identity:  cfg.Task,

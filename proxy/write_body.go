@@ -1,0 +1,108 @@
+package proxy
+
+import (
+	"bytes"
+	"io"
+	"strings"
+
+	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/proxy/wire"
+)
+
+// setOutBody sets the body that goes out, with its length and its Content-Type: the
+// canonical form of a body that decided, or else what the agent sent (I11). A
+// request without a body goes out without a Content-Type, because some frameworks
+// decode the query by its charset.
+func (x *exchange) setOutBody() {
+	switch {
+	case x.in.Body == nil:
+		x.out.Body = nil
+		x.out.Fields = setContentType(x.out.Fields, "")
+
+	case x.outbound.IsUpload():
+		x.openUpload()
+
+	case x.outbound.RewritesBody:
+		x.setWholeBody()
+		x.out.Fields = setContentType(x.out.Fields, x.outbound.ContentType)
+
+	case x.body == nil:
+		x.out.Body = x.in.Body
+
+	case x.bodyComplete:
+		x.setWholeBody()
+		if len(x.body) == 0 {
+			x.out.Fields = setContentType(x.out.Fields, "")
+		}
+
+	default:
+		x.out.Body = io.MultiReader(bytes.NewReader(x.body), x.in.Body)
+	}
+}
+
+// setWholeBody sets a body that is held. It goes out with a length, which old
+// applications want, unless trailer fields follow it.
+func (x *exchange) setWholeBody() {
+	x.out.Body, x.out.Length = bytes.NewReader(x.body), int64(len(x.body))
+	switch {
+	case x.in.Length < 0 && x.in.Trailers != nil && len(x.in.Trailers()) > 0:
+		x.out.Length = -1
+	case len(x.body) == 0:
+		x.out.Body = nil
+	}
+}
+
+// openUpload sets the canonical form of a multipart form as the body.
+func (x *exchange) openUpload() {
+	content, contentType, length, err := x.outbound.OpenUpload(x.in.Length)
+	if err != nil {
+		content = failingReader{err}
+	}
+	x.out.Body, x.out.Length = &uploadBody{x: x, from: content}, length
+	x.out.Fields = setContentType(x.out.Fields, contentType)
+}
+
+type failingReader struct{ err error }
+
+func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
+
+// uploadBody is an upload on its way. If the rest of the form is not what was
+// decided on, it fails with an error that the wire takes for the agent's: the
+// connection is cut, so that the application does not get the whole request.
+type uploadBody struct {
+	x    *exchange
+	from io.Reader
+}
+
+// Read implements io.Reader.
+func (u *uploadBody) Read(p []byte) (int, error) {
+	n, err := u.from.Read(p)
+	if m := bodyMalformed(err); m != nil {
+		u.x.noteBodyFault(err)
+		return n, m
+	}
+	return n, err
+}
+
+// setContentType replaces the Content-Type among fields. "" removes it.
+func setContentType(fields []wire.Field, value string) []wire.Field {
+	out := fields[:0]
+	for _, f := range fields {
+		if !strings.EqualFold(f.Name, "Content-Type") {
+			out = append(out, f)
+			continue
+		}
+		if value != "" {
+			out = append(out, wire.Field{Name: f.Name, Value: value})
+			value = ""
+		}
+	}
+	return out
+}
+
+// noteBodyFault keeps why an upload was broken off, for the outcome on record.
+func (x *exchange) noteBodyFault(err error) {
+	if bad, ok := err.(*adapters.BodyError); ok {
+		x.bodyFault.Store(bad)
+	}
+}
