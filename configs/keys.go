@@ -57,6 +57,7 @@ func visitKeys(t reflect.Type, prefix string, index []int, visit func(key)) {
 		if !field.IsExported() {
 			continue
 		}
+
 		name, option, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		k := key{
 			path:    prefix + name,
@@ -65,6 +66,7 @@ func visitKeys(t reflect.Type, prefix string, index []int, visit func(key)) {
 			owner:   t,
 			section: field.Type.Kind() == reflect.Struct,
 		}
+
 		switch {
 		case option == "inline":
 			visitKeys(field.Type, prefix, k.index, visit)

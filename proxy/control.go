@@ -153,7 +153,8 @@ func viewOf(t *identity.Task) admin.Task {
 	}
 
 	if at, why, over := t.Ended(); over {
-		v.State, v.Ended, v.Why = admin.StateEnded, &at, why
+		v.State = admin.StateEnded
+		v.Ended, v.Why = &at, why
 	} else if t.Active() != nil {
 		v.State = admin.StateEnded
 	}

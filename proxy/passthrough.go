@@ -25,7 +25,8 @@ func (t *tunnel) passThrough(r *http.Request, client net.Conn, _ *goproxy.ProxyC
 	started := time.Now()
 	ctx := t.task.Context()
 	open := t.server.taskRecord("tunnel", t.task)
-	open.Host, open.Method, open.PolicyDigest = t.authority, http.MethodConnect, t.server.rules.Load().policy.Digest()
+	open.Method, open.Host = http.MethodConnect, t.authority
+	open.PolicyDigest = t.server.rules.Load().policy.Digest()
 	intent := t.server.log.Append(open)
 	if err := intent.Wait(ctx); err != nil {
 		refused := refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record nothing leaves.").because(err)
@@ -56,7 +57,8 @@ func (t *tunnel) passThrough(r *http.Request, client net.Conn, _ *goproxy.ProxyC
 	up, down := copyBothWays(client, upstream)
 
 	end := t.server.taskRecord("outcome", t.task)
-	end.Intent, end.Host, end.BytesUp, end.BytesDown = intent.ID(), t.authority, up, down
+	end.Intent, end.Host = intent.ID(), t.authority
+	end.BytesUp, end.BytesDown = up, down
 	end.DurationUS = time.Since(started).Microseconds()
 	if ctx.Err() != nil {
 		end.Code = string(TaskEnded)

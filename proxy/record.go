@@ -65,7 +65,8 @@ func (s *Server) taskRecord(kind string, t *task) *audit.Record {
 // leaseRecord returns a record about an account rather than about a request.
 func (s *Server) leaseRecord(kind string, t *task, h *hold, at *site) *audit.Record {
 	r := s.taskRecord(kind, t)
-	r.Adapter, r.AdapterDigest, r.Host = at.adapter.Name(), at.adapter.Digest(), at.home.Authority
+	r.Adapter, r.AdapterDigest = at.adapter.Name(), at.adapter.Digest()
+	r.Host = at.home.Authority
 	r.Account, r.Lease = h.lease.Account(), h.lease.ID()
 	return r
 }

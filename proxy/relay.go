@@ -76,7 +76,8 @@ func (x *exchange) outcomeRecord() *audit.Record {
 	r := records.Get().(*audit.Record)
 	setPrincipal(r, "outcome", x.tunnel.task)
 	r.Intent = x.intent
-	r.Adapter, r.AdapterDigest, r.PolicyDigest = x.adapter.Name(), x.adapter.Digest(), x.rules.policy.Digest()
+	r.Adapter, r.AdapterDigest = x.adapter.Name(), x.adapter.Digest()
+	r.PolicyDigest = x.rules.policy.Digest()
 	r.Action, r.Resource = x.action.Name, x.action.Resource
 	r.Method, r.Host, r.Path = x.in.Method, x.tunnel.authority, x.in.Path
 	r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}

@@ -78,7 +78,9 @@ func (x *exchange) alert(s audit.Stripped) {
 	}
 
 	r := x.server.taskRecord("alert", t)
-	r.Host, r.Stripped, r.Code = x.tunnel.authority, []audit.Stripped{s}, string(BorrowedSeen)
+	r.Host = x.tunnel.authority
+	r.Stripped = []audit.Stripped{s}
+	r.Code = string(BorrowedSeen)
 	r.Detail = "a borrowed session was seen for the first time"
 	if err == nil && !first {
 		r.Code, r.Detail = string(BorrowedShared), "a borrowed session that another agent had carried was seen with this one"

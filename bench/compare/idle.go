@@ -136,6 +136,7 @@ func openTunnels(ctx context.Context, tb *peer.Testbed, p *peer.Peer, n int) ([]
 		})
 	}
 	wg.Wait()
+
 	if err := errors.Join(errs...); err != nil {
 		closeTunnels(tunnels)
 		return nil, err

@@ -47,6 +47,7 @@ func MeasureLatency(ctx context.Context, tb *peer.Testbed, agents int, rate floa
 		{Peer: peer.Byline, Rate: rate},
 		{Peer: InMemory, Rate: rate},
 	}
+
 	peers := make([]*peer.Peer, len(all))
 	for i := range all {
 		p, stop, err := startForLatency(ctx, tb, all[i].Peer)
@@ -57,6 +58,7 @@ func MeasureLatency(ctx context.Context, tb *peer.Testbed, agents int, rate floa
 		defer stop()
 		peers[i] = p
 	}
+
 	for round := range latencyRounds {
 		for k := range all {
 			i := (k + round) % len(all) // another peer is the first in each round

@@ -157,6 +157,7 @@ func (h *h1) readFields() (length int64, err error) {
 		if len(line) == 0 {
 			return length, nil
 		}
+
 		name, value, _ := bytes.Cut(line, []byte{':'})
 		switch {
 		case bytes.EqualFold(name, []byte("Content-Length")):

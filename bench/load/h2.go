@@ -93,6 +93,7 @@ func (h *h2) readResponse(stream uint32) error {
 		if err != nil {
 			return fmt.Errorf("small page: %w", err)
 		}
+
 		switch f := frame.(type) {
 		case *http2.MetaHeadersFrame:
 			// Interim responses come first (RFC 9113, Section 8.1), trailers last.

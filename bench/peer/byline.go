@@ -29,6 +29,7 @@ func (tb *Testbed) startByline(ctx context.Context, trustFile string) (*Peer, er
 	if err != nil {
 		return nil, err
 	}
+
 	in := &installation{
 		testbed: tb,
 		dir:     dir,
@@ -38,6 +39,7 @@ func (tb *Testbed) startByline(ctx context.Context, trustFile string) (*Peer, er
 	if err := in.install(ctx, trustFile); err != nil {
 		return nil, fmt.Errorf("installing: %w", err)
 	}
+
 	p, err := in.serve(ctx)
 	if err != nil {
 		return nil, err
@@ -54,11 +56,13 @@ func (tb *Testbed) startByline(ctx context.Context, trustFile string) (*Peer, er
 func (in *installation) serve(ctx context.Context) (*Peer, error) {
 	cmd := exec.Command(in.testbed.BylineExe, "--config", in.config, "serve")
 	cmd.Env = append(os.Environ(), in.testbed.Tuning.Env...)
+
 	stderr, childStderr, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	cmd.Stderr = childStderr
+
 	proc, err := startProcess(ctx, in.testbed.Core, cmd)
 	childStderr.Close()
 	if err != nil {
@@ -84,11 +88,13 @@ func (in *installation) serve(ctx context.Context) (*Peer, error) {
 		listening <- err
 		in.saveLog(log)
 	}()
+
 	select {
 	case err = <-listening:
 	case <-time.After(30 * time.Second):
 		err = errors.New("it did not report within 30 seconds that it serves")
 	}
+
 	if err == nil {
 		p.Roots, err = in.roots()
 	}

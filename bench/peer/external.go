@@ -30,6 +30,7 @@ func (tb *Testbed) startExternal(ctx context.Context, name string, cmd *exec.Cmd
 	if err != nil {
 		return nil, err
 	}
+
 	p := &Peer{
 		Name:            name,
 		Addr:            net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
@@ -38,6 +39,7 @@ func (tb *Testbed) startExternal(ctx context.Context, name string, cmd *exec.Cmd
 		process:         proc,
 		cleanUp:         cleanUp,
 	}
+
 	for range 300 {
 		conn, err := net.DialTimeout("tcp", p.Addr, time.Second)
 		if err == nil {
@@ -49,6 +51,7 @@ func (tb *Testbed) startExternal(ctx context.Context, name string, cmd *exec.Cmd
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+
 	p.Stop()
 	return nil, errors.New("it does not accept connections")
 }

@@ -106,6 +106,7 @@ func (i *interceptor) useFasthttp() {
 			TLSConfig:                &tls.Config{ServerName: host, RootCAs: i.roots, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
 		}
 	}
+
 	server := &fasthttp.Server{
 		StreamRequestBody:     true,
 		MaxRequestBodySize:    1 << 40,
@@ -123,6 +124,7 @@ func (i *interceptor) useFasthttp() {
 			}
 		},
 	}
+
 	i.serve = func(conn *tls.Conn, _ string) {
 		_ = server.ServeConn(conn) // agents that close connections are part of the load
 	}

@@ -83,6 +83,7 @@ func (tb *Testbed) Start(ctx context.Context, name string) (*Peer, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	if _, exe, ok := strings.Cut(name, "="); ok {
 		otherBuild := *tb
 		otherBuild.BylineExe = exe
@@ -93,6 +94,7 @@ func (tb *Testbed) Start(ctx context.Context, name string) (*Peer, error) {
 		p.Name = name
 		return p, nil
 	}
+
 	switch name {
 	case Byline:
 		return tb.startByline(ctx, trustFile)
@@ -113,6 +115,7 @@ func (tb *Testbed) startChildProxy(ctx context.Context, name, trustFile string) 
 	if err != nil {
 		return nil, err
 	}
+
 	p := &Peer{
 		Name:       name,
 		Addr:       c.Ready.Addr,
@@ -120,6 +123,7 @@ func (tb *Testbed) startChildProxy(ctx context.Context, name, trustFile string) 
 		SpeaksH2:   name != Goproxy && name != Fasthttp,
 		process:    c.process,
 	}
+
 	roots := c.Ready.Roots
 	if !p.Intercepts {
 		roots = tb.Origin.Ready.Roots

@@ -65,10 +65,12 @@ func writeSquidFiles(dir string, port int, certgen string, authority *origin.Aut
 		return err
 	}
 	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
+
 	roots, err := os.ReadFile(trustFile)
 	if err != nil {
 		return err
 	}
+
 	for name, text := range map[string][]byte{
 		"ca.pem":     append(bytes.Clone(authority.PEM), keyPEM...),
 		"hosts":      []byte("127.0.0.1 " + origin.HostH1 + " " + origin.HostH2 + "\n"),

@@ -48,11 +48,14 @@ func (p *page) writeLargeBodies() {
 	if len(p.Outcome.LargeBodies) == 0 {
 		return
 	}
+
 	p.printf("## One large body\n\nA fresh Byline transfers one body over HTTP/1.1; agent and application count its bytes. The table shows the resident memory of the proxy in MiB: before, "+
 		"at its peak during the transfer, and three seconds after it. Budget: less than %d MiB of growth.\n\n", largeBodyBudget>>20)
+
 	t := NewTable("body", "GiB", "seconds", "s of CPU a GiB", "MiB before", "peak", "growth", "after")
 	mib := func(bytes int64) string { return formatFigure(float64(bytes) / (1 << 20)) }
 	var verdicts strings.Builder
+
 	for _, b := range p.Outcome.LargeBodies {
 		size := formatFigure(float64(b.Bytes) / (1 << 30))
 		if b.Failed != "" {
@@ -60,12 +63,14 @@ func (p *page) writeLargeBodies() {
 			continue
 		}
 		t.Add(b.Direction, size, formatFigure(b.Seconds), formatFigure(b.CPU), mib(b.Before), mib(b.Peak), mib(b.Growth()), mib(b.After))
+
 		result := "kept"
 		if b.Growth() >= largeBodyBudget {
 			result = "missed"
 		}
 		fmt.Fprintf(&verdicts, "Budget %d MiB: **%s**, %s GiB %s made it grow by %s MiB.\n\n", largeBodyBudget>>20, result, size, b.Direction, mib(b.Growth()))
 	}
+
 	p.writeTable(t)
 	p.printf("%s", verdicts.String())
 }
@@ -98,16 +103,20 @@ func (p *page) writeLatency() {
 	if len(all) == 0 {
 		return
 	}
+
 	tunnel := all[0]
 	p.printf("## Latency\n\nOpen loop with %.0f small requests a second: half of what Byline did in the closed loop. The latency of a request counts from when it was due, so that it contains the delay after a slow response. "+
 		"Medians of %d rounds; `+` is the difference to the tunnel.\n\n", tunnel.Rate, len(tunnel.P50))
+
 	t := NewTable("proxy", "p50 ms", "±", "+", "p99 ms", "±", "+", "p99.9 ms", "±", "+", "rate reached", "µs of CPU a request", "proxy's core")
 	for _, l := range all {
 		if l.Failed != "" {
 			t.Add(l.Peer, "failed: "+shortError(l.Failed))
 			continue
 		}
+
 		cells := []string{l.Peer}
+
 		for _, percentile := range []struct{ own, tunnel measure.Series }{
 			{l.P50, tunnel.P50},
 			{l.P99, tunnel.P99},
@@ -119,8 +128,10 @@ func (p *page) writeLatency() {
 			}
 			cells = append(cells, formatFigure(percentile.own.Median()/1e3), formatSpread(percentile.own), added)
 		}
+
 		t.Add(append(cells, formatFigure(l.Reached.Median()), formatFigure(l.CPU.Median()), formatShare(l.Busy.Median()))...)
 	}
+
 	p.writeTable(t)
 	p.writeChart("latency", "latency.svg")
 	p.writeRecordCost()
@@ -169,11 +180,14 @@ func (p *page) writeGrowth() {
 	if len(p.Outcome.Growth) == 0 {
 		return
 	}
+
 	p.printf("## Cost as the load grows\n\nByline's CPU time for a small request in µs. Each point has a fresh server; the points of a curve are measured in turn. Here, the floor is normalized too.\n\n")
+
 	for i, curve := range p.Outcome.Growth {
 		columns := []string{curve.What}
 		medians, spreads, floors := []string{"µs a request"}, []string{"±"}, []string{"floor"}
 		var measured []compare.Point
+
 		for _, point := range curve.Points {
 			columns = append(columns, fmt.Sprint(point.Size))
 			if point.Failed != "" {
@@ -182,15 +196,18 @@ func (p *page) writeGrowth() {
 				floors = append(floors, "")
 				continue
 			}
+
 			spread := "once"
 			if len(point.CPU) > 1 {
 				spread = formatSpread(point.CPU)
 			}
+
 			medians = append(medians, formatFigure(point.CPU.Median()))
 			spreads = append(spreads, spread)
 			floors = append(floors, formatFigure(minimum(point.CPU)))
 			measured = append(measured, point)
 		}
+
 		t := NewTable(columns...)
 		t.Add(medians...)
 		t.Add(spreads...)
@@ -199,6 +216,7 @@ func (p *page) writeGrowth() {
 		p.printf("%s\n\n", describeCurve(measured))
 		p.writeChart(curve.What, growthFile(i))
 	}
+
 	p.printf("A single agent pays for one wake-up and one sync with every request; many agents share them. " +
 		"Thousands of agents add cache misses: each has its own TLS connection, goroutine and kernel buffers. The tunnel pays for the kernel buffers too.\n\n")
 }

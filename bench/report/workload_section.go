@@ -12,11 +12,13 @@ import (
 // writeSummary writes one table with the ratio of every peer in every workload.
 func (p *page) writeSummary() {
 	p.printf("## At a glance\n\nCPU time relative to the tunnel in the same round; medians of %d rounds; %s marks a ± over %s.\n\n", p.Setup.Rounds, noisy, formatShare(maxSpread))
+
 	workloads := p.Outcome.Workloads
 	columns := []string{"proxy"}
 	for _, w := range workloads {
 		columns = append(columns, w.Key)
 	}
+
 	t := NewTable(columns...)
 	for _, name := range p.Outcome.Peers {
 		cells := []string{name}
@@ -30,6 +32,7 @@ func (p *page) writeSummary() {
 		}
 		t.Add(cells...)
 	}
+
 	if p.Outcome.Row(workloads[0].Key, peer.Byline) != nil {
 		cells := []string{"*byline, × floors*"}
 		for _, w := range workloads {
@@ -37,6 +40,7 @@ func (p *page) writeSummary() {
 		}
 		t.Add(cells...)
 	}
+
 	budgets := []string{"*budget for byline*"}
 	for _, w := range workloads {
 		budget := "–"
@@ -46,6 +50,7 @@ func (p *page) writeSummary() {
 		budgets = append(budgets, budget)
 	}
 	t.Add(budgets...)
+
 	p.writeTable(t)
 
 	for _, name := range p.Outcome.Peers {

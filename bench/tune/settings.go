@@ -51,10 +51,12 @@ func settingsFor(cores int) []setting {
 	for n := 1; n < cores; n *= 2 {
 		processors.values = append(processors.values, value{text: fmt.Sprint(n), env: []string{fmt.Sprintf("GOMAXPROCS=%d", n)}})
 	}
+
 	garbage := setting{name: "GOGC, GOMEMLIMIT", why: "how much garbage may accumulate before it is collected: more saves CPU time and costs memory"}
 	for _, env := range [][]string{{"GOGC=50"}, {"GOGC=200"}, {"GOGC=400"}, {"GOGC=off", "GOMEMLIMIT=512MiB"}} {
 		garbage.values = append(garbage.values, value{text: strings.Join(env, " "), env: env})
 	}
+
 	key := func(path, why string, values ...any) setting {
 		s := setting{name: path, why: why}
 		for _, v := range values {
@@ -62,6 +64,7 @@ func settingsFor(cores int) []setting {
 		}
 		return s
 	}
+
 	return []setting{
 		processors,
 		garbage,

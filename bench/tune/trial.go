@@ -44,6 +44,7 @@ func (s *search) measureTrial(ctx context.Context, setting setting, v value) Tri
 	}
 	v.apply(&tb)
 	tb.Tasks = min(s.goal.Agents, 200)
+
 	if err := s.measure(ctx, &tb, &t); err != nil {
 		t.Failed = err.Error()
 	}
@@ -53,11 +54,13 @@ func (s *search) measureTrial(ctx context.Context, setting setting, v value) Tri
 func (s *search) measure(ctx context.Context, tb *peer.Testbed, t *Trial) error {
 	ctx, cancel := context.WithTimeout(ctx, s.measuring+time.Minute) // the search may end earlier
 	defer cancel()
+
 	p, err := tb.Start(ctx, peer.Byline)
 	if err != nil {
 		return err
 	}
 	defer p.Stop()
+
 	base, err := measure.Resident(p.PID())
 	if err != nil {
 		return err
@@ -68,6 +71,7 @@ func (s *search) measure(ctx context.Context, tb *peer.Testbed, t *Trial) error 
 	if err != nil {
 		return err
 	}
+
 	rate := min(s.goal.RPS, 0.8*closed.Rate)
 	var cpu, p50, p99, reached, group measure.Series
 	for range openLoops {
@@ -75,10 +79,12 @@ func (s *search) measure(ctx context.Context, tb *peer.Testbed, t *Trial) error 
 		if err != nil {
 			return err
 		}
+
 		open, err := compare.RunOpenLoop(ctx, tb, p, s.goal.Agents, rate, duration)
 		if err != nil {
 			return err
 		}
+
 		cpu = append(cpu, open.Busy/open.Reached*1e6*s.referenceTime.Seconds()/reference.Seconds())
 		p50 = append(p50, open.P50)
 		p99 = append(p99, open.P99)

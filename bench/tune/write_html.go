@@ -29,6 +29,7 @@ func (r *Result) WriteHTML(w io.Writer) error {
 // text in it.
 func (r *Result) charts() []template.HTML {
 	noSpread := func(Trial) float64 { return 0 } // figures that are measured once per trial
+
 	var charts []template.HTML
 	for _, c := range []struct {
 		title, unit string
@@ -45,10 +46,12 @@ func (r *Result) charts() []template.HTML {
 		{"Memory under load", "MiB",
 			func(t Trial) float64 { return t.Memory / (1 << 20) }, noSpread, 0},
 	} {
+
 		bar := func(name string, t Trial, highlight bool) report.Bar {
 			v, spread := c.value(t), c.spread(t)
 			return report.Bar{Name: name, Value: v, Low: v * max(0, 1-spread), High: v * (1 + spread), Highlight: highlight}
 		}
+
 		bars := []report.Bar{bar(defaultsName, r.Defaults, false)}
 		for _, t := range r.Trials {
 			if t.Failed == "" {
@@ -59,6 +62,7 @@ func (r *Result) charts() []template.HTML {
 		if r.DefaultsAgain != nil {
 			bars = append(bars, bar("defaults, once more", *r.DefaultsAgain, false))
 		}
+
 		charts = append(charts, template.HTML(report.BarChart(c.title, c.unit, bars, c.budget)))
 	}
 

@@ -42,8 +42,10 @@ func taskCreateCommand() *cobra.Command {
 		Example: "  byline task create --agent spiffe://acme.example/agent/triage --sponsor alice@acme.example --purpose INC-1234 \\\n" +
 			"    --for 30m --allow 'wiki:page.read,page.edit@page/Sandbox*'\n  byline task create task.json --json",
 	}
+
 	var s specFlags
 	s.add(c)
+
 	askControl(c, showTask, func(args []string) (request, error) {
 		if len(args) == 1 {
 			if s.file != "" {
@@ -197,7 +199,8 @@ func showTask(w io.Writer, answer []byte, cfg *configs.Config) error {
 // byline run does the same, and more, for programs that it starts. Without a
 // configuration the address and the file of the root are left for the reader to fill in.
 func shellExports(t *admin.Task, cfg *configs.Config) string {
-	scheme, host, root := "http", "PROXY-HOST:8080", "byline-root.pem"
+	scheme, host := "http", "PROXY-HOST:8080"
+	root := "byline-root.pem"
 	if cfg != nil {
 		host = cli.DialAddress(cfg.Listen)
 		root = filepath.Join(cfg.Certs.Dir, "root.crt")

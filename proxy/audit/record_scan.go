@@ -275,7 +275,7 @@ func (c *cursor) time() int64 {
 	return at.UnixMicro()
 }
 
-// string reads a string and returns what stands between its quotes. It fails for
+// string reads a string and returns the bytes between its quotes. It fails for
 // escapes and characters that appendString does not write.
 func (c *cursor) string() []byte {
 	if !c.must(`"`) {
@@ -308,6 +308,5 @@ func (c *cursor) string() []byte {
 	}
 
 	c.failed = true // the string has no end
-
 	return nil
 }

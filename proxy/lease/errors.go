@@ -27,6 +27,7 @@ type NoneFreeError struct {
 	Waited   time.Duration // how long it waited
 }
 
+// Error says how many accounts there are and how long the task waited.
 func (e *NoneFreeError) Error() string {
 	return fmt.Sprintf("lease: all %d accounts stayed taken for %s", e.Accounts, e.Waited.Round(time.Millisecond))
 }
@@ -38,6 +39,7 @@ type BackoffError struct {
 	LoginFailed bool // otherwise the sessions were over soon
 }
 
+// Error says when the next login is allowed.
 func (e *BackoffError) Error() string {
 	return "lease: no login before " + e.Until.UTC().Format(time.RFC3339)
 }
@@ -47,6 +49,7 @@ func (e *BackoffError) Error() string {
 // acted.
 type BlockedError struct{ Why string }
 
+// Error says why a person must act.
 func (e *BlockedError) Error() string { return "lease: needs a person: " + e.Why }
 
 func isHeld(err error) bool {

@@ -194,21 +194,26 @@ func (e *event) classify() (class, activity int, name string) {
 		return e.classifyAPI()
 	case "intent", "refusal", "tunnel":
 		return e.classifyAPI()
+
 	case "login":
 		return classAuthn, 1, "Logon"
 	case "logout":
 		return classAuthn, 2, "Logoff"
+
 	case "task":
 		if strings.HasPrefix(e.Detail, "ended") {
 			return classSession, activityOther, "Revoke Privileges"
 		}
 		return classSession, 1, "Assign Privileges"
+
 	case "alert":
 		return classFinding, 1, "Create"
+
 	case "start":
 		return classLifecycle, 3, "Start"
 	case "stop":
 		return classLifecycle, 4, "Stop"
+
 	case "reload":
 		return classEntity, 3, "Update"
 	case "lease", "review":

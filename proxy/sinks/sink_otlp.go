@@ -76,11 +76,13 @@ func (s *otlpSink) Deliver(ctx context.Context, lines [][]byte) error {
 func logsData(lines, bodies [][]byte) (*logs.LogsData, error) {
 	data := &logs.LogsData{}
 	byInstance := map[string]*logs.ScopeLogs{}
+
 	for i, line := range lines {
 		e, err := parseEvent(line)
 		if err != nil {
 			return nil, err
 		}
+
 		scope := byInstance[e.Instance]
 		if scope == nil {
 			scope = &logs.ScopeLogs{Scope: &common.InstrumentationScope{Name: "byline/audit"}}
@@ -94,6 +96,7 @@ func logsData(lines, bodies [][]byte) (*logs.LogsData, error) {
 				ScopeLogs: []*logs.ScopeLogs{scope},
 			})
 		}
+
 		scope.LogRecords = append(scope.LogRecords, e.toOTLP(bodies[i]))
 	}
 	return data, nil

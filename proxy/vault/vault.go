@@ -26,9 +26,10 @@ type Store interface {
 	Secret(ctx context.Context, adapter, account string) (Secret, error)
 }
 
-// Lister is a Store that can also name the accounts of an adapter, sorted. An
-// adapter without accounts is not an error.
+// Lister is a Store that can also name the accounts of an adapter.
 type Lister interface {
+	// Accounts returns the names of the adapter's accounts, sorted. An adapter
+	// without accounts is not an error.
 	Accounts(ctx context.Context, adapter string) ([]string, error)
 }
 

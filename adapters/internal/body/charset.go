@@ -8,6 +8,7 @@ import (
 // Charset is what a charset parameter means for how this package reads bytes.
 type Charset uint8
 
+// The charsets. The zero value is the absence of a charset parameter.
 const (
 	CharsetUnstated Charset = iota // no parameter: UTF-8, or bytes as they are
 	CharsetUTF8

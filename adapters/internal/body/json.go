@@ -58,6 +58,7 @@ type jsonNode struct {
 // JSONKind is the type of a value.
 type JSONKind uint8
 
+// The types of a value.
 const (
 	JSONAbsent JSONKind = iota // of the zero Value
 	JSONNull
@@ -457,6 +458,7 @@ func appendJSONCharacter(dst []byte, c rune) []byte {
 	case '\t':
 		return append(dst, `\t`...)
 	}
+
 	switch {
 	case c < ' ':
 	case c < utf8.RuneSelf:

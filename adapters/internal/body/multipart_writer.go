@@ -87,10 +87,12 @@ func (m *MultipartWriter) WritePart(p *Part) error {
 	if err := checkWritable(p); err != nil {
 		return err
 	}
+
 	m.scratch = appendPartHead(m.scratch[:0], m.boundary, p)
 	if err := checkHead(p, m.boundary); err != nil {
 		return err
 	}
+
 	if _, err := m.w.Write(m.scratch); err != nil {
 		return err
 	}
@@ -102,6 +104,7 @@ func (m *MultipartWriter) WritePart(p *Part) error {
 			return err
 		}
 	}
+
 	_, err := io.WriteString(m.w, "\r\n")
 	return err
 }

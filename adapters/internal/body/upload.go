@@ -185,6 +185,7 @@ func (s *Stream) Read(p []byte) (n int, err error) {
 				break
 			}
 		}
+
 		copied := copy(p[n:], s.pending)
 		s.pending = s.pending[copied:]
 		n += copied
@@ -192,6 +193,7 @@ func (s *Stream) Read(p []byte) (n int, err error) {
 			return n, nil
 		}
 	}
+
 	if n > 0 || len(p) == 0 {
 		return n, nil
 	}

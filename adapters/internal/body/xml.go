@@ -133,6 +133,7 @@ func (p *xmlParser) document() error {
 			return err
 		}
 	}
+
 	if p.doc.Root == nil || len(p.open) > 0 {
 		return errXML
 	}

@@ -117,26 +117,32 @@ func failures(out *compare.Outcome) error {
 		}
 	}
 	isOurs := func(name string) bool { return name == peer.Byline || name == peer.Tunnel }
+
 	for _, r := range out.Rows {
 		if isOurs(r.Peer) {
 			report(r.Failed, "%s through %s", r.Workload, r.Peer)
 		}
 	}
+
 	for _, b := range out.LargeBodies {
 		report(b.Failed, "%d bytes %s", b.Bytes, b.Direction)
 	}
+
 	for _, i := range out.Idle {
 		if isOurs(i.Peer) {
 			report(i.Failed, "%d idle tunnels through %s", i.Tunnels, i.Peer)
 		}
 	}
+
 	for _, l := range out.Latency {
 		report(l.Failed, "latency of %s", l.Peer)
 	}
+
 	for _, curve := range out.Growth {
 		for _, p := range curve.Points {
 			report(p.Failed, "%d %s", p.Size, curve.What)
 		}
 	}
+
 	return errors.Join(errs...)
 }

@@ -164,10 +164,12 @@ func (f *Figures) addLifecycle(r *audit.Record) {
 		case strings.HasPrefix(r.Detail, "ended"):
 			f.Ended++
 		}
+
 	case "lease":
 		if r.Detail == "checked out" {
 			f.Leases++
 		}
+
 	case "login":
 		f.Logins++
 	case "logout":
@@ -180,6 +182,7 @@ func (f *Figures) addLifecycle(r *audit.Record) {
 		f.Reviews++
 	case "reload":
 		f.Reloads++
+
 	case audit.KindCheckpoint:
 		f.Checkpoints++
 	case audit.KindRecovery:

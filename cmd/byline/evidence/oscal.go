@@ -181,6 +181,7 @@ func (e *Export) components() []component {
 		Props:       []property{{Name: "version", Value: oneLine(e.Version)}},
 		Status:      state{State: "operational"},
 	}}
+
 	for _, a := range e.Adapters {
 		all = append(all, component{
 			UUID:        e.uuidOfInstance("adapter", a.Name),

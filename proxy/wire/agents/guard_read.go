@@ -86,7 +86,8 @@ func (g *guardedConn) openBody() *h1.Body {
 	b := &h1.Body{Source: &g.reader, Remaining: g.head.Length}
 	if g.head.Chunked {
 		head := g.head
-		b.Framing, b.Remaining, b.AllowTrailer = h1.Chunked, 0, head.Announces
+		b.Framing, b.Remaining = h1.Chunked, 0
+		b.AllowTrailer = head.Announces
 		b.MaxTrailerBytes, b.MaxTrailerFields = g.cfg.MaxHeadBytes, g.cfg.MaxFields
 	}
 	return b

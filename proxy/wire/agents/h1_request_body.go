@@ -24,7 +24,8 @@ func (c *h1Conn) openRequestBody(in *wire.Request) {
 	b := &h1.Body{Source: &c.reader, Remaining: c.head.Length, Stall: cfg.BodyStall}
 	if c.head.Chunked {
 		head := c.head
-		b.Framing, b.Remaining, b.AllowTrailer = h1.Chunked, 0, head.Announces
+		b.Framing, b.Remaining = h1.Chunked, 0
+		b.AllowTrailer = head.Announces
 		b.MaxTrailerBytes, b.MaxTrailerFields = cfg.MaxHeadBytes, cfg.MaxFields
 		in.Trailers = b.Trailers
 	}

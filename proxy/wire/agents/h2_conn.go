@@ -226,7 +226,10 @@ func (c *h2Conn) readFrame() error {
 	case f.kind == http2.FrameRSTStream:
 		c.dropStream(f.stream)
 	}
-	c.out, c.payloadLeft, c.mayStall = c.head[:], f.length, f.kind == http2.FrameData
+
+	c.out = c.head[:]
+	c.payloadLeft = f.length
+	c.mayStall = f.kind == http2.FrameData
 	return nil
 }
 

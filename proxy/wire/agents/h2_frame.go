@@ -74,10 +74,11 @@ func (t *frameTracker) next(p []byte) (f frameHead, code http2.ErrCode, rest []b
 
 	for want := t.wantedBytes(); t.have < want; want = t.wantedBytes() {
 		n := copy(t.head[t.have:want], p)
-		if t.have += n; n == 0 {
+		t.have += n
+		p = p[n:]
+		if n == 0 {
 			return f, 0, nil, false
 		}
-		p = p[n:]
 	}
 
 	f = parseFrameHead(t.head[:])

@@ -113,15 +113,18 @@ func (h *h2Head) readFields(fields []hpack.HeaderField) (host *string, bad *wire
 				hasContentType = true
 			}
 			h.Fields = append(h.Fields, wire.Field{Name: canonicalName(name), Value: value})
+
 		case h1.RoleHost:
 			if host != nil {
 				return nil, wire.Ambiguous("there is more than one Host")
 			}
 			host = &value
+
 		case h1.RoleContentLength:
 			if lengths++; lengths > 1 || !h1.ParseLength(value, &h.Length) {
 				return nil, wire.Ambiguous("Content-Length is not one number")
 			}
+
 		default:
 			if bad := h.readHopField(role, value); bad != nil {
 				return nil, bad
@@ -156,11 +159,13 @@ func (h *h2Head) readHopField(role h1.Role, value string) *wire.Malformed {
 			return wire.Ambiguous("TE is not trailers (RFC 9113 section 8.2.2)")
 		}
 		h.AcceptsTrailers = true
+
 	case h1.RoleExpect:
 		if h.ExpectContinue || !strings.EqualFold(value, "100-continue") {
 			return h1.ExpectationFailed()
 		}
 		h.ExpectContinue = true
+
 	case h1.RoleTrailer:
 		if bad := h1.CheckAnnouncedTrailers(value); bad != nil {
 			return bad
@@ -169,10 +174,13 @@ func (h *h2Head) readHopField(role h1.Role, value string) *wire.Malformed {
 			h.AnnouncedTrailers = h1.AppendListMember(h.AnnouncedTrailers, http.CanonicalHeaderKey(name))
 			return true
 		})
+
 	case h1.RoleProxyAuthorization:
 		// It named the task when the tunnel was opened.
+
 	case h1.RoleHTTP2Settings:
 		return wire.Ambiguous("HTTP2-Settings: an upgrade to h2c is not offered")
+
 	default:
 		return wire.Ambiguous("a field of one HTTP/1.1 hop has no place in HTTP/2 (RFC 9113 section 8.2.2)")
 	}

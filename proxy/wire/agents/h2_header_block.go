@@ -32,7 +32,8 @@ type headerBlock struct {
 
 // reset prepares for the next block.
 func (b *headerBlock) reset() {
-	b.fields, b.size, b.tooMuch = b.fields[:0], 0, nil
+	b.fields, b.size = b.fields[:0], 0
+	b.tooMuch = nil
 	b.decoder.SetEmitEnabled(true)
 }
 
@@ -298,6 +299,8 @@ func appendHeaderFrames(b []byte, f frameHead, block, priority []byte) []byte {
 		if len(block) == 0 {
 			return b
 		}
-		next.kind, next.flags, priority = http2.FrameContinuation, 0, nil
+
+		next.kind, next.flags = http2.FrameContinuation, 0
+		priority = nil
 	}
 }

@@ -151,21 +151,27 @@ func readHopField(in *wire.Request, r *http.Request, role h1.Role, f wire.Field)
 		if !h1.SameAuthority(strings.ToLower(f.Value), in.Authority, in.Scheme) {
 			return wire.Ambiguous("the target names another host than Host does")
 		}
+
 	case h1.RoleTE:
 		in.AcceptsTrailers = in.AcceptsTrailers || strings.EqualFold(f.Value, "trailers")
+
 	case h1.RoleContentLength:
 		var n int64
 		if !h1.ParseLength(f.Value, &n) || len(r.Header["Content-Length"]) > 1 || n != r.ContentLength && r.ContentLength >= 0 {
 			return wire.Ambiguous("Content-Length is not one number")
 		}
+
 	case h1.RoleExpect:
 		if !strings.EqualFold(f.Value, "100-continue") {
 			return h1.ExpectationFailed()
 		}
+
 	case h1.RoleProxyAuthorization:
 		in.ProxyAuthorization = f.Value
+
 	case h1.RoleHTTP2Settings:
 		return wire.Ambiguous("HTTP2-Settings: an upgrade to h2c is not offered")
+
 	case h1.RoleUpgrade:
 		if !strings.EqualFold(f.Value, "websocket") {
 			return wire.Ambiguous("only an upgrade to websocket is carried (h2c is not)")

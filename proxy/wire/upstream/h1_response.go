@@ -34,7 +34,8 @@ func (x *exchange) answer(m *h1.ResponseHead) (*wire.Response, error) {
 
 	cfg := &x.h.pool.cfg
 	b := &x.body
-	b.Source, b.Remaining, b.Stall = &x.conn.src, m.Length, cfg.AnswerStall
+	b.Source, b.Remaining = &x.conn.src, m.Length
+	b.Stall = cfg.AnswerStall
 	switch {
 	case m.Chunked:
 		b.Framing, b.Remaining = h1.Chunked, 0

@@ -145,7 +145,8 @@ func (s *connectStream) open(ctx context.Context, h *host, out *wire.Request, bo
 	if err != nil {
 		return nil, err
 	}
-	req.Method, req.Body, req.ContentLength = http.MethodConnect, body, -1
+	req.Method = http.MethodConnect
+	req.Body, req.ContentLength = body, -1
 	req.Header[":protocol"] = []string{out.Upgrade}
 
 	timeout := time.AfterFunc(cfg.ResponseHead, s.cut)
@@ -164,7 +165,8 @@ func (s *connectStream) open(ctx context.Context, h *host, out *wire.Request, bo
 		return resp, nil
 	}
 
-	resp.Status, resp.Length, resp.Switched = http.StatusSwitchingProtocols, 0, s
+	resp.Status, resp.Length = http.StatusSwitchingProtocols, 0
+	resp.Switched = s
 	resp.Fields = h1.RemoveListed(resp.Fields, acceptField)
 	if key := wire.Value(out.Fields, keyField); key != "" {
 		resp.Fields = append(resp.Fields, wire.Field{Name: acceptField, Value: acceptFor(key)})

@@ -134,6 +134,7 @@ func (d *dokuwiki) history() ([]Change, error) {
 		if err != nil || !strings.HasSuffix(path, ".changes") || strings.HasPrefix(e.Name(), "_") {
 			return err
 		}
+
 		text, err := os.ReadFile(path)
 		for line := range strings.Lines(string(text)) {
 			fields := strings.Split(line, "\t")
@@ -150,6 +151,7 @@ func (d *dokuwiki) history() ([]Change, error) {
 		}
 		return err
 	})
+
 	slices.SortStableFunc(changes, func(a, b Change) int { return a.Time.Compare(b.Time) })
 	return changes, err
 }

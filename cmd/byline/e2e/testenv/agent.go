@@ -57,6 +57,7 @@ func newAgent(t testing.TB, proxy *url.URL, roots *x509.CertPool, tr *transcript
 			return &tunnelRefusedError{readAnswer(resp, tr)}
 		},
 	}
+
 	client := &http.Client{
 		Transport:     transport,
 		Timeout:       timeout,

@@ -21,6 +21,7 @@ type Result struct {
 	Code     int    // exit code
 }
 
+// String returns exit code and output, for the message of a failed test.
 func (r Result) String() string { return fmt.Sprintf("exit %d\n%s%s", r.Code, r.Out, r.Err) }
 
 // Byline runs one byline command to its end. Its output is searched for secrets

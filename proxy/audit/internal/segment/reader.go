@@ -29,6 +29,7 @@ type TornTail struct {
 	Bytes  int64 // length up to the last byte that is not zero
 }
 
+// Error says where the tail begins and how long it is.
 func (t *TornTail) Error() string {
 	return fmt.Sprintf("unfinished: %d bytes at offset %d", t.Bytes, t.Offset)
 }

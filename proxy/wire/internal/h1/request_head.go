@@ -91,12 +91,14 @@ func (m *RequestHead) readFraming() *wire.Malformed {
 		switch RoleOf(f.Name) {
 		case RoleEndToEnd:
 			kept = append(kept, f)
+
 		case RoleContentType:
 			if m.hasContentType {
 				return wire.Ambiguous("there is more than one Content-Type")
 			}
 			m.hasContentType = true
 			kept = append(kept, f)
+
 		case RoleHost:
 			if m.hosts++; m.hosts > 1 {
 				return wire.Ambiguous("there is more than one Host")
@@ -106,50 +108,62 @@ func (m *RequestHead) readFraming() *wire.Malformed {
 				return bad
 			}
 			m.Authority = authority
+
 		case RoleConnection:
 			if m.connection == "" {
 				m.connection = f.Value
 			} else {
 				m.connection += "," + f.Value
 			}
+
 		case RoleContentLength:
-			if m.framings++; !ParseLength(f.Value, &m.Length) {
+			m.framings++
+			if !ParseLength(f.Value, &m.Length) {
 				return wire.Ambiguous("Content-Length is not one number")
 			}
+
 		case RoleTransferEncoding:
-			if m.framings++; f.Value != "chunked" {
+			m.framings++
+			if f.Value != "chunked" {
 				return wire.Ambiguous("Transfer-Encoding is not exactly chunked")
 			}
 			m.Chunked, m.Length = true, -1
+
 		case RoleTrailer:
 			if m.AnnouncedTrailers != "" {
 				return wire.Ambiguous("there is more than one Trailer")
 			}
 			m.AnnouncedTrailers = f.Value
+
 		case RoleUpgrade:
 			if m.upgrade != "" || f.Value == "" {
 				return wire.Ambiguous("there is more than one Upgrade, or an empty one")
 			}
 			m.upgrade = f.Value
+
 		case RoleTE:
 			EachListMember(f.Value, func(coding string) bool {
 				m.AcceptsTrailers = m.AcceptsTrailers || strings.EqualFold(coding, "trailers")
 				return true
 			})
+
 		case RoleExpect:
 			if m.ExpectContinue || !strings.EqualFold(f.Value, "100-continue") {
 				return ExpectationFailed()
 			}
 			m.ExpectContinue = true
+
 		case RoleProxyAuthorization:
 			if m.ProxyAuthorization != "" {
 				return wire.Ambiguous("there is more than one Proxy-Authorization")
 			}
 			m.ProxyAuthorization = f.Value
+
 		case RoleHTTP2Settings:
 			return wire.Ambiguous("HTTP2-Settings: an upgrade to h2c is not offered")
 		}
 	}
+
 	clear(m.Fields[len(kept):])
 	m.Fields = kept
 	return nil

@@ -86,11 +86,13 @@ func (m *ResponseHead) readFraming(fields []wire.Field) *wire.Malformed {
 	for _, f := range fields {
 		switch RoleOf(f.Name) {
 		case RoleContentLength:
-			if m.framings++; !ParseLength(f.Value, &m.Length) {
+			m.framings++
+			if !ParseLength(f.Value, &m.Length) {
 				return wire.Ambiguous("the response's Content-Length is not one number")
 			}
 		case RoleTransferEncoding:
-			if m.framings++; !strings.EqualFold(f.Value, "chunked") {
+			m.framings++
+			if !strings.EqualFold(f.Value, "chunked") {
 				return wire.Ambiguous("the response's Transfer-Encoding is not chunked")
 			}
 			m.Chunked = true
