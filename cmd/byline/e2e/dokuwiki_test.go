@@ -23,9 +23,9 @@ var dokuwikiRefusals = []refusedRequest{
 	{"page in upper case", "GET", "/doku.php?id=Sandbox", nil, "action_unclassified"},
 	{"page with a colon", "GET", "/doku.php?id=:sandbox", nil, "action_unclassified"},
 	{"index disguised as a page", "GET", "/doku.php?id=sandbox&idx=wiki", nil, "action_unclassified"},
-	{"button in the query of a page", "GET", "/doku.php?id=sandbox&do[admin]=1", nil, "action_unclassified"},
+	{"button in the query of a page", "GET", "/doku.php?id=sandbox&do[admin]=1", nil, "ambiguous_request"},
 	{"another page in the form", "POST", "/doku.php?id=sandbox", url.Values{"id": {"start"}, "do[save]": {"1"}}, "action_unclassified"},
-	{"two buttons", "POST", "/doku.php?id=sandbox", url.Values{"id": {"sandbox"}, "do[save]": {"1"}, "do[admin]": {"1"}}, "action_unclassified"},
+	{"two buttons", "POST", "/doku.php?id=sandbox", url.Values{"id": {"sandbox"}, "do[save]": {"1"}, "do[admin]": {"1"}}, "ambiguous_request"},
 }
 
 // TestDokuWiki takes a task through its whole life at an application whose
