@@ -1,0 +1,153 @@
+package credential
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Name judges a decoded name. It folds case and separators, splits words where the case changes, and reads what stands
+// before a [ or a NUL on its own as well, because PHP ends a name there.
+//
+// A name of another kind than ASCII letters is folded as Unicode folds it: K (U+212A) is k. Name allocates nothing for
+// names of up to 128 bytes.
+func Name(name string) Verdict {
+	if v := wholeName(name); v.IsCredential() || isForgeryToken(name) {
+		return v
+	}
+	if i := strings.IndexAny(name, "[\x00"); i > 0 {
+		return wholeName(name[:i])
+	}
+	return Verdict{}
+}
+
+// wholeName judges a name as it is.
+func wholeName(name string) Verdict {
+	var buf [128]byte
+	w := fold(buf[:0], name)
+	if len(w.compact) == 0 || isForgeryName(name, w.compact) {
+		return Verdict{}
+	}
+
+	compact := string(w.compact)
+	if word := tokenWord(compact); word != "" {
+		return Verdict{Kind: Named, What: word}
+	}
+	for _, word := range anywhereWords {
+		if i := strings.Index(compact, word); i >= 0 && !(word == "secret" && strings.HasPrefix(compact[i:], "secretar")) {
+			return Verdict{Kind: Named, What: word}
+		}
+	}
+	for _, word := range lastWords {
+		if strings.HasSuffix(compact, word) {
+			return Verdict{Kind: Named, What: word}
+		}
+	}
+
+	last := compact[w.last:]
+	if slices.Contains(wholeWords, last) {
+		return Verdict{Kind: Named, What: wholeWords[slices.Index(wholeWords, last)]}
+	}
+	for _, list := range [][]string{wholeWords, wholeNames, plainExcept} {
+		if i := slices.Index(list, compact); i >= 0 {
+			return Verdict{Kind: Named, What: list[i]}
+		}
+	}
+	return Verdict{}
+}
+
+// tokenWord returns the word by which a name is that of a token, or "".
+func tokenWord(compact string) string {
+	before, after, found := strings.Cut(compact, "token")
+	switch {
+	case !found:
+		return ""
+	case slices.Contains(harmlessTokens, before) || slices.Contains(harmlessAfterToken, after):
+		return ""
+	}
+	return "token"
+}
+
+// isForgeryToken reports whether a name is that of a token against request forgery.
+func isForgeryToken(name string) bool {
+	var buf [128]byte
+	return isForgeryName(name, fold(buf[:0], name).compact)
+}
+
+func isForgeryName(name string, compact []byte) bool {
+	for _, word := range forgeryWords {
+		if strings.Contains(string(compact), word) {
+			return !strings.Contains(string(compact), "session")
+		}
+	}
+
+	inner := name
+	if i := strings.LastIndexByte(name, '['); i > 0 && strings.HasSuffix(name, "]") {
+		inner = name[i+1 : len(name)-1]
+	}
+	return slices.Contains(forgeryNames, inner)
+}
+
+// folded is a name in compact spelling.
+type folded struct {
+	compact []byte // lower case letters and digits alone, without digits at the end
+	last    int    // where its last word begins
+}
+
+// fold appends the compact spelling of a name to dst.
+func fold(dst []byte, name string) folded {
+	last, fresh := 0, true // fresh: the next letter begins a word
+	wasLower := false
+	for i := 0; i < len(name); {
+		c := rune(name[i])
+		size := 1
+		if c >= utf8.RuneSelf {
+			c, size = utf8.DecodeRuneInString(name[i:])
+			c = simplest(c)
+		}
+		i += size
+
+		upper := 'A' <= c && c <= 'Z' || c >= utf8.RuneSelf && unicode.IsUpper(c)
+		isWord := upper || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c >= utf8.RuneSelf && (unicode.IsLetter(c) || unicode.IsDigit(c))
+		if !isWord {
+			fresh = fresh || c < utf8.RuneSelf || unicode.IsSpace(c) // an invisible character separates nothing
+			wasLower = false
+			continue
+		}
+		if fresh || upper && wasLower {
+			if '0' > c || c > '9' {
+				last = len(dst)
+			}
+			fresh = false
+		}
+		wasLower = !upper
+		if c < utf8.RuneSelf {
+			if upper {
+				c += 'a' - 'A'
+			}
+			dst = append(dst, byte(c))
+			continue
+		}
+		dst = utf8.AppendRune(dst, unicode.ToLower(c))
+	}
+
+	end := len(dst)
+	for end > 0 && '0' <= dst[end-1] && dst[end-1] <= '9' {
+		end--
+	}
+	return folded{compact: dst[:end], last: min(last, end)}
+}
+
+// simplest is the least of the letters that differ from c in case alone, so that K (U+212A) is K and ſ is S. Full-width
+// letters and digits become those of ASCII, because some databases compare them so.
+func simplest(c rune) rune {
+	if 0xff01 <= c && c <= 0xff5e {
+		return c - 0xff01 + '!'
+	}
+	least := c
+	for next := unicode.SimpleFold(c); next != c; next = unicode.SimpleFold(next) {
+		least = min(least, next)
+	}
+	return least
+}
