@@ -1,28 +1,38 @@
 package adapters
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
+
+	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
 // Strip appends to dst the fields of in that may go on, in order. It returns the agent's cookies that
 // may go on, which Put writes into the Cookie field, and every credential that it removed. It does
 // not change in.
 //
-// A field goes on only if it is not a credential by its name (headers.strip and the built-in list,
-// unless headers.pass lists it) and not one by its value (an HTTP credential such as Bearer or Basic,
-// or a JWT). headers.strip wins over headers.pass, and headers.pass has no effect on Cookie. Without
-// cookies and credentials Strip allocates nothing but what dst needs to grow.
+// A field goes on only if headers.pass names it, or if the built-in list does (allowedFields) and its
+// value is not a credential. Every other field is removed. headers.strip wins over headers.pass, and
+// headers.pass has no effect on Cookie. Without cookies and credentials Strip allocates nothing but
+// what dst needs to grow.
 func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Cookie, removed []Borrowed) {
+	signed := false
 	for i := range in {
 		f := &in[i]
 		switch a.treatmentOf(f.Name, f.Value) {
 		case forward:
 			dst = append(dst, *f)
 
+		case forwardSigned:
+			dst = append(dst, *f)
+			signed = true
+
 		case cleanReferer:
 			value, more := a.stripReferer(f.Value)
-			dst = append(dst, Field{Name: f.Name, Value: value})
+			if value != "" {
+				dst = append(dst, Field{Name: f.Name, Value: value})
+			}
 			removed = append(removed, more...)
 
 		case cleanSubprotocols:
@@ -36,10 +46,59 @@ func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Co
 			agentCookies, removed = a.splitCookies(agentCookies, removed, f.Value)
 
 		default:
-			removed = append(removed, Borrowed{In: "header", Name: f.Name, Value: NewSecret(f.Value), Session: a.isKnownCredential(f)})
+			removed = append(removed, a.removedField(f))
 		}
 	}
+
+	if signed {
+		dst, removed = a.keepWholeSignature(dst, removed)
+	}
 	return dst, agentCookies, removed
+}
+
+// StripTrailers is Strip for the fields that follow a body. Of those that headers.pass does not name
+// only digests go on.
+func (a *Adapter) StripTrailers(in []Field) (out []Field, removed []Borrowed) {
+	for i := range in {
+		f := &in[i]
+		isNamed := a.requestNames.lookUp(f.Name, a.treatmentOfName) == forward
+		isAllowed := allowedTrailers[string(text.AppendFolded(nil, f.Name))] && a.treatmentOf(f.Name, f.Value) == forward
+		if isNamed || isAllowed {
+			out = append(out, *f)
+			continue
+		}
+		removed = append(removed, a.removedField(f))
+	}
+	for i := range removed {
+		removed[i].In = "trailer"
+	}
+	return out, removed
+}
+
+// removedField is a field that does not go on.
+func (a *Adapter) removedField(f *Field) Borrowed {
+	return Borrowed{In: "header", Name: f.Name, Value: NewSecret(f.Value), Session: a.isKnownCredential(f), Held: a.isHeld(f)}
+}
+
+// keepWholeSignature removes the fields of a signature from dst unless both Signature and Signature-Input
+// are there.
+func (a *Adapter) keepWholeSignature(dst []Field, removed []Borrowed) ([]Field, []Borrowed) {
+	has := func(name string) bool {
+		return slices.ContainsFunc(dst, func(f Field) bool { return text.SameName(f.Name, name) })
+	}
+	if has("Signature") && has("Signature-Input") {
+		return dst, removed
+	}
+
+	kept := dst[:0]
+	for i := range dst {
+		if f := dst[i]; signatureFields[string(text.AppendFolded(nil, f.Name))] {
+			removed = append(removed, a.removedField(&f))
+		} else {
+			kept = append(kept, f)
+		}
+	}
+	return kept, removed
 }
 
 // treatment is what happens to a header field.
@@ -47,24 +106,32 @@ type treatment uint8
 
 const (
 	forward           treatment = iota // it goes on as it is
-	withhold                           // it is, or may be, a credential
+	forwardSigned                      // it goes on with the other fields of a signature
+	withhold                           // it is a credential, or nothing says that it is harmless
 	splitCookies                       // each cookie in it is decided on its own
 	cleanReferer                       // it goes on without the credentials in its URL
 	cleanSubprotocols                  // it goes on without the credentials among its items
-	decideByValue                      // its name does not decide; only treatmentOfName returns this
+	decideByValue                      // it goes on unless its value is a credential
+	decideByList                       // it goes on with a value of allowedValues
 )
 
 // treatmentOf decides on a request field by its name and, if need be, its value.
 func (a *Adapter) treatmentOf(name, value string) treatment {
 	t := a.requestNames.lookUp(name, a.treatmentOfName)
-	if t != decideByValue {
+	isAllowed := false
+	switch t {
+	case decideByValue:
+		isAllowed = !carriesCredential(value)
+	case decideByList:
+		isAllowed = hasAllowedValue(name, value)
+	default:
 		return t
 	}
 
-	if carriesCredential(value) {
-		return withhold
+	if isAllowed {
+		return forward
 	}
-	return forward
+	return withhold
 }
 
 // treatmentCache keeps the treatments of the names that came last, so that a name is not searched for

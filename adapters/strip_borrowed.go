@@ -20,13 +20,16 @@ func (s Secret) Reveal() string {
 
 // Borrowed is a credential that the agent sent and that was removed from its request.
 type Borrowed struct {
-	In    string // header, cookie, query or body
+	In    string // header, cookie, query, path, body or trailer
 	Name  string // "(malformed)" if it cannot be read
 	Value Secret
 
 	// Session says that the adapter knows it for a credential, by its name or by its value.
 	// Otherwise it was removed because it is not known to be harmless.
 	Session bool
+
+	// Held says that it is a header field that nothing names, and that headers.pass lets through.
+	Held bool
 
 	owner string // raw value of the cookie in the same field that names a person; "" if there is none
 }

@@ -45,13 +45,13 @@ func readUserCookie(value string) string {
 // readClaims returns the claim of a JWT (RFC 7519) that names its subject best, and "" for any other
 // value. It does not check the signature.
 func readClaims(token string) string {
-	if !isJWT(token) {
+	parts := strings.Split(token, ".")
+	if len(parts) < 3 {
 		return ""
 	}
 
-	payload := strings.Split(token, ".")[1]
 	var claims map[string]any
-	if json.Unmarshal(decodeBase64(payload), &claims) != nil {
+	if json.Unmarshal(decodeBase64(parts[1]), &claims) != nil {
 		return ""
 	}
 	for _, name := range []string{"email", "preferred_username", "upn", "sub"} {

@@ -5,31 +5,41 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/byline-proxy/byline/adapters/internal/credential"
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// credentialParams are removed from every query unless query.pass lists them. Names are in lower case
-// with _ for - . and space, as PHP reads them.
-var credentialParams = map[string]bool{
-	"access_token": true, "id_token": true, "refresh_token": true, "auth_token": true, "oauth_token": true, "bearer_token": true,
-	"private_token": true, "session_token": true, "api_token": true, "api_key": true, "apikey": true, "access_key": true, "auth": true,
-	"authorization": true, "jwt": true, "assertion": true, "client_assertion": true, "samlresponse": true,
-
-	"sid": true, "session_id": true, "sessionid": true, "session": true, "phpsessid": true, "jsessionid": true,
-	"aspsessionid": true, "asp_net_sessionid": true, "cfid": true, "cftoken": true,
-
-	"password": true, "passwd": true, "secret": true, "client_secret": true,
-
-	"x_amz_signature": true, "x_amz_credential": true, "x_amz_security_token": true, "x_goog_signature": true, "x_goog_credential": true,
-}
-
 // StripQuery returns a raw query (without "?") without the parameters that carry credentials, and
-// the credentials that it removed. If nothing has to be removed, out is raw itself and StripQuery does
-// not allocate.
+// the credentials that it removed. If nothing has to be removed, out is raw itself and StripQuery
+// allocates nothing, unless a value has escapes.
 //
 // Parameters end at & and at ; whatever the adapter says, so that a credential is found by
 // applications that take either.
 func (a *Adapter) StripQuery(raw string) (out string, removed []Borrowed) {
+	return a.stripQuery(raw, a.isCredentialParam)
+}
+
+// StripQueryOf is StripQuery for the parameters with the names of cookies that the login of s set.
+func (a *Adapter) StripQueryOf(s *Session, raw string) (out string, removed []Borrowed) {
+	return a.stripQuery(raw, func(name, value string) bool {
+		return !credential.IsMask(value) && a.isSessionCookie(s, name) && !slices.Contains(a.spec.Query.Pass, name)
+	})
+}
+
+// isSessionCookie reports whether a name is that of a cookie that is a secret of the session, in the
+// spelling of the cookie or in one that applications take for it.
+func (a *Adapter) isSessionCookie(s *Session, name string) bool {
+	for _, c := range s.jar.Cookies() {
+		if text.Glob(strings.ReplaceAll(c.Name, "*", ""), name, text.FoldParam) && a.masksCookie(s, c) {
+			return true
+		}
+	}
+	return false
+}
+
+// stripQuery removes the parameters that isCredential names. A name that does not decode counts as a
+// credential.
+func (a *Adapter) stripQuery(raw string, isCredential func(name, value string) bool) (out string, removed []Borrowed) {
 	if raw == "" {
 		return raw, nil
 	}
@@ -44,8 +54,18 @@ func (a *Adapter) StripQuery(raw string) (out string, removed []Borrowed) {
 		piece := rest[:end]
 		rest = rest[end:]
 
-		key, value, _ := strings.Cut(strings.TrimRight(piece, "&;"), "=")
-		if name, bad := a.isCredentialParam(key); bad {
+		name, rawValue, _ := strings.Cut(strings.TrimRight(piece, "&;"), "=")
+		value := credential.Unescape(rawValue)
+		isBad := false
+		if strings.ContainsAny(name, "%+") {
+			decoded, err := url.QueryUnescape(name)
+			if err != nil {
+				decoded, isBad = "(malformed)", true
+			}
+			name = decoded
+		}
+
+		if isBad || isCredential(name, value) {
 			if removed == nil {
 				kept.WriteString(raw[:start])
 			}
@@ -63,41 +83,23 @@ func (a *Adapter) StripQuery(raw string) (out string, removed []Borrowed) {
 	return strings.TrimRight(kept.String(), "&;"), removed
 }
 
-// isCredentialParam reports whether a parameter carries a credential, by its raw name, and returns the
-// decoded name. A name that does not decode counts as a credential.
-func (a *Adapter) isCredentialParam(key string) (string, bool) {
-	if strings.ContainsAny(key, "%+") {
-		decoded, err := url.QueryUnescape(key)
-		if err != nil {
-			return "(malformed)", true
-		}
-		key = decoded
-	}
-
+// isCredentialParam reports whether a decoded parameter of the query carries a credential: one that
+// query.strip lists or that the session sets, or one that the judge takes for a credential and
+// query.pass does not list.
+func (a *Adapter) isCredentialParam(name, value string) bool {
 	// PHP ignores leading spaces and ends a name at NUL; PHP and Rails read a[0] as a.
-	name := strings.TrimLeft(key, " ")
-	if i := strings.IndexAny(name, "[\x00"); i > 0 {
-		name = name[:i]
+	short := strings.TrimLeft(name, " ")
+	if i := strings.IndexAny(short, "[\x00"); i > 0 {
+		short = short[:i]
 	}
-
-	var buf [64]byte
-	folded := buf[:0]
-	for i := 0; i < len(name); i++ {
-		folded = append(folded, text.FoldParam(name[i]))
-	}
-	if credentialParams[string(folded)] && !slices.Contains(a.spec.Query.Pass, key) {
-		return key, true
-	}
-
 	for set := range a.spec.Login.Query {
-		if text.Glob(set, name, text.FoldParam) {
-			return key, true
+		if text.Glob(set, short, text.FoldParam) {
+			return true
 		}
 	}
-	for _, pattern := range a.spec.Query.Strip {
-		if text.Glob(pattern, name, text.FoldParam) {
-			return key, true
-		}
+	if text.GlobAny(a.spec.Query.Strip, short, text.FoldParam) {
+		return true
 	}
-	return "", false
+
+	return !slices.Contains(a.spec.Query.Pass, name) && credential.Pair(name, value).IsCredential()
 }

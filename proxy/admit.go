@@ -1,5 +1,7 @@
 package proxy
 
+import "github.com/byline-proxy/byline/adapters"
+
 // admit checks that the request names the tunnel's own host, that its path has
 // one meaning, and that its task is still active. It runs for every request,
 // because a tunnel outlives the decisions made when it was opened.
@@ -8,6 +10,7 @@ func (x *exchange) admit() error {
 		return ended(err)
 	}
 
+	x.cutSessionFromPath()
 	h := &x.in.Head
 	if !x.tunnel.hasAuthority(h.Authority, h.Scheme) {
 		return refuse(Misdirected, "this tunnel leads to %s, but the request names %q. Open a tunnel to the host that you want.",
@@ -27,4 +30,18 @@ func (x *exchange) admit() error {
 		return refuse(AmbiguousRequest, "the path %s. Send it in its plain form.", why)
 	}
 	return nil
+}
+
+// cutSessionFromPath takes the session of a servlet container out of the path:
+// links of pages have it, and the path without it is what is meant. Every step
+// after this one reads the path that goes out.
+func (x *exchange) cutSessionFromPath() {
+	path, cut := adapters.StripPath(x.in.Path)
+	if path == x.in.Path {
+		return
+	}
+
+	in := *x.in
+	in.Path = path
+	x.in, x.inPath = &in, cut
 }

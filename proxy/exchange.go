@@ -21,7 +21,7 @@ type exchange struct {
 	tunnel  *tunnel // fixed at CONNECT
 	started time.Time
 
-	in      *wire.Request     // as the agent sent it; never edited
+	in      *wire.Request     // as the agent sent it, but for a session in the path; never edited
 	out     wire.Request      // built from what was understood of in
 	adapter *adapters.Adapter // nil until the request is admitted
 
@@ -41,6 +41,7 @@ type exchange struct {
 	decision        policy.Decision
 	cookies         []adapters.Cookie   // the agent's own that may go out
 	borrowed        []adapters.Borrowed // credentials that were removed from the request
+	inPath          []adapters.Borrowed // those of them that stood in the path
 	inBody          []adapters.Borrowed // those of them that stood in the body
 	trailerBorrowed lateBorrowed        // those that followed the body
 	hold            *hold

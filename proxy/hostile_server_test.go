@@ -30,6 +30,7 @@ interim: {reason: test, owner: secops@acme.example, review_by: 2099-01-01}
 hosts: [example.com]
 upstream: {url: "http://%s", protocol: %s}
 cookies: {hold: [sid], pass: [theme]}
+headers: {pass: [A, B, X, X-A, X-B, X-C, X-Empty, X-Twice, X-Name]}
 login:
   kind: form
   steps:

@@ -43,6 +43,7 @@ interim: {reason: test, owner: secops@acme.example, review_by: 2099-01-01}
 hosts: [example.com]
 upstream: {url: "%s", ca: "%s", protocol: %s%s}
 cookies: {hold: [sid], pass: [theme]}
+headers: {pass: [X-Check]}
 login:
   kind: form
   steps:

@@ -28,6 +28,7 @@ func (x *exchange) strip() {
 	var inQuery []adapters.Borrowed
 	x.out.Query, inQuery = x.adapter.StripQuery(query)
 	x.out.HasQuery = in.HasQuery && (x.out.Query != "" || in.Query == "")
+	x.borrowed = append(x.borrowed, x.inPath...)
 	x.borrowed = append(x.borrowed, inQuery...)
 	x.borrowed = append(x.borrowed, x.inBody...)
 
@@ -62,20 +63,14 @@ func (l *lateBorrowed) get() []adapters.Borrowed {
 }
 
 // outTrailers returns the agent's trailer fields, stripped by the rules for
-// header fields (I2). No cookie may be among them.
+// trailers (I2): digests, and what headers.pass names.
 func (x *exchange) outTrailers() []wire.Field {
 	in := x.in.Trailers()
 	if len(in) == 0 {
 		return nil
 	}
 
-	out, cookies, borrowed := x.adapter.Strip(nil, in)
-	for _, c := range cookies {
-		borrowed = append(borrowed, adapters.Borrowed{In: "cookie", Name: c.Name, Value: adapters.NewSecret(c.Value)})
-	}
-	for i := range borrowed {
-		borrowed[i].In = "trailer"
-	}
+	out, borrowed := x.adapter.StripTrailers(in)
 	x.trailerBorrowed.set(borrowed)
 	return out
 }

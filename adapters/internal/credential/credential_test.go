@@ -99,7 +99,7 @@ func FuzzSpellings(f *testing.F) {
 		words := []string{"token", "password", "secret", "sessionid", "apikey", "jwt"}
 		word := words[int(separator)%len(words)]
 		for _, s := range []string{first, second} {
-			if len(s) > 20 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz") != "" {
+			if s == "" || len(s) > 20 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz") != "" {
 				return
 			}
 		}

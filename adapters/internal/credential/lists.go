@@ -48,6 +48,14 @@ var harmlessTokens = []string{
 // harmlessAfterToken follow token in names that say something about a token.
 var harmlessAfterToken = []string{"type", "count", "limit", "length", "expiry", "expires", "expiresin", "name", "s", "ize", "izer", "lifetime"}
 
+// fieldWords mark a header field wherever they stand in its compact spelling, in addition to the lists for every name:
+// gateways in front of applications say with such fields who is asking.
+var fieldWords = []string{
+	"auth", "session", "cookie", "remoteuser", "forwarded", "clientcert", "clientverify", "ssl", "saml", "oidc", "xuser", "xemail", "xgroups", "xsid",
+	"realip", "trueclientip", "connectingip", "clientip", "originalurl", "rewriteurl", "originalhost", "xhost", "methodoverride", "xhttpmethod", "signature",
+	"principal", "smuser", "ivcreds", "ivuser", "sudo", "switchuser", "onbehalfof", "runas", "actas",
+}
+
 // schemes of HTTP authentication (IANA registry, and those that APIs use).
 var schemes = []string{
 	"bearer", "basic", "digest", "negotiate", "ntlm", "dpop", "token", "hawk", "hoba", "mutual", "oauth", "gnap", "privatetoken", "vapid", "concealed", "mac",
@@ -76,6 +84,7 @@ var keyPrefixes = []struct {
 // Lists are the lists that the judge goes by, for documentation and commands.
 type Lists struct {
 	Anywhere, Last, Whole, Except   []string // names of credentials
+	Fields                          []string // names of header fields, in addition
 	Forgery, HarmlessTokens         []string // names that are not
 	Schemes, KeyPrefixes, Structure []string // values
 }
@@ -83,7 +92,7 @@ type Lists struct {
 // Judged returns the lists.
 func Judged() Lists {
 	l := Lists{
-		Anywhere: append([]string{"token"}, anywhereWords...), Last: lastWords, Except: plainExcept,
+		Anywhere: append([]string{"token"}, anywhereWords...), Last: lastWords, Except: plainExcept, Fields: fieldWords,
 		Whole:   append(append([]string{}, wholeWords...), wholeNames...),
 		Forgery: append(append([]string{}, forgeryWords...), forgeryNames...), HarmlessTokens: harmlessTokens,
 		Schemes: schemes, Structure: []string{"JWT", "PASETO", "private key in PEM"},

@@ -3,6 +3,7 @@ package credential
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 )
@@ -10,9 +11,63 @@ import (
 // Name judges a decoded name. It folds case and separators, splits words where the case changes, and reads what stands
 // before a [ or a NUL on its own as well, because PHP ends a name there.
 //
-// A name of another kind than ASCII letters is folded as Unicode folds it: K (U+212A) is k. Name allocates nothing for
-// names of up to 128 bytes.
+// A name of another kind than ASCII letters is folded as Unicode folds it: K (U+212A) is k. Name remembers the verdicts
+// on the names that came last, and is safe for concurrent use.
 func Name(name string) Verdict {
+	if name == "" || len(name) > maxRemembered {
+		return judgeName(name)
+	}
+
+	slot := &remembered[hashName(name)%uint32(len(remembered))]
+	if known := slot.Load(); known != nil && known.name == name {
+		return known.verdict
+	}
+	v := judgeName(name)
+	slot.Store(&namedVerdict{strings.Clone(name), v}) // a clone, because name keeps a whole request in memory
+	return v
+}
+
+// Field judges the name of a header field, in which words have more meaning than elsewhere.
+func Field(name string) Verdict {
+	if v := Name(name); v.IsCredential() {
+		return v
+	}
+
+	var buf [128]byte
+	compact := fold(buf[:0], name).compact
+	if isForgeryName(name, compact) {
+		return Verdict{}
+	}
+	for _, word := range fieldWords {
+		if strings.Contains(string(compact), word) {
+			return Verdict{Kind: Named, What: word}
+		}
+	}
+	return Verdict{}
+}
+
+// remembered holds verdicts by the hash of their name. Its size is fixed, because agents choose the names.
+var remembered [512]atomic.Pointer[namedVerdict]
+
+type namedVerdict struct {
+	name    string
+	verdict Verdict
+}
+
+// maxRemembered is the length of the longest name that is remembered, in bytes.
+const maxRemembered = 64
+
+// hashName is FNV-1a.
+func hashName(name string) uint32 {
+	h := uint32(2166136261)
+	for i := 0; i < len(name); i++ {
+		h = (h ^ uint32(name[i])) * 16777619
+	}
+	return h
+}
+
+// judgeName judges a name that is not remembered.
+func judgeName(name string) Verdict {
 	if v := wholeName(name); v.IsCredential() || isForgeryToken(name) {
 		return v
 	}

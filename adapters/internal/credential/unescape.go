@@ -2,8 +2,8 @@ package credential
 
 import "strings"
 
-// unescape undoes percent-encoding and + as a lenient application does: an escape that is none stands for itself.
-func unescape(s string) string {
+// Unescape undoes percent-encoding and + as a lenient application does: an escape that does not decode stands for itself.
+func Unescape(s string) string {
 	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
 		return s
 	}

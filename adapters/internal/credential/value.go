@@ -6,30 +6,80 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Header judges the value of a header field, in which nobody writes prose: whatever follows the name of a scheme is a
-// credential.
+// credential. It allocates nothing for values without one.
 func Header(value string) Verdict {
-	value = strings.TrimFunc(value, unicode.IsSpace)
+	value = trimBlanks(value)
 	if scheme, rest := cutScheme(value); scheme != "" && rest != "" {
 		return Verdict{Kind: Scheme, What: scheme}
 	}
-	for piece := range strings.FieldsFuncSeq(value, separatesValues) {
-		if v := judgeRun(piece); v.IsCredential() {
-			return v
+
+	return judgeRuns(value)
+}
+
+// judgeRuns judges the parts of a value between separators.
+func judgeRuns(value string) Verdict {
+	start, dots := 0, 0
+	for i := 0; i <= len(value); i++ {
+		if i < len(value) && !separators[value[i]] {
+			if value[i] == '.' {
+				dots++
+			}
+			continue
 		}
+		if run := value[start:i]; mayBeToken(run, dots) {
+			if v := judgeRun(run); v.IsCredential() {
+				return v
+			}
+		}
+		start, dots = i+1, 0
 	}
 	return Verdict{}
+}
+
+// separators are the bytes that may stand between the values in a header field.
+var separators = func() (is [256]bool) {
+	for c := range ' ' + 1 {
+		is[c] = true
+	}
+	for _, c := range []byte(",;=\"':()<>|\x7f") {
+		is[c] = true
+	}
+	return is
+}()
+
+// mayBeToken reports whether judgeRun may find something in a run with that many dots. It is quick, because it is asked
+// about every word of every request.
+func mayBeToken(run string, dots int) bool {
+	return len(run) >= minValue && (dots >= 2 || len(run) >= minKey && keysByFirst[run[0]] != nil)
 }
 
 // Value judges the value of a parameter, a field, a key or a message, which may be prose: "Basic training" is not a
 // credential. A value of asterisks alone is what the masker wrote, and not a credential; nor is an empty one.
 func Value(value string) Verdict {
-	if len(value) < minValue {
+	if len(value) < minValue || isPlainWord(value) {
 		return Verdict{}
 	}
 	return judgeValue(value, 0)
+}
+
+// isPlainWord reports whether a value consists of ASCII letters, digits and signs that give it no structure, and begins
+// as no key does.
+func isPlainWord(value string) bool {
+	dots := 0
+	for i := 0; i < len(value); i++ {
+		c := value[i]
+		switch {
+		case c == '.':
+			dots++
+		case c <= ' ' || c >= 0x7f || strings.IndexByte("?#{[\"'-", c) >= 0 && (i == 0 || c == '?' || c == '#'):
+			return false
+		}
+	}
+	return !mayBeToken(value, dots)
 }
 
 const (
@@ -91,7 +141,7 @@ func consistsOf(s string, first, last byte, longest int) bool {
 }
 
 func judgeValue(value string, depth int) Verdict {
-	value = strings.TrimFunc(value, isBlank)
+	value = trimBlanks(value)
 	if len(value) < minValue {
 		return Verdict{}
 	}
@@ -111,7 +161,7 @@ func judgeValue(value string, depth int) Verdict {
 	if strings.IndexFunc(value, isBlank) >= 0 {
 		return Verdict{} // prose: an application takes no credential out of it
 	}
-	if v := judgeRun(value); v.IsCredential() {
+	if v := judgeRuns(value); v.IsCredential() {
 		return v
 	}
 	return judgeURL(value, depth)
@@ -122,11 +172,28 @@ func isBlank(c rune) bool {
 	return unicode.IsSpace(c) || c < ' ' || c == 0x7f || unicode.Is(unicode.Cf, c)
 }
 
+// trimBlanks removes blanks around a value.
+func trimBlanks(s string) string {
+	if s == "" || isGraphic(s[0]) && isGraphic(s[len(s)-1]) {
+		return s
+	}
+	return strings.TrimFunc(s, isBlank)
+}
+
+// isGraphic reports whether a byte is a visible character of ASCII.
+func isGraphic(c byte) bool { return ' ' < c && c < 0x7f }
+
 // cutScheme returns the scheme that a value begins with, and what follows it. Any white space, and more than one, may
 // stand between them.
 func cutScheme(value string) (scheme, rest string) {
-	i := strings.IndexFunc(value, isBlank)
-	if i < 0 || i > maxScheme {
+	i := 0
+	for i < len(value) && i <= maxScheme && isGraphic(value[i]) {
+		i++
+	}
+	if i == 0 || i >= len(value) || i > maxScheme {
+		return "", ""
+	}
+	if c, _ := utf8.DecodeRuneInString(value[i:]); !isBlank(c) {
 		return "", ""
 	}
 	for _, known := range schemes {
@@ -160,11 +227,6 @@ func isCredentialOf(scheme, rest string) bool {
 	return isWord && len(rest) >= 12 && (looksRandom(rest) || len(rest) >= 24)
 }
 
-// separatesValues reports whether a header field may have c between values.
-func separatesValues(c rune) bool {
-	return isBlank(c) || c == ',' || c == ';' || c == '=' || c == '"' || c == '\'' || c == ':' || c == '(' || c == ')' || c == '<' || c == '>' || c == '|'
-}
-
 // judgeRun judges a value without blanks by its structure.
 func judgeRun(s string) Verdict {
 	s = strings.Trim(s, `"'`)
@@ -175,7 +237,10 @@ func judgeRun(s string) Verdict {
 		return Verdict{Kind: Token, What: "PASETO"}
 	}
 
-	for i := range keyPrefixes {
+	if s == "" {
+		return Verdict{}
+	}
+	for _, i := range keysByFirst[s[0]] {
 		k := &keyPrefixes[i]
 		rest, ok := strings.CutPrefix(s, k.prefix)
 		if ok && len(rest) >= k.least && strings.IndexFunc(rest[:k.least], func(c rune) bool { return !isKeyRune(c) }) < 0 && looksRandom(rest) {
@@ -184,6 +249,18 @@ func judgeRun(s string) Verdict {
 	}
 	return Verdict{}
 }
+
+// minKey is the length of the shortest key of keyPrefixes, in bytes.
+const minKey = 12
+
+// keysByFirst are the indexes of keyPrefixes by their first byte.
+var keysByFirst = func() (by [256][]int) {
+	for i := range keyPrefixes {
+		first := keyPrefixes[i].prefix[0]
+		by[first] = append(by[first], i)
+	}
+	return by
+}()
 
 func isKeyRune(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.'
@@ -304,7 +381,7 @@ func judgeURL(value string, depth int) Verdict {
 	}
 	for pair := range strings.FieldsFuncSeq(query, func(c rune) bool { return c == '&' || c == ';' || c == '#' || c == '?' }) {
 		name, text, _ := strings.Cut(pair, "=")
-		name, text = unescape(name), unescape(text)
+		name, text = Unescape(name), Unescape(text)
 		if IsMask(text) {
 			continue
 		}
