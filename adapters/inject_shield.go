@@ -39,7 +39,7 @@ func (a *Adapter) ShieldPart(dst []Field, m Masker, fields []Field) []Field {
 		case a.withholdsAnswerField(f.Name):
 			// It may carry the session.
 		default:
-			dst = append(dst, Field{Name: f.Name, Value: m.Text(f.Value)})
+			dst = append(dst, Field{Name: m.Text(f.Name), Value: m.Text(f.Value)})
 		}
 	}
 	return dst
@@ -138,7 +138,7 @@ type masker = mask.Masker
 // masker returns the Masker of an exchange whose request has just got the session's cookies.
 func (s *Session) masker(r *Outgoing) Masker {
 	return Masker{
-		masker:  mask.NewMasker(&s.mask),
+		masker:  mask.NewMasker(&s.mask, &s.starred),
 		session: s,
 		host:    hostWithoutPort(r.Host),
 		path:    r.Path,

@@ -16,7 +16,7 @@ func (d *Dialogue) expandTemplate(template string) (string, error) {
 	return expandTemplateNoting(template, d.lookUpVariable, func(name, filtered string) {
 		_, taken := d.taken[name]
 		if !taken && d.secret != nil && !slices.Contains(namingFields, name) {
-			d.session.secrets = append(d.session.secrets, filtered)
+			d.addProof(filtered)
 		}
 	})
 }
@@ -43,10 +43,16 @@ func (d *Dialogue) lookUpVariable(name string) (string, error) {
 // namingFields.
 func (d *Dialogue) revealField(name string) (string, bool) {
 	v, ok := d.secret.Reveal(name)
-	if ok && !slices.Contains(namingFields, name) && !slices.Contains(d.session.secrets, v) {
-		d.session.secrets = append(d.session.secrets, v)
+	if ok && !slices.Contains(namingFields, name) && !slices.Contains(d.session.proofs, v) {
+		d.addProof(v)
 	}
 	return v, ok
+}
+
+// addProof masks what proves who the account is.
+func (d *Dialogue) addProof(v string) {
+	d.session.secrets = append(d.session.secrets, v)
+	d.session.proofs = append(d.session.proofs, v)
 }
 
 // oneTimeCode returns the one-time code of the current step. All templates of one step get the same

@@ -31,15 +31,21 @@ type sessionState struct {
 	until             time.Time         // when the application said that the session ends; zero: it did not
 	taken             map[string]string // what the steps of the login took, for the logout
 	secrets           []string          // what is masked besides cookies
+	proofs            []string          // those of them that the vault gave out, or that were made of these
 
 	jar     cookie.Jar
 	changed atomic.Bool
 	mask    atomic.Pointer[mask.Mask] // nil if there is nothing to mask
+	own     atomic.Pointer[mask.Mask] // of what no request of an agent may hold; likewise
+	starred mask.Notes                // which secrets were masked
 
-	mu      sync.Mutex          // guards the fields below, and changes of jar and mask
-	rotated []string            // values of held cookies that were replaced, newest last
-	forms   map[string][][]byte // of every value that the mask covers, so that they are not made again
+	mu       sync.Mutex               // guards the fields below, and changes of jar and masks
+	rotated  []rotatedCookie          // held cookies that were replaced, newest last
+	patterns map[string]*mask.Pattern // of every value that the mask covers, so that they are not compiled again
 }
+
+// rotatedCookie is a value that a held cookie had.
+type rotatedCookie struct{ name, value string }
 
 // pinned is one header as the agent's first request had it.
 type pinned struct {

@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ func (a *Adapter) holdCookies(s *Session, now time.Time, cookies ...cookie.Cooki
 
 	before := s.jar.Cookies()
 	changes := false
-	var added []string
+	var added []cookie.Cookie
 	for _, c := range cookies {
 		at := slices.IndexFunc(before, c.Replaces)
 		if at >= 0 && before[at] == c {
@@ -33,10 +34,10 @@ func (a *Adapter) holdCookies(s *Session, now time.Time, cookies ...cookie.Cooki
 		}
 		changes = true
 		if a.masksCookie(s, c) {
-			added = append(added, unquote(c.Value))
+			added = append(added, c)
 		}
 		if at >= 0 && before[at].Value != c.Value && a.masksCookie(s, before[at]) {
-			s.rotated = append(s.rotated, unquote(before[at].Value))
+			s.rotated = append(s.rotated, rotatedCookie{c.Name, unquote(before[at].Value)})
 		}
 	}
 	if !changes {
@@ -55,37 +56,81 @@ func (a *Adapter) holdCookies(s *Session, now time.Time, cookies ...cookie.Cooki
 // unquote returns the value of a cookie without the quotes around it.
 func unquote(value string) string { return strings.Trim(value, `"`) }
 
-// remask rebuilds the Mask from the secrets of the session and more values. Callers hold s.mu, or no
-// other goroutine has s.
-func (a *Adapter) remask(s *Session, more ...string) {
-	values := slices.Concat(s.secrets, s.rotated, more)
-	for _, c := range s.jar.Cookies() {
+// remask rebuilds the masks from the secrets of the session and more cookies. Callers hold s.mu, or
+// no other goroutine has s.
+func (a *Adapter) remask(s *Session, more ...cookie.Cookie) {
+	r := remasking{known: s.patterns, patterns: map[string]*mask.Pattern{}}
+	for _, v := range s.secrets {
+		r.add(v, "a secret of the login", slices.Contains(s.proofs, v) || mask.Bits(v) >= minOwnBits)
+	}
+	for _, c := range slices.Concat(s.jar.Cookies(), more) {
 		if a.masksCookie(s, c) {
-			values = append(values, unquote(c.Value))
+			r.add(unquote(c.Value), "the cookie "+c.Name, a.provesSession(c.Name, c.Value))
 		}
+	}
+	for _, c := range s.rotated {
+		r.add(c.value, "the cookie "+c.name, a.provesSession(c.name, c.value))
 	}
 
-	forms := make(map[string][][]byte, len(values))
-	var all [][]byte
-	for _, v := range values {
-		if _, done := forms[v]; done {
-			continue
-		}
-		known, ok := s.forms[v]
-		if !ok {
-			known = mask.Forms(v)
-		}
-		forms[v] = known
-		all = append(all, known...)
+	s.patterns = r.patterns
+	s.mask.Store(mask.New(r.all))
+	s.own.Store(mask.New(r.own))
+}
+
+// remasking collects the patterns of a session.
+type remasking struct {
+	known    map[string]*mask.Pattern // of the masks that are replaced
+	patterns map[string]*mask.Pattern
+	all, own []*mask.Pattern
+}
+
+func (r *remasking) add(value, label string, own bool) {
+	if r.patterns[value] != nil {
+		return
 	}
-	s.forms = forms
-	s.mask.Store(mask.New(all))
+	p := r.known[value]
+	if p == nil {
+		p = mask.Compile(value, label)
+	}
+	r.patterns[value] = p
+	r.all = append(r.all, p)
+	if own {
+		r.own = append(r.own, p)
+	}
+}
+
+// minOwnBits is how hard a value of an application must be to guess before a request that holds it
+// is taken for an attack.
+const minOwnBits = 48
+
+// provesSession reports whether a held cookie is what the application knows the session by, so that
+// nobody but Byline can have its value: its name says so, and its value cannot be guessed.
+func (a *Adapter) provesSession(name, value string) bool {
+	return a.namesSessionCookie(name) && mask.Bits(value) >= minOwnBits
+}
+
+// namesSessionCookie reports whether the adapter names a cookie as the session's, or whether its name
+// is one that sessions have.
+func (a *Adapter) namesSessionCookie(name string) bool {
+	c := a.spec.Cookies
+	for _, named := range slices.Concat(c.Hold, c.Mask, []string{a.spec.Login.Success.Cookie}) {
+		if named != "" && named != "*" && text.Glob(named, name, nil) {
+			return true
+		}
+	}
+	lower := strings.ToLower(name)
+	for _, word := range []string{"sess", "sid", "auth", "token", "jwt", "remember", "login"} {
+		if strings.Contains(lower, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // masksCookie reports whether the value of a cookie is a secret. If cookies.mask is given it decides
 // on held cookies. Otherwise values of minCookieSecret bytes and more are secrets, but for the user
-// name, which pages show everywhere. The agent gets the values of cookies that pass or are shared, so
-// they are never secrets.
+// name, which pages show everywhere, and for words, paths and the like in cookies that are not the
+// session's. The agent gets the values of cookies that pass or are shared, so they are never secrets.
 func (a *Adapter) masksCookie(s *Session, c cookie.Cookie) bool {
 	if text.IsToken(c.Name) && (a.passesCookie(c.Name) || a.sharesCookie(c.Name)) {
 		return false
@@ -93,5 +138,17 @@ func (a *Adapter) masksCookie(s *Session, c cookie.Cookie) bool {
 	if a.spec.Cookies.Mask != nil {
 		return text.GlobAny(a.spec.Cookies.Mask, c.Name, nil)
 	}
-	return len(c.Value) >= minCookieSecret && !strings.EqualFold(c.Value, s.username)
+	if len(c.Value) < minCookieSecret || strings.EqualFold(c.Value, s.username) {
+		return false
+	}
+	return a.namesSessionCookie(c.Name) || !mask.IsPlain(unescapeCookie(c.Value))
+}
+
+// unescapeCookie undoes the percent-encoding that many applications apply to values of cookies.
+func unescapeCookie(value string) string {
+	plain, err := url.QueryUnescape(unquote(value))
+	if err != nil {
+		return unquote(value)
+	}
+	return plain
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/byline-proxy/byline/adapters/internal/cookie"
@@ -27,9 +26,13 @@ type sessionDoc struct {
 	Pins      []pinned          `json:"pins,omitempty"`
 	Taken     map[string]string `json:"taken,omitempty"`
 	Secrets   []string          `json:"secrets,omitempty"`
+	Proofs    []string          `json:"proofs,omitempty"`
 	Username  string            `json:"username,omitempty"`
 	Cookies   []cookie.Cookie   `json:"cookies,omitempty"`
-	Rotated   []string          `json:"rotated,omitempty"`
+	Rotated   []Field           `json:"replaced,omitempty"`
+
+	// OldRotated is where Rotated stood, without names.
+	OldRotated []string `json:"rotated,omitempty"`
 }
 
 // Marshal returns the session as JSON, in the clear: the caller must encrypt it before it stores it.
@@ -38,7 +41,10 @@ func (s *Session) Marshal() ([]byte, error) {
 	s.changed.Store(false) // before the session is read, so that a change during Marshal counts
 
 	s.mu.Lock()
-	rotated := slices.Clone(s.rotated)
+	rotated := make([]Field, 0, len(s.rotated))
+	for _, c := range s.rotated {
+		rotated = append(rotated, Field{Name: c.name, Value: c.value})
+	}
 	s.mu.Unlock()
 
 	challenge := s.digest
@@ -57,6 +63,7 @@ func (s *Session) Marshal() ([]byte, error) {
 		Pins:      s.pins,
 		Taken:     s.taken,
 		Secrets:   s.secrets,
+		Proofs:    s.proofs,
 		Username:  s.username,
 		Cookies:   s.jar.Cookies(),
 		Rotated:   rotated,
@@ -85,8 +92,14 @@ func (a *Adapter) Restore(text []byte) (*Session, error) {
 		until:     doc.Until,
 		taken:     doc.Taken,
 		secrets:   doc.Secrets,
-		rotated:   doc.Rotated,
+		proofs:    doc.Proofs,
 	}}
+	for _, v := range doc.OldRotated {
+		s.rotated = append(s.rotated, rotatedCookie{value: v})
+	}
+	for _, c := range doc.Rotated {
+		s.rotated = append(s.rotated, rotatedCookie{c.Name, c.Value})
+	}
 	if s.digest != nil && !s.digest.Resume() {
 		return nil, errors.New("the stored session has an unknown digest algorithm")
 	}

@@ -1,130 +1,188 @@
-// Package mask overwrites secrets in text that goes to an agent, in every encoding in which
-// applications repeat them.
+// Package mask finds the secrets of a session in text and overwrites them, in every
+// spelling that a reader of the text could undo.
+//
+// The text is matched unit by unit. A unit is a code point or a byte, whatever escape
+// it is written in; see reading for the escapes and needle for what is searched for.
 package mask
 
-// Mask overwrites secrets in text with asterisks. Lengths and offsets do not change. A Mask is
-// immutable and safe for concurrent use; nil changes nothing. Secrets shorter than 6 bytes and common
-// words are not masked: text that has them by chance would be destroyed, and asterisks in their place
-// would tell where they are.
+import (
+	"slices"
+	"unsafe"
+)
+
+// Mask overwrites secrets in text with as many asterisks, so that lengths and offsets
+// stay true. It is immutable and safe for concurrent use. A nil Mask changes nothing.
+// Secrets shorter than 6 bytes and common words are not masked: text that holds them
+// by chance would be destroyed, and asterisks in their place would tell where they are.
 type Mask struct {
-	forms [][]byte
-	least int              // length of the shortest form, at most 255
-	most  int              // length of the longest form
-	shift [shiftSize]uint8 // Wu and Manber: how far the window may move for a hash of its last two bytes
-	first [256]bool        // bytes that some form begins with
+	// needles are sorted by the codes of their first two units. Those of two codes are
+	// needles[begin[64*first+second]:begin[64*first+second+1]].
+	needles []needle
+	begin   [64*64 + 1]uint16
+
+	filter filter
 }
 
-const shiftSize = 4096
+// New returns the mask for all patterns, or nil if there is nothing to mask.
+func New(patterns []*Pattern) *Mask {
+	n := 0
+	for _, p := range patterns {
+		n += len(p.needles)
+	}
+	return newAtMost(patterns, min(n, 1<<16-1))
+}
 
-func shiftHash(a, b byte) uint16 { return (uint16(a)<<5 ^ uint16(b)) & (shiftSize - 1) }
-
-// New returns a Mask of forms as Forms returns them, and nil if there are none. It keeps the slice.
-func New(forms [][]byte) *Mask {
-	if len(forms) == 0 {
+// newAtMost builds the mask of the first n needles; 65,535 are those of several
+// hundred secrets.
+func newAtMost(patterns []*Pattern, n int) *Mask {
+	if n == 0 {
 		return nil
 	}
 
-	m := &Mask{forms: forms, least: len(forms[0])}
-	for _, f := range forms {
-		m.least, m.most = min(m.least, len(f)), max(m.most, len(f))
-		m.first[f[0]] = true
+	m := &Mask{needles: make([]needle, 0, n)}
+	for _, p := range patterns {
+		m.needles = append(m.needles, p.needles[:min(len(p.needles), n-len(m.needles))]...)
 	}
-	m.least = min(m.least, 255)
+	slices.SortStableFunc(m.needles, func(a, b needle) int { return a.pair() - b.pair() })
 
-	for i := range m.shift {
-		m.shift[i] = uint8(m.least - 1)
+	for i := range m.needles {
+		m.begin[m.needles[i].pair()+1] = uint16(i + 1)
+		m.filter.add(m.needles[i].units, m.needles[i].groupFrom)
 	}
-	for _, f := range forms {
-		for end := 1; end < m.least; end++ {
-			h := shiftHash(f[end-1], f[end])
-			m.shift[h] = min(m.shift[h], uint8(m.least-1-end))
-		}
+	for i := 1; i < len(m.begin); i++ {
+		m.begin[i] = max(m.begin[i], m.begin[i-1])
 	}
 	return m
 }
 
-// findForm returns the range of the first form in b at or after from, and of the longest one that
-// begins there. It returns -1 if there is none.
-func findForm[T string | []byte](m *Mask, b T, from int) (start, end int) {
-	last := m.least - 1
-	for i := from + last; i < len(b); {
-		if skip := m.shift[shiftHash(b[i-1], b[i])]; skip > 0 {
-			i += int(skip)
-			continue
-		}
+// pair returns the codes of the first two units as one number.
+func (n *needle) pair() int { return int(codeOf(n.units[0]))<<6 | int(codeOf(n.units[1])) }
 
-		start := i - last
-		if m.first[b[start]] {
-			if n := longestForm(m, b[start:]); n > 0 {
-				return start, start + n
-			}
-		}
-		i++
-	}
-	return -1, -1
+// startingWith returns the needles whose first two units have the codes.
+func (m *Mask) startingWith(first, second uint8) []needle {
+	pair := int(first)<<6 | int(second)
+	return m.needles[m.begin[pair]:m.begin[pair+1]]
 }
 
-// longestForm returns the length of the longest form that text begins with, and 0 if there is none.
-func longestForm[T string | []byte](m *Mask, text T) (longest int) {
-	for _, f := range m.forms {
-		if len(f) > longest && len(text) >= len(f) && text[0] == f[0] && string(text[:len(f)]) == string(f) {
-			longest = len(f)
-		}
-	}
-	return longest
+// startingWithFirst returns the needles whose first unit has the code.
+func (m *Mask) startingWithFirst(first uint8) []needle {
+	return m.needles[m.begin[int(first)<<6]:m.begin[int(first+1)<<6]]
 }
 
-// spans calls mark with every range of b to be masked, in order; overlapping forms are one range. mark
-// may overwrite the range: forms are found by rising start, so no form that is found later begins in
-// it.
-func (m *Mask) spans(b []byte, mark func(start, end int)) {
-	from, start, end := 0, -1, -1
-	for {
-		s, e := findForm(m, b, from)
-		if s < 0 {
-			break
-		}
-
-		if start >= 0 && s > end {
-			mark(start, end)
-			start = -1
-		}
-		if start < 0 {
-			start, end = s, e
-		}
-		end = max(end, e)
-		from = s + 1
-	}
-
-	if start >= 0 {
-		mark(start, end)
-	}
+// span is a stretch of text that is masked, with the label of the secret.
+type span struct {
+	start, end int
+	label      string
 }
 
-// InPlace masks b. It does not allocate.
+// spans appends to dst the stretches of b that are masked, by rising start; they may
+// overlap. Among them is the beginning of a secret that b ends with, if it is long
+// enough. open is the offset from which on more text could change the result, or
+// len(b): there the beginning of a secret of any length stands.
+func (m *Mask) spans(dst []span, b []byte) (all []span, open int) {
+	if m == nil {
+		return dst, len(b)
+	}
+
+	x := matcher{mask: m}
+	x.reader.text = b
+	open = len(b)
+	for p := m.filter.next(b, 0); p < len(b); p = m.filter.next(b, p+1) {
+		end, beginning := x.matchAt(p)
+		if beginning > 0 {
+			open = min(open, p)
+		}
+		if beginning >= minBeginning {
+			end = len(b)
+		}
+		if end > 0 {
+			dst = append(dst, x.span(p, end))
+		}
+	}
+	return dst, open
+}
+
+// span returns the span of a match. If it is of digits it includes the neighbours, in
+// which some bits of the secret may be.
+func (x *matcher) span(start, end int) span {
+	if x.digits {
+		b := x.reader.text
+		if start > 0 && codes[b[start-1]] < codePercent {
+			start--
+		}
+		if end < len(b) && codes[b[end]] < codePercent {
+			end++
+		}
+	}
+	return span{start, end, x.label}
+}
+
+// minBeginning is the number of units from which on the beginning of a secret is masked
+// if the text ends or pauses there. Shorter ones are not, because whether a guess of a few
+// characters is masked would tell whether it is right.
+const minBeginning = 8
+
+// Find returns the label of a secret that b contains.
+func (m *Mask) Find(b []byte) (label string, found bool) {
+	label, _, found = m.find(b)
+	return label, found
+}
+
+// find also returns the offset from which on more text could contain a secret.
+func (m *Mask) find(b []byte) (label string, open int, found bool) {
+	if m == nil {
+		return "", len(b), false
+	}
+
+	x := matcher{mask: m}
+	x.reader.text = b
+	open = len(b)
+	for p := m.filter.next(b, 0); p < len(b); p = m.filter.next(b, p+1) {
+		end, beginning := x.matchAt(p)
+		if end > 0 {
+			return x.label, p, true
+		}
+		if beginning > 0 {
+			open = min(open, p)
+		}
+	}
+	return "", open, false
+}
+
+// InPlace masks b, which is a whole text.
 func (m *Mask) InPlace(b []byte) {
 	if m == nil {
 		return
 	}
-	m.spans(b, func(start, end int) { overwrite(b[start:end]) })
+	var few [8]span
+	found, _ := m.spans(few[:0], b)
+	for _, s := range found {
+		stars(b[s.start:s.end])
+	}
 }
 
-// Text returns a header value masked, and s itself if there is nothing to mask.
+// Text masks a whole text; it returns the same string if there is nothing to mask.
 func (m *Mask) Text(s string) string {
 	if m == nil {
 		return s
 	}
-	if start, _ := findForm(m, s, 0); start < 0 {
+	var few [8]span
+	found, _ := m.spans(few[:0], bytesOf(s))
+	if len(found) == 0 {
 		return s
 	}
 
 	b := []byte(s)
-	m.InPlace(b)
+	for _, f := range found {
+		stars(b[f.start:f.end])
+	}
 	return string(b)
 }
 
-// overwrite fills b with asterisks.
-func overwrite(b []byte) {
+// bytesOf returns the bytes of s, which must not be changed.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+func stars(b []byte) {
 	for i := range b {
 		b[i] = '*'
 	}

@@ -2,24 +2,27 @@ package mask
 
 import (
 	"io"
+	"sync"
 	"sync/atomic"
 )
 
-// Masker masks what one exchange may show its agent: the secrets that the session has at the moment,
-// and those that it had when the request went out. The application may replace a cookie any number of
-// times before it answers, and may still repeat what it was sent. A Masker is safe for concurrent use.
-// The zero value masks nothing.
+// Masker masks what one exchange may show its agent: the secrets that the session has
+// at the moment, and those that it had when the request went out. The application may
+// replace a cookie any number of times before it answers, and may still repeat what it
+// was sent. The zero value masks nothing.
 type Masker struct {
-	current *atomic.Pointer[Mask] // of the session
-	sent    *Mask                 // as it was when the request went out
+	current *atomic.Pointer[Mask]
+	sent    *Mask
+	notes   *Notes
 }
 
-// NewMasker returns the Masker of an exchange whose request is about to go out. current is the
-// session's Mask, which may change later.
-func NewMasker(current *atomic.Pointer[Mask]) Masker { return Masker{current, current.Load()} }
+// NewMasker returns the masker for an exchange whose session is put on now. current
+// holds the session's mask. notes learns what is masked; it may be nil.
+func NewMasker(current *atomic.Pointer[Mask], notes *Notes) Masker {
+	return Masker{current: current, sent: current.Load(), notes: notes}
+}
 
-// masks returns the masks to apply. also is nil if m covers it; m is nil only if there is nothing to
-// mask.
+// masks returns the two masks that count. The second is nil if it adds nothing.
 func (v Masker) masks() (m, also *Mask) {
 	if v.current == nil {
 		return v.sent, nil
@@ -31,27 +34,16 @@ func (v Masker) masks() (m, also *Mask) {
 	return m, also
 }
 
-// InPlace masks b.
-func (v Masker) InPlace(b []byte) {
+// spans appends to dst the stretches that either mask finds; see Mask.spans.
+func (v Masker) spans(dst []span, b []byte) (all []span, open int) {
 	m, also := v.masks()
-	var buf [8]span
-	spans := also.appendSpans(buf[:0], b) // before m changes b
-	m.InPlace(b)
-	for _, s := range spans {
-		overwrite(b[s.start:s.end])
+	dst, open = m.spans(dst, b)
+	if also != nil {
+		var second int
+		dst, second = also.spans(dst, b)
+		open = min(open, second)
 	}
-}
-
-// Text returns a header value masked, and s itself if there is nothing to mask.
-func (v Masker) Text(s string) string {
-	m, also := v.masks()
-	if also == nil {
-		return m.Text(s)
-	}
-
-	b := []byte(s)
-	v.InPlace(b)
-	return string(b)
+	return dst, open
 }
 
 // Masks reports whether there is anything to mask.
@@ -60,26 +52,78 @@ func (v Masker) Masks() bool {
 	return m != nil
 }
 
-// Reader returns a reader of what r returns, masked. It holds back only bytes that may be the beginning
-// of a secret, so events are not delayed. If r fails with another error than io.EOF the bytes that are
-// held back are dropped. The reader belongs to one goroutine.
+// InPlace masks b, which is a whole text, such as a message.
+func (v Masker) InPlace(b []byte) {
+	var few [8]span
+	found, _ := v.spans(few[:0], b)
+	for _, s := range found {
+		stars(b[s.start:s.end])
+	}
+	v.notes.add(found)
+}
+
+// Text masks a whole text, such as the name or the value of a field. It returns the
+// same string if there is nothing to mask.
+func (v Masker) Text(s string) string {
+	var few [8]span
+	found, _ := v.spans(few[:0], bytesOf(s))
+	if len(found) == 0 {
+		return s
+	}
+
+	b := []byte(s)
+	for _, f := range found {
+		stars(b[f.start:f.end])
+	}
+	v.notes.add(found)
+	return string(b)
+}
+
+// Reader returns a reader of the masked text of r. When it passes on how much depends
+// on the length of the text, on its line ends and on pauses, and never on a secret. If
+// r fails other than with io.EOF, what was held back is dropped. The Reader is for one
+// goroutine. It may read r in another goroutine, also after its own Read has returned:
+// the caller must close r.
 func (v Masker) Reader(r io.Reader) io.Reader {
 	if !v.Masks() {
 		return r
 	}
-	return &reader{masker: v, r: r}
+	return &reader{masker: v, source: r}
 }
 
-// Reader returns the reader of a Masker that never changes.
+// Reader returns a reader for a mask that does not change.
 func (m *Mask) Reader(r io.Reader) io.Reader { return Masker{sent: m}.Reader(r) }
 
-// span is a range of bytes.
-type span struct{ start, end int }
+// Notes collects the labels of secrets that were masked. It is safe for concurrent
+// use.
+type Notes struct {
+	mu   sync.Mutex
+	seen map[string]bool
+	new  []string
+}
 
-// appendSpans appends to dst the ranges of b that m masks.
-func (m *Mask) appendSpans(dst []span, b []byte) []span {
-	if m != nil {
-		m.spans(b, func(start, end int) { dst = append(dst, span{start, end}) })
+// Take returns the labels that were added for the first time since the last call.
+func (n *Notes) Take() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	labels := n.new
+	n.new = nil
+	return labels
+}
+
+func (n *Notes) add(found []span) {
+	if n == nil || len(found) == 0 {
+		return
 	}
-	return dst
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.seen == nil {
+		n.seen = map[string]bool{}
+	}
+	for _, s := range found {
+		if !n.seen[s.label] {
+			n.seen[s.label] = true
+			n.new = append(n.new, s.label)
+		}
+	}
 }

@@ -1,26 +1,68 @@
 package mask
 
-import "io"
+import (
+	"bytes"
+	"io"
+	"sync"
+	"time"
+)
 
-// reader masks a body in the buffer of its caller, without a copy. For a small buffer it uses one of
-// its own.
+const (
+	// holdBack is how much of an unfinished line is held back until more text comes
+	// or the source pauses.
+	holdBack = 4 << 10
+
+	// pause is how long the source may pause before what is held back is passed on.
+	pause = 100 * time.Millisecond
+
+	// maxContext bounds the text before the one to be passed on that is kept, because
+	// a secret began there.
+	maxContext = 64 << 10
+
+	// leastRoom is the size of a caller's buffer from which on it is masked in.
+	leastRoom = 512
+)
+
+// reader passes text on up to the end of its last line, and what follows that when
+// more comes, the source pauses, or the text ends. Neither depends on a secret: an agent
+// that could see when a few bytes are held back would see whether they are the
+// beginning of one.
 type reader struct {
 	masker Masker
-	r      io.Reader
-	err    error // of r; returned once ready is empty
+	source io.Reader
 
-	tail   []byte // held back, as the application sent it
-	masked int    // how many bytes at the start of tail are known to be masked
-	spans  []span // what the masker's second mask finds; kept for its memory
+	*buffers // nil until something is held back
 
-	ready []byte // masked, and not returned yet
-	buf   []byte // the reader's own buffer, which ready is a part of
+	// text[:passed] was passed on and is kept because a secret begins in it.
+	// text[passed:] is held back.
+	text   []byte
+	passed int
+
+	ready []byte // masked, a part of out
+	spans []span
+	err   error // of the source
+
+	arrived chan chunkRead // nil until something is held back
+	reading bool           // in another goroutine
+	timer   *time.Timer
 }
 
-// minRoom is how many bytes a buffer must have beyond the longest form.
-const minRoom = 512
+const chunkSize = 16 << 10
 
-// Read implements [io.Reader].
+// buffers is the memory of a reader that holds something back.
+type buffers struct {
+	chunk [chunkSize]byte                                // what another goroutine reads into
+	held  [leastRoom + holdBack + chunkSize + 8<<10]byte // where text is, unless it is longer
+	out   []byte
+}
+
+var bufferPool = sync.Pool{New: func() any { return new(buffers) }}
+
+type chunkRead struct {
+	n   int
+	err error
+}
+
 func (r *reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -28,82 +70,149 @@ func (r *reader) Read(p []byte) (int, error) {
 
 	for len(r.ready) == 0 {
 		if r.err != nil {
+			r.returnBuffers()
 			return 0, r.err
 		}
-
-		m, also := r.masker.masks()
-		need := m.most + minRoom
-		if also != nil {
-			need = max(m.most, also.most) + minRoom
-		}
-		if len(p) >= need {
-			if n := r.fill(p); n > 0 {
+		if len(r.text) == 0 && !r.reading && len(p) >= leastRoom {
+			n, err := r.source.Read(p)
+			r.err = err
+			if n = r.maskInPlace(p[:n]); n > 0 {
 				return n, nil
 			}
 			continue
 		}
-
-		if len(r.buf) < need {
-			r.buf = make([]byte, need+4<<10)
-		}
-		r.ready = r.buf[:r.fill(r.buf)]
+		r.readHeld()
 	}
-
 	n := copy(p, r.ready)
 	r.ready = r.ready[n:]
 	return n, nil
 }
 
-// fill reads once, after what was held back, and returns how many bytes of b are masked and complete.
-func (r *reader) fill(b []byte) int {
-	have := copy(b, r.tail)
-	n, err := r.r.Read(b[have:])
-	b = b[:have+n]
-	r.err = err
-	m, also := r.masker.masks() // after the read, which may have taken long
-
-	hold := 0
-	if err != io.EOF {
-		hold = m.countHeld(b)
-		if also != nil {
-			hold = max(hold, also.countHeld(b))
-		}
-	}
-	free := len(b) - hold
-	r.tail = r.tail[:0]
-	if err == nil { // after an error nothing follows, and what is held back is dropped
-		r.tail = append(r.tail, b[free:]...)
-	}
-
-	// A form may begin in the free bytes and end in the held ones, which are then masked, too.
-	known := min(r.masked, free)
-	r.masked = max(r.masked-free, 0)
-	mask := func(start, end int) {
-		if start < free {
-			overwrite(b[start:min(end, free)])
-			r.masked = max(r.masked, end-free)
-		}
-	}
-	r.spans = also.appendSpans(r.spans[:0], b) // before m changes b
-	m.spans(b, mask)
+// maskInPlace masks b, which nothing precedes, and returns how much of it may be
+// passed on. It keeps the rest.
+func (r *reader) maskInPlace(b []byte) int {
+	free := r.boundary(b)
+	kept := r.find(b, free)
+	r.keep(b, kept, free)
 	for _, s := range r.spans {
-		mask(s.start, s.end)
+		stars(b[s.start:min(s.end, free)])
 	}
-	overwrite(b[:known])
 	return free
 }
 
-// countHeld returns how many bytes at the end of b may be the beginning of a form.
-func (m *Mask) countHeld(b []byte) int {
-	for i := max(len(b)-m.most+1, 0); i < len(b); i++ {
-		if !m.first[b[i]] {
+// keep keeps b[kept:], of which b[kept:free] is passed on.
+func (r *reader) keep(b []byte, kept, free int) {
+	if r.err != nil || kept == len(b) {
+		r.text, r.passed = nil, 0
+		return
+	}
+	if r.buffers == nil {
+		r.buffers = bufferPool.Get().(*buffers)
+	}
+	if cap(r.text) == 0 {
+		r.text = r.held[:0]
+	}
+	r.text = append(r.text[:0], b[kept:]...)
+	r.passed = free - kept
+}
+
+// find sets r.spans to what is to be masked in b and returns the offset from which on
+// b must be kept: before free if a secret may begin there that ends after free.
+func (r *reader) find(b []byte, free int) (kept int) {
+	var open int
+	r.spans, open = r.masker.spans(r.spans[:0], b)
+	kept = min(free, open)
+	n := 0
+	for _, s := range r.spans {
+		if s.start >= free {
 			continue
 		}
-		for _, f := range m.forms {
-			if rest := b[i:]; len(rest) < len(f) && string(f[:len(rest)]) == string(rest) {
-				return len(rest)
-			}
+		if s.end > free {
+			kept = min(kept, s.start)
+		}
+		r.spans[n] = s
+		n++
+	}
+	r.spans = r.spans[:n]
+	r.masker.notes.add(r.spans)
+	return max(kept, free-maxContext)
+}
+
+// boundary returns the offset up to which the text may be passed on without a pause.
+func (r *reader) boundary(b []byte) int {
+	if r.err == io.EOF {
+		return len(b)
+	}
+	held := b[r.passed:]
+	return r.passed + max(bytes.LastIndexByte(held, '\n')+1, len(held)-holdBack)
+}
+
+// readHeld reads once while something is held back, or with little room, and makes
+// ready what may be passed on then.
+func (r *reader) readHeld() {
+	if !r.reading {
+		r.startRead()
+	}
+
+	var read chunkRead
+	if len(r.text) == r.passed {
+		read = <-r.arrived
+	} else {
+		r.timer.Reset(pause)
+		select {
+		case read = <-r.arrived:
+			r.timer.Stop()
+		case <-r.timer.C:
+			r.release(len(r.text))
+			return
 		}
 	}
-	return 0
+
+	r.reading = false
+	r.err = read.err
+	if cap(r.text) == 0 {
+		r.text = r.held[:0]
+	}
+	r.text = append(r.text, r.chunk[:read.n]...)
+	r.release(r.boundary(r.text))
+}
+
+// startRead begins to read the source in another goroutine.
+func (r *reader) startRead() {
+	if r.arrived == nil {
+		r.arrived = make(chan chunkRead, 1)
+		r.timer = time.NewTimer(time.Hour)
+		r.timer.Stop()
+	}
+	if r.buffers == nil {
+		r.buffers = bufferPool.Get().(*buffers)
+	}
+
+	r.reading = true
+	source, into, arrived := r.source, r.chunk[:], r.arrived
+	go func() {
+		n, err := source.Read(into)
+		arrived <- chunkRead{n, err}
+	}()
+}
+
+// returnBuffers is called when nothing is read or handed out any more.
+func (r *reader) returnBuffers() {
+	if r.buffers != nil {
+		bufferPool.Put(r.buffers)
+		r.buffers, r.ready, r.text = nil, nil, nil
+	}
+}
+
+// release makes ready the text up to free, masked.
+func (r *reader) release(free int) {
+	kept := r.find(r.text, free)
+	r.out = append(r.out[:0], r.text[r.passed:free]...)
+	for _, s := range r.spans {
+		if start, end := max(s.start, r.passed), min(s.end, free); start < end {
+			stars(r.out[start-r.passed : end-r.passed])
+		}
+	}
+	r.ready = r.out
+	r.keep(r.text, kept, free)
 }

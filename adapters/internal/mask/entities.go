@@ -1,0 +1,92 @@
+package mask
+
+import (
+	_ "embed"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// entityList holds the named character references of the HTML standard that stand for
+// one code point: a name in a line, with its semicolon if it needs one, and the code
+// point in hex.
+//
+//go:embed entities.txt
+var entityList string
+
+const (
+	maxEntityName = 32
+
+	// Names that need no semicolon have from 2 to 6 letters.
+	leastOldName, longestOldName = 2, 6
+)
+
+// entities maps the names of character references to their code points.
+var entities = sync.OnceValue(func() map[string]rune {
+	all := make(map[string]rune, 2200)
+	for line := range strings.Lines(entityList) {
+		name, digits, _ := strings.Cut(strings.TrimSpace(line), " ")
+		r, err := strconv.ParseUint(digits, 16, 32)
+		if err != nil {
+			panic("mask: entities.txt: " + err.Error())
+		}
+		all[name] = rune(r)
+	}
+	return all
+})
+
+// oldNames tells by the first three letters, or the two of a short name, whether a name
+// that needs no semicolon begins with them: by the bit of the third letter's code, or
+// by wholeName.
+var oldNames = sync.OnceValue(func() *[64][64]uint64 {
+	var begin [64][64]uint64
+	for name := range entities() {
+		switch {
+		case name[len(name)-1] == ';':
+		case len(name) == leastOldName:
+			begin[codes[name[0]]][codes[name[1]]] |= wholeName
+		default:
+			begin[codes[name[0]]][codes[name[1]]] |= 1 << codes[name[2]]
+		}
+	}
+	return &begin
+})
+
+const wholeName = 1 << 63 // no letter has the code 63
+
+// mayBeOldName reports whether name can be one that needs no semicolon.
+func mayBeOldName(name []byte) bool {
+	if len(name) < leastOldName || len(name) > longestOldName {
+		return false
+	}
+	begin := oldNames()[codes[name[0]]][codes[name[1]]]
+	if len(name) == leastOldName {
+		return begin&wholeName != 0
+	}
+	return begin>>codes[name[2]]&1 != 0
+}
+
+// entity returns what a name with its semicolon stands for.
+func entity(name []byte) (r rune, known bool) {
+	switch string(name) { // most of all
+	case "amp;":
+		return '&', true
+	case "lt;":
+		return '<', true
+	case "gt;":
+		return '>', true
+	case "quot;":
+		return '"', true
+	case "nbsp;":
+		return '\u00a0', true
+	}
+	r, known = entities()[string(name)]
+	return r, known
+}
+
+// windows1252 holds what browsers read numeric references from 128 to 159 as (HTML
+// standard, numeric character reference end state).
+var windows1252 = [32]rune{
+	0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D, 0x017D, 0x8F,
+	0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D, 0x017E, 0x0178,
+}

@@ -1,0 +1,216 @@
+package mask
+
+// matcher matches the needles of a mask against text, at one offset after the other.
+type matcher struct {
+	mask   *Mask
+	reader unitReader
+	label  string // of the needle that matched last
+	digits bool   // whether it consists of digits of an encoding
+
+	first, second readings
+
+	// current holds the readings at offset currentAt-1, which one needle after the
+	// other asks for.
+	current   readings
+	currentAt int
+}
+
+const (
+	// maxStates bounds the offsets at which a needle is followed at the same time.
+	// There is more than one only if an escape can be read in several ways.
+	maxStates = 12
+
+	// maxSkipped bounds what is skipped between two units of a needle.
+	maxSkipped = 48
+
+	// maxTag bounds a tag that is skipped, in bytes.
+	maxTag = 120
+)
+
+// matchAt returns the end of the longest secret that begins at offset p, or 0. It
+// also returns how many units of a secret the text ends with if it ends before the
+// secret does.
+func (x *matcher) matchAt(p int) (end, beginning int) {
+	x.reader.read(p, &x.first)
+	if x.first.cut {
+		beginning = 1
+	}
+
+	for i := range x.first.n {
+		r := x.first.all[i]
+		first := codeOf(r.unit)
+		if len(x.mask.startingWithFirst(first)) == 0 {
+			continue
+		}
+
+		if x.readSecond(r.end) {
+			end, beginning = x.followAll(x.mask.startingWithFirst(first), r, end, beginning)
+			continue
+		}
+		for j := range x.second.n {
+			second := codeOf(x.second.all[j].unit)
+			if j > 0 && second == codeOf(x.second.all[j-1].unit) {
+				continue
+			}
+			end, beginning = x.followAll(x.mask.startingWith(first, second), r, end, beginning)
+		}
+	}
+	return end, beginning
+}
+
+// readSecond reads what follows the first unit, once for all needles. It reports
+// whether the second unit of any needle may follow further on.
+func (x *matcher) readSecond(p int) (any bool) {
+	if p >= len(x.reader.text) {
+		return true
+	}
+	x.reader.read(p, &x.second)
+	for _, r := range x.second.all[:x.second.n] {
+		any = any || skipOf(r.unit) == skipBreak
+	}
+	return any || x.second.cut
+}
+
+// followAll follows needles whose first unit may be r, and adds to what is known of
+// end and beginning.
+func (x *matcher) followAll(needles []needle, r reading, end, beginning int) (int, int) {
+	for i := range needles {
+		n := &needles[i]
+		if n.units[0] != r.unit {
+			continue
+		}
+		e, begun := x.follow(n, r.end)
+		if e > end || end == 0 && begun > beginning {
+			x.label, x.digits = n.label, n.digits
+		}
+		end, beginning = max(end, e), max(beginning, begun)
+	}
+	return end, beginning
+}
+
+// follow matches the rest of a needle whose first unit ends at p.
+func (x *matcher) follow(n *needle, p int) (end, beginning int) {
+	var states, next [maxStates]int
+	states[0], next[0] = p, 0
+	count := 1
+
+	for k := 1; k < len(n.units); k++ {
+		reached, cut := x.step(n, k, states[:count], next[:0])
+		if cut {
+			beginning = k
+		}
+		if len(reached) == 0 {
+			if k >= n.prefix {
+				end = latest(states[:count])
+			}
+			return end, beginning
+		}
+		count = copy(states[:], reached)
+	}
+	return latest(states[:count]), beginning
+}
+
+func latest(offsets []int) (last int) {
+	for _, p := range offsets {
+		last = max(last, p)
+	}
+	return last
+}
+
+// step appends to next the offsets that unit k of the needle leads to from the given
+// ones. cut reports that the text ends before the unit does.
+func (x *matcher) step(n *needle, k int, from, next []int) (reached []int, cut bool) {
+	text, want := x.reader.text, n.units[k]
+	for _, p := range from {
+		// Nearly every unit is a plain one that fits.
+		if p < len(text) {
+			c := text[p]
+			if codes[c] < codePercent && folded[c] == want {
+				next = addOffset(next, p+1)
+				continue
+			}
+		}
+		var at bool
+		next, at = x.skipAndStep(n, k, p, next)
+		cut = cut || at
+	}
+	return next, cut
+}
+
+func addOffset(offsets []int, p int) []int {
+	for _, o := range offsets {
+		if o == p {
+			return offsets
+		}
+	}
+	if len(offsets) < maxStates {
+		offsets = append(offsets, p)
+	}
+	return offsets
+}
+
+// skipAndStep is step from one offset, past what may stand between two units.
+func (x *matcher) skipAndStep(n *needle, k, p int, next []int) (reached []int, cut bool) {
+	text, want := x.reader.text, n.units[k]
+	var pending [maxStates]int
+	waiting := append(pending[:0], p)
+	afterBreak, groups := false, k >= n.groupFrom
+
+	for skipped := 0; len(waiting) > 0 && skipped < maxSkipped; skipped++ {
+		p := waiting[len(waiting)-1]
+		waiting = waiting[:len(waiting)-1]
+		if p >= len(text) {
+			cut = true
+			continue
+		}
+
+		if groups {
+			if end, open := tagAt(text, p); end > 0 {
+				waiting = addOffset(waiting, end)
+			} else if open {
+				cut = true
+			}
+			if n.groupFrom == 2 && p+1 < len(text) && text[p] == '0' && text[p+1]|0x20 == 'x' {
+				waiting = addOffset(waiting, p+2) // 0x41, 0x42
+			}
+		}
+
+		if x.currentAt != p+1 {
+			x.reader.read(p, &x.current)
+			x.currentAt = p + 1
+		}
+		cut = cut || x.current.cut
+		for _, r := range x.current.all[:x.current.n] {
+			if r.unit == want {
+				next = addOffset(next, r.end)
+			}
+			switch skipOf(r.unit) {
+			case skipBreak:
+				afterBreak = afterBreak || r.unit == '\n' || r.unit == '\r' || r.unit == softBreak
+				waiting = addOffset(waiting, r.end)
+			case skipGroup:
+				if groups || afterBreak && (r.unit == ' ' || r.unit == '\t') {
+					waiting = addOffset(waiting, r.end)
+				}
+			}
+		}
+	}
+	return next, cut
+}
+
+// tagAt returns the end of the tag at p, which a reader of the page does not see. open
+// reports that the text ends inside it.
+func tagAt(text []byte, p int) (end int, open bool) {
+	if text[p] != '<' {
+		return 0, false
+	}
+	for i := p + 1; i < len(text) && i < p+maxTag; i++ {
+		switch text[i] {
+		case '>':
+			return i + 1, false
+		case '<':
+			return 0, false
+		}
+	}
+	return 0, len(text) < p+maxTag
+}
