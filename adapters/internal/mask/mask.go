@@ -89,10 +89,10 @@ func (m *Mask) spans(dst []span, b []byte) (all []span, open int) {
 	open = len(b)
 	for p := m.filter.next(b, 0); p < len(b); p = m.filter.next(b, p+1) {
 		end, beginning := x.matchAt(p)
-		if beginning > 0 {
+		if beginning != none {
 			open = min(open, p)
 		}
-		if beginning >= minBeginning {
+		if beginning == long {
 			end = len(b)
 		}
 		if end > 0 {
@@ -117,11 +117,6 @@ func (x *matcher) span(start, end int) span {
 	return span{start, end, x.label}
 }
 
-// minBeginning is the number of units from which on the beginning of a secret is masked
-// if the text ends or pauses there. Shorter ones are not, because whether a guess of a few
-// characters is masked would tell whether it is right.
-const minBeginning = 8
-
 // Find returns the label of a secret that b contains.
 func (m *Mask) Find(b []byte) (label string, found bool) {
 	label, _, found = m.find(b)
@@ -142,7 +137,7 @@ func (m *Mask) find(b []byte) (label string, open int, found bool) {
 		if end > 0 {
 			return x.label, p, true
 		}
-		if beginning > 0 {
+		if beginning != none {
 			open = min(open, p)
 		}
 	}

@@ -27,13 +27,21 @@ const (
 	maxTag = 120
 )
 
-// matchAt returns the end of the longest secret that begins at offset p, or 0. It
-// also returns how many units of a secret the text ends with if it ends before the
-// secret does.
-func (x *matcher) matchAt(p int) (end, beginning int) {
+// beginning says whether the text ends before a secret that it ends with does.
+type beginning uint8
+
+const (
+	none  beginning = iota // it does not
+	short                  // it does, after units that are too few to be masked
+	long                   // it does, after units that are masked
+)
+
+// matchAt returns the end of the longest secret that begins at offset p, or 0, and
+// whether the text ends with the beginning of a secret there.
+func (x *matcher) matchAt(p int) (end int, open beginning) {
 	x.reader.read(p, &x.first)
 	if x.first.cut {
-		beginning = 1
+		open = short
 	}
 
 	for i := range x.first.n {
@@ -44,7 +52,7 @@ func (x *matcher) matchAt(p int) (end, beginning int) {
 		}
 
 		if x.readSecond(r.end) {
-			end, beginning = x.followAll(x.mask.startingWithFirst(first), r, end, beginning)
+			end, open = x.followAll(x.mask.startingWithFirst(first), r, end, open)
 			continue
 		}
 		for j := range x.second.n {
@@ -52,10 +60,10 @@ func (x *matcher) matchAt(p int) (end, beginning int) {
 			if j > 0 && second == codeOf(x.second.all[j-1].unit) {
 				continue
 			}
-			end, beginning = x.followAll(x.mask.startingWith(first, second), r, end, beginning)
+			end, open = x.followAll(x.mask.startingWith(first, second), r, end, open)
 		}
 	}
-	return end, beginning
+	return end, open
 }
 
 // readSecond reads what follows the first unit, once for all needles. It reports
@@ -72,42 +80,44 @@ func (x *matcher) readSecond(p int) (any bool) {
 }
 
 // followAll follows needles whose first unit may be r, and adds to what is known of
-// end and beginning.
-func (x *matcher) followAll(needles []needle, r reading, end, beginning int) (int, int) {
+// end and open.
+func (x *matcher) followAll(needles []needle, r reading, end int, open beginning) (int, beginning) {
 	for i := range needles {
 		n := &needles[i]
 		if n.units[0] != r.unit {
 			continue
 		}
 		e, begun := x.follow(n, r.end)
-		if e > end || end == 0 && begun > beginning {
+		if e > end || end == 0 && begun > open {
 			x.label, x.digits = n.label, n.digits
 		}
-		end, beginning = max(end, e), max(beginning, begun)
+		end, open = max(end, e), max(open, begun)
 	}
-	return end, beginning
+	return end, open
 }
 
 // follow matches the rest of a needle whose first unit ends at p.
-func (x *matcher) follow(n *needle, p int) (end, beginning int) {
+func (x *matcher) follow(n *needle, p int) (end int, open beginning) {
 	var states, next [maxStates]int
 	states[0], next[0] = p, 0
 	count := 1
 
 	for k := 1; k < len(n.units); k++ {
 		reached, cut := x.step(n, k, states[:count], next[:0])
-		if cut {
-			beginning = k
+		if cut && k >= n.beginning {
+			open = long
+		} else if cut {
+			open = max(open, short)
 		}
 		if len(reached) == 0 {
 			if k >= n.prefix {
 				end = latest(states[:count])
 			}
-			return end, beginning
+			return end, open
 		}
 		count = copy(states[:], reached)
 	}
-	return latest(states[:count]), beginning
+	return latest(states[:count]), open
 }
 
 func latest(offsets []int) (last int) {

@@ -47,6 +47,11 @@ type needle struct {
 	// masked, whatever follows it.
 	prefix int
 
+	// beginning is the number of units from which on the beginning of the needle is
+	// masked if the text ends or pauses there. Fewer can be guessed, or are no secret,
+	// as the user name that many values begin with.
+	beginning int
+
 	// groupFrom is the number of units after which separators of groups are
 	// skipped.
 	groupFrom int
@@ -292,7 +297,27 @@ func (c *compiler) add(units []rune, groupFrom int) {
 	if strings.HasPrefix(key, "eyj") { // many tokens begin alike
 		prefix = len(units) * 3 / 4
 	}
-	c.needles = append(c.needles, needle{units: units, prefix: prefix, groupFrom: groupFrom, label: c.label})
+	beginning := hardBeginning(units)
+	c.needles = append(c.needles, needle{units: units, prefix: max(prefix, beginning), beginning: beginning, groupFrom: groupFrom, label: c.label})
+}
+
+const (
+	// minBeginning is the least number of units of a beginning that is masked.
+	minBeginning = 8
+
+	// minBeginningBits is how hard a beginning that is masked must be to guess: whether
+	// a guess of a few characters is masked would tell whether it is right.
+	minBeginningBits = 40
+)
+
+// hardBeginning returns the number of units that are hard to guess.
+func hardBeginning(units []rune) int {
+	for n := minBeginning; n < min(len(units), 4*minBeginning); n++ {
+		if Bits(string(units[:n])) >= minBeginningBits {
+			return n
+		}
+	}
+	return min(len(units), 4*minBeginning)
 }
 
 // utf16Bytes returns v in UTF-16, in both byte orders. Other code points than those of
