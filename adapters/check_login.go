@@ -33,6 +33,7 @@ func (d *draft) checkLogin() {
 
 	d.checkLoginHosts()
 	d.checkEnded()
+	d.checkIdentity(names)
 	d.checkSteps("login.logout.steps", l.Logout.Steps, names)
 }
 

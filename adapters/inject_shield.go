@@ -19,15 +19,23 @@ import (
 // A Set-Cookie is added for each shared cookie that the agent did not send in its current state.
 // Without Set-Cookie, shared cookies and secrets Shield allocates nothing but what dst needs to grow.
 func (a *Adapter) Shield(dst []Field, m Masker, fields []Field) []Field {
-	dst = a.ShieldPart(dst, m, fields)
+	a.keepCookies(m.session, fields, m.host, m.path, m.now) // first, so that a new cookie is masked in this answer
+	dst = a.shieldFields(dst, m, fields)
 	return a.shareCookies(dst, m)
 }
 
 // ShieldPart is Shield for the fields of an interim answer and for trailers: it adds no shared
-// cookies.
+// cookies. With login.identity it changes no session either: nothing could be asked before such a
+// cookie is used, and browsers take none from there.
 func (a *Adapter) ShieldPart(dst []Field, m Masker, fields []Field) []Field {
-	a.keepCookies(m.session, fields, m.host, m.path, m.now) // first, so that a new cookie is masked in this answer
+	if a.spec.Login.Identity.Get == "" {
+		a.keepCookies(m.session, fields, m.host, m.path, m.now)
+	}
+	return a.shieldFields(dst, m, fields)
+}
 
+// shieldFields appends the fields that may reach the agent, masked.
+func (a *Adapter) shieldFields(dst []Field, m Masker, fields []Field) []Field {
 	for i := range fields {
 		f := &fields[i]
 		switch {

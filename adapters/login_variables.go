@@ -28,6 +28,9 @@ func (d *Dialogue) lookUpVariable(name string) (string, error) {
 		return v, nil
 	}
 	if d.secret == nil {
+		if name == "username" && d.session.username != "" {
+			return d.session.username, nil
+		}
 		return "", fmt.Errorf("${%s} was not taken", name)
 	}
 	if name == "totp" {

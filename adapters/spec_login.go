@@ -57,6 +57,11 @@ type LoginSpec struct {
 	// Ended lists the answers that mean that the session is over. One that holds is enough.
 	Ended []Condition `yaml:"ended" json:"ended,omitempty" eg:"[{redirect: \"*Special:UserLogin*\"}, {status: 401}]"`
 
+	// Identity is a page that names who is logged in. It is asked after a login, before a session that an
+	// answer calls over is given up, and when an answer changes the session, before anything else is sent:
+	// a session that is not the account's is ended.
+	Identity IdentitySpec `yaml:"identity" json:"identity,omitzero" eg:"{get: /profile, css: \"#user-name\"}"`
+
 	// Logout ends the session at the application.
 	Logout Logout `yaml:"logout" json:"logout" eg:"{steps: [{get: /logout}]}"`
 }
@@ -65,6 +70,45 @@ type LoginSpec struct {
 type Logout struct {
 	// Steps are like those of login. They run with the session's cookies and headers.
 	Steps []StepSpec `yaml:"steps" json:"steps,omitempty" eg:"[{get: /logout}]"`
+
+	// Check is a page that only somebody who is logged in gets. It is requested once after the logout with
+	// the session's old cookies and headers, and the answer is judged by ended: a session that still works
+	// is an alert. Without this key identity is asked, if there is one.
+	Check string `yaml:"check" json:"check,omitempty" eg:"/account"`
+}
+
+// IdentitySpec says which page names who is logged in, and where. Exactly one of css, json, header and
+// regexp is given. A page that has no such place, a redirect and an error from 300 to 499 mean that
+// nobody is logged in. Redirects are not followed.
+type IdentitySpec struct {
+	// Get is the path of the page. It may use ${username} and what the steps of the login took.
+	Get string `yaml:"get" json:"get" need:"yes" eg:"/profile"`
+
+	// Headers are sent with the request: name to template.
+	Headers map[string]string `yaml:"headers" json:"headers,omitempty" eg:"{Accept: application/json}"`
+
+	// CSS is a selector of the element that has the name.
+	CSS string `yaml:"css" json:"css,omitempty" eg:"\"#user-name\""`
+
+	// Attr is the attribute that has the name; without it the element's text is read.
+	Attr string `yaml:"attr" json:"attr,omitempty" eg:"value"`
+
+	// JSON is a dotted pointer to the name.
+	JSON string `yaml:"json" json:"json,omitempty" eg:"user.login"`
+
+	// Header is the name of a response header that has the name.
+	Header string `yaml:"header" json:"header,omitempty" eg:"X-User"`
+
+	// Regexp is an RE2 expression whose first group is the name.
+	Regexp string `yaml:"regexp" json:"regexp,omitempty" eg:"'\"userName\":\"([^\"]+)\"'"`
+
+	// Is is the name of the account as the page writes it: a template of ${username} and of what the steps
+	// of the login took. Runs of white space in the page count as one space.
+	Is string `yaml:"is" json:"is,omitempty" def:"${username}" eg:"${username|first_upper}"`
+
+	// Rotates lists the actions, with * as a wildcard, whose answers may change the session without being
+	// asked about it. It is for applications that set a new session cookie with every answer.
+	Rotates Strings `yaml:"rotates" json:"rotates,omitempty" eg:"[page.edit]"`
 }
 
 // StepSpec is one request of a login or a logout. It has exactly one of get, post, put and delete: a path with its query at

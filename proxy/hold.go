@@ -29,6 +29,10 @@ type hold struct {
 	endings  endings
 	madeWith atomic.Pointer[failedLogin] // what the newest session was made with
 
+	// gate is closed, and not nil, while somebody finds out whose the session is.
+	gate   atomic.Pointer[chan struct{}]
+	gateMu sync.Mutex // held while gate is not nil
+
 	dirty atomic.Bool  // the session changed since it was last stored
 	count atomic.Int64 // requests that were given a number
 }

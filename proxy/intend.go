@@ -29,5 +29,5 @@ func (x *exchange) intend(ctx context.Context) error {
 	if !x.hold.lease.Valid() {
 		return refuse(LeaseUnavailable, "the lease on the account was lost. Try again.")
 	}
-	return nil
+	return x.passGate(ctx)
 }

@@ -112,6 +112,13 @@ func (s *Server) logIn(ctx context.Context, t *task, h *hold, at *site, d *adapt
 	pool, done := h.loginPool(s.newPool)
 	defer done()
 	err := s.runDialogue(ctx, &channel{pool: pool, at: at, lease: h.lease.Context()}, d)
+	session := d.Session()
+	if err == nil {
+		err = s.checkLogin(ctx, pool, at, session)
+		if err != nil {
+			s.discard(t, h, at, session, err.Error())
+		}
+	}
 
 	end := s.leaseRecord("outcome", t, h, at)
 	end.Intent, end.DurationUS = intent, time.Since(started).Microseconds()
@@ -123,7 +130,6 @@ func (s *Server) logIn(ctx context.Context, t *task, h *hold, at *site, d *adapt
 		return nil, err
 	}
 
-	session := d.Session()
 	h.last.Store(session)
 	s.sealSession(t, h, at, session)
 	s.log.Append(end)

@@ -138,27 +138,33 @@ func (s *Server) logOut(ctx context.Context, t *task, h *hold, at *site, session
 	pool := s.newPool()
 	defer pool.Close()
 	started := time.Now()
+	copied := session.Copy()
 	wasOver := false
 	err := s.runDialogue(ctx, &channel{pool: pool, at: at, saw: func(r *adapters.Reply) {
 		wasOver = wasOver || at.adapter.Ended(r.Status, r.Fields, r.Body)
 	}}, d)
+	checked, works := s.checkLogout(ctx, pool, at, copied)
 
 	end := s.leaseRecord("outcome", t, h, at)
 	end.Intent, end.DurationUS = ticket.ID(), time.Since(started).Microseconds()
-	alert := ""
 	switch {
+	case works:
+		end.Detail = errStillWorks.Error()
+		err = errors.Join(errStillWorks, err)
+	case checked:
+		end.Detail = "the session was tried afterwards and is over"
+		err = nil
 	case err != nil && wasOver:
 		end.Detail = "the application says that the session was over already"
 		err = nil
 	case err != nil:
 		end.Detail = "logout failed: " + err.Error()
-		alert = end.Detail
 	}
 	s.log.Append(end)
 
-	if alert != "" {
+	if err != nil {
 		s.opt.Log.Warn().Str("adapter", at.adapter.Name()).Str("account", h.lease.Account()).Err(err).Msg("logout failed")
-		s.alertAbout(t, h, at, alertNotEnded, alert)
+		s.alertAbout(t, h, at, alertNotEnded, end.Detail)
 	}
 	return err
 }

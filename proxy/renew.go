@@ -13,13 +13,16 @@ import (
 )
 
 // renew replaces a session that the application says is over, at most once for a
-// request. It sends again only what cannot have taken effect: safe methods (RFC
+// request, and ends one that an answer made another's. It sends again only what cannot have taken effect: safe methods (RFC
 // 9110 section 9.2.1) and actions that the adapter calls safe. Anything else the
 // agent must decide to send again.
 func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Response, error) {
 	over, err := x.sessionOver(resp)
-	if !over || err != nil {
-		return resp, err
+	if err != nil {
+		return nil, err
+	}
+	if !over || x.stillOurs() {
+		return resp, x.identify(resp)
 	}
 
 	closeBody(resp)
@@ -36,6 +39,9 @@ func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Respon
 	if err := x.openSession(ctx); err != nil {
 		return nil, err
 	}
+	if err := x.passGate(ctx); err != nil {
+		return nil, err
+	}
 	x.strip()
 	x.inject()
 	resp, err = x.forward(ctx)
@@ -47,11 +53,11 @@ func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Respon
 	if err != nil {
 		return nil, err
 	}
-	if over {
+	if over && !x.stillOurs() {
 		closeBody(resp)
 		return nil, x.overAgain(resp, useful)
 	}
-	return resp, nil
+	return resp, x.identify(resp)
 }
 
 // overAgain returns the refusal for a request that two sessions in a row got the

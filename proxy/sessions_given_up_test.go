@@ -227,12 +227,7 @@ func TestI6ALoginInFlightIsLoggedOutBeforeTheAccountIsFree(t *testing.T) {
 	}
 	s := a.start(t)
 	agent, task := s.newAgent(t, pagesSpec)
-	go func() {
-		req, _ := http.NewRequest("GET", "https://example.com/page/1", nil)
-		if resp, err := agent.Do(req); err == nil {
-			resp.Body.Close()
-		}
-	}()
+	go getBody(agent, "/page/1")
 	receive(t, "the login", arrived)
 
 	ended := make(chan struct{})
