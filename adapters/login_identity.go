@@ -102,7 +102,7 @@ func (p *Probe) Judge(r *Reply) Holder {
 	switch {
 	case err != nil || !found || name == "":
 		return HolderNobody
-	case name == want:
+	case strings.EqualFold(name, want):
 		return HolderAccount
 	}
 	return HolderOther

@@ -103,7 +103,7 @@ type IdentitySpec struct {
 	Regexp string `yaml:"regexp" json:"regexp,omitempty" eg:"'\"userName\":\"([^\"]+)\"'"`
 
 	// Is is the name of the account as the page writes it: a template of ${username} and of what the steps
-	// of the login took. Runs of white space in the page count as one space.
+	// of the login took. Runs of white space in the page count as one space, and case does not count.
 	Is string `yaml:"is" json:"is,omitempty" def:"${username}" eg:"${username|first_upper}"`
 
 	// Rotates lists the actions, with * as a wildcard, whose answers may change the session without being

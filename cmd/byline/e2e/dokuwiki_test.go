@@ -67,7 +67,10 @@ func TestDokuWiki(t *testing.T) {
 	env.EndTask(task)
 	env.WaitUntil("the session is logged out", func() bool { return countCheckIns(env, task.ID) == 1 })
 	requests := app.Requests()
-	if last := requests[len(requests)-1]; !strings.Contains(last.URI, "do=logout") || last.Status != 302 {
+	if probe := requests[len(requests)-1]; probe.Method != "GET" || probe.URI != "/doku.php?id=start" {
+		t.Errorf("the last request is %s %s, want the one that tries the session after the logout", probe.Method, probe.URI)
+	}
+	if last := requests[len(requests)-2]; !strings.Contains(last.URI, "do=logout") || last.Status != 302 {
 		t.Errorf("the last request is %s %s with status %d, want a logout with 302", last.Method, last.URI, last.Status)
 	}
 	agent.Get("/doku.php?id=sandbox").WantRefusal(t, "task_ended")
