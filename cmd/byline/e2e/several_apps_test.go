@@ -57,4 +57,21 @@ func TestI6OneTaskAtThreeApplications(t *testing.T) {
 	if n := countCheckIns(env, task.ID); n != len(scenarios) {
 		t.Errorf("%d accounts were checked in, want %d", n, len(scenarios))
 	}
+
+	// The identity probe of each adapter has named the account after the login,
+	// and nobody after the logout.
+	tried := map[string]bool{}
+	for _, r := range env.Records() {
+		if r.Kind == "outcome" && r.Detail == "the session was tried afterwards and is over" {
+			tried[r.Adapter] = true
+		}
+		if r.Kind == "alert" && r.Code == "session_not_ended" {
+			t.Errorf("%s: an alert says that %s", r.Adapter, r.Detail)
+		}
+	}
+	for name := range scenarios {
+		if !tried[name] {
+			t.Errorf("the session at %s was not tried after its logout", name)
+		}
+	}
 }
