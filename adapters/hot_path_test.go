@@ -32,7 +32,7 @@ func hotPath() []struct {
 } {
 	a := small(nil)
 	s := benchSession(a)
-	room, answer := make([]Field, 0, 16), make([]Field, 0, 16)
+	fields, answer := make([]Field, 0, 16), make([]Field, 0, 16)
 	body := []byte(strings.Repeat("<p>The quick brown fox jumps over 0123456789abcdef dogs</p>\n", 18)[:1024])
 	m := s.Mask()
 	return []struct {
@@ -40,10 +40,10 @@ func hotPath() []struct {
 		allocs float64
 		run    func()
 	}{
-		{"Strip", 0, func() { a.Strip(room, benchFields) }},
+		{"Strip", 0, func() { a.Strip(fields, benchFields) }},
 		{"StripQuery", 0, func() { a.StripQuery("title=Main_Page&action=view&oldid=12") }},
 		{"Put", 1, func() {
-			r := Outgoing{Method: "GET", Host: "app.example", Path: "/index.php", TLS: true, Fields: append(room, benchFields[:4]...), Now: noon}
+			r := Outgoing{Method: "GET", Host: "app.example", Path: "/index.php", TLS: true, Fields: append(fields, benchFields[:4]...), Now: noon}
 			a.Put(s, &r)
 		}},
 		{"Shield", 0, func() { a.Shield(answer, maskerAt(s, "app.example", "/"), benchAnswer) }},

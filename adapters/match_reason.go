@@ -24,7 +24,7 @@ type ReasonKind string
 
 // The kinds of reasons.
 const (
-	// NoActionMatches: the request can be read, and is none of the actions.
+	// NoActionMatches: the request can be read, and no action names it.
 	NoActionMatches ReasonKind = "no action matches"
 
 	// AmbiguousPath: two applications may read the path differently. It may hold an encoded slash, a dot segment, a

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write what is generated anew: transcripts, schema, reference")
+var update = flag.Bool("update", false, "generate again and write: transcripts, schema, reference")
 
 // A transcript shows what a shipped adapter makes of an application. It is read and reviewed as text:
 //

@@ -158,7 +158,7 @@ class Log:
     def take(self, line, first):
         r = record(line)
         need(r["seq"] == self.seq, "seq is %d, want %d" % (r["seq"], self.seq))
-        need(("checkpoint" in r) == (r["kind"] in ("checkpoint", "cosigned")), "a checkpoint stands on another kind of record")
+        need(("checkpoint" in r) == (r["kind"] in ("checkpoint", "cosigned")), "a record of another kind has a checkpoint")
         need(r["prev"] == self.head.hex(), "prev is not the hash of the line before")
         need(r["time"] >= self.time, "time is before that of the line before")
         starts = r["kind"] == "checkpoint" and r.get("code") in ("segment", "key")
@@ -208,8 +208,8 @@ class Log:
 
 def verify_log(folder, keys, kept, witnesses, quorum):
     published = [os.path.join(folder, "tiles", n) for n in ("checkpoint", "checkpoint.witnessed")]
-    beside = [n for n in map(content, filter(os.path.exists, published)) if passes(checkpoint, n)]  # another file says nothing
-    log, torn = Log(keys, kept + beside), 0
+    notes = [n for n in map(content, filter(os.path.exists, published)) if passes(checkpoint, n)]  # other files prove nothing
+    log, torn = Log(keys, kept + notes), 0
     names = sorted(n for n in os.listdir(folder) if n.startswith("seg-"))
     need(names, "%s holds no log" % folder)
     for i, name in enumerate(names):
@@ -219,7 +219,7 @@ def verify_log(folder, keys, kept, witnesses, quorum):
                 for n, line in enumerate(f):
                     if b"\x00" in line or not line.endswith(b"\n"):
                         torn = len((line + f.read()).rstrip(b"\x00"))
-                        need(i == len(names) - 1 and torn <= 32 << 20, "bytes that are no records")
+                        need(i == len(names) - 1 and torn <= 32 << 20, "bytes that are not records")
                         break
                     log.take(line[:-1], n == 0)
         except (Bad, ValueError) as e:
@@ -227,7 +227,7 @@ def verify_log(folder, keys, kept, witnesses, quorum):
     for c, note, seen in log.kept:
         need(seen or not log.ours(note), "first bad record is seq %d: the log ends before a kept checkpoint of %d records" % (log.seq, c[1]))
     need(all(map(log.ours, kept)), "a kept checkpoint is not this log's")
-    need(max([witnessed(n, witnesses) for n in beside if log.ours(n)], default=0) >= quorum, "too few witnesses have signed")
+    need(max([witnessed(n, witnesses) for n in notes if log.ours(n)], default=0) >= quorum, "too few witnesses have signed")
     closed = log.last["r"].get("code") == "close" and log.last["r"]["kind"] == "checkpoint" and not torn
     return "%d records, sealed up to %s, %s" % (log.seq, log.sealed and log.sealed[1], "closed" if closed else "not closed")
 

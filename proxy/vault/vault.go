@@ -112,7 +112,7 @@ func (c Chain) Secret(ctx context.Context, adapter, account string) (Secret, err
 }
 
 // Accounts returns the accounts that the stores name, sorted, each once. Stores
-// that are no Listers contribute nothing.
+// that are not Listers contribute nothing.
 func (c Chain) Accounts(ctx context.Context, adapter string) ([]string, error) {
 	var all []string
 	for _, s := range c {

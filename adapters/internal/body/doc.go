@@ -1,11 +1,11 @@
 // Package body reads the query and the body of a request into typed, ordered
-// values, and writes them again in one spelling of its own.
+// values, and writes them again in one canonical spelling.
 //
 // Two programs that read the same bytes can read two different requests: a
 // proxy that decides by one parser guards nothing if the application uses
 // another. This package therefore does not check whether the agent's bytes are
-// safe to pass on. It reads them, and what is sent is written anew from what
-// was read. A spelling that it does not understand is an error, and a detail
+// safe to pass on. It reads them, and what is sent is written from the values
+// that were read. A spelling that it does not understand is an error, and a detail
 // that it does not keep (a preamble, a comment, an unknown header field of a
 // part) is not in the output.
 //

@@ -31,7 +31,7 @@ func (v Value) Kind() JSONKind {
 	return v.node().kind
 }
 
-// Raw returns the canonical text of the value, and Span where it stands in
+// Raw returns the canonical text of the value, and Span where it is in
 // JSON.Bytes.
 func (v Value) Raw() []byte {
 	start, end := v.Span()
@@ -103,7 +103,7 @@ func unescapeJSON(raw []byte) string {
 	return string(text)
 }
 
-// Get returns the member of an object under a key; absent if v is no object or has
+// Get returns the member of an object under a key; absent if v is not an object or has
 // no such key.
 func (v Value) Get(key string) Value {
 	for name, member := range v.members() {

@@ -28,10 +28,10 @@ type upload struct {
 	refused   bool // an answer came instead of 100 Continue
 }
 
-// release lets a body go that waited for 100 Continue.
+// release sends a body that waited for 100 Continue.
 func (u *upload) release() { u.decide(false) }
 
-// refuse keeps back a body that was not asked for.
+// refuse keeps a body back because an answer came instead of 100 Continue.
 func (u *upload) refuse() { u.decide(true) }
 
 // decide does nothing after the first call.
