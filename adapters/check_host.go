@@ -12,7 +12,7 @@ func hostFault(pattern string) string {
 	}
 	host, port := splitAuthority(pattern)
 	if host == "" && strings.Count(pattern, ":") > 1 {
-		return "an IPv6 address stands in brackets"
+		return "write an IPv6 address in brackets"
 	}
 	if port != "" && (len(port) > 5 || strings.Trim(port, "0123456789") != "") {
 		return "the port is not a number"

@@ -59,7 +59,7 @@ func (d *draft) checkLoginHosts() {
 	for i, h := range d.spec.Login.Hosts {
 		fault := hostFault(h)
 		if fault == "" && strings.HasPrefix(h, "*") {
-			fault = "no pattern may stand here"
+			fault = "a pattern is not allowed here"
 		}
 		if fault != "" {
 			d.at(fmt.Sprintf("login.hosts[%d]", i), "an exact host", "host %q of the login: %s", h, fault)

@@ -127,7 +127,7 @@ func issue(dir, rootKey string, root *x509.Certificate, names names, now time.Ti
 		SerialNumber:          newSerial(),
 		Subject:               pkix.Name{CommonName: "Byline interception " + now.UTC().Format(time.DateOnly)},
 		NotBefore:             now.Add(-backdated),
-		NotAfter:              earlier(now.Add(issuingLifetime), root.NotAfter),
+		NotAfter:              earlierOf(now.Add(issuingLifetime), root.NotAfter),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		MaxPathLenZero:        true,
@@ -184,7 +184,7 @@ func sameConstraints(a, b *x509.Certificate) bool {
 		slices.EqualFunc(a.ExcludedIPRanges, b.ExcludedIPRanges, sameNet)
 }
 
-func earlier(a, b time.Time) time.Time {
+func earlierOf(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b
 	}

@@ -30,7 +30,7 @@ type leaf struct {
 // certificate is signed once and kept in memory; the caller must not modify it.
 // The error wraps [ErrNotPermitted] if host is not permitted.
 func (a *Authority) Leaf(host string) (*tls.Certificate, error) {
-	host = canonical(host)
+	host = canonicalHost(host)
 	issuing := a.issuing.Load()
 	now := a.now()
 	if !issuing.names.permits(host) {
@@ -83,7 +83,7 @@ func (a *Authority) signLeaf(issuing *issuing, host string, now time.Time) (*tls
 	template := &x509.Certificate{
 		SerialNumber:          newSerial(),
 		NotBefore:             now.Add(-backdated),
-		NotAfter:              earlier(now.Add(leafLifetime-backdated), issuing.cert.NotAfter),
+		NotAfter:              earlierOf(now.Add(leafLifetime-backdated), issuing.cert.NotAfter),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,

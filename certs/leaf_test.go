@@ -20,7 +20,7 @@ func TestI9LeavesAreForNamedHostsAlone(t *testing.T) {
 			t.Errorf("Leaf(%q) failed: %v", host, err)
 			continue
 		}
-		if err := verify(a, cert.Leaf, canonical(host), time.Now()); err != nil {
+		if err := verify(a, cert.Leaf, canonicalHost(host), time.Now()); err != nil {
 			t.Errorf("the leaf for %q does not verify: %v", host, err)
 		}
 	}

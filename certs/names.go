@@ -22,7 +22,7 @@ type names struct {
 func parseNames(hosts []string) (names, error) {
 	var n names
 	for _, text := range hosts {
-		host := canonical(text)
+		host := canonicalHost(text)
 		if ip, err := netip.ParseAddr(host); err == nil {
 			n.ips = append(n.ips, ip.Unmap())
 			continue
@@ -47,9 +47,9 @@ func parseNames(hosts []string) (names, error) {
 	return n, nil
 }
 
-// canonical returns host in lower case and without port, brackets and final dot.
+// canonicalHost returns host in lower case and without port, brackets and final dot.
 // An IPv4-mapped IPv6 address becomes the IPv4 address.
-func canonical(host string) string {
+func canonicalHost(host string) string {
 	if name, port, err := net.SplitHostPort(host); err == nil {
 		if _, err := strconv.ParseUint(port, 10, 16); err == nil {
 			host = name

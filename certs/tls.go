@@ -20,8 +20,8 @@ func (a *Authority) TLSConfig(hostOf func(net.Conn) string) *tls.Config {
 		// session: a ticket from one tunnel must not get an agent past them in
 		// another.
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			host := canonical(hostOf(hello.Conn))
-			if hello.ServerName != "" && canonical(hello.ServerName) != host {
+			host := canonicalHost(hostOf(hello.Conn))
+			if hello.ServerName != "" && canonicalHost(hello.ServerName) != host {
 				return nil, fmt.Errorf("certs: the tunnel is for %q but TLS asks for %q", host, hello.ServerName)
 			}
 			if !a.issuing.Load().names.permits(host) {

@@ -7,7 +7,7 @@ import "github.com/byline-proxy/byline/adapters"
 // because a tunnel outlives the decisions made when it was opened.
 func (x *exchange) admit() error {
 	if err := x.tunnel.task.Active(); err != nil {
-		return ended(err)
+		return refuseEnded(err)
 	}
 
 	x.cutSessionFromPath()
@@ -19,7 +19,7 @@ func (x *exchange) admit() error {
 
 	x.adapter = x.tunnel.adapter(x.rules)
 	if x.adapter == nil {
-		return hostNotAdapted(x.tunnel.authority)
+		return refuseHostNotAdapted(x.tunnel.authority)
 	}
 	if x.rules.refuseOverdue && x.adapter.Overdue(x.started) {
 		return refuse(PolicyDenied, "the adapter %s was due for review on %s and is out of use until its owner %s reviews it.",

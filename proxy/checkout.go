@@ -83,7 +83,7 @@ func isLoginRefused(err error) bool {
 // noSession returns the refusal for a login that failed or is not tried yet.
 func (x *exchange) noSession(err error) error {
 	if over := x.tunnel.task.Active(); over != nil {
-		return ended(over)
+		return refuseEnded(over)
 	}
 
 	var r *Refusal
@@ -128,7 +128,7 @@ func (s *Server) holdFor(ctx context.Context, t *task, at *site) (*hold, error) 
 	l, err := s.leases.Checkout(ctx, t.ID(), name, accounts)
 	if err != nil {
 		if over := t.Active(); over != nil {
-			return nil, ended(over)
+			return nil, refuseEnded(over)
 		}
 		r := refuse(LeaseUnavailable, "all %d accounts of %s are held by other tasks. Try again later, or ask the operator for another account.", len(accounts), name).because(err)
 		r.Retry = 10
@@ -155,7 +155,7 @@ func (s *Server) addHold(t *task, at *site, l *lease.Lease[*adapters.Session]) (
 	}
 	if err := t.Active(); err != nil {
 		_ = l.Release() // the task ended while the account was being checked out
-		return nil, ended(err)
+		return nil, refuseEnded(err)
 	}
 
 	h := newHold(at)

@@ -23,10 +23,10 @@ func (x *exchange) decide() error {
 	action, outbound, why := x.adapter.Read(q)
 	if why != nil {
 		if over := x.tunnel.task.Active(); over != nil {
-			return ended(over)
+			return refuseEnded(over)
 		}
 		x.notClassified = why
-		return x.unclassified(why)
+		return x.refuseUnclassified(why)
 	}
 	x.action, x.outbound = action, outbound
 	if outbound.RewritesBody && !outbound.IsUpload() {
@@ -44,7 +44,7 @@ func (x *exchange) decide() error {
 		Method: h.Method, Host: x.tunnel.host, Path: h.Path, Now: x.started,
 	})
 	if x.decision.Effect != policy.Permit {
-		return x.denied()
+		return x.refuseDenied()
 	}
 	return nil
 }
@@ -84,8 +84,8 @@ func (x *exchange) stripBody(q adapters.Query) error {
 		"in UTF-8, with every name once, and with the objects that the session is put into.", x.tunnel.host).because(err)
 }
 
-// unclassified refuses a request that the adapter has no name for.
-func (x *exchange) unclassified(why *adapters.Reason) *Refusal {
+// refuseUnclassified refuses a request that the adapter has no name for.
+func (x *exchange) refuseUnclassified(why *adapters.Reason) *Refusal {
 	adapter := x.adapter.Name()
 	owner := x.adapter.Interim().Owner
 	allows := x.grant().Allows()
@@ -101,9 +101,9 @@ func (x *exchange) unclassified(why *adapters.Reason) *Refusal {
 		"Send it so that every application reads it alike, or ask the adapter's owner (%s).", adapter, x.in.Method, x.in.Path, why.Doubt(), owner)
 }
 
-// denied tells the agent what it asked for, what it may do instead, and who can
+// refuseDenied tells the agent what it asked for, what it may do instead, and who can
 // allow more.
-func (x *exchange) denied() *Refusal {
+func (x *exchange) refuseDenied() *Refusal {
 	what := x.action.Name
 	if x.action.Resource != "" {
 		what = fmt.Sprintf("%s on %q", x.action.Name, x.action.Resource)

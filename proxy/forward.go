@@ -62,10 +62,10 @@ func (x *exchange) readable(resp *wire.Response) (*wire.Response, error) {
 // ended, because of what the agent sent, or because of the application.
 func (x *exchange) unanswered(err error) error {
 	if over := x.tunnel.task.Active(); over != nil {
-		return ended(over)
+		return refuseEnded(over)
 	}
 	if m := upstream.AgentFault(err); m != nil {
-		return malformed(m).because(err)
+		return refuseMalformed(m).because(err)
 	}
-	return unreached(x.target.Authority, err)
+	return refuseUnreached(x.target.Authority, err)
 }

@@ -169,7 +169,7 @@ func (s *Server) openTunnel(r *http.Request, host, scheme string) (t *tunnel, pa
 	if set.passThrough(t.authority) && scheme == "https" {
 		return t, true, nil
 	}
-	return t, false, hostNotAdapted(t.authority)
+	return t, false, refuseHostNotAdapted(t.authority)
 }
 
 // authenticate returns the task that the request proves.
@@ -183,7 +183,7 @@ func (s *Server) authenticate(r *http.Request) (*task, error) {
 	case err == nil:
 		if t := s.task(it.ID()); t != nil {
 			if err := t.waitForHolder(r.Context()); err != nil {
-				return nil, ended(err)
+				return nil, refuseEnded(err)
 			}
 			return t, nil
 		}

@@ -15,7 +15,7 @@ func (x *exchange) intend(ctx context.Context) error {
 	ticket := x.server.append(r)
 	if err := ticket.Wait(ctx); err != nil {
 		if ctx.Err() != nil && x.tunnel.task.Active() != nil {
-			return ended(x.tunnel.task.Active())
+			return refuseEnded(x.tunnel.task.Active())
 		}
 		r := refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record no request leaves. Try again later.").because(err)
 		r.Retry = 5
@@ -24,7 +24,7 @@ func (x *exchange) intend(ctx context.Context) error {
 	x.intent = ticket.ID()
 
 	if err := x.tunnel.task.Active(); err != nil {
-		return ended(err)
+		return refuseEnded(err)
 	}
 	if !x.hold.lease.Valid() {
 		return refuse(LeaseUnavailable, "the lease on the account was lost. Try again.")

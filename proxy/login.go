@@ -55,7 +55,7 @@ func (s *Server) establishSession(login *lease.Login[*adapters.Session], t *task
 	session, err := s.logIn(ctx, t, h, at, d, intent.ID())
 	var e *wire.Error
 	if errors.As(err, &e) && !e.Sent {
-		return nil, unreached(at.home.Authority, err)
+		return nil, refuseUnreached(at.home.Authority, err)
 	}
 	if err != nil && h.lease.Context().Err() != nil {
 		return nil, err // it was given up; nobody waits for a verdict

@@ -97,10 +97,10 @@ func (m *metrics) exchange(adapter, code string, status int, d time.Duration) {
 }
 
 func (m *metrics) login(adapter string, ok bool) {
-	m.logins.WithLabelValues(adapter, result(ok)).Inc()
+	m.logins.WithLabelValues(adapter, resultLabel(ok)).Inc()
 }
 
-func result(ok bool) string {
+func resultLabel(ok bool) string {
 	if ok {
 		return "ok"
 	}

@@ -111,7 +111,7 @@ func (x *exchange) unreadBody(err error) *Refusal {
 		return refuse(AmbiguousRequest, "%s.", m.Detail)
 	}
 	if m := wire.BodyFault(err); m != nil {
-		return malformed(m).because(err)
+		return refuseMalformed(m).because(err)
 	}
 	return refuse(AmbiguousRequest, "the body broke off before the action could be named. Send it whole.").because(err)
 }

@@ -120,14 +120,14 @@ func asRefusal(err error) *Refusal {
 	}
 	var m *wire.Malformed
 	if errors.As(err, &m) {
-		return malformed(m)
+		return refuseMalformed(m)
 	}
 	return refuse(UpstreamUnreached, "the exchange failed inside the proxy; the operator's log has the cause").because(err)
 }
 
-// malformed returns the refusal for a message that the wire could not accept,
+// refuseMalformed returns the refusal for a message that the wire could not accept,
 // with the remedy.
-func malformed(m *wire.Malformed) *Refusal {
+func refuseMalformed(m *wire.Malformed) *Refusal {
 	remedy := "Send the request in one plain form (RFC 9112, RFC 9113)."
 	switch m.Status {
 	case http.StatusRequestTimeout:
@@ -140,18 +140,18 @@ func malformed(m *wire.Malformed) *Refusal {
 	return &Refusal{Code: Code(m.Code), Detail: m.Detail + ". " + remedy, Status: m.Status}
 }
 
-func hostNotAdapted(authority string) *Refusal {
+func refuseHostNotAdapted(authority string) *Refusal {
 	return refuse(HostNotAdapted, "no adapter names %s, so nothing may go there. A security engineer can write one (byline adapter check explains how).", authority)
 }
 
-// ended returns the refusal for a task that is over; err says why it is.
-func ended(err error) *Refusal {
+// refuseEnded returns the refusal for a task that is over; err says why it is.
+func refuseEnded(err error) *Refusal {
 	return refuse(TaskEnded, "%v. Ask its sponsor or the operator for a new task.", err)
 }
 
-// unreached returns the refusal for a round trip that failed on the
+// refuseUnreached returns the refusal for a round trip that failed on the
 // application's side.
-func unreached(host string, err error) *Refusal {
+func refuseUnreached(host string, err error) *Refusal {
 	var e *wire.Error
 	if !errors.As(err, &e) {
 		return refuse(UpstreamUnreached, "%s could not be reached.", host).because(err)

@@ -217,7 +217,7 @@ func (s *Server) Reload(r Rules) error {
 	if err == nil {
 		err = s.opt.Authority.Permit(set.names())
 	}
-	s.metrics.reloads.WithLabelValues(result(err == nil)).Inc()
+	s.metrics.reloads.WithLabelValues(resultLabel(err == nil)).Inc()
 	if err != nil {
 		return err
 	}

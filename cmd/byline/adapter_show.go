@@ -135,8 +135,9 @@ func loginText(l *adapters.LoginSpec) string {
 		return l.Header
 	case l.TokenURL != "":
 		return "POST " + l.TokenURL
-	case l.Kind == "query":
-		return "the parameters " + strings.Join(slices.Sorted(maps.Keys(l.Query)), ", ")
+	case len(l.Query)+len(l.JSON) > 0:
+		names := slices.Concat(slices.Sorted(maps.Keys(l.Query)), slices.Sorted(maps.Keys(l.JSON)))
+		return "the parameters " + strings.Join(names, ", ")
 	}
 	return "Authorization"
 }

@@ -59,7 +59,7 @@ func (g *Grant) evaluate(p *plan, q *Request) Decision {
 		if inScope, _ := cedar.Authorize(permits, entities, asked); inScope != cedar.Allow {
 			return Decision{Code: OutOfScope}
 		}
-		return denied(effect, diagnostic)
+		return deny(effect, diagnostic)
 	}
 
 	if len(diagnostic.Reasons) == len(p.permitIDs) {
@@ -72,9 +72,9 @@ func (g *Grant) evaluate(p *plan, q *Request) Decision {
 	return d
 }
 
-// denied returns a denial with the policies that forbid or fail. If Cedar allows
+// deny returns a denial with the policies that forbid or fail. If Cedar allows
 // although a policy failed, its reasons are permits, which are left out.
-func denied(effect cedar.Decision, diagnostic cedar.Diagnostic) Decision {
+func deny(effect cedar.Decision, diagnostic cedar.Diagnostic) Decision {
 	d := Decision{Code: PolicyDenied}
 	if effect == cedar.Deny {
 		for _, r := range diagnostic.Reasons {
