@@ -114,7 +114,7 @@ func (x *exchange) passGate(ctx context.Context) error {
 		case <-*gate:
 		case <-ctx.Done():
 			if over := x.tunnel.task.Active(); over != nil {
-				return ended(over)
+				return refuseEnded(over)
 			}
 			return asRefusal(context.Cause(ctx))
 		}
