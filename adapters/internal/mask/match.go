@@ -39,6 +39,10 @@ const (
 // matchAt returns the end of the longest secret that begins at offset p, or 0, and
 // whether the text ends with the beginning of a secret there.
 func (x *matcher) matchAt(p int) (end int, open beginning) {
+	if x.isHarmlessReference(p) {
+		return 0, none
+	}
+
 	x.reader.read(p, &x.first)
 	if x.first.cut {
 		open = short
@@ -64,6 +68,60 @@ func (x *matcher) matchAt(p int) (end int, open beginning) {
 		}
 	}
 	return end, open
+}
+
+// isHarmlessReference reports whether a character reference such as &amp; stands at p,
+// or after a plain letter there, and no needle has the character there. Pages are full
+// of them, so they are looked at before all readings are.
+func (x *matcher) isHarmlessReference(p int) bool {
+	text, m := x.reader.text, x.mask
+	if text[p] == '&' {
+		r, ok := plainReference(text, p)
+		return ok && len(m.startingWithFirst(codeEntity)) == 0 && len(m.startingWithFirst(codeOf(r))) == 0
+	}
+
+	first := codes[text[p]]
+	if first >= codePercent || p+1 >= len(text) || text[p+1] != '&' {
+		return false
+	}
+	r, ok := plainReference(text, p+1)
+	return ok && skipOf(r) != skipBreak && len(m.startingWith(first, codeEntity)) == 0 && len(m.startingWith(first, codeOf(r))) == 0
+}
+
+// plainReference returns what a reference by name at p stands for, if it can be read in
+// no other way.
+func plainReference(text []byte, p int) (r rune, ok bool) {
+	end := afterName(text, p+1)
+	if end >= len(text) || text[end] != ';' {
+		return 0, false
+	}
+	r, ok = entity(text[p+1 : end+1])
+	if !ok || isIntroducer(r) && r != '&' {
+		return 0, false
+	}
+	if r != '&' {
+		return fold(r), true
+	}
+
+	// The ampersand may begin another reference.
+	next := end + 1
+	end = afterName(text, next)
+	if end >= len(text) || end > next && text[end] == ';' || text[end] == '#' || isIntroducer(rune(text[end])) || codes[text[end]] == codeBreak {
+		return 0, false
+	}
+	name := text[next:end]
+	isOld := len(name) >= leastOldName && mayBeOldName(name[:leastOldName]) || len(name) > leastOldName && mayBeOldName(name[:leastOldName+1])
+	return '&', !isOld
+}
+
+// afterName returns the end of the letters and digits that begin at p, at most
+// maxEntityName of them.
+func afterName(text []byte, p int) int {
+	end := p
+	for end < len(text) && end < p+maxEntityName && codes[text[end]] < codePercent {
+		end++
+	}
+	return end
 }
 
 // readSecond reads what follows the first unit, once for all needles. It reports
