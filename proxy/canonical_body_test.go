@@ -49,6 +49,7 @@ type bodyApp struct {
 
 type receivedBody struct {
 	target, contentType string
+	header              http.Header
 	length              int64 // -1 for chunks
 	body                []byte
 	err                 error // the request broke off
@@ -58,7 +59,7 @@ func newBodyApp(t *testing.T) *bodyApp {
 	t.Helper()
 	a := &bodyApp{}
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got := receivedBody{target: r.RequestURI, contentType: strings.Join(r.Header["Content-Type"], " AND "), length: r.ContentLength}
+		got := receivedBody{target: r.RequestURI, contentType: strings.Join(r.Header["Content-Type"], " AND "), header: r.Header, length: r.ContentLength}
 		got.body, got.err = io.ReadAll(r.Body)
 		a.mu.Lock()
 		defer a.mu.Unlock()
@@ -263,6 +264,41 @@ func TestI11QueryGoesOutAsItWasRead(t *testing.T) {
 		}
 		if status != http.StatusOK || len(got) != 1 || got[0].target != c.arrives || got[0].contentType != "" {
 			t.Errorf("%s: got %d %s, arrived %+v; want %s without a Content-Type", c.target, status, answer, got, c.arrives)
+		}
+	}
+}
+
+// TestI11FieldsDescribeTheBodyThatGoesOut: digests of the agent's bytes do not go out
+// with other bytes.
+func TestI11FieldsDescribeTheBodyThatGoesOut(t *testing.T) {
+	b := newBodyTest(t, nil)
+	for _, c := range []struct{ target, want string }{
+		{"/form", "application/x-www-form-urlencoded"},
+		{"/signed", "application/x-www-form-urlencoded sha-256=:x:: md5"},
+	} {
+		req, err := http.NewRequest("POST", "https://example.com"+c.target, strings.NewReader("id=7"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", formType)
+		req.Header.Set("Content-Digest", "sha-256=:x::")
+		req.Header.Set("Content-MD5", "md5")
+		resp, err := b.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: got %d %s, want 200", c.target, resp.StatusCode, text)
+		}
+		got := b.app.waitForOne(t)
+		all := []string{got.contentType}
+		for _, name := range []string{"Content-Digest", "Content-Md5"} {
+			all = append(all, got.header[name]...)
+		}
+		if s := strings.Join(all, " "); s != c.want {
+			t.Errorf("%s: arrived with %s, want %s", c.target, s, c.want)
 		}
 	}
 }

@@ -72,5 +72,5 @@ func (x *exchange) outTrailers() []wire.Field {
 
 	out, borrowed := x.adapter.StripTrailers(in)
 	x.trailerBorrowed.set(borrowed)
-	return out
+	return x.keepContentFields(out)
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters"
@@ -14,6 +15,7 @@ import (
 // request without a body goes out without a Content-Type, because some frameworks
 // decode the query by its charset.
 func (x *exchange) setOutBody() {
+	x.out.Fields = x.keepContentFields(x.out.Fields)
 	switch {
 	case x.in.Body == nil:
 		x.out.Body = nil
@@ -82,6 +84,20 @@ func (u *uploadBody) Read(p []byte) (int, error) {
 		return n, m
 	}
 	return n, err
+}
+
+// keepContentFields removes digests of bytes that do not go out.
+func (x *exchange) keepContentFields(fields []wire.Field) []wire.Field {
+	if !x.outbound.RewritesBody {
+		return fields
+	}
+	return slices.DeleteFunc(fields, func(f wire.Field) bool { return isDigestName(f.Name) })
+}
+
+// isDigestName reports a field with a digest of the body (RFC 9530, RFC 1864).
+func isDigestName(name string) bool {
+	return strings.EqualFold(name, "Digest") || strings.EqualFold(name, "Content-MD5") ||
+		strings.EqualFold(name, "Repr-Digest") || strings.EqualFold(name, "Content-Digest")
 }
 
 // setContentType replaces the Content-Type among fields. "" removes it.
