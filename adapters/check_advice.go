@@ -25,6 +25,7 @@ func Advise(own []Source) Problems {
 		d.adviseCookies()
 		d.adviseLogin()
 		d.adviseActions(d.spec.Actions[:ownActions])
+		d.adviseBodies(d.spec.Actions[:ownActions])
 		all = append(all, d.found...)
 	}
 	all.sort()

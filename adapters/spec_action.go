@@ -53,7 +53,8 @@ type MatchSpec struct {
 	// if a field of the form would win over it, use param.
 	Query map[string]Strings `yaml:"query" json:"query,omitempty" eg:"{action: [view, \"\"]}"`
 
-	// Form maps fields of an urlencoded or multipart body to patterns.
+	// Form maps fields of an urlencoded or multipart body to patterns. A file never fits, and a file under a
+	// name that is given here makes the request ambiguous.
 	Form map[string]Strings `yaml:"form" json:"form,omitempty" eg:"{action: delete}"`
 
 	// Param maps parameters to patterns, for parameters that the application takes from the query or the
@@ -87,7 +88,7 @@ type MatchSpec struct {
 
 	// Only lists every parameter that the request may have besides those named above and that of
 	// method_override: names, or patterns with * and with {var} that something above binds. It covers the
-	// query, the fields of an urlencoded or multipart body and the keys at the top of a JSON body. A
+	// query, the fields and files of an urlencoded or multipart body and the keys at the top of a JSON body. A
 	// request with any other parameter is not this action, so that one more parameter cannot turn reading
 	// into writing; [] allows none. A body of another type, or one that is cut off, cannot be checked and
 	// is refused.

@@ -1,0 +1,50 @@
+package adapters
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// adviseBodies is about bodies that go out in Byline's own spelling. own are the file's own actions, which are the first
+// ones.
+func (d *draft) adviseBodies(own []ActionSpec) {
+	for i := range own {
+		a := &own[i]
+		key := fmt.Sprintf("actions[%d]", i)
+
+		if name := bodyCondition(&a.Match); name != "" && name != "content_type" {
+			if header := signedBodyHeader(&a.Match); header != "" {
+				d.at(key, "verbatim: true, and without match."+name, "action %q looks at the body, which therefore goes out in Byline's own spelling: what %s says of its bytes does not hold any more", a.Name, header)
+			}
+		}
+		if !a.Verbatim {
+			continue
+		}
+		for j := range own[:i] {
+			if name := bodyCondition(&own[j].Match); name != "" && name != "content_type" && sharesRequests(&own[j].Match, &a.Match) {
+				d.at(key, "put it before "+own[j].Name, "action %q sends its body as it came, but %q before it looks at the body (match.%s): such requests are refused", a.Name, own[j].Name, name)
+				break
+			}
+		}
+	}
+}
+
+// signedBodyHeader names a header field in match that depends on the bytes of the body, or returns "".
+func signedBodyHeader(m *MatchSpec) string {
+	for name := range m.Header {
+		folded := strings.ToLower(name)
+		if strings.Contains(folded, "signature") || strings.Contains(folded, "digest") || folded == "content-md5" {
+			return name
+		}
+	}
+	return ""
+}
+
+// sharesRequests reports whether two actions certainly match requests of one method and path.
+func sharesRequests(a, b *MatchSpec) bool {
+	if len(a.Method) > 0 && len(b.Method) > 0 && !slices.ContainsFunc(a.Method, func(m string) bool { return slices.Contains(b.Method, m) }) {
+		return false
+	}
+	return slices.ContainsFunc(a.Path, func(path string) bool { return path == "/**" || slices.Contains(b.Path, path) })
+}
