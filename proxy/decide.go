@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/byline-proxy/byline/adapters"
@@ -10,10 +11,14 @@ import (
 
 // decide asks the adapter what the request does and the policy whether the task
 // may do it.
-func (x *exchange) decide() error {
+func (x *exchange) decide(ctx context.Context) error {
+	if err := x.holdMemory(ctx); err != nil {
+		return err
+	}
 	if err := x.peek(); err != nil {
 		return err
 	}
+	x.keepBody()
 
 	q := x.queryWithBody()
 	if err := x.stripBody(q); err != nil {

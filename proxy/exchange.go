@@ -44,6 +44,9 @@ type exchange struct {
 	inPath          []adapters.Borrowed // those of them that stood in the path
 	inBody          []adapters.Borrowed // those of them that stood in the body
 	trailerBorrowed lateBorrowed        // those that followed the body
+	held            heldBytes           // what it holds of the memory of its task
+	heldForBody     int64               // the part of held that is for the body that was read
+	heldOfUpload    int64               // bytes of fields and files that upload holds
 	hold            *hold
 	target          *upstream.Target
 	session         *adapters.Session
@@ -57,10 +60,18 @@ type exchange struct {
 func (t *tunnel) exchange(ctx context.Context, in *wire.Request) *wire.Response {
 	x := &exchange{server: t.server, rules: t.server.rules.Load(), tunnel: t, in: in, started: time.Now()}
 
+	answered := false
+	defer func() { // after a panic, which the wire recovers from
+		if !answered {
+			x.held.giveBackAll()
+		}
+	}()
+
 	resp, err := x.walk(ctx)
 	if err != nil {
-		return x.refuse(asRefusal(err))
+		resp = x.refuse(asRefusal(err))
 	}
+	answered = true
 	return resp
 }
 
@@ -70,7 +81,7 @@ func (x *exchange) walk(ctx context.Context) (*wire.Response, error) {
 	if err := x.admit(); err != nil { // 1: this host, one meaning, a living task
 		return nil, err
 	}
-	if err := x.decide(); err != nil { // 2: named by the adapter, permitted by the policy
+	if err := x.decide(ctx); err != nil { // 2: named by the adapter, permitted by the policy
 		return nil, err
 	}
 	x.strip()                               // 3: borrowed credentials stay here

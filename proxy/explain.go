@@ -13,7 +13,7 @@ import (
 // Explain returns what the walk would do with a request, as far as the checkout.
 // It sends, records and leases nothing. The error is ErrNoTask if the question
 // names a task that does not exist.
-func (s *Server) Explain(_ context.Context, q admin.Question) (admin.Explanation, error) {
+func (s *Server) Explain(ctx context.Context, q admin.Question) (admin.Explanation, error) {
 	t := s.task(q.Task)
 	if q.Task == "" {
 		it, err := identity.Trial(q.Agent, scopeEntries(q.Scope))
@@ -27,9 +27,10 @@ func (s *Server) Explain(_ context.Context, q admin.Question) (admin.Explanation
 	}
 
 	x := s.trialExchange(t, q)
+	defer x.held.giveBackAll()
 	err := x.admit()
 	if err == nil {
-		err = x.decide()
+		err = x.decide(ctx)
 	}
 	return x.explanation(err), nil
 }

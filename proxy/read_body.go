@@ -83,7 +83,14 @@ const maxFilesInMemory = 256 << 10
 // waited for only if they may decide; the file is on disk meanwhile.
 func (x *exchange) peekUpload() error {
 	var err error
-	x.upload, err = adapters.ReadUpload(x.in.Body, x.in.Fields, adapters.UploadOptions{MaxFields: x.maxReadBody(), MaxFiles: maxFilesInMemory})
+	x.upload, err = adapters.ReadUpload(x.in.Body, x.in.Fields, adapters.UploadOptions{
+		MaxFields: x.maxReadBody(),
+		MaxFiles:  maxFilesInMemory,
+		Reserve: func(n int) error { // holdMemory has taken as much as the bounds allow
+			x.heldOfUpload += int64(n)
+			return nil
+		},
+	})
 	if err != nil {
 		return x.unreadBody(err)
 	}

@@ -37,6 +37,7 @@ const (
 	RenewNotReplayable Code = "renew_not_replayable" // the session ended under a request that must not be sent twice
 	TooLarge           Code = "too_large"            // the head, or what must be held of the body, exceeds the limits
 	TooManyTunnels     Code = "too_many_tunnels"     // the task has as many connections as it may have
+	OverBudget         Code = "over_budget"          // the task, or all tasks together, hold as many bytes as they may
 )
 
 // Codes of records that are not refusals: no agent gets them as an answer.
@@ -68,6 +69,7 @@ var codes = map[Code]struct {
 	RenewNotReplayable: {http.StatusServiceUnavailable, "The session ended; this request was not sent again"},
 	TooLarge:           {http.StatusRequestHeaderFieldsTooLarge, "The request is too large"},
 	TooManyTunnels:     {http.StatusTooManyRequests, "The task has too many connections"},
+	OverBudget:         {http.StatusServiceUnavailable, "Too much is held at once"},
 }
 
 // Refusal is an answer that Byline itself gives: RFC 9457 problem details that an

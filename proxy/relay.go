@@ -17,6 +17,7 @@ func (x *exchange) relay(resp *wire.Response) *wire.Response {
 		resp.Messages = x.messages
 	}
 
+	x.keepRelay(resp)
 	status := resp.Status
 	resp.Done = func(sent, received int64, err error) {
 		var code Code
@@ -46,6 +47,8 @@ func (x *exchange) causeOfBreak(err error) Code {
 // crash.
 func (x *exchange) outcome(status int, code Code, sent, received int64) string {
 	x.closeSpool()
+	x.held.giveBackAll()
+
 	var r *audit.Record
 	if x.intent == "" {
 		r = x.refusalRecord()

@@ -73,6 +73,7 @@ type Server struct {
 	identities *identity.Registry
 	leases     *lease.Manager[*adapters.Session]
 	metrics    *metrics
+	budget     *budget // of what requests make the server hold
 	feeds      []*journal.Feed
 	printKey   []byte // of fingerprints
 
@@ -112,6 +113,7 @@ func Open(opt Options) (*Server, error) {
 	}
 
 	var err error
+	s.budget = newBudget(heldLimits(opt.Wire))
 	s.via, err = upstream.NewProxy(opt.Via, s.dialer)
 	if err != nil {
 		return nil, fmt.Errorf("upstream.%w", err)

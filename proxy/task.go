@@ -31,6 +31,7 @@ type task struct {
 	mu    sync.Mutex // held to change holds
 
 	lifeline lifeline
+	budget   taskBudget // guarded by the server's budget
 
 	grant   atomic.Pointer[compiledGrant]
 	tunnels atomic.Int64 // open tunnels of every kind

@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// minHeldBytes is what a few ordinary requests need at a time.
+const minHeldBytes = 4 << 20
+
 // Config holds the timeouts and limits of connections to agents and to
 // applications. It must not change after a server or a pool was made from it.
 type Config struct {
@@ -67,6 +70,15 @@ type Config struct {
 	// forms whose deciding fields come after a file need it; forms with more are
 	// refused.
 	MaxSpooledFiles int64 `yaml:"max_spooled_files"`
+	// MaxHeldBytes is how many bytes all tasks together may make the server hold:
+	// bodies that are read to classify requests, heads, and what is buffered of
+	// answers. Requests beyond it wait, for at most 10s. Default 0: a quarter of the
+	// memory of the machine or of its control group, at least 64 MiB.
+	MaxHeldBytes int `yaml:"max_held_bytes"`
+	// MaxTaskHeldBytes is how many of them one task may hold. Default 0: an eighth of
+	// max_held_bytes, at least 32 MiB. A single request that needs more has all of
+	// it to itself.
+	MaxTaskHeldBytes int `yaml:"max_task_held_bytes"`
 }
 
 // SetDefaults replaces every zero value that has a default.
@@ -137,6 +149,17 @@ func (c *Config) Check() []error {
 		problems = append(problems, errors.New("exchange_total: must not be negative"))
 	}
 
+	for _, n := range []struct {
+		key   string
+		value int
+	}{
+		{"max_held_bytes", c.MaxHeldBytes},
+		{"max_task_held_bytes", c.MaxTaskHeldBytes},
+	} {
+		if n.value != 0 && n.value < minHeldBytes {
+			problems = append(problems, fmt.Errorf("%s: is too small, the minimum is %d; 0 stands for the default", n.key, minHeldBytes))
+		}
+	}
 	for _, n := range []struct {
 		key        string
 		value, min int
