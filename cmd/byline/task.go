@@ -145,10 +145,15 @@ func listTasks(w io.Writer, answer []byte, _ *configs.Config) error {
 
 	var rows [][]string
 	for _, t := range all {
+		expires := "-" // an ended task has nothing left to expire
+		if t.State == admin.StateActive {
+			expires = cli.RelativeTime(t.Expires, time.Now())
+		}
+
 		rows = append(rows, []string{
 			t.ID,
 			t.State,
-			cli.RelativeTime(t.Expires, time.Now()),
+			expires,
 			t.Agent,
 			t.Sponsor,
 			t.Purpose,

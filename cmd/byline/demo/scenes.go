@@ -223,5 +223,5 @@ func (d *demonstration) showNextSteps(took time.Duration) {
 		"byline adapter list --library  applications that Byline already knows: MediaWiki, Request Tracker, WordPress, Gitea, DokuWiki\n" +
 		"README.md                      the quick start for your application\n" +
 		"docs/threat-model.md           what Byline does not protect against")
-	d.write(d.paint(faint, fmt.Sprintf("\n   %.1f s. Everything above was real: three programs, TLS, the disk. None of it is left.\n", took.Seconds())))
+	d.write(d.paint(faint, fmt.Sprintf("\n   %.1f s. Everything above was real: three programs, TLS, the disk. Nothing of it remains.\n", took.Seconds())))
 }
