@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/byline-proxy/byline/cmd/byline/e2e/websockettest"
+	"github.com/byline-proxy/byline/cmd/byline/e2e/websockettest/frames"
 )
 
 // byteStream is one side of a WebSocket's bytes, whichever protocol carries them.
@@ -135,6 +136,7 @@ func TestWebSocketDirectionsEndIndependently(t *testing.T) {
 	received := make(chan string, 1)
 	receiveAll := func(c byteStream) {
 		b, err := io.ReadAll(c)
+		b = frames.Unmask(b)
 		received <- fmt.Sprintf("%q, error %v", b, err)
 	}
 	handler := func(w http.ResponseWriter, r *http.Request) {

@@ -76,8 +76,9 @@ func TestI6WebSocketEndsWithTask(t *testing.T) {
 // send with the head are not lost.
 func TestSwitchIsOneWrite(t *testing.T) {
 	const (
-		fromApp   = "\x81\x02hi"
-		fromAgent = "\x81\x00"
+		fromApp      = "\x81\x02hi"
+		emptyFromApp = "\x81\x00"
+		fromAgent    = "\x81\x80\x00\x00\x00\x00"
 	)
 	p := newProtocolTest(t, "h1", "h1", func(w http.ResponseWriter, r *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()
@@ -88,7 +89,11 @@ func TestSwitchIsOneWrite(t *testing.T) {
 		defer conn.Close()
 		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Accept: %s\r\n\r\n%s",
 			websockettest.AcceptKey(r.Header.Get("Sec-WebSocket-Key")), fromApp)
-		_, _ = io.Copy(conn, conn)
+		frame := make([]byte, 6) // with the masking key that Byline chose
+		if _, err := io.ReadFull(conn, frame); err != nil || frame[0] != 0x81 || frame[1] != 0x80 {
+			t.Errorf("the application received %x, error %v; want an empty text message that is masked", frame, err)
+		}
+		_, _ = io.WriteString(conn, emptyFromApp)
 	}, protocolOptions{})
 
 	conn := p.openTLS()
@@ -105,8 +110,8 @@ func TestSwitchIsOneWrite(t *testing.T) {
 	if err != nil || !strings.HasPrefix(head, "HTTP/1.1 101 ") || !strings.HasSuffix(head, "\r\n\r\n") || !strings.Contains(head, "\r\nUpgrade: websocket\r\n") {
 		t.Fatalf("the first read got %q, error %v; want a whole 101 with Upgrade: websocket", head, err)
 	}
-	rest := make([]byte, len(fromApp+fromAgent))
-	if _, err := io.ReadFull(conn, rest); err != nil || string(rest) != fromApp+fromAgent {
-		t.Errorf("after the 101: got %q, error %v; want %q", rest, err, fromApp+fromAgent)
+	rest := make([]byte, len(fromApp+emptyFromApp))
+	if _, err := io.ReadFull(conn, rest); err != nil || string(rest) != fromApp+emptyFromApp {
+		t.Errorf("after the 101: got %q, error %v; want %q", rest, err, fromApp+emptyFromApp)
 	}
 }

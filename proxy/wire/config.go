@@ -79,6 +79,10 @@ type Config struct {
 	// max_held_bytes, at least 32 MiB. A single request that needs more has all of
 	// it to itself.
 	MaxTaskHeldBytes int `yaml:"max_task_held_bytes"`
+	// MaxMessage is the largest WebSocket message, in bytes. Default 4194304. Each
+	// message is held until it is whole, because it is read before it is passed on. A
+	// longer one closes its WebSocket with status 1009.
+	MaxMessage int `yaml:"max_message"`
 }
 
 // SetDefaults replaces every zero value that has a default.
@@ -113,6 +117,7 @@ func (c *Config) SetDefaults() {
 		{&c.KeepBody, 64 << 10},
 		{&c.DrainBytes, 256 << 10},
 		{&c.MaxReadBody, 4 << 20},
+		{&c.MaxMessage, 4 << 20},
 	} {
 		if *n.field == 0 {
 			*n.field = n.value
@@ -172,6 +177,7 @@ func (c *Config) Check() []error {
 		{"keep_body", c.KeepBody, 1},
 		{"drain_bytes", c.DrainBytes, 1},
 		{"max_read_body", c.MaxReadBody, 4096},
+		{"max_message", c.MaxMessage, 125},
 	} {
 		if n.value < n.min {
 			problems = append(problems, fmt.Errorf("%s: is too small, the minimum is %d", n.key, n.min))

@@ -12,7 +12,6 @@ import (
 	"context"
 	"io"
 	"strings"
-	"sync/atomic"
 )
 
 // Field is a header or trailer field. The name keeps the case in which it was
@@ -95,20 +94,17 @@ type Response struct {
 	// AnnouncedTrailers is the value of Trailer, a list of names.
 	AnnouncedTrailers string
 	// Switched is the byte stream that follows status 101, or 200 to an extended
-	// CONNECT. The server joins it with the agent's stream and closes it.
+	// CONNECT. It is a WebSocket without extensions. The server carries the messages
+	// between it and the agent's stream, and closes it.
 	Switched io.ReadWriteCloser
-	// Messages counts the WebSocket messages of Switched. It may be nil. The counts
-	// are final when Done is called.
+	// Messages says what happens to the messages of Switched and counts them. If it
+	// is nil they are carried as they are. The counts are final when Done is called.
 	Messages *Messages
 	// Done is called exactly once, after the last byte was written to the agent's
 	// connection or the exchange broke. sent counts body bytes to the agent,
 	// received body bytes from it. Done may be nil.
 	Done func(sent, received int64, err error)
 }
-
-// Messages counts the WebSocket messages of a joined stream, in each direction.
-// Control frames do not count.
-type Messages struct{ FromAgent, ToAgent atomic.Int64 }
 
 // Callbacks are what a server calls for the requests of one connection. Both
 // functions may be called concurrently, because HTTP/2 carries requests

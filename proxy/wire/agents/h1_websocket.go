@@ -7,7 +7,7 @@ import (
 )
 
 // joinStreams writes the head of resp, whose status is 101, in one write, and then
-// carries bytes between the connection and resp.Switched.
+// carries messages between the connection and resp.Switched.
 func (c *h1Conn) joinStreams(resp *wire.Response) (err error) {
 	var sent, received int64
 	defer func() {
@@ -23,7 +23,7 @@ func (c *h1Conn) joinStreams(resp *wire.Response) (err error) {
 		return err
 	}
 	c.reader.ClearDeadline()
-	sent, received, err = spliceStreams(h1Stream{c}, streamOf(resp.Switched), c.server.cfg.BodyStall, resp.Messages)
+	sent, received, err = c.server.relayMessages(c.ctx, h1Stream{c}, streamOf(resp.Switched), resp.Messages)
 	return causeOf(c.ctx, err)
 }
 

@@ -29,7 +29,7 @@ func (c *h2Conn) endHalf(stream uint32, n int64) error {
 	defer c.writeMu.Unlock()
 
 	h := c.halves[stream]
-	if h == nil {
+	if h == nil || h.ended {
 		return nil
 	}
 	h.endAfter = n

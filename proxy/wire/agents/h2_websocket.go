@@ -9,7 +9,7 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/internal/h1"
 )
 
-// joinStreams answers an extended CONNECT (RFC 8441) and carries bytes between the
+// joinStreams answers an extended CONNECT (RFC 8441) and carries messages between the
 // stream and resp.Switched. endSent reports that END_STREAM was sent, so the library
 // must not send it again.
 func (x *handlerExchange) joinStreams(resp *wire.Response) (sent, received int64, endSent bool, err error) {
@@ -28,7 +28,7 @@ func (x *handlerExchange) joinStreams(resp *wire.Response) (sent, received int64
 		return 0, 0, false, err
 	}
 
-	sent, received, err = spliceStreams(s, streamOf(resp.Switched), x.server.cfg.BodyStall, resp.Messages)
+	sent, received, err = x.server.relayMessages(x.r.Context(), s, streamOf(resp.Switched), resp.Messages)
 	s.in.timer.disable()
 	return sent, received, x.conn.closeHalf(x.stream), causeOf(x.r.Context(), err)
 }

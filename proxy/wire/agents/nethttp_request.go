@@ -138,10 +138,25 @@ func readFields(in *wire.Request, r *http.Request) *wire.Malformed {
 		}
 	}
 
+	if in.Upgrade != "" && (in.Method != http.MethodGet || in.Length != 0 || !r.ProtoAtLeast(1, 1) || !listsUpgrade(r.Header["Connection"])) {
+		return wire.Ambiguous("an upgrade is a GET without a body in HTTP/1.1")
+	}
 	if listed := strings.Join(r.Header["Connection"], ","); listed != "" {
 		in.Fields = h1.RemoveListed(in.Fields, listed)
 	}
 	return nil
+}
+
+// listsUpgrade reports whether Connection lists upgrade.
+func listsUpgrade(connection []string) bool {
+	for _, value := range connection {
+		for member := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(member), "upgrade") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // readHopField reads a field that is not passed on.

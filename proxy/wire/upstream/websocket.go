@@ -24,7 +24,13 @@ import (
 const (
 	keyField    = "Sec-WebSocket-Key"
 	acceptField = "Sec-WebSocket-Accept"
+
+	// No extension is offered, so none may be in the answer (RFC 6455 section 4.1):
+	// messages that an extension changed could not be read.
+	extensionsField = "Sec-WebSocket-Extensions"
 )
+
+var errExtensions = errors.New("the answer has a WebSocket extension, and none was offered")
 
 // acceptFor returns the answer to a key (RFC 6455 section 4.2.2). The protocol
 // demands SHA-1; nothing depends on its strength.
@@ -56,6 +62,8 @@ func (x *exchange) switchProtocols(m *h1.ResponseHead, resp *wire.Response) (*wi
 		return nil, x.fail(wire.StageHead, errors.New("the answer switches to a protocol that was not asked for"))
 	case wire.Value(m.Fields, acceptField) != acceptFor(wire.Value(x.out.Fields, keyField)):
 		return nil, x.fail(wire.StageHead, errors.New("the answer accepts another key than the one it was sent"))
+	case wire.Value(m.Fields, extensionsField) != "":
+		return nil, x.fail(wire.StageHead, errExtensions)
 	}
 
 	_ = x.conn.SetDeadline(time.Time{})
@@ -163,6 +171,10 @@ func (s *connectStream) open(ctx context.Context, h *host, out *wire.Request, bo
 	if got.StatusCode != http.StatusOK {
 		resp.Body = s
 		return resp, nil
+	}
+
+	if wire.Value(resp.Fields, extensionsField) != "" {
+		return nil, errExtensions
 	}
 
 	resp.Status, resp.Length = http.StatusSwitchingProtocols, 0
