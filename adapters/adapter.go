@@ -59,6 +59,27 @@ func (a *Adapter) Overdue(now time.Time) bool { return !a.overdue.IsZero() && !n
 // Actions lists the actions in the order in which they are tried. The caller must not change the slice.
 func (a *Adapter) Actions() []ActionSpec { return a.spec.Actions }
 
+// NamedAction is the name of an action, of requests or of messages.
+type NamedAction struct {
+	Name       string
+	Privileged bool
+	Login      bool
+}
+
+// NamedActions lists what scopes can name: each action, followed by those of its messages. A name may come several
+// times.
+func (a *Adapter) NamedActions() []NamedAction {
+	var all []NamedAction
+	for i := range a.spec.Actions {
+		spec := &a.spec.Actions[i]
+		all = append(all, NamedAction{Name: spec.Name, Privileged: spec.Privileged, Login: spec.Login})
+		for _, m := range spec.Messages {
+			all = append(all, NamedAction{Name: m.Name, Privileged: m.Privileged})
+		}
+	}
+	return all
+}
+
 // Spec is the effective adapter, after inheritance. The caller must not change what it refers to.
 func (a *Adapter) Spec() Spec { return a.spec }
 

@@ -23,6 +23,7 @@ func (d *draft) checkActions() {
 		if name := bodyCondition(&a.Match); a.Verbatim && name != "" {
 			d.at(key+".verbatim", "leave out verbatim, or match."+name, "action %q sends its body as it came, so match.%s cannot look at it", a.Name, name)
 		}
+		d.checkMessages(key, a)
 		d.checkShadowed(i, first)
 	}
 }

@@ -102,6 +102,7 @@ func (d *draft) adviseActions(own []ActionSpec) {
 				d.at(key, `where: {`+name+`: "[^`+separator+`]+"}`, "action %q: {%s} takes as little as possible, so a %q within it belongs to what follows", a.Name, name, separator)
 			}
 		}
+		d.adviseMessages(key, a)
 		if len(a.Match.Method) == 0 {
 			d.at(key, "method: [GET, HEAD]", "action %q is every method, DELETE as well", a.Name)
 		}

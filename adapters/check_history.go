@@ -31,6 +31,9 @@ func (d *draft) checkHistoryKinds() {
 	known := map[string]bool{}
 	for i := range d.spec.Actions {
 		known[d.spec.Actions[i].Name] = true
+		for _, m := range d.spec.Actions[i].Messages {
+			known[m.Name] = true
+		}
 	}
 	for i, k := range l.Kinds {
 		key := fmt.Sprintf("log.kinds[%d]", i)

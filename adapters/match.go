@@ -28,6 +28,9 @@ type Action struct {
 	Privileged bool   // only its exact name grants it
 	Safe       bool   // it changes nothing, although its method may
 	Login      bool   // a page or a request of a login: refused to agents whatever the policy says
+
+	// Socket reads the messages of the WebSocket that the request may open. It is nil if it must not open one.
+	Socket *Socket
 }
 
 // verdict is what one rule, or one condition of it, says about a request.

@@ -65,11 +65,22 @@ func (c *ruleCompiler) report(key string, err error) {
 
 // compileRule compiles one action and returns all errors.
 func compileRule(spec ActionSpec, foldPaths bool) (*rule, []keyedError) {
+	r, errs := compileRuleWith(nil, spec, foldPaths)
+	if len(errs) > 0 || !spec.WebSocket {
+		return r, errs
+	}
+	r.socket, errs = compileSocket(&spec, r.variables)
+	return r, errs
+}
+
+// compileRuleWith compiles a rule whose first variables are bound before it is tried.
+func compileRuleWith(bound variables, spec ActionSpec, foldPaths bool) (*rule, []keyedError) {
 	m := &spec.Match
 	r := &rule{
-		names:   Action{Name: spec.Name, Privileged: spec.Privileged, Safe: spec.Safe, Login: spec.Login},
-		methods: m.Method,
-		batch:   m.Batch,
+		variables: slices.Clone(bound),
+		names:     Action{Name: spec.Name, Privileged: spec.Privileged, Safe: spec.Safe, Login: spec.Login},
+		methods:   m.Method,
+		batch:     m.Batch,
 
 		verbatim: spec.Verbatim,
 	}

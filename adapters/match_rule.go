@@ -29,6 +29,7 @@ type rule struct {
 	batch        bool // a JSON body may be a list of calls
 	verbatim     bool // the body goes out as it came
 	variables    variables
+	socket       *socketRules // nil: the request must not open a WebSocket
 }
 
 // valueTest is a condition on one value: a parameter, a header field, a member of a body.
@@ -403,6 +404,9 @@ func (rule *rule) action(b *bindings) Action {
 	act.Resource = rule.plainResource
 	if rule.resource != nil {
 		act.Resource = fillTemplate(rule.resource, b)
+	}
+	if rule.socket != nil {
+		act.Socket = &Socket{rules: rule.socket, bound: *b}
 	}
 	return act
 }

@@ -31,6 +31,73 @@ type ActionSpec struct {
 	// mean it: {page|underscores} (blanks become _, not doubled and not at the ends), {page|first_upper},
 	// {page|lower}, {page|upper}.
 	Resource string `yaml:"resource" json:"resource,omitempty" eg:"page/{page}"`
+
+	// WebSocket says that the request may open a WebSocket. Without it a request of this action that asks
+	// for one is refused. Extensions such as compression are never negotiated, and every message is read
+	// before it is passed on: wire.max_message bounds its size. If the action has no messages, text
+	// messages of the agent are part of this action: they pass unless they hold a credential, and JSON is
+	// written anew.
+	WebSocket bool `yaml:"websocket" json:"websocket,omitempty" eg:"true"`
+
+	// Binary lets binary messages of the agent pass as part of this action, as text messages do. They are
+	// not written anew. Without it, a binary message needs a rule in messages and is refused otherwise.
+	Binary bool `yaml:"binary" json:"binary,omitempty" eg:"true"`
+
+	// Messages name what the agent's messages on this WebSocket do, each as an action of its own: it is
+	// decided, and put on record before it leaves. They are tried in order, and the first that matches
+	// names the message. A message that none matches, or that cannot be read, closes the WebSocket with
+	// status 1008.
+	Messages []MessageSpec `yaml:"messages" json:"messages,omitempty" eg:"[{name: card.move, match: {json: {type: move, card: \"{card}\"}}, resource: \"card/{card}\"}]"`
+}
+
+// MessageSpec names what a message does that an agent sends on a WebSocket.
+type MessageSpec struct {
+	// Name is the action, as scopes and policies spell it.
+	Name string `yaml:"name" json:"name" need:"yes" eg:"card.move"`
+
+	// Privileged actions are granted only by their exact name, never by a wildcard.
+	Privileged bool `yaml:"privileged" json:"privileged,omitempty" eg:"true"`
+
+	// Binary makes this the rule for binary messages, whatever is in them. It takes the place of match.
+	Binary bool `yaml:"binary" json:"binary,omitempty" eg:"true"`
+
+	// Match says which text messages are this action.
+	Match MessageMatchSpec `yaml:"match" json:"match,omitzero" eg:"{json: {type: move, card: \"{card}\"}, only: [to]}"`
+
+	// Resource is what the action is done to: a template over the variables that match binds here, and in
+	// the action that opened the WebSocket.
+	Resource string `yaml:"resource" json:"resource,omitempty" eg:"board/{board}/card/{card}"`
+}
+
+// MessageMatchSpec says which text messages an action is: every key that is given must hold. Patterns are
+// those of match. A variable that the action's own match binds has that value here too. What leaves is
+// the JSON that was read, written anew. A message that is not JSON, or that has a key twice, cannot be
+// told by json, only or keys, and no rule after such a rule is tried: put rules on plain text first.
+type MessageMatchSpec struct {
+	// Text is one pattern or a list of them on the whole message.
+	Text Strings `yaml:"text" json:"text,omitempty" eg:"[ping, \"SUBSCRIBE {channel}\"]"`
+
+	// Prefix is plain text that stands before the JSON, as socket.io has it.
+	Prefix string `yaml:"prefix" json:"prefix,omitempty" eg:"\"42\""`
+
+	// JSON maps dotted pointers into the message to patterns, as in match.
+	JSON map[string]Strings `yaml:"json" json:"json,omitempty" eg:"{type: move, card: \"{card}\"}"`
+
+	// Only lists every key that the message may have at its top besides those that json names; [] allows
+	// none.
+	Only Strings `yaml:"only" json:"only,omitzero" def:"any key" eg:"[to]"`
+
+	// Keys maps dotted pointers to objects to all the keys that they may have, as in match.
+	Keys map[string]Strings `yaml:"keys" json:"keys,omitempty" eg:"{payload: [x, y]}"`
+
+	// Where maps variables to RE2 expressions that the whole value must fit, as in match.
+	Where map[string]string `yaml:"where" json:"where,omitempty" eg:"{card: \"[a-z0-9]+\"}"`
+
+	// Batch says that the message may be a list of calls, each of which must fit, as in match.
+	Batch bool `yaml:"batch" json:"batch,omitempty" eg:"true"`
+
+	// Fold compares values without regard to case.
+	Fold bool `yaml:"fold" json:"fold,omitempty" eg:"true"`
 }
 
 // MatchSpec says which requests an action is: every key that is given must hold. A pattern is text with

@@ -42,6 +42,9 @@ func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Co
 			}
 			removed = append(removed, more...)
 
+		case leaveOut:
+			// It would negotiate what Byline does not read.
+
 		case splitCookies:
 			agentCookies, removed = a.splitCookies(agentCookies, removed, f.Value)
 
@@ -111,6 +114,7 @@ const (
 	splitCookies                       // each cookie in it is decided on its own
 	cleanReferer                       // it goes on without the credentials in its URL
 	cleanSubprotocols                  // it goes on without the credentials among its items
+	leaveOut                           // it does not go on, and is no credential
 	decideByValue                      // it goes on unless its value is a credential
 	decideByList                       // it goes on with a value of allowedValues
 )

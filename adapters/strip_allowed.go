@@ -29,7 +29,7 @@ var allowedFields = newNameSet(
 	"access-control-request-private-network", "origin", "service-worker", "service-worker-navigation-preload",
 
 	// WebSocket (RFC 6455).
-	"sec-websocket-extensions", "sec-websocket-key", "sec-websocket-version",
+	"sec-websocket-key", "sec-websocket-version",
 
 	// Tokens and marks against request forgery.
 	"anti-csrf-token", "csrf-token", "requestverificationtoken", "requesttoken", "x-anti-forgery-token", "x-csrf-token", "x-csrftoken",

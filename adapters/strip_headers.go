@@ -29,6 +29,8 @@ func (a *Adapter) treatmentOfName(name string) treatment {
 		return cleanReferer
 	case lower == "sec-websocket-protocol":
 		return cleanSubprotocols
+	case lower == "sec-websocket-extensions":
+		return leaveOut
 	case allowedFields[lower]:
 		return decideByValue
 	case allowedValues[lower] != nil:

@@ -51,6 +51,10 @@ func (x *exchange) decide(ctx context.Context) error {
 	if x.decision.Effect != policy.Permit {
 		return x.refuseDenied()
 	}
+	if h.Upgrade != "" && action.Socket == nil {
+		return refuse(WebSocketNotNamed, "%s is the action %s of the adapter %s, which does not say that it opens a WebSocket. "+
+			"The adapter's owner (%s) can allow that (websocket: true).", h.Path, action.Name, x.adapter.Name(), x.adapter.Interim().Owner)
+	}
 	return nil
 }
 

@@ -46,6 +46,10 @@ func (s *Server) trialExchange(t *task, q admin.Question) *exchange {
 	in := &wire.Request{Head: wire.Head{Proto: "HTTP/1.1", Method: q.Method, Scheme: q.Scheme, Authority: q.Host}}
 	in.Path, in.Query, in.HasQuery = cutQuery(q.Target)
 	for _, h := range q.Headers {
+		if strings.EqualFold(h[0], "Upgrade") {
+			in.Upgrade = strings.ToLower(h[1])
+			continue
+		}
 		in.Fields = append(in.Fields, wire.Field{Name: h[0], Value: h[1]})
 	}
 	if q.Body != "" {

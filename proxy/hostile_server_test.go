@@ -39,7 +39,7 @@ login:
   success: {status: [302], cookie: sid}
   ended: [{status: 401}]
 actions:
-  - {name: page.read, match: {method: [GET, HEAD, OPTIONS], path: "/page/{id}"}, resource: "page/{id}"}
+  - {name: page.read, match: {method: [GET, HEAD, OPTIONS], path: "/page/{id}"}, resource: "page/{id}", websocket: true}
   - {name: page.edit, match: {method: [POST, PUT, DELETE, PATCH], path: "/page/{id}"}, resource: "page/{id}"}
   - {name: admin, privileged: true, match: {path: "/admin"}}
   - {name: page.save, match: {method: POST, path: "/form", form: {do: save}}, resource: "page/form"}

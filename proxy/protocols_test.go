@@ -52,7 +52,7 @@ login:
   success: {status: [302], cookie: sid}
   ended: [{redirect: "*/login"}, {status: 200, content_type: "text/*", body: "you must log in"}]
 actions:
-  - {name: page.any, match: {path: "/**"}, resource: "page/1"}
+  - {name: page.any, match: {path: "/**"}, resource: "page/1", websocket: true, binary: true}
 `
 
 // canarySession is the session that the application gives Byline.
@@ -80,6 +80,7 @@ type protocolOptions struct {
 	upstream     string // further keys of the adapter's upstream, each after a comma
 	changeApp    func(*httptest.Server)
 	changeServer func(*Options)
+	actions      string // of the adapter, in place of one that is every path
 }
 
 func newProtocolTest(t *testing.T, from, to string, handler http.HandlerFunc, o protocolOptions) *protocolTest {
@@ -104,6 +105,9 @@ func newProtocolTest(t *testing.T, from, to string, handler http.HandlerFunc, o 
 	t.Cleanup(p.app.Close)
 
 	adapter := fmt.Sprintf(protocolAdapter, p.app.URL, writeCertificate(t, p.app), to, o.upstream)
+	if o.actions != "" {
+		adapter = adapter[:strings.Index(adapter, "\nactions:")] + "\nactions:" + o.actions
+	}
 	p.testServer = startServer(t, t.TempDir(), loadRules(t, adapter), o.changeServer)
 	task, token, err := p.CreateTask(context.Background(), pagesSpec)
 	if err != nil {

@@ -40,6 +40,12 @@ const (
 	OverBudget         Code = "over_budget"          // the task, or all tasks together, hold as many bytes as they may
 )
 
+// Codes that are about WebSockets.
+const (
+	WebSocketNotNamed Code = "websocket_not_named"   // the adapter does not say that this action opens one
+	MessageCredential Code = "credential_in_message" // a message holds a borrowed credential
+)
+
 // Codes of records that are not refusals: no agent gets them as an answer.
 const (
 	AgentGone      Code = "agent_gone"      // outcome: the agent left before the answer ended
@@ -61,6 +67,8 @@ var codes = map[Code]struct {
 	OutOfScope:         {http.StatusForbidden, "The task's scope does not cover this"},
 	PolicyDenied:       {http.StatusForbidden, "A policy forbids this"},
 	LoginByAgent:       {http.StatusForbidden, "Agents do not log in here"},
+	WebSocketNotNamed:  {http.StatusForbidden, "This action opens no WebSocket"},
+	MessageCredential:  {http.StatusForbidden, "A message holds a credential"},
 	LeaseUnavailable:   {http.StatusServiceUnavailable, "No account is free"},
 	LoginFailed:        {http.StatusBadGateway, "Byline could not log in"},
 	NotRecorded:        {http.StatusServiceUnavailable, "The request could not be put on record"},

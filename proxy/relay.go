@@ -13,7 +13,7 @@ import (
 func (x *exchange) relay(resp *wire.Response) *wire.Response {
 	resp.Fields = append(resp.Fields, wire.Field{Name: "Byline-Record", Value: x.intent})
 	if resp.Switched != nil {
-		x.messages = new(wire.Messages)
+		x.messages = &wire.Messages{Decide: x.decideMessage, Shield: x.shieldMessage}
 		resp.Messages = x.messages
 	}
 
@@ -37,6 +37,17 @@ func (x *exchange) causeOfBreak(err error) Code {
 	var e *wire.Error
 	if errors.As(err, &e) {
 		return UpstreamUnreached
+	}
+
+	var refused *Refusal
+	var closed *wire.CloseError
+	switch {
+	case errors.As(err, &refused):
+		return refused.Code // of a message
+	case errors.As(err, &closed) && closed.Status == wire.CloseTooLarge:
+		return TooLarge
+	case errors.As(err, &closed):
+		return AmbiguousRequest
 	}
 	return AgentGone
 }

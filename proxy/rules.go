@@ -125,9 +125,9 @@ func (r *rules) adapterNames() []string {
 // actionNames returns the names of the adapter's actions, each once.
 func actionNames(a *adapters.Adapter) []string {
 	var names []string
-	for _, s := range a.Actions() {
-		if !slices.Contains(names, s.Name) {
-			names = append(names, s.Name)
+	for _, action := range a.NamedActions() {
+		if !slices.Contains(names, action.Name) {
+			names = append(names, action.Name)
 		}
 	}
 	return names

@@ -48,13 +48,15 @@ type compiledGrant struct {
 
 // grant returns the task's scope under the exchange's rules. It is compiled once
 // after each reload.
-func (x *exchange) grant() *policy.Grant {
-	t := x.tunnel.task
-	if g := t.grant.Load(); g != nil && g.rules == x.rules {
+func (x *exchange) grant() *policy.Grant { return x.rules.compiledGrant(x.tunnel.task) }
+
+// compiledGrant returns the grant of a task under these rules.
+func (r *rules) compiledGrant(t *task) *policy.Grant {
+	if g := t.grant.Load(); g != nil && g.rules == r {
 		return g.grant
 	}
 
-	g := &compiledGrant{rules: x.rules, grant: x.rules.compileGrant(t.Task)}
+	g := &compiledGrant{rules: r, grant: r.compileGrant(t.Task)}
 	t.grant.Store(g)
 	return g.grant
 }

@@ -54,7 +54,7 @@ func summarizeAdapters(all []*adapters.Adapter) []adapterSummary {
 		spec := a.Spec()
 
 		actions := []string{}
-		for _, action := range spec.Actions {
+		for _, action := range a.NamedActions() {
 			if !slices.Contains(actions, action.Name) {
 				actions = append(actions, action.Name)
 			}

@@ -75,7 +75,7 @@ func completeAllow(c *cobra.Command, _ []string, toComplete string) ([]cobra.Com
 		if a.Name() != name {
 			continue
 		}
-		for _, spec := range a.Actions() {
+		for _, spec := range a.NamedActions() {
 			text := before + spec.Name
 			if !spec.Login && !slices.Contains(offered, text) {
 				offered = append(offered, text)

@@ -169,7 +169,7 @@ func interimStatement(a *adapters.Adapter) evidence.Adapter {
 		ReviewBy: interim.ReviewBy,
 		Overdue:  a.Overdue(time.Now()),
 	}
-	for _, action := range a.Actions() {
+	for _, action := range a.NamedActions() {
 		statement.Actions = append(statement.Actions, evidence.Action{
 			Name:       action.Name,
 			Privileged: action.Privileged,

@@ -20,6 +20,14 @@ func Header(value string) Verdict {
 	return judgeRuns(value)
 }
 
+// Text judges text that may be prose and may hold a credential among other words, as a line of a protocol does.
+func Text(value string) Verdict {
+	if v := Value(value); v.IsCredential() {
+		return v
+	}
+	return judgeRuns(value)
+}
+
 // judgeRuns judges the parts of a value between separators.
 func judgeRuns(value string) Verdict {
 	start, dots := 0, 0

@@ -76,7 +76,7 @@ func catalogOf(set *adapters.Set) *policy.Catalog {
 	known := &policy.Catalog{Adapters: map[string][]string{}}
 	for _, a := range set.All() {
 		actions := []string{}
-		for _, spec := range a.Actions() {
+		for _, spec := range a.NamedActions() {
 			if !slices.Contains(actions, spec.Name) {
 				actions = append(actions, spec.Name)
 			}
