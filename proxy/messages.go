@@ -61,7 +61,7 @@ type message struct {
 func (g *message) decide(ctx context.Context, m *wire.Message) error {
 	x := g.x
 	if over := x.tunnel.task.Active(); over != nil {
-		return ended(over)
+		return refuseEnded(over)
 	}
 
 	reading, refused := x.adapter.ReadMessage(x.action.Socket, adapters.SocketMessage{
@@ -123,14 +123,14 @@ func (g *message) intend(ctx context.Context) error {
 	ticket := x.server.append(g.record("intent"))
 	if err := ticket.Wait(ctx); err != nil {
 		if over := x.tunnel.task.Active(); over != nil {
-			return ended(over)
+			return refuseEnded(over)
 		}
 		return refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record no message leaves.").because(err)
 	}
 	g.intent = ticket.ID()
 
 	if err := x.tunnel.task.Active(); err != nil {
-		return ended(err)
+		return refuseEnded(err)
 	}
 	if !x.hold.lease.Valid() {
 		return refuse(LeaseUnavailable, "the lease on the account was lost.")

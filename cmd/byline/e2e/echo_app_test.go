@@ -51,7 +51,7 @@ login:
   ended: [{redirect: "/login"}]
   logout: {steps: [{get: /logout}]}
 actions:
-  - {name: read, match: {method: [GET, HEAD], path: "/**"}, resource: page}
+  - {name: read, match: {method: [GET, HEAD], path: "/**"}, resource: page, websocket: true}
   - {name: write, match: {method: POST, path: "/**"}, resource: page}
 `
 

@@ -51,7 +51,7 @@ login:
   ended: [{redirect: "*/login"}]
   logout: {steps: [{get: /logout}]}
 actions:
-  - {name: page.any, match: {path: "/**"}, resource: page}
+  - {name: page.any, match: {path: "/**"}, resource: page, websocket: true, binary: true}
 `
 
 // newMatrix returns a matrix without adapters whose server is not started.
