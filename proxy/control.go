@@ -16,16 +16,18 @@ import (
 // Control returns the handler of the control API over this server.
 func (s *Server) Control(cfg admin.Config) http.Handler {
 	return admin.New(cfg, admin.Verbs{
-		CreateTask: s.controlCreateTask,
-		Tasks:      s.controlTasks,
-		Task:       s.controlTask,
-		EndTask:    s.controlEndTask,
-		HoldTask:   s.controlHoldTask,
-		Leases:     s.controlLeases,
-		Explain:    s.controlExplain,
-		SignReview: s.controlSignReview,
-		Ready:      s.Ready,
-		Metrics:    s.Metrics(),
+		CreateTask:   s.controlCreateTask,
+		Tasks:        s.controlTasks,
+		Task:         s.controlTask,
+		EndTask:      s.controlEndTask,
+		HoldTask:     s.controlHoldTask,
+		Leases:       s.controlLeases,
+		Accounts:     s.controlAccounts,
+		RetryAccount: s.controlRetryAccount,
+		Explain:      s.controlExplain,
+		SignReview:   s.controlSignReview,
+		Ready:        s.Ready,
+		Metrics:      s.Metrics(),
 	})
 }
 
@@ -54,7 +56,15 @@ func (s *Server) controlTask(_ context.Context, id string) (admin.Task, error) {
 	if t == nil {
 		return admin.Task{}, noTask(id)
 	}
-	return viewOf(t.Task), nil
+	v := viewOf(t.Task)
+	t.holds.Range(func(_, h any) bool {
+		l := h.(*hold).lease
+		if t.Active() == nil && l.Valid() {
+			v.Accounts = append(v.Accounts, accountView(l.Adapter(), l.Account(), t.ID(), l.LoginRefused()))
+		}
+		return true
+	})
+	return v, nil
 }
 
 func (s *Server) controlEndTask(_ context.Context, id string) (admin.Task, error) {

@@ -126,17 +126,24 @@ func (x *exchange) passGate(ctx context.Context) error {
 }
 
 // checkLogin asks the application whether the session that a login has made is the
-// account's.
-func (s *Server) checkLogin(ctx context.Context, pool *upstream.Pool, at *site, session *adapters.Session) error {
+// account's. doubt says why the application does not name the account, and is for
+// the record: the page may be closed to the account. An error is returned only if
+// the page names somebody else.
+func (s *Server) checkLogin(ctx context.Context, pool *upstream.Pool, at *site, session *adapters.Session) (doubt string, err error) {
 	p := at.adapter.Probe(session)
 	if p == nil {
-		return nil
+		return "", nil
 	}
-	if err := s.ask(ctx, pool, at, p).Err(); err != nil {
-		return err
+
+	switch holder := s.ask(ctx, pool, at, p); holder {
+	case adapters.HolderAccount:
+		p.Keep(session)
+		return "", nil
+	case adapters.HolderOther:
+		return "", holder.Err()
+	default:
+		return holder.Err().Error(), nil
 	}
-	p.Keep(session)
-	return nil
 }
 
 // errStillWorks is why a logout failed after which the session still works.

@@ -163,24 +163,47 @@ func TestI5AFalseEndIsSeenThroughByTheProbe(t *testing.T) {
 	}
 }
 
-func TestALoginWhosePageNamesNobodyHasFailed(t *testing.T) {
+func TestALoginIntoTheSessionOfAnotherHasFailed(t *testing.T) {
+	a := newEndingApp(t)
+	a.page = func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<b id=me>alice</b>") }
+	s := a.start(t, identityEdits...)
+	agent, _ := s.newAgent(t, pagesSpec)
+	if _, body, _ := sendAsAlice(t, agent, "GET", "/page/1", ""); !hasCode(body, LoginFailed) {
+		t.Errorf("got %s, want login_failed", body)
+	}
+	waitFor(t, "the logout", func() bool {
+		logins, live, logouts := a.counts()
+		return logins == 1 && live == 0 && logouts == 1
+	})
+	if !strings.Contains(s.log.String(), "login.identity: the page names somebody else") {
+		t.Errorf("the log does not say why: %s", s.log)
+	}
+}
+
+// A page that does not say who is logged in fails no login, as it may be closed to
+// the account. Then a session that is always over is found as without a probe.
+func TestI5AlwaysOverStopsAfterTwoLoginsWithAProbe(t *testing.T) {
 	for name, page := range map[string]http.HandlerFunc{
-		"nobody":        redirectToLogin,
-		"somebody else": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<b id=me>alice</b>") },
-		"an error":      func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusBadGateway) },
+		"nobody":   redirectToLogin,
+		"an error": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusBadGateway) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newEndingApp(t)
-			a.page = page
+			a.page = func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/page/me" {
+					page(w, r)
+					return
+				}
+				redirectToLogin(w, r)
+			}
 			s := a.start(t, identityEdits...)
 			agent, _ := s.newAgent(t, pagesSpec)
-			if _, body, _ := sendAsAlice(t, agent, "GET", "/page/1", ""); !hasCode(body, LoginFailed) {
-				t.Errorf("got %s, want login_failed", body)
+			for range 20 {
+				sendAsAlice(t, agent, "GET", "/page/1", "")
 			}
-			waitFor(t, "the logout", func() bool {
-				logins, live, logouts := a.counts()
-				return logins == 1 && live == 0 && logouts == 1
-			})
+			if logins, _, _ := a.counts(); logins > 2 {
+				t.Errorf("%d logins, want at most 2", logins)
+			}
 			if !strings.Contains(s.log.String(), "login.identity") {
 				t.Errorf("the log does not name login.identity: %s", s.log)
 			}

@@ -113,8 +113,9 @@ func (s *Server) logIn(ctx context.Context, t *task, h *hold, at *site, d *adapt
 	defer done()
 	err := s.runDialogue(ctx, &channel{pool: pool, at: at, lease: h.lease.Context()}, d)
 	session := d.Session()
+	doubt := ""
 	if err == nil {
-		err = s.checkLogin(ctx, pool, at, session)
+		doubt, err = s.checkLogin(ctx, pool, at, session)
 		if err != nil {
 			s.discard(t, h, at, session, err.Error())
 		}
@@ -130,6 +131,10 @@ func (s *Server) logIn(ctx context.Context, t *task, h *hold, at *site, d *adapt
 		return nil, err
 	}
 
+	if doubt != "" {
+		end.Detail = doubt
+		s.opt.Log.Warn().Str("adapter", at.adapter.Name()).Str("account", h.lease.Account()).Msg(doubt)
+	}
 	h.last.Store(session)
 	s.sealSession(t, h, at, session)
 	s.log.Append(end)

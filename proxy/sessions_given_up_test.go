@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/byline-proxy/byline/proxy/admin"
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/vault"
 )
 
 // endingApp is an application with sessions whose pages a test decides: a page
@@ -165,20 +167,48 @@ func TestAnAccountThatNeedsAPersonIsReleasedByTheOperator(t *testing.T) {
 	a := newEndingApp(t)
 	a.page = redirectToLogin
 	s := a.start(t)
-	agent, _ := s.newAgent(t, pagesSpec)
+	agent, task := s.newAgent(t, pagesSpec)
 	for range 3 {
 		sendAsAlice(t, agent, "GET", "/page/1", "")
 	}
-	if n := len(s.leases.Refused()); n != 1 {
-		t.Fatalf("%d accounts are refused a login, want 1", n)
+	all, err := s.controlAccounts(t.Context())
+	if err != nil || len(all) != 1 || all[0].State != admin.AccountNeedsPerson || !strings.Contains(all[0].Why, "/page/1") {
+		t.Fatalf("the accounts are %+v, error %v; want agent-01 that needs a person, and why", all, err)
+	}
+	if shown, err := s.controlTask(t.Context(), task.ID()); err != nil || len(shown.Accounts) != 1 || shown.Accounts[0].State != admin.AccountNeedsPerson {
+		t.Errorf("the task shows the accounts %+v, error %v; want the same", shown.Accounts, err)
 	}
 
 	a.page = nil
-	if !s.leases.AllowLogin("legacy", "agent-01") {
-		t.Error("AllowLogin did not find the account")
+	if _, err := s.controlRetryAccount(t.Context(), "legacy/agent-02"); err == nil {
+		t.Error("an account that the vault does not have could be retried")
+	}
+	if after, err := s.controlRetryAccount(t.Context(), "legacy/agent-01"); err != nil || after.State != admin.AccountLeased {
+		t.Errorf("after retry the account is %+v, error %v; want leased", after, err)
 	}
 	if status, body, _ := sendAsAlice(t, agent, "GET", "/page/1", ""); status != 200 {
 		t.Errorf("after the operator's word: status %d, body %s; want 200", status, body)
+	}
+}
+
+// A new secret and a changed adapter are what a person would do, so they end the
+// state as well.
+func TestANewSecretEndsTheNeedOfAPerson(t *testing.T) {
+	a := newEndingApp(t)
+	a.page = redirectToLogin
+	s := a.start(t)
+	agent, _ := s.newAgent(t, pagesSpec)
+	for range 5 {
+		sendAsAlice(t, agent, "GET", "/page/1", "")
+	}
+	if logins, _, _ := a.counts(); logins != 2 {
+		t.Fatalf("%d logins, want 2", logins)
+	}
+
+	a.page = nil
+	putAccount(t, s.vault.(*vault.File), "legacy", "agent-01", map[string]string{"username": "agent-01", "password": "canary-new"})
+	if status, body, _ := sendAsAlice(t, agent, "GET", "/page/1", ""); status != 200 {
+		t.Errorf("with a new secret: status %d, body %s; want 200", status, body)
 	}
 }
 

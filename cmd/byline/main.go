@@ -112,6 +112,7 @@ func rootCommand() *cobra.Command {
 		taskCommand(),
 		vaultCommand(),
 		adapterCommand(),
+		accountCommand(),
 		auditCommand(),
 		caCommand(),
 		checkCommand(),

@@ -66,6 +66,15 @@ func (s *wiki) serveAPI(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 
 	w.Header().Set("Content-Type", "application/json")
+	if r.FormValue("meta") == "userinfo" {
+		c, err := r.Cookie("wiki_session")
+		if err == nil && s.sessions[c.Value] {
+			_, _ = io.WriteString(w, `{"query":{"userinfo":{"id":7,"name":"Agent-01"}}}`)
+		} else {
+			_, _ = io.WriteString(w, `{"query":{"userinfo":{"id":0,"name":"127.0.0.1","anon":true}}}`)
+		}
+		return
+	}
 	if r.FormValue("action") != "logout" {
 		_, _ = io.WriteString(w, `{"query":{"tokens":{"csrftoken":"csrf+\\"}}}`)
 		return

@@ -186,6 +186,13 @@ func showTask(w io.Writer, answer []byte, cfg *configs.Config) error {
 	for _, e := range t.Scope {
 		rows = append(rows, []string{"scope", formatScope([]admin.ScopeEntry{e})})
 	}
+	for _, a := range t.Accounts {
+		line := a.Adapter + "/" + a.Account + ": " + formatAccountState(&a)
+		if a.Why != "" {
+			line += ": " + a.Why
+		}
+		rows = append(rows, []string{"account", line})
+	}
 	if t.Token != "" {
 		rows = append(rows, []string{"token", t.Token + "  (shown only here)"})
 	}

@@ -26,12 +26,15 @@ type Verbs struct {
 	Task       func(ctx context.Context, id string) (Task, error)
 	EndTask    func(ctx context.Context, id string) (Task, error)
 	HoldTask   func(ctx context.Context, id string) (Lifeline, error)
-	Leases     func(ctx context.Context) ([]Lease, error) // must not return nil, as Tasks
-	SignReview func(ctx context.Context, review SignOff) (Signed, error)
-	Explain    func(ctx context.Context, question Question) (Explanation, error)
-	Health     func() error // nil func: always healthy
-	Ready      func() error // nil func: never ready
-	Metrics    http.Handler
+	Leases     func(ctx context.Context) ([]Lease, error)   // must not return nil, as Tasks
+	Accounts   func(ctx context.Context) ([]Account, error) // must not return nil, as Tasks
+	// RetryAccount allows a login with an account. id is ADAPTER/ACCOUNT.
+	RetryAccount func(ctx context.Context, id string) (Account, error)
+	SignReview   func(ctx context.Context, review SignOff) (Signed, error)
+	Explain      func(ctx context.Context, question Question) (Explanation, error)
+	Health       func() error // nil func: always healthy
+	Ready        func() error // nil func: never ready
+	Metrics      http.Handler
 }
 
 // Problem is a refusal with its remedy, written as application/problem+json
@@ -81,6 +84,8 @@ func New(cfg Config, v Verbs) http.Handler {
 	mux.Handle("DELETE /v1/tasks/{id}", a.requireOperator(serveID(a, v.EndTask)))
 	mux.Handle("POST /v1/tasks/{id}/lifeline", a.requireOperator(a.serveLifeline))
 	mux.Handle("GET /v1/leases", a.requireOperator(serveList(a, v.Leases)))
+	mux.Handle("GET /v1/accounts", a.requireOperator(serveList(a, v.Accounts)))
+	mux.Handle("POST /v1/accounts/{adapter}/{account}/retry", a.requireOperator(serveAccount(a, v.RetryAccount)))
 
 	// Each body has a remedy for one that does not have its form.
 	mux.Handle("POST /v1/tasks", a.requireOperator(serveBody(a, http.StatusCreated, v.CreateTask,
@@ -142,7 +147,7 @@ func (a *api) serveNotFound(w http.ResponseWriter, r *http.Request) {
 		Status: http.StatusNotFound,
 		Code:   "not_found",
 		Detail: "no such path or method: " + r.Method + " " + r.URL.Path,
-		Remedy: "the control API has /v1/tasks, /v1/tasks/{id}, /v1/tasks/{id}/lifeline, /v1/leases, /v1/explain, /v1/reviews, /healthz, /readyz and /metrics",
+		Remedy: "the control API has /v1/tasks, /v1/tasks/{id}, /v1/tasks/{id}/lifeline, /v1/leases, /v1/accounts, /v1/accounts/{adapter}/{account}/retry, /v1/explain, /v1/reviews, /healthz, /readyz and /metrics",
 	})
 }
 
@@ -212,6 +217,15 @@ func serveID[Out any](a *api, verb func(context.Context, string) (Out, error)) h
 
 		out, err := verb(r.Context(), r.PathValue("id"))
 		a.answer(w, http.StatusOK, out, err)
+	}
+}
+
+// serveAccount serves a verb whose argument is the account in the path.
+func serveAccount[Out any](a *api, verb func(context.Context, string) (Out, error)) http.HandlerFunc {
+	one := serveID(a, verb)
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.SetPathValue("id", r.PathValue("adapter")+"/"+r.PathValue("account"))
+		one(w, r)
 	}
 }
 

@@ -42,6 +42,8 @@ type Task struct {
 	State   string       `json:"state"` // StateActive or StateEnded
 	Ended   *time.Time   `json:"ended,omitempty"`
 	Why     string       `json:"why,omitempty"` // why it ended; empty for a task that expired
+
+	Accounts []Account `json:"accounts,omitempty"` // that it holds; only in the answer for one task
 }
 
 // Lease is an account that a task holds.
@@ -51,6 +53,24 @@ type Lease struct {
 	Account string `json:"account"`
 	Task    string `json:"task"`
 	Fence   uint64 `json:"fence"`
+}
+
+// The values of [Account.State].
+const (
+	AccountFree        = "free"
+	AccountLeased      = "leased"
+	AccountBackOff     = "back_off"     // logins failed, or sessions were over soon; until Until
+	AccountNeedsPerson = "needs_person" // logins succeed and every session is over; until its secret, the adapter or the operator changes that
+)
+
+// Account is an account of the vault as the control API shows it.
+type Account struct {
+	Adapter string     `json:"adapter"`
+	Account string     `json:"account"`
+	State   string     `json:"state"`
+	Task    string     `json:"task,omitempty"` // that holds it
+	Until   *time.Time `json:"until,omitempty"`
+	Why     string     `json:"why,omitempty"`
 }
 
 // Question is the body of POST /v1/explain: a request to explain rather than

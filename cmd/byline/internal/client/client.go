@@ -24,10 +24,17 @@ const (
 	TasksPath   = "/v1/tasks"
 	ExplainPath = "/v1/explain"
 	ReviewsPath = "/v1/reviews"
+
+	AccountsPath = "/v1/accounts"
 )
 
 // TaskPath is the path of one task.
 func TaskPath(id string) string { return TasksPath + "/" + url.PathEscape(id) }
+
+// RetryPath is the path of the request that allows a login with an account.
+func RetryPath(adapter, account string) string {
+	return AccountsPath + "/" + url.PathEscape(adapter) + "/" + url.PathEscape(account) + "/retry"
+}
 
 // Client sends requests to one server. [Connect] returns one. All methods may be
 // called concurrently; their errors are a [cli.Failure].

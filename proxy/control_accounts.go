@@ -1,0 +1,89 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/byline-proxy/byline/proxy/admin"
+	"github.com/byline-proxy/byline/proxy/lease"
+)
+
+// controlAccounts lists the accounts that the vault has for each adapter.
+func (s *Server) controlAccounts(ctx context.Context) ([]admin.Account, error) {
+	holders := map[string]string{}
+	for _, l := range s.leases.Leases() {
+		holders[l.Adapter()+"/"+l.Account()] = l.Task()
+	}
+	refused := map[string]error{}
+	for _, r := range s.leases.Refused() {
+		refused[r.Adapter+"/"+r.Account] = r.Err
+	}
+
+	views := []admin.Account{}
+	for _, a := range s.rules.Load().adapters.All() {
+		names, err := s.vault.Accounts(ctx, a.Name())
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			id := a.Name() + "/" + name
+			views = append(views, accountView(a.Name(), name, holders[id], refused[id]))
+		}
+	}
+	slices.SortFunc(views, func(x, y admin.Account) int {
+		return cmp.Or(cmp.Compare(x.Adapter, y.Adapter), cmp.Compare(x.Account, y.Account))
+	})
+	return views, nil
+}
+
+// controlRetryAccount allows a login with an account at once: an operator has seen
+// to what made logins fail.
+func (s *Server) controlRetryAccount(ctx context.Context, id string) (admin.Account, error) {
+	adapter, account, _ := strings.Cut(id, "/")
+	names, err := s.vault.Accounts(ctx, adapter)
+	if err != nil {
+		return admin.Account{}, err
+	}
+	if !slices.Contains(names, account) {
+		return admin.Account{}, &admin.Problem{Status: http.StatusNotFound, Code: "no_such_account",
+			Detail: fmt.Sprintf("the vault has no account %q", id), Remedy: "byline account list shows the accounts"}
+	}
+
+	s.leases.AllowLogin(adapter, account)
+	all, err := s.controlAccounts(ctx)
+	if err != nil {
+		return admin.Account{}, err
+	}
+	for _, v := range all {
+		if v.Adapter == adapter && v.Account == account {
+			return v, nil
+		}
+	}
+	return accountView(adapter, account, "", nil), nil
+}
+
+// accountView returns an account as the control API shows it. task holds it, if
+// there is one; refused is why no login with it is tried now.
+func accountView(adapter, account, task string, refused error) admin.Account {
+	v := admin.Account{Adapter: adapter, Account: account, State: admin.AccountFree, Task: task}
+	if task != "" {
+		v.State = admin.AccountLeased
+	}
+
+	if blocked, ok := errors.AsType[*lease.BlockedError](refused); ok {
+		v.State, v.Why = admin.AccountNeedsPerson, blocked.Why
+	}
+	if backoff, ok := errors.AsType[*lease.BackoffError](refused); ok {
+		v.State, v.Until = admin.AccountBackOff, &backoff.Until
+		v.Why = "its last sessions were over soon after their login"
+		if backoff.LoginFailed {
+			v.Why = "its last login failed"
+		}
+	}
+	return v
+}
