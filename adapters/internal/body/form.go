@@ -123,12 +123,16 @@ func decodePercent(raw string, o *FormOptions) (string, error) {
 	text := raw
 	if strings.IndexByte(raw, '%') >= 0 || strings.IndexByte(raw, '+') >= 0 {
 		out := make([]byte, 0, len(raw))
+		run := 0
 		for i := 0; i < len(raw); i++ {
-			switch c := raw[i]; {
+			c := raw[i]
+			if c != '%' && c != '+' {
+				continue
+			}
+			out = append(out, raw[run:i]...)
+			switch {
 			case c == '+':
 				out = append(out, ' ')
-			case c != '%':
-				out = append(out, c)
 			case i+2 < len(raw) && isHex(raw[i+1]) && isHex(raw[i+2]):
 				out = append(out, unhex(raw[i+1])<<4|unhex(raw[i+2]))
 				i += 2
@@ -137,7 +141,9 @@ func decodePercent(raw string, o *FormOptions) (string, error) {
 			default:
 				return "", errLonePercent
 			}
+			run = i + 1
 		}
+		out = append(out, raw[run:]...)
 		text = string(out)
 	}
 
@@ -216,19 +222,31 @@ func AppendQuery(dst []byte, pairs []Pair) []byte {
 	return dst
 }
 
+// isUnescaped are the bytes that the WHATWG URL standard does not encode in a form.
+var isUnescaped = func() (unescaped [256]bool) {
+	for c := range unescaped {
+		unescaped[c] = isAlphanumeric(byte(c)) || c == '*' || c == '-' || c == '.' || c == '_'
+	}
+	return unescaped
+}()
+
 func appendPercent(dst []byte, text string, plus bool) []byte {
 	const digits = "0123456789ABCDEF"
+	run := 0
 	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case isAlphanumeric(c) || c == '*' || c == '-' || c == '.' || c == '_':
-			dst = append(dst, c)
-		case c == ' ' && plus:
+		c := text[i]
+		if isUnescaped[c] {
+			continue
+		}
+		dst = append(dst, text[run:i]...)
+		run = i + 1
+		if c == ' ' && plus {
 			dst = append(dst, '+')
-		default:
+		} else {
 			dst = append(dst, '%', digits[c>>4], digits[c&15])
 		}
 	}
-	return dst
+	return append(dst, text[run:]...)
 }
 
 func isHex(c byte) bool {
