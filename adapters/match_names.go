@@ -20,8 +20,15 @@ func (x *ruleSet) declare(name string) {
 
 // mayBeDeclared reports whether an application may take a parameter that no action decides by for one that some action
 // does. Nested names, as PHP and Rails read them, are different if they differ in some key: issue[notes] is never
-// issue[project_id], but issue, issue[] and issue[project_id][] may be.
+// issue[project_id], but issue, issue[] and issue[project_id][] may be. A name with an unclosed bracket has two readings:
+// PHP turns the bracket into _, and others end the name there.
 func (x *ruleSet) mayBeDeclared(name string) bool {
+	if i := strings.IndexByte(name, '['); i >= 0 && strings.IndexByte(name[i:], ']') < 0 {
+		if x.declaredKeys[looseName(strings.ReplaceAll(name, "[", "_"))] != nil {
+			return true
+		}
+	}
+
 	declared := x.declaredKeys[looseName(name)]
 	if declared == nil {
 		return false
@@ -76,17 +83,18 @@ func nestedKeys(name string) (keys []string, ok bool) {
 }
 
 // looseName is a parameter's name as the most forgiving application reads it. PHP trims leading blanks, cuts at NUL,
-// takes "a[b]" for a, and turns blanks and dots into _; other applications ignore case.
+// takes "a[b]" for a, and turns blanks and dots into _; Rack ends a name at either bracket, so that "a]" is a; some
+// decoders drop bytes that are not UTF-8, and other applications ignore case.
 func looseName(name string) string {
 	if isPlainName(name) {
 		return name
 	}
 
-	name = strings.TrimLeft(name, " \t\r\n+")
-	if i := strings.IndexAny(name, "\x00["); i > 0 {
+	name = strings.TrimLeft(strings.ToValidUTF8(name, ""), " \t\r\n+")
+	if i := strings.IndexAny(name, "\x00[]"); i > 0 {
 		name = name[:i]
 	}
-	name = strings.TrimRight(name, " \t")
+	name = strings.TrimRight(name, " \t\r\n")
 	return strings.ToLower(strings.Map(func(c rune) rune {
 		if c == ' ' || c == '.' || c == '[' || c == '+' {
 			return '_'
@@ -99,7 +107,7 @@ func looseName(name string) string {
 func isPlainName(name string) bool {
 	for i := 0; i < len(name); i++ {
 		c := name[i]
-		if c <= ' ' || c >= 0x7f || c == '[' || c == '.' || c == '+' || c >= 'A' && c <= 'Z' {
+		if c <= ' ' || c >= 0x7f || c == '[' || c == ']' || c == '.' || c == '+' || c >= 'A' && c <= 'Z' {
 			return false
 		}
 	}

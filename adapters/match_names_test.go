@@ -31,6 +31,9 @@ func TestI7NestedNamesThatDifferInAKeyAreDifferentParameters(t *testing.T) {
 		{"/issue", "issue[notes]=x&issue[[project]=2", "refused"},
 		{"/issue", "issue[notes]=x&issue[notes]project]=2", "refused"},
 		{"/issue", "issue[notes]=x&issue[project%00]=2", "refused"},
+		{"/issue", "issue[notes]=x&issue][project]=2", "refused"},
+		{"/issue", "issue[notes]=x&issue]]][project]=2", "refused"},
+		{"/issue", "issue[notes]=x&issue]=2", "refused"},
 		{"/page", "do[save]=1", "save"},
 		{"/page", "do=show", "show"},
 		{"/page", "do[save]=1&do=show", "refused"},
@@ -43,6 +46,47 @@ func TestI7NestedNamesThatDifferInAKeyAreDifferentParameters(t *testing.T) {
 		}
 		if got := verdictOf(a, q); got != c.want {
 			t.Errorf("%s %s: got %q, want %q", c.path, c.body, got, c.want)
+		}
+	}
+}
+
+// PHP reads form[id as form_id, and Rack reads id] as id. Where such a name stands next to the one that decides, the last
+// one wins.
+func TestI7ANameThatAServerReadsAsAnotherIsRefused(t *testing.T) {
+	a := loadActions(t, "",
+		`name: show, match: {method: [GET, POST], path: /form, param: {form_id: "7"}}`,
+		`name: view, match: {method: [GET, POST], path: /view, query: {id: "7"}}`)
+	for _, c := range []struct{ name, want string }{
+		{"note", "carried"},
+		{"note[id]", "carried"},
+		{"form", "carried"},
+		{"form[x]", "carried"},
+		{"form[id", "refused"},
+		{"form%5Bid", "refused"},
+		{"form.id", "refused"},
+		{"form+id", "refused"},
+		{"+form[id", "refused"},
+		{"form_id]", "refused"},
+		{"form_id%5D%5D", "refused"},
+		{"form_id][x]", "refused"},
+		{"form_id%0A", "refused"},
+		{"form_id%FF", "refused"},
+		{"form%C0_id", "refused"},
+		{"id]", "refused"},
+		{"%FFid", "refused"},
+	} {
+		for _, q := range []Query{
+			{Method: "GET", Path: "/form", RawQuery: "form_id=7&" + c.name + "=8"},
+			{Method: "POST", Path: "/form", ContentType: formType, Body: []byte("form_id=7&" + c.name + "=8")},
+			{Method: "GET", Path: "/view", RawQuery: "id=7&" + c.name + "=8"},
+		} {
+			want := c.want
+			if want == "carried" {
+				want = map[string]string{"/form": "show", "/view": "view"}[q.Path]
+			}
+			if got := verdictOf(a, q); got != want {
+				t.Errorf("%s %s?%s %s: got %q, want %q", q.Method, q.Path, q.RawQuery, q.Body, got, want)
+			}
 		}
 	}
 }
