@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters"
@@ -16,28 +17,67 @@ import (
 
 var errUnknownCoding = errors.New("the content coding cannot be undone")
 
-// decode removes the content coding of a text that came in one although none was
-// asked for. Answers other than text stay as they are. If the coding is unknown,
-// or the text is only a part, decode closes the body and returns
-// errUnknownCoding.
+// decode removes the content codings of an answer, whatever its type says: what
+// follows from undoing a coding may be text. If a coding is unknown, or the answer is
+// only a part, decode closes the body and returns errUnknownCoding.
 func decode(resp *wire.Response) error {
-	coding := wire.Value(resp.Fields, "Content-Encoding")
-	if coding == "" || strings.EqualFold(coding, "identity") || resp.Status == http.StatusNotModified ||
-		!adapters.Maskable(wire.Value(resp.Fields, "Content-Type")) {
+	codings := contentCodings(resp.Fields)
+	if len(codings) == 0 || resp.Status == http.StatusNotModified {
 		return nil
 	}
-
-	open := decoderFor(coding)
-	if open == nil || resp.Status == http.StatusPartialContent {
+	if len(codings) > maxCodings || isPart(resp) {
 		closeBody(resp)
 		return errUnknownCoding
 	}
 
-	resp.Fields, resp.Length = decodedFields(resp.Fields), -1
-	if resp.Body != nil {
-		resp.Body = &decodedBody{coded: resp.Body, open: open}
+	body := resp.Body
+	for _, coding := range slices.Backward(codings) { // the last was applied last
+		open := decoderFor(coding)
+		if open == nil {
+			closeBody(resp)
+			return errUnknownCoding
+		}
+		if body != nil {
+			body = &decodedBody{coded: body, open: open}
+		}
 	}
+	resp.Fields, resp.Length, resp.Body = decodedFields(resp.Fields), -1, body
 	return nil
+}
+
+// maxCodings bounds how many codings of one body are removed.
+const maxCodings = 3
+
+// contentCodings returns the codings of all Content-Encoding fields in the order in
+// which they were applied, without identity.
+func contentCodings(fields []wire.Field) (codings []string) {
+	for _, f := range fields {
+		if !strings.EqualFold(f.Name, "Content-Encoding") {
+			continue
+		}
+		for coding := range strings.SplitSeq(f.Value, ",") {
+			coding = strings.TrimSpace(coding)
+			if coding != "" && !strings.EqualFold(coding, "identity") {
+				codings = append(codings, coding)
+			}
+		}
+	}
+	return codings
+}
+
+// isText reports whether an answer's body may hold text, by any of its content
+// types.
+func isText(fields []wire.Field) bool {
+	typed := false
+	for i := range fields {
+		if strings.EqualFold(fields[i].Name, "Content-Type") {
+			if adapters.Maskable(fields[i].Value) {
+				return true
+			}
+			typed = true
+		}
+	}
+	return !typed
 }
 
 // decoderFor returns the function that opens a decoder, or nil.

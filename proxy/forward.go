@@ -1,8 +1,12 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters"
@@ -17,11 +21,13 @@ func (x *exchange) forward(ctx context.Context) (*wire.Response, error) {
 		return nil, x.unanswered(err)
 	}
 
-	isText := adapters.Maskable(wire.Value(resp.Fields, "Content-Type"))
-	if isText && resp.Status == http.StatusPartialContent && x.in.Method == http.MethodGet {
+	if !isPart(resp) || !x.mayBeText(resp) {
+		return x.readable(resp)
+	}
+	if x.in.Method == http.MethodGet && resp.Status == http.StatusPartialContent {
 		return x.forwardWhole(ctx, resp)
 	}
-	return x.readable(resp)
+	return nil, x.refusePart(resp)
 }
 
 // forwardWhole asks again for the whole of a text that came back in part. A
@@ -29,31 +35,107 @@ func (x *exchange) forward(ctx context.Context) (*wire.Response, error) {
 // 9110 section 14.2 allows anyone to ignore Range.
 func (x *exchange) forwardWhole(ctx context.Context, part *wire.Response) (*wire.Response, error) {
 	closeBody(part)
-
-	fields := make([]wire.Field, 0, len(x.out.Fields))
-	for _, f := range x.out.Fields {
-		if !strings.EqualFold(f.Name, "Range") && !strings.EqualFold(f.Name, "If-Range") {
-			fields = append(fields, f)
-		}
-	}
-	x.out.Fields = fields
+	x.out.Fields = slices.DeleteFunc(slices.Clone(x.out.Fields), asksForPart)
 
 	resp, err := x.hold.pool.RoundTrip(ctx, x.target, &x.out)
 	if err != nil {
 		return nil, x.unanswered(err)
 	}
+	if isPart(resp) {
+		return nil, x.refusePart(resp)
+	}
 	return x.readable(resp)
+}
+
+// refusePart discards a part of a text and returns the refusal for it.
+func (x *exchange) refusePart(resp *wire.Response) error {
+	closeBody(resp)
+	return refuse(UpstreamUnreached, "%s answered with a part of a text (status %d), in which secrets cannot be masked. Ask for the whole of it.", x.tunnel.host, resp.Status)
+}
+
+// asksForPart reports whether a field asks for a part of a representation, or for
+// what changed in it (RFC 9110 section 14, RFC 3229).
+func asksForPart(f wire.Field) bool {
+	for _, name := range [...]string{"Range", "If-Range", "Request-Range", "A-IM"} {
+		if strings.EqualFold(f.Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// isPart reports whether an answer holds only a part of a representation, or what
+// changed in it.
+func isPart(resp *wire.Response) bool {
+	ranged := resp.Status == http.StatusPartialContent || resp.Status == http.StatusIMUsed
+	for i := range resp.Fields {
+		f := &resp.Fields[i]
+		if strings.EqualFold(f.Name, "IM") {
+			return true
+		}
+		if strings.EqualFold(f.Name, "Content-Range") {
+			if resp.Status == http.StatusRequestedRangeNotSatisfiable {
+				continue // its body is an error page
+			}
+			if !isWholeRange(f.Value) {
+				return true
+			}
+			ranged = resp.Status == http.StatusIMUsed
+		}
+	}
+	return ranged
+}
+
+// isWholeRange reports whether a Content-Range covers all bytes.
+func isWholeRange(value string) bool {
+	span, size, ok := strings.Cut(strings.TrimPrefix(value, "bytes "), "/")
+	first, last, isSpan := strings.Cut(span, "-")
+	if !ok || !isSpan || first != "0" {
+		return false
+	}
+	end, endErr := strconv.ParseInt(last, 10, 64)
+	all, sizeErr := strconv.ParseInt(size, 10, 64)
+	return endErr == nil && sizeErr == nil && end == all-1
+}
+
+// mayBeText reports whether a part of a representation is text. If its type says
+// otherwise, its first bytes decide.
+func (x *exchange) mayBeText(resp *wire.Response) bool {
+	if resp.Body == nil {
+		return false
+	}
+	if isText(resp.Fields) {
+		return true
+	}
+
+	start := make([]byte, 64)
+	n, _ := io.ReadFull(resp.Body, start) // the relay finds the error again
+	body := resp.Body
+	resp.Body = &replacedBody{Reader: io.MultiReader(bytes.NewReader(start[:n]), body), Closer: body}
+	return n > 0 && !adapters.LooksBinary(start[:n])
 }
 
 // readable makes sure that a text can be read by the rules that detect the end
 // of a session and by the masker.
 func (x *exchange) readable(resp *wire.Response) (*wire.Response, error) {
-	coding := wire.Value(resp.Fields, "Content-Encoding")
-	if coding == "" {
+	if resp.Body != nil && isText(resp.Fields) {
+		for _, f := range resp.Fields {
+			if !strings.EqualFold(f.Name, "Content-Type") {
+				continue
+			}
+			if charset, ok := adapters.ReadableCharset(f.Value); !ok {
+				closeBody(resp)
+				return nil, refuse(UpstreamUnreached, "%s answered in the character set %q, in which secrets cannot be masked.", x.tunnel.host, charset)
+			}
+		}
+	}
+
+	codings := contentCodings(resp.Fields)
+	if len(codings) == 0 {
 		return resp, nil
 	}
 	if err := decode(resp); err != nil {
-		return nil, refuse(UpstreamUnreached, "%s answered in the coding %q, which it was not offered and in which secrets cannot be masked.", x.tunnel.host, coding).because(err)
+		return nil, refuse(UpstreamUnreached, "%s answered in the coding %q, which it was not offered and in which secrets cannot be masked.", x.tunnel.host, strings.Join(codings, ", ")).because(err)
 	}
 	return resp, nil
 }

@@ -29,16 +29,21 @@ func (x *exchange) inject() {
 	}
 }
 
-// requestReadableText makes fields ask for answers without a content coding, in
-// which secrets can be found and masked. An agent that expects something other
-// than text keeps its own choice of codings, as far as decode could undo them if
-// text came after all. docs/decisions/compression.md has the reasons.
+// requestReadableText makes fields ask for whole answers without a content coding,
+// in which secrets can be found and masked. An agent that expects something other
+// than text keeps its own choice of codings, as far as decode can undo them. docs/decisions/compression.md has the reasons.
 func requestReadableText(fields []wire.Field) []wire.Field {
+	noText := expectsNoText(fields)
+	asksPart := noText && slices.ContainsFunc(fields, asksForPart)
+	fields = slices.DeleteFunc(fields, func(f wire.Field) bool {
+		return strings.EqualFold(f.Name, "Accept-Charset") || !noText && asksForPart(f)
+	})
+
 	at := slices.IndexFunc(fields, func(f wire.Field) bool { return strings.EqualFold(f.Name, "Accept-Encoding") })
 	switch {
 	case at < 0:
 		return append(fields, wire.Field{Name: "Accept-Encoding", Value: "identity"})
-	case expectsNoText(fields):
+	case noText && !asksPart: // a part of a coded body cannot be decoded
 		fields[at].Value = decodableCodings(fields[at].Value)
 	default:
 		fields[at].Value = "identity"

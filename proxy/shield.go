@@ -1,6 +1,9 @@
 package proxy
 
 import (
+	"bytes"
+	"io"
+
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/wire"
 )
@@ -13,12 +16,51 @@ func (x *exchange) shield(resp *wire.Response) error {
 	x.hold.noteChange(x.session)
 	x.shieldTrailers(resp)
 
-	isText := adapters.Maskable(wire.Value(resp.Fields, "Content-Type"))
-	if resp.Body != nil && isText && x.masker.Masks() {
-		resp.Body = &replacedBody{Reader: x.masker.Reader(resp.Body), Closer: resp.Body}
+	if resp.Body != nil && x.masker.Masks() {
+		var masked io.Reader
+		if isText(resp.Fields) {
+			masked = x.masker.Reader(resp.Body)
+		} else {
+			masked = &unlessBinary{body: resp.Body, masker: x.masker}
+		}
+		resp.Body = &replacedBody{Reader: masked, Closer: resp.Body}
 	}
 	return nil
 }
+
+// unlessBinary masks a body whose type says that it is not text, if it begins like
+// text: some applications say what the request names.
+type unlessBinary struct {
+	body   io.Reader
+	masker adapters.Masker
+	known  io.Reader // nil before the first Read
+}
+
+func (u *unlessBinary) Read(p []byte) (int, error) {
+	if u.known != nil {
+		return u.known.Read(p)
+	}
+
+	n, err := u.body.Read(p)
+	if n == 0 && err == nil {
+		return 0, nil
+	}
+	if adapters.LooksBinary(p[:n]) {
+		u.known = u.body
+		return n, err
+	}
+	rest := u.body
+	if err != nil {
+		rest = errorReader{err}
+	}
+	u.known = u.masker.Reader(io.MultiReader(bytes.NewReader(bytes.Clone(p[:n])), rest))
+	return u.known.Read(p)
+}
+
+// errorReader is a body that has ended, or broken off.
+type errorReader struct{ err error }
+
+func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
 
 // Interim shields an interim answer and passes it on to the agent. The wire calls
 // it for each interim answer of the application.
