@@ -70,14 +70,6 @@ func (c *cell) expectCode(path, code string) {
 	c.expectedCodes["/"+c.root+path] = code
 }
 
-// expectRetry declares that Byline sends two requests for a path within one
-// exchange.
-func (c *cell) expectRetry(path string) {
-	c.matrix.mu.Lock()
-	defer c.matrix.mu.Unlock()
-	c.retriedPaths["/"+c.root+path] = true
-}
-
 // url returns the URL of one of the cell's paths, which begins with a slash.
 func (c *cell) url(path string) string { return "https://" + c.host + "/" + c.root + path }
 

@@ -188,7 +188,7 @@ func testAnswersWithoutBody(c *cell) {
 // asked for instead of a range. Otherwise a secret could be read in pieces that are
 // too short to be masked.
 func testRanges(c *cell) {
-	content := strings.Repeat("\x89\x00\x0123456789", 1000)
+	content := strings.Repeat("\x89\x00\x013456789", 1000)
 	c.handle(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"v1"`)
 		w.Header().Set("Content-Type", r.URL.Query().Get("type"))

@@ -30,7 +30,6 @@ type matrix struct {
 
 	mu            sync.Mutex        // guards the maps
 	expectedCodes map[string]string // path → code of its outcomes; see cell.expectCode
-	retriedPaths  map[string]bool   // see cell.expectRetry
 }
 
 // Values for cell.expectCode.
@@ -62,7 +61,6 @@ func newMatrix(t *testing.T, config string) *matrix {
 		Env: testenv.New(t, config), t: t,
 		borrowed:      &http.Cookie{Name: "sid", Value: testenv.NewSecret()},
 		expectedCodes: map[string]string{},
-		retriedPaths:  map[string]bool{},
 	}
 	m.origin = newOrigin(t, m.Env, m.borrowed.Value)
 	return m
@@ -175,7 +173,7 @@ func (m *matrix) checkRecord() {
 		}
 	}
 	for path, received := range m.origin.received {
-		if intents[path] < received && !(m.retriedPaths[path] && intents[path] > 0) {
+		if intents[path] < received {
 			m.t.Errorf("I3: the origin received %d requests for %s, the record has %d intents", received, path, intents[path])
 		}
 	}
