@@ -430,6 +430,13 @@ func TestI11FilesBeforeADecidingFieldAreBounded(t *testing.T) {
 			t.Errorf("%s: got %d %.400s, want %d", c.name, status, answer, c.status)
 		}
 	}
+	if n := b.server.spooled.Load(); n != 0 {
+		t.Errorf("%d bytes are counted as kept on disk after all requests", n)
+	}
+	b.server.spooled.Store(4 << 20) // what other tasks keep
+	if status, answer := b.sendUpload("/free", "", 900<<10, id, false); status != http.StatusServiceUnavailable || !hasCode(answer, OverBudget) {
+		t.Errorf("with a full disk: got %d %.300s, want the refusal over_budget", status, answer)
+	}
 	if left, err := filepath.Glob(dir + "/*"); err != nil || len(left) > 0 {
 		t.Errorf("files are left in %s: %v (error %v)", dir, left, err)
 	}

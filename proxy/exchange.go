@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -31,7 +30,7 @@ type exchange struct {
 	// into upload instead.
 	body         []byte
 	upload       *adapters.Upload
-	spool        *os.File // files of upload, without a name; nil if they need none
+	spool        *spool // files of upload, without a name; nil if they need none
 	bodyComplete bool
 	outbound     adapters.Outbound                  // what goes out instead of query and body
 	bodyFault    atomic.Pointer[adapters.BodyError] // why the rest of an upload was not sent

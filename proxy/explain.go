@@ -27,6 +27,7 @@ func (s *Server) Explain(ctx context.Context, q admin.Question) (admin.Explanati
 	}
 
 	x := s.trialExchange(t, q)
+	defer x.closeSpool()
 	defer x.held.giveBackAll()
 	err := x.admit()
 	if err == nil {

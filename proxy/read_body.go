@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"strings"
 
@@ -96,16 +97,28 @@ func (x *exchange) peekUpload() error {
 	}
 
 	if x.adapter.NeedsRest(x.queryWithBody()) {
-		x.spool, err = x.server.openSpool()
+		x.spool, err = x.server.openSpool(x.tunnel.task)
 		if err != nil {
-			return refuse(UpstreamUnreached, "the files of this form cannot be kept on disk until its fields are known; the operator's log says why.").because(err)
+			return x.spoolFailed(err)
 		}
-		if err := x.upload.Spool(x.spool, x.server.opt.Wire.MaxSpooledFiles); err != nil {
+		err = x.upload.Spool(x.spool, x.server.opt.Wire.MaxSpooledFiles)
+		if _, failed := errors.AsType[*fs.PathError](err); failed || errors.Is(err, errSpoolFull) {
+			return x.spoolFailed(err)
+		}
+		if err != nil {
 			return x.unreadBody(err)
 		}
 	}
 	x.bodyComplete = x.upload.IsWhole()
 	return nil
+}
+
+// spoolFailed returns the refusal for an upload whose files cannot be kept on disk.
+func (x *exchange) spoolFailed(err error) *Refusal {
+	r := refuse(OverBudget, "the files of this form cannot be kept on disk until its fields are known: this task, or all tasks together, keep as many as they may, "+
+		"or the disk is almost full. Send the fields before the files, or send fewer forms at once. The operator sets the limit (wire.max_spooled_files).").because(err)
+	r.Retry = 10
+	return r
 }
 
 // unreadBody returns the refusal for a body that broke off, is too large, or can

@@ -73,7 +73,8 @@ type Server struct {
 	identities *identity.Registry
 	leases     *lease.Manager[*adapters.Session]
 	metrics    *metrics
-	budget     *budget // of what requests make the server hold
+	budget     *budget      // of what requests make the server hold
+	spooled    atomic.Int64 // bytes in spools
 	feeds      []*journal.Feed
 	printKey   []byte // of fingerprints
 

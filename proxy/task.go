@@ -31,7 +31,8 @@ type task struct {
 	mu    sync.Mutex // held to change holds
 
 	lifeline lifeline
-	budget   taskBudget // guarded by the server's budget
+	budget   taskBudget   // guarded by the server's budget
+	spooled  atomic.Int64 // bytes that the task keeps in spools
 
 	grant   atomic.Pointer[compiledGrant]
 	tunnels atomic.Int64 // open tunnels of every kind

@@ -65,10 +65,10 @@ type Config struct {
 	// adapter names the action by the body. Default 4194304. The files of a multipart
 	// form do not count. Requests with more are refused.
 	MaxReadBody int `yaml:"max_read_body"`
-	// MaxSpooledFiles is how many bytes of the files of one multipart form are kept
-	// in data_dir until the fields after them are known. Default 1073741824. Only
-	// forms whose deciding fields come after a file need it; forms with more are
-	// refused.
+	// MaxSpooledFiles is how many bytes of files a task may keep in data_dir while the
+	// fields after them, in multipart forms, are not known yet. Default 1073741824. All
+	// tasks together may keep four times as much. Forms whose deciding fields come
+	// first are streamed and do not count.
 	MaxSpooledFiles int64 `yaml:"max_spooled_files"`
 	// MaxHeldBytes is how many bytes all tasks together may make the server hold:
 	// bodies that are read to classify requests, heads, and what is buffered of
