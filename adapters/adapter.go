@@ -10,11 +10,13 @@ import (
 
 // Adapter is what is known about one application, compiled. It is immutable and safe for concurrent use.
 type Adapter struct {
-	spec     Spec
-	digest   string
-	overdue  time.Time // when the adapter is overdue for review; zero: never, as in the library
-	rules    *ruleSet
-	position func(key string) string
+	spec    Spec
+	digest  string
+	overdue time.Time // when the adapter is overdue for review; zero: never, as in the library
+	rules   *ruleSet
+
+	loginFields []string // into which the login puts a secret
+	position    func(key string) string
 
 	requestNames treatmentCache // what happens to request fields of a name
 	answerNames  treatmentCache // what happens to answer fields of a name

@@ -26,7 +26,7 @@ func (d *draft) inherit(library map[string]*draft) {
 		switch key {
 		case "name", "extends", "hosts", "interim":
 			// never inherited
-		case "cookies", "headers", "query":
+		case "cookies", "headers", "query", "body":
 			joinLists(child.Field(i), from.Field(i))
 		case "actions":
 			d.spec.Actions = slices.Concat(d.spec.Actions, parent.spec.Actions)

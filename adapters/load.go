@@ -237,6 +237,7 @@ func (d *draft) build(own bool) *Adapter {
 		return nil
 	}
 	a.rules = d.compile()
+	a.loginFields = loginFieldsOf(&a.spec.Login)
 	if len(d.found) > 0 {
 		return nil
 	}

@@ -69,6 +69,8 @@ func (a *Adapter) Read(q Query) (Action, Outbound, *Reason) {
 	if v, kind := r.overrideMethod(); v != matches {
 		return Action{}, Outbound{}, r.reason(kind)
 	}
+	r.adapter = a
+	a.judgeQuery(r)
 	if a.PutsSessionInBody() && mayBeJSON(&q) && !r.readJSON() {
 		return Action{}, Outbound{}, r.reason(UnreadableBody)
 	}
@@ -80,19 +82,44 @@ func (a *Adapter) Read(q Query) (Action, Outbound, *Reason) {
 		var b bindings
 		switch rule.match(r, &b).verdict {
 		case matches:
+			if !rule.verbatim && !r.readForJudge() {
+				return Action{}, Outbound{}, r.reason(UnreadableBody)
+			}
+			if !rule.verbatim {
+				a.judgeBody(r)
+			}
+			if r.out.LoginField != "" && !rule.names.Login {
+				return loginAction, r.out, nil
+			}
 			if kind := r.writeOutbound(rule, &b); kind != "" {
 				return Action{}, Outbound{}, r.reason(kind)
 			}
 			return rule.action(&b), r.out, nil
 		case unsure, needsBody:
-			return Action{}, Outbound{}, r.explain()
+			return a.unnamed(r)
 		}
 	}
-	return Action{}, Outbound{}, r.explain()
+	return a.unnamed(r)
+}
+
+// loginAction is the action of a request that carries a field into which the adapter's login puts a secret.
+var loginAction = Action{Name: "login", Login: true}
+
+// unnamed returns why a request has no action, unless it would log in.
+func (a *Adapter) unnamed(r *request) (Action, Outbound, *Reason) {
+	why := r.explain()
+	if r.readForJudge() {
+		a.judgeBody(r)
+	}
+	if r.out.LoginField != "" {
+		return loginAction, r.out, nil
+	}
+	return Action{}, Outbound{}, why
 }
 
 // NeedsBody reports whether the start of the body may decide the action, so that the caller reads it before it calls
-// Classify. It does not look at q.Body. If it is false, Classify answers the same for any body and for none.
+// Classify: because an action is decided by it, or because it is a form or JSON, in which credentials are looked for. It
+// does not look at q.Body. If it is false, Classify answers the same for any body and for none.
 func (a *Adapter) NeedsBody(q Query) bool {
 	r := requests.Get().(*request)
 	defer r.release()
@@ -111,11 +138,13 @@ func (a *Adapter) NeedsBody(q Query) bool {
 	for _, rule := range a.rules.candidates(r.method, r.path) {
 		var b bindings
 		switch rule.match(r, &b).verdict {
-		case matches, unsure:
+		case matches:
+			return !rule.verbatim && r.isJudged()
+		case unsure:
 			return false
 		case needsBody:
 			return true
 		}
 	}
-	return false
+	return len(a.loginFields) > 0 && r.isJudged()
 }

@@ -21,7 +21,9 @@ func TestI7NeedsBodyIsFalseOnlyIfNoBodyMatters(t *testing.T) {
 		{"GET", "/index?action=view", "", false},
 		{"POST", "/note", "", true}, // with a body, a missing type is in doubt
 		{"POST", "/note", formType, false},
-		{"POST", "/plain", formType, false},
+		{"POST", "/plain", formType, true}, // a credential may be in it
+		{"POST", "/plain", "application/json", true},
+		{"POST", "/plain", "application/octet-stream", false},
 		{"POST", "/bare", formType, true},
 		{"POST", "/bare?x=1", formType, false}, // no body can make it fit
 	}

@@ -76,9 +76,9 @@ func withoutWildcards(path string) string {
 	return strings.NewReplacer("*", "", "{", "", "}", "").Replace(path)
 }
 
-// isNamedLogin reports whether an action with login: true matches what a step with a JSON body or a text sends.
+// isNamedLogin reports whether an action with login: true matches what a step with a body sends.
 func isNamedLogin(actions *ruleSet, step *StepSpec, target string) bool {
-	if step.JSON == nil && step.Body == "" {
+	if step.JSON == nil && step.Body == "" && len(step.Form) == 0 {
 		return false
 	}
 	if strings.Contains(target, "${") || !strings.HasPrefix(target, "/") {
@@ -88,6 +88,14 @@ func isNamedLogin(actions *ruleSet, step *StepSpec, target string) bool {
 	q := Query{Method: "POST", Body: []byte(step.Body)}
 	if step.Put != "" {
 		q.Method = "PUT"
+	}
+	if len(step.Form) > 0 {
+		form := url.Values{}
+		for name, template := range step.Form {
+			form.Set(name, template)
+		}
+		q.ContentType = "application/x-www-form-urlencoded"
+		q.Body = []byte(form.Encode())
 	}
 	if step.JSON != nil {
 		body, err := json.Marshal(step.JSON)

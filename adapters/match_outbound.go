@@ -18,6 +18,14 @@ type Outbound struct {
 	Body         []byte // the whole body; may be empty. Set if RewritesBody, unless the body is an upload
 	ContentType  string // its Content-Type; set if RewritesBody, unless the body is an upload
 
+	// LoginField is the name of a field by which the request would log in, at whatever path; "" if there is none. The
+	// caller refuses the request.
+	LoginField string
+
+	// Credentials are the borrowed credentials in the body. The caller refuses the request if there are any.
+	Credentials []Borrowed
+
+	names  []string // of the fields of the body, to be compared with the session's cookies
 	upload *body.Upload
 	later  *laterParts // judges the parts that were not known yet; nil if the upload is whole
 }
@@ -149,7 +157,7 @@ func (r *request) writeBody(rule *rule, b *bindings) {
 
 // laterParts returns what judges the parts of an upload that come after those that are known.
 func (r *request) laterParts(rule *rule, b *bindings) *laterParts {
-	return &laterParts{rules: r.rules, only: rule.only, bindings: *b, asked: r.askedFields()}
+	return &laterParts{adapter: r.adapter, rules: r.rules, only: rule.only, bindings: *b, asked: r.askedFields()}
 }
 
 // askedFields are the fields that decide about a request whose head is like this one.
@@ -178,6 +186,7 @@ type laterParts struct {
 	only     *allowedNames
 	bindings bindings
 	asked    []string
+	adapter  *Adapter
 }
 
 // accept returns an error for a part by which the request may be another action.
@@ -190,11 +199,22 @@ func (l *laterParts) accept(part *body.Part) error {
 		return errLateField
 	case l.only != nil && !l.only.allows(inOnlyForm, part.Name, &l.bindings):
 		return errLateName
+	case l.judge(part):
+		return errLateCredential
 	}
 	return nil
 }
 
+// judge reports whether a part is a credential or would log in.
+func (l *laterParts) judge(part *body.Part) bool {
+	var out Outbound
+	j := judge{adapter: l.adapter, out: &out, in: "body"}
+	j.pair(part.Name, string(part.Value))
+	return out.LoginField != "" || len(out.Credentials) > 0
+}
+
 var (
-	errLateField = &body.Error{Kind: body.LateField, Text: "a field that decides what this request does comes after a file that was already sent on, so the request was broken off: send the fields before the files"}
-	errLateName  = &body.Error{Kind: body.LateField, Text: "a part of the form has a name that the action does not list, so the request was broken off"}
+	errLateField      = &body.Error{Kind: body.LateField, Text: "a field that decides what this request does comes after a file that was already sent on, so the request was broken off: send the fields before the files"}
+	errLateCredential = &body.Error{Kind: body.LateField, Text: "a part of the form after a file is a credential, so the request was broken off"}
+	errLateName       = &body.Error{Kind: body.LateField, Text: "a part of the form has a name that the action does not list, so the request was broken off"}
 )

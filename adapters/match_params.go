@@ -84,14 +84,14 @@ func (r *request) formValue(name string) value {
 	return findParam(r.form, name)
 }
 
-// paramValue is a parameter of the query or the form; one that is in both is doubtful.
+// paramValue is a parameter of the query or the form; one that is in both with two values is doubtful.
 func (r *request) paramValue(name string) value {
 	inQuery := r.queryValue(name)
 	inForm := r.formValue(name)
 	switch {
 	case inForm.state == absent:
 		return inQuery
-	case inQuery.state == absent:
+	case inQuery.state == absent || inForm == inQuery:
 		return inForm
 	}
 	return value{state: doubtful}

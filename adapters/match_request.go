@@ -12,10 +12,11 @@ import (
 type request struct {
 	q           Query
 	rules       *ruleSet
-	method      string // after method_override
-	path        string // decoded, and rewritten by paths.rewrite
-	bodyUnknown bool   // NeedsBody asks; the body has not been read
-	coded       bool   // the body is in a content coding: an application that undoes it reads other fields than are there
+	adapter     *Adapter // nil for a request that is not sent
+	method      string   // after method_override
+	path        string   // decoded, and rewritten by paths.rewrite
+	bodyUnknown bool     // NeedsBody asks; the body has not been read
+	coded       bool     // the body is in a content coding: an application that undoes it reads other fields than are there
 
 	params       []body.Pair  // of the query and of the path
 	queryPairs   int          // how many of params are of the query; those of the path follow

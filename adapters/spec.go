@@ -37,11 +37,14 @@ type Spec struct {
 	// Cookies says which cookies the proxy keeps to itself and which may pass.
 	Cookies CookieSpec `yaml:"cookies" json:"cookies" eg:"{hold: [\"*_session\"], pass: [csrftoken]}"`
 
-	// Headers changes which request headers of the agent are borrowed credentials.
+	// Headers says which further request headers of the agent go on, and which do not.
 	Headers HeaderSpec `yaml:"headers" json:"headers" eg:"{strip: [X-Api-Key]}"`
 
 	// Query names parameters of the query that carry borrowed credentials.
 	Query QuerySpec `yaml:"query" json:"query" eg:"{strip: [access_token]}"`
+
+	// Body names fields of bodies that look like credentials and may pass.
+	Body BodySpec `yaml:"body" json:"body,omitzero" eg:"{pass: [wpEditToken]}"`
 
 	// Login says how a secret becomes a session, how the end of a session is recognized, and how it is
 	// logged out.

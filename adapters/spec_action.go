@@ -125,7 +125,8 @@ type MatchSpec struct {
 	Form map[string]Strings `yaml:"form" json:"form,omitempty" eg:"{action: delete}"`
 
 	// Param maps parameters to patterns, for parameters that the application takes from the query or the
-	// form. A parameter that is in both is ambiguous: the request is refused.
+	// form. A parameter that is in both with different values is ambiguous: the request is
+	// refused.
 	Param map[string]Strings `yaml:"param" json:"param,omitempty" eg:"{action: edit}"`
 
 	// JSON maps dotted pointers into a JSON body to patterns. Numbers and booleans are matched as JSON

@@ -30,13 +30,26 @@ type CountSpec struct {
 	Header string `yaml:"header" json:"header,omitempty" eg:"X-Byline-Count"`
 }
 
-// HeaderSpec changes the built-in list of credential headers. Names are not case-sensitive.
+// HeaderSpec changes the built-in list of headers that go on: those of HTTP itself, caching, ranges,
+// Fetch metadata, client hints, CORS, WebSocket, WebDAV and against request forgery. Every other header
+// is held. byline adapter show prints the list. Names are not case-sensitive.
 type HeaderSpec struct {
-	// Strip lists headers to remove in addition to the built-in list.
-	Strip []string `yaml:"strip" json:"strip,omitempty" eg:"[X-Api-Key]"`
+	// Strip lists headers of the built-in list that are removed.
+	Strip []string `yaml:"strip" json:"strip,omitempty" eg:"[X-HTTP-Method-Override]"`
 
-	// Pass lists headers of the built-in list that may pass.
-	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[X-Csrf-Token]"`
+	// Pass lists further headers that go on, whatever their value. One of Signature, Signature-Input and
+	// Signature-Agent (RFC 9421) passes all three. A trailer goes on only if it is a digest or listed here.
+	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[X-Pjax]"`
+}
+
+// BodySpec is about credentials in bodies. The fields of forms, the keys of JSON at all depths and, where
+// an action reads it, XML are judged by name and by value; a request with a credential in its body is
+// refused. Bodies of other types, bodies in a content coding, bodies that are longer than
+// wire.max_read_body and those of actions with verbatim are not read.
+type BodySpec struct {
+	// Pass lists fields (names or patterns, as they are spelt) that may pass, for example an anti-forgery
+	// token that is called token, or the password field of an action that creates users.
+	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[token, \"wp*Token\"]"`
 }
 
 // QuerySpec names parameters of the query that carry credentials.
@@ -44,8 +57,8 @@ type QuerySpec struct {
 	// Strip lists parameters (patterns, not case-sensitive) to remove from every request.
 	Strip []string `yaml:"strip" json:"strip,omitempty" eg:"[access_token, \"*apikey\"]"`
 
-	// Pass lists parameters of the built-in list that may pass, for example an anti-forgery token that is
-	// called sid. Strip and login.query win over it.
+	// Pass lists parameters that may pass although they have the name or the value of a credential, for
+	// example an anti-forgery token that is called sid. Strip and login.query win over it.
 	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[sid]"`
 
 	// Semicolon says that the application separates parameters by ; as well as by &. Without it a query

@@ -24,7 +24,10 @@ func (x *exchange) checkout(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return x.openSession(ctx)
+	if err := x.openSession(ctx); err != nil {
+		return err
+	}
+	return x.stripNamesOfSession()
 }
 
 // publicScheme returns the scheme by which the application believes it is

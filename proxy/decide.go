@@ -39,9 +39,18 @@ func (x *exchange) decide(ctx context.Context) error {
 	}
 
 	h := &x.in.Head
+	if outbound.LoginField != "" {
+		return refuse(LoginByAgent, "the field %q is one in which %s takes the secret of a login. Byline itself logs in, with an account that is checked out for this task. "+
+			"Leave the field out: your requests are already authenticated.", outbound.LoginField, x.tunnel.host)
+	}
 	if action.Login {
 		return refuse(LoginByAgent, "%s is a login page. Byline itself logs in, with an account that is checked out for this task. "+
 			"Go straight to the page you need: your requests are already authenticated.", h.Path)
+	}
+
+	if len(outbound.Credentials) > 0 {
+		x.borrowed = outbound.Credentials
+		return credentialInBody(x.adapter, outbound.Credentials[0].Name)
 	}
 
 	x.decision = x.grant().Decide(policy.Request{
@@ -56,6 +65,12 @@ func (x *exchange) decide(ctx context.Context) error {
 			"The adapter's owner (%s) can allow that (websocket: true).", h.Path, action.Name, x.adapter.Name(), x.adapter.Interim().Owner)
 	}
 	return nil
+}
+
+// credentialInBody refuses a body that holds a credential under a name.
+func credentialInBody(a *adapters.Adapter, name string) *Refusal {
+	return refuse(CredentialInBody, "the field %q of the body holds a credential, or has the name of one. Leave it out: your requests are already authenticated. "+
+		"If the application means something else by it, the adapter's owner (%s) can let it through by name (body.pass).", name, a.Interim().Owner)
 }
 
 // query returns what the adapter classifies the request by, without the body.

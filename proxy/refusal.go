@@ -29,6 +29,7 @@ const (
 	OutOfScope         Code = "out_of_scope"         // the task's grant does not cover it
 	PolicyDenied       Code = "policy_denied"        // the grant covers it, but an operator's policy forbids it
 	LoginByAgent       Code = "login_by_agent"       // only Byline logs in
+	CredentialInBody   Code = "credential_in_body"   // the body holds a credential that the agent borrowed
 	LeaseUnavailable   Code = "lease_unavailable"    // no account is free
 	LoginFailed        Code = "login_failed"         // Byline could not log in
 	NotRecorded        Code = "not_recorded"         // no durable record, so no request
@@ -69,6 +70,7 @@ var codes = map[Code]struct {
 	LoginByAgent:       {http.StatusForbidden, "Agents do not log in here"},
 	WebSocketNotNamed:  {http.StatusForbidden, "This action opens no WebSocket"},
 	MessageCredential:  {http.StatusForbidden, "A message holds a credential"},
+	CredentialInBody:   {http.StatusForbidden, "The body holds a credential"},
 	LeaseUnavailable:   {http.StatusServiceUnavailable, "No account is free"},
 	LoginFailed:        {http.StatusBadGateway, "Byline could not log in"},
 	NotRecorded:        {http.StatusServiceUnavailable, "The request could not be put on record"},

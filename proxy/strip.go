@@ -42,6 +42,24 @@ func (x *exchange) strip() {
 	}
 }
 
+// stripNamesOfSession removes parameters with the names of the session's cookies
+// from the query, and refuses a body with such a field. Names are known only now:
+// the login set them.
+func (x *exchange) stripNamesOfSession() error {
+	query, inQuery := x.adapter.StripQueryOf(x.session, x.out.Query)
+	if len(inQuery) > 0 {
+		x.out.Query, x.out.HasQuery = query, query != ""
+		x.borrowed = append(x.borrowed, inQuery...)
+	}
+
+	name := x.adapter.SessionCookieInBody(x.session, &x.outbound)
+	if name != "" {
+		x.borrowed = append(x.borrowed, adapters.Borrowed{In: "body", Name: name, Session: true})
+		return credentialInBody(x.adapter, name)
+	}
+	return nil
+}
+
 // lateBorrowed holds the credentials that an agent sent after its body. By then
 // the intent is on record, so the outcome names them. The goroutine that sends
 // the request sets them, the one that records the outcome reads them.
