@@ -44,7 +44,7 @@ func judgeRequest(t *testing.T, target, contentType, content string, method ...s
 	return set.ByName("app").Read(q)
 }
 
-func multipart(fields ...string) string {
+func judgedForm(fields ...string) string {
 	var b strings.Builder
 	for i := 0; i < len(fields); i += 2 {
 		fmt.Fprintf(&b, "--b\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n%s\r\n", fields[i], fields[i+1])
@@ -59,7 +59,7 @@ func TestI2CredentialsInBodies(t *testing.T) {
 		{formType, "text=x&access_token=abc", "access_token"}, {formType, "accessToken=abc", "accessToken"}, {formType, "sid=abc", "sid"}, {formType, "password=abc", "password"},
 		{formType, "user%5Bpassword%5D=abc", "user[password]"}, {formType, "text=" + jwt, "text"}, {formType, "text=Bearer+abc", "text"}, {formType, "token[]=x", "token[]"},
 		{formType, "payload=%7B%22access_token%22%3A%22x%22%7D", "payload"}, {formType, "back=%2Fx%3Ftoken%3Dabc", "back"},
-		{multipartType, multipart("text", "x", "access_token", "abc"), "access_token"}, {multipartType, multipart("text", jwt), "text"}, {multipartType, multipart("apiKey", "abc"), "apiKey"},
+		{multipartType, judgedForm("text", "x", "access_token", "abc"), "access_token"}, {multipartType, judgedForm("text", jwt), "text"}, {multipartType, judgedForm("apiKey", "abc"), "apiKey"},
 		{jsonType, `{"access_token":"abc"}`, "access_token"}, {jsonType, `{"a":[{"b":{"sessionId":"abc"}}]}`, "sessionId"}, {jsonType, `{"session":{"id":"abc"}}`, "session.id"},
 		{jsonType, `{"tokens":[],"token":["abc"]}`, "token"}, {jsonType, `{"password":1234}`, "password"}, {jsonType, `{"a":"` + jwt + `"}`, "a"}, {jsonType, `["Bearer abc"]`, ""},
 		{jsonType, `{"query":"{a}","variables":{"input":{"apiKey":"abc"}}}`, "apiKey"}, {jsonType, `{"acc\u0065ss_token":"abc"}`, "access_token"}, {jsonType, `"` + jwt + `"`, ""},
@@ -102,7 +102,7 @@ func TestI2BodiesWithoutCredentials(t *testing.T) {
 func TestI7BodiesThatCannotBeJudgedAreRefused(t *testing.T) {
 	for _, c := range []struct{ contentType, content string }{
 		{"application/json", `{"a":1,"access_token":"x","a":2}`}, {"application/json", `{"access_token":`}, {formType, "a=%zz&access_token=x"},
-		{"multipart/form-data; boundary=c", multipart("a", "b")}, {formType + "; charset=utf-7", "a=+AGE-"},
+		{"multipart/form-data; boundary=c", judgedForm("a", "b")}, {formType + "; charset=utf-7", "a=+AGE-"},
 	} {
 		if action, out, why := judgeRequest(t, "/p/1", c.contentType, c.content); why == nil && len(out.Credentials) == 0 {
 			t.Errorf("%s %s: %v, want that it is refused", c.contentType, c.content, action)
@@ -113,7 +113,7 @@ func TestI7BodiesThatCannotBeJudgedAreRefused(t *testing.T) {
 func TestI2ALoginIsALoginByAnyDoor(t *testing.T) {
 	for _, c := range []struct{ method, target, contentType, content string }{
 		{"GET", "/login?user=alice&pass=x", "", ""}, {"GET", "/any/page?PASS=x", "", ""}, {"GET", "/x?pass%5B%5D=x", "", ""}, {"DELETE", "/p/1?pass=x", "", ""}, {"GET", "/x?hash=abc", "", ""},
-		{"POST", "/p/1", formType, "text=x&pass=y"}, {"PUT", "/p/1", "application/json", `{"a":{"pass":"y"}}`}, {"POST", "/p/1", "multipart/form-data; boundary=b", multipart("pass", "y")},
+		{"POST", "/p/1", formType, "text=x&pass=y"}, {"PUT", "/p/1", "application/json", `{"a":{"pass":"y"}}`}, {"POST", "/p/1", "multipart/form-data; boundary=b", judgedForm("pass", "y")},
 		{"POST", "/nowhere", formType, "pass=y"}, {"POST", "/nowhere?pass=y", "", ""}, {"POST", "/form/1", formType, "do=other&pass=y"}, {"POST", "/login", formType, "a=b"},
 	} {
 		action, _, why := judgeRequest(t, c.target, c.contentType, c.content, c.method)
@@ -160,7 +160,7 @@ func FuzzI2CredentialInBody(f *testing.F) {
 			content = fmt.Sprintf("%x=%x&%s=%s", name, value, word, secret)
 		case 1:
 			contentType = "multipart/form-data; boundary=b"
-			content = multipart(fmt.Sprintf("f%x", name), value, word, secret)
+			content = judgedForm(fmt.Sprintf("f%x", name), value, word, secret)
 		case 2:
 			contentType = "application/json"
 			content = fmt.Sprintf(`{"f%x":{"x":[{"%s":"%s"}]},"v":"%x"}`, name, word, secret, value)

@@ -73,7 +73,7 @@ func TestI11LoginRuleDoesNotHoldUploads(t *testing.T) {
 		return b.send("POST", "/index?do=upload", "multipart/form-data; boundary="+long, strings.NewReader(form))
 	}
 
-	if status, answer := send(part(`form-data; name="note"`, "n"), 9<<20, part(`form-data; name="token"`, "t")); status != http.StatusOK || last.Load() != whole {
+	if status, answer := send(part(`form-data; name="note"`, "n"), 9<<20, part(`form-data; name="csrf_token"`, "t")); status != http.StatusOK || last.Load() != whole {
 		t.Errorf("an upload of 9 MiB: got %d %.300s, arrived %v", status, answer, last.Load())
 	}
 	last.Store("")
