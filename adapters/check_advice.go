@@ -61,6 +61,10 @@ func (d *draft) adviseLogin() {
 	if len(l.Logout.Steps) == 0 {
 		d.at("login", "logout: {steps: [{get: /logout}]}", "there is no logout, so sessions outlive their task at the application")
 	}
+	if l.Identity.Get == "" {
+		d.at("login", "identity: {get: /profile, css: \"#user-name\"}", "there is no identity: a page can make a session look over, "+
+			"and nobody sees when a request makes it somebody else's, or when it outlives its logout")
+	}
 	if kind == pageRecipe && acceptsAnyPage(l) {
 		d.at("login.success", "try a wrong password; cookie, not_body or redirect tell them apart", "success is the status 200 alone, with which many applications answer a wrong password")
 	}

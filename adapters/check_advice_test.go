@@ -22,7 +22,7 @@ actions:
   - {name: log.read, match: {method: GET, path: "/log/{project}-{branch}"}}
 `
 	got := Advise([]Source{{Name: "a.yaml", Text: []byte(text)}})
-	want := []string{"a.yaml:4: passwords", "a.yaml:5: every cookie", "a.yaml:7: the login does not say", "a.yaml:7: there is no logout", "a.yaml:9: success is the status 200",
+	want := []string{"a.yaml:4: passwords", "a.yaml:5: every cookie", "a.yaml:7: the login does not say", "a.yaml:7: there is no identity", "a.yaml:7: there is no logout", "a.yaml:9: success is the status 200",
 		"a.yaml:11: action \"all.read\" is every path", "a.yaml:12: action \"any\" is every method", "a.yaml:13: action \"token.create\" has \"api-key\"",
 		"a.yaml:15: action \"build.read\": {project} takes as little", "a.yaml:16: action \"log.read\": {project} takes as little"}
 	if len(got) != len(want) {

@@ -16,10 +16,12 @@ type Config struct {
 	// instance stay taken; if it is too short, tasks lose their accounts when the
 	// disk is slow.
 	TTL time.Duration `yaml:"ttl"`
-	// BackoffMin is the pause after the first failed login. Default 1s.
+	// BackoffMin is the pause after the first failed login, and after the second
+	// session in a row that was over soon after its login. Default 1s.
 	BackoffMin time.Duration `yaml:"backoff_min"`
-	// BackoffMax is the longest pause. Default 5m. If it is shorter than the time
-	// in which the SaaS counts failures, the SaaS may lock the account.
+	// BackoffMax is the longest pause, and how long a session must have lived for
+	// its end to be nothing unusual. Default 5m. If it is shorter than the time in
+	// which the SaaS counts failures, the SaaS may lock the account.
 	BackoffMax time.Duration `yaml:"backoff_max"`
 	// LoginAttempts is after how many failed logins in a row the pause is the
 	// longest. Default 5. It must be below the limit of the SaaS, which locks the
