@@ -135,7 +135,12 @@ func endRows(r *audit.Report) [][]string {
 		rows = append(rows, []string{"not sealed", fmt.Sprintf("the last %d: a change there may be unseen", r.Unsealed)})
 	}
 	if r.Unfinished > 0 {
-		rows = append(rows, []string{"unfinished", cli.Plural(int(r.Unfinished), "byte") + " that were never acknowledged"})
+		at := r.UnfinishedAt
+		rows = append(rows, []string{"unfinished", fmt.Sprintf("%s that were never acknowledged, at offset %d of %s",
+			cli.Plural(int(r.Unfinished), "byte"), at.Offset, at.File)})
+		if at.AfterZeros > 0 {
+			rows = append(rows, []string{"", fmt.Sprintf("bytes follow zeros at offset %d: left by a crash, or written by somebody else", at.AfterZeros)})
+		}
 	}
 
 	end := "open: it is being written, or its writer was killed"

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -42,22 +43,30 @@ type Fault struct {
 	Why  string `json:"why"`
 }
 
+// UnfinishedEnd says where the lines of the last segment end and other bytes begin.
+type UnfinishedEnd struct {
+	File       string `json:"file"`
+	Offset     int64  `json:"offset"`
+	AfterZeros int64  `json:"after_zeros,omitempty"` // offset of the first byte that follows zeros; 0 if none does
+}
+
 // Report says what a verification found.
 type Report struct {
-	Records    uint64        `json:"records"`
-	Segments   int           `json:"segments"`
-	From       time.Time     `json:"from,omitzero"`        // time of the first record
-	To         time.Time     `json:"to,omitzero"`          // time of the last record
-	Last       *Checkpoint   `json:"last,omitempty"`       // the last valid checkpoint; nil if there is none
-	Keys       []string      `json:"keys,omitempty"`       // verifier keys that replaced the first one, in order
-	Unsealed   uint64        `json:"unsealed,omitempty"`   // records after Last, where a change may go unnoticed
-	Unfinished int64         `json:"unfinished,omitempty"` // bytes of lines that are being written or that a crash tore
-	Closed     bool          `json:"closed"`               // the log ends as it does when it is closed
-	Open       []OpenIntent  `json:"open,omitempty"`       // intents without outcome, in order, the first 100,000
-	OpenMore   int           `json:"open_more,omitempty"`  // intents without outcome that Open does not list
-	Published  uint64        `json:"published,omitempty"`  // records that the published checkpoint covers
-	Cosigned   []Cosignature `json:"cosigned,omitempty"`   // of that checkpoint, by the given witnesses
-	Bad        *Fault        `json:"bad,omitempty"`        // nil if no change was found
+	Records      uint64         `json:"records"`
+	Segments     int            `json:"segments"`
+	From         time.Time      `json:"from,omitzero"`           // time of the first record
+	To           time.Time      `json:"to,omitzero"`             // time of the last record
+	Last         *Checkpoint    `json:"last,omitempty"`          // the last valid checkpoint; nil if there is none
+	Keys         []string       `json:"keys,omitempty"`          // verifier keys that replaced the first one, in order
+	Unsealed     uint64         `json:"unsealed,omitempty"`      // records after Last, where a change may go unnoticed
+	Unfinished   int64          `json:"unfinished,omitempty"`    // bytes of lines that are being written or that a crash tore
+	UnfinishedAt *UnfinishedEnd `json:"unfinished_at,omitempty"` // where those lines begin; nil if there are none
+	Closed       bool           `json:"closed"`                  // the log ends as it does when it is closed
+	Open         []OpenIntent   `json:"open,omitempty"`          // intents without outcome, in order, the first 100,000
+	OpenMore     int            `json:"open_more,omitempty"`     // intents without outcome that Open does not list
+	Published    uint64         `json:"published,omitempty"`     // records that the published checkpoint covers
+	Cosigned     []Cosignature  `json:"cosigned,omitempty"`      // of that checkpoint, by the given witnesses
+	Bad          *Fault         `json:"bad,omitempty"`           // nil if no change was found
 }
 
 // Verify checks the log in dir offline with the public key alone. It uses
@@ -75,7 +84,7 @@ func Verify(dir string, pub PublicKey, progress func(done, total int64)) (Report
 // VerifyWith is [Verify] with options. It treats the checkpoint that the log
 // published next to its segments as one of o.Kept.
 func VerifyWith(dir string, pub PublicKey, o VerifyOptions) (Report, error) {
-	v := &verification{options: o, firstKey: pub, chain: Chain{Key: pub}}
+	v := &verification{options: o, firstKey: pub, chain: Chain{Key: pub}, tiles: newTileCheck(dir)}
 	if err := v.readKept(dir); err != nil {
 		return v.Report, fmt.Errorf("audit: verify: %w", err)
 	}
@@ -100,6 +109,10 @@ func VerifyWith(dir string, pub PublicKey, o VerifyOptions) (Report, error) {
 	if err != nil || v.Bad != nil {
 		return v.finish(err)
 	}
+	if v.tiles != nil && v.tiles.bad != nil { // after everything that is wrong with the records
+		v.Bad = v.tiles.bad
+		return v.finish(nil)
+	}
 	if len(v.Cosigned) < o.Quorum {
 		return v.finish(fmt.Errorf("%w: %d, %d are needed", ErrNotWitnessed, len(v.Cosigned), o.Quorum))
 	}
@@ -119,6 +132,7 @@ type verification struct {
 
 	done, total int64 // bytes of whole segments read, bytes of the log
 
+	tiles       *tileCheck // nil if there are no tiles
 	kept        []*keptCheckpoint
 	unsignedErr error // kept checkpoints that no key of the log signed
 }
@@ -176,7 +190,9 @@ func (v *verification) verifyRest(file segment.File, last bool, f *os.File, off 
 			return nil
 		case errors.As(err, &torn) && last:
 			v.Unfinished = torn.Bytes
-			return nil
+			v.UnfinishedAt = &UnfinishedEnd{File: file.Path, Offset: torn.Offset}
+			v.UnfinishedAt.AfterZeros, err = findBytesAfterZeros(f, torn)
+			return err
 		case errors.As(err, &pathErr):
 			return err
 		}
@@ -184,6 +200,28 @@ func (v *verification) verifyRest(file segment.File, last bool, f *os.File, off 
 	}
 
 	return nil
+}
+
+// findBytesAfterZeros returns the offset of the first byte in the end of a segment that
+// is not zero and follows zeros, or 0 if none does. A crash can leave such bytes,
+// where the disk had written only the end of a group, and so can somebody who writes
+// into the file. Neither becomes a record.
+func findBytesAfterZeros(f io.ReaderAt, torn *segment.TornTail) (offset int64, err error) {
+	in := bufio.NewReader(io.NewSectionReader(f, torn.Offset, torn.Bytes))
+	afterZero := false
+	for offset = torn.Offset; ; offset++ {
+		b, err := in.ReadByte()
+		if err == io.EOF {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		if b != 0 && afterZero {
+			return offset, nil
+		}
+		afterZero = b == 0
+	}
 }
 
 // verifyLine verifies line n of a segment, which ends at offset end.
@@ -204,6 +242,9 @@ func (v *verification) verifyLine(file segment.File, n int, end int64, p *parsed
 		v.Bad = &Fault{file.Path, n, p.seq, err.Error()}
 	}
 
+	if v.tiles != nil {
+		v.tiles.add(p.leaf)
+	}
 	if v.Records == 0 {
 		v.firstUS = p.us
 	}

@@ -1,0 +1,122 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/byline-proxy/byline/proxy/audit/internal/merkle"
+)
+
+// tileCheck compares the tiles in the directory of a log with its records, up to
+// the published checkpoint. Proofs are made from the tiles, and a tile that was
+// changed makes proofs that nobody accepts.
+type tileCheck struct {
+	tiles    Tiles
+	size     uint64 // records that the published checkpoint covers
+	signed   string
+	frontier merkle.TileFrontier
+	bad      *Fault // the first tile that differs; nil if none did
+}
+
+// newTileCheck returns the check of the tiles in the directory of a log, or nil if
+// the log has published none.
+func newTileCheck(dir string) *tileCheck {
+	tiles := TilesOf(dir)
+	signed, c, err := tiles.Checkpoint()
+	if err != nil {
+		return nil
+	}
+	return &tileCheck{tiles: tiles, size: c.Size, signed: signed}
+}
+
+// add adds the leaf of the next record. It compares each tile that the leaf
+// completes.
+func (t *tileCheck) add(leaf merkle.Hash) {
+	if t.bad != nil || t.frontier.Size >= t.size {
+		return
+	}
+
+	_ = t.frontier.Add(leaf, func(level int, n uint64, hashes []merkle.Hash) error { // compare returns no error
+		t.compare(level, n, hashes)
+		return nil
+	})
+	if t.frontier.Size < t.size {
+		return
+	}
+	for level, hashes := range t.frontier.Levels { // the right edge, in partial tiles
+		if len(hashes) > 0 {
+			t.compare(level, t.size>>(merkle.TileHeight*(level+1)), hashes)
+		}
+	}
+}
+
+// compare compares a tile with the hashes that it must hold.
+func (t *tileCheck) compare(level int, n uint64, hashes []merkle.Hash) {
+	if t.bad != nil {
+		return
+	}
+
+	want := merkle.ConcatHashes(hashes)
+	t.comparePartialTiles(level, n, want)
+	got, err := t.tiles.ReadTile(level, n, len(hashes))
+	if t.bad != nil || err == nil && bytes.Equal(got, want) {
+		return
+	}
+	if err != nil && t.publishedAgain() {
+		return // the writer has replaced the partial tiles meanwhile
+	}
+	t.report(level, n, t.tiles.Path(level, n, len(hashes)), got, want, err)
+}
+
+// comparePartialTiles compares the partial tiles of a tile that are no wider than the
+// hashes in want. The writer leaves those of older checkpoints for a while.
+func (t *tileCheck) comparePartialTiles(level int, n uint64, want []byte) {
+	dir := t.tiles.PartialTiles(level, n)
+	entries, _ := os.ReadDir(dir) // most tiles have none
+	for _, e := range entries {
+		width, err := strconv.Atoi(e.Name())
+		if err != nil || width*len(merkle.Hash{}) > len(want) {
+			continue
+		}
+
+		path := filepath.Join(dir, e.Name())
+		got, err := os.ReadFile(path)
+		if err == nil && !bytes.Equal(got, want[:width*len(merkle.Hash{})]) {
+			t.report(level, n, path, got, want, nil)
+			return
+		}
+	}
+}
+
+// report notes that the tile in a file is not what it must be. err is the error of
+// reading it.
+func (t *tileCheck) report(level int, n uint64, path string, got, want []byte, err error) {
+	place, why := 0, "the tile is missing or too short"
+	if err == nil {
+		for place < min(len(got), len(want)-1) && got[place] == want[place] {
+			place++
+		}
+		why = "the tile does not hold the hashes of the records"
+	} else if !errors.Is(err, os.ErrNotExist) {
+		why = err.Error()
+	}
+
+	hash := uint64(place / len(merkle.Hash{}))
+	t.bad = &Fault{
+		File: path,
+		Line: int(hash) + 1,
+		Seq:  (n*merkle.TileWidth + hash) << (merkle.TileHeight * level),
+		Why:  fmt.Sprintf("%s (hash %d of it); the records themselves are not affected, and byline audit tiles makes the tiles again from them", why, hash+1),
+	}
+}
+
+// publishedAgain reports whether the log has published another checkpoint since the
+// check began.
+func (t *tileCheck) publishedAgain() bool {
+	signed, _, err := t.tiles.Checkpoint()
+	return err == nil && signed != t.signed
+}
