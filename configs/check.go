@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // The values that a key may have. They are used by Check and by the schema.
@@ -39,8 +40,8 @@ func (c *Config) checkTopLevel() (problems []error) {
 		"control.listen: %q is not an address with a port; write it like 127.0.0.1:8081", c.Control.Listen)
 	report((c.TLS.Cert == "") != (c.TLS.Key == ""), "tls: needs both cert and key, or neither")
 	report(c.Drain < 0, "drain: must not be negative")
-	report(strings.TrimSpace(c.Instance) == "" || strings.ContainsFunc(c.Instance, isControl),
-		"instance: must be a name without control characters")
+	report(strings.TrimSpace(c.Instance) == "" || strings.ContainsFunc(c.Instance, isUnseen),
+		"instance: must be a name without control characters and others that are not seen")
 
 	for _, choice := range []struct {
 		key, value string
@@ -181,4 +182,6 @@ func validLabel(label string) bool {
 	return label != "" && len(label) <= 63 && strings.Trim(strings.ToLower(label), allowed) == ""
 }
 
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+// isUnseen reports whether a name must not hold r: a control character, a mark of the
+// direction of writing, or another character that is not seen.
+func isUnseen(r rune) bool { return !unicode.IsGraphic(r) }

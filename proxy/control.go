@@ -11,6 +11,7 @@ import (
 	"github.com/byline-proxy/byline/proxy/admin"
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/internal/names"
 )
 
 // Control returns the handler of the control API over this server.
@@ -122,6 +123,8 @@ func (s *Server) SignReview(ctx context.Context, off admin.SignOff) (admin.Signe
 	switch {
 	case strings.TrimSpace(off.Sponsor) == "" || len(off.Sponsor) > 256:
 		return admin.Signed{}, errors.New("sponsor: must name who signs off")
+	case names.Unreadable(off.Sponsor) != "":
+		return admin.Signed{}, fmt.Errorf("sponsor: %s", names.Unreadable(off.Sponsor))
 	case !strings.HasPrefix(off.Digest, "sha256:") || len(off.Digest) != len("sha256:")+64:
 		return admin.Signed{}, errors.New("digest: must be sha256: and 64 hexadecimal digits")
 	case off.To.Before(off.From) || off.To.IsZero():

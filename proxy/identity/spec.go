@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/byline-proxy/byline/proxy/internal/names"
 )
 
 const (
@@ -77,16 +79,13 @@ func (e *ScopeEntry) check(i int) (problems []error) {
 
 // badName returns why a record cannot hold the name, or "".
 func badName(name string) string {
-	isBad := func(r rune) bool { return r < ' ' || r == 0x7f || r == '\ufffd' }
 	switch {
 	case strings.TrimSpace(name) == "":
 		return "is missing"
 	case len(name) > maxNameBytes:
 		return fmt.Sprintf("is longer than %d bytes", maxNameBytes)
-	case strings.ContainsFunc(name, isBad):
-		return "holds a control character"
 	}
-	return ""
+	return names.Unreadable(name)
 }
 
 func (s *Spec) ttl(c Config) (time.Duration, error) {

@@ -43,3 +43,29 @@ func TestGrantIsTheDigestOfTheApprovalAlone(t *testing.T) {
 		t.Errorf("grant %q, want %s and 64 hexadecimal digits", g, prefix)
 	}
 }
+
+// TestI7NamesThatLookLikeOthersAreRefused puts characters that are not seen, or that
+// change how others are seen, into each name of a task.
+func TestI7NamesThatLookLikeOthersAreRefused(t *testing.T) {
+	var limits Config
+	limits.SetDefaults()
+	for _, c := range []string{"\x1b", "\x7f", "\u0085", "\u009b", "\u2028", "\u2029", "\u202e", "\u2066", "\u200b", "\u00ad", "\ufeff", "\xff"} {
+		bad := "ali" + c + "ce"
+		for name, change := range map[string]func(*Spec){
+			"agent":   func(s *Spec) { s.Agent = bad },
+			"sponsor": func(s *Spec) { s.Sponsor = bad },
+			"purpose": func(s *Spec) { s.Purpose = bad },
+			"adapter": func(s *Spec) { s.Scope = []ScopeEntry{{Adapter: bad, Actions: []string{"a"}}} },
+			"action":  func(s *Spec) { s.Scope = []ScopeEntry{{Adapter: "wiki", Actions: []string{bad}}} },
+			"resource": func(s *Spec) {
+				s.Scope = []ScopeEntry{{Adapter: "wiki", Actions: []string{"a"}, Resources: []string{bad}}}
+			},
+		} {
+			spec := triage
+			change(&spec)
+			if problems := spec.Check(limits); len(problems) != 1 {
+				t.Errorf("%s %+q: got the problems %v, want one", name, bad, problems)
+			}
+		}
+	}
+}

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/byline-proxy/byline/proxy/internal/durable"
+	"github.com/byline-proxy/byline/proxy/internal/names"
 )
 
 const (
@@ -143,10 +143,12 @@ func (f *File) Remove(adapter, account string) error {
 }
 
 func checkNames(adapter, account string) error {
-	isBad := func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }
 	for _, name := range []string{adapter, account} {
-		if name == "" || len(name) > maxNameBytes || strings.ContainsFunc(name, isBad) {
-			return errors.New("vault: an adapter's or account's name is empty, too long or has control characters")
+		if name == "" || len(name) > maxNameBytes {
+			return errors.New("vault: an adapter's or account's name is empty or too long")
+		}
+		if why := names.Unreadable(name); why != "" {
+			return fmt.Errorf("vault: the name of an adapter or an account %s: %+q", why, name)
 		}
 	}
 	if strings.Contains(adapter, "/") {

@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 )
 
-// Printable replaces control characters by ?. Text that others chose goes through
-// it, so that it cannot steer the terminal.
+// Printable replaces every character by ? that moves the cursor, breaks the line, changes
+// the direction of writing or is not seen. Text that others chose goes through it,
+// so that it can neither steer the terminal nor look like other text.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if !unicode.IsGraphic(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
 			return '?'
 		}
 		return r

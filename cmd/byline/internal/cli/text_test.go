@@ -38,3 +38,19 @@ func TestPlural(t *testing.T) {
 		}
 	}
 }
+
+// TestPrintable replaces what steers a terminal, breaks a line or hides.
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain, Zoë, 山田":         "plain, Zoë, 山田",
+		"\x1b[31m\a\r\n\t":       "?[31m????",
+		"a\u0085b\u009bc":        "a?b?c",
+		"a\u2028b\u2029c":        "a?b?c",
+		"a\u202eb\u2066c\u200fd": "a?b?c?d",
+		"a\u200bb\u00adc\ufeffd": "a?b?c?d",
+	} {
+		if got := Printable(text); got != want {
+			t.Errorf("%+q: got %+q, want %+q", text, got, want)
+		}
+	}
+}
