@@ -156,5 +156,33 @@ func (x *exchange) overBudget(err error) error {
 
 // keepRelay gives back what is not needed while the answer streams.
 func (x *exchange) keepRelay(resp *wire.Response) {
-	x.held.keepOnly(x.relayCost(resp.Length) + x.uploadCost() + x.heldForBody)
+	length := resp.Length
+	if resp.Switched != nil {
+		length = -1 // the messages
+	}
+	x.held.keepOnly(x.relayCost(length) + x.uploadCost() + x.heldForBody)
+}
+
+// shieldCost is how many bytes are held for each byte of a message of the application:
+// the message, and the garbage while its buffer grows.
+const shieldCost = 2
+
+// holdMessage takes room for a large message of a WebSocket from the budget of the
+// task. The wire calls it before the message is read.
+func (x *exchange) holdMessage(ctx context.Context, n int, fromAgent bool) (release func(), err error) {
+	s := x.server
+	if s.budget == nil {
+		return func() {}, nil
+	}
+
+	cost := int64(n) * shieldCost
+	if fromAgent {
+		cost = int64(n) * bodyCost
+	}
+	cost = min(cost, s.budget.perTask/2) // the WebSocket itself holds some
+	task := &x.tunnel.task.budget
+	if err := s.budget.take(ctx, task, cost); err != nil {
+		return nil, &wire.CloseError{Status: wire.CloseTryAgain, Reason: string(OverBudget), Err: x.overBudget(err)}
+	}
+	return func() { s.budget.giveBack(task, cost) }, nil
 }

@@ -40,7 +40,7 @@ type messageTest struct {
 	received []string
 }
 
-func newMessageTest(t *testing.T, from, to string) *messageTest {
+func newMessageTest(t *testing.T, from, to string, change ...func(*Options)) *messageTest {
 	t.Helper()
 	m := &messageTest{}
 	handler := func(w http.ResponseWriter, r *http.Request) {
@@ -58,6 +58,9 @@ func newMessageTest(t *testing.T, from, to string) *messageTest {
 			if err != nil {
 				return
 			}
+			if len(b) > 1<<20-4 {
+				b = b[:1<<20-4] // so that the answer is within the bound
+			}
 			m.mu.Lock()
 			m.received = append(m.received, string(b))
 			m.mu.Unlock()
@@ -66,6 +69,9 @@ func newMessageTest(t *testing.T, from, to string) *messageTest {
 	}
 	m.protocolTest = newProtocolTest(t, from, to, handler, protocolOptions{changeServer: func(o *Options) {
 		o.Wire.MaxMessage = 1 << 20
+		for _, c := range change {
+			c(o)
+		}
 	}, actions: messageActions})
 	return m
 }
@@ -350,5 +356,46 @@ func TestI6MessagesFollowTheRulesInForce(t *testing.T) {
 	}
 	if got := m.send(ws, websocket.MessageText, `{"do":"move","page":"2"}`); got != "1008 policy_denied" {
 		t.Errorf("after the policy came: got %q, want 1008 policy_denied", got)
+	}
+}
+
+// TestI10LargeMessagesHaveABudget begins a large message and does not end it: a second
+// one waits for its room, and its WebSocket is closed in the end, while small messages
+// still pass. Once the first is complete there is room again.
+func TestI10LargeMessagesHaveABudget(t *testing.T) {
+	m := newMessageTest(t, "h1", "h1", func(o *Options) { o.Wire.MaxTaskHeldBytes, o.Wire.MaxHeldBytes = 4<<20, 32<<20 })
+	m.budget.wait = 300 * time.Millisecond
+
+	stalled := m.openByteStream("/page/1/socket")
+	whole := frames.Frame{First: 0x82, Masked: true, Payload: make([]byte, 1<<20)}.Append(nil)
+	_, _ = stalled.Write(whole[:100])
+	held := func() int64 {
+		m.budget.mu.Lock()
+		defer m.budget.mu.Unlock()
+		return m.budget.held
+	}
+	for deadline := time.Now().Add(10 * time.Second); held() < 2<<20; {
+		if time.Now().After(deadline) {
+			t.Fatalf("the budget holds %d bytes, want at least those of the message", held())
+		}
+		time.Sleep(time.Millisecond)
+	}
+
+	second := m.dialWebSocket("/page/1/socket")
+	if got := m.send(second, websocket.MessageText, "ping"); got != "got ping" {
+		t.Errorf("a small message got %q", got)
+	}
+	if got := m.send(second, websocket.MessageBinary, string(make([]byte, 1<<20))); got != "1013 over_budget" {
+		t.Errorf("a second large message got %q, want 1013 over_budget", got)
+	}
+
+	_, _ = stalled.Write(whole[100:])
+	b := make([]byte, 1<<20)
+	if _, err := io.ReadFull(stalled, b); err != nil {
+		t.Fatal(err)
+	}
+	third := m.dialWebSocket("/page/1/socket")
+	if got := m.send(third, websocket.MessageBinary, string(make([]byte, 1<<20-4))); !strings.HasPrefix(got, "got ") {
+		t.Errorf("after the first message was complete, a large one got %.60q", got)
 	}
 }

@@ -13,7 +13,7 @@ import (
 func (x *exchange) relay(resp *wire.Response) *wire.Response {
 	resp.Fields = append(resp.Fields, wire.Field{Name: "Byline-Record", Value: x.intent})
 	if resp.Switched != nil {
-		x.messages = &wire.Messages{Decide: x.decideMessage, Shield: x.shieldMessage}
+		x.messages = &wire.Messages{Hold: x.holdMessage, Decide: x.decideMessage, Shield: x.shieldMessage}
 		resp.Messages = x.messages
 	}
 

@@ -41,6 +41,10 @@ type Messages struct {
 	// FromAgent and ToAgent count text and binary messages that were carried.
 	FromAgent, ToAgent atomic.Int64
 
+	// Hold is called before a message of more than HeldWithoutAsking bytes is read into
+	// memory. n is the most that it may come to. It may wait, and returns the function
+	// that is called once the message was written or dropped.
+	Hold func(ctx context.Context, n int, fromAgent bool) (release func(), err error)
 	// Decide is called with each message of the agent before it is written to the
 	// application. ctx ends with the exchange.
 	Decide func(ctx context.Context, m *Message) error
@@ -48,6 +52,10 @@ type Messages struct {
 	// the agent.
 	Shield func(m *Message) error
 }
+
+// HeldWithoutAsking is the size of the largest message for which Messages.Hold is not
+// called. A WebSocket always has room for one in each direction.
+const HeldWithoutAsking = 8 << 10
 
 // Statuses of close frames (RFC 6455 section 7.4.1).
 const (
@@ -57,6 +65,7 @@ const (
 	ClosePolicy        = 1008
 	CloseTooLarge      = 1009
 	CloseInternal      = 1011
+	CloseTryAgain      = 1013 // registered with IANA
 )
 
 // CloseError ends a WebSocket with a close frame.

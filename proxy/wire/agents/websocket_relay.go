@@ -44,7 +44,7 @@ type messageRelay struct {
 	agent, application peer
 	messages           *wire.Messages
 
-	linger    time.Duration
+	linger    time.Duration              // BodyStall
 	lingering atomic.Pointer[time.Timer] // set when the first direction has ended, or both peers or Byline have closed
 	closed    atomic.Bool                // Byline has closed the WebSocket: nothing prolongs it any more
 
@@ -73,7 +73,8 @@ func (s *Server) relayMessages(ctx context.Context, agent, application stream, m
 
 	var fromAgent sync.WaitGroup
 	fromAgent.Go(func() {
-		in := websocket.NewReader(activeReader{r, agent}, true, s.cfg.MaxMessage)
+		in := r.readerOf(ctx, agent, true, s.cfg.MaxMessage)
+		defer in.Close()
 		r.carry(&r.application, &r.agent, in, &messages.FromAgent, func(m *wire.Message) error {
 			if messages.Decide == nil {
 				return nil
@@ -81,7 +82,8 @@ func (s *Server) relayMessages(ctx context.Context, agent, application stream, m
 			return messages.Decide(ctx, m)
 		})
 	})
-	in := websocket.NewReader(activeReader{r, application}, false, s.cfg.MaxMessage)
+	in := r.readerOf(ctx, application, false, s.cfg.MaxMessage)
+	defer in.Close()
 	r.carry(&r.agent, &r.application, in, &messages.ToAgent, func(m *wire.Message) error {
 		if messages.Shield == nil {
 			return nil
@@ -102,6 +104,7 @@ func (r *messageRelay) carry(to, from *peer, in *websocket.Reader, count *atomic
 	switch {
 	case errors.As(err, &refused):
 		r.close(from, refused, err)
+		in.Close()
 		_, _ = io.Copy(io.Discard, from.stream)
 	case errors.Is(err, websocket.ErrClosed):
 		_, _ = io.Copy(io.Discard, from.stream) // nothing follows a close frame (RFC 6455 section 5.5.1)
@@ -111,7 +114,7 @@ func (r *messageRelay) carry(to, from *peer, in *websocket.Reader, count *atomic
 		r.end(r.errorOf(from, err))
 	}
 
-	if to.CloseWrite() != nil {
+	if to.out.End(to.CloseWrite) != nil {
 		r.end(nil)
 	}
 	r.endWithin(r.linger)
@@ -167,8 +170,8 @@ func (r *messageRelay) close(from *peer, refused *wire.CloseError, err error) {
 	// The agent first: the application's answer to its own close frame must not come before.
 	_ = r.agent.out.Write(wire.Message{Kind: wire.MessageClose, Status: refused.Status, Payload: []byte(refused.Reason)})
 	_ = r.application.out.Write(wire.Message{Kind: wire.MessageClose, Status: toApplication})
-	_ = r.application.CloseWrite()
-	_ = r.agent.CloseWrite()
+	_ = r.application.out.End(r.application.CloseWrite)
+	_ = r.agent.out.End(r.agent.CloseWrite)
 
 	r.closed.Store(true)
 	r.endWithin(closeGrace)
@@ -194,19 +197,46 @@ func (r *messageRelay) endWithin(d time.Duration) {
 	}
 }
 
-// activeReader reads from a stream, and prolongs the time after which the relay
-// ends.
+// activeReader reads one direction, and prolongs the time after which the relay ends.
+// It belongs to the goroutine of its direction.
 type activeReader struct {
-	r    *messageRelay
-	from io.Reader
+	r       *messageRelay
+	from    io.Reader
+	hasRoom bool // a message has room that others may wait for, so it must not pause
 }
 
-func (a activeReader) Read(p []byte) (int, error) {
+// errPaused ends a relay in which a large message stopped arriving.
+var errPaused = &wire.CloseError{Status: wire.ClosePolicy, Reason: "a message did not arrive in time"}
+
+func (a *activeReader) Read(p []byte) (int, error) {
+	if a.hasRoom {
+		pause := time.AfterFunc(a.r.linger, func() { a.r.end(errPaused) })
+		defer pause.Stop()
+	}
+
 	n, err := a.from.Read(p)
 	if timer := a.r.lingering.Load(); timer != nil && !a.r.closed.Load() {
 		timer.Reset(a.r.linger)
 	}
 	return n, err
+}
+
+// readerOf returns the Reader of a direction, which asks the pipeline for room for
+// large messages.
+func (r *messageRelay) readerOf(ctx context.Context, from stream, fromAgent bool, maxMessage int) *websocket.Reader {
+	active := &activeReader{r: r, from: from}
+	hold := func(n int) (func(), error) {
+		if r.messages.Hold == nil {
+			return func() {}, nil
+		}
+		release, err := r.messages.Hold(ctx, n, fromAgent)
+		if err != nil {
+			return nil, err
+		}
+		active.hasRoom = true
+		return func() { active.hasRoom = false; release() }, nil
+	}
+	return websocket.NewReader(active, fromAgent, maxMessage, hold)
 }
 
 // isEnding reports whether the other direction has ended or a close frame has

@@ -14,6 +14,7 @@ type Reader struct {
 	src        io.Reader
 	fromClient bool // frames must be masked; otherwise they must not be
 	max        int  // bytes of the largest message
+	hold       Hold // may be nil
 
 	buf        [2 << 10]byte // small, so that an idle WebSocket holds little memory
 	start, end int           // what of buf has been read and not yet used
@@ -21,15 +22,23 @@ type Reader struct {
 	kind    wire.MessageKind // of the message whose fragments are coming; 0 between messages
 	message *[]byte          // its payload so far; nil if it has none yet
 	done    bool             // message was returned, and the next call gives it back
+	held    func()           // gives back what hold gave; nil if it was not asked
 	control [maxControlPayload]byte
 }
 
+// Hold gives room for a message that may come to n bytes.
+type Hold func(n int) (release func(), err error)
+
 // NewReader returns a Reader of the frames that src returns. Frames of a client
 // must be masked, those of a server must not be. A message of more than max bytes
-// is an error.
-func NewReader(src io.Reader, fromClient bool, max int) *Reader {
-	return &Reader{src: src, fromClient: fromClient, max: max}
+// is an error. hold is asked for room for messages of more than
+// [wire.HeldWithoutAsking] bytes; it may be nil. The caller must call Close.
+func NewReader(src io.Reader, fromClient bool, max int, hold Hold) *Reader {
+	return &Reader{src: src, fromClient: fromClient, max: max, hold: hold}
 }
+
+// Close gives back what the Reader holds. Next must not be called afterwards.
+func (r *Reader) Close() { r.release() }
 
 // payloads keeps the memory of messages.
 var payloads = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
@@ -80,6 +89,10 @@ func (r *Reader) Next() (m wire.Message, err error) {
 // release forgets the message.
 func (r *Reader) release() {
 	r.kind, r.done = 0, false
+	if r.held != nil {
+		r.held()
+		r.held = nil
+	}
 	if r.message == nil {
 		return
 	}
@@ -234,6 +247,9 @@ func (r *Reader) readFragment(f frame) error {
 	if len(*r.message)+f.length > r.max {
 		return tooLarge()
 	}
+	if err := r.askForRoom(f); err != nil {
+		return err
+	}
 
 	start := len(*r.message)
 	for left := f.length; left > 0; {
@@ -247,6 +263,23 @@ func (r *Reader) readFragment(f frame) error {
 		mask((*r.message)[start:], f.key, 0)
 	}
 	return nil
+}
+
+// askForRoom asks once for each message that is large: for the length of its only
+// frame, or for the most that all fragments may come to. Nobody who has room for a
+// part of a message waits for more.
+func (r *Reader) askForRoom(f frame) (err error) {
+	have := len(*r.message)
+	if r.hold == nil || r.held != nil || have+f.length <= wire.HeldWithoutAsking {
+		return nil
+	}
+
+	n := r.max
+	if f.final && have == 0 {
+		n = f.length
+	}
+	r.held, err = r.hold(n)
+	return err
 }
 
 // readSome appends at least one and at most n bytes to the message. Memory grows

@@ -30,7 +30,7 @@ func readAll(b []byte, fromClient bool, cut func(io.Reader) io.Reader) (all []st
 	if cut != nil {
 		src = cut(src)
 	}
-	r := NewReader(src, fromClient, testLimit)
+	r := NewReader(src, fromClient, testLimit, nil)
 	for {
 		m, err := r.Next()
 		if err != nil {
@@ -147,7 +147,7 @@ func FuzzReader(f *testing.F) {
 		}
 
 		var again bytes.Buffer
-		r, w := NewReader(bytes.NewReader(b), fromClient, testLimit), NewWriter(&again, fromClient)
+		r, w := NewReader(bytes.NewReader(b), fromClient, testLimit, nil), NewWriter(&again, fromClient)
 		for {
 			m, err := r.Next()
 			if err != nil || w.Write(m) != nil {
@@ -233,7 +233,7 @@ func BenchmarkMessages(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			one := testFrame(final|2, true, strings.Repeat("x", n))
 			src := &repeatedReader{b: one}
-			r, w := NewReader(src, true, 4<<20), NewWriter(io.Discard, true)
+			r, w := NewReader(src, true, 4<<20, nil), NewWriter(io.Discard, true)
 			b.SetBytes(int64(n))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -12,8 +12,8 @@ import (
 	"github.com/byline-proxy/byline/proxy/wire/internal/buffers"
 )
 
-// ErrClosed is the error of a write after a close frame.
-var ErrClosed = errors.New("websocket: a close frame was written")
+// ErrClosed is the error of a write after a close frame, or after End.
+var ErrClosed = errors.New("websocket: the direction has ended")
 
 // Writer writes the messages of one direction. It is safe for concurrent use:
 // messages are not mixed.
@@ -44,6 +44,14 @@ func (w *Writer) Write(m wire.Message) error {
 		payload = closePayload(m.Status, payload)
 	}
 	return w.writeFrame(m.Kind, payload)
+}
+
+// End ends the direction by calling closeWrite. Nothing is written afterwards.
+func (w *Writer) End(closeWrite func() error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	return closeWrite()
 }
 
 // Sent returns the number of bytes that were written, with the heads of frames.
