@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -219,6 +220,9 @@ func (r *request) addGraphQLCall(call body.Value) bool {
 
 // addGraphQL adds the operation of a document that would be run: the named one, or the only one.
 func (r *request) addGraphQL(document, name string, variables body.Value) bool {
+	if !isClearDocument(document) {
+		return r.doubtBody(doubtDocument)
+	}
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: document}, maxGraphQLTokens)
 	if err != nil {
 		return false
@@ -237,6 +241,20 @@ func (r *request) addGraphQL(document, name string, variables body.Value) bool {
 		return false
 	}
 	r.graphql = append(r.graphql, call)
+	return true
+}
+
+// doubtDocument is about a GraphQL document in which servers may find the end of a comment at different characters.
+const doubtDocument = "the GraphQL document has invisible characters or line ends other than LF and CR: send such texts as variables"
+
+func isClearDocument(document string) bool {
+	for _, c := range document {
+		switch {
+		case c == '\n' || c == '\r' || c == '\t':
+		case unicode.IsControl(c) || unicode.In(c, unicode.Cf, unicode.Zl, unicode.Zp):
+			return false
+		}
+	}
 	return true
 }
 

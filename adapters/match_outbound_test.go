@@ -201,3 +201,23 @@ actions:
 		}
 	}
 }
+
+// TestI11GraphQLCommentsEndInOnePlace: some servers end a comment at characters that others skip.
+func TestI11GraphQLCommentsEndInOnePlace(t *testing.T) {
+	a := loadActions(t, "", `name: ask, match: {method: POST, path: /graphql, graphql: {type: query, field: page}}`)
+	for _, c := range []struct{ document, want string }{
+		{`{ page # x\n }`, "ask"},
+		{`{ page # x\r }`, "ask"},
+		{`{ page # \r users }`, "refused"},
+		{`{ page # \u2028 users \n }`, "refused"},
+		{`{ page # \u2029 users \n }`, "refused"},
+		{`{ page # \u0085 users \n }`, "refused"},
+		{`{ page # \u000b users \n }`, "refused"},
+		{`{ page # \ufeff users \n }`, "refused"},
+	} {
+		q := Query{Method: "POST", Path: "/graphql", ContentType: "application/json", Body: []byte(`{"query":"` + c.document + `"}`)}
+		if got := verdictOf(a, q); got != c.want {
+			t.Errorf("%s: %s, want %s", c.document, got, c.want)
+		}
+	}
+}
