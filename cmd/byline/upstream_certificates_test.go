@@ -119,7 +119,7 @@ func TestUpstreamCertificatesAreVerifiedInEveryCase(t *testing.T) {
 			ca = fmt.Sprintf(", ca: %q", h.Path(c.name+".pem"))
 		}
 		h.write(t, "adapters.d/"+c.name+".yaml", fmt.Sprintf(basicAdapter, c.name, app.URL, ca))
-		h.run(t, "username=agent-01\npassword=canary\n", "vault", "put", c.name+"/agent-01")
+		h.run(t, "username=agent-01\npassword=canary-of-certificates\n", "vault", "put", c.name+"/agent-01")
 		allow = append(allow, c.name+":page.read")
 	}
 	h.reload(t, "INF reloaded")

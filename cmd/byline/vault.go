@@ -37,12 +37,17 @@ func vaultPutCommand() *cobra.Command {
 		ValidArgsFunction: completeAdapters("/"),
 		Long: "Asks for each field on the terminal, without showing what is typed. If standard input is not a terminal, it reads lines\n" +
 			"NAME=VALUE from it. Secrets are never taken from the command line, where every process could read them.\n" +
-			"A running server uses the change at once.",
+			"A running server uses the change at once.\n\n" +
+			"A secret that can be guessed is refused: a short number, a common word, the account's name. An agent that makes the\n" +
+			"application repeat a list of guesses would see which one Byline masks. Let the application set another one. If it takes\n" +
+			"no other, --allow-guessable stores it all the same.",
 		Example: "  byline vault put wiki/agent-01\n  byline vault put tracker/agent-01 --field token\n" +
 			"  printf 'username=agent-01\\npassword=%s\\n' \"$(cat /run/secrets/wiki)\" | byline vault put wiki/agent-01",
 	}
 	var names []string
 	c.Flags().StringArrayVar(&names, "field", nil, "name of a field to ask for, repeatable (default username, password and totp_seed, which may stay empty)")
+
+	allowGuessable := c.Flags().Bool("allow-guessable", false, "store a secret that can be guessed, and warn")
 
 	c.RunE = func(c *cobra.Command, args []string) error {
 		for _, n := range names {
@@ -60,6 +65,13 @@ func vaultPutCommand() *cobra.Command {
 		secret, err := readSecret(c.ErrOrStderr(), os.Stdin, names)
 		if err != nil {
 			return cli.Failed("vault", err, "give lines NAME=VALUE on standard input, or use a terminal")
+		}
+		if problems := guessableFields(adapter, account, secret); problems != nil {
+			why := strings.Join(problems, "; ")
+			if !*allowGuessable {
+				return cli.Failed("vault", errors.New(why), "set another one at the application, or store it with --allow-guessable: an agent can then find it out by its mask")
+			}
+			fmt.Fprintln(c.ErrOrStderr(), "byline: warning:", why)
 		}
 		if err := file.Put(adapter, account, vault.NewSecret(secret)); err != nil {
 			return cli.Failed("vault", err, "")
