@@ -15,8 +15,9 @@ type Adapter struct {
 	overdue time.Time // when the adapter is overdue for review; zero: never, as in the library
 	rules   *ruleSet
 
-	loginFields []string // into which the login puts a secret
-	position    func(key string) string
+	loginFields  []string // into which the login puts a secret
+	loginCookies []string // patterns of the cookies by which a login is known to have succeeded
+	position     func(key string) string
 
 	requestNames treatmentCache // what happens to request fields of a name
 	answerNames  treatmentCache // what happens to answer fields of a name

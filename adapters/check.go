@@ -25,6 +25,7 @@ func (d *draft) check(own bool) {
 	}
 	d.checkUpstream()
 	d.checkLogin()
+	d.checkCookies()
 	d.checkActions()
 	d.checkHistory()
 	d.checkHeaderNames()

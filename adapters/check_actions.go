@@ -24,6 +24,7 @@ func (d *draft) checkActions() {
 			d.at(key+".verbatim", "leave out verbatim, or match."+name, "action %q sends its body as it came, so match.%s cannot look at it", a.Name, name)
 		}
 		d.checkMessages(key, a)
+		d.checkStripped(key, a)
 		d.checkShadowed(i, first)
 	}
 }

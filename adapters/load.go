@@ -238,6 +238,7 @@ func (d *draft) build(own bool) *Adapter {
 	}
 	a.rules = d.compile()
 	a.loginFields = loginFieldsOf(&a.spec.Login)
+	a.loginCookies = sessionCookiesOf(&a.spec.Login)
 	if len(d.found) > 0 {
 		return nil
 	}

@@ -97,7 +97,7 @@ func (rule *rule) match(r *request, b *bindings) outcome {
 
 	for i := range rule.where {
 		w := &rule.where[i]
-		if bound := b[w.variable]; bound != "" && !w.expression.MatchString(bound) {
+		if bound := b[w.variable]; bound == "" || !w.expression.MatchString(bound) {
 			return outcome{verdict: differs, place: inWhere, index: i}
 		}
 	}

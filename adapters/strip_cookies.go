@@ -31,7 +31,7 @@ func (a *Adapter) splitCookies(keep []Cookie, removed []Borrowed, value string) 
 			keep = append(keep, Cookie{Name: name, Value: value})
 
 		default:
-			isHeld := text.GlobAny(a.spec.Cookies.Hold, name, text.FoldParam)
+			isHeld := text.GlobAny(a.spec.Cookies.Hold, name, text.FoldParam) || a.isLoginCookie(name)
 			removed = append(removed, Borrowed{In: "cookie", Name: name, Value: NewSecret(value), Session: isHeld})
 			if owner == "" && text.GlobAny(a.spec.Cookies.Person, name, text.FoldParam) {
 				owner = value
@@ -51,7 +51,13 @@ func (a *Adapter) splitCookies(keep []Cookie, removed []Borrowed, value string) 
 // former and obey the latter.
 func (a *Adapter) passesCookie(name string) bool {
 	return text.GlobAny(a.spec.Cookies.Pass, name, nil) && !text.GlobAny(a.spec.Cookies.Hold, name, text.FoldParam) &&
-		name[0] != '$' && strings.IndexByte(name, '%') < 0
+		name[0] != '$' && strings.IndexByte(name, '%') < 0 && !a.isLoginCookie(name)
+}
+
+// isLoginCookie reports whether a cookie is one by which the login is known to have succeeded: it is the
+// session, whatever cookies says.
+func (a *Adapter) isLoginCookie(name string) bool {
+	return len(a.loginCookies) > 0 && text.GlobAny(a.loginCookies, name, text.FoldParam)
 }
 
 // sharesCookie reports whether cookies.share lists a cookie and cookies.hold does not.

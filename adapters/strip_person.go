@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/byline-proxy/byline/adapters/internal/credential"
 )
 
 // maxPerson is the length of the longest name that Person returns, in bytes: agents choose it.
@@ -17,18 +19,23 @@ const maxPerson = 128
 // returns "" otherwise. The name is not verified: an agent may write any name.
 func (b Borrowed) Person() string {
 	if b.owner != "" {
-		return validPerson(readUserCookie(b.owner))
+		return likelyPerson(readUserCookie(b.owner))
 	}
 
 	value := b.Value.Reveal()
-	if scheme, rest, ok := strings.Cut(value, " "); ok && b.In == "header" {
+	if scheme, rest, ok := strings.Cut(strings.ReplaceAll(value, "\t", " "), " "); ok && b.In == "header" {
+		rest = strings.TrimSpace(rest)
 		if strings.EqualFold(scheme, "basic") {
 			user, _, _ := strings.Cut(string(decodeBase64(rest)), ":")
-			return validPerson(user)
+			return likelyPerson(user)
 		}
 		value = strings.TrimSpace(rest)
 	}
-	return validPerson(readClaims(value))
+	claim := readClaims(value)
+	if credential.Value(claim).IsCredential() {
+		return ""
+	}
+	return validPerson(claim)
 }
 
 // readUserCookie returns the value of a cookie up to the first |. WordPress and others write the name
@@ -71,6 +78,45 @@ func decodeBase64(s string) []byte {
 		return nil
 	}
 	return b
+}
+
+// likelyPerson returns s if it looks like the name or the address of a person, and "" otherwise: many applications take
+// an API key as the user of Basic, and a record shows names in clear. A name consists of words of letters, with at most
+// four digits in all; no word is longer than 20 letters or changes from lower to upper case more than once.
+func likelyPerson(s string) string {
+	digits, word, changes := 0, 0, 0
+	last := ' '
+	for _, c := range s {
+		switch {
+		case unicode.IsDigit(c):
+			digits++
+		case unicode.IsLetter(c):
+			word++
+			if unicode.IsUpper(c) && unicode.IsLower(last) {
+				changes++
+			}
+		case strings.ContainsRune(" .-_@+'\\", c):
+			word, changes = 0, 0
+		default:
+			return ""
+		}
+		if digits > 4 || word > 20 || changes > 1 {
+			return ""
+		}
+		last = c
+	}
+
+	bare := strings.Map(func(c rune) rune {
+		if unicode.IsLetter(c) {
+			return c
+		}
+		return -1
+	}, s)
+	isHex := strings.Trim(strings.ToLower(s), "0123456789abcdef-") == ""
+	if bare == "" || len(s) >= 16 && isHex || credential.Value(s).IsCredential() || credential.Name(s).IsCredential() {
+		return ""
+	}
+	return validPerson(s)
 }
 
 // validPerson returns s if a record can show it as a name, and "" otherwise.

@@ -71,7 +71,7 @@ func checkAdapters(c *cobra.Command, paths []string) (*adapterReport, error) {
 	if !errors.As(err, &r.problems) {
 		r.others.AddError(err)
 	}
-	r.advice = adapters.Advise(sources)
+	r.advice = append(adapters.Advise(sources), adapters.Harden(sources)...)
 	if set == nil {
 		return r, nil
 	}

@@ -1,0 +1,238 @@
+package adapters
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/credential"
+	"github.com/byline-proxy/byline/adapters/internal/text"
+)
+
+// Harden reports where an adapter could be narrower, and what of an older adapter no longer does anything, sorted by file
+// and line. Not every adapter can follow all of it. Like Advise it is about a file's own keys and actions, and about
+// files without problems.
+func Harden(own []Source) Problems {
+	parents, _ := parseLibrary(LibrarySources())
+
+	var all Problems
+	for _, src := range own {
+		d := parse(src)
+		ownActions := len(d.spec.Actions)
+		headers, query, cookies := d.spec.Headers, d.spec.Query, d.spec.Cookies
+		isChild := d.spec.Extends != ""
+		d.inherit(parents)
+		if d.build(true) == nil {
+			continue
+		}
+
+		if isChild {
+			d.spec.Headers, d.spec.Query = headers, query
+		} else {
+			d.spec.Cookies = cookies
+			d.adviseSessionCookie()
+		}
+		d.adviseOlder()
+		for i := range ownActions {
+			if a := &d.spec.Actions[i]; !a.Login {
+				d.checkUnreachable(i)
+				if !a.Privileged {
+					d.adviseSecurity(fmt.Sprintf("actions[%d]", i), a)
+				}
+			}
+		}
+		all = append(all, d.found...)
+	}
+	all.sort()
+	return all
+}
+
+// checkCookies reports cookies of the session that would pass between the agent and the application.
+func (d *draft) checkCookies() {
+	c := &d.spec.Cookies
+	for _, cookie := range sessionCookiesOf(&d.spec.Login) {
+		example := strings.ReplaceAll(cookie, "*", "x")
+		isHeld := text.GlobAny(c.Hold, example, text.FoldParam)
+		isWide := slices.Contains(c.Pass, "*") // Advise speaks of it, and the cookie is held anyway
+		if text.GlobAny(c.Pass, example, nil) && !isHeld && !isWide {
+			d.at("cookies.pass", "leave it out: an agent could send a person's own", "cookies.pass lets the cookie %q through, which login.success names as the session", cookie)
+		}
+	}
+}
+
+// sessionCookiesOf are the patterns of the cookies by which a login is known to have succeeded.
+func sessionCookiesOf(l *LoginSpec) []string {
+	var all []string
+	if l.Success.Cookie != "" {
+		all = append(all, l.Success.Cookie)
+	}
+	for i := range l.Steps {
+		if cookie := l.Steps[i].Success.Cookie; cookie != "" {
+			all = append(all, cookie)
+		}
+	}
+	return all
+}
+
+// checkStripped reports conditions on parameters that are removed from the query, or for which a body is refused: the
+// application does not see what the action was decided by.
+func (d *draft) checkStripped(key string, a *ActionSpec) {
+	if a.Login {
+		return
+	}
+	adapter := &Adapter{spec: d.spec}
+	for _, place := range []struct {
+		name       string
+		conditions map[string]Strings
+		inQuery    bool
+	}{{"query", a.Match.Query, true}, {"param", a.Match.Param, true}, {"form", a.Match.Form, false}, {"json", a.Match.JSON, false}} {
+		for _, name := range slices.Sorted(maps.Keys(place.conditions)) {
+			if !mayBePresent(place.conditions[name]) {
+				continue
+			}
+			leaf := name[strings.LastIndexByte(name, '.')+1:]
+			inBody := credential.Name(leaf).IsCredential() && !text.GlobAny(d.spec.Body.Pass, leaf, nil) && !a.Verbatim
+			at := key + ".match." + place.name + "." + name
+			switch {
+			case place.inQuery && adapter.isCredentialParam(name, "x"):
+				d.at(at, "query.pass lets it through by name", "action %q is decided by the parameter %s, which is removed from queries as a credential", a.Name, name)
+			case !place.inQuery && inBody:
+				d.at(at, "body.pass lets it through by name", "action %q is decided by the field %s, with which a body is refused as holding a credential", a.Name, name)
+			}
+		}
+	}
+}
+
+// mayBePresent reports whether a condition may hold for a value that is there.
+func mayBePresent(patterns Strings) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return p != "" })
+}
+
+// checkUnreachable reports an action after one that takes every request of its paths and methods.
+func (d *draft) checkUnreachable(i int) {
+	a := &d.spec.Actions[i]
+	for j := range i {
+		earlier := &d.spec.Actions[j]
+		if isShadowReported(a, earlier) || !isUnconditional(&earlier.Match) || !coversMethods(earlier.Match.Method, a.Match.Method) {
+			continue
+		}
+		isCovered := func(path string) bool {
+			return slices.ContainsFunc(earlier.Match.Path, func(p string) bool { return coversPath(p, path) })
+		}
+		if len(a.Match.Path) > 0 && !slices.ContainsFunc(a.Match.Path, func(p string) bool { return !isCovered(p) }) {
+			d.at(fmt.Sprintf("actions[%d]", i), "put it first", "action %q can never be reached: %q on line %d matches every request to its paths first",
+				a.Name, earlier.Name, d.line(fmt.Sprintf("actions[%d]", j)))
+			return
+		}
+	}
+}
+
+// isShadowReported reports whether checkShadowed compares the two.
+func isShadowReported(a, b *ActionSpec) bool {
+	return slices.Equal(a.Match.Path, b.Match.Path) && isUnconditional(&a.Match)
+}
+
+// isUnconditional reports whether match has method and path alone.
+func isUnconditional(m *MatchSpec) bool {
+	return len(m.Query)+len(m.Form)+len(m.Param)+len(m.JSON)+len(m.Header)+len(m.XML)+len(m.Keys)+len(m.Where)+len(m.ContentType) == 0 &&
+		m.Only == nil && !m.Batch && bodyCondition(m) == ""
+}
+
+func coversMethods(all, some Strings) bool {
+	return len(all) == 0 || len(some) > 0 && containsAll(all, some)
+}
+
+// coversPath reports whether a pattern that ends in ** or {var...} takes every path that another pattern takes.
+func coversPath(wide, narrow string) bool {
+	open, _ := strings.CutSuffix(wide, "**")
+	if i := strings.LastIndexByte(wide, '{'); open == wide && i >= 0 && strings.HasSuffix(wide, "...}") {
+		open = wide[:i]
+	}
+	return open != wide && !strings.ContainsAny(open, "*{") && strings.HasPrefix(narrow, open) && len(narrow) > len(open)
+}
+
+// managementWords are those in the paths of requests by which people and their rights are managed.
+var managementWords = regexp.MustCompile(`(?i)(?:^|[/_.-])(users?|members?|memberships?|roles?|groups?|accounts?|admin|admins|collaborators?|privileges?|acls?|grants?|ssh.?keys|people)(?:[/_.-]|$)`)
+
+// adviseSecurity is about one action that an agent may be granted.
+func (d *draft) adviseSecurity(key string, a *ActionSpec) {
+	m := &a.Match
+	isWrite := len(m.Method) == 0 || slices.ContainsFunc(m.Method, func(method string) bool { return method != "GET" && method != "HEAD" && method != "OPTIONS" })
+	if !isWrite {
+		return
+	}
+
+	if m.Only == nil && len(m.Keys) == 0 && !a.Verbatim && !a.Safe {
+		d.at(key, "only: [the fields that it has besides]", "action %q writes and has no only: one more field may turn it into something else", a.Name)
+	}
+	takesPost := len(m.Method) == 0 || slices.Contains(m.Method, "POST")
+	for _, name := range slices.Sorted(maps.Keys(m.Query)) {
+		if takesPost && m.Form[name] == nil && m.Only == nil {
+			d.at(key+".match.query."+name, "param: {"+name+": …}", "action %q goes by %s in the query, over which a field of the form wins in many applications", a.Name, name)
+		}
+	}
+	for _, path := range m.Path {
+		if word := managementWords.FindStringSubmatch(path); word != nil && takeoverWords.FindString(path) == "" {
+			d.at(key, "privileged: true, so that no wildcard grants it", "action %q writes at a path with %q: may it be how people and their rights are managed?", a.Name, word[1])
+		}
+	}
+	if m.Only != nil {
+		for _, name := range m.Only {
+			if !strings.ContainsAny(name, "*{") && credential.Name(name).IsCredential() && !text.GlobAny(d.spec.Body.Pass, name, nil) {
+				d.at(key+".match.only", "body.pass lets it through by name", "action %q lists the field %s, with which a body is refused as holding a credential", a.Name, name)
+			}
+		}
+	}
+}
+
+// adviseSessionCookie is about an adapter of which no cookie is known to be the session.
+func (d *draft) adviseSessionCookie() {
+	_, isRecipe := kinds[d.spec.Login.Kind].Kind.(recipe)
+	if isRecipe && len(d.spec.Cookies.Hold) == 0 && len(sessionCookiesOf(&d.spec.Login)) == 0 && len(d.spec.Login.Headers) == 0 && len(d.spec.Login.JSON) == 0 {
+		d.at("login", "cookies: {hold: [the cookies of the session]}", "no cookie is known to be the session, so a borrowed one is removed but not reported: name them in cookies.hold or in login.success.cookie")
+	}
+}
+
+// adviseOlder tells the author of an older adapter what no longer does anything, and what now passes by another key.
+func (d *draft) adviseOlder() {
+	h := &d.spec.Headers
+	for i, name := range h.Strip {
+		if !allowedFields[strings.ToLower(strings.ReplaceAll(name, "_", "-"))] {
+			d.at(fmt.Sprintf("headers.strip[%d]", i), "leave it out", "the header %s is held without headers.strip: only headers of the built-in list and of headers.pass go on (byline adapter show prints the list)", name)
+		}
+	}
+	for i, name := range h.Pass {
+		if allowedFields[strings.ToLower(strings.ReplaceAll(name, "_", "-"))] {
+			d.at(fmt.Sprintf("headers.pass[%d]", i), "leave it out, unless it carries what looks like a credential", "the header %s goes on without headers.pass", name)
+		}
+	}
+	for i, name := range d.spec.Query.Pass {
+		if !credential.Name(name).IsCredential() {
+			d.at(fmt.Sprintf("query.pass[%d]", i), "", "the parameter %s is not taken for a credential by its name; query.pass also lets any value of it through", name)
+		}
+	}
+}
+
+// Lists are the built-in lists by which requests are judged, for documentation and commands.
+type Lists struct {
+	Headers  []string          // that go on
+	Trailers []string          // that go on
+	Judge    credential.Lists  // names and values of credentials
+	Limited  map[string]string // headers that go on with one of some values
+}
+
+// BuiltIn returns the built-in lists.
+func BuiltIn() Lists {
+	l := Lists{
+		Headers:  slices.Sorted(maps.Keys(allowedFields)),
+		Trailers: slices.Sorted(maps.Keys(allowedTrailers)),
+		Judge:    credential.Judged(),
+		Limited:  map[string]string{},
+	}
+	for name, values := range allowedValues {
+		l.Limited[name] = strings.Join(values, ", ")
+	}
+	return l
+}
