@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/byline-proxy/byline/adapters"
@@ -128,7 +129,16 @@ func (s *Server) holdFor(ctx context.Context, t *task, at *site) (*hold, error) 
 		return nil, refuse(LeaseUnavailable, "no account is stored for %s. The operator can add one with: byline vault put %s/NAME", name, name)
 	}
 
-	l, err := s.leases.Checkout(ctx, t.ID(), name, accounts)
+	kept, err := s.inQuarantine(name)
+	if err != nil {
+		return nil, refuse(LeaseUnavailable, "the state store cannot be read; the operator's log says why.").because(err)
+	}
+	usable := slices.DeleteFunc(slices.Clone(accounts), func(account string) bool { _, is := kept[account]; return is })
+	if len(usable) == 0 {
+		return nil, refuse(LeaseUnavailable, "every account of %s is in quarantine (byline account list). The operator changes its secret and releases it with: byline account retry %s/NAME", name, name)
+	}
+
+	l, err := s.leases.Checkout(ctx, t.ID(), name, usable)
 	if err != nil {
 		if over := t.Active(); over != nil {
 			return nil, refuseEnded(over)
@@ -136,6 +146,10 @@ func (s *Server) holdFor(ctx context.Context, t *task, at *site) (*hold, error) 
 		r := refuse(LeaseUnavailable, "all %d accounts of %s are held by other tasks. Try again later, or ask the operator for another account.", len(accounts), name).because(err)
 		r.Retry = 10
 		return nil, r
+	}
+	if kept, err = s.inQuarantine(name); err != nil || kept[l.Account()] != "" { // while this task waited for it
+		_ = l.Release()
+		return nil, refuse(LeaseUnavailable, "an account of %s has just been put in quarantine. Try again.", name).because(err)
 	}
 	return s.addHold(t, at, l)
 }

@@ -30,9 +30,17 @@ func (s *Server) controlAccounts(ctx context.Context) ([]admin.Account, error) {
 		if err != nil {
 			return nil, err
 		}
+		kept, err := s.inQuarantine(a.Name())
+		if err != nil {
+			return nil, err
+		}
 		for _, name := range names {
 			id := a.Name() + "/" + name
-			views = append(views, accountView(a.Name(), name, holders[id], refused[id]))
+			view := accountView(a.Name(), name, holders[id], refused[id])
+			if why, is := kept[name]; is {
+				view.State, view.Why, view.Until = admin.AccountQuarantined, why, nil
+			}
+			views = append(views, view)
 		}
 	}
 	slices.SortFunc(views, func(x, y admin.Account) int {
@@ -54,6 +62,9 @@ func (s *Server) controlRetryAccount(ctx context.Context, id string) (admin.Acco
 			Detail: fmt.Sprintf("the vault has no account %q", id), Remedy: "byline account list shows the accounts"}
 	}
 
+	if err := s.state.LiftQuarantine(adapter, account); err != nil {
+		return admin.Account{}, err
+	}
 	s.leases.AllowLogin(adapter, account)
 	all, err := s.controlAccounts(ctx)
 	if err != nil {

@@ -52,7 +52,11 @@ type exchange struct {
 	masker          adapters.Masker // masks the session's secrets in the answer
 	messages        *wire.Messages  // counts a WebSocket's messages; nil for anything else
 	count           int64           // number of the request on its lease, if the adapter asks for one
-	intent          string          // id of the durable intent record; empty until step 5
+
+	// attack is closed once the refusal of quarantine is sent; nil unless there is one.
+	attack atomic.Pointer[chan struct{}]
+
+	intent string // id of the durable intent record; empty until step 5
 }
 
 // exchange answers one request of a tunnel.
@@ -85,6 +89,9 @@ func (x *exchange) walk(ctx context.Context) (*wire.Response, error) {
 	}
 	x.strip()                               // 3: borrowed credentials stay here
 	if err := x.checkout(ctx); err != nil { // 4: one account, one session
+		return nil, err
+	}
+	if err := x.refuseOwnSecrets(ctx); err != nil { // what only the account has, no agent sends
 		return nil, err
 	}
 	if err := x.intend(ctx); err != nil { // 5: no record, no request

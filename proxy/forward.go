@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -143,6 +144,9 @@ func (x *exchange) readable(resp *wire.Response) (*wire.Response, error) {
 // unanswered returns the refusal for a round trip that failed: because the task
 // ended, because of what the agent sent, or because of the application.
 func (x *exchange) unanswered(err error) error {
+	if r, ok := errors.AsType[*Refusal](err); ok && r.Code == SecretInRequest {
+		return r // of the body, while it was sent
+	}
 	if over := x.tunnel.task.Active(); over != nil {
 		return refuseEnded(over)
 	}

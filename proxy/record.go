@@ -38,6 +38,11 @@ func (x *exchange) record(kind string) *audit.Record {
 	r.Action, r.Resource, r.Privileged = x.action.Name, x.action.Resource, x.action.Privileged
 	r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
 
+	if x.session != nil { // a request may hold a secret of the account: see refuseOwnSecrets
+		m := x.session.Mask()
+		r.Path, r.Resource = m.Text(r.Path), m.Text(r.Resource)
+	}
+
 	for _, b := range x.borrowed {
 		r.Stripped = append(r.Stripped, x.strippedRecord(b))
 	}

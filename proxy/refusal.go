@@ -38,6 +38,7 @@ const (
 	RenewNotReplayable Code = "renew_not_replayable" // the session ended under a request that must not be sent twice
 	TooLarge           Code = "too_large"            // the head, or what must be held of the body, exceeds the limits
 	TooManyTunnels     Code = "too_many_tunnels"     // the task has as many connections as it may have
+	SecretInRequest    Code = "secret_in_request"    // the request holds a secret of the account that acts for its task
 	OverBudget         Code = "over_budget"          // the task, or all tasks together, hold as many bytes as they may
 )
 
@@ -79,6 +80,7 @@ var codes = map[Code]struct {
 	RenewNotReplayable: {http.StatusServiceUnavailable, "The session ended; this request was not sent again"},
 	TooLarge:           {http.StatusRequestHeaderFieldsTooLarge, "The request is too large"},
 	TooManyTunnels:     {http.StatusTooManyRequests, "The task has too many connections"},
+	SecretInRequest:    {http.StatusForbidden, "The request holds a secret of the account"},
 	OverBudget:         {http.StatusServiceUnavailable, "Too much is held at once"},
 }
 
@@ -196,10 +198,19 @@ func (x *exchange) refuse(r *Refusal) *wire.Response {
 	}
 
 	if x.intent == "" {
-		return r.response(x.outcome(r.status(), r.Code, 0, 0))
+		resp := r.response(x.outcome(r.status(), r.Code, 0, 0))
+		if told := x.attack.Load(); told != nil {
+			resp.Done = func(int64, int64, error) { close(*told) }
+		}
+		return resp
 	}
 	resp := r.response(x.intent)
-	resp.Done = func(sent, received int64, _ error) { x.outcome(r.status(), r.Code, sent, received) }
+	resp.Done = func(sent, received int64, _ error) {
+		if told := x.attack.Load(); told != nil {
+			close(*told)
+		}
+		x.outcome(r.status(), r.Code, sent, received)
+	}
 	return resp
 }
 

@@ -47,8 +47,10 @@ func accountRetryCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "retry ADAPTER/ACCOUNT",
 		Short: "Allow a login now, once what made the last ones fail is settled",
-		Long: "Allow a login with an account now: it ends a back-off, and the state needs_person.\n" +
-			"Log in by hand first and see to what the application asks for, such as a new password.",
+		Long: "Allow a login with an account now: it ends a back-off, the state needs_person, and a quarantine.\n" +
+			"Log in by hand first and see to what the application asks for, such as a new password.\n" +
+			"An account is in quarantine after an agent sent one of its secrets: change the secret first,\n" +
+			"in the application and with byline vault put.",
 		Args:    cobra.ExactArgs(1),
 		Example: "  byline account retry wiki/agent-01",
 	}

@@ -63,6 +63,10 @@ const (
 	AccountNeedsPerson = "needs_person" // logins succeed and every session is over; until its secret, the adapter or the operator changes that
 )
 
+// AccountQuarantined is the state of an account one of whose secrets an agent sent. No
+// task gets it until an operator releases it.
+const AccountQuarantined = "quarantined"
+
 // Account is an account of the vault as the control API shows it.
 type Account struct {
 	Adapter string     `json:"adapter"`

@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,6 +27,7 @@ func testStore(t *testing.T, open func(t *testing.T, now func() time.Time) Store
 		"I5 concurrent acquires":          testConcurrentAcquires,
 		"names are kept apart":            testNamesAreKeptApart,
 		"one caller sees a key first":     testFirstSight,
+		"a quarantine stays until lifted": testQuarantine,
 		"a closed store fails":            testClosedStore,
 		"byte slices belong to the owner": testBytesAreCopied,
 	} {
@@ -225,5 +227,26 @@ func testClosedStore(t *testing.T, s Store, _ *testClock) {
 	}
 	if _, err := s.FirstSight("hmac-sha256:aa"); !errors.Is(err, ErrClosed) {
 		t.Errorf("FirstSight after Close returned %v, want ErrClosed", err)
+	}
+}
+
+func testQuarantine(t *testing.T, s Store, _ *testClock) {
+	for _, q := range []Quarantine{{"wiki", "b", "first"}, {"wiki", "a", "x"}, {"wiki", "b", "second"}} {
+		if err := s.Quarantine(q.Adapter, q.Account, q.Why); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []Quarantine{{"wiki", "a", "x"}, {"wiki", "b", "first"}}
+	if got := must(s.Quarantined())(t); !slices.Equal(got, want) {
+		t.Errorf("Quarantined returned %v, want %v", got, want)
+	}
+
+	for range 2 {
+		if err := s.LiftQuarantine("wiki", "a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := must(s.Quarantined())(t); !slices.Equal(got, want[1:]) {
+		t.Errorf("after LiftQuarantine it returned %v, want %v", got, want[1:])
 	}
 }

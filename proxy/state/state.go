@@ -30,6 +30,9 @@ type Lease struct {
 	Until                  time.Time
 }
 
+// Quarantine is an account that no task gets, and why.
+type Quarantine struct{ Adapter, Account, Why string }
+
 // Store keeps tasks, leases, sessions and sights. Every write is durable when it
 // returns nil, as far as the kind of store allows. All methods may be called
 // concurrently, and byte slices that are passed in or returned belong to the
@@ -64,6 +67,15 @@ type Store interface {
 	// DropSession removes the session. It is not an error if there is none. It fails
 	// with ErrStale as RenewLease does.
 	DropSession(adapter, account string, fence uint64) error
+
+	// Quarantine keeps an account from being given out, with the reason, until
+	// LiftQuarantine. The first reason stays.
+	Quarantine(adapter, account, why string) error
+	// Quarantined returns the accounts in quarantine, sorted by adapter and account.
+	Quarantined() ([]Quarantine, error)
+	// LiftQuarantine ends the quarantine of an account. It is not an error if there is
+	// none.
+	LiftQuarantine(adapter, account string) error
 
 	// FirstSight remembers a key of at most 256 bytes and reports whether it was
 	// new. Of concurrent callers with one key, exactly one gets true.
@@ -122,6 +134,11 @@ func (l Lease) checkFree(task string, now time.Time) error {
 
 // compareLeases is the order of [Store.Leases].
 func compareLeases(a, b Lease) int {
+	return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
+}
+
+// compareQuarantines is the order of [Store.Quarantined].
+func compareQuarantines(a, b Quarantine) int {
 	return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
 }
 

@@ -28,6 +28,8 @@ var (
 	leasesBucket   = []byte("leases") // its sequence is the last fence
 	sessionsBucket = []byte("sessions")
 	sightsBucket   = []byte("sights")
+
+	quarantineBucket = []byte("quarantine")
 )
 
 func init() {
@@ -65,7 +67,7 @@ func OpenBolt(path string, now func() time.Time) (*Bolt, error) {
 	db.MaxBatchDelay = boltBatchDelay
 
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{tasksBucket, leasesBucket, sessionsBucket, sightsBucket} {
+		for _, name := range [][]byte{tasksBucket, leasesBucket, sessionsBucket, sightsBucket, quarantineBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -253,6 +255,40 @@ func (b *Bolt) Session(adapter, account string) (sealed []byte, err error) {
 func (b *Bolt) DropSession(adapter, account string, fence uint64) error {
 	return b.writeFenced(adapter, account, fence, func(tx *bolt.Tx, key []byte, _ Lease) error {
 		return tx.Bucket(sessionsBucket).Delete(key)
+	})
+}
+
+// Quarantine implements [Store].
+func (b *Bolt) Quarantine(adapter, account, why string) error {
+	key := boltKey(adapter, account)
+	return b.write(func(tx *bolt.Tx) (verdict, failure error) {
+		if tx.Bucket(quarantineBucket).Get(key) != nil {
+			return nil, nil
+		}
+		return nil, putJSON(tx, quarantineBucket, key, Quarantine{adapter, account, why})
+	})
+}
+
+// Quarantined implements [Store].
+func (b *Bolt) Quarantined() (all []Quarantine, err error) {
+	err = b.read(func(tx *bolt.Tx) error {
+		return tx.Bucket(quarantineBucket).ForEach(func(key, doc []byte) error {
+			var q Quarantine
+			if err := json.Unmarshal(doc, &q); err != nil {
+				return fmt.Errorf("quarantine %s: %w", key, err)
+			}
+			all = append(all, q)
+			return nil
+		})
+	})
+	slices.SortFunc(all, compareQuarantines)
+	return all, err
+}
+
+// LiftQuarantine implements [Store].
+func (b *Bolt) LiftQuarantine(adapter, account string) error {
+	return b.write(func(tx *bolt.Tx) (verdict, failure error) {
+		return nil, tx.Bucket(quarantineBucket).Delete(boltKey(adapter, account))
 	})
 }
 

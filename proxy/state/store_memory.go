@@ -24,6 +24,8 @@ type Memory struct {
 	leases   map[accountName]Lease
 	sessions map[accountName][]byte
 	sights   map[string]bool
+
+	quarantine map[accountName]Quarantine
 }
 
 type accountName struct{ adapter, account string }
@@ -39,6 +41,8 @@ func NewMemory(now func() time.Time) *Memory {
 		leases:   map[accountName]Lease{},
 		sessions: map[accountName][]byte{},
 		sights:   map[string]bool{},
+
+		quarantine: map[accountName]Quarantine{},
 	}
 }
 
@@ -156,6 +160,34 @@ func (m *Memory) Session(adapter, account string) (sealed []byte, err error) {
 func (m *Memory) DropSession(adapter, account string, fence uint64) error {
 	name := accountName{adapter, account}
 	return m.fenced(name, fence, func(Lease) { delete(m.sessions, name) })
+}
+
+// Quarantine implements [Store].
+func (m *Memory) Quarantine(adapter, account, why string) error {
+	return m.locked(func() error {
+		name := accountName{adapter, account}
+		if _, ok := m.quarantine[name]; !ok {
+			m.quarantine[name] = Quarantine{adapter, account, why}
+		}
+		return nil
+	})
+}
+
+// Quarantined implements [Store].
+func (m *Memory) Quarantined() (all []Quarantine, err error) {
+	err = m.locked(func() error {
+		all = slices.SortedFunc(maps.Values(m.quarantine), compareQuarantines)
+		return nil
+	})
+	return all, err
+}
+
+// LiftQuarantine implements [Store].
+func (m *Memory) LiftQuarantine(adapter, account string) error {
+	return m.locked(func() error {
+		delete(m.quarantine, accountName{adapter, account})
+		return nil
+	})
 }
 
 // FirstSight implements [Store].

@@ -80,9 +80,8 @@ func (v Masker) Text(s string) string {
 }
 
 // Reader returns a reader of the masked text of r. When it passes on how much depends
-// on the length of the text, on its line ends and on pauses, and never on a secret. If
-// r fails other than with io.EOF, what was held back is dropped. The Reader is for one
-// goroutine. It may read r in another goroutine, also after its own Read has returned:
+// on the length of the text, on its line ends and on pauses, and never on a secret. The
+// Reader is for one goroutine. It may read r in another goroutine, also after its own Read has returned:
 // the caller must close r.
 func (v Masker) Reader(r io.Reader) io.Reader {
 	if !v.Masks() {

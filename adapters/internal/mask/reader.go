@@ -140,7 +140,7 @@ func (r *reader) find(b []byte, free int) (kept int) {
 
 // boundary returns the offset up to which the text may be passed on without a pause.
 func (r *reader) boundary(b []byte) int {
-	if r.err == io.EOF {
+	if r.err != nil {
 		return len(b)
 	}
 	held := b[r.passed:]

@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// refuseOwnSecrets refuses a request that holds a secret of the account that acts
+// for its task (I1). The agent never got it: it tries out candidates, of which the
+// mask would show which one is right, or the secret has leaked. What stood in fields
+// that are not carried counts as well. A body that streams is watched while it goes
+// out.
+func (x *exchange) refuseOwnSecrets(ctx context.Context) error {
+	h := &x.in.Head
+	texts := [][]byte{[]byte(h.Path), []byte(h.Query), x.body}
+	for _, f := range h.Fields {
+		texts = append(texts, []byte(f.Name+": "+f.Value))
+	}
+	for _, text := range texts {
+		if what, found := x.session.FindOwn(text); found {
+			return x.quarantine(ctx, what)
+		}
+	}
+
+	if x.out.Body != nil && !(x.body != nil && x.bodyComplete) {
+		x.out.Body = x.session.OwnReader(x.out.Body, func(what string) error {
+			return x.quarantine(context.WithoutCancel(ctx), what)
+		})
+	}
+	return nil
+}
+
+// quarantine records the alert, keeps the account from being given out until an
+// operator releases it, and ends the task. It returns the refusal. The account is in
+// quarantine before the agent learns anything.
+func (x *exchange) quarantine(ctx context.Context, what string) error {
+	s, t := x.server, x.tunnel.task
+	adapter, account := x.adapter.Name(), x.hold.lease.Account()
+	why := fmt.Sprintf("a request of task %s held %s", t.ID(), what)
+
+	if err := s.state.Quarantine(adapter, account, why); err != nil {
+		s.opt.Log.Error().Str("adapter", adapter).Str("account", account).Err(err).Msg("quarantine not stored")
+	}
+	r := s.leaseRecord("alert", t, x.hold, x.hold.siteUnder(x.rules))
+	r.Code, r.Detail = string(SecretInRequest), why+"; the account is in quarantine"
+	r.Method, r.Action, r.Resource = x.in.Method, x.action.Name, x.session.Mask().Text(x.action.Resource)
+	s.metrics.alerts.WithLabelValues(adapter, r.Code).Inc()
+	s.opt.Log.Warn().Str("task", t.ID()).Str("adapter", adapter).Str("account", account).Str("code", r.Code).Msg(why)
+	if err := s.appendDurably(ctx, r); err != nil {
+		s.opt.Log.Error().Err(err).Msg("alert not recorded")
+	}
+
+	told := make(chan struct{})
+	x.attack.Store(&told)
+	go func() {
+		select { // the end of the task cuts the connection of the refusal
+		case <-told:
+		case <-time.After(500 * time.Millisecond):
+		}
+		_, _ = s.EndTask(t.ID(), "a request held a secret of the account "+adapter+"/"+account)
+	}()
+	return refuse(SecretInRequest, "the request holds %s, which is the account's at %s and not the agent's to have. The task is over, and the account is kept "+
+		"from use until an operator has changed its secret and released it.", what, x.tunnel.host)
+}
+
+// inQuarantine returns the accounts of an adapter that are kept from use, with the
+// reason.
+func (s *Server) inQuarantine(adapter string) (map[string]string, error) {
+	all, err := s.state.Quarantined()
+	if err != nil {
+		return nil, err
+	}
+	kept := map[string]string{}
+	for _, q := range all {
+		if q.Adapter == adapter {
+			kept[q.Account] = q.Why
+		}
+	}
+	return kept, nil
+}

@@ -1,0 +1,119 @@
+package proxy
+
+import (
+	"encoding/base64"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/byline-proxy/byline/proxy/admin"
+)
+
+// TestI1ARequestWithTheAccountsSecretIsAnAttack sends the password of the
+// compensating account in each part of a request, as an agent does that tries out
+// candidates and looks which one is masked. The request is refused, an alert is on
+// record, the task is over, and no other task gets the account until an operator
+// releases it.
+func TestI1ARequestWithTheAccountsSecretIsAnAttack(t *testing.T) {
+	long := strings.Repeat("candidate ", 1000)
+	for name, send := range map[string]func(r *http.Request){
+		"query":          func(r *http.Request) { r.URL.RawQuery = "q=" + canaryPassword },
+		"query, escaped": func(r *http.Request) { r.URL.RawQuery = "q=%63anary%2Dpassword%2D8c1f" },
+		"path":           func(r *http.Request) { r.URL.Path = "/page/2" + canaryPassword },
+		"field":          func(r *http.Request) { r.Header.Set("Accept-Language", "de, "+strings.ToUpper(canaryPassword)) },
+		"cookie":         func(r *http.Request) { r.Header.Set("Cookie", "theme="+canaryPassword) },
+		"basic": func(r *http.Request) {
+			r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("x:"+canaryPassword)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startLegacyServer(t, newLegacyApp(t), t.TempDir())
+			agent, task := s.newAgent(t, pagesSpec)
+			if status, body, _ := sendAsAlice(t, agent, "GET", "/page/1", ""); status != 200 {
+				t.Fatalf("before the attack: status %d, %s", status, body)
+			}
+
+			r, err := http.NewRequest("GET", "https://example.com/page/1", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			send(r)
+			checkAttackIsRefused(t, s, agent, r, task.ID())
+		})
+	}
+
+	t.Run("body", func(t *testing.T) {
+		s := startLegacyServer(t, newLegacyApp(t), t.TempDir())
+		agent, task := s.newAgent(t, pagesSpec)
+		body := url.Values{"text": {long + canaryPassword + long}}.Encode()
+		r, err := http.NewRequest("POST", "https://example.com/page/1", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		checkAttackIsRefused(t, s, agent, r, task.ID())
+	})
+}
+
+func checkAttackIsRefused(t *testing.T, s *testServer, agent *http.Client, r *http.Request, task string) {
+	t.Helper()
+	resp, err := agent.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := string(text); !hasCode(body, SecretInRequest) || strings.Contains(body, canaryPassword) {
+		t.Errorf("I1: got status %d, %s; want the refusal secret_in_request", resp.StatusCode, body)
+	}
+
+	waitFor(t, "the end of the task", func() bool { _, _, over := s.task(task).Ended(); return over })
+	all, err := s.controlAccounts(t.Context())
+	if err != nil || len(all) != 1 || all[0].State != admin.AccountQuarantined {
+		t.Errorf("I1: the accounts are %+v, %v; want agent-01 in quarantine", all, err)
+	}
+	next, _ := s.newAgent(t, pagesSpec)
+	if _, body, _ := sendAsAlice(t, next, "GET", "/page/1", ""); !hasCode(body, LeaseUnavailable) {
+		t.Errorf("I1: the next task got %s, want lease_unavailable", body)
+	}
+
+	if _, err := s.controlRetryAccount(t.Context(), "legacy/agent-01"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	if status, body, _ := sendAsAlice(t, next, "GET", "/page/1", ""); status != 200 {
+		t.Errorf("after the release the next task got %d, %s", status, body)
+	}
+
+	s.shutDown(t)
+	found := false
+	for _, kind := range []string{"alert", "refusal", "outcome"} {
+		for _, record := range s.readRecords(t, kind) {
+			found = found || kind == "alert" && record.Code == string(SecretInRequest) && record.Account == "agent-01"
+			if strings.Contains(record.Path+record.Resource+record.Detail, canaryPassword) {
+				t.Errorf("I1: the secret stands in the record: %+v", record)
+			}
+		}
+	}
+	if !found {
+		t.Error("I1: no alert is on record")
+	}
+}
+
+// TestStarsThatComeBackAreNoAttack sends what a page showed in place of a secret, and
+// what only resembles one.
+func TestStarsThatComeBackAreNoAttack(t *testing.T) {
+	s := startLegacyServer(t, newLegacyApp(t), t.TempDir())
+	agent, _ := s.newAgent(t, pagesSpec)
+	for _, query := range []string{strings.Repeat("*", len(canaryPassword)), canaryPassword[:10], "agent-01"} {
+		if status, body, _ := sendAsAlice(t, agent, "GET", "/page/1?q="+url.QueryEscape(query), ""); status != 200 {
+			t.Errorf("%q got status %d, %s; want 200", query, status, body)
+		}
+	}
+}
