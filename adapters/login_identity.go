@@ -187,9 +187,11 @@ func (a *Adapter) Accept(m Masker, fields []Field, p *Probe) []Field {
 	})
 }
 
-// changesSession reports whether a cookie that an answer sets changes the session:
-// it has a value that the jar does not have, and it is held by name, or is a
-// secret. A cookie that is deleted takes somebody away and names nobody else.
+// changesSession reports whether a cookie that an answer sets may change whose the
+// session is: it has a value that the jar does not have, and it is held by name or
+// long enough for a session. cookies.mask does not matter: it says what pages may
+// show. A cookie that is deleted takes somebody away and names nobody else, and
+// one that is shared is no session.
 func (a *Adapter) changesSession(s *Session, c cookie.Cookie, now time.Time) bool {
 	if c.Value == "" || !c.Expires.IsZero() && !c.Expires.After(now) {
 		return false
@@ -202,7 +204,7 @@ func (a *Adapter) changesSession(s *Session, c cookie.Cookie, now time.Time) boo
 	success := a.spec.Login.Success.Cookie
 	return text.GlobAny(a.spec.Cookies.Hold, c.Name, nil) ||
 		success != "" && text.Glob(success, c.Name, nil) ||
-		a.masksCookie(s, c)
+		len(c.Value) >= minCookieSecret && !a.sharesCookie(c.Name)
 }
 
 // expected returns the template of the name that the page must show.

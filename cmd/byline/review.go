@@ -133,6 +133,11 @@ func reviewRows(g *reports.Group) [][]string {
 		refused = append(refused, strings.TrimSpace(fmt.Sprintf("%s %d× %s", u.Action, u.Times, u.Code)))
 	}
 	add("refused", refused...)
+	var alerts []string
+	for _, u := range g.Alerts {
+		alerts = append(alerts, fmt.Sprintf("%s %d×", u.Code, u.Times))
+	}
+	add("alerts", alerts...)
 	add("accounts held", heldLines(g.Accounts)...)
 
 	add("suggested", g.Suggested...)

@@ -24,19 +24,21 @@ type Group struct {
 	Adapter string `json:"adapter"`
 
 	Tasks      int      `json:"tasks"`
-	Requests   int      `json:"requests"`   // permitted, in the period
-	Used       []Use    `json:"used"`       // by action
-	Unused     []string `json:"unused"`     // scope lines, one for each approved action that was never used
-	Refused    []Use    `json:"refused"`    // attempts, by action and code
-	Privileged int      `json:"privileged"` // requests with a privileged action
-	Accounts   []Held   `json:"accounts"`   // how long accounts were checked out
-	Approved   []string `json:"approved"`   // scope lines of the tasks
-	Suggested  []string `json:"suggested"`  // the smallest scope that permits everything that was used
-	Check      Check    `json:"check"`      // Suggested, tried on every permitted request
+	Requests   int      `json:"requests"`         // permitted, in the period
+	Used       []Use    `json:"used"`             // by action
+	Unused     []string `json:"unused"`           // scope lines, one for each approved action that was never used
+	Refused    []Use    `json:"refused"`          // attempts, by action and code
+	Alerts     []Alert  `json:"alerts,omitempty"` // by code: sessions that outlived their logout, borrowed ones that were seen, and the like
+	Privileged int      `json:"privileged"`       // requests with a privileged action
+	Accounts   []Held   `json:"accounts"`         // how long accounts were checked out
+	Approved   []string `json:"approved"`         // scope lines of the tasks
+	Suggested  []string `json:"suggested"`        // the smallest scope that permits everything that was used
+	Check      Check    `json:"check"`            // Suggested, tried on every permitted request
 
 	tasks    map[string]bool
 	used     map[string]*usage // by action
 	refused  map[[2]string]int // by action and code
+	alerts   map[string]int    // by code
 	requests []policy.Request  // permitted; one for each action and resource
 	held     map[string]*Held  // by account
 }
@@ -48,6 +50,12 @@ type Use struct {
 	Resources  []string `json:"resources,omitempty"` // as a scope would name them
 	Code       string   `json:"code,omitempty"`      // of a refusal
 	Times      int      `json:"times"`
+}
+
+// Alert says how often an alert was recorded.
+type Alert struct {
+	Code  string `json:"code"`
+	Times int    `json:"times"`
 }
 
 // Held says how long an account was checked out.
@@ -141,6 +149,10 @@ func (b *reviewBuilder) add(r *audit.Record) {
 		if b.period.Contains(r.Time) {
 			g.addRequest(r)
 		}
+	case "alert":
+		if b.period.Contains(r.Time) {
+			g.alerts[r.Code]++
+		}
 	case "refusal":
 		if b.period.Contains(r.Time) {
 			g.refused[[2]string{r.Action, r.Code}]++
@@ -175,6 +187,7 @@ func (b *reviewBuilder) group(r *audit.Record, adapter string) *Group {
 			tasks:   map[string]bool{},
 			used:    map[string]*usage{},
 			refused: map[[2]string]int{},
+			alerts:  map[string]int{},
 			held:    map[string]*Held{},
 		}
 		b.groups[key] = g

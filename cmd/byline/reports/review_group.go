@@ -90,6 +90,10 @@ func (g *Group) finish(end time.Time) {
 		return cmp.Or(b.Times-a.Times, cmp.Compare(a.Action, b.Action), cmp.Compare(a.Code, b.Code))
 	})
 
+	for _, code := range slices.Sorted(maps.Keys(g.alerts)) {
+		g.Alerts = append(g.Alerts, Alert{Code: code, Times: g.alerts[code]})
+	}
+
 	for _, line := range g.Approved {
 		g.Unused = append(g.Unused, g.unusedParts(line)...)
 	}

@@ -16,6 +16,7 @@ func TestReviewComparesApprovedWithUsed(t *testing.T) {
 	l.request("intent", "t1", "triage", "alice", "page.edit", "page/Sandbox", "")
 	l.request("intent", "t1", "triage", "alice", "account.manage", "account", "").Privileged = true
 	l.request("refusal", "t1", "triage", "alice", "page.read", "page/Secret", "out_of_scope")
+	l.request("alert", "t1", "triage", "alice", "", "", "session_not_ended")
 	l.lease("t1", "triage", "alice", "agent-01", "l1", "checked in")
 
 	r, err := MakeReview(l.all(), Period{})
@@ -49,8 +50,11 @@ func TestReviewComparesApprovedWithUsed(t *testing.T) {
 	if g.Check != (Check{Requests: 4}) {
 		t.Errorf("the suggested scope, tried: %+v, want 4 requests and none refused", g.Check)
 	}
-	if len(g.Accounts) != 1 || g.Accounts[0].Held != 6*time.Minute || g.Accounts[0].Open != 0 {
-		t.Errorf("accounts: %+v, want one that was held 6m", g.Accounts)
+	if want := []Alert{{"session_not_ended", 1}}; !slices.Equal(g.Alerts, want) {
+		t.Errorf("alerts: %v, want %v", g.Alerts, want)
+	}
+	if len(g.Accounts) != 1 || g.Accounts[0].Held != 7*time.Minute || g.Accounts[0].Open != 0 {
+		t.Errorf("accounts: %+v, want one that was held 7m", g.Accounts)
 	}
 }
 
