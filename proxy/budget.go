@@ -24,8 +24,8 @@ const (
 
 // budget bounds the memory that the requests of all tasks make the server hold.
 // An exchange takes all that it may come to hold at once, before it holds it, and
-// gives back what it does not need. Nobody who holds something waits for more, so
-// waiting always has an end. docs/decisions/held-bytes.md says what is counted and why.
+// gives back what it does not need. Nobody who holds something waits for more, except
+// WebSockets for a large message, so somebody always gets on. docs/decisions/held-bytes.md says what is counted and why.
 //
 // Requests of one task wait in the order in which they came. Tasks take turns. A task
 // that holds nothing is always given its first bytes, so that no number of other
@@ -57,7 +57,8 @@ func newBudget(total, perTask int64) *budget {
 }
 
 // take takes n bytes for the task, at most perTask. If they are not free it waits until
-// they are, at most b.wait. A caller that already holds bytes must not call take.
+// they are, at most b.wait. A caller that already holds bytes may wait in vain: others may wait
+// for those.
 func (b *budget) take(ctx context.Context, t *taskBudget, n int64) error {
 	b.mu.Lock()
 	if len(b.waiting) == 0 && b.fits(t, n) {
