@@ -15,7 +15,7 @@ type CookieSpec struct {
 
 	// Mask lists held cookies whose value is masked in answers. Without it every held cookie whose value
 	// is long enough to be a secret is masked; name cookies here if some hold plain words.
-	Mask []string `yaml:"mask" json:"mask,omitempty" def:"every held cookie of 8 bytes and more" eg:"[\"*_session\"]"`
+	Mask []string `yaml:"mask" json:"mask,omitempty" def:"every held cookie of 8 bytes and more whose value is not plain words" eg:"[\"*_session\"]"`
 
 	// Person lists held cookies whose value begins with the name of the person who is logged in, up to the
 	// first |. The name is put on record next to the fingerprint of a borrowed session.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/wire"
 )
@@ -24,9 +26,22 @@ func (x *exchange) relay(resp *wire.Response) *wire.Response {
 		if err != nil {
 			code = x.causeOfBreak(err)
 		}
+		x.logStarred()
 		x.outcome(status, code, sent, received)
 	}
 	return resp
+}
+
+// logStarred names what was masked for the first time in this session, so that the
+// adapter's author sees which cookie caused asterisks.
+func (x *exchange) logStarred() {
+	log := x.server.opt.Log
+	if log.GetLevel() > zerolog.DebugLevel {
+		return
+	}
+	for _, what := range x.session.TakeStarred() {
+		log.Debug().Str("adapter", x.adapter.Name()).Str("what", what).Str("path", x.session.Mask().Text(x.in.Path)).Msg("masked")
+	}
 }
 
 // causeOfBreak returns the code of the reason why a relay did not reach its end.
