@@ -14,9 +14,9 @@ import (
 const maxNamesJudged = 1024
 
 // isJudged reports whether the body is of a type in which credentials are looked for even if no action is decided by it:
-// a form or JSON. A body in a content coding is not.
+// a form or JSON.
 func (r *request) isJudged() bool {
-	if r.q.NoBody || r.coded {
+	if r.q.NoBody {
 		return false
 	}
 	media, ok := r.mediaType()
@@ -29,7 +29,7 @@ func (r *request) isJudged() bool {
 
 // readForJudge reads a body that no rule has read. It is false for a body that cannot be read without doubt.
 func (r *request) readForJudge() bool {
-	if r.isBodyRead() || !r.hasBody() || r.q.Truncated || !r.isJudged() {
+	if r.isBodyRead() || !r.hasBody() || !r.isJudged() {
 		return true
 	}
 	if r.isJSON() {

@@ -171,3 +171,38 @@ func FuzzI2CredentialInBody(f *testing.F) {
 		}
 	})
 }
+
+// A body of a judged type that cannot be judged is refused: servers undo a content coding before they read a form, and
+// padding pushes a field behind what is held. An action that sends its body as it came says so.
+func TestI2ABodyThatCannotBeJudgedIsRefused(t *testing.T) {
+	set, err := loadJudged()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path, contentType, coding string
+		truncated                 bool
+		want                      bool // carried
+	}{
+		{"/p/1", formType, "gzip", false, false},
+		{"/p/1", "application/json", "deflate", false, false},
+		{"/p/1", "application/json", "", true, false},
+		{"/p/1", formType, "", true, false},
+		{"/raw", formType, "gzip", false, true},
+		{"/raw", "application/json", "", true, true},
+		{"/p/1", "application/octet-stream", "gzip", false, true},
+		{"/p/1", "application/octet-stream", "", true, true},
+	} {
+		q := Query{Method: "POST", Path: c.path, ContentType: c.contentType, Body: []byte("text=x"), Truncated: c.truncated}
+		if c.contentType == "application/json" {
+			q.Body = []byte(`{"text":"x"}`)
+		}
+		if c.coding != "" {
+			q.Fields = append(q.Fields, Field{Name: "Content-Encoding", Value: c.coding})
+		}
+		_, _, reason := set.ByName("app").Read(q)
+		if carried := reason == nil; carried != c.want {
+			t.Errorf("%+v: carried %v (%v)", c, carried, reason)
+		}
+	}
+}
