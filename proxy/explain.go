@@ -78,7 +78,7 @@ func (x *exchange) explanation(err error) admin.Explanation {
 
 	x.strip()
 	for _, b := range x.borrowed {
-		e.Stripped = append(e.Stripped, admin.Stripped{In: b.In, Name: b.Name})
+		e.Stripped = append(e.Stripped, admin.Stripped{In: b.In, Name: b.Name, Held: b.Held})
 	}
 	for _, f := range x.out.Fields {
 		e.Sent = append(e.Sent, f.Name)

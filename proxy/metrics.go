@@ -25,6 +25,7 @@ type metrics struct {
 	tunnels  *prometheus.GaugeVec
 	reloads  *prometheus.CounterVec
 	alerts   *prometheus.CounterVec
+	held     *prometheus.CounterVec
 
 	perAdapter sync.Map      // adapter name → *adapterMetrics
 	closed     atomic.Uint64 // tunnels that were closed
@@ -40,6 +41,9 @@ func newMetrics(log *journal.Log, tasks func() float64, leases func() float64) *
 		reloads:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_reloads_total", Help: "Reloads of configuration, adapters and policies."}, []string{"result"}),
 		alerts:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_alerts_total", Help: "Borrowed sessions seen for the first time (borrowed_seen) or with another agent (borrowed_shared)."}, []string{"adapter", "code"}),
 	}
+
+	m.held = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_fields_held_total", Help: "Request fields that were held because neither the built-in list nor headers.pass of the adapter names them."}, []string{"adapter"})
+	m.registry.MustRegister(m.held)
 
 	gauge := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)

@@ -3,6 +3,8 @@ package proxy
 import (
 	"sync"
 
+	"github.com/rs/zerolog"
+
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/wire"
 )
@@ -20,6 +22,8 @@ func (x *exchange) strip() {
 	}
 
 	x.out.Fields, x.cookies, x.borrowed = x.adapter.Strip(make([]wire.Field, 0, len(in.Fields)+4), in.Fields)
+
+	x.reportHeldFields()
 
 	query := in.Query
 	if x.outbound.RewritesQuery {
@@ -39,6 +43,25 @@ func (x *exchange) strip() {
 	}
 	if x.in.Trailers != nil {
 		x.out.Trailers = x.outTrailers
+	}
+}
+
+// reportHeldFields counts the header fields that nothing names, and logs their
+// names at debug level, so that the author of the adapter sees what to pass.
+func (x *exchange) reportHeldFields() {
+	var names []string
+	for i := range x.borrowed {
+		if x.borrowed[i].Held {
+			names = append(names, x.borrowed[i].Name)
+		}
+	}
+	if len(names) == 0 || x.server == nil || x.server.metrics == nil {
+		return
+	}
+
+	x.server.metrics.held.WithLabelValues(x.adapter.Name()).Add(float64(len(names)))
+	if log := x.server.opt.Log; log.GetLevel() <= zerolog.DebugLevel {
+		log.Debug().Str("adapter", x.adapter.Name()).Str("path", x.in.Path).Strs("fields", names).Msg("held header fields; headers.pass lets them through")
 	}
 }
 

@@ -75,6 +75,8 @@ func showAdapter(w io.Writer, a *adapters.Adapter) error {
 		{"headers stripped", strings.Join(s.Headers.Strip, ", ")},
 		{"headers passed", strings.Join(s.Headers.Pass, ", ")},
 		{"query stripped", strings.Join(s.Query.Strip, ", ")},
+		{"query passed", strings.Join(s.Query.Pass, ", ")},
+		{"body passed", strings.Join(s.Body.Pass, ", ")},
 		{"digest", a.Digest()},
 	}
 	rows = slices.DeleteFunc(rows, func(row []string) bool { return strings.TrimSpace(row[1]) == "" })
@@ -83,7 +85,55 @@ func showAdapter(w io.Writer, a *adapters.Adapter) error {
 	}
 
 	fmt.Fprintln(w)
-	return cli.Table(w, []string{"ACTION", "GRANT", "METHOD", "PATH", "RESOURCE", "WHERE"}, actionRows(s.Actions))
+	if err := cli.Table(w, []string{"ACTION", "GRANT", "METHOD", "PATH", "RESOURCE", "WHERE"}, actionRows(s.Actions)); err != nil {
+		return err
+	}
+
+	fmt.Fprintln(w)
+	return showBuiltIn(w)
+}
+
+// builtInWidth is the width of the lists that showBuiltIn writes, in columns.
+const builtInWidth = 100
+
+// showBuiltIn writes the lists by which every request is judged, whatever the adapter.
+func showBuiltIn(w io.Writer) error {
+	built := adapters.BuiltIn()
+	var limited []string
+	for _, name := range slices.Sorted(maps.Keys(built.Limited)) {
+		limited = append(limited, name+" with "+built.Limited[name])
+	}
+	j := &built.Judge
+	for _, list := range []struct {
+		title string
+		items []string
+	}{
+		{"Header fields that go on; every other one is held unless headers.pass names it", append(built.Headers, limited...)},
+		{"Trailers that go on", built.Trailers},
+		{"Names of credentials, without regard to case and separators: anywhere in a name", j.Anywhere},
+		{"at the end of a name", j.Last},
+		{"as a whole name or as its last word", j.Whole},
+		{"unless the value is a number, PROJ or PROJ-123", j.Except},
+		{"No credentials, by name", j.Forgery},
+		{"before token", j.HarmlessTokens},
+		{"Values of credentials: what follows the name of a scheme", j.Schemes},
+		{"what begins as a key does", j.KeyPrefixes},
+		{"by structure", j.Structure},
+	} {
+		fmt.Fprintln(w, list.title+":")
+		line := " "
+		for _, item := range list.items {
+			if len(line)+1+len(item) > builtInWidth {
+				fmt.Fprintln(w, line)
+				line = " "
+			}
+			line += " " + item
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // actionRows has a row for each path and each condition of an action, because some

@@ -180,7 +180,11 @@ func showExplanation(w io.Writer, q *admin.Question, e *admin.Explanation) error
 		add("privileged", "yes: only a scope that names the action itself grants it")
 	}
 	for _, s := range e.Stripped {
-		add("stripped", s.Name+" ("+s.In+")")
+		text := s.Name + " (" + s.In + ")"
+		if s.Held {
+			text += ", held: headers.pass of the adapter lets it through"
+		}
+		add("stripped", text)
 	}
 	add("fields sent", strings.Join(e.Sent, ", "))
 	add("why", e.Why)

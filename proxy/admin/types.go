@@ -113,6 +113,9 @@ type Explanation struct {
 type Stripped struct {
 	In   string `json:"in"`
 	Name string `json:"name"`
+
+	// Held reports that it is a header field that nothing names; the adapter's headers.pass lets it through.
+	Held bool `json:"held,omitempty"`
 }
 
 // SignOff is the body of POST /v1/reviews: a sponsor states that a
