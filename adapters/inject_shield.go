@@ -160,7 +160,10 @@ func (s *Session) masker(r *Outgoing) Masker {
 // vault, a token of the login, or a cookie that proves the session. No agent can have one, so a request
 // that holds one was made to try it out, or the secret has leaked. It returns what the secret is,
 // without its value.
-func (s *Session) FindOwn(text []byte) (what string, found bool) { return s.own.Load().Find(text) }
+func (s *Session) FindOwn(text string) (what string, found bool) { return s.own.Load().FindText(text) }
+
+// FindOwnIn is FindOwn for a body.
+func (s *Session) FindOwnIn(text []byte) (what string, found bool) { return s.own.Load().Find(text) }
 
 // OwnReader returns a reader of r that fails with the error of found once r has given a secret of the
 // session's account; see FindOwn. The bytes that complete the secret are not passed on.

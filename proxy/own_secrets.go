@@ -13,14 +13,21 @@ import (
 // out.
 func (x *exchange) refuseOwnSecrets(ctx context.Context) error {
 	h := &x.in.Head
-	texts := [][]byte{[]byte(h.Path), []byte(h.Query), x.body}
-	for _, f := range h.Fields {
-		texts = append(texts, []byte(f.Name+": "+f.Value))
+	what, found := x.session.FindOwn(h.Path)
+	if !found {
+		what, found = x.session.FindOwn(h.Query)
 	}
-	for _, text := range texts {
-		if what, found := x.session.FindOwn(text); found {
-			return x.quarantine(ctx, what)
+	for i := 0; i < len(h.Fields) && !found; i++ {
+		what, found = x.session.FindOwn(h.Fields[i].Value)
+		if !found {
+			what, found = x.session.FindOwn(h.Fields[i].Name)
 		}
+	}
+	if !found {
+		what, found = x.session.FindOwnIn(x.body)
+	}
+	if found {
+		return x.quarantine(ctx, what)
 	}
 
 	if x.out.Body != nil && !(x.body != nil && x.bodyComplete) {

@@ -123,6 +123,9 @@ func (m *Mask) Find(b []byte) (label string, found bool) {
 	return label, found
 }
 
+// FindText is Find for a string.
+func (m *Mask) FindText(s string) (label string, found bool) { return m.Find(bytesOf(s)) }
+
 // find also returns the offset from which on more text could contain a secret.
 func (m *Mask) find(b []byte) (label string, open int, found bool) {
 	if m == nil {
