@@ -1,6 +1,13 @@
 package adapters
 
-import "fmt"
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// bareVariable finds a variable as match writes it, which templates of log do not know.
+var bareVariable = regexp.MustCompile(`(?:^|[^$])\{([a-z0-9_]+)[|}]`)
 
 // checkHistory reports what would keep byline reconcile from reading the application's own history.
 func (d *draft) checkHistory() {
@@ -40,6 +47,13 @@ func (d *draft) checkHistoryKinds() {
 		for _, name := range k.Actions {
 			if !known[name] {
 				d.at(key+".actions", "name an action of this adapter", "%s: there is no action %q", key, name)
+			}
+		}
+		for _, template := range k.Resource {
+			if wrong := bareVariable.FindStringSubmatch(template); wrong != nil {
+				d.at(key+".resource", "write ${"+wrong[1]+"}", "%s.resource: {%s} is the text itself in a template of log", key, wrong[1])
+			} else if strings.Count(template, "${") > strings.Count(template, "}") {
+				d.at(key+".resource", "write ${name}", "%s.resource: a ${ is not closed", key)
 			}
 		}
 		for field, patterns := range k.When {

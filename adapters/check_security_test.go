@@ -47,6 +47,7 @@ func TestAdapterCheckFindsWhatTheFileShows(t *testing.T) {
 		{"a header that is held anyway", "headers: {strip: [X-Api-Key]}", session, read, "the header X-Api-Key is held without headers.strip"},
 		{"a header that goes on anyway", "headers: {pass: [X-CSRF-Token]}", session, read, "the header X-CSRF-Token goes on without headers.pass"},
 		{"a header that decides and is held", "", session, `  - {name: x.read, match: {method: GET, path: /x, header: {X-Do: a}}}`, "headers.pass lets it through"},
+		{"a template of log in the spelling of match", `log: {entry: {time: t, user: u}, read: [{get: /h}], kinds: [{actions: [x.read], resource: "page/{page}"}]}`, session, read, "{page} is the text itself"},
 		{"nothing", "", session, `  - {name: x.edit, match: {method: POST, path: /x, only: [text]}}`, ""},
 		{"nothing, because the names pass", "query: {pass: [key]}\nbody: {pass: [token]}", session, `  - {name: x.edit, match: {method: POST, path: /x, param: {key: "{k}"}, only: [token]}}`, ""},
 	} {
