@@ -16,10 +16,16 @@ const messageMethod = "MESSAGE"
 
 // decideMessage is the walk of one message that the agent sends on a WebSocket.
 // The wire calls it before the message leaves, one message after another. The
-// message is read, judged and written anew. If the adapter has an action for it,
+// message is read, judged and written anew. One that holds a secret of the account
+// ends the task, as a request does. If the adapter has an action for it,
 // that is decided and put on record as a request is. A message that is refused
 // closes the WebSocket.
 func (x *exchange) decideMessage(ctx context.Context, m *wire.Message) error {
+	if what, found := x.session.FindOwnIn(m.Payload); found {
+		attack := &message{x: x, rules: x.rules, started: time.Now(), bytes: int64(len(m.Payload))}
+		return x.refuseMessage(attack, x.quarantine(ctx, what))
+	}
+
 	switch m.Kind {
 	case wire.MessageText, wire.MessageBinary:
 	default:

@@ -399,3 +399,50 @@ func TestI10LargeMessagesHaveABudget(t *testing.T) {
 		t.Errorf("after the first message was complete, a large one got %.60q", got)
 	}
 }
+
+// TestI1AMessageWithASecretOfTheAccountEndsTheTask sends the account's password in
+// messages of every kind. Their masked answers would show which candidate is right.
+func TestI1AMessageWithASecretOfTheAccountEndsTheTask(t *testing.T) {
+	half := len(canaryPassword) / 2
+	for name, sent := range map[string][]frames.Frame{
+		"text":   {{First: 0x81, Masked: true, Payload: []byte("is it " + canaryPassword + "?")}},
+		"JSON":   {{First: 0x81, Masked: true, Payload: []byte(`{"do":"move","page":"1","to":"\u0063` + canaryPassword[1:] + `"}`)}},
+		"binary": {{First: 0x82, Masked: true, Payload: []byte("\x00" + canaryPassword + "\xff")}},
+		"ping":   {{First: 0x89, Masked: true, Payload: []byte(canaryPassword)}},
+		"close":  {{First: 0x88, Masked: true, Payload: []byte("\x03\xe8" + canaryPassword)}},
+		"fragments": {
+			{First: 0x01, Masked: true, Payload: []byte(canaryPassword[:half])},
+			{First: 0x80, Masked: true, Payload: []byte(canaryPassword[half:])},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMessageTest(t, "h1", "h1")
+			c := m.openByteStream("/page/1/socket")
+			for _, f := range sent {
+				_, _ = c.Write(f.Append(nil))
+			}
+			b, _ := io.ReadAll(c)
+			f, _, err := frames.ReadFrame(b)
+			if err != nil || f.First != 0x88 || !strings.HasPrefix(string(f.Payload), "\x03\xf0secret_in_request, record r_") || strings.Contains(string(b), canaryPassword) {
+				t.Errorf("the agent received %q, want a close frame with 1008 and secret_in_request", b)
+			}
+			if got := m.all(); len(got) > 0 {
+				t.Errorf("the application received %q", got)
+			}
+			for deadline := time.Now().Add(5 * time.Second); m.Server.task(m.task.ID()).Active() == nil; time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("the task goes on")
+				}
+			}
+			alerts := 0
+			for _, r := range m.readRecords(t, "alert") {
+				if r.Code == string(SecretInRequest) {
+					alerts++
+				}
+			}
+			if alerts != 1 {
+				t.Errorf("%d alerts on record, want one", alerts)
+			}
+		})
+	}
+}
