@@ -83,9 +83,13 @@ func isPlainWord(value string) bool {
 		switch {
 		case c == '.':
 			dots++
-		case c <= ' ' || c >= 0x7f || strings.IndexByte("?#{[\"'-", c) >= 0 && (i == 0 || c == '?' || c == '#'):
+		case c <= ' ' || c >= 0x7f || c == '?' || c == '#':
 			return false
 		}
+	}
+	switch value[0] {
+	case '{', '[', '"', '\'', '-':
+		return false
 	}
 	return !mayBeToken(value, dots)
 }
@@ -177,7 +181,10 @@ func judgeValue(value string, depth int) Verdict {
 
 // isBlank reports whether an application may skip c around a value. It takes more than ASCII's blanks.
 func isBlank(c rune) bool {
-	return unicode.IsSpace(c) || c < ' ' || c == 0x7f || unicode.Is(unicode.Cf, c)
+	if c < utf8.RuneSelf {
+		return c <= ' ' || c == 0x7f
+	}
+	return unicode.IsSpace(c) || unicode.Is(unicode.Cf, c)
 }
 
 // trimBlanks removes blanks around a value.
