@@ -55,7 +55,7 @@ func TestMessagesAreJoinedHoweverTheyAreCut(t *testing.T) {
 		{1, "first ä\xc3"}, // a character in two fragments
 		{final | 9, "ping"},
 		{0, ""},
-		{final | 0, "\xa4 last"},
+		{final, "\xa4 last"},
 		{final | 10, ""},
 		{final | 8, "\x03\xe8bye"},
 	} {
@@ -84,12 +84,12 @@ func TestI2I10HostileFrames(t *testing.T) {
 		{"RSV1, as of permessage-deflate", testFrame(final|0x40|1, true, "x"), 1002},
 		{"RSV2", testFrame(final|0x20|1, true, "x"), 1002},
 		{"RSV3 in a control frame", testFrame(final|0x10|9, true, "x"), 1002},
-		{"RSV1 in a continuation", append(testFrame(1, true, "x"), testFrame(final|0x40|0, true, "x")...), 1002},
+		{"RSV1 in a continuation", append(testFrame(1, true, "x"), testFrame(final|0x40, true, "x")...), 1002},
 		{"opcode 3", testFrame(final|3, true, "x"), 1002},
 		{"opcode 7", testFrame(final|7, true, "x"), 1002},
 		{"opcode 11", testFrame(final|11, true, "x"), 1002},
 		{"opcode 15", testFrame(final|15, true, "x"), 1002},
-		{"a continuation of nothing", testFrame(final|0, true, "x"), 1002},
+		{"a continuation of nothing", testFrame(final, true, "x"), 1002},
 		{"a second message within one", append(testFrame(1, true, "x"), testFrame(final|2, true, "x")...), 1002},
 		{"a ping in fragments", testFrame(9, true, "x"), 1002},
 		{"a ping of 126 bytes", testFrame(final|9, true, strings.Repeat("x", 126)), 1002},
@@ -99,7 +99,7 @@ func TestI2I10HostileFrames(t *testing.T) {
 		{"a negative length", raw("\x82\xff\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), 1002},
 		{"a length of 2^62", raw("\x82\xff\x40\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), 1009},
 		{"a message over the bound", raw("\x82\xff\x00\x00\x00\x00\x00\x10\x00\x01\x00\x00\x00\x00"), 1009},
-		{"fragments over the bound", append(testFrame(2, true, strings.Repeat("x", testLimit)), testFrame(final|0, true, "x")...), 1009},
+		{"fragments over the bound", append(testFrame(2, true, strings.Repeat("x", testLimit)), testFrame(final, true, "x")...), 1009},
 		{"text that is not UTF-8", testFrame(final|1, true, "\xff"), 1007},
 		{"half a character at the end", testFrame(final|1, true, "\xc3"), 1007},
 		{"a surrogate in UTF-8", testFrame(final|1, true, "\xed\xa0\x80"), 1007},
@@ -132,7 +132,7 @@ func TestI2I10HostileFrames(t *testing.T) {
 // FuzzReader holds the Reader against an independent one, and the Writer against both: what is written again is read
 // as the same messages.
 func FuzzReader(f *testing.F) {
-	f.Add(append(testFrame(1, true, "ab"), testFrame(final|0, true, "c")...), true)
+	f.Add(append(testFrame(1, true, "ab"), testFrame(final, true, "c")...), true)
 	f.Add(testFrame(final|8, false, "\x03\xe8bye"), false)
 	f.Add([]byte("\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), true)
 	f.Add([]byte("\x81\xfe\x00\x05\x00\x00\x00\x00hello"), true)
