@@ -106,7 +106,11 @@ func plainReference(text []byte, p int) (r rune, ok bool) {
 	// The ampersand may begin another reference.
 	next := end + 1
 	end = afterName(text, next)
-	if end >= len(text) || end > next && text[end] == ';' || text[end] == '#' || isIntroducer(rune(text[end])) || codes[text[end]] == codeBreak {
+	if end >= len(text) || end > next && text[end] == ';' || text[end] == '#' || codes[text[end]] == codeBreak {
+		return 0, false
+	}
+	isEscape := isIntroducer(rune(text[end])) && (text[end] != '=' || end+1 >= len(text) || isIntroducedByEquals(text, end+1))
+	if isEscape {
 		return 0, false
 	}
 	name := text[next:end]
