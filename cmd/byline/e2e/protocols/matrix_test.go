@@ -49,6 +49,7 @@ login:
   success: {status: [302], cookie: sid}
   ended: [{redirect: "*/login"}]
   logout: {steps: [{get: /logout}]}
+headers: {pass: [X-Name, X-Check]}
 actions:
   - {name: page.any, match: {path: "/**"}, resource: page, websocket: true, binary: true}
 `
