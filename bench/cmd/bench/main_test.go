@@ -37,7 +37,7 @@ func TestTheProfileIsOfTheWalk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"proxy.(*exchange).walk", "proxy/wire.(*Server).Serve", "proxy/audit.(*Log).Append"} {
+	for _, name := range []string{"proxy.(*exchange).walk", "proxy/wire/agents.(*Server).Serve", "proxy/audit/journal.(*Log).Append"} {
 		if !strings.Contains(string(profile), "github.com/byline-proxy/byline/"+name) {
 			t.Errorf("%s is not in %s; make pgo records a new profile", name, profileFile)
 		}
