@@ -82,7 +82,7 @@ type MessageReading struct {
 	// Action is what the message does. Its name is "" if the message is part of the action that opened the WebSocket.
 	Action Action
 
-	// Payload is what may be sent. It is the agent's own, or JSON that was written anew.
+	// Payload is what may be sent. It is the agent's own, or JSON that was rewritten.
 	Payload []byte
 }
 
@@ -201,7 +201,7 @@ func (rule *rule) matchMessage(r *request, b *bindings) verdict {
 	return matches
 }
 
-// write returns a message that matches, with the JSON in it written anew.
+// write returns a message that matches, with the JSON in it rewritten.
 func (rule *messageRule) write(m SocketMessage, doc *body.JSON, action Action) (MessageReading, readMessage, *MessageRefusal) {
 	out := MessageReading{Action: action, Payload: m.Payload}
 	if doc != nil {
@@ -213,7 +213,7 @@ func (rule *messageRule) write(m SocketMessage, doc *body.JSON, action Action) (
 // maxMessageValues bounds the values and keys of a message, each of which takes memory.
 const maxMessageValues = 1 << 18
 
-// readFreely reads a text message that no rule is about. If it is JSON it is written anew. If it begins like JSON and
+// readFreely reads a text message that no rule is about. If it is JSON it is rewritten. If it begins like JSON and
 // is not, some applications may read what others do not.
 func readFreely(payload []byte) (MessageReading, readMessage, *MessageRefusal) {
 	out, read := MessageReading{Payload: payload}, readMessage{text: payload}

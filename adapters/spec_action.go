@@ -36,11 +36,11 @@ type ActionSpec struct {
 	// for one is refused. Extensions such as compression are never negotiated, and every message is read
 	// before it is passed on: wire.max_message bounds its size. If the action has no messages, text
 	// messages of the agent are part of this action: they pass unless they hold a credential, and JSON is
-	// written anew.
+	// rewritten.
 	WebSocket bool `yaml:"websocket" json:"websocket,omitempty" eg:"true"`
 
 	// Binary lets binary messages of the agent pass as part of this action, as text messages do. They are
-	// not written anew. Without it, a binary message needs a rule in messages and is refused otherwise.
+	// not rewritten. Without it, a binary message needs a rule in messages and is refused otherwise.
 	Binary bool `yaml:"binary" json:"binary,omitempty" eg:"true"`
 
 	// Messages name what the agent's messages on this WebSocket do, each as an action of its own: it is
@@ -71,7 +71,7 @@ type MessageSpec struct {
 
 // MessageMatchSpec says which text messages an action is: every key that is given must hold. Patterns are
 // those of match. A variable that the action's own match binds has that value here too. What leaves is
-// the JSON that was read, written anew. A message that is not JSON, or that has a key twice, cannot be
+// the JSON that was read, rewritten. A message that is not JSON, or that has a key twice, cannot be
 // told by json, only or keys, and no rule after such a rule is tried: put rules on plain text first.
 type MessageMatchSpec struct {
 	// Text is one pattern or a list of them on the whole message.

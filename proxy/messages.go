@@ -16,7 +16,7 @@ const messageMethod = "MESSAGE"
 
 // decideMessage is the walk of one message that the agent sends on a WebSocket.
 // The wire calls it before the message leaves, one message after another. The
-// message is read, judged and written anew. One that holds a secret of the account
+// message is read, judged and rewritten. One that holds a secret of the account
 // ends the task, as a request does. If the adapter has an action for it,
 // that is decided and put on record as a request is. A message that is refused
 // closes the WebSocket.

@@ -30,7 +30,7 @@ func compareOriginals(t *testing.T, programs []program) {
 			}
 		}
 	}
-	t.Logf("of %d original forms that were understood, so many were read otherwise: %v", len(messages), differ)
+	t.Logf("of %d original forms that were understood, this many were read otherwise: %v", len(messages), differ)
 	total := 0
 	for _, n := range differ {
 		total += n
