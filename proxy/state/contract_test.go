@@ -28,6 +28,8 @@ func testStore(t *testing.T, open func(t *testing.T, now func() time.Time) Store
 		"names are kept apart":            testNamesAreKeptApart,
 		"one caller sees a key first":     testFirstSight,
 		"a quarantine stays until lifted": testQuarantine,
+		"logins are kept":                 testLoginsAreKept,
+		"a step is reserved once":         testReserveStep,
 		"a closed store fails":            testClosedStore,
 		"byte slices belong to the owner": testBytesAreCopied,
 	} {

@@ -33,7 +33,29 @@ type Lease struct {
 // Quarantine is an account that no task gets, and why.
 type Quarantine struct{ Adapter, Account, Why string }
 
-// Store keeps tasks, leases, sessions and sights. Every write is durable when it
+// Logins is what package lease knows of the logins with an account. It holds no
+// secret.
+type Logins struct {
+	Adapter, Account string
+	Doc              []byte
+}
+
+// keptSteps is how many numbers of a key [Store.ReserveStep] remembers.
+const keptSteps = 256
+
+// reserveStep is [Store.ReserveStep] on the numbers that were returned for one key,
+// oldest first. It returns the numbers to remember.
+func reserveStep(used []int64, first, last int64) (step int64, ok bool, next []int64) {
+	for step = first; step <= last; step++ {
+		if !slices.Contains(used, step) {
+			next = append(slices.Clone(used), step)
+			return step, true, next[max(0, len(next)-keptSteps):]
+		}
+	}
+	return 0, false, used
+}
+
+// Store keeps tasks, leases, sessions, what logins have shown, and sights. Every write is durable when it
 // returns nil, as far as the kind of store allows. All methods may be called
 // concurrently, and byte slices that are passed in or returned belong to the
 // caller. Each implementation passes testStore in contract_test.go.
@@ -76,6 +98,17 @@ type Store interface {
 	// LiftQuarantine ends the quarantine of an account. It is not an error if there is
 	// none.
 	LiftQuarantine(adapter, account string) error
+
+	// PutLogins keeps the document of an account's logins in the place of the one
+	// before. An empty document removes it.
+	PutLogins(Logins) error
+	// Logins returns the documents of all accounts, sorted by adapter and account.
+	Logins() ([]Logins, error)
+	// ReserveStep returns the lowest number from first to last that it has not
+	// returned for the key before, and remembers it. It returns ok false if there is
+	// none. Of each key at least the keptSteps numbers that were returned last are
+	// remembered.
+	ReserveStep(key string, first, last int64) (step int64, ok bool, err error)
 
 	// FirstSight remembers a key of at most 256 bytes and reports whether it was
 	// new. Of concurrent callers with one key, exactly one gets true.
@@ -134,6 +167,11 @@ func (l Lease) checkFree(task string, now time.Time) error {
 
 // compareLeases is the order of [Store.Leases].
 func compareLeases(a, b Lease) int {
+	return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
+}
+
+// compareLogins is the order of [Store.Logins].
+func compareLogins(a, b Logins) int {
 	return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
 }
 

@@ -30,6 +30,8 @@ var (
 	sightsBucket   = []byte("sights")
 
 	quarantineBucket = []byte("quarantine")
+	loginsBucket     = []byte("logins")
+	stepsBucket      = []byte("login_steps") // JSON lists of numbers by key
 )
 
 func init() {
@@ -67,7 +69,7 @@ func OpenBolt(path string, now func() time.Time) (*Bolt, error) {
 	db.MaxBatchDelay = boltBatchDelay
 
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{tasksBucket, leasesBucket, sessionsBucket, sightsBucket, quarantineBucket} {
+		for _, name := range [][]byte{tasksBucket, leasesBucket, sessionsBucket, sightsBucket, quarantineBucket, loginsBucket, stepsBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}

@@ -26,6 +26,8 @@ type Memory struct {
 	sights   map[string]bool
 
 	quarantine map[accountName]Quarantine
+	logins     map[accountName]Logins
+	steps      map[string][]int64 // by key, oldest first
 }
 
 type accountName struct{ adapter, account string }
@@ -43,6 +45,8 @@ func NewMemory(now func() time.Time) *Memory {
 		sights:   map[string]bool{},
 
 		quarantine: map[accountName]Quarantine{},
+		logins:     map[accountName]Logins{},
+		steps:      map[string][]int64{},
 	}
 }
 
@@ -188,6 +192,41 @@ func (m *Memory) LiftQuarantine(adapter, account string) error {
 		delete(m.quarantine, accountName{adapter, account})
 		return nil
 	})
+}
+
+// PutLogins implements [Store].
+func (m *Memory) PutLogins(l Logins) error {
+	return m.locked(func() error {
+		name := accountName{l.Adapter, l.Account}
+		if len(l.Doc) == 0 {
+			delete(m.logins, name)
+			return nil
+		}
+		l.Doc = bytes.Clone(l.Doc)
+		m.logins[name] = l
+		return nil
+	})
+}
+
+// Logins implements [Store].
+func (m *Memory) Logins() (all []Logins, err error) {
+	err = m.locked(func() error {
+		all = slices.SortedFunc(maps.Values(m.logins), compareLogins)
+		for i := range all {
+			all[i].Doc = bytes.Clone(all[i].Doc)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// ReserveStep implements [Store].
+func (m *Memory) ReserveStep(key string, first, last int64) (step int64, ok bool, err error) {
+	err = m.locked(func() error {
+		step, ok, m.steps[key] = reserveStep(m.steps[key], first, last)
+		return nil
+	})
+	return step, ok, err
 }
 
 // FirstSight implements [Store].
