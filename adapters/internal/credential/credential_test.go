@@ -139,3 +139,12 @@ func BenchmarkPair(b *testing.B) {
 		Pair("wpSummary", "corrected the spelling")
 	}
 }
+
+func BenchmarkText(b *testing.B) {
+	text := strings.Repeat("The wiki keeps its pages in namespaces; see example.com for more, and 3.5 of 7. ", 50)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		Value(text)
+	}
+}

@@ -20,17 +20,27 @@ var anywhereWords = []string{
 var lastWords = []string{"session", "pass", "pwd", "passw", "cookie"}
 
 // wholeWords mark a name whose last word they are. They are too short to be looked for within words.
-var wholeWords = []string{"auth", "sid", "otp", "totp", "pw", "psw", "authn", "sess", "sso", "mfacode", "pincode"}
+var wholeWords = []string{"auth", "sid", "otp", "totp", "pw", "psw", "authn", "sess", "sso", "mfacode", "pincode", "tok"}
 
 // wholeNames are names of credentials as a whole.
 var wholeNames = []string{
 	"assertion", "cfid", "sig", "signature", "xsid", "authz", "accesscode", "logincode", "saml", "loginhash", "loginkey",
-	"cred", "creds", "idtoken", "xauth", "sudo", "switchuser", "remoteuser", "runas", "actas", "onbehalfof",
+	"cred", "creds", "idtoken", "otpcode", "totpcode", "smscode", "onetimecode", "verificationcode", "securitycode", "twofactorcode", "confirmationcode", "xauth", "sudo", "switchuser", "remoteuser", "runas", "actas", "onbehalfof",
 }
 
 // plainExcept are names of credentials unless the value is a number of at most ten digits, or like PROJ or PROJ-123,
 // because applications also have tickets and keys of other kinds.
 var plainExcept = []string{"key", "ticket"}
+
+// byShape are names of credentials if the value looks like one. Each says how. isLast says that the last word of a name
+// is enough.
+var byShape = []struct {
+	name, shape string
+	isLast      bool
+}{
+	{"code", "sixteen characters or more, twelve of them in a row and with letters and digits; or six, if a parameter state stands with it", false},
+	{"pin", "four to twelve digits", true},
+}
 
 // forgeryWords mark a name as that of a token against request forgery, which a page gives and an agent sends back. They
 // win over every list of names, and over no verdict on a value.
@@ -60,30 +70,58 @@ var fieldWords = []string{
 var schemes = []string{
 	"bearer", "basic", "digest", "negotiate", "ntlm", "dpop", "token", "hawk", "hoba", "mutual", "oauth", "gnap", "privatetoken", "vapid", "concealed", "mac",
 	"scram-sha-1", "scram-sha-256", "aws4-hmac-sha256", "aws", "apikey", "api-key", "jwt", "ssws", "geniekey", "sharedkey", "sharedkeylite", "googlelogin",
-	"kerberos", "splunk", "wsse", "snowflake", "sapisidhash",
+	"kerberos", "splunk", "wsse", "snowflake", "sapisidhash", "sharedaccesssignature",
 }
 
-// keyPrefixes begin the keys of known issuers. least is the number of letters, digits, _ and - that follow at least.
-var keyPrefixes = []struct {
-	prefix string
-	least  int
-}{
-	{"ghp_", 16}, {"gho_", 16}, {"ghu_", 16}, {"ghs_", 16}, {"ghr_", 16}, {"github_pat_", 16},
-	{"glpat-", 12}, {"gldt-", 12}, {"glrt-", 12}, {"glptt-", 12}, {"glsoat-", 12}, {"glcbt-", 12}, {"glimt-", 12}, {"glft-", 12}, {"gloas-", 12}, {"glagent-", 12},
-	{"xoxb-", 10}, {"xoxp-", 10}, {"xoxa-", 10}, {"xoxs-", 10}, {"xoxr-", 10}, {"xoxe-", 10}, {"xoxc-", 10}, {"xoxd-", 10}, {"xapp-", 10}, {"xoxe.xox", 10},
-	{"sk-", 20}, {"sk_live_", 10}, {"sk_test_", 10}, {"rk_live_", 10}, {"rk_test_", 10}, {"whsec_", 16},
-	{"AKIA", 16}, {"ASIA", 16}, {"AIza", 30}, {"ya29.", 16}, {"1//0", 30}, {"GOCSPX-", 16},
-	{"npm_", 20}, {"pypi-", 20}, {"rubygems_", 20}, {"dckr_pat_", 16}, {"dop_v1_", 20}, {"doo_v1_", 20}, {"dor_v1_", 20},
-	{"hvs.", 20}, {"hvb.", 20}, {"hvr.", 20}, {"SG.", 20}, {"key-", 32}, {"shpat_", 16}, {"shpca_", 16}, {"shppa_", 16}, {"shpss_", 16},
-	{"ATATT3", 20}, {"ATCTT3", 20}, {"ATBB", 20}, {"ATSTT3", 20}, {"BBDC-", 16}, {"sq0atp-", 16}, {"sq0csp-", 16}, {"EAACEdEose0cBA", 8}, {"lin_api_", 16}, {"figd_", 16},
-	{"NRAK-", 16}, {"dapi", 32}, {"glsa_", 16}, {"glc_", 16}, {"hf_", 20}, {"gsk_", 20}, {"r8_", 20}, {"pul-", 20}, {"PMAK-", 20}, {"secret_", 30}, {"ntn_", 30},
-	{"sntrys_", 16}, {"sntryu_", 16}, {"phx_", 20}, {"tskey-", 16}, {"AGE-SECRET-KEY-", 16}, {"EZAK", 30}, {"EZTK", 30}, {"NAPI", 30}, {"patch_", 30}, {"squ_", 20}, {"sqp_", 20}, {"sqa_", 20},
-	{"okta_", 30}, {"ops_eyJ", 20}, {"cmVmdGtuOj", 16}, {"AKCp", 20}, {"oy2", 40}, {"sbp_", 20}, {"rdme_", 20}, {"duffel_", 16}, {"shippo_", 16}, {"live_", 30},
+// keyFormats are the keys of known issuers.
+var keyFormats = []keyFormat{
+	// Source code, packages and builds.
+	{prefix: "ghp_", least: 16}, {prefix: "gho_", least: 16}, {prefix: "ghu_", least: 16}, {prefix: "ghs_", least: 16}, {prefix: "ghr_", least: 16}, {prefix: "github_pat_", least: 16},
+	{prefix: "glpat-", least: 12}, {prefix: "gldt-", least: 12}, {prefix: "glrt-", least: 12}, {prefix: "glptt-", least: 12}, {prefix: "glsoat-", least: 12}, {prefix: "glcbt-", least: 12},
+	{prefix: "glimt-", least: 12}, {prefix: "glft-", least: 12}, {prefix: "gloas-", least: 12}, {prefix: "glagent-", least: 12}, {prefix: "glffct-", least: 12}, {prefix: "GR1348941", least: 16},
+	{prefix: "ATATT3", least: 20}, {prefix: "ATCTT3", least: 20}, {prefix: "ATBB", least: 20}, {prefix: "ATSTT3", least: 20}, {prefix: "BBDC-", least: 16},
+	{prefix: "npm_", least: 20}, {prefix: "pypi-", least: 20, set: dottedBytes}, {prefix: "rubygems_", least: 20}, {prefix: "dckr_pat_", least: 16}, {prefix: "dckr_oat_", least: 16}, {prefix: "oy2", least: 40, whole: true},
+	{prefix: "CLOJARS_", least: 40}, {prefix: "cio", least: 32, set: alnum, exact: true, whole: true}, {prefix: "CCIPAT_", least: 20}, {prefix: "CCIPRJ_", least: 20}, {prefix: "bkua_", least: 20}, {prefix: "sgp_", least: 32},
+	{prefix: "squ_", least: 20}, {prefix: "sqp_", least: 20}, {prefix: "sqa_", least: 20}, {prefix: "AKCp", least: 20}, {prefix: "cmVmdGtuOj", least: 16}, {prefix: "pnu_", least: 30}, {prefix: "pul-", least: 20},
+
+	// Clouds and hosting.
+	{prefix: "AKIA", least: 16, set: upperCase}, {prefix: "ASIA", least: 16, set: upperCase}, {prefix: "ABIA", least: 16, set: upperCase}, {prefix: "ACCA", least: 16, set: upperCase},
+	{prefix: "IQoJb3JpZ2lu", least: 4}, {prefix: "FwoGZXIvYXdz", least: 4}, {prefix: "FQoGZXIvYXdz", least: 4}, {prefix: "amzn.mws.", least: 20}, {prefix: "amzn1.oa2-cs.", least: 20, set: dottedBytes}, {prefix: "ABSK", least: 40},
+	{prefix: "AIza", least: 30}, {prefix: "ya29.", least: 16}, {prefix: "GOCSPX-", least: 16}, {prefix: "LTAI", least: 12, set: alnum},
+	{prefix: "dop_v1_", least: 20}, {prefix: "doo_v1_", least: 20}, {prefix: "dor_v1_", least: 20}, {prefix: "HRKU-", least: 20}, {prefix: "fo1_", least: 30}, {prefix: "fm1_", least: 30}, {prefix: "fm2_", least: 30},
+	{prefix: "sbp_", least: 20}, {prefix: "sb_secret_", least: 16}, {prefix: "nfp_", least: 20}, {prefix: "vcp_", least: 20}, {prefix: "pscale_tkn_", least: 20}, {prefix: "pscale_oauth_", least: 20}, {prefix: "pscale_pw_", least: 20},
+	{prefix: "hvs.", least: 20}, {prefix: "hvb.", least: 20}, {prefix: "hvr.", least: 20}, {prefix: "s.", least: 24, set: alnum, exact: true, whole: true}, {prefix: "dapi", least: 32, set: hexBytes}, {prefix: "dose", least: 32, set: hexBytes},
+	{prefix: "dp.pt.", least: 30}, {prefix: "dp.st.", least: 30}, {prefix: "dp.ct.", least: 30}, {prefix: "tskey-", least: 16}, {prefix: "dnkey-", least: 20}, {prefix: "t1.", least: 60, set: dottedBytes}, {prefix: "AQVN", least: 35},
+	{prefix: "dt0c01.", least: 20, set: dottedBytes}, {prefix: "dt0s16.", least: 20, set: dottedBytes}, {prefix: "NRAK-", least: 16}, {prefix: "NRJS-", least: 16}, {prefix: "NRII-", least: 16}, {prefix: "glsa_", least: 16}, {prefix: "glc_", least: 16}, {prefix: "eyJrIjoi", least: 30, set: alnum},
+	{prefix: "sntrys_", least: 16}, {prefix: "sntryu_", least: 16}, {prefix: "phx_", least: 20}, {prefix: "phs_", least: 30}, {prefix: "sdk-", least: 36, whole: true}, {prefix: "api-", least: 36, whole: true},
+
+	// Identity and secrets.
+	{prefix: "okta_", least: 30}, {prefix: "00", least: 40, exact: true, whole: true}, {prefix: "ops_eyJ", least: 20}, {prefix: "AGE-SECRET-KEY-", least: 16}, {prefix: "A3-", least: 30, whole: true},
+	{prefix: "MDAxY2xvY2F0aW9u", least: 20}, {prefix: "p8e-", least: 30}, {prefix: "st.", least: 60, set: dottedBytes, whole: true},
+
+	// Messages and mail.
+	{prefix: "xoxb-", least: 10}, {prefix: "xoxp-", least: 10}, {prefix: "xoxa-", least: 10}, {prefix: "xoxs-", least: 10}, {prefix: "xoxr-", least: 10}, {prefix: "xoxe-", least: 10}, {prefix: "xoxc-", least: 10}, {prefix: "xoxd-", least: 10},
+	{prefix: "xapp-", least: 10, set: dottedBytes}, {prefix: "xoxe.xox", least: 10}, {prefix: "SG.", least: 20, set: dottedBytes}, {prefix: "key-", least: 32, set: hexBytes}, {prefix: "xkeysib-", least: 30}, {prefix: "xsmtpsib-", least: 30},
+	{prefix: "SK", least: 32, set: hexBytes, exact: true}, {prefix: "EAACEdEose0cBA", least: 8}, {prefix: "EAA", least: 60, set: alnum, whole: true}, {prefix: "IGQV", least: 60}, {prefix: "AAAAAAAAAAAAAAAAAAAAA", least: 30},
+
+	// Payments and shops.
+	{prefix: "sk_live_", least: 10}, {prefix: "sk_test_", least: 10}, {prefix: "rk_live_", least: 10}, {prefix: "rk_test_", least: 10}, {prefix: "whsec_", least: 16}, {prefix: "live_", least: 30},
+	{prefix: "shpat_", least: 16}, {prefix: "shpca_", least: 16}, {prefix: "shppa_", least: 16}, {prefix: "shpss_", least: 16}, {prefix: "sq0atp-", least: 16}, {prefix: "sq0csp-", least: 16}, {prefix: "EAAAE", least: 50},
+	{prefix: "access_token$production$", least: 16}, {prefix: "EZAK", least: 30}, {prefix: "EZTK", least: 30}, {prefix: "FLWSECK", least: 16}, {prefix: "shippo_", least: 16}, {prefix: "duffel_", least: 16}, {prefix: "access-production-", least: 30}, {prefix: "access-sandbox-", least: 30},
+
+	// Documents, planning and design.
+	{prefix: "secret_", least: 30}, {prefix: "ntn_", least: 30}, {prefix: "lin_api_", least: 16}, {prefix: "lin_oauth_", least: 16}, {prefix: "figd_", least: 16}, {prefix: "figu_", least: 16}, {prefix: "figoh_", least: 16},
+	{prefix: "sl.", least: 60, set: dottedBytes}, {prefix: "PMAK-", least: 20}, {prefix: "tfp_", least: 30}, {prefix: "CFPAT-", least: 30}, {prefix: "rdme_", least: 20}, {prefix: "patch_", least: 30}, {prefix: "pat-na1-", least: 30}, {prefix: "pat-eu1-", least: 30},
+	{prefix: "NAPI", least: 30}, {prefix: "sk.eyJ", least: 20, set: dottedBytes}, {prefix: "tk.eyJ", least: 20, set: dottedBytes}, {prefix: "sm_aat_", least: 16}, {prefix: "sm_pat_", least: 16}, {prefix: "API-", least: 26, set: upperCase, whole: true},
+
+	// Models.
+	{prefix: "sk-", least: 20}, {prefix: "hf_", least: 20}, {prefix: "api_org_", least: 30}, {prefix: "gsk_", least: 20}, {prefix: "r8_", least: 20}, {prefix: "xai-", least: 40}, {prefix: "pplx-", least: 32}, {prefix: "pcsk_", least: 30},
 }
 
 // Lists are the lists that the judge goes by, for documentation and commands.
 type Lists struct {
 	Anywhere, Last, Whole, Except   []string // names of credentials
+	ByShape                         []string // names of credentials if the value looks like one, with how
 	Fields                          []string // names of header fields, in addition
 	Forgery, HarmlessTokens         []string // names that are not
 	Schemes, KeyPrefixes, Structure []string // values
@@ -95,10 +133,21 @@ func Judged() Lists {
 		Anywhere: append([]string{"token"}, anywhereWords...), Last: lastWords, Except: plainExcept, Fields: fieldWords,
 		Whole:   append(append([]string{}, wholeWords...), wholeNames...),
 		Forgery: append(append([]string{}, forgeryWords...), forgeryNames...), HarmlessTokens: harmlessTokens,
-		Schemes: schemes, Structure: []string{"JWT", "PASETO", "private key in PEM"},
+		Schemes: schemes, Structure: structures,
 	}
-	for i := range keyPrefixes {
-		l.KeyPrefixes = append(l.KeyPrefixes, keyPrefixes[i].prefix)
+	for _, b := range byShape {
+		l.ByShape = append(l.ByShape, b.name+": "+b.shape)
+	}
+	for i := range keyFormats {
+		l.KeyPrefixes = append(l.KeyPrefixes, keyFormats[i].prefix)
 	}
 	return l
+}
+
+// structures say what else is judged by its structure.
+var structures = []string{
+	"JWT (signed or encrypted)", "PASETO", "SAML assertion in base64", "SPNEGO, Kerberos or NTLM in base64", "private key in PEM", "user and password in a URL",
+	"key of a Telegram bot", "client secret of Microsoft Entra",
+	"what a framework seals as it seals sessions: Django, itsdangerous (Flask), Rails, Laravel, Express, ASP.NET, Fernet, WordPress",
+	"name=value with the name of a credential, alone or in a list",
 }

@@ -109,6 +109,11 @@ func wholeName(name string) Verdict {
 			return Verdict{Kind: Named, What: list[i]}
 		}
 	}
+	for i := range byShape {
+		if b := &byShape[i]; compact == b.name || b.isLast && last == b.name {
+			return Verdict{Kind: Named, What: b.name}
+		}
+	}
 	return Verdict{}
 }
 

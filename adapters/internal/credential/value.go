@@ -1,13 +1,25 @@
 package credential
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
+
+// Value judges the value of a parameter, a field, a key or a message. Text that is read by people is judged by the tokens
+// and keys in it, and not by its words: "Basic training" is not a credential. A value of asterisks alone is what the
+// masker wrote, and not a credential; nor is an empty one.
+func Value(value string) Verdict { return judgeValue(value, 0) }
+
+// Text is Value for text that a program reads, as a line of a protocol: a token in it need not look as if it worked.
+func Text(value string) Verdict {
+	if v := Value(value); v.IsCredential() {
+		return v
+	}
+	v, _ := judgeRuns(value, false)
+	return v
+}
 
 // Header judges the value of a header field, in which nobody writes prose: whatever follows the name of a scheme is a
 // credential. It allocates nothing for values without one.
@@ -16,95 +28,34 @@ func Header(value string) Verdict {
 	if scheme, rest := cutScheme(value); scheme != "" && rest != "" {
 		return Verdict{Kind: Scheme, What: scheme}
 	}
-
-	return judgeRuns(value)
-}
-
-// Text judges text that may be prose and may hold a credential among other words, as a line of a protocol does.
-func Text(value string) Verdict {
-	if v := Value(value); v.IsCredential() {
-		return v
+	if len(value) < minValue {
+		return Verdict{}
 	}
-	return judgeRuns(value)
-}
 
-// judgeRuns judges the parts of a value between separators.
-func judgeRuns(value string) Verdict {
-	start, dots := 0, 0
-	for i := 0; i <= len(value); i++ {
-		if i < len(value) && !separators[value[i]] {
-			if value[i] == '.' {
-				dots++
-			}
-			continue
-		}
-		if run := value[start:i]; mayBeToken(run, dots) {
-			if v := judgeRun(run); v.IsCredential() {
-				return v
-			}
-		}
-		start, dots = i+1, 0
+	v, signs := judgeRuns(value, false)
+	switch {
+	case v.IsCredential():
+		return v
+	case signs&signBlank == 0:
+		return judgeWhole(value, signs, 0)
+	case signs&signEquals != 0:
+		return judgePairs(value)
 	}
 	return Verdict{}
 }
 
-// separators are the bytes that may stand between the values in a header field.
-var separators = func() (is [256]bool) {
-	for c := range ' ' + 1 {
-		is[c] = true
-	}
-	for _, c := range []byte(",;=\"':()<>|\x7f") {
-		is[c] = true
-	}
-	return is
-}()
-
-// mayBeToken reports whether judgeRun may find something in a run with that many dots. It is quick, because it is asked
-// about every word of every request.
-func mayBeToken(run string, dots int) bool {
-	return len(run) >= minValue && (dots >= 2 || len(run) >= minKey && keysByFirst[run[0]] != nil)
-}
-
-// Value judges the value of a parameter, a field, a key or a message, which may be prose: "Basic training" is not a
-// credential. A value of asterisks alone is what the masker wrote, and not a credential; nor is an empty one.
-func Value(value string) Verdict {
-	if len(value) < minValue || isPlainWord(value) {
+// Segment judges a segment of a path: by the tokens and keys that it is. What a framework sealed is not a credential
+// there, because links to files are sealed too.
+func Segment(segment string) Verdict {
+	if len(segment) < minValue {
 		return Verdict{}
 	}
-	return judgeValue(value, 0)
-}
-
-// isPlainWord reports whether a value consists of ASCII letters, digits and signs that give it no structure, and begins
-// as no key does.
-func isPlainWord(value string) bool {
-	dots := 0
-	for i := 0; i < len(value); i++ {
-		c := value[i]
-		switch {
-		case c == '.':
-			dots++
-		case c <= ' ' || c >= 0x7f || c == '?' || c == '#':
-			return false
-		}
+	v := Value(segment)
+	if v.Kind == Sealed {
+		return Verdict{}
 	}
-	switch value[0] {
-	case '{', '[', '"', '\'', '-':
-		return false
-	}
-	return !mayBeToken(value, dots)
+	return v
 }
-
-const (
-	// minValue is the length of the shortest value that is judged, in bytes: Bearer and one letter.
-	minValue = 8
-
-	// maxNested bounds how deep values within values are read.
-	maxNested = 3
-
-	// maxJudged bounds the length of a value that is read as a whole for what it holds, in bytes. Credentials are
-	// shorter; the structure of a longer one is text.
-	maxJudged = 256 << 10
-)
 
 // IsMask reports whether a value is empty, or what the masker writes instead of a secret.
 func IsMask(value string) bool { return strings.Trim(value, "*") == "" }
@@ -114,10 +65,81 @@ func Pair(name, value string) Verdict {
 	if IsMask(value) {
 		return Verdict{}
 	}
-	if v := Name(name); v.IsCredential() && !isPlainExcept(v.What, value) {
+	if v := Name(name); v.IsCredential() && !isPlainValue(v.What, value) {
 		return v
 	}
-	return Value(value)
+
+	v := Value(value)
+	if v.Kind == Sealed && isForgeryToken(name) {
+		return Verdict{} // frameworks seal these tokens as they seal sessions
+	}
+	return v
+}
+
+// FieldPair judges a header field by its value, with regard to its name: see Pair.
+func FieldPair(name, value string) Verdict {
+	v := Header(value)
+	if v.Kind == Sealed && isForgeryToken(name) {
+		return Verdict{}
+	}
+	return v
+}
+
+const (
+	// minValue is the length of the shortest value that is judged, in bytes: Bearer and one letter.
+	minValue = 8
+
+	// maxNested bounds how deep values within values are read.
+	maxNested = 4
+
+	// maxJudged bounds the length of a value that is read as a whole for what it holds, in bytes. Credentials are
+	// shorter; the structure of a longer one is text.
+	maxJudged = 256 << 10
+)
+
+// isPlainValue reports whether a value makes a name harmless that is a credential's for some values alone.
+func isPlainValue(word, value string) bool {
+	switch word {
+	case "code":
+		return !looksLikeCode(value)
+	case "pin":
+		return len(value) < minPIN || !consistsOf(value, '0', '9', maxPIN)
+	}
+	return isPlainExcept(word, value)
+}
+
+// Lengths of a PIN, in digits.
+const (
+	minPIN = 4
+	maxPIN = 12
+)
+
+// Lengths of an authorization code (RFC 6749 section 4.1.2), in bytes.
+const (
+	minCode = 16
+	maxCode = 4096
+)
+
+// looksLikeCode reports whether a value looks like an authorization code rather than the code of a country, a product or
+// a program: a part of it has at least twelve characters, with letters and digits among them.
+func looksLikeCode(value string) bool {
+	if len(value) < minCode || len(value) > maxCode {
+		return false
+	}
+	found := false
+	for part := range strings.FieldsFuncSeq(value, func(c rune) bool { return strings.ContainsRune("-_./~+=:%", c) }) {
+		if !consistsOnlyOf(part, alnum) {
+			return false
+		}
+		found = found || len(part) >= 12 && (isMixed(part) || hasDigit(part) && strings.Trim(part, "0123456789") != "")
+	}
+	return found
+}
+
+// IsShortCode reports whether the value of a parameter called code may be an authorization code if a state stands with
+// it (RFC 6749 section 4.1.2): it has six characters or more, letters and digits among them.
+func IsShortCode(value string) bool {
+	return len(value) >= minPaired && consistsOnlyOf(value, dottedBytes) && strings.Trim(value, "0123456789") != "" && looksRandom(value)
 }
 
 // isPlainExcept reports whether a name of plainExcept has a plain value: up to ten digits, PROJ or PROJ-123.
@@ -152,31 +174,56 @@ func consistsOf(s string, first, last byte, longest int) bool {
 	return s != "" && len(s) <= longest
 }
 
+// judgeValue judges a value that stands within depth others.
 func judgeValue(value string, depth int) Verdict {
 	value = trimBlanks(value)
 	if len(value) < minValue {
 		return Verdict{}
 	}
-	if scheme, rest := cutScheme(value); scheme != "" && isCredentialOf(scheme, rest) {
-		return Verdict{Kind: Scheme, What: scheme}
-	}
-	if strings.Contains(value[:min(len(value), 64)], "-----BEGIN ") && strings.Contains(value, "PRIVATE KEY-----") {
-		return Verdict{Kind: Key, What: "private key in PEM"}
+
+	v, signs := judgeRuns(value, true)
+	switch {
+	case v.IsCredential():
+		return v
+	case signs&signBlank == 0 && signs&^(signColon|signTilde) == 0 && len(value) < minEncoded:
+		return Verdict{} // a word
 	}
 
+	if signs&signBlank != 0 {
+		if scheme, rest := cutScheme(value); scheme != "" && isCredentialOf(scheme, rest) {
+			return Verdict{Kind: Scheme, What: scheme}
+		}
+		if strings.Contains(value, "-----BEGIN ") && strings.Contains(value, "PRIVATE KEY") {
+			return Verdict{Kind: Key, What: "private key in PEM"}
+		}
+	}
 	switch value[0] {
 	case '{', '[', '"':
 		if v, isJSON := judgeJSON(value, depth); isJSON {
 			return v
 		}
 	}
-	if strings.IndexFunc(value, isBlank) >= 0 {
-		return Verdict{} // prose: an application takes no credential out of it
+	if signs&signBlank == 0 {
+		return judgeWhole(value, signs, depth)
 	}
-	if v := judgeRuns(value); v.IsCredential() {
-		return v
+	if signs&signEquals != 0 && isCookieList(value) {
+		return judgePairs(value)
 	}
-	return judgeURL(value, depth)
+	return Verdict{} // text, of which an application takes tokens and keys at most
+}
+
+// isCookieList reports whether a value with blanks is written as a Cookie field is.
+func isCookieList(value string) bool {
+	if len(value) > maxJudged {
+		return false
+	}
+	for pair := range strings.SplitSeq(value, ";") {
+		name, text, isPair := strings.Cut(strings.TrimSpace(pair), "=")
+		if !isPair && name != "" || strings.ContainsAny(name, " \t") || strings.ContainsAny(text, " \t\n") {
+			return false
+		}
+	}
+	return true
 }
 
 // isBlank reports whether an application may skip c around a value. It takes more than ASCII's blanks.
@@ -219,6 +266,11 @@ func cutScheme(value string) (scheme, rest string) {
 	return "", ""
 }
 
+// isScheme reports whether a word is the name of a scheme.
+func isScheme(word string) bool {
+	return slices.ContainsFunc(schemes, func(known string) bool { return strings.EqualFold(known, word) })
+}
+
 // maxScheme is the length of the longest of schemes, in bytes.
 var maxScheme = func() (longest int) {
 	for _, s := range schemes {
@@ -236,183 +288,8 @@ func isCredentialOf(scheme, rest string) bool {
 	case "basic":
 		decoded, ok := decodeBase64(rest)
 		return ok && strings.Contains(decoded, ":")
-	case "digest", "oauth", "hawk", "mac", "aws4-hmac-sha256", "snowflake", "googlelogin", "wsse":
+	case "digest", "oauth", "hawk", "mac", "aws4-hmac-sha256", "snowflake", "googlelogin", "wsse", "sharedaccesssignature":
 		return strings.Contains(rest, "=")
 	}
 	return isWord && len(rest) >= 12 && (looksRandom(rest) || len(rest) >= 24)
-}
-
-// judgeRun judges a value without blanks by its structure.
-func judgeRun(s string) Verdict {
-	s = strings.Trim(s, `"'`)
-	switch {
-	case isJWT(s):
-		return Verdict{Kind: Token, What: "JWT"}
-	case isPASETO(s):
-		return Verdict{Kind: Token, What: "PASETO"}
-	}
-
-	if s == "" {
-		return Verdict{}
-	}
-	for _, i := range keysByFirst[s[0]] {
-		k := &keyPrefixes[i]
-		rest, ok := strings.CutPrefix(s, k.prefix)
-		if ok && len(rest) >= k.least && strings.IndexFunc(rest[:k.least], func(c rune) bool { return !isKeyRune(c) }) < 0 && looksRandom(rest) {
-			return Verdict{Kind: Key, What: k.prefix}
-		}
-	}
-	return Verdict{}
-}
-
-// minKey is the length of the shortest key of keyPrefixes, in bytes.
-const minKey = 12
-
-// keysByFirst are the indexes of keyPrefixes by their first byte.
-var keysByFirst = func() (by [256][]int) {
-	for i := range keyPrefixes {
-		first := keyPrefixes[i].prefix[0]
-		by[first] = append(by[first], i)
-	}
-	return by
-}()
-
-func isKeyRune(c rune) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.'
-}
-
-// looksRandom reports whether a text has a digit, or letters of both cases: keys have, words have not.
-func looksRandom(s string) bool {
-	return strings.ContainsAny(s, "0123456789") || strings.ToLower(s) != s && strings.ToUpper(s) != s
-}
-
-// isJWT reports whether a value has the form of a signed or encrypted JWT (RFC 7519): a header, which is a JSON object
-// with an algorithm in base64, and two or four further parts, of which some may be empty. It reads either alphabet.
-func isJWT(s string) bool {
-	head, rest, ok := strings.Cut(s, ".")
-	switch {
-	case !ok || !strings.Contains(rest, "."):
-		return false
-	case strings.HasPrefix(head, "eyJ"):
-		return true // {" in base64
-	}
-
-	decoded, ok := decodeBase64(head)
-	decoded = strings.TrimFunc(decoded, isBlank)
-	return ok && strings.HasPrefix(decoded, "{") && (strings.Contains(decoded, `"alg"`) || strings.Contains(decoded, `"typ"`))
-}
-
-// isPASETO reports whether a value has the form of a PASETO: v1 to v4, a purpose and a payload.
-func isPASETO(s string) bool {
-	if len(s) < 16 || s[0] != 'v' || s[1] < '1' || s[1] > '9' {
-		return false
-	}
-	return strings.HasPrefix(s[2:], ".local.") || strings.HasPrefix(s[2:], ".public.")
-}
-
-// decodeBase64 decodes either alphabet, with or without padding.
-func decodeBase64(s string) (string, bool) {
-	s = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(s), "=")
-	b, err := base64.RawStdEncoding.DecodeString(s)
-	return string(b), err == nil
-}
-
-// judgeJSON judges a value that is itself JSON, as GraphQL variables in a query are. It is false for a value that is not
-// JSON.
-func judgeJSON(value string, depth int) (Verdict, bool) {
-	if depth >= maxNested || len(value) > maxJudged {
-		return Verdict{}, false
-	}
-	var parsed any
-	if json.Unmarshal([]byte(value), &parsed) != nil {
-		return Verdict{}, false
-	}
-	return nested(judgeTree("", parsed, depth+1)), true
-}
-
-func judgeTree(name string, node any, depth int) Verdict {
-	switch node := node.(type) {
-	case map[string]any:
-		for key, member := range node {
-			joined := key
-			if name != "" {
-				joined = name + "." + key
-			}
-			if _, isTree := member.(map[string]any); !isTree {
-				if v := judgeLeaf(joined, member); v.IsCredential() {
-					return v
-				}
-			}
-			if v := judgeTree(key, member, depth); v.IsCredential() {
-				return v
-			}
-		}
-	case []any:
-		for _, member := range node {
-			if v := judgeLeaf(name, member); v.IsCredential() {
-				return v
-			}
-			if v := judgeTree(name, member, depth); v.IsCredential() {
-				return v
-			}
-		}
-	case string:
-		if len(node) >= minValue {
-			return judgeValue(node, depth)
-		}
-	}
-	return Verdict{}
-}
-
-// judgeLeaf judges a member by its name. Its value is judged by judgeTree.
-func judgeLeaf(name string, member any) Verdict {
-	switch member := member.(type) {
-	case string:
-		if IsMask(member) {
-			return Verdict{}
-		}
-		if v := Name(name); v.IsCredential() && !isPlainExcept(v.What, member) {
-			return v
-		}
-	case float64, json.Number:
-		if v := Name(name); v.IsCredential() && !isPlainExcept(v.What, "1") {
-			return v
-		}
-	}
-	return Verdict{}
-}
-
-// judgeURL judges the query, the fragment and the user information of a value that is a URL or a path with a query.
-func judgeURL(value string, depth int) Verdict {
-	if depth >= maxNested || len(value) > maxJudged {
-		return Verdict{}
-	}
-	_, query, hasQuery := strings.Cut(value, "?")
-	if !hasQuery {
-		_, query, hasQuery = strings.Cut(value, "#")
-	}
-	if !hasQuery {
-		return Verdict{}
-	}
-	for pair := range strings.FieldsFuncSeq(query, func(c rune) bool { return c == '&' || c == ';' || c == '#' || c == '?' }) {
-		name, text, _ := strings.Cut(pair, "=")
-		name, text = Unescape(name), Unescape(text)
-		if IsMask(text) {
-			continue
-		}
-		if v := Name(name); v.IsCredential() && !isPlainExcept(v.What, text) {
-			return nested(v)
-		}
-		if v := judgeValue(text, depth+1); v.IsCredential() {
-			return nested(v)
-		}
-	}
-	return Verdict{}
-}
-
-func nested(v Verdict) Verdict {
-	if v.Kind == None {
-		return v
-	}
-	return Verdict{Kind: Nested, What: v.What}
 }

@@ -21,6 +21,7 @@ const (
 	Token               // its value is a token of a known structure: JWT, PASETO
 	Key                 // its value begins as the keys of a known issuer do
 	Nested              // its value holds another value that is a credential
+	Sealed              // its value is sealed as the session cookies of a framework are
 )
 
 // IsCredential reports whether the verdict names a kind.
@@ -40,6 +41,8 @@ func (v Verdict) Reason() string {
 		return "is a token (" + v.What + ")"
 	case Key:
 		return "begins as a key does (" + v.What + ")"
+	case Sealed:
+		return "is sealed as sessions are (" + v.What + ")"
 	case Nested:
 		return "holds a credential (" + v.What + ")"
 	}
