@@ -159,6 +159,12 @@ func (r *request) parseGraphQL() bool {
 		return false
 	}
 	for _, call := range r.calls(true) {
+		if r.graphqlAt != "" {
+			var clear bool
+			if call, clear = valueAtPointer(call, r.graphqlAt); !clear {
+				return false
+			}
+		}
 		if !r.addGraphQLCall(call) {
 			return false
 		}

@@ -60,14 +60,22 @@ func (r *request) calls(batch bool) []body.Value {
 // jsonAt follows a dotted pointer. An object or a list where one value is meant is doubtful, and so is a key that differs
 // in case alone from one of the pointer; null is absent.
 func jsonAt(v body.Value, pointer string) value {
-	for key := range strings.SplitSeq(pointer, ".") {
-		var clear bool
-		v, clear = stepInto(v, key)
-		if !clear {
-			return value{state: doubtful}
-		}
+	v, clear := valueAtPointer(v, pointer)
+	if !clear {
+		return value{state: doubtful}
 	}
 	return scalarAt(v)
+}
+
+// valueAtPointer is the value at a dotted pointer. It is not clear if applications may take another value for it.
+func valueAtPointer(v body.Value, pointer string) (found body.Value, clear bool) {
+	for key := range strings.SplitSeq(pointer, ".") {
+		v, clear = stepInto(v, key)
+		if !clear {
+			return body.Value{}, false
+		}
+	}
+	return v, true
 }
 
 // stepInto is the member of an object or the item of a list. It is not clear if applications may take another member for
@@ -103,11 +111,11 @@ func scalarAt(v body.Value) value {
 // list or a plain value does not fit.
 func (k *keysTest) fits(v body.Value) bool {
 	for _, key := range k.path {
-		if !isNothing(v) && v.Kind() != body.JSONObject {
+		if !isNothing(v) && v.Kind() != body.JSONObject && v.Kind() != body.JSONArray {
 			return false
 		}
 		var clear bool
-		v, clear = v.Lookup(key)
+		v, clear = stepInto(v, key)
 		if !clear {
 			return false
 		}

@@ -2,6 +2,7 @@ package adapters
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -56,7 +57,11 @@ func readText(a *Adapter, s *Socket, message string, binary bool) string {
 	reading, refused := a.ReadMessage(s, SocketMessage{Payload: []byte(message), Binary: binary})
 	switch {
 	case refused == nil:
-		return strings.TrimSpace(fmt.Sprintf("%s %s > %s", reading.Action.Name, reading.Action.Resource, reading.Payload))
+		var names []string
+		for _, act := range reading.Actions {
+			names = append(names, act.Name+" "+act.Resource)
+		}
+		return strings.TrimSpace(fmt.Sprintf("%s > %s", strings.Join(names, ", "), reading.Payload))
 	case len(refused.Borrowed) > 0:
 		return "borrowed " + refused.Borrowed[0].Name
 	case refused.Ambiguous != "":
@@ -213,7 +218,7 @@ func FuzzMessages(f *testing.F) {
 			return
 		}
 		again, refused := a.ReadMessage(s, SocketMessage{Payload: reading.Payload})
-		if refused != nil || string(again.Payload) != string(reading.Payload) || again.Action != reading.Action {
+		if refused != nil || string(again.Payload) != string(reading.Payload) || !slices.Equal(again.Actions, reading.Actions) {
 			t.Fatalf("%q is sent as %q, which is read as %+v, %v", text, reading.Payload, again, refused)
 		}
 	})

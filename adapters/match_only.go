@@ -3,6 +3,7 @@ package adapters
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters/internal/body"
@@ -15,6 +16,7 @@ type allowedNames struct {
 	form     map[string]bool
 	json     map[string]bool
 	patterns []pattern // those with * or {var}; they hold in every place
+	lists    bool      // the conditions on JSON are on the items of a list, whose names are their numbers
 }
 
 // The places in which only looks at names: the index of an outcome inOnly.
@@ -44,9 +46,10 @@ func compileOnly(m *MatchSpec, vars variables) (*allowedNames, error) {
 		w.query[name] = true
 		w.form[name] = true
 	}
+	w.lists = len(m.JSON) > 0
 	for pointer := range m.JSON {
-		name, _, _ := strings.Cut(pointer, ".")
-		w.json[name] = true
+		w.allowKey(pointer)
+		w.lists = w.lists && pointer != "" && pointer[0] >= '0' && pointer[0] <= '9'
 	}
 
 	for _, name := range m.Only {
@@ -72,6 +75,12 @@ func compileOnly(m *MatchSpec, vars variables) (*allowedNames, error) {
 func (w *allowedNames) allow(name string) {
 	w.query[name] = true
 	w.form[name] = true
+	w.json[name] = true
+}
+
+// allowKey admits the key at the top of a JSON body through which a pointer leads.
+func (w *allowedNames) allowKey(pointer string) {
+	name, _, _ := strings.Cut(pointer, ".")
 	w.json[name] = true
 }
 
@@ -141,6 +150,12 @@ func (w *allowedNames) fitsBody(r *request, batch bool, b *bindings) outcome {
 // fitsCalls differs at the first call with a name that is not allowed; of several it names the first in order.
 func (w *allowedNames) fitsCalls(calls []body.Value, b *bindings) outcome {
 	for _, call := range calls {
+		if call.Kind() == body.JSONArray && w.lists {
+			if o := w.fitsItems(call, b); o.verdict != matches {
+				return o
+			}
+			continue
+		}
 		if call.Kind() != body.JSONObject {
 			return outcome{verdict: unsure, place: inBody} // a list or a plain value has no names to look at
 		}
@@ -154,6 +169,19 @@ func (w *allowedNames) fitsCalls(calls []body.Value, b *bindings) outcome {
 		if found {
 			return outcome{verdict: differs, place: inOnly, index: inOnlyJSON, name: extra}
 		}
+	}
+	return outcome{verdict: matches}
+}
+
+// fitsItems differs at the first item of a list whose number is not allowed.
+func (w *allowedNames) fitsItems(list body.Value, b *bindings) outcome {
+	i := 0
+	for range list.Items() {
+		name := strconv.Itoa(i)
+		if !w.allows(inOnlyJSON, name, b) {
+			return outcome{verdict: differs, place: inOnly, index: inOnlyJSON, name: name}
+		}
+		i++
 	}
 	return outcome{verdict: matches}
 }

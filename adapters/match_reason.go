@@ -192,7 +192,13 @@ func (r *request) explain() *Reason {
 		}
 	}
 
-	slices.SortStableFunc(reason.Nearest, func(a, b Miss) int {
+	reason.sortNearest()
+	return reason
+}
+
+// sortNearest puts the nearest first and forgets all but a few.
+func (r *Reason) sortNearest() {
+	slices.SortStableFunc(r.Nearest, func(a, b Miss) int {
 		switch {
 		case a.Unclear:
 			return -1
@@ -201,15 +207,18 @@ func (r *request) explain() *Reason {
 		}
 		return cmp.Compare(b.held, a.held)
 	})
-	reason.Nearest = reason.Nearest[:min(len(reason.Nearest), maxNearest)]
-	return reason
+	r.Nearest = r.Nearest[:min(len(r.Nearest), maxNearest)]
 }
 
 // miss says what keeps a request from being the rule's action.
 func (rule *rule) miss(r *request) Miss {
 	var b bindings
 	o := rule.match(r, &b)
+	return rule.missOf(r, o)
+}
 
+// missOf is miss for the outcome of a match.
+func (rule *rule) missOf(r *request, o outcome) Miss {
 	m := Miss{Action: rule.names.Name, Unclear: o.verdict == unsure, failed: o, held: rule.held(o)}
 	switch o.place {
 	case inMethod:
@@ -230,7 +239,7 @@ func (rule *rule) miss(r *request) Miss {
 
 // held counts the conditions of a rule that were found to hold before the one that decided.
 func (rule *rule) held(o outcome) int {
-	if o.place == inMethod {
+	if o.place == inMethod || o.place == inText || o.place == inPrefix {
 		return 0
 	}
 

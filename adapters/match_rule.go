@@ -70,12 +70,17 @@ const (
 	inBody // the body as a whole, where it cannot be read
 	inOnly
 	inWhere
+
+	// Of a message on a WebSocket.
+	inText
+	inPrefix
 )
 
 // placeNames are the keys of match.
 var placeNames = [...]string{
 	inMethod: "method", inPath: "path", inContentType: "content_type", inHeader: "header", inQuery: "query", inForm: "form",
 	inParam: "param", inJSON: "json", inKeys: "keys", inXML: "xml", inGraphQL: "graphql", inBody: "body", inOnly: "only", inWhere: "where",
+	inText: "text", inPrefix: "prefix",
 }
 
 // outcome is a verdict with the condition that decided. The condition means nothing if the verdict is matches. It is

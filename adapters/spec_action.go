@@ -48,56 +48,11 @@ type ActionSpec struct {
 	// names the message. A message that none matches, or that cannot be read, closes the WebSocket with
 	// status 1008.
 	Messages []MessageSpec `yaml:"messages" json:"messages,omitempty" eg:"[{name: card.move, match: {json: {type: move, card: \"{card}\"}}, resource: \"card/{card}\"}]"`
-}
 
-// MessageSpec names what a message does that an agent sends on a WebSocket.
-type MessageSpec struct {
-	// Name is the action, as scopes and policies spell it.
-	Name string `yaml:"name" json:"name" need:"yes" eg:"card.move"`
-
-	// Privileged actions are granted only by their exact name, never by a wildcard.
-	Privileged bool `yaml:"privileged" json:"privileged,omitempty" eg:"true"`
-
-	// Binary makes this the rule for binary messages, whatever is in them. It takes the place of match.
-	Binary bool `yaml:"binary" json:"binary,omitempty" eg:"true"`
-
-	// Match says which text messages are this action.
-	Match MessageMatchSpec `yaml:"match" json:"match,omitzero" eg:"{json: {type: move, card: \"{card}\"}, only: [to]}"`
-
-	// Resource is what the action is done to: a template over the variables that match binds here, and in
-	// the action that opened the WebSocket.
-	Resource string `yaml:"resource" json:"resource,omitempty" eg:"board/{board}/card/{card}"`
-}
-
-// MessageMatchSpec says which text messages an action is: every key that is given must hold. Patterns are
-// those of match. A variable that the action's own match binds has that value here too. What leaves is
-// the JSON that was read, rewritten. A message that is not JSON, or that has a key twice, cannot be
-// told by json, only or keys, and no rule after such a rule is tried: put rules on plain text first.
-type MessageMatchSpec struct {
-	// Text is one pattern or a list of them on the whole message.
-	Text Strings `yaml:"text" json:"text,omitempty" eg:"[ping, \"SUBSCRIBE {channel}\"]"`
-
-	// Prefix is plain text that stands before the JSON, as socket.io has it.
-	Prefix string `yaml:"prefix" json:"prefix,omitempty" eg:"\"42\""`
-
-	// JSON maps dotted pointers into the message to patterns, as in match.
-	JSON map[string]Strings `yaml:"json" json:"json,omitempty" eg:"{type: move, card: \"{card}\"}"`
-
-	// Only lists every key that the message may have at its top besides those that json names; [] allows
-	// none.
-	Only Strings `yaml:"only" json:"only,omitzero" def:"any key" eg:"[to]"`
-
-	// Keys maps dotted pointers to objects to all the keys that they may have, as in match.
-	Keys map[string]Strings `yaml:"keys" json:"keys,omitempty" eg:"{payload: [x, y]}"`
-
-	// Where maps variables to RE2 expressions that the whole value must fit, as in match.
-	Where map[string]string `yaml:"where" json:"where,omitempty" eg:"{card: \"[a-z0-9]+\"}"`
-
-	// Batch says that the message may be a list of calls, each of which must fit, as in match.
-	Batch bool `yaml:"batch" json:"batch,omitempty" eg:"true"`
-
-	// Fold compares values without regard to case.
-	Fold bool `yaml:"fold" json:"fold,omitempty" eg:"true"`
+	// Framing says how one WebSocket message holds several messages, for applications that send them so.
+	// Each of them is then decided, put on record and written as messages says; if one is refused, none
+	// leaves.
+	Framing FramingSpec `yaml:"framing" json:"framing,omitzero" eg:"{separator: \"\\u001e\"}"`
 }
 
 // MatchSpec says which requests an action is: every key that is given must hold. A pattern is text with

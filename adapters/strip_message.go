@@ -16,9 +16,8 @@ func (a *Adapter) judgeMessage(s *Session, m readMessage) []Borrowed {
 	j := messageJudge{judge{adapter: a, out: &out, in: "message"}}
 	if m.json != nil {
 		j.json("", "", m.json.Root())
-	} else {
-		j.lines(m.text)
 	}
+	j.lines(m.text)
 
 	if out.LoginField != "" {
 		j.found(out.LoginField, "")

@@ -36,7 +36,7 @@ type exampleTest struct {
 // TestExampleAdapters runs every adapter in adapters/examples.
 func TestExampleAdapters(t *testing.T) {
 	tested := map[string]bool{}
-	for _, x := range slices.Concat(cookieLoginTests, requestCredentialTests, bodyMatchingTests, sessionInBodyTests, formMatchingTests) {
+	for _, x := range slices.Concat(cookieLoginTests, requestCredentialTests, bodyMatchingTests, sessionInBodyTests, formMatchingTests, websocketTests) {
 		tested[x.adapter+".yaml"] = true
 		t.Run(x.adapter, func(t *testing.T) { x.test(t) })
 	}

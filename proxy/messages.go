@@ -7,6 +7,7 @@ import (
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/policy"
 	"github.com/byline-proxy/byline/proxy/wire"
 )
@@ -36,18 +37,25 @@ func (x *exchange) decideMessage(ctx context.Context, m *wire.Message) error {
 		return nil
 	}
 
-	g := &message{x: x, rules: x.server.rules.Load(), started: time.Now(), bytes: int64(len(m.Payload))}
-	if err := g.decide(ctx, m); err != nil {
-		return x.refuseMessage(g, err)
+	f := &messageFrame{x: x}
+	if refused, err := f.decide(ctx, m); err != nil {
+		return x.refuseMessage(refused, err)
 	}
-	if g.action.Name == "" {
+	if len(f.messages) == 0 {
 		return nil // it is part of the action that opened the WebSocket
 	}
-	if err := g.intend(ctx); err != nil {
-		return x.refuseMessage(g, err)
+	if refused, err := f.intend(ctx); err != nil {
+		return x.refuseMessage(refused, err)
 	}
-	m.Done = g.outcome
+	m.Done = f.outcome
 	return nil
+}
+
+// messageFrame is one message of the wire with the messages that the adapter finds
+// in it: one, unless the action has a framing. They leave together or not at all.
+type messageFrame struct {
+	x        *exchange
+	messages []*message
 }
 
 // message is one message with what the walk learns about it.
@@ -62,29 +70,38 @@ type message struct {
 	intent   string // id of the durable intent record; empty until then
 }
 
-// decide asks the adapter what the message does and the policy whether the task
-// may do it. It replaces the payload by what may be sent.
-func (g *message) decide(ctx context.Context, m *wire.Message) error {
-	x := g.x
+// decide asks the adapter what the messages do and the policy whether the task may
+// do it. It replaces the payload by what may be sent. With an error it returns the
+// message that is refused.
+func (f *messageFrame) decide(ctx context.Context, m *wire.Message) (refused *message, err error) {
+	x := f.x
+	g := &message{x: x, rules: x.server.rules.Load(), started: time.Now(), bytes: int64(len(m.Payload))}
 	if over := x.tunnel.task.Active(); over != nil {
-		return refuseEnded(over)
+		return g, refuseEnded(over)
 	}
 
-	reading, refused := x.adapter.ReadMessage(x.action.Socket, adapters.SocketMessage{
+	reading, unread := x.adapter.ReadMessage(x.action.Socket, adapters.SocketMessage{
 		Context: ctx, Binary: m.Kind == wire.MessageBinary, Payload: m.Payload, Session: x.session,
 	})
-	if refused != nil {
-		g.borrowed = refused.Borrowed
-		return x.unreadMessage(refused)
+	if unread != nil {
+		g.borrowed = unread.Borrowed
+		return g, x.unreadMessage(unread)
 	}
 
 	m.Payload = reading.Payload
-	g.action = reading.Action
-	if g.action.Name == "" {
-		g.decision = x.decision
-		return nil
+	for _, action := range reading.Actions {
+		one := &message{x: x, rules: g.rules, started: g.started, bytes: int64(action.Bytes), action: action.Action}
+		if err := one.authorize(); err != nil {
+			return one, err
+		}
+		f.messages = append(f.messages, one)
 	}
+	return nil, nil
+}
 
+// authorize asks the policy whether the task may do what the message does.
+func (g *message) authorize() error {
+	x := g.x
 	grant := g.rules.compiledGrant(x.tunnel.task)
 	g.decision = grant.Decide(policy.Request{
 		Adapter: x.adapter.Name(), Action: g.action.Name, Resource: g.action.Resource, Privileged: g.action.Privileged,
@@ -122,21 +139,43 @@ func shownName(name string) string {
 	return fmt.Sprintf("%.40q", name)
 }
 
-// intend puts the intent on record and returns once it is durable (I3). The task
-// may end and the lease may be lost meanwhile.
-func (g *message) intend(ctx context.Context) error {
-	x := g.x
-	ticket := x.server.append(g.record("intent"))
-	if err := ticket.Wait(ctx); err != nil {
-		if over := x.tunnel.task.Active(); over != nil {
-			return refuseEnded(over)
-		}
-		return refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record no message leaves.").because(err)
+// intend puts the intents on record and returns once they are durable (I3). The task
+// may end and the lease may be lost meanwhile. With an error it returns the message
+// that is refused; the outcomes of the others are on record.
+func (f *messageFrame) intend(ctx context.Context) (refused *message, err error) {
+	tickets := make([]journal.Ticket, len(f.messages))
+	for i, g := range f.messages {
+		tickets[i] = f.x.server.append(g.record("intent"))
 	}
-	g.intent = ticket.ID()
+	for i, g := range f.messages {
+		err = tickets[i].Wait(ctx)
+		if err != nil {
+			break
+		}
+		g.intent = tickets[i].ID()
+	}
 
-	if err := x.tunnel.task.Active(); err != nil {
-		return refuseEnded(err)
+	first := f.messages[0]
+	err = first.checkBeforeSending(err)
+	if err == nil {
+		return nil, nil
+	}
+	for i, g := range f.messages[1:] {
+		g.intent = tickets[i+1].ID()
+		g.finish("outcome", asRefusal(err).Code)
+	}
+	return first, err
+}
+
+// checkBeforeSending returns why the message must not leave although it was permitted. notRecorded
+// is the error of its intent.
+func (g *message) checkBeforeSending(notRecorded error) error {
+	x := g.x
+	if over := x.tunnel.task.Active(); over != nil {
+		return refuseEnded(over)
+	}
+	if notRecorded != nil {
+		return refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record no message leaves.").because(notRecorded)
 	}
 	if !x.hold.lease.Valid() {
 		return refuse(LeaseUnavailable, "the lease on the account was lost.")
@@ -144,14 +183,16 @@ func (g *message) intend(ctx context.Context) error {
 	return nil
 }
 
-// outcome records that the message was written to the application, or that it
-// could not be. What the application makes of it shows in no answer of its own.
-func (g *message) outcome(err error) {
+// outcome records that the messages were written to the application, or that they
+// could not be. What the application makes of them shows in no answer of its own.
+func (f *messageFrame) outcome(err error) {
 	code := Code("")
 	if err != nil {
-		code = g.x.causeOfBreak(err)
+		code = f.x.causeOfBreak(err)
 	}
-	g.finish("outcome", code)
+	for _, g := range f.messages {
+		g.finish("outcome", code)
+	}
 }
 
 // finish appends the record that ends the message, and counts it.
