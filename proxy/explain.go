@@ -5,8 +5,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/admin"
 	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/policy"
 	"github.com/byline-proxy/byline/proxy/wire"
 )
 
@@ -33,7 +35,38 @@ func (s *Server) Explain(ctx context.Context, q admin.Question) (admin.Explanati
 	if err == nil {
 		err = x.decide(ctx)
 	}
-	return x.explanation(err), nil
+	if err != nil || q.Message == "" && !q.Binary {
+		return x.explanation(err), nil
+	}
+	return x.explainMessage(ctx, q), nil
+}
+
+// explainMessage is Explain for a message on the WebSocket that the exchange would open.
+func (x *exchange) explainMessage(ctx context.Context, q admin.Question) admin.Explanation {
+	m := &wire.Message{Kind: wire.MessageText, Payload: []byte(q.Message)}
+	if q.Binary {
+		m.Kind = wire.MessageBinary
+	}
+	f := &messageFrame{x: x}
+	refused, err := f.decide(ctx, m)
+
+	e := x.explanation(err)
+	for _, g := range append(f.messages, refused) {
+		if g == nil || g.action.Name == "" {
+			continue
+		}
+		e.Messages = append(e.Messages, admin.ExplainedMessage{Action: g.action.Name, Resource: g.action.Resource, Privileged: g.action.Privileged,
+			Effect: effect(g.decision), Policies: g.decision.Policies})
+	}
+	if err == nil {
+		e.Payload = string(m.Payload)
+		return e
+	}
+	e.Effect = effect(policy.Decision{})
+	if e.Messages == nil && len(refused.borrowed) == 0 {
+		e.Near = x.adapter.ExplainMessage(x.action.Socket, adapters.SocketMessage{Context: ctx, Binary: q.Binary, Payload: []byte(q.Message)})
+	}
+	return e
 }
 
 // trialExchange returns an exchange for a request that nobody sent.
@@ -52,6 +85,9 @@ func (s *Server) trialExchange(t *task, q admin.Question) *exchange {
 			continue
 		}
 		in.Fields = append(in.Fields, wire.Field{Name: h[0], Value: h[1]})
+	}
+	if q.Message != "" || q.Binary {
+		in.Upgrade = "websocket"
 	}
 	if q.Body != "" {
 		in.Body, in.Length = strings.NewReader(q.Body), int64(len(q.Body))

@@ -28,18 +28,22 @@ type explainFlags struct {
 	task      string
 	headers   []string
 	data      string
+	message   string
+	binary    bool
 }
 
 func explainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explain [METHOD] URL",
-		Short: "Show what would happen to one request, and why, without sending it",
+		Short: "Show what would happen to one request, or one WebSocket message, and why, without sending it",
 		Args:  cobra.RangeArgs(1, 2),
 		Long: "Asks the running server to process a request up to the checkout of an account: which action and resource the adapter\n" +
-			"finds in it, what the task's scope and the policies say, what would be stripped. Nothing is sent, leased or recorded.",
+			"finds in it, what the task's scope and the policies say, what would be stripped. Nothing is sent, leased or recorded.\n" +
+			"With --message the request opens a WebSocket, and the agent sends that message on it.",
 		Example: "  byline explain --task t_abc GET 'https://wiki.acme.example/index.php?title=Sandbox'\n" +
 			"  byline explain --allow 'wiki:page.edit@page/Sandbox*' -H 'Cookie: wiki_session=x' \\\n" +
-			"    POST 'https://wiki.acme.example/index.php?title=Sandbox&action=submit' --data 'wpTextbox1=hello'",
+			"    POST 'https://wiki.acme.example/index.php?title=Sandbox&action=submit' --data 'wpTextbox1=hello'\n" +
+			"  byline explain --allow board:card.move --message '{\"type\":\"move\",\"card\":\"c1\"}' wss://board.acme.example/boards/7/socket",
 	}
 	var f explainFlags
 	c.Flags().StringVar(&f.task, "task", "", "ask for this active task")
@@ -48,6 +52,8 @@ func explainCommand() *cobra.Command {
 	c.Flags().StringArrayVarP(&f.headers, "header", "H", nil,
 		"a header field of the request, like 'Content-Type: application/json'; repeatable. - reads them from stdin, which keeps values out of the process list")
 	c.Flags().StringVarP(&f.data, "data", "d", "", "the request's body; a form unless a Content-Type says otherwise")
+	c.Flags().StringVar(&f.message, "message", "", "a message on the WebSocket that the request opens")
+	c.Flags().BoolVar(&f.binary, "binary", false, "the message is a binary one")
 	_ = c.RegisterFlagCompletionFunc("task", completeTasks) // fails only for an unknown flag
 	asJSON := cli.JSONFlag(c)
 	client.AddFlags(c)
@@ -83,8 +89,12 @@ func explainCommand() *cobra.Command {
 func (f *explainFlags) question(args []string) (*admin.Question, error) {
 	target := args[len(args)-1]
 	u, err := url.Parse(target)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+	if err != nil || u.Host == "" || !slices.Contains([]string{"https", "http", "wss", "ws"}, u.Scheme) {
 		return nil, errors.New("the last argument must be a URL like https://wiki.acme.example/page")
+	}
+	overSocket := u.Scheme == "wss" || u.Scheme == "ws"
+	if overSocket && f.message == "" && !f.binary {
+		f.headers = append(f.headers, "Upgrade: websocket")
 	}
 	if (f.task == "") == (len(f.allow) == 0) {
 		return nil, errors.New("explain: either --task or --allow must be given")
@@ -103,10 +113,12 @@ func (f *explainFlags) question(args []string) (*admin.Question, error) {
 		Agent:   f.agent,
 		Scope:   scope,
 		Method:  http.MethodGet,
-		Scheme:  u.Scheme,
+		Scheme:  strings.Replace(u.Scheme, "ws", "http", 1),
 		Host:    u.Host,
 		Headers: headers,
 		Body:    f.data,
+		Message: f.message,
+		Binary:  f.binary,
 	}
 
 	// The target stays as it was typed: a parser would normalize what is to be judged.
@@ -179,6 +191,16 @@ func showExplanation(w io.Writer, q *admin.Question, e *admin.Explanation) error
 	if e.Privileged {
 		add("privileged", "yes: only a scope that names the action itself grants it")
 	}
+	for _, m := range e.Messages {
+		add("message", strings.TrimSpace(fmt.Sprintf("%s: %s %s", m.Effect, m.Action, m.Resource)))
+		if m.Privileged {
+			add("privileged", m.Action+": only a scope that names the action itself grants it")
+		}
+	}
+	if q.Message != "" && e.Code == "" && len(e.Messages) == 0 {
+		add("message", "part of "+e.Action)
+	}
+	add("message sent", cli.Printable(e.Payload))
 	for _, s := range e.Stripped {
 		text := s.Name + " (" + s.In + ")"
 		if s.Held {

@@ -90,6 +90,11 @@ type Question struct {
 	Target  string       `json:"target"` // path and query, exactly as an agent would send them
 	Headers [][2]string  `json:"headers,omitempty"`
 	Body    string       `json:"body,omitempty"` // read if the adapter names actions by it
+
+	// Message is what an agent would send on the WebSocket that the request opens. If it is empty, and not Binary, the
+	// question is about the request alone.
+	Message string `json:"message,omitempty"`
+	Binary  bool   `json:"binary,omitempty"` // whether the message is a binary one
 }
 
 // Explanation says what would become of the request of a [Question], up to the
@@ -107,6 +112,18 @@ type Explanation struct {
 	Code       string     `json:"code,omitempty"` // of the refusal; empty if the request would be sent
 	Why        string     `json:"why,omitempty"`
 	Near       []string   `json:"near,omitempty"` // actions that nearly match, each with what does not
+
+	Messages []ExplainedMessage `json:"messages,omitempty"` // what the message of the question does; empty if it is part of Action
+	Payload  string             `json:"payload,omitempty"`  // the message as it would be sent
+}
+
+// ExplainedMessage is what one message on a WebSocket does.
+type ExplainedMessage struct {
+	Action     string   `json:"action"`
+	Resource   string   `json:"resource,omitempty"`
+	Privileged bool     `json:"privileged,omitempty"`
+	Effect     string   `json:"effect"`
+	Policies   []string `json:"policies,omitempty"` // which decided
 }
 
 // Stripped names a borrowed credential that would be removed from the request.
