@@ -8,6 +8,7 @@ import (
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/lease"
+	"github.com/byline-proxy/byline/proxy/state"
 	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
@@ -142,6 +143,11 @@ func (s *Server) holdFor(ctx context.Context, t *task, at *site) (*hold, error) 
 	if err != nil {
 		if over := t.Active(); over != nil {
 			return nil, refuseEnded(over)
+		}
+		if errors.Is(err, state.ErrUnavailable) {
+			r := refuse(LeaseUnavailable, "the state store, which knows which accounts are free, cannot be written at the moment; the operator's log says why.").because(err)
+			r.Retry = 5
+			return nil, r
 		}
 		r := refuse(LeaseUnavailable, "all %d accounts of %s are held by other tasks. Try again later, or ask the operator for another account.", len(accounts), name).because(err)
 		r.Retry = 10

@@ -10,8 +10,10 @@ import (
 
 	"github.com/byline-proxy/byline/proxy/admin"
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/internal/names"
+	"github.com/byline-proxy/byline/proxy/state"
 )
 
 // Control returns the handler of the control API over this server.
@@ -74,10 +76,19 @@ func (s *Server) controlEndTask(_ context.Context, id string) (admin.Task, error
 		return admin.Task{}, noTask(id)
 	}
 	if err != nil {
-		return admin.Task{}, err
+		return admin.Task{}, &admin.Problem{
+			Status: http.StatusServiceUnavailable,
+			Code:   codeNotStored,
+			Detail: "the task is over and cut, but " + err.Error(),
+			Remedy: "it is tried again every second; ask again, and do not restart the server before the answer is 200; see /readyz",
+		}
 	}
 	return viewOf(t), nil
 }
+
+// codeNotStored is the code of a control request that failed because the state store
+// cannot be written.
+const codeNotStored = "not_stored"
 
 func (s *Server) controlHoldTask(_ context.Context, id string) (admin.Lifeline, error) {
 	l, err := s.HoldTask(id)
@@ -86,8 +97,10 @@ func (s *Server) controlHoldTask(_ context.Context, id string) (admin.Lifeline, 
 		return nil, noTask(id)
 	case errors.Is(err, identity.ErrEnded):
 		return nil, &admin.Problem{Status: http.StatusConflict, Code: string(TaskEnded), Detail: err.Error(), Remedy: "create a new task"}
+	case err != nil:
+		return nil, s.problem(err, "bad_task", "byline task show shows the task")
 	}
-	return l, err
+	return l, nil
 }
 
 func (s *Server) controlLeases(context.Context) ([]admin.Lease, error) {
@@ -143,11 +156,15 @@ func (s *Server) SignReview(ctx context.Context, off admin.SignOff) (admin.Signe
 	return admin.Signed{Record: ticket.ID()}, ticket.Wait(ctx)
 }
 
-// problem returns the answer to a request that failed: 503 while the server
-// cannot record, otherwise 422 with the given code and remedy.
+// problem returns the answer to a request that failed: 503 if the log did not take a
+// record or the state store cannot be written, otherwise 422 with the given code and
+// remedy.
 func (s *Server) problem(err error, code, remedy string) *admin.Problem {
-	if s.Ready() != nil {
+	switch {
+	case errors.Is(err, journal.ErrNotRecorded):
 		return &admin.Problem{Status: http.StatusServiceUnavailable, Code: string(NotRecorded), Detail: err.Error(), Remedy: "see /readyz"}
+	case errors.Is(err, state.ErrUnavailable):
+		return &admin.Problem{Status: http.StatusServiceUnavailable, Code: codeNotStored, Detail: err.Error(), Remedy: "make room or repair the disk of state.db; the server recovers automatically; see /readyz"}
 	}
 	return &admin.Problem{Status: http.StatusUnprocessableEntity, Code: code, Detail: err.Error(), Remedy: remedy}
 }

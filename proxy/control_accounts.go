@@ -63,7 +63,7 @@ func (s *Server) controlRetryAccount(ctx context.Context, id string) (admin.Acco
 	}
 
 	if err := s.state.LiftQuarantine(adapter, account); err != nil {
-		return admin.Account{}, err
+		return admin.Account{}, s.problem(err, "bad_account", "byline account list shows the accounts")
 	}
 	s.leases.AllowLogin(adapter, account)
 	all, err := s.controlAccounts(ctx)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"runtime/debug"
 	goruntime "runtime/metrics"
+	"slices"
 	"time"
 )
 
@@ -32,27 +33,37 @@ func (s *Server) watchExpiry() {
 			return
 		case it := <-s.identities.Expired():
 			if t := s.task(it.ID()); t != nil {
-				s.background.Go(func() { s.finishTask(t, "its time was over") })
+				s.background.Go(func() { _ = s.finishTask(t) })
 			}
-		case l := <-s.lost:
-			s.background.Go(func() { s.finishTask(l.task, l.why) })
+		case t := <-s.lost:
+			s.background.Go(func() { _ = s.finishTask(t) })
 		case now := <-tick.C:
 			s.forgetEndedTasks(now)
 		}
 	}
 }
 
+// dropAtOnce is how many tasks are dropped from the state store in one write.
+const dropAtOnce = 500
+
+// forgetEndedTasks forgets the tasks that ended long ago. One whose end is not
+// stored yet is kept until it is.
 func (s *Server) forgetEndedTasks(now time.Time) {
-	s.tasks.Range(func(id, v any) bool {
+	var old []string
+	s.tasks.Range(func(_, v any) bool {
 		t := v.(*task)
 		at, _, over := t.Ended()
-		if over && now.Sub(at) > endedTaskTTL {
+		if over && now.Sub(at) > endedTaskTTL && t.end.isComplete() {
 			s.identities.Forget(t.Task)
-			s.tasks.Delete(id)
-			_ = s.state.DropTask(t.ID())
+			s.tasks.Delete(t.ID())
+			old = append(old, t.ID())
 		}
 		return true
 	})
+
+	for ids := range slices.Chunk(old, dropAtOnce) {
+		_ = s.state.DropTask(ids...) // the next start forgets those that stay
+	}
 }
 
 const (

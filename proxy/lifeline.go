@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -95,8 +96,8 @@ func (s *Server) HoldTask(id string) (admin.Lifeline, error) {
 			return nil, fmt.Errorf("store the task: %w", err)
 		}
 		if err := t.Active(); err != nil {
-			s.storeEnd(t) // the line above may have replaced what the end stored
-			return nil, err
+			t.end.forgetStored() // the line above may have replaced what the end stored
+			return nil, errors.Join(err, s.makeEndDurable(t))
 		}
 	}
 
@@ -150,15 +151,9 @@ func (s *Server) endLost(t *task, silence time.Duration) {
 	}
 
 	select {
-	case s.lost <- lostTask{t, why}:
-	case <-s.stop: // the next start ends it, because nobody holds it then
+	case s.lost <- t:
+	case <-s.stop: // Close stores its end
 	}
-}
-
-// lostTask is a task that ended because its holder was silent.
-type lostTask struct {
-	task *task
-	why  string
 }
 
 // resumeLifeline makes a task that had a lifeline before a restart wait for its

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/byline-proxy/byline/adapters"
+	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/state"
 )
@@ -13,11 +14,16 @@ import (
 // resumeTasks restores what an earlier run left in the store. Tasks that are still
 // active go on with the accounts they held. For all others the session is logged
 // out and the account checked in, so that no crash holds a lease forever.
+//
+// A task is active only if both the store and the record say so: the end of a task
+// may have reached only one of them, and the store may be an old copy.
+// docs/decisions/task-ends.md has the reasons.
 func (s *Server) resumeTasks() error {
 	stored, err := s.state.Tasks()
 	if err != nil {
 		return fmt.Errorf("stored tasks: %w", err)
 	}
+	living := s.log.LivingTasks()
 	for _, st := range stored {
 		it, err := s.identities.Restore(st.Doc)
 		if err != nil {
@@ -26,9 +32,12 @@ func (s *Server) resumeTasks() error {
 			continue
 		}
 		t := &task{Task: it}
-		s.resumeLifeline(t)
 		s.tasks.Store(it.ID(), t)
+		s.reconcileEnd(t, living[it.ID()])
+		delete(living, it.ID())
+		s.resumeLifeline(t)
 	}
+	s.endUnknownTasks(living)
 
 	leases, err := s.state.Leases()
 	if err != nil {
@@ -38,6 +47,38 @@ func (s *Server) resumeTasks() error {
 		s.resumeLease(l)
 	}
 	return nil
+}
+
+// reconcileEnd makes the store and the record agree about whether the restored task
+// has ended. onRecord says that the task lives as far as the record knows.
+func (s *Server) reconcileEnd(t *task, onRecord bool) {
+	_, _, over := t.Ended()
+	switch {
+	case over && !onRecord:
+		t.end.markComplete()
+
+	case over: // the record of its end was refused, or cut by a crash
+		s.background.Go(func() { _ = s.makeEndDurable(t) })
+
+	case !onRecord:
+		s.opt.Log.Warn().Str("task", t.ID()).Msg("the state store has the task as active, and the record has its end: " +
+			"an old copy of the state store was restored, or its last writes were lost; the task stays ended")
+		s.identities.End(t.ID(), "its end is on record")
+		t.end.markRecorded()
+		s.background.Go(func() { _ = s.makeEndDurable(t) })
+	}
+}
+
+// endUnknownTasks puts the end of tasks on record of which the state store knows
+// nothing: it is an older copy, or it was removed.
+func (s *Server) endUnknownTasks(living map[string]bool) {
+	for id := range living {
+		s.opt.Log.Warn().Str("task", id).Msg("the record has a task that the state store does not know; the task is over")
+		r := s.taskRecord("task", nil)
+		r.Task = id
+		r.Code, r.Detail = audit.CodeEnded, "ended: the state store does not know it"
+		s.log.Append(r)
+	}
 }
 
 // resumeLease checks the account out again for the task that held it. If that task

@@ -68,7 +68,7 @@ type Vault interface {
 type Server struct {
 	opt        Options
 	log        *journal.Log
-	state      state.Store
+	state      *state.Watched
 	vault      Vault
 	identities *identity.Registry
 	leases     *lease.Manager[*adapters.Session]
@@ -89,7 +89,7 @@ type Server struct {
 	tasks  sync.Map // id → *task
 	failed sync.Map // accountKey → failedLogin, if the account's last login failed
 
-	lost       chan lostTask  // tasks whose holder was silent, for watchExpiry
+	lost       chan *task     // tasks whose holder was silent, for watchExpiry
 	stop       chan struct{}  // closed by Close
 	background sync.WaitGroup // goroutines that Close waits for
 }
@@ -104,12 +104,12 @@ func Open(opt Options) (*Server, error) {
 	}
 	s := &Server{
 		opt:      opt,
-		state:    opt.State,
+		state:    state.Watch(opt.State),
 		vault:    opt.Vault,
 		printKey: opt.Sealer.Derive("fingerprint"),
 		wire:     agents.NewServer(opt.Wire),
 		dialer:   &upstream.Dialer{Allow: opt.Guard},
-		lost:     make(chan lostTask),
+		lost:     make(chan *task),
 		stop:     make(chan struct{}),
 	}
 
@@ -134,7 +134,7 @@ func Open(opt Options) (*Server, error) {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
 	s.identities = identity.NewRegistry(opt.Identity)
-	s.leases = lease.NewManager[*adapters.Session](opt.State, opt.Lease)
+	s.leases = lease.NewManager[*adapters.Session](s.state, opt.Lease)
 	s.metrics = newMetrics(s.log, s.countActiveTasks, func() float64 { return float64(len(s.leases.Leases())) })
 	s.front = s.newFront()
 
@@ -203,6 +203,7 @@ func (s *Server) Close(ctx context.Context) error {
 	s.background.Wait()
 
 	s.sealChangedSessions()
+	notStored := s.storeMissingEnds()
 	s.tasks.Range(func(_, t any) bool {
 		t.(*task).lifeline.stop()
 		t.(*task).closeHolds()
@@ -210,7 +211,7 @@ func (s *Server) Close(ctx context.Context) error {
 	})
 	s.leases.Close()
 	s.stopFeeds(s.log.Append(s.taskRecord("stop", nil)))
-	return errors.Join(s.log.Close(), s.state.Close())
+	return errors.Join(notStored, s.log.Close(), s.state.Close())
 }
 
 // Reload puts a new set of rules in force for every exchange that starts after
@@ -236,15 +237,39 @@ func (s *Server) Reload(r Rules) error {
 }
 
 // Ready returns nil while requests can be carried, otherwise the reason why they
-// cannot.
+// cannot: the log takes no record, the state store cannot be written, or the vault
+// cannot be read. It may take seconds if a disk hangs.
 func (s *Server) Ready() error {
 	select {
 	case <-s.stop:
 		return errors.New("shutting down")
 	default:
-		return s.log.Err()
 	}
+
+	if err := s.log.Err(); err != nil {
+		return fmt.Errorf("the record cannot be written: %w", err)
+	}
+	if err := s.state.Check(); err != nil {
+		return err
+	}
+	return s.checkVault()
 }
+
+// checkVault fails if the accounts of an adapter cannot be read.
+func (s *Server) checkVault() error {
+	ctx, cancel := context.WithTimeout(context.Background(), vaultCheckTimeout)
+	defer cancel()
+	for _, a := range s.rules.Load().adapters.All() {
+		if _, err := s.vault.Accounts(ctx, a.Name()); err != nil {
+			return fmt.Errorf("the vault cannot be read: %w", err)
+		}
+		return nil // all accounts are in the same stores
+	}
+	return nil
+}
+
+// vaultCheckTimeout bounds the attempt of Ready to read the vault.
+const vaultCheckTimeout = 3 * time.Second
 
 // Metrics returns a handler that serves the Prometheus text format.
 func (s *Server) Metrics() http.Handler { return s.metrics.handler() }

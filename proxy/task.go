@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/adapters"
-	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/identity"
 	"github.com/byline-proxy/byline/proxy/lease"
@@ -31,6 +30,7 @@ type task struct {
 	mu    sync.Mutex // held to change holds
 
 	lifeline lifeline
+	end      taskEnd
 	budget   taskBudget   // guarded by the server's budget
 	spooled  atomic.Int64 // bytes that the task keeps in spools
 
@@ -88,7 +88,7 @@ func (s *Server) CreateTask(ctx context.Context, spec identity.Spec) (*identity.
 	}
 	t := &task{Task: it}
 	if err := s.state.PutTask(state.Task{ID: it.ID(), Doc: it.Doc(), Expires: it.Expires()}); err != nil {
-		s.identities.End(it.ID(), "it could not be stored")
+		s.dropTask(t, "it could not be stored")
 		return nil, identity.Token{}, fmt.Errorf("store the task: %w", err)
 	}
 
@@ -96,13 +96,21 @@ func (s *Server) CreateTask(ctx context.Context, spec identity.Spec) (*identity.
 	r.Purpose, r.Scope = it.Principal().Purpose, scopeLines(it.Scope())
 	r.Detail = "created until " + it.Expires().UTC().Format(time.RFC3339)
 	if err := s.appendDurably(ctx, r); err != nil {
-		s.identities.End(it.ID(), "it could not be recorded")
-		_ = s.state.DropTask(it.ID())
+		s.dropTask(t, "it could not be recorded")
 		return nil, identity.Token{}, fmt.Errorf("record the task: %w", err)
 	}
 
 	s.tasks.Store(it.ID(), t)
 	return it, token, nil
+}
+
+// dropTask forgets a task that nobody was told about. The state store may have it
+// all the same, after a write that failed; the next start ends a task that is not on
+// record.
+func (s *Server) dropTask(t *task, why string) {
+	s.identities.End(t.ID(), why)
+	s.identities.Forget(t.Task)
+	_ = s.state.DropTask(t.ID())
 }
 
 // scopeLines writes a scope for the record.
@@ -116,8 +124,11 @@ func scopeLines(scope []identity.ScopeEntry) (lines []string) {
 // EndTask ends a task. Its exchanges, streams and tunnels are cut before EndTask
 // returns. Its sessions are logged out and its accounts checked in, for which
 // EndTask waits up to endWait; what takes longer goes on in the background, and
-// the account stays leased until then. EndTask returns ErrNoTask for an unknown
-// id. Ending a task that has ended does nothing.
+// the account stays leased until then.
+//
+// EndTask returns ErrNoTask for an unknown id, and ErrEndNotStored if the task is
+// over but neither the state store nor the log has its end. Storing it is tried
+// again until it succeeds; EndTask for a task that has ended says whether it has.
 func (s *Server) EndTask(id, why string) (*identity.Task, error) {
 	t := s.task(id)
 	if t == nil {
@@ -126,10 +137,9 @@ func (s *Server) EndTask(id, why string) (*identity.Task, error) {
 
 	it, now := s.identities.End(id, why)
 	if !now {
-		return it, nil
+		return it, s.makeEndDurable(t)
 	}
-	s.finishTask(t, why)
-	return t.Task, nil
+	return it, s.finishTask(t)
 }
 
 // endWait bounds how long the end of a task waits for logouts: an application
@@ -137,13 +147,11 @@ func (s *Server) EndTask(id, why string) (*identity.Task, error) {
 const endWait = 2 * time.Second
 
 // finishTask stores and records the end of a task and returns all that it held.
-// The task's context is cancelled by now, so no request of it is in flight.
-func (s *Server) finishTask(t *task, why string) {
+// The task's context is cancelled by now, so no request of it is in flight. The
+// error is that of makeEndDurable.
+func (s *Server) finishTask(t *task) error {
 	t.lifeline.stop()
-	s.storeEnd(t)
-	r := s.taskRecord("task", t)
-	r.Code, r.Detail = audit.CodeEnded, "ended: "+why
-	s.retryUntilRecorded(func(ctx context.Context) error { return s.appendDurably(ctx, r) })
+	err := s.makeEndDurable(t)
 
 	leases := s.leases.CheckIn(t.ID())
 	holds := t.closeHolds()
@@ -166,11 +174,7 @@ func (s *Server) finishTask(t *task, why string) {
 	case <-timer.C:
 		s.opt.Log.Warn().Str("task", t.ID()).Msg("a logout takes long; it goes on in the background and its account stays leased")
 	}
-}
-
-// storeEnd stores a task that has ended, so that it stays ended after a restart.
-func (s *Server) storeEnd(t *task) {
-	_ = s.state.PutTask(state.Task{ID: t.ID(), Doc: t.Doc(), Expires: t.Expires().Add(endedTaskTTL)})
+	return err
 }
 
 // closeHolds closes the connections of every hold of the task and returns the

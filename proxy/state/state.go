@@ -64,8 +64,8 @@ type Store interface {
 	PutTask(Task) error
 	// Tasks returns all tasks, expired ones included, sorted by ID.
 	Tasks() ([]Task, error)
-	// DropTask removes a task. It is not an error if there is none.
-	DropTask(id string) error
+	// DropTask removes tasks. It is not an error if there is none with an id.
+	DropTask(ids ...string) error
 
 	// AcquireLease gives the account to the task under a new fence, which is
 	// higher than any before, also across restarts. It fails with ErrHeld if

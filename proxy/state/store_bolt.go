@@ -74,12 +74,22 @@ func OpenBolt(path string, now func() time.Time) (*Bolt, error) {
 				return err
 			}
 		}
-		return nil
+		return raiseFence(tx.Bucket(leasesBucket), now())
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("state: prepare %s: %w", path, err), db.Close())
 	}
 	return &Bolt{db, now}, nil
+}
+
+// raiseFence makes the next fence higher than those that were given after the file
+// was copied, if the file is an old copy: lease ids on record are made of fences.
+func raiseFence(leases *bolt.Bucket, now time.Time) error {
+	floor := now.UnixMilli()
+	if floor < 0 || leases.Sequence() >= uint64(floor) {
+		return nil
+	}
+	return leases.SetSequence(uint64(floor))
 }
 
 // boltKey is the key of an account. Two accounts never share a key: JSON escapes
@@ -176,9 +186,14 @@ func (b *Bolt) Tasks() (tasks []Task, err error) {
 }
 
 // DropTask implements [Store].
-func (b *Bolt) DropTask(id string) error {
-	return b.write(func(tx *bolt.Tx) (error, error) {
-		return nil, tx.Bucket(tasksBucket).Delete([]byte(id))
+func (b *Bolt) DropTask(ids ...string) error {
+	return b.write(func(tx *bolt.Tx) (verdict, failure error) {
+		for _, id := range ids {
+			if err := tx.Bucket(tasksBucket).Delete([]byte(id)); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
 	})
 }
 

@@ -95,9 +95,11 @@ func (m *Memory) Tasks() (tasks []Task, err error) {
 }
 
 // DropTask implements [Store].
-func (m *Memory) DropTask(id string) error {
+func (m *Memory) DropTask(ids ...string) error {
 	return m.locked(func() error {
-		delete(m.tasks, id)
+		for _, id := range ids {
+			delete(m.tasks, id)
+		}
 		return nil
 	})
 }

@@ -108,7 +108,7 @@ func (l *Log) enqueue(r *audit.Record, body []byte) (*commitResult, error) {
 	us := l.nextTimestamp(g)
 	r.Time = time.UnixMicro(us).UTC()
 	g.bodies = append(g.bodies, body...)
-	g.entries = append(g.entries, entry{len(g.bodies), us, task, r.Kind == "task" && r.Code == audit.CodeEnded})
+	g.entries = append(g.entries, entry{len(g.bodies), us, task, audit.TaskEventOf(r.Kind, r.Code)})
 	if len(g.entries) == 1 {
 		l.idleTimer.Reset(idleFlush)
 	}

@@ -35,6 +35,8 @@ type Log struct {
 	publisher *publisher
 	witnesses *witnessPool
 
+	livingTasks map[string]bool // see LivingTasks
+
 	mu          sync.Mutex // never held during I/O
 	pending     *group
 	freeGroup   *group // empty, with buffers; nil while the committer has it
@@ -121,6 +123,7 @@ func (l *Log) recoverWriter(key ed25519.PrivateKey) error {
 	}
 
 	l.writer = w
+	l.livingTasks = w.counts.Living()
 	l.lastUS = w.state.lastUS
 	l.durable.Store(w.state.seq)
 	if recovery == nil {
@@ -152,6 +155,12 @@ func (l *Log) start() {
 	go l.runCommitter()
 	go l.runPublisher()
 }
+
+// LivingTasks returns the tasks that had not ended when the log was opened: their
+// beginning is on record, and their end is not. Open learns that from the last
+// segment alone, because each segment begins with the tasks that continue. A task
+// that wrote no record for 32 days is not among them.
+func (l *Log) LivingTasks() map[string]bool { return l.livingTasks }
 
 // Err returns why no record can be recorded now, or nil if records are accepted.
 // After a failure the log recovers automatically as soon as the disk works. After

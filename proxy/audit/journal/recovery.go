@@ -249,6 +249,7 @@ func (w *writer) cutUnacknowledged() (tornBytes int64, err error) {
 	if w.state.off > 0 && (chain.Seq != w.state.seq || chain.Head != w.state.head) {
 		return 0, errors.New("acknowledged records are damaged")
 	}
+	chain.Tasks.KeepEnded(&w.counts)
 	w.counts = chain.Tasks
 
 	rest := segment.NewReader(io.NewSectionReader(f, w.state.off, 1<<62))

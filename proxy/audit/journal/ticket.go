@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/byline-proxy/byline/proxy/audit"
 )
 
 // ErrNotRecorded is in every error of [Ticket.Wait]. The record must not be
@@ -92,10 +94,10 @@ type group struct {
 
 // entry is one record of a group.
 type entry struct {
-	end      int    // of its body in bodies
-	us       int64  // its time, microseconds since 1970
-	task     string // that it belongs to; empty if to none
-	endsTask bool
+	end   int    // of its body in bodies
+	us    int64  // its time, microseconds since 1970
+	task  string // that it belongs to; empty if to none
+	event audit.TaskEvent
 }
 
 func (l *Log) newGroup() *group { return &group{result: l.newResult()} }

@@ -245,7 +245,7 @@ func (w *writer) commit(g *group, checkpointCode string) (st state, syncTime tim
 	cosigned := w.appendCosigned(&st, g)
 	start := 0
 	for _, e := range g.entries {
-		w.appendLine(&st, e.us, w.counts.Next(e.task, e.us, e.endsTask), g.bodies[start:e.end])
+		w.appendLine(&st, e.us, w.counts.Next(e.task, e.us, e.event), g.bodies[start:e.end])
 		start = e.end
 	}
 
