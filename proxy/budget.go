@@ -17,6 +17,8 @@ var (
 const (
 	// budgetWait bounds how long a request waits for memory.
 	budgetWait = 10 * time.Second
+	// assuredBytes is what a request takes that reads no long body before the decision.
+	assuredBytes = 1 << 20
 	// maxBudgetWaiters bounds how many requests of a task wait for memory. They hold
 	// their heads meanwhile.
 	maxBudgetWaiters = 256
@@ -28,16 +30,18 @@ const (
 // WebSockets for a large message, so somebody always gets on. docs/decisions/held-bytes.md says what is counted and why.
 //
 // Requests of one task wait in the order in which they came. Tasks take turns. A task
-// that holds nothing is always given its first bytes, so that no number of other
-// tasks can starve it.
+// that holds nothing is always given its first bytes, up to assured, so that no number
+// of other tasks can starve it.
 type budget struct {
-	total   int64 // bytes that all tasks together may hold, apart from each task's first
+	total   int64 // bytes that all tasks together may hold, apart from the assured ones of each task
 	perTask int64 // bytes that one task may hold
+	assured int64 // bytes that a task which holds nothing gets whatever the others hold
 	wait    time.Duration
 
 	mu      sync.Mutex
 	held    int64
 	waiting []*taskBudget // tasks with waiters, in the order of their turns
+	refused uint64        // calls of take that found nothing free
 }
 
 // taskBudget is what one task holds. Its fields are guarded by budget.mu.
@@ -53,7 +57,7 @@ type budgetWaiter struct {
 }
 
 func newBudget(total, perTask int64) *budget {
-	return &budget{total: total, perTask: min(perTask, total), wait: budgetWait}
+	return &budget{total: total, perTask: min(perTask, total), assured: assuredBytes, wait: budgetWait}
 }
 
 // take takes n bytes for the task, at most perTask. If they are not free it waits until
@@ -67,6 +71,7 @@ func (b *budget) take(ctx context.Context, t *taskBudget, n int64) error {
 		return nil
 	}
 	if len(t.queue) >= maxBudgetWaiters {
+		b.refused++
 		b.mu.Unlock()
 		return errBudgetWaiters
 	}
@@ -93,6 +98,9 @@ func (b *budget) take(ctx context.Context, t *taskBudget, n int64) error {
 		return nil
 	default:
 	}
+	if err == errBudgetWait {
+		b.refused++
+	}
 	b.dequeue(t, w)
 	b.wake() // those after it may fit
 	return err
@@ -111,8 +119,11 @@ func (b *budget) giveBack(t *taskBudget, n int64) {
 
 // fits reports whether the task may hold n more bytes now; mu is held.
 func (b *budget) fits(t *taskBudget, n int64) bool {
-	return t.held+n <= b.perTask && (b.held+n <= b.total || t.held == 0)
+	return t.held+n <= b.perTask && (b.held+n <= b.total || b.isAssured(t, n))
 }
+
+// isAssured reports whether the task gets n bytes whatever the others hold; mu is held.
+func (b *budget) isAssured(t *taskBudget, n int64) bool { return t.held == 0 && n <= b.assured }
 
 // grant notes that the task holds n more bytes; mu is held.
 func (b *budget) grant(t *taskBudget, n int64) {
@@ -155,7 +166,7 @@ func (b *budget) wake() {
 			continue
 		}
 		if !b.fits(t, w.bytes) {
-			b.wakeEmptyTasks(b.waiting[i+1:])
+			b.wakeAssured(b.waiting[i+1:])
 			return
 		}
 
@@ -168,14 +179,14 @@ func (b *budget) wake() {
 	}
 }
 
-// wakeEmptyTasks grants the first waiter of each of the tasks that hold nothing; mu
+// wakeAssured grants the first waiter of each of the tasks for which it is assured; mu
 // is held.
-func (b *budget) wakeEmptyTasks(tasks []*taskBudget) {
+func (b *budget) wakeAssured(tasks []*taskBudget) {
 	for _, t := range slices.Clone(tasks) {
-		if t.held > 0 {
+		w := t.queue[0]
+		if !b.isAssured(t, w.bytes) {
 			continue
 		}
-		w := t.queue[0]
 		b.grant(t, w.bytes)
 		close(w.granted)
 		b.dequeue(t, w)

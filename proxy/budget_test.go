@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -181,4 +182,38 @@ func TestBudgetUnderLoad(t *testing.T) {
 	if b.held != 0 || len(b.waiting) != 0 {
 		t.Errorf("at the end %d bytes are held and %d tasks wait, want none", b.held, len(b.waiting))
 	}
+}
+
+// TestI10LargeFirstRequestsWaitForAll has more tasks take much at once than all may
+// hold. The bound of all holds, and a task with a small request still gets on.
+func TestI10LargeFirstRequestsWaitForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(100<<20, 30<<20)
+		tasks := make([]taskBudget, 50)
+		var given, refused atomic.Int32
+		for i := range tasks {
+			go func() {
+				if b.take(t.Context(), &tasks[i], 20<<20) == nil {
+					given.Add(1)
+				} else {
+					refused.Add(1)
+				}
+			}()
+		}
+		synctest.Wait()
+
+		if use := b.use(); use.held != 100<<20 || use.waiting != 45 || given.Load() != 5 {
+			t.Errorf("%d tasks got their bytes, %d bytes are held, %d wait; want 5, 100 MiB and 45", given.Load(), use.held, use.waiting)
+		}
+		var small taskBudget
+		if err := b.take(t.Context(), &small, assuredBytes); err != nil {
+			t.Errorf("a task with a small request got %v", err)
+		}
+
+		time.Sleep(budgetWait)
+		synctest.Wait()
+		if use := b.use(); use.waiting != 0 || use.refused != 45 || refused.Load() != 45 {
+			t.Errorf("%d were refused, the metrics say %d, %d wait; want 45, 45 and none", refused.Load(), use.refused, use.waiting)
+		}
+	})
 }

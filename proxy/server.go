@@ -136,6 +136,7 @@ func Open(opt Options) (*Server, error) {
 	s.identities = identity.NewRegistry(opt.Identity)
 	s.leases = lease.NewManager[*adapters.Session](s.state, opt.Lease)
 	s.metrics = newMetrics(s.log, s.countActiveTasks, func() float64 { return float64(len(s.leases.Leases())) })
+	s.budget.registerMetrics(s.metrics.registry)
 	s.front = s.newFront()
 
 	if err := s.resumeTasks(); err != nil {
