@@ -63,6 +63,7 @@ func (c *Config) paths() []*string {
 		&c.Vault.File,
 		&c.Vault.KeyFile,
 		&c.Audit.Dir,
+		&c.Audit.Archive,
 		&c.Audit.KeyFile,
 		&c.Certs.Dir,
 		&c.Upstream.ProxyAuth,

@@ -19,18 +19,20 @@ import (
 // Control returns the handler of the control API over this server.
 func (s *Server) Control(cfg admin.Config) http.Handler {
 	return admin.New(cfg, admin.Verbs{
-		CreateTask:   s.controlCreateTask,
-		Tasks:        s.controlTasks,
-		Task:         s.controlTask,
-		EndTask:      s.controlEndTask,
-		HoldTask:     s.controlHoldTask,
-		Leases:       s.controlLeases,
-		Accounts:     s.controlAccounts,
-		RetryAccount: s.controlRetryAccount,
-		Explain:      s.controlExplain,
-		SignReview:   s.controlSignReview,
-		Ready:        s.Ready,
-		Metrics:      s.Metrics(),
+		CreateTask:     s.controlCreateTask,
+		Tasks:          s.controlTasks,
+		Task:           s.controlTask,
+		EndTask:        s.controlEndTask,
+		HoldTask:       s.controlHoldTask,
+		Leases:         s.controlLeases,
+		Accounts:       s.controlAccounts,
+		RetryAccount:   s.controlRetryAccount,
+		Explain:        s.controlExplain,
+		SignReview:     s.controlSignReview,
+		AcceptRollback: s.controlAcceptRollback,
+		RecordArchived: s.controlRecordArchived,
+		Ready:          s.Ready,
+		Metrics:        s.Metrics(),
 	})
 }
 

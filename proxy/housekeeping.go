@@ -102,3 +102,24 @@ func (s *Server) returnMemory() {
 		allocated = now
 	}
 }
+
+// rollbackWarning is the time between two warnings that the record was rolled back.
+const rollbackWarning = 10 * time.Minute
+
+// warnOfRollback writes to the log, now and again, that the record was rolled back,
+// until an operator accepts that on record.
+func (s *Server) warnOfRollback() {
+	for {
+		err := s.log.RollbackErr()
+		if err == nil {
+			return
+		}
+		s.opt.Log.Error().Err(err).Msg("BROKEN: the record has lost records")
+
+		select {
+		case <-s.stop:
+			return
+		case <-time.After(rollbackWarning):
+		}
+	}
+}

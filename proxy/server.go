@@ -148,6 +148,7 @@ func Open(opt Options) (*Server, error) {
 		return nil, err
 	}
 	s.background.Go(s.watchExpiry)
+	s.background.Go(s.warnOfRollback)
 	s.background.Go(s.watchSessions)
 	s.background.Go(s.returnMemory)
 
@@ -237,9 +238,9 @@ func (s *Server) Reload(r Rules) error {
 	return nil
 }
 
-// Ready returns nil while requests can be carried, otherwise the reason why they
-// cannot: the log takes no record, the state store cannot be written, or the vault
-// cannot be read. It may take seconds if a disk hangs.
+// Ready returns nil while requests can be carried and the record is whole, otherwise
+// the reason why not: the log takes no record or was rolled back, the state store
+// cannot be written, or the vault cannot be read. It may take seconds if a disk hangs.
 func (s *Server) Ready() error {
 	select {
 	case <-s.stop:
@@ -249,6 +250,9 @@ func (s *Server) Ready() error {
 
 	if err := s.log.Err(); err != nil {
 		return fmt.Errorf("the record cannot be written: %w", err)
+	}
+	if err := s.log.RollbackErr(); err != nil {
+		return err
 	}
 	if err := s.state.Check(); err != nil {
 		return err

@@ -21,7 +21,7 @@ func auditCommand() *cobra.Command {
 		Example: "  byline audit verify\n  byline audit tail -f",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("audit: name one of verify, tail, show, prove, tiles, rotate and borrowed")
+			return errors.New("audit: name one of verify, tail, show, prove, tiles, rotate, accept-rollback and borrowed")
 		},
 	}
 	c.AddCommand(
@@ -31,35 +31,36 @@ func auditCommand() *cobra.Command {
 		auditProveCommand(),
 		auditTilesCommand(),
 		auditRotateCommand(),
+		auditAcceptRollbackCommand(),
 		auditBorrowedCommand(),
 	)
 	return c
 }
 
-func logDirFlag(c *cobra.Command) *string {
-	return c.Flags().String("dir", "", "folder of the log (default: audit.dir of the configuration)")
+func logDirFlag(c *cobra.Command) *[]string {
+	return c.Flags().StringArray("dir", nil, load.DirUsage)
 }
 
-// logDir returns the folder of the log: named, or that of the configuration if named
-// is empty.
-func logDir(c *cobra.Command, named string) (string, error) {
-	if named != "" {
+// logFolders returns the folders of the log: named, or those of the configuration if
+// none is named.
+func logFolders(c *cobra.Command, named []string) (audit.Folders, error) {
+	if len(named) > 0 {
 		return named, nil
 	}
 	cfg, err := load.Config(c)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return cfg.Audit.Dir, nil
+	return cfg.Audit.Folders(), nil
 }
 
 // auditFailed gives an error of package audit its remedy. The text of err already begins
 // with what failed.
 func auditFailed(err error) error {
-	hint := ""
+	hint := cli.HintOf(err)
 	switch {
 	case errors.Is(err, audit.ErrBroken):
-		hint = "keep the folder as it is, do not rely on records from that one on, and compare with a copy or a kept checkpoint"
+		hint = "keep the folder as it is, do not rely on records from that one on, and compare with a copy or a kept checkpoint; after a restore that you know of, see byline audit accept-rollback --help"
 	case errors.Is(err, audit.ErrNotSealed):
 		hint = "wait for the next checkpoint (audit.checkpoint_every), and ask again"
 	case errors.Is(err, audit.ErrNotWitnessed):

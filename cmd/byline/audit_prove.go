@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
-	"github.com/byline-proxy/byline/proxy/audit"
 )
 
 func auditProveCommand() *cobra.Command {
@@ -32,7 +31,7 @@ func auditProveCommand() *cobra.Command {
 		if consistency == (len(args) == 1) || !consistency && c.Flags().Changed("to") {
 			return errors.New("audit prove: name a RECORD, or checkpoints with --from and --to")
 		}
-		log, err := logDir(c, *dir)
+		log, err := logFolders(c, *dir)
 		if err != nil {
 			return err
 		}
@@ -40,9 +39,9 @@ func auditProveCommand() *cobra.Command {
 		step, removeBar := cli.Progress(c.ErrOrStderr(), "building the tree")
 		var proof interface{ Format() []byte }
 		if consistency {
-			proof, err = audit.ProveConsistency(log, from, to, step)
+			proof, err = log.ProveConsistency(from, to, step)
 		} else {
-			proof, err = audit.Prove(log, args[0], step)
+			proof, err = log.Prove(args[0], step)
 		}
 		removeBar()
 		if err != nil {

@@ -26,11 +26,11 @@ func auditShowCommand() *cobra.Command {
 	asJSON := cli.JSONFlag(c)
 
 	c.RunE = func(c *cobra.Command, args []string) error {
-		from, err := logDir(c, *dir)
+		from, err := logFolders(c, *dir)
 		if err != nil {
 			return err
 		}
-		related, err := audit.FindRelated(from, args[0])
+		related, err := from.FindRelated(args[0])
 		if err != nil {
 			return auditFailed(err)
 		}

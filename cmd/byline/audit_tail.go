@@ -39,7 +39,7 @@ func auditTailCommand() *cobra.Command {
 		if n < 0 {
 			return errors.New("audit tail: -n takes a number from 0")
 		}
-		from, err := logDir(c, *dir)
+		from, err := logFolders(c, *dir)
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func auditTailCommand() *cobra.Command {
 		if *asJSON {
 			write = writeRecordJSON
 		}
-		for r, err := range audit.Tail(ctx, from, n, follow) {
+		for r, err := range from.Tail(ctx, n, follow) {
 			if err != nil {
 				return auditFailed(err)
 			}

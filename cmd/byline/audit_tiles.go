@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
-	"github.com/byline-proxy/byline/proxy/audit"
 )
 
 func auditTilesCommand() *cobra.Command {
@@ -24,13 +23,13 @@ func auditTilesCommand() *cobra.Command {
 	asJSON := cli.JSONFlag(c)
 
 	c.RunE = func(c *cobra.Command, args []string) error {
-		log, err := logDir(c, *dir)
+		log, err := logFolders(c, *dir)
 		if err != nil {
 			return err
 		}
 
 		step, removeBar := cli.Progress(c.ErrOrStderr(), "writing tiles")
-		cp, err := audit.Export(log, args[0], step)
+		cp, err := log.Export(args[0], step)
 		removeBar()
 		if err != nil {
 			return auditFailed(err)

@@ -19,14 +19,17 @@ import (
 
 func auditVerifyCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "verify [DIR|BUNDLE]",
+		Use:   "verify [DIR... | BUNDLE]",
 		Short: "Check the log, or a proof, with the public key alone",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  cobra.ArbitraryArgs,
 		Long: "Reads every record and checks form, sequence, hash chain, Merkle tree and signatures. It needs only the folder and the\n" +
 			"public key. The first record that does not fit is named, and the exit code is 1. A checkpoint that was kept elsewhere\n" +
 			"(--kept) also shows whether the end of the log was cut off or the log was restored from an older copy.\n" +
+			"Several folders are read as one log: that of the server and those to which segments were moved. If the first segments\n" +
+			"are not there, verification begins at the first checkpoint, and says so; --whole makes that an error.\n" +
 			"A file that byline audit prove wrote is checked the same way, with the public keys alone.",
 		Example: "  byline audit verify\n  byline audit verify --key audit.key.pub /mnt/evidence/audit\n" +
+			"  byline audit verify --key audit.key.pub --whole /var/lib/byline/audit /mnt/archive/byline\n" +
 			"  byline audit verify --kept last-week.checkpoint --json\n" +
 			"  byline audit verify --key audit.key.pub --witness witness.pub --quorum 1 record.tlog-proof",
 	}
@@ -34,6 +37,8 @@ func auditVerifyCommand() *cobra.Command {
 	keys.add(c)
 	var kept []string
 	c.Flags().StringArrayVar(&kept, "kept", nil, "file with a checkpoint that was kept elsewhere; may be repeated")
+	var whole bool
+	c.Flags().BoolVar(&whole, "whole", false, "fail unless the folders hold the log from its first record on")
 	asJSON := cli.JSONFlag(c)
 
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -42,23 +47,21 @@ func auditVerifyCommand() *cobra.Command {
 			return err
 		}
 
-		name := ""
 		if len(args) == 1 {
-			name = args[0]
-		}
-		if st, err := os.Stat(name); err == nil && st.Mode().IsRegular() {
-			text, err := os.ReadFile(name)
-			if err != nil {
-				return cli.Failed("audit", err, "")
+			if st, err := os.Stat(args[0]); err == nil && st.Mode().IsRegular() {
+				text, err := os.ReadFile(args[0])
+				if err != nil {
+					return cli.Failed("audit", err, "")
+				}
+				return verifyBundle(c, text, trust, *asJSON)
 			}
-			return verifyBundle(c, text, trust, *asJSON)
 		}
 
-		dir, err := logDir(c, name)
+		log, err := logFolders(c, args)
 		if err != nil {
 			return err
 		}
-		options := audit.VerifyOptions{Witnesses: trust.Witnesses, Quorum: trust.Quorum}
+		options := audit.VerifyOptions{Keys: trust.Keys[1:], Witnesses: trust.Witnesses, Quorum: trust.Quorum}
 		for _, file := range kept {
 			b, err := os.ReadFile(file)
 			if err != nil {
@@ -66,17 +69,17 @@ func auditVerifyCommand() *cobra.Command {
 			}
 			options.Kept = append(options.Kept, string(b))
 		}
-		return verifyLog(c, dir, trust.Keys[0], options, *asJSON)
+		return verifyLog(c, log, trust.Keys[0], options, whole, *asJSON)
 	}
 	return c
 }
 
 // verifyLog checks a log and writes the report. It fails after that if the log is
-// broken.
-func verifyLog(c *cobra.Command, dir string, key audit.PublicKey, options audit.VerifyOptions, asJSON bool) error {
+// broken, or if whole is set and its beginning is missing.
+func verifyLog(c *cobra.Command, log audit.Folders, key audit.PublicKey, options audit.VerifyOptions, whole, asJSON bool) error {
 	step, removeBar := cli.Progress(c.ErrOrStderr(), "verifying")
 	options.Progress = step
-	report, err := audit.VerifyWith(dir, key, options)
+	report, err := log.Verify(key, options)
 	removeBar()
 	if err != nil && !errors.Is(err, audit.ErrBroken) {
 		return auditFailed(err)
@@ -89,18 +92,18 @@ func verifyLog(c *cobra.Command, dir string, key audit.PublicKey, options audit.
 	if err != nil {
 		return auditFailed(err)
 	}
+	if whole && report.Start > 0 {
+		return cli.Failed("audit", fmt.Errorf("verify: the folders begin with record %d", report.Start),
+			"name the folder to which the segments before it were moved, too")
+	}
 	return nil
 }
 
 // showReport writes first what a person asks first: is the log whole, and how far does
 // that statement go.
 func showReport(w io.Writer, r *audit.Report) error {
-	verdict := "BROKEN"
-	if r.Bad == nil {
-		verdict = "ok: nothing was changed, dropped, moved or put in"
-	}
-
 	rows := [][]string{{"records", strconv.FormatUint(r.Records, 10) + " in " + cli.Plural(r.Segments, "segment")}}
+	rows = append(rows, startRows(r)...)
 	if r.Last != nil {
 		rows = append(rows, []string{"sealed", fmt.Sprintf("the first %d, by %s", r.Last.Size+1, r.Last.Origin)})
 	} else {
@@ -112,6 +115,9 @@ func showReport(w io.Writer, r *audit.Report) error {
 
 	if n := len(r.Keys); n > 0 {
 		rows = append(rows, []string{"keys", fmt.Sprintf("%d took over, each announced by the one before", n)})
+	}
+	for _, key := range r.NotAnnounced {
+		rows = append(rows, []string{"", "never announced here: " + key + "; the log ends before that key took over, or its end was cut off"})
 	}
 	for _, s := range r.Cosigned {
 		rows = append(rows, []string{"witnessed", fmt.Sprintf("the first %d, by %s at %s", r.Published, s.Witness, s.Time.Format(time.RFC3339))})
@@ -125,7 +131,62 @@ func showReport(w io.Writer, r *audit.Report) error {
 			[]string{"first bad", fmt.Sprintf("%s line %d, seq %d", b.File, b.Line, b.Seq)},
 			[]string{"why", b.Why})
 	}
-	return cli.Table(w, []string{"verdict", verdict}, rows)
+	for i := range r.Accepted {
+		rows = append(rows, breakRows(&r.Accepted[i])...)
+	}
+	return cli.Table(w, []string{"verdict", verdictOf(r)}, rows)
+}
+
+// verdictOf is the statement that the report makes.
+func verdictOf(r *audit.Report) string {
+	lost := 0
+	for _, b := range r.Accepted {
+		if !b.Pending {
+			lost++
+		}
+	}
+
+	switch {
+	case r.Bad != nil:
+		return "BROKEN"
+	case lost > 0:
+		return fmt.Sprintf("ACCEPTED BREAK: records were lost in %s that an operator accepted; nothing else was changed",
+			cli.Plural(lost, "rollback"))
+	case r.Start > 0:
+		return fmt.Sprintf("ok from record %d on: nothing was changed, dropped, moved or put in since", r.Start)
+	}
+	return "ok: nothing was changed, dropped, moved or put in"
+}
+
+// startRows say where the log begins, if that is not its first record.
+func startRows(r *audit.Report) [][]string {
+	if r.Start == 0 {
+		return nil
+	}
+
+	rows := [][]string{{"starts at", fmt.Sprintf("record %d, whose signed checkpoint vouches for the tree of those before it", r.Start)}}
+	before := "not here, and no record here says where they are"
+	if m := r.StartMoved; m != nil {
+		before = fmt.Sprintf("%s at %s, record %d: %s", m.Code, m.Time.Format(time.RFC3339), m.Seq, m.Detail)
+	}
+	return append(rows, []string{"before it", before})
+}
+
+// breakRows say which records were lost, and who accepted that.
+func breakRows(b *audit.AcceptedBreak) [][]string {
+	label := "accepted"
+	if b.Pending {
+		label = "not sealed"
+	}
+	by := fmt.Sprintf("by %s at %s, record %s", b.By, b.Time.Format(time.RFC3339), b.ID)
+	if b.Why != "" {
+		by += ": " + b.Why
+	}
+	return [][]string{
+		{label, by},
+		{"lost", fmt.Sprintf("the tree of %d records, root %s", b.Lost.Size, b.Lost.Root)},
+		{"log", fmt.Sprintf("%d records then, root %s", b.Seq, b.Root)},
+	}
 }
 
 // endRows say how the log ends.

@@ -64,7 +64,7 @@ func writeEvidence(c *cobra.Command, flags evidenceFlags) error {
 	if err != nil {
 		return err
 	}
-	from := load.RecordFlags{Dir: cfg.Audit.Dir, Since: flags.from, Until: flags.to}
+	from := load.RecordFlags{Dirs: cfg.Audit.Folders(), Since: flags.from, Until: flags.to}
 	records, period, err := from.Open(c)
 	if err != nil {
 		return err
@@ -116,12 +116,12 @@ func gatherEvidence(c *cobra.Command, cfg *configs.Config, records reports.Recor
 		Instance: cfg.Instance,
 		Version:  builtVersion().Version,
 		Made:     time.Now().UTC(),
-		Log:      cfg.Audit.Dir,
+		Log:      cfg.Audit.Folders(),
 		Keys:     map[string][]byte{"audit.key.pub": keyText},
 	}
 
 	step, removeBar := cli.Progress(c.ErrOrStderr(), "verifying the log")
-	e.Report, err = audit.Verify(cfg.Audit.Dir, keys[0], step)
+	e.Report, err = e.Log.Verify(keys[0], audit.VerifyOptions{Keys: keys[1:], Progress: step})
 	removeBar()
 	if err != nil {
 		e.Verified = err.Error()

@@ -31,10 +31,14 @@ type Verbs struct {
 	// RetryAccount allows a login with an account. id is ADAPTER/ACCOUNT.
 	RetryAccount func(ctx context.Context, id string) (Account, error)
 	SignReview   func(ctx context.Context, review SignOff) (Signed, error)
-	Explain      func(ctx context.Context, question Question) (Explanation, error)
-	Health       func() error // nil func: always healthy
-	Ready        func() error // nil func: never ready
-	Metrics      http.Handler
+	// AcceptRollback puts on record that the log is known to have lost records.
+	AcceptRollback func(ctx context.Context, acceptance Acceptance) (AcceptedRollback, error)
+	// RecordArchived puts on record that a segment of the log was moved or removed.
+	RecordArchived func(ctx context.Context, segment ArchivedSegment) (Signed, error)
+	Explain        func(ctx context.Context, question Question) (Explanation, error)
+	Health         func() error // nil func: always healthy
+	Ready          func() error // nil func: never ready
+	Metrics        http.Handler
 }
 
 // Problem is a refusal with its remedy, written as application/problem+json
@@ -94,6 +98,10 @@ func New(cfg Config, v Verbs) http.Handler {
 		"byline explain --help shows what it sends: task, or agent and scope; method, scheme, host, target, headers and body")))
 	mux.Handle("POST /v1/reviews", a.requireOperator(serveBody(a, http.StatusCreated, v.SignReview,
 		"byline review --sign-off sends it in the right form: sponsor, from, to, digest and note")))
+	mux.Handle("POST /v1/audit/rollback", a.requireOperator(serveBody(a, http.StatusCreated, v.AcceptRollback,
+		"byline audit accept-rollback sends it in the right form: by and why")))
+	mux.Handle("POST /v1/audit/archived", a.requireOperator(serveBody(a, http.StatusCreated, v.RecordArchived,
+		"byline audit archive sends it in the right form")))
 
 	mux.Handle("/", a.requireOperator(a.serveNotFound))
 	return a.requireKnownHost(mux)
@@ -147,7 +155,7 @@ func (a *api) serveNotFound(w http.ResponseWriter, r *http.Request) {
 		Status: http.StatusNotFound,
 		Code:   "not_found",
 		Detail: "no such path or method: " + r.Method + " " + r.URL.Path,
-		Remedy: "the control API has /v1/tasks, /v1/tasks/{id}, /v1/tasks/{id}/lifeline, /v1/leases, /v1/accounts, /v1/accounts/{adapter}/{account}/retry, /v1/explain, /v1/reviews, /healthz, /readyz and /metrics",
+		Remedy: "the control API has /v1/tasks, /v1/tasks/{id}, /v1/tasks/{id}/lifeline, /v1/leases, /v1/accounts, /v1/accounts/{adapter}/{account}/retry, /v1/explain, /v1/reviews, /v1/audit/rollback, /v1/audit/archived, /healthz, /readyz and /metrics",
 	})
 }
 

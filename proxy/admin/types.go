@@ -149,3 +149,37 @@ type SignOff struct {
 type Signed struct {
 	Record string `json:"record"`
 }
+
+// Acceptance is the body of POST /v1/audit/rollback: an operator states that the log
+// is known to have lost records.
+type Acceptance struct {
+	By  string `json:"by"`
+	Why string `json:"why,omitempty"`
+}
+
+// AcceptedRollback says what was accepted. It is empty if nothing was lost.
+type AcceptedRollback struct {
+	Breaks []AcceptedBreak `json:"breaks"`
+}
+
+// AcceptedBreak is a checkpoint that the log no longer has, and the state of the log
+// when an operator accepted that.
+type AcceptedBreak struct {
+	Record   string `json:"record"` // id of the record that says so
+	LostSize uint64 `json:"lost_size"`
+	LostRoot string `json:"lost_root"`
+	Size     uint64 `json:"size"`
+	Root     string `json:"root"`
+}
+
+// ArchivedSegment is the body of POST /v1/audit/archived: what became of a segment of
+// the log.
+type ArchivedSegment struct {
+	Code   string `json:"code"` // moved or removed
+	First  uint64 `json:"first"`
+	Next   uint64 `json:"next"`
+	Bytes  uint64 `json:"bytes"`
+	SHA256 string `json:"sha256"`
+	Root   string `json:"root"`
+	Detail string `json:"detail"` // where to, or why
+}

@@ -59,7 +59,7 @@ func (c *Chain) CheckLine(prefixed []byte) error {
 
 // check checks the next line and moves past it.
 func (c *Chain) check(p *parsedLine) error {
-	mayHaveCheckpoint := p.isCheckpoint() || string(p.kind) == KindCosigned
+	mayHaveCheckpoint := p.isCheckpoint() || string(p.kind) == KindCosigned || string(p.kind) == KindRollback
 	switch {
 	case p.err != nil:
 		return p.err
@@ -70,7 +70,7 @@ func (c *Chain) check(p *parsedLine) error {
 	case p.us < c.LastUS:
 		return errors.New("time is earlier than in the line before")
 	case p.hasCheckpoint != mayHaveCheckpoint:
-		return errors.New("checkpoint and cosigned records must have a member checkpoint, and no others may")
+		return errors.New("checkpoint, cosigned and rollback records must have a member checkpoint, and no others may")
 	}
 
 	if err := c.Tasks.check(p); err != nil {
@@ -81,6 +81,11 @@ func (c *Chain) check(p *parsedLine) error {
 	c.Unsealed++
 	if p.isCheckpoint() {
 		if err := c.checkCheckpoint(p); err != nil {
+			return err
+		}
+	}
+	if string(p.kind) == KindRollback {
+		if err := c.checkRollback(p); err != nil {
 			return err
 		}
 	}
@@ -106,6 +111,8 @@ func (c *Chain) checkCheckpoint(p *parsedLine) error {
 
 	root := c.Tree.Root()
 	switch {
+	case !isCheckpointCode(r.Code):
+		return fmt.Errorf("checkpoint: code %q is unknown", r.Code)
 	case c.LastCheckpoint != nil && cp.Origin != c.LastCheckpoint.Origin:
 		return fmt.Errorf("checkpoint: origin is %q, before it was %q", cp.Origin, c.LastCheckpoint.Origin)
 	case cp.Size != c.Seq:
@@ -125,6 +132,33 @@ func (c *Chain) checkCheckpoint(p *parsedLine) error {
 	c.LastCheckpoint = &cp
 	c.Unsealed = 0
 	c.Closed = r.Code == CodeClose
+
+	return nil
+}
+
+func isCheckpointCode(code string) bool {
+	switch code {
+	case CodeInterval, CodeSegment, CodeKey, CodeClose:
+		return true
+	}
+
+	return false
+}
+
+// checkRollback checks that a rollback record names a checkpoint and the tree of
+// the lines before it. Whose signature the checkpoint has does not matter: the
+// record only says that the operator knows of it.
+func (c *Chain) checkRollback(p *parsedLine) error {
+	r, err := ParseRecord(p.line)
+	if err != nil {
+		return err
+	}
+	if _, err := parseUnverified(r.Checkpoint); err != nil {
+		return fmt.Errorf("rollback: %w", err)
+	}
+	if !slices.Equal(c.Tree.Frontier(), r.Frontier) {
+		return errors.New("rollback: the frontier does not match the lines before it")
+	}
 
 	return nil
 }
@@ -155,6 +189,19 @@ func (c *Chain) changeKey(r *Record, cp Checkpoint) error {
 	c.LaterKeys = append(c.LaterKeys, next)
 
 	return nil
+}
+
+// ResumeWithAny is [Chain.Resume] with the first of keys that signed the line.
+func (c *Chain) ResumeWithAny(keys []PublicKey, prefixed []byte) (err error) {
+	for _, key := range keys {
+		c.Key = key
+		err = c.Resume(prefixed)
+		if err == nil {
+			return nil
+		}
+	}
+
+	return err
 }
 
 // Resume lets a chain begin at a segment other than the first. prefixed is the

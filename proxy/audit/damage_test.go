@@ -55,10 +55,15 @@ func TestI8DamageIsFound(t *testing.T) {
 			damage: func(d *damagedLog) {},
 			kept:   true,
 		}, {
-			name:   "first segment removed",
-			damage: func(d *damagedLog) { os.Remove(d.segments[0].Path) },
-			bad:    func(d *damagedLog) uint64 { return 0 },
-			why:    "a segment is missing",
+			name: "first segment removed and the next one changed",
+			damage: func(d *damagedLog) {
+				os.Remove(d.segments[0].Path)
+				d.rewrite(d.segments[1], func(b []byte) []byte {
+					return bytes.Replace(b, []byte(`"frontier":["`), []byte(`"frontier":["A`), 1)
+				})
+			},
+			bad: func(d *damagedLog) uint64 { return d.segments[1].First },
+			why: "cannot be verified without them",
 		}, {
 			name:   "segment in the middle removed",
 			damage: func(d *damagedLog) { os.Remove(d.segments[1].Path) },
@@ -176,7 +181,7 @@ func TestI8DamageIsFound(t *testing.T) {
 // lastSeq returns the number of the last line, which is a checkpoint, from the
 // number of whole lines that are left after it was cut.
 func (d *damagedLog) lastSeq() uint64 {
-	return d.last().First + uint64(audittest.Must(segment.CountLines(d.last().Path)))
+	return d.last().First + uint64(audittest.Must(d.last().CountLines()))
 }
 
 // TestI8EveryBitOfALogCounts flips one bit in each byte of a small closed log.

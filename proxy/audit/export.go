@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Export writes the log in dir to the directory out as C2SP tlog-tiles:
+// Export writes the log to the directory out as C2SP tlog-tiles:
 // checkpoint, hash tiles, and entry bundles with the records. Any file server
 // can serve it.
 //
@@ -15,12 +15,12 @@ import (
 // without checking its signature. The error is ErrNotSealed if there is no
 // checkpoint. If progress is not nil it is called with the bytes read and the
 // total.
-func Export(dir, out string, progress func(done, total int64)) (Checkpoint, error) {
-	tiler, err := OpenTiler(dir, out, true)
+func (f Folders) Export(out string, progress func(done, total int64)) (Checkpoint, error) {
+	tiler, err := f.OpenTiler(out, true)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("audit: export: %w", err)
 	}
-	upto, err := afterPublishedCheckpoint(dir)
+	upto, err := f.afterPublishedCheckpoint()
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("audit: export: %w", err)
 	}
@@ -39,17 +39,21 @@ func Export(dir, out string, progress func(done, total int64)) (Checkpoint, erro
 
 // afterPublishedCheckpoint returns the position after the record of the published
 // checkpoint, or nil if none is published.
-func afterPublishedCheckpoint(dir string) (*Position, error) {
-	_, c, err := TilesOf(dir).Checkpoint()
+func (f Folders) afterPublishedCheckpoint() (*Position, error) {
+	_, c, err := f.tiles().Checkpoint()
 	if err != nil {
 		return nil, nil
 	}
 
-	seq := c.Size + 1
-	t := Tiler{logDir: dir}
-	if err := t.seek(seq); err != nil {
+	t := Tiler{log: f}
+	found, err := t.seek(c)
+	if err != nil || !found {
+		return nil, err
+	}
+	record, err := f.readLine(c.Size)
+	if err != nil {
 		return nil, err
 	}
 
-	return &Position{t.segment, t.off, seq}, nil
+	return &Position{t.segment, t.off + int64(len(record)) + 1, c.Size + 1}, nil
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-
-	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 )
 
 // ErrNoRecord is in the error for a record that the log does not have.
@@ -14,15 +12,15 @@ var ErrNoRecord = errors.New("there is no such record")
 // Find returns the record with that ID and the records whose Intent it is, in
 // order, or nil if there are none. It checks that these lines are records, not
 // the chain; see [Verify].
-func Find(dir, id string) (found []Record, err error) {
-	files, err := segment.List(dir)
+func (f Folders) Find(id string) (found []Record, err error) {
+	files, err := f.segments()
 	if err != nil {
 		return nil, fmt.Errorf("audit: find: %w", err)
 	}
 
 	quoted := appendString(nil, id)
-	for _, f := range files {
-		err := segment.EachLine(f.Path, func(line []byte) error {
+	for _, file := range files {
+		err := file.EachLine(func(line []byte) error {
 			if !bytes.Contains(line, quoted) {
 				return nil
 			}

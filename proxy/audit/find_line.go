@@ -12,8 +12,8 @@ import (
 // findLine finds the line of the record with that ID and returns its number and
 // its bytes. The ID tells when the record was made, so findLine first reads the
 // segment of that time, then those nearest to it.
-func findLine(dir, id string) (seq uint64, line []byte, err error) {
-	files, err := segment.List(dir)
+func (f Folders) findLine(id string) (seq uint64, line []byte, err error) {
+	files, err := f.segments()
 	if err != nil {
 		return 0, nil, err
 	}
@@ -25,7 +25,7 @@ func findLine(dir, id string) (seq uint64, line []byte, err error) {
 	pattern := append([]byte(`,"id":`), appendString(nil, id)...)
 	for _, i := range order {
 		seq = files[i].First
-		err := segment.EachLine(files[i].Path, func(l []byte) error {
+		err := files[i].EachLine(func(l []byte) error {
 			if bytes.Contains(l, pattern) {
 				r, err := ParseRecord(l)
 				if err != nil {
@@ -47,7 +47,7 @@ func findLine(dir, id string) (seq uint64, line []byte, err error) {
 		}
 	}
 
-	return 0, nil, fmt.Errorf("%w: %s in %s", ErrNoRecord, id, dir)
+	return 0, nil, fmt.Errorf("%w: %s in %s", ErrNoRecord, id, f)
 }
 
 // orderByLikelihood returns the indexes of files, the most likely to hold the
@@ -80,7 +80,7 @@ func orderByLikelihood(files []segment.File, id string) (order []int, err error)
 func segmentAtTime(files []segment.File, us int64) (int, error) {
 	var readErr error
 	later := sort.Search(len(files), func(i int) bool {
-		first, err := readFirstTime(files[i].Path)
+		first, err := readFirstTime(files[i])
 		readErr = errors.Join(readErr, err)
 		return first > us
 	})
@@ -90,8 +90,8 @@ func segmentAtTime(files []segment.File, us int64) (int, error) {
 
 // readFirstTime returns the time of a segment's first line, in microseconds
 // since 1970, or 0 if the segment has no line.
-func readFirstTime(path string) (us int64, err error) {
-	err = segment.EachLine(path, func(line []byte) error {
+func readFirstTime(f segment.File) (us int64, err error) {
+	err = f.EachLine(func(line []byte) error {
 		var head lineHead
 		if err := scanLine(line, &head, nil); err != nil {
 			return err
@@ -107,8 +107,8 @@ func readFirstTime(path string) (us int64, err error) {
 }
 
 // findCheckpoint returns the checkpoint that covers size lines.
-func findCheckpoint(dir string, size uint64) (signed string, c Checkpoint, err error) {
-	line, err := readLine(dir, size)
+func (f Folders) findCheckpoint(size uint64) (signed string, c Checkpoint, err error) {
+	line, err := f.readLine(size)
 	if err != nil {
 		return "", c, err
 	}
@@ -125,9 +125,21 @@ func findCheckpoint(dir string, size uint64) (signed string, c Checkpoint, err e
 	return r.Checkpoint, c, err
 }
 
+// Holds reports whether the log holds the record that carries the checkpoint c. It
+// checks no signature. The error is ErrNoRecord if the log holds no record with
+// that number.
+func (f Folders) Holds(c Checkpoint) (bool, error) {
+	line, err := f.readLine(c.Size)
+	if err != nil {
+		return false, err
+	}
+
+	return carriesCheckpoint(line, c), nil
+}
+
 // readLine returns the line with that number.
-func readLine(dir string, seq uint64) (line []byte, err error) {
-	files, err := segment.List(dir)
+func (f Folders) readLine(seq uint64) (line []byte, err error) {
+	files, err := f.segments()
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +149,7 @@ func readLine(dir string, seq uint64) (line []byte, err error) {
 	}
 
 	n := files[i].First
-	err = segment.EachLine(files[i].Path, func(l []byte) error {
+	err = files[i].EachLine(func(l []byte) error {
 		if n == seq {
 			line = bytes.Clone(l)
 			return segment.ErrStop

@@ -3,8 +3,6 @@ package audit
 import (
 	"bytes"
 	"fmt"
-
-	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 )
 
 // RelatedRecords is a record with the records that belong to it.
@@ -16,11 +14,11 @@ type RelatedRecords struct {
 	Task    []Record `json:"task,omitempty"`    // beginning and end of the same task
 }
 
-// FindRelated finds the record with that ID in the log in dir, and the records
+// FindRelated finds the record with that ID, and the records
 // that belong to it. It checks that these lines are records, not the chain; see
 // [Verify]. The error is ErrNoRecord if there is no such record.
-func FindRelated(dir, id string) (RelatedRecords, error) {
-	found, err := Find(dir, id)
+func (f Folders) FindRelated(id string) (RelatedRecords, error) {
+	found, err := f.Find(id)
 	if err != nil {
 		return RelatedRecords{}, err
 	}
@@ -32,22 +30,22 @@ func FindRelated(dir, id string) (RelatedRecords, error) {
 		}
 	}
 	if r.Record.ID == "" {
-		return r, fmt.Errorf("audit: %w: %s in %s", ErrNoRecord, id, dir)
+		return r, fmt.Errorf("audit: %w: %s in %s", ErrNoRecord, id, f)
 	}
 
-	return r, r.readFrom(dir)
+	return r, r.readFrom(f)
 }
 
 // readFrom reads the records that belong to r.Record.
-func (r *RelatedRecords) readFrom(dir string) error {
-	files, err := segment.List(dir)
+func (r *RelatedRecords) readFrom(log Folders) error {
+	files, err := log.segments()
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
 
 	patterns := r.patterns()
-	for _, f := range files {
-		err := segment.EachLine(f.Path, func(line []byte) error {
+	for _, file := range files {
+		err := file.EachLine(func(line []byte) error {
 			if !containsAny(line, patterns) {
 				return nil
 			}

@@ -17,21 +17,21 @@ var ErrNotSealed = errors.New("no checkpoint covers it yet")
 // Prove makes the proof that shows the record with that ID to whoever has the
 // public keys alone.
 //
-// It reads the tiles next to the log in dir. If they are missing, damaged or do
+// It reads the tiles next to the log. If they are missing, damaged or do
 // not reach far enough, it makes them from the segments in a temporary
 // directory; then it calls progress, which may be nil, with bytes read and total
 // bytes.
 //
 // The error is ErrNoRecord if the log has no such record, and ErrNotSealed if no
 // checkpoint covers it.
-func Prove(dir, id string, progress func(done, total int64)) (*InclusionProof, error) {
-	seq, line, err := findLine(dir, id)
+func (f Folders) Prove(id string, progress func(done, total int64)) (*InclusionProof, error) {
+	seq, line, err := f.findLine(id)
 	if err != nil {
 		return nil, fmt.Errorf("audit: prove: %w", err)
 	}
 
 	p := &InclusionProof{Index: seq, Line: line}
-	err = withTiles(dir, seq, progress, func(tiles Tiles) error {
+	err = f.withTiles(seq, progress, func(tiles Tiles) error {
 		signed, c, err := tiles.newestCheckpointOver(seq)
 		if err != nil {
 			return err
@@ -59,19 +59,19 @@ func Prove(dir, id string, progress func(done, total int64)) (*InclusionProof, e
 }
 
 // ProveConsistency makes the proof that the checkpoint over newer lines
-// continues the checkpoint over older lines. The log in dir must have
+// continues the checkpoint over older lines. The log must have
 // checkpoints of these sizes; a newer size of 0 means the published checkpoint.
 // For progress and errors see [Prove].
-func ProveConsistency(dir string, older, newer uint64, progress func(done, total int64)) (*ConsistencyProof, error) {
+func (f Folders) ProveConsistency(older, newer uint64, progress func(done, total int64)) (*ConsistencyProof, error) {
 	p := &ConsistencyProof{}
 
-	err := withTiles(dir, max(older, newer), progress, func(tiles Tiles) error {
+	err := f.withTiles(max(older, newer), progress, func(tiles Tiles) error {
 		signed, c, err := tiles.Checkpoint()
 		if err != nil {
 			return err
 		}
 		if newer != 0 {
-			signed, c, err = findCheckpoint(dir, newer)
+			signed, c, err = f.findCheckpoint(newer)
 			if err != nil {
 				return err
 			}
@@ -79,7 +79,7 @@ func ProveConsistency(dir string, older, newer uint64, progress func(done, total
 		p.New = signed
 
 		var from Checkpoint
-		p.Old, from, err = findCheckpoint(dir, older)
+		p.Old, from, err = f.findCheckpoint(older)
 		if err != nil {
 			return err
 		}
@@ -101,8 +101,8 @@ func ProveConsistency(dir string, older, newer uint64, progress func(done, total
 // withTiles calls do with the tiles next to the log, if they reach line seq. If
 // they do not, or if do fails because they are damaged, it calls do with tiles
 // that it makes from the segments.
-func withTiles(dir string, seq uint64, progress func(done, total int64), do func(Tiles) error) error {
-	kept := TilesOf(dir)
+func (f Folders) withTiles(seq uint64, progress func(done, total int64), do func(Tiles) error) error {
+	kept := f.tiles()
 	_, c, err := kept.Checkpoint()
 	if err == nil && c.Size >= seq {
 		err := do(kept)
@@ -117,7 +117,7 @@ func withTiles(dir string, seq uint64, progress func(done, total int64), do func
 	}
 	defer os.RemoveAll(tmp)
 
-	tiler, err := OpenTiler(dir, tmp, false)
+	tiler, err := f.OpenTiler(tmp, false)
 	if err != nil {
 		return err
 	}

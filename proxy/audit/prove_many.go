@@ -10,7 +10,7 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/merkle"
 )
 
-// ProveMany makes the proofs of many records of the log in dir under one
+// ProveMany makes the proofs of many records of the log under one
 // checkpoint. It calls yield with each record and its proof; an error of yield
 // ends it. last is the Seq of the last record. For tiles and progress see
 // [Prove].
@@ -18,11 +18,11 @@ import (
 // It leaves out records that no checkpoint covers yet and returns their number.
 // If the tiles next to the log turn out to be damaged halfway, ProveMany starts
 // again with new ones, and yield gets the first records a second time.
-func ProveMany(dir string, records iter.Seq2[Record, error], last uint64, progress func(done, total int64),
+func (f Folders) ProveMany(records iter.Seq2[Record, error], last uint64, progress func(done, total int64),
 	yield func(*Record, *InclusionProof) error) (unsealed int, err error) {
 
 	var yieldErr error
-	err = withTiles(dir, last, progress, func(tiles Tiles) error {
+	err = f.withTiles(last, progress, func(tiles Tiles) error {
 		unsealed = 0
 		signed, c, err := tiles.newestCheckpointOver(last)
 		if err != nil {

@@ -10,15 +10,15 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
 )
 
-// ReadAll yields the records of the log in dir in order, from the beginning until
+// ReadAll yields the records of the log in order, from the beginning until
 // a time, or to the end if that is the zero time. It checks that lines are
 // records, not the chain; see [Verify]. It yields an error, also that of ctx, as
 // its last pair.
 //
 // If progress is not nil it is called with the bytes read and the total.
-func ReadAll(ctx context.Context, dir string, until time.Time, progress func(done, total int64)) iter.Seq2[Record, error] {
+func (f Folders) ReadAll(ctx context.Context, until time.Time, progress func(done, total int64)) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		err := readAll(ctx, dir, progress, func(r Record) bool {
+		err := f.readAll(ctx, progress, func(r Record) bool {
 			isLater := !until.IsZero() && r.Time.After(until)
 			return !isLater && yield(r, nil)
 		})
@@ -29,17 +29,17 @@ func ReadAll(ctx context.Context, dir string, until time.Time, progress func(don
 }
 
 // readAll calls do with each record until do returns false.
-func readAll(ctx context.Context, dir string, progress func(done, total int64), do func(Record) bool) error {
-	files, err := segment.List(dir)
+func (f Folders) readAll(ctx context.Context, progress func(done, total int64), do func(Record) bool) error {
+	files, err := f.segments()
 	if err != nil {
 		return err
 	}
 
 	total := segment.TotalSize(files)
 	done := int64(0)
-	for _, f := range files {
+	for _, file := range files {
 		n := 0
-		err := segment.EachLine(f.Path, func(line []byte) error {
+		err := file.EachLine(func(line []byte) error {
 			n++
 			if n%1024 == 0 {
 				if progress != nil {

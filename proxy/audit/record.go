@@ -16,13 +16,15 @@ const (
 	KindClock      = "clock"      // the system clock went back
 	KindCounts     = "counts"     // the last task_seq of tasks, at the start of a segment
 	KindCosigned   = "cosigned"   // a checkpoint with the signatures of witnesses
+	KindRollback   = "rollback"   // an operator accepts that the log no longer has a checkpoint
+	KindArchived   = "archived"   // a segment was moved away or removed
 )
 
 // IsReservedKind reports whether only the log itself may write records of that
 // kind.
 func IsReservedKind(kind string) bool {
 	switch kind {
-	case KindCheckpoint, KindRecovery, KindClock, KindCounts, KindCosigned:
+	case KindCheckpoint, KindRecovery, KindClock, KindCounts, KindCosigned, KindRollback, KindArchived:
 		return true
 	}
 
@@ -41,6 +43,12 @@ const (
 const (
 	CodeCrash = "crash" // the writer was killed
 	CodeDisk  = "disk"  // the disk failed and works again
+)
+
+// Codes of archived records: what happened to the segment.
+const (
+	CodeMoved   = "moved"   // it is in another place
+	CodeRemoved = "removed" // it was kept long enough
 )
 
 // CodeEnded is the code of the task record that ends a task.
@@ -102,9 +110,23 @@ type Record struct {
 	Cut        int64       `json:"cut,omitempty"`        // on a recovery: bytes of unacknowledged tail that were cut
 	Key        string      `json:"key,omitempty"`        // on a checkpoint with CodeKey: the verifier key that signs from then on
 	Tasks      []TaskCount `json:"tasks,omitempty"`      // on a counts record
-	Checkpoint string      `json:"checkpoint,omitempty"` // on a checkpoint or cosigned: the signed note
-	Frontier   []string    `json:"frontier,omitempty"`   // on a checkpoint: roots of the full subtrees, left to right, in base64
+	Segment    Segment     `json:"segment,omitzero"`     // on an archived record
+	Checkpoint string      `json:"checkpoint,omitempty"` // on a checkpoint, cosigned or rollback: the signed note
+	Frontier   []string    `json:"frontier,omitempty"`   // on a checkpoint or rollback: roots of the full subtrees, left to right, in base64
 }
+
+// Segment names a segment and what it held, so that who has it can show that it is
+// the one.
+type Segment struct {
+	First  uint64 `json:"first"`  // number of its first line
+	Next   uint64 `json:"next"`   // number of the line after its last
+	Bytes  uint64 `json:"bytes"`  // its length
+	SHA256 string `json:"sha256"` // of its bytes, in hex
+	Root   string `json:"root"`   // RFC 6962 Merkle root of the lines before Next, in base64
+}
+
+// IsZero reports whether no segment is named.
+func (s Segment) IsZero() bool { return s == Segment{} }
 
 // TaskCount is the number of records of a task so far.
 type TaskCount struct {

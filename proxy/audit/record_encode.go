@@ -106,6 +106,7 @@ func AppendBody(dst []byte, r *Record) []byte {
 	dst = appendNumber(dst, `,"cut":`, r.Cut)
 	dst = appendText(dst, `,"key":`, r.Key)
 	dst = appendTasks(dst, r.Tasks)
+	dst = appendSegment(dst, r.Segment)
 	dst = appendText(dst, `,"checkpoint":`, r.Checkpoint)
 	dst = appendList(dst, `,"frontier":[`, r.Frontier)
 
@@ -170,6 +171,25 @@ func appendTasks(dst []byte, tasks []TaskCount) []byte {
 	}
 
 	return append(dst, ']')
+}
+
+func appendSegment(dst []byte, s Segment) []byte {
+	if s.IsZero() {
+		return dst
+	}
+
+	dst = append(dst, `,"segment":{"first":`...)
+	dst = strconv.AppendUint(dst, s.First, 10)
+	dst = append(dst, `,"next":`...)
+	dst = strconv.AppendUint(dst, s.Next, 10)
+	dst = append(dst, `,"bytes":`...)
+	dst = strconv.AppendUint(dst, s.Bytes, 10)
+	dst = append(dst, `,"sha256":`...)
+	dst = appendString(dst, s.SHA256)
+	dst = append(dst, `,"root":`...)
+	dst = appendString(dst, s.Root)
+
+	return append(dst, '}')
 }
 
 // appendText appends a member whose value is a string, unless it is empty.

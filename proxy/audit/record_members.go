@@ -8,9 +8,10 @@ const (
 	formNumber                     // an integer other than 0
 	formTrue                       // true
 	formList                       // an array of strings, at least one
-	formStripped                   // see FORMAT.md, likewise the next two
+	formStripped                   // see FORMAT.md, likewise those that follow
 	formDecision
 	formTasks
+	formSegment
 )
 
 // members are the members that may follow kind, in the order of a line.
@@ -52,6 +53,7 @@ var members = [...]struct {
 	{`,"cut":`, formNumber, func(r *Record) any { return &r.Cut }},
 	{`,"key":`, formText, func(r *Record) any { return &r.Key }},
 	{`,"tasks":`, formTasks, func(r *Record) any { return &r.Tasks }},
+	{`,"segment":`, formSegment, func(r *Record) any { return &r.Segment }},
 	{`,"checkpoint":`, formText, func(r *Record) any { return &r.Checkpoint }},
 	{`,"frontier":`, formList, func(r *Record) any { return &r.Frontier }},
 }

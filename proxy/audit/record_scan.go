@@ -143,6 +143,8 @@ func (c *cursor) member(form memberForm) {
 		c.decision()
 	case formTasks:
 		c.list(c.taskCount)
+	case formSegment:
+		c.segment()
 	}
 }
 
@@ -176,6 +178,21 @@ func (c *cursor) taskCount() {
 	c.must(`,"seq":`)
 	c.uint()
 	c.must(`}`)
+}
+
+func (c *cursor) segment() {
+	c.must(`{"first":`)
+	c.uint()
+	c.must(`,"next":`)
+	next := c.uint()
+	c.must(`,"bytes":`)
+	c.uint()
+	c.must(`,"sha256":`)
+	c.string()
+	c.must(`,"root":`)
+	c.string()
+	c.must(`}`)
+	c.failed = c.failed || next == 0 // a segment that is named has lines
 }
 
 // list reads an array with at least one element.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"time"
 
 	"github.com/byline-proxy/byline/proxy/audit/internal/segment"
@@ -15,15 +14,15 @@ import (
 // followInterval is the time after which Tail looks for new records.
 const followInterval = 200 * time.Millisecond
 
-// Tail yields the last n records of the log in dir, the oldest first. If follow
+// Tail yields the last n records of the log, the oldest first. If follow
 // is set it then yields new records until ctx is done. It checks that lines are
 // records, not the chain; see [Verify]. It yields an error as its last pair.
 //
 // Tail may run while the log is written. It may then yield a record just before
 // the record is durable.
-func Tail(ctx context.Context, dir string, n int, follow bool) iter.Seq2[Record, error] {
+func (f Folders) Tail(ctx context.Context, n int, follow bool) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		t := &tailReader{ctx: ctx, dir: dir, yield: yield}
+		t := &tailReader{ctx: ctx, log: f, yield: yield}
 		if err := t.run(n, follow); err != nil {
 			yield(Record{}, fmt.Errorf("audit: tail: %w", err))
 		}
@@ -33,17 +32,18 @@ func Tail(ctx context.Context, dir string, n int, follow bool) iter.Seq2[Record,
 // tailReader is one iteration over Tail.
 type tailReader struct {
 	ctx     context.Context
-	dir     string
+	log     Folders
 	yield   func(Record, error) bool
 	stopped bool // the consumer wants no more
 
-	skip int    // records still to pass over
-	path string // segment that is being read
-	off  int64  // offset of the next line in it
+	skip    int    // records still to pass over
+	started bool   // a segment is being read
+	first   uint64 // number of its first line
+	off     int64  // offset of the next line in it
 }
 
 func (t *tailReader) run(n int, follow bool) error {
-	files, err := segment.List(t.dir)
+	files, err := t.log.segments()
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (t *tailReader) run(n int, follow bool) error {
 	}
 
 	for _, f := range files[first:] {
-		if err := t.readSegment(f.Path); err != nil || t.stopped {
+		if err := t.readSegment(f); err != nil || t.stopped {
 			return err
 		}
 	}
@@ -79,7 +79,7 @@ func (t *tailReader) findStart(files []segment.File, n int) (first int, err erro
 	have := 0
 	for first > 0 && have < n {
 		first--
-		lines, err := segment.CountLines(files[first].Path)
+		lines, err := files[first].CountLines()
 		if err != nil {
 			return 0, err
 		}
@@ -89,7 +89,7 @@ func (t *tailReader) findStart(files []segment.File, n int) (first int, err erro
 
 	if first > 0 && first == len(files) { // n is 0: begin after the records that are there
 		first--
-		t.skip, err = segment.CountLines(files[first].Path)
+		t.skip, err = files[first].CountLines()
 	}
 
 	return first, err
@@ -99,16 +99,16 @@ func (t *tailReader) findStart(files []segment.File, n int) (first int, err erro
 // before it reads the current one to its end: if there is a later segment, the
 // current one is complete.
 func (t *tailReader) readNew() error {
-	files, err := segment.List(t.dir)
+	files, err := t.log.segments()
 	if err != nil {
 		return err
 	}
 
 	for _, f := range files {
-		if f.Path < t.path {
+		if t.started && f.First < t.first {
 			continue
 		}
-		if err := t.readSegment(f.Path); err != nil || t.stopped {
+		if err := t.readSegment(f); err != nil || t.stopped {
 			return err
 		}
 	}
@@ -118,15 +118,16 @@ func (t *tailReader) readNew() error {
 
 // readSegment yields the records of a segment, from where the last call stopped
 // if that was in the same segment.
-func (t *tailReader) readSegment(path string) error {
-	f, err := os.Open(path)
+func (t *tailReader) readSegment(s segment.File) error {
+	f, err := s.Open()
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 
-	if path != t.path {
-		t.path = path
+	if !t.started || s.First != t.first {
+		t.started = true
+		t.first = s.First
 		t.off = 0
 	}
 	start := t.off
@@ -149,7 +150,7 @@ func (t *tailReader) readSegment(path string) error {
 
 		r, err := ParseRecord(line[1:])
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s: %w", s.Path, err)
 		}
 		if !t.yield(r, nil) {
 			t.stopped = true

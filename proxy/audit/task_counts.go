@@ -65,7 +65,9 @@ type TaskCounts struct {
 	ended map[string]int64
 
 	segmentStart bool // the lines so far are the segment's first checkpoint and its counts
-	resumed      bool // the chain began at this segment, so previous is not known
+
+	resumed         bool // the chain begins at the segment that comes next
+	previousUnknown bool // the chain began at this segment
 }
 
 type taskCount struct {
@@ -208,6 +210,8 @@ func (c *TaskCounts) checkWithoutTask(p *parsedLine) error {
 			c.previous = c.tasks
 			c.tasks = nil
 			c.segmentStart = true
+			c.previousUnknown = c.resumed
+			c.resumed = false
 		}
 	case KindCounts:
 		if !c.segmentStart {
@@ -232,7 +236,7 @@ func (c *TaskCounts) checkCounts(p *parsedLine) error {
 
 	for _, listed := range r.Tasks {
 		before := c.previous[listed.Task]
-		if !c.resumed && (before == nil || before.seq != listed.Seq) {
+		if !c.previousUnknown && (before == nil || before.seq != listed.Seq) {
 			return fmt.Errorf("counts: task %s has not counted to %d", listed.Task, listed.Seq)
 		}
 

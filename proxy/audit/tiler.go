@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/byline-proxy/byline/proxy/audit/internal/merkle"
@@ -22,7 +23,7 @@ type Tiler struct {
 	// sets it to write CheckpointFile.
 	PutCheckpoint func(signed string, c Checkpoint) error
 
-	logDir      string // directory of the segments
+	log         Folders // directories of the segments
 	tiles       Tiles
 	withEntries bool // write entry bundles too
 
@@ -57,11 +58,17 @@ type Position struct {
 	Seq     uint64 // number of the line after it
 }
 
+// OpenTiler is [Folders.OpenTiler] for a log in one directory.
+func OpenTiler(logDir, out string, withEntries bool) (*Tiler, error) {
+	return Folders{logDir}.OpenTiler(out, withEntries)
+}
+
 // OpenTiler returns a tiler that continues the tiles in the directory out, and
 // writes entry bundles if withEntries is set. If what is there does not match
-// its own checkpoint, the tiler begins at the first line.
-func OpenTiler(logDir, out string, withEntries bool) (*Tiler, error) {
-	t := &Tiler{logDir: logDir, tiles: tilesIn(out), withEntries: withEntries}
+// its own checkpoint or the log, the tiler begins at the last segment whose first
+// checkpoint the tiles match, or else at the first line.
+func (f Folders) OpenTiler(out string, withEntries bool) (*Tiler, error) {
+	t := &Tiler{log: f, tiles: tilesIn(out), withEntries: withEntries}
 	t.PutCheckpoint = func(signed string, _ Checkpoint) error {
 		return t.tiles.WriteFile(CheckpointFile, []byte(signed))
 	}
@@ -71,15 +78,14 @@ func OpenTiler(logDir, out string, withEntries bool) (*Tiler, error) {
 	if errors.As(err, &pathErr) && !errors.Is(err, os.ErrNotExist) {
 		return t, err
 	}
-	if err != nil {
-		return t, nil // there is no checkpoint, or none that can be used
+	if err == nil && t.loadTiles(c) {
+		found, err := t.seek(c)
+		if found || err != nil {
+			return t, err
+		}
 	}
 
-	if !t.loadTiles(c) {
-		return t, nil
-	}
-
-	return t, t.seek(c.Size)
+	return t, t.continueFromSegment()
 }
 
 // loadTiles loads the right edge of the tiles that c covers. It reports whether
@@ -110,46 +116,123 @@ func (t *Tiler) loadTiles(c Checkpoint) bool {
 	return true
 }
 
-// seek sets the place to read from to the line with that number. If the log is
-// shorter, the tiles belong to another log or to a state that was rolled back,
-// and the tiler begins at the first line.
-func (t *Tiler) seek(seq uint64) error {
-	files, err := segment.List(t.logDir)
+// seek sets the place to read from to the record of the checkpoint c. It returns
+// false if the log does not have that record: the tiles belong to another log, or
+// to a state that was rolled back.
+func (t *Tiler) seek(c Checkpoint) (found bool, err error) {
+	files, err := t.log.segments()
 	if err != nil {
-		return err
+		return false, err
 	}
-	i := segment.IndexOf(files, seq)
+	i := segment.IndexOf(files, c.Size)
 	if i < 0 {
-		t.restart()
-		return nil
+		return false, nil
 	}
 
-	f, err := os.Open(files[i].Path)
+	f, err := files[i].Open()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
 
 	in := segment.NewLiveReader(f)
-	for n := files[i].First; n < seq; n++ {
+	for n := files[i].First; n < c.Size; n++ {
 		if _, err := in.Next(); err != nil {
-			t.restart()
-			return nil
+			return false, nil
 		}
+	}
+	off := in.Offset
+	line, err := in.Next()
+	if err != nil || !carriesCheckpoint(line[1:], c) {
+		return false, nil
 	}
 
 	t.segment = files[i].First
-	t.off = in.Offset
+	t.off = off
 
-	return nil
+	return true, nil
 }
 
-// restart makes the tiler begin at the first line.
-func (t *Tiler) restart() {
+// carriesCheckpoint reports whether a line is the record that carries c.
+func carriesCheckpoint(line []byte, c Checkpoint) bool {
+	r, err := ParseRecord(line)
+	if err != nil || r.Kind != KindCheckpoint {
+		return false
+	}
+	carried, err := parseUnverified(r.Checkpoint)
+
+	return err == nil && carried == c
+}
+
+// continueFromSegment makes the tiler begin at the last segment whose first
+// checkpoint the tiles match, or at the first line. It removes the tiles to the
+// right of that place: after a rollback they hold hashes that the log no longer
+// has.
+func (t *Tiler) continueFromSegment() error {
 	t.frontier = merkle.TileFrontier{}
 	t.entries = nil
 	t.segment = 0
 	t.off = 0
+
+	files, err := t.log.segments()
+	if err != nil {
+		return err
+	}
+	for _, f := range slices.Backward(files) {
+		c, err := firstCheckpoint(f)
+		if err != nil {
+			return err
+		}
+		if c.Size == f.First && f.First > 0 && t.loadTiles(c) {
+			t.segment = f.First
+			break
+		}
+	}
+	if len(files) > 0 && files[0].First > t.segment {
+		return t.log.startError(files[0].First)
+	}
+
+	return t.removeTilesAfterFrontier()
+}
+
+// firstCheckpoint returns the checkpoint with which a segment begins, unverified,
+// or the zero value if it begins with none.
+func firstCheckpoint(f segment.File) (c Checkpoint, err error) {
+	err = f.EachLine(func(line []byte) error {
+		r, err := ParseRecord(line)
+		if err == nil && r.Kind == KindCheckpoint {
+			c, _ = parseUnverified(r.Checkpoint)
+		}
+		return segment.ErrStop
+	})
+	if errors.Is(err, segment.ErrStop) {
+		err = nil
+	}
+
+	return c, err
+}
+
+// removeTilesAfterFrontier removes tiles of lines that the frontier does not
+// have. It first writes those at its edge, which may exist only as part of wider
+// ones: a crash must not leave less than the next tiler needs to begin here.
+func (t *Tiler) removeTilesAfterFrontier() error {
+	for level, hashes := range t.frontier.Levels {
+		n := t.frontier.Size >> (merkle.TileHeight * level) / merkle.TileWidth
+		if len(hashes) > 0 {
+			err := t.tiles.WriteTile(level, n, len(hashes), merkle.ConcatHashes(hashes))
+			if err != nil {
+				return err
+			}
+		}
+		if err := t.tiles.RemoveTilesFrom(level, n, len(hashes)); err != nil {
+			return err
+		}
+	}
+	if !t.withEntries {
+		return nil
+	}
+
+	return t.tiles.RemoveTilesFrom(merkle.EntryLevel, t.frontier.Size/merkle.TileWidth, int(t.frontier.Size%merkle.TileWidth))
 }
 
 // Size returns the number of lines that the tiler has added to the tree.
@@ -193,12 +276,15 @@ func (t *Tiler) PublishUpTo(upto Position) error {
 // If progress is not nil it is called with the bytes of the log that were read
 // and the total. Its error ends Advance.
 func (t *Tiler) Advance(upto *Position, progress func(done, total int64) error) error {
-	files, err := segment.List(t.logDir)
+	files, err := t.log.segments()
 	if err != nil {
 		return err
 	}
-	if len(files) == 0 || files[0].First > t.segment {
-		return fmt.Errorf("%s: the segment that begins with seq %d is missing", t.logDir, t.segment)
+	if len(files) == 0 {
+		return fmt.Errorf("%s holds no log: %w", t.log, os.ErrNotExist)
+	}
+	if files[0].First > t.segment {
+		return t.log.startError(files[0].First)
 	}
 	if progress == nil {
 		progress = func(int64, int64) error { return nil }
@@ -226,7 +312,7 @@ func (t *Tiler) Advance(upto *Position, progress func(done, total int64) error) 
 		if upto != nil && f.First == upto.Segment {
 			end = upto.Offset
 		}
-		err := t.readSegment(f.Path, end, func(off int64) error {
+		err := t.readSegment(f, end, func(off int64) error {
 			return progress(min(done+off, total), total)
 		})
 		if err != nil {
@@ -239,8 +325,8 @@ func (t *Tiler) Advance(upto *Position, progress func(done, total int64) error) 
 }
 
 // readSegment adds the lines of a segment from t.off to end.
-func (t *Tiler) readSegment(path string, end int64, progress func(off int64) error) error {
-	f, err := os.Open(path)
+func (t *Tiler) readSegment(s segment.File, end int64, progress func(off int64) error) error {
+	f, err := s.Open()
 	if err != nil {
 		return err
 	}
@@ -257,7 +343,7 @@ func (t *Tiler) readSegment(path string, end int64, progress func(off int64) err
 			err = t.addLine(line)
 		}
 		if err != nil {
-			return fmt.Errorf("%s line %d: %w", path, in.Lines, err)
+			return fmt.Errorf("%s line %d: %w", s.Path, in.Lines, err)
 		}
 
 		t.off = start + in.Offset

@@ -68,6 +68,26 @@ func (t Tiles) ReadNote(name string) (signed string, c Checkpoint, err error) {
 	return string(b), c, err
 }
 
+// RootAt returns the Merkle root, in base64, of the first size lines, from the tiles
+// of the published checkpoint. It trusts that checkpoint and nothing else.
+func (t Tiles) RootAt(size uint64) (string, error) {
+	_, c, err := t.Checkpoint()
+	if err != nil {
+		return "", err
+	}
+	if c.Size < size {
+		return "", ErrNotSealed
+	}
+	root, err := merkle.ParseBase64(c.Root)
+	if err != nil {
+		return "", err
+	}
+
+	h, err := tlog.TreeHash(int64(size), t.HashReader(c.Size, root))
+
+	return h.String(), err
+}
+
 // ProveConsistency returns the hashes, in base64, that prove that c continues
 // the log of size from. For an empty or an equal log there are none.
 func (t Tiles) ProveConsistency(from uint64, c Checkpoint) ([]string, error) {

@@ -155,7 +155,7 @@ func TestI8SegmentTruncatedInsideALineIsFound(t *testing.T) {
 }
 
 func TestI8MissingSegmentIsFound(t *testing.T) {
-	for i := range 3 {
+	for i := 1; i < 4; i++ { // the first one may have been moved away
 		dir, _ := writeSegmentedLog(t)
 		missing := audittest.Must(segment.List(dir))[i]
 		os.Remove(missing.Path)

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -20,23 +21,83 @@ type tileCheck struct {
 	signed   string
 	frontier merkle.TileFrontier
 	bad      *Fault // the first tile that differs; nil if none did
+	skipped  bool   // the records that the tiles cover are not in the folders
 }
 
-// newTileCheck returns the check of the tiles in the directory of a log, or nil if
+// newTileChecks returns the check of the tiles in the directory of a log, or none if
 // the log has published none.
-func newTileCheck(dir string) *tileCheck {
+func newTileChecks(dir string) []*tileCheck {
 	tiles := TilesOf(dir)
 	signed, c, err := tiles.Checkpoint()
 	if err != nil {
 		return nil
 	}
-	return &tileCheck{tiles: tiles, size: c.Size, signed: signed}
+
+	return []*tileCheck{{tiles: tiles, size: c.Size, signed: signed}}
 }
+
+// startAt makes the check begin at the record with number start. root is the signed
+// root of the records before it, with which the tiles must agree.
+func (t *tileCheck) startAt(start uint64, root merkle.Hash) {
+	if t.size < start {
+		t.skipped = true
+		return
+	}
+
+	frontier, err := t.tiles.Frontier(start)
+	if err != nil || frontier.Tree().Root() != root {
+		for level := range frontier.Levels {
+			n := start >> (merkle.TileHeight * (level + 1))
+			width := int(start >> (merkle.TileHeight * level) % merkle.TileWidth)
+			if width > 0 {
+				t.report(level, n, t.tiles.Path(level, n, width), nil, make([]byte, 1), cmp.Or(err, errOtherRoot))
+				return
+			}
+		}
+	}
+	t.frontier = frontier
+	t.compareOlderTiles(start)
+}
+
+var errOtherRoot = errors.New("the tiles of the records before the first segment do not have the root that its checkpoint signs")
+
+// compareOlderTiles compares the full tiles of records that are not in the folders
+// with the tiles above them, whose hashes are the roots of those below.
+func (t *tileCheck) compareOlderTiles(start uint64) {
+	for level := range t.frontier.Levels {
+		var above []byte
+		full := start >> (merkle.TileHeight * (level + 1))
+		for n := range full {
+			at := n % merkle.TileWidth
+			if at == 0 {
+				width := min(full-n, merkle.TileWidth)
+				var err error
+				above, err = t.tiles.ReadTile(level+1, n/merkle.TileWidth, int(width))
+				if err != nil {
+					t.report(level+1, n/merkle.TileWidth, t.tiles.Path(level+1, n/merkle.TileWidth, int(width)), nil, make([]byte, 1), err)
+					return
+				}
+			}
+
+			tile, err := t.tiles.ReadTile(level, n, merkle.TileWidth)
+			want := merkle.Hash(above[int(at)*hashBytes:][:hashBytes])
+			if err == nil && merkle.TileRoot(tile) == want {
+				continue
+			}
+			t.report(level, n, t.tiles.Path(level, n, merkle.TileWidth), nil, make([]byte, 1), cmp.Or(err, errOtherTileRoot))
+			return
+		}
+	}
+}
+
+var errOtherTileRoot = errors.New("the tile does not have the root that the tile above it holds")
+
+const hashBytes = len(merkle.Hash{})
 
 // add adds the leaf of the next record. It compares each tile that the leaf
 // completes.
 func (t *tileCheck) add(leaf merkle.Hash) {
-	if t.bad != nil || t.frontier.Size >= t.size {
+	if t.bad != nil || t.skipped || t.frontier.Size >= t.size {
 		return
 	}
 

@@ -39,7 +39,7 @@ func writeFolder(t *testing.T, change func(*Export)) (dir string, e *Export) {
 		Instance: "test",
 		Version:  "v1",
 		Made:     time.Now(),
-		Log:      log,
+		Log:      audit.Folders{log},
 		WholeLog: true,
 		Proofs:   100,
 		Keys:     map[string][]byte{"audit.key.pub": keyText},

@@ -23,7 +23,7 @@ type Export struct {
 	Borrowed []reports.Sighting
 	Adapters []Adapter
 
-	Log      string                  // folder of the log
+	Log      audit.Folders           // folders of the log
 	Keys     map[string][]byte       // the log's public keys, by file name
 	WholeLog bool                    // copy the log; otherwise only proofs show its records
 	Proofs   int                     // up to this number of records each gets a proof; above it only those of note
@@ -163,7 +163,7 @@ func (e *Export) writeProofs(w *folderWriter, records reports.Records) {
 	}
 
 	// Records that no checkpoint covers yet get no proof; the report counts them.
-	_, err := audit.ProveMany(e.Log, wanted, e.Figures.Last, e.Progress, func(r *audit.Record, b *audit.InclusionProof) error {
+	_, err := e.Log.ProveMany(wanted, e.Figures.Last, e.Progress, func(r *audit.Record, b *audit.InclusionProof) error {
 		name := filepath.Join("proofs", r.ID+".tlog-proof")
 		if _, err := os.Stat(filepath.Join(w.dir, name)); err == nil {
 			return nil // proved before a tile turned out to be damaged and the proofs began again

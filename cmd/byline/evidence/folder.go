@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/byline-proxy/byline/proxy/audit"
 )
 
 // File is one file of the folder.
@@ -71,26 +73,17 @@ func (w *folderWriter) writeJSON(name, title string, v any) {
 	})
 }
 
-// copyLog copies the segments of a log as they are.
-func (w *folderWriter) copyLog(dir string) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && w.err == nil {
-		w.err = err
-	}
-
-	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), "seg-") {
-			continue
-		}
-		w.write(filepath.Join("log", entry.Name()), "Segment of the log", "application/jsonl", func(out io.Writer) error {
-			f, err := os.Open(filepath.Join(dir, entry.Name()))
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			_, err = io.Copy(out, f)
+// copyLog copies the segments of a log, without the zeros at the end of the open one.
+func (w *folderWriter) copyLog(log audit.Folders) {
+	err := log.CopySegments(func(name string, in io.Reader) error {
+		w.write(filepath.Join("log", name), "Segment of the log", "application/jsonl", func(out io.Writer) error {
+			_, err := io.Copy(out, in)
 			return err
 		})
+		return w.err
+	})
+	if w.err == nil {
+		w.err = err
 	}
 }
 

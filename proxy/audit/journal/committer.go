@@ -27,7 +27,9 @@ func (l *Log) runCommitter() {
 	for {
 		checkpointCode := ""
 		var change *keyChange
+		var accept *acceptance
 		select {
+		case accept = <-l.acceptances:
 		case change = <-l.keyChanges:
 		case <-l.wake:
 			l.waitForGroup()
@@ -45,6 +47,13 @@ func (l *Log) runCommitter() {
 				err = l.changeKey(change.key)
 			}
 			change.done <- err
+		}
+		if accept != nil {
+			result := accepted{err: err}
+			if err == nil {
+				result, err = l.acceptRollback(accept)
+			}
+			accept.done <- result
 		}
 
 		if err != nil && !l.repairUntilClosing(err) {
@@ -130,6 +139,22 @@ func (l *Log) commit(g *group, checkpointCode string) error {
 	l.finishGroup(g, nil)
 
 	return nil
+}
+
+// noteFailure makes the log refuse records until it is repaired.
+func (l *Log) noteFailure(err error) {
+	l.mu.Lock()
+	l.failure = err
+	l.mu.Unlock()
+	l.failures.Add(1)
+}
+
+// noteOwnRecords announces records that the committer has made durable outside of
+// a group. from is the number of the first.
+func (l *Log) noteOwnRecords(from uint64) {
+	l.records.Add(int64(l.writer.state.seq - from))
+	l.durable.Store(l.writer.state.seq)
+	l.announceCheckpoint(&l.writer.state)
 }
 
 // announceCheckpoint tells the publisher if st has a checkpoint that it does not

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/byline-proxy/byline/proxy/audit"
@@ -25,6 +27,14 @@ type Config struct {
 	// can write to the folder can change them unnoticed.
 	CheckpointEvery time.Duration `yaml:"checkpoint_every"`
 
+	// Archive is the folder to which byline audit archive moves old segments.
+	// Commands that read the record read it, too. Default none.
+	Archive string `yaml:"archive"`
+	// Retention is how long byline audit archive keeps the records that it moved.
+	// Default 0: for ever. It removes a segment whose newest record is older, and
+	// puts on record what it removed.
+	Retention time.Duration `yaml:"retention"`
+
 	// CommitEvery is the least time between two group commits while several
 	// requests wait for each of them; a request that waits alone is never held
 	// back. Default 300µs. A longer time saves processor and disk, and delays
@@ -39,6 +49,20 @@ type Config struct {
 
 	disk disk             // nil stands for the disk of the system; tests inject faults
 	now  func() time.Time // nil stands for time.Now
+}
+
+// Folders returns the directories that hold segments of the log: Dir and, if it is
+// there, Archive.
+func (c *Config) Folders() audit.Folders {
+	folders := audit.Folders{c.Dir}
+	if c.Archive == "" {
+		return folders
+	}
+	if _, err := os.Stat(c.Archive); err != nil {
+		return folders // nothing was moved yet, or it is not mounted
+	}
+
+	return append(folders, c.Archive)
 }
 
 // Witness is a server that speaks C2SP tlog-witness. Somebody other than the
@@ -85,6 +109,12 @@ func (c *Config) Check() (problems []error) {
 	}
 	if c.CheckpointEvery <= 0 {
 		problems = append(problems, errors.New("checkpoint_every: must be positive"))
+	}
+	if c.Retention < 0 {
+		problems = append(problems, errors.New("retention: must not be negative"))
+	}
+	if c.Archive != "" && filepath.Clean(c.Archive) == filepath.Clean(c.Dir) {
+		problems = append(problems, errors.New("archive: must be another folder than dir"))
 	}
 	if c.CommitEvery < 0 || c.CommitEvery > time.Second {
 		problems = append(problems, errors.New("commit_every: must be from 1ns to 1s"))

@@ -249,7 +249,7 @@ func (f *Feed) readLine(want uint64) ([]byte, error) {
 // continues where reading stopped if that is in this segment and not after the
 // line, unless fromStart is set. Otherwise it begins at the segment's first line.
 func (f *Feed) openSegment(seq uint64, fromStart bool) error {
-	segments, err := segment.List(f.log.cfg.Dir)
+	segments, err := segment.List(f.log.cfg.Folders()...)
 	if err != nil {
 		return err
 	}
@@ -259,7 +259,7 @@ func (f *Feed) openSegment(seq uint64, fromStart bool) error {
 	}
 
 	s := segments[i]
-	f.file, err = os.Open(s.Path)
+	f.file, err = s.Open()
 	if err != nil {
 		return err
 	}

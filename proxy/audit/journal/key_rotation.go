@@ -60,16 +60,10 @@ func (l *Log) ChangeKey(key ed25519.PrivateKey) error {
 func (l *Log) changeKey(key ed25519.PrivateKey) error {
 	from := l.writer.state.seq
 	if err := l.writer.changeKey(key); err != nil {
-		l.mu.Lock()
-		l.failure = err
-		l.mu.Unlock()
-		l.failures.Add(1)
+		l.noteFailure(err)
 		return err
 	}
-
-	l.records.Add(int64(l.writer.state.seq - from))
-	l.durable.Store(l.writer.state.seq)
-	l.announceCheckpoint(&l.writer.state)
+	l.noteOwnRecords(from)
 
 	return nil
 }
@@ -220,7 +214,7 @@ func lastAnnouncedKey(dir string) (key string, err error) {
 	}
 
 	for i := len(segments) - 1; i >= 0 && key == ""; i-- {
-		err := segment.EachLine(segments[i].Path, func(line []byte) error {
+		err := segments[i].EachLine(func(line []byte) error {
 			r, err := audit.ParseRecord(line)
 			if err != nil {
 				return err

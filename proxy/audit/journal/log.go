@@ -25,12 +25,13 @@ type Log struct {
 	lastCommit  time.Time // when the last commit began
 	lastWaiters int32     // calls of Wait on the group of the last commit
 
-	wake       chan struct{} // capacity 1; a caller waits for the pending group
-	idleTimer  *time.Timer   // fires when the pending group has waited for idleFlush
-	keyChanges chan *keyChange
-	closing    chan struct{} // closed by Close
-	stopped    chan struct{} // closed when the committer has ended
-	closeErr   error         // set by the committer before it closes stopped
+	wake        chan struct{} // capacity 1; a caller waits for the pending group
+	idleTimer   *time.Timer   // fires when the pending group has waited for idleFlush
+	keyChanges  chan *keyChange
+	acceptances chan *acceptance
+	closing     chan struct{} // closed by Close
+	stopped     chan struct{} // closed when the committer has ended
+	closeErr    error         // set by the committer before it closes stopped
 
 	publisher *publisher
 	witnesses *witnessPool
@@ -43,6 +44,7 @@ type Log struct {
 	lastUS      int64  // time of the newest record, microseconds since 1970
 	clockBehind bool   // the clock is behind lastUS by more than a second, which was noted
 	failure     error  // why no record is accepted; nil if records are accepted
+	rolledBack  error  // see RollbackErr
 
 	durable atomic.Uint64 // number of records on stable storage, so also the seq of the next
 
@@ -89,6 +91,9 @@ func Open(cfg Config, key ed25519.PrivateKey, instance string) (*Log, error) {
 	if err := l.recoverWriter(key); err != nil {
 		return nil, errors.Join(fmt.Errorf("audit: open %s: %w", cfg.Dir, err), lock.Close())
 	}
+	if err := l.keepLostCheckpoints(); err != nil {
+		return nil, errors.Join(fmt.Errorf("audit: open %s: %w", cfg.Dir, err), l.abandon())
+	}
 	l.start()
 
 	return l, nil
@@ -97,15 +102,16 @@ func Open(cfg Config, key ed25519.PrivateKey, instance string) (*Log, error) {
 // newLog returns a log without a writer and without goroutines.
 func newLog(cfg Config, instance string, lock *os.File) *Log {
 	l := &Log{
-		cfg:        cfg,
-		instance:   instance,
-		lock:       lock,
-		wake:       make(chan struct{}, 1),
-		idleTimer:  time.NewTimer(time.Hour),
-		keyChanges: make(chan *keyChange),
-		closing:    make(chan struct{}),
-		stopped:    make(chan struct{}),
-		publisher:  newPublisher(),
+		cfg:         cfg,
+		instance:    instance,
+		lock:        lock,
+		wake:        make(chan struct{}, 1),
+		idleTimer:   time.NewTimer(time.Hour),
+		keyChanges:  make(chan *keyChange),
+		acceptances: make(chan *acceptance),
+		closing:     make(chan struct{}),
+		stopped:     make(chan struct{}),
+		publisher:   newPublisher(),
 	}
 	l.pending = l.newGroup()
 	l.freeGroup = l.newGroup()
@@ -144,10 +150,6 @@ func (l *Log) recoverWriter(key ed25519.PrivateKey) error {
 func (l *Log) start() {
 	w := l.writer
 	tiles := audit.TilesOf(l.cfg.Dir)
-	if alert := detectRollback(tiles, w.publicKey, w.state.seq); alert != nil {
-		l.appendAnyKind(alert)
-	}
-
 	l.witnesses = startWitnesses(l.cfg, tiles, func(r *audit.Record) { l.appendAnyKind(r) })
 	w.cosigned = &l.witnesses.cosigned
 	l.publisher.advanceTo(w.state.position())

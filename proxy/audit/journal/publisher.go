@@ -132,7 +132,7 @@ func (l *Log) publish(t *audit.Tiler, interrupted func() error) *audit.Tiler {
 
 	var err error
 	if t == nil {
-		t, err = audit.OpenTiler(l.cfg.Dir, l.witnesses.tiles.Dir, false)
+		t, err = l.cfg.Folders().OpenTiler(l.witnesses.tiles.Dir, false)
 		t.PutCheckpoint = l.witnesses.publish
 		if err == nil {
 			l.witnesses.resume()

@@ -25,6 +25,9 @@ const (
 	ExplainPath = "/v1/explain"
 	ReviewsPath = "/v1/reviews"
 
+	RollbackPath = "/v1/audit/rollback"
+	ArchivedPath = "/v1/audit/archived"
+
 	AccountsPath = "/v1/accounts"
 )
 
@@ -69,6 +72,21 @@ func (c *Client) EndTask(ctx context.Context, id string) error {
 func (c *Client) SignReview(ctx context.Context, s admin.SignOff) (admin.Signed, error) {
 	var signed admin.Signed
 	err := c.askFor(ctx, &signed, http.MethodPost, ReviewsPath, s)
+	return signed, err
+}
+
+// AcceptRollback puts on record that the log is known to have lost records.
+func (c *Client) AcceptRollback(ctx context.Context, a admin.Acceptance) (admin.AcceptedRollback, error) {
+	var accepted admin.AcceptedRollback
+	err := c.askFor(ctx, &accepted, http.MethodPost, RollbackPath, a)
+	return accepted, err
+}
+
+// RecordArchived puts on record what became of a segment of the log. It returns when
+// the record is durable.
+func (c *Client) RecordArchived(ctx context.Context, s admin.ArchivedSegment) (admin.Signed, error) {
+	var signed admin.Signed
+	err := c.askFor(ctx, &signed, http.MethodPost, ArchivedPath, s)
 	return signed, err
 }
 

@@ -13,11 +13,17 @@ import (
 )
 
 // RecordFlags say which log a report reads, and which period of it.
-type RecordFlags struct{ Dir, Since, Until string }
+type RecordFlags struct {
+	Dirs         audit.Folders // nil: those of the configuration
+	Since, Until string
+}
+
+// DirUsage is the usage of a flag that names the folders of a log.
+const DirUsage = "folder of the log; may be repeated, for segments that were moved (default: audit.dir and audit.archive of the configuration)"
 
 // Add adds the flags to c. since is the default of --since.
 func (f *RecordFlags) Add(c *cobra.Command, since string) {
-	c.Flags().StringVar(&f.Dir, "dir", "", "folder of the log (default: audit.dir of the configuration)")
+	c.Flags().StringArrayVar((*[]string)(&f.Dirs), "dir", nil, DirUsage)
 	c.Flags().StringVar(&f.Since, "since", since, "beginning: 2026-11-01, 2026-11-01T08:00:00Z, or how long ago, like 36h or 30d")
 	c.Flags().StringVar(&f.Until, "until", "", "end, in the same forms (default: now)")
 }
@@ -32,19 +38,21 @@ func (f *RecordFlags) Open(c *cobra.Command) (reports.Records, reports.Period, e
 
 	WarnOverdue(c.ErrOrStderr(), ConfiguredAdapters(c))
 
-	if f.Dir == "" {
+	if len(f.Dirs) == 0 {
 		cfg, err := Config(c)
 		if err != nil {
 			return nil, p, err
 		}
-		f.Dir = cfg.Audit.Dir
+		f.Dirs = cfg.Audit.Folders()
 	}
-	if _, err := os.Stat(f.Dir); err != nil {
-		return nil, p, cli.Failed("record", err, "name the log's folder with --dir")
+	for _, dir := range f.Dirs {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, p, cli.Failed("record", err, "name the log's folder with --dir")
+		}
 	}
 
 	step, _ := cli.Progress(c.ErrOrStderr(), "reading the record") // the bar goes when all is read
-	return audit.ReadAll(c.Context(), f.Dir, p.To, step), p, nil
+	return f.Dirs.ReadAll(c.Context(), p.To, step), p, nil
 }
 
 // period parses --since and --until. An end that is not given is the zero time.

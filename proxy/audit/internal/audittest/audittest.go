@@ -156,3 +156,28 @@ func CopySegments(t testing.TB, from, to string) {
 		}
 	}
 }
+
+// AppendLine appends r to the closed log in dir as somebody would who has no key:
+// the line continues the chain, and no checkpoint covers it.
+func AppendLine(t testing.TB, dir string, r *audit.Record) {
+	t.Helper()
+	var tree merkle.Tree
+	var head merkle.Hash
+	var last audit.Record
+	for _, line := range Lines(t, dir) {
+		head = merkle.LeafHash(append([]byte{0}, line...))
+		tree.Add(head)
+		last = Must(audit.ParseRecord(line))
+	}
+	if r.Kind == audit.KindRollback {
+		r.Frontier = tree.Frontier()
+	}
+
+	segments := Must(segment.List(dir))
+	f := Must(os.OpenFile(segments[len(segments)-1].Path, os.O_APPEND|os.O_WRONLY, 0))
+	defer f.Close()
+	line := audit.AppendLine(nil, last.Seq+1, 0, head, last.Time.UnixMicro(), audit.AppendBody(nil, r))
+	if _, err := f.Write(append(line, '\n')); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -64,6 +64,42 @@ func (d TileDir) PartialTiles(level int, n uint64) string {
 	return d.Path(level, n, TileWidth) + partialSuffix
 }
 
+// RemoveTilesFrom removes the tile with number n and those after it in a level, as
+// far as they follow one another. Of tile n it keeps the partial tile of width
+// keep, if that is not 0.
+func (d TileDir) RemoveTilesFrom(level int, n uint64, keep int) error {
+	for ; ; n++ {
+		full := os.Remove(d.Path(level, n, TileWidth))
+		if full != nil && !errors.Is(full, os.ErrNotExist) {
+			return full
+		}
+
+		dir := d.PartialTiles(level, n)
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		for _, e := range entries {
+			if keep > 0 && e.Name() == strconv.Itoa(keep) {
+				continue
+			}
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+
+		if keep == 0 && full != nil && err != nil {
+			return nil
+		}
+		if keep == 0 && err == nil {
+			if err := os.Remove(dir); err != nil {
+				return err
+			}
+		}
+		keep = 0
+	}
+}
+
 // partialSuffix is what C2SP tlog-tiles appends to the path of a full tile for
 // the directory of its partial tiles.
 const partialSuffix = ".p"

@@ -1,6 +1,9 @@
 package merkle
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // The form of tiles is that of C2SP tlog-tiles.
 const (
@@ -54,6 +57,16 @@ func reduceToRoot(hashes []Hash) Hash {
 	}
 
 	return hashes[0]
+}
+
+// TileRoot returns the root over the hashes of a full tile.
+func TileRoot(tile []byte) Hash {
+	hashes := make([]Hash, 0, TileWidth)
+	for part := range slices.Chunk(tile, len(Hash{})) {
+		hashes = append(hashes, Hash(part))
+	}
+
+	return reduceToRoot(hashes)
 }
 
 // Tree returns the tree that the frontier belongs to.
