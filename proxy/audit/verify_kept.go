@@ -68,6 +68,17 @@ func (v *verification) readKept() error {
 // left. It leaves out files that hold nothing: a crash can empty a file there,
 // because none is synced.
 func (t Tiles) readNotes() (notes []*keptCheckpoint, err error) {
+	for range 10 {
+		notes, err = t.readNotesOnce()
+		if !errors.Is(err, fs.ErrNotExist) {
+			break // else the writer has renamed one meanwhile
+		}
+	}
+
+	return notes, err
+}
+
+func (t Tiles) readNotesOnce() (notes []*keptCheckpoint, err error) {
 	names, err := filepath.Glob(filepath.Join(t.Dir, CheckpointFile+"*"))
 	if err != nil {
 		return nil, err
@@ -82,11 +93,11 @@ func (t Tiles) readNotes() (notes []*keptCheckpoint, err error) {
 		}
 
 		b, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.Trim(b, "\x00")) == 0 {
-			continue
-		}
 		if err != nil {
 			return nil, err
+		}
+		if len(bytes.Trim(b, "\x00")) == 0 {
+			continue
 		}
 		k := &keptCheckpoint{signed: string(b), path: path}
 		k.checkpoint, k.unreadable = parseUnverified(k.signed)
