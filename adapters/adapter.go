@@ -15,8 +15,10 @@ type Adapter struct {
 	overdue time.Time // when the adapter is overdue for review; zero: never, as in the library
 	rules   *ruleSet
 
-	loginFields  []string // into which the login puts a secret
-	loginCookies []string // patterns of the cookies by which a login is known to have succeeded
+	loginFields  []string      // into which the login puts a secret
+	loginHeaders []string      // header fields into which a step of the login puts a secret
+	loginCookies []string      // patterns of the cookies by which a login is known to have succeeded
+	passedPaths  []pathPattern // in which no segment is taken for a credential
 	position     func(key string) string
 
 	requestNames treatmentCache // what happens to request fields of a name

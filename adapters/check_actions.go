@@ -87,7 +87,7 @@ func (d *draft) checkMatch(key string, m *MatchSpec) {
 	for name := range m.Header {
 		if !text.IsToken(name) {
 			d.at(key+".header."+name, "", "%q is not a header name", name)
-		} else if (&Adapter{spec: d.spec}).treatmentOf(name, "") != forward {
+		} else if !(&Adapter{spec: d.spec}).mayForward(name) {
 			d.at(key+".header."+name, "headers.pass lets it through", "the header %s is removed from requests, so the application cannot go by it", name)
 		}
 	}

@@ -237,6 +237,8 @@ func (d *draft) build(own bool) *Adapter {
 		return nil
 	}
 	a.rules = d.compile()
+	a.passedPaths = d.compilePassedPaths()
+	a.loginHeaders = loginHeadersOf(&a.spec.Login)
 	a.loginFields = loginFieldsOf(&a.spec.Login)
 	a.loginCookies = sessionCookiesOf(&a.spec.Login)
 	if len(d.found) > 0 {

@@ -66,10 +66,10 @@ func (a *Adapter) Read(q Query) (Action, Outbound, *Reason) {
 	if kind := r.init(a.rules, q); kind != "" {
 		return Action{}, Outbound{}, r.reason(kind)
 	}
+	r.adapter = a
 	if v, kind := r.overrideMethod(); v != matches {
 		return Action{}, Outbound{}, r.reason(kind)
 	}
-	r.adapter = a
 	a.judgeQuery(r)
 	if a.PutsSessionInBody() && mayBeJSON(&q) && !r.readJSON() {
 		return Action{}, Outbound{}, r.reason(UnreadableBody)
@@ -131,6 +131,7 @@ func (a *Adapter) NeedsBody(q Query) bool {
 		return true
 	}
 	r.bodyUnknown = true
+	r.adapter = a
 
 	if v, _ := r.overrideMethod(); v != matches {
 		return v == needsBody

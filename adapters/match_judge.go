@@ -1,8 +1,6 @@
 package adapters
 
 import (
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters/internal/body"
@@ -52,16 +50,18 @@ func (a *Adapter) judgeQuery(r *request) {
 	}
 	j := judge{adapter: a, out: &r.out, in: "query"}
 	for i := range r.params[:r.queryPairs] {
-		j.noteLogin(r.params[i].Name, r.params[i].Value, a.spec.Query.Pass)
+		p := &r.params[i]
+		j.noteLogin(p.Name, p.Value, a.spec.Query.Pass)
+		if isDocumentName(p.Name) {
+			walkGraphQL(p.Value, func(name, value string) { j.noteLogin(name, value, a.spec.Query.Pass) })
+		}
 	}
 }
 
 // judgeBody judges every name and every value of the body.
 func (a *Adapter) judgeBody(r *request) {
 	j := judge{adapter: a, out: &r.out, in: "body"}
-	for i := range r.form {
-		j.pair(r.form[i].Name, r.form[i].Value)
-	}
+	j.form(r.form)
 	for _, name := range r.files {
 		if credential.Name(name).IsCredential() && !j.passes(name) {
 			j.found(name, "")
@@ -69,6 +69,9 @@ func (a *Adapter) judgeBody(r *request) {
 	}
 	if r.jsonState == parsed || r.graphState == parsed {
 		j.json("", "", r.json.Root())
+	}
+	if r.graphState == parsed && r.jsonState != parsed {
+		j.document("query", string(r.q.Body))
 	}
 	if r.xmlState == parsed && r.xml != nil && r.xml.Root != nil {
 		j.xml(r.xml.Root)
@@ -83,12 +86,31 @@ func (j *judge) found(name, value string) {
 
 // pair judges a field.
 func (j *judge) pair(name, value string) {
+	j.note(name)
+	j.noteLogin(name, value, j.adapter.spec.Body.Pass)
+	if j.passes(name) {
+		return
+	}
+	credential.PairNames(value, func(inner string) bool {
+		j.note(inner)
+		return true
+	})
+	if credential.Pair(name, value).IsCredential() {
+		j.found(name, value)
+	}
+}
+
+// value judges a value under a name that says nothing about it.
+func (j *judge) value(name, value string) {
+	if credential.Value(value).IsCredential() && !j.passes(name) {
+		j.found(name, value)
+	}
+}
+
+// note keeps a name, to be compared with the cookies of the session.
+func (j *judge) note(name string) {
 	if len(j.out.names) < maxNamesJudged {
 		j.out.names = append(j.out.names, name)
-	}
-	j.noteLogin(name, value, j.adapter.spec.Body.Pass)
-	if credential.Pair(name, value).IsCredential() && !j.passes(name) {
-		j.found(name, value)
 	}
 }
 
@@ -98,26 +120,7 @@ func (j *judge) pair(name, value string) {
 func (j *judge) json(path, name string, v body.Value) {
 	switch v.Kind() {
 	case body.JSONObject:
-		for key, member := range v.Members() {
-			at := key
-			if path != "" {
-				at = path + "." + key
-			}
-			if _, isReplaced := j.adapter.spec.Login.JSON[at]; isReplaced || j.passes(key) {
-				continue
-			}
-			switch member.Kind() {
-			case body.JSONObject, body.JSONArray:
-				j.json(at, key, member)
-			case body.JSONString, body.JSONNumber:
-				before := len(j.out.Credentials)
-				j.pair(key, member.Text())
-				if name != "" && len(j.out.Credentials) == before && !j.passes(name+"."+key) &&
-					credential.Pair(name+"."+key, member.Text()).IsCredential() {
-					j.found(name+"."+key, member.Text())
-				}
-			}
-		}
+		j.object(path, name, v)
 	case body.JSONArray:
 		for item := range v.Items() {
 			j.json(path, name, item)
@@ -127,33 +130,88 @@ func (j *judge) json(path, name string, v body.Value) {
 	}
 }
 
-// xml judges elements and attributes by their local names.
-func (j *judge) xml(e *body.Element) {
-	if len(e.Children) == 0 {
-		j.pair(e.Local, strings.TrimSpace(e.Text))
-	}
-	for i := range e.Attrs {
-		j.pair(e.Attrs[i].Local, e.Attrs[i].Value)
-	}
-	for _, child := range e.Children {
-		j.xml(child)
+func (j *judge) object(path, name string, v body.Value) {
+	said := nameInObject(v)
+	for key, member := range v.Members() {
+		at := key
+		if path != "" {
+			at = path + "." + key
+		}
+		if _, isReplaced := j.adapter.spec.Login.JSON[at]; isReplaced || j.passes(key) {
+			continue
+		}
+		switch member.Kind() {
+		case body.JSONObject, body.JSONArray:
+			j.json(at, key, member)
+		case body.JSONString, body.JSONNumber:
+			j.member(name, key, said, member.Text())
+		}
 	}
 }
+
+// member judges a text or a number in an object. name is the key of the object, and said the name that the object gives
+// its value, as in {"name": "password", "value": "x"}.
+func (j *judge) member(name, key, said, value string) {
+	before := len(j.out.Credentials)
+	if said != "" && isKeyOfName(key) {
+		j.value(key, value) // the word "key" itself says nothing about a name
+	} else {
+		j.pair(key, value)
+		j.document(key, value)
+	}
+	if said != "" && key == "value" {
+		j.pair(said, value)
+	}
+	if name == "" || len(j.out.Credentials) > before {
+		return
+	}
+	if joined := name + "." + key; !j.passes(joined) && credential.Pair(joined, value).IsCredential() {
+		j.found(joined, value)
+	}
+}
+
+// nameInObject returns the name that an object gives the value in it, or "".
+func nameInObject(v body.Value) string {
+	value := v.Get("value")
+	if value.Kind() == body.JSONAbsent {
+		return ""
+	}
+	for _, key := range [...]string{"name", "key", "field"} {
+		if said := v.Get(key); said.Kind() == body.JSONString {
+			return said.Text()
+		}
+	}
+	return ""
+}
+
+func isKeyOfName(key string) bool { return key == "name" || key == "key" || key == "field" }
+
+// xml judges elements and attributes by their local names.
+func (j *judge) xml(e *body.Element) { walkXML(e, j.pair) }
 
 // noteLogin notes a field into which the adapter's login puts a secret.
 func (j *judge) noteLogin(name, value string, pass []string) {
 	if j.out.LoginField != "" || credential.IsMask(value) || text.GlobAny(pass, name, nil) {
 		return
 	}
-	short := strings.TrimLeft(name, " ")
-	if i := strings.IndexAny(short, "[\x00"); i > 0 {
-		short = short[:i]
-	}
+	short, leaf := partsOfName(name)
 	for _, field := range j.adapter.loginFields {
-		if sameParam(field, short) || sameParam(field, name) {
+		if sameParam(field, short) || sameParam(field, name) || leaf != "" && sameParam(field, leaf) {
 			j.out.LoginField = field
 		}
 	}
+}
+
+// partsOfName returns a name up to a [ or a NUL, as PHP reads it, and its innermost part: pass of user[pass], and "" if
+// it has only one.
+func partsOfName(name string) (short, leaf string) {
+	short = strings.TrimLeft(name, " ")
+	i := strings.IndexAny(short, "[\x00")
+	if i <= 0 {
+		return short, short[strings.LastIndexByte(short, '.')+1:]
+	}
+	leaf = strings.TrimRight(short[i:], "[] ")
+	return short[:i], leaf[strings.LastIndexByte(leaf, '[')+1:]
 }
 
 // sameParam compares names as the loosest applications do.
@@ -177,77 +235,4 @@ func (a *Adapter) SessionCookieInBody(s *Session, o *Outbound) string {
 		}
 	}
 	return ""
-}
-
-// templateVariables finds the variables of a template.
-var templateVariables = regexp.MustCompile(`\$\{([a-zA-Z0-9_]+)`)
-
-// loginFieldsOf are the names of the fields into which the steps of a login put a secret: any field of the account's
-// secret but its username. Values that a step takes from a page are not secrets, and values that are made from secrets
-// are.
-func loginFieldsOf(l *LoginSpec) []string {
-	taken := map[string]bool{"username": true}
-	for i := range l.Steps {
-		for name := range l.Steps[i].Take {
-			taken[name] = true
-		}
-	}
-	made := map[string]string{}
-	for i := range l.Steps {
-		for name, template := range l.Steps[i].Let {
-			made[name] = template
-		}
-	}
-
-	var isSecret func(template string, depth int) bool
-	isSecret = func(template string, depth int) bool {
-		for _, m := range templateVariables.FindAllStringSubmatch(template, -1) {
-			if from, isMade := made[m[1]]; isMade {
-				if depth < 8 && isSecret(from, depth+1) {
-					return true
-				}
-			} else if !taken[m[1]] {
-				return true
-			}
-		}
-		return false
-	}
-
-	var fields []string
-	add := func(name, template string) {
-		if name != "" && !strings.Contains(name, "$") && isSecret(template, 0) && !slices.Contains(fields, name) {
-			fields = append(fields, name)
-		}
-	}
-	var addJSON func(name string, node any)
-	addJSON = func(name string, node any) {
-		switch node := node.(type) {
-		case string:
-			add(name, node)
-		case map[string]any:
-			for key, member := range node {
-				addJSON(key, member)
-			}
-		case []any:
-			for _, member := range node {
-				addJSON(name, member)
-			}
-		}
-	}
-	for i := range l.Steps {
-		step := &l.Steps[i]
-		for name, template := range step.Form {
-			add(name, template)
-		}
-		addJSON("", step.JSON)
-		for _, target := range []string{step.Get, step.Post, step.Put} {
-			_, query, _ := strings.Cut(target, "?")
-			for pair := range strings.SplitSeq(query, "&") {
-				name, template, _ := strings.Cut(pair, "=")
-				add(credential.Unescape(name), template)
-			}
-		}
-	}
-	slices.Sort(fields)
-	return fields
 }

@@ -12,7 +12,7 @@ import (
 type request struct {
 	q           Query
 	rules       *ruleSet
-	adapter     *Adapter // nil for a request that is not sent
+	adapter     *Adapter // nil for a message
 	method      string   // after method_override
 	path        string   // decoded, and rewritten by paths.rewrite
 	bodyUnknown bool     // NeedsBody asks; the body has not been read
@@ -192,7 +192,7 @@ func (r *request) headerValue(name string) value {
 			continue
 		}
 
-		content := f.Value
+		content := r.adapter.asForwarded(f.Name, f.Value)
 		if n := len(content); n >= 2 && content[0] == '"' && content[n-1] == '"' {
 			content = content[1 : n-1]
 		}

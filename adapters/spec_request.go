@@ -77,6 +77,11 @@ type PathSpec struct {
 	// other spelling. A parameter that is in the path and in the query then comes twice, and the request
 	// is refused.
 	Rewrite []Rewrite `yaml:"rewrite" json:"rewrite,omitempty" eg:"[{path: \"/index.php/{title...}\", to: /index.php, query: {title: \"{title}\"}}]"`
+
+	// Pass lists paths (patterns, as in match) in which a segment may be what looks like a credential, such
+	// as the signed link of a file. Everywhere else a request with a JWT or a key of a known issuer in its
+	// path is refused.
+	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[\"/files/{id}/{signature}\"]"`
 }
 
 // OverrideSpec says where a POST request may hold another method. A request that holds two methods is refused, and so is

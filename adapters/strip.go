@@ -29,12 +29,18 @@ func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Co
 			signed = true
 
 		case cleanReferer:
-			value, more := a.stripReferer(f.Value)
+			value, more := a.stripURL(f.Name, f.Value)
 			if value != "" {
 				dst = append(dst, Field{Name: f.Name, Value: value})
 			}
 			removed = append(removed, more...)
 
+		case cleanDestination:
+			value, more := a.stripDestination(f.Name, f.Value)
+			if value != "" {
+				dst = append(dst, Field{Name: f.Name, Value: value})
+			}
+			removed = append(removed, more...)
 		case cleanSubprotocols:
 			value, more := stripSubprotocols(f.Value)
 			if value != "" {
@@ -113,6 +119,7 @@ const (
 	withhold                           // it is a credential, or nothing says that it is harmless
 	splitCookies                       // each cookie in it is decided on its own
 	cleanReferer                       // it goes on without the credentials in its URL
+	cleanDestination                   // it goes on as a path of the application without credentials, or not at all
 	cleanSubprotocols                  // it goes on without the credentials among its items
 	leaveOut                           // it does not go on, and is no credential
 	decideByValue                      // it goes on unless its value is a credential
@@ -125,7 +132,7 @@ func (a *Adapter) treatmentOf(name, value string) treatment {
 	isAllowed := false
 	switch t {
 	case decideByValue:
-		isAllowed = !carriesCredential(value)
+		isAllowed = !carriesCredential(name, value)
 	case decideByList:
 		isAllowed = hasAllowedValue(name, value)
 	default:

@@ -6,7 +6,7 @@ package adapters
 var allowedFields = newNameSet(
 	// Content negotiation, content and preferences (RFC 9110, RFC 9111, RFC 9530, RFC 7240, RFC 9218).
 	"accept", "accept-charset", "accept-datetime", "accept-encoding", "accept-language", "accept-patch", "accept-post", "a-im",
-	"content-digest", "content-disposition", "content-encoding", "content-id", "content-language", "content-length", "content-location",
+	"content-digest", "content-disposition", "content-encoding", "content-id", "content-language", "content-length",
 	"content-md5", "content-range", "content-transfer-encoding", "content-type", "date", "digest", "dnt", "early-data", "expect", "idempotency-key",
 	"max-forwards", "mime-version", "prefer", "priority", "purpose", "repr-digest", "save-data", "sec-gpc", "sec-purpose", "te", "trailer",
 	"upgrade-insecure-requests", "user-agent", "via", "want-content-digest", "want-digest", "want-repr-digest", "warning", "alt-used",
@@ -36,8 +36,19 @@ var allowedFields = newNameSet(
 	"x-request-verification-token", "x-requested-with", "x-requestverificationtoken", "x-wp-nonce", "x-xsrf-token", "xsrf-token",
 
 	// WebDAV, CalDAV and SOAP (RFC 4918, RFC 3253, RFC 3648, RFC 6638).
-	"apply-to-redirect-ref", "brief", "depth", "destination", "if", "label", "lock-token", "ordering-type", "overwrite", "position",
+	"apply-to-redirect-ref", "brief", "depth", "if", "label", "lock-token", "ordering-type", "overwrite", "position",
 	"schedule-reply", "soapaction", "timeout", "translate",
+)
+
+// destinationFields lead to a second resource. They go on as a URL of the application alone.
+var destinationFields = newNameSet("content-location", "destination")
+
+// rereadingFields make an application, or a server in front of it, read another method, path or host than the request
+// has. They are held even if headers.pass names them, unless the adapter says what they mean.
+var rereadingFields = newNameSet(
+	"x-http-method", "x-http-method-override", "x-method-override", "x-original-method", "x-forwarded-method",
+	"x-original-url", "x-original-uri", "x-original-path", "x-rewrite-url", "x-rewrite-uri", "x-waws-unencoded-url", "x-forwarded-uri", "x-forwarded-path", "x-forwarded-prefix", "x-request-uri",
+	"x-original-host", "x-forwarded-host", "x-forwarded-server", "x-host", "x-http-host-override",
 )
 
 // allowedTrailers are the fields that may follow a body: an application may merge trailers with the head, so no field

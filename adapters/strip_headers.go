@@ -18,6 +18,8 @@ func (a *Adapter) treatmentOfName(name string) treatment {
 		return splitCookies
 	case text.ContainsName(a.spec.Headers.Strip, name), strings.HasPrefix(lower, "proxy-auth"), a.setsHeader(name):
 		return withhold
+	case rereadingFields[lower] && !a.decidesBy(name):
+		return withhold
 	case signatureFields[lower]:
 		if a.passesSignatures() {
 			return forwardSigned
@@ -27,6 +29,8 @@ func (a *Adapter) treatmentOfName(name string) treatment {
 		return forward
 	case lower == "referer":
 		return cleanReferer
+	case destinationFields[lower]:
+		return cleanDestination
 	case lower == "sec-websocket-protocol":
 		return cleanSubprotocols
 	case lower == "sec-websocket-extensions":
@@ -37,6 +41,12 @@ func (a *Adapter) treatmentOfName(name string) treatment {
 		return decideByList
 	}
 	return withhold
+}
+
+// mayForward reports whether a field may go on with some value.
+func (a *Adapter) mayForward(name string) bool {
+	t := a.treatmentOf(name, "")
+	return t == forward || t == forwardSigned || t == cleanDestination || t == cleanReferer
 }
 
 // passesSignatures reports whether the fields of a signature go on. They go together: headers.strip with one of them
@@ -61,12 +71,16 @@ func (a *Adapter) isHeld(f *Field) bool {
 // isKnownCredential reports whether a removed field is certainly a credential: by its value, because
 // the session sets the same field, or because the adapter lists a name that is like a credential's.
 func (a *Adapter) isKnownCredential(f *Field) bool {
-	return carriesCredential(f.Value) || a.setsHeader(f.Name) ||
+	return carriesCredential(f.Name, f.Value) || a.setsHeader(f.Name) ||
 		text.ContainsName(a.spec.Headers.Strip, f.Name) && namesCredential(f.Name)
 }
 
-// setsHeader reports whether sessions of the adapter set a header. Agents may not send it.
+// setsHeader reports whether sessions of the adapter set a header, or a step of the login puts a secret into it. Agents
+// may not send it.
 func (a *Adapter) setsHeader(name string) bool {
+	if text.ContainsName(a.loginHeaders, name) {
+		return true
+	}
 	if a.spec.Login.Header != "" && text.SameName(a.spec.Login.Header, name) {
 		return true
 	}
@@ -81,42 +95,35 @@ func (a *Adapter) setsHeader(name string) bool {
 // namesCredential reports whether a field, or an item of Sec-WebSocket-Protocol, has the name of a credential.
 func namesCredential(name string) bool { return credential.Field(name).IsCredential() }
 
-// carriesCredential reports whether the value of a field is a credential, whatever the name of the field.
-func carriesCredential(value string) bool { return credential.Header(value).IsCredential() }
-
-// stripReferer returns a URL without user information, path parameters that are sessions, fragment and
-// credentials in its query (RFC 9110 section 10.1.3), and "" for one with a credential in its path.
-// removed does not have the fragment. If nothing was removed the result is value itself.
-func (a *Adapter) stripReferer(value string) (clean string, removed []Borrowed) {
-	whole, _, hasFragment := strings.Cut(value, "#")
-	base, query, _ := strings.Cut(whole, "?")
-
-	if scheme, rest, ok := strings.Cut(base, "://"); ok {
-		authority, path, hasPath := strings.Cut(rest, "/")
-		if i := strings.LastIndexByte(authority, '@'); i >= 0 {
-			removed = append(removed, Borrowed{In: "header", Name: "Referer", Value: NewSecret(authority[:i])})
-			base = scheme + "://" + authority[i+1:]
-			if hasPath {
-				base += "/" + path
+// decidesBy reports whether the adapter says what a field means: the field for another method, or one that some action is
+// decided by.
+func (a *Adapter) decidesBy(name string) bool {
+	if text.SameName(a.spec.MethodOverride.Header, name) {
+		return true
+	}
+	if isMethodOverride(name) {
+		return false
+	}
+	for i := range a.spec.Actions {
+		for field := range a.spec.Actions[i].Match.Header {
+			if text.SameName(field, name) {
+				return true
 			}
 		}
 	}
+	return false
+}
 
-	base, inPath := StripPath(base)
-	removed = append(removed, inPath...)
-	for segment := range strings.SplitSeq(base, "/") {
-		if credential.Header(credential.Unescape(segment)).IsCredential() {
-			return "", append(removed, Borrowed{In: "header", Name: "Referer", Value: NewSecret(base), Session: true})
-		}
-	}
+// isMethodOverride reports whether frameworks take the method from a field.
+func isMethodOverride(name string) bool {
+	return strings.Contains(strings.ToLower(name), "method")
+}
 
-	query, inQuery := a.StripQuery(query)
-	removed = append(removed, inQuery...)
-	if len(removed) == 0 && !hasFragment && strings.HasPrefix(whole, base) {
-		return value, nil
+// carriesCredential reports whether the value of a field is a credential.
+func carriesCredential(name, value string) bool {
+	if credential.FieldPair(name, value).IsCredential() {
+		return true
 	}
-	if query != "" {
-		base += "?" + query
-	}
-	return base, removed
+	_, inPath := StripPath(value)
+	return len(inPath) > 0
 }

@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters/internal/credential"
@@ -36,4 +37,72 @@ func StripPath(path string) (clean string, removed []Borrowed) {
 		clean = clean[:i] + clean[i+len(sessionParam)+len(value):]
 		from = i
 	}
+}
+
+// CredentialInPath returns the credential that is a segment of a raw path, and the path with an ellipsis in its place,
+// for records. It is false if there is none, and for a path that paths.pass lists.
+func (a *Adapter) CredentialInPath(path string) (found Borrowed, withoutIt string, isThere bool) {
+	for at := 0; at < len(path); {
+		segment, _, hasMore := strings.Cut(path[at:], "/")
+		if len(segment) >= minPathCredential && credential.Segment(credential.Unescape(segment)).IsCredential() {
+			if a.passesPath(path) {
+				return Borrowed{}, path, false
+			}
+			found = Borrowed{In: "path", Name: "(segment)", Value: NewSecret(segment), Session: true}
+			path = path[:at] + pathEllipsis + path[at+len(segment):]
+			segment, isThere = pathEllipsis, true
+		}
+		if at += len(segment); hasMore {
+			at++
+		}
+	}
+	return found, path, isThere
+}
+
+const (
+	// minPathCredential is the length of the shortest segment of a path that is judged, in bytes.
+	minPathCredential = 11
+
+	// pathEllipsis stands for a credential in a path.
+	pathEllipsis = "..."
+)
+
+// passesPath reports whether paths.pass lists a raw path.
+func (a *Adapter) passesPath(path string) bool {
+	decoded, isClear := decodePath(path)
+	if a.spec.Paths.Fold {
+		decoded = strings.ToLower(decoded)
+	}
+	for i := range a.passedPaths {
+		var b bindings
+		if isClear && a.passedPaths[i].match(decoded, &b) {
+			return true
+		}
+	}
+	return false
+}
+
+// compilePassedPaths compiles paths.pass and reports what is wrong with it.
+func (d *draft) compilePassedPaths() (all []pathPattern) {
+	for i, pattern := range d.spec.Paths.Pass {
+		key := fmt.Sprintf("paths.pass[%d]", i)
+		if !strings.HasPrefix(pattern, "/") {
+			d.at(key, "", "path %q does not start with /", pattern)
+			continue
+		}
+
+		if d.spec.Paths.Fold {
+			pattern = strings.ToLower(pattern)
+		}
+		var vars variables
+		p, err := compilePath(pattern, &vars, false)
+		if err == nil && len(vars) > maxVariables {
+			err = fmt.Errorf("path binds %d variables; at most %d", len(vars), maxVariables)
+		}
+		if err != nil {
+			d.at(key, "", "%s", err)
+		}
+		all = append(all, p)
+	}
+	return all
 }

@@ -16,14 +16,58 @@ import (
 // Parameters end at & and at ; whatever the adapter says, so that a credential is found by
 // applications that take either.
 func (a *Adapter) StripQuery(raw string) (out string, removed []Borrowed) {
-	return a.stripQuery(raw, a.isCredentialParam)
+	if !strings.Contains(raw, "state=") {
+		return a.stripQuery(raw, a.isCredentialParam)
+	}
+	return a.stripQuery(raw, func(name, value string) bool {
+		isCode := strings.EqualFold(name, "code") && credential.IsShortCode(value) && !slices.Contains(a.spec.Query.Pass, name)
+		return isCode || a.isCredentialParam(name, value)
+	})
 }
 
 // StripQueryOf is StripQuery for the parameters with the names of cookies that the login of s set.
 func (a *Adapter) StripQueryOf(s *Session, raw string) (out string, removed []Borrowed) {
 	return a.stripQuery(raw, func(name, value string) bool {
-		return !credential.IsMask(value) && a.isSessionCookie(s, name) && !slices.Contains(a.spec.Query.Pass, name)
+		if credential.IsMask(value) || slices.Contains(a.spec.Query.Pass, name) {
+			return false
+		}
+		return a.isSessionCookie(s, name) || a.holdsSessionCookie(s, value)
 	})
+}
+
+// StripFieldsOf removes from fields, in place, what names a cookie that the login of s set: a parameter of the Referer,
+// or a whole field with such a pair in it. Cookie is not looked at.
+func (a *Adapter) StripFieldsOf(s *Session, fields []Field) (kept []Field, removed []Borrowed) {
+	kept = fields[:0]
+	for i := range fields {
+		f := fields[i]
+		if strings.IndexByte(f.Value, '=') < 0 && strings.IndexByte(f.Value, '%') < 0 || strings.EqualFold(f.Name, "Cookie") || !a.holdsSessionCookie(s, f.Value) {
+			kept = append(kept, f)
+			continue
+		}
+
+		removed = append(removed, Borrowed{In: "header", Name: f.Name, Value: NewSecret(f.Value), Session: true})
+		base, query, hasQuery := strings.Cut(f.Value, "?")
+		if !hasQuery || !strings.EqualFold(f.Name, "Referer") || a.holdsSessionCookie(s, base) {
+			continue
+		}
+		query, _ = a.StripQueryOf(s, query)
+		if query != "" {
+			base += "?" + query
+		}
+		kept = append(kept, Field{Name: f.Name, Value: base})
+	}
+	return kept, removed
+}
+
+// holdsSessionCookie reports whether a value is, or holds, a pair with the name of a cookie of the session.
+func (a *Adapter) holdsSessionCookie(s *Session, value string) bool {
+	found := false
+	credential.PairNames(value, func(name string) bool {
+		found = a.isSessionCookie(s, name)
+		return !found
+	})
+	return found
 }
 
 // isSessionCookie reports whether a name is that of a cookie that is a secret of the session, in the
@@ -101,5 +145,15 @@ func (a *Adapter) isCredentialParam(name, value string) bool {
 		return true
 	}
 
-	return !slices.Contains(a.spec.Query.Pass, name) && credential.Pair(name, value).IsCredential()
+	if slices.Contains(a.spec.Query.Pass, name) {
+		return false
+	}
+	return credential.Pair(name, value).IsCredential() || isDocumentName(name) && documentHoldsCredential(value)
+}
+
+// documentHoldsCredential reports whether an argument in a GraphQL document is a credential.
+func documentHoldsCredential(document string) bool {
+	found := false
+	walkGraphQL(document, func(name, value string) { found = found || credential.Pair(name, value).IsCredential() })
+	return found
 }

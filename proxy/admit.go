@@ -26,10 +26,32 @@ func (x *exchange) admit() error {
 			x.adapter.Name(), x.adapter.Interim().ReviewBy, x.adapter.Interim().Owner)
 	}
 
-	if why := ambiguousPath(h.Path); why != "" {
+	why := ambiguousPath(h.Path)
+	holdsCredential := x.hideCredentialInPath()
+	switch {
+	case why != "":
 		return refuse(AmbiguousRequest, "the path %s. Send it in its plain form.", why)
+	case holdsCredential:
+		return refuse(CredentialInPath, "a part of the path is a token or a key. Your requests are already authenticated: go to the page itself. "+
+			"If the application means something else by it, the adapter's owner (%s) can let such paths through (paths.pass).", x.adapter.Interim().Owner)
 	}
 	return nil
+}
+
+// hideCredentialInPath reports whether a segment of the path is a token or a key, as
+// in links for one use. The path without it is another path, so such a request is
+// refused; the path that is left is for the record.
+func (x *exchange) hideCredentialInPath() bool {
+	found, path, isThere := x.adapter.CredentialInPath(x.in.Path)
+	if !isThere {
+		return false
+	}
+
+	in := *x.in
+	in.Path = path
+	x.in = &in
+	x.borrowed = append(x.borrowed, found)
+	return true
 }
 
 // cutSessionFromPath takes the session of a servlet container out of the path:

@@ -42,3 +42,30 @@ func TestI2HeldFieldsAndBodies(t *testing.T) {
 		}
 	})
 }
+
+// TestI2CredentialsInPathsAreRefused asks for links as they stand in mails: the path is
+// refused, and neither the application nor the record gets the token in it.
+func TestI2CredentialsInPathsAreRefused(t *testing.T) {
+	const jwt = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSJ9.Ym9ycm93ZWQtc2lnbmF0dXJl"
+	s := startLegacyServer(t, newLegacyApp(t), t.TempDir())
+	agent, _ := s.newAgent(t, pagesSpec)
+	for _, target := range []string{"/page/" + jwt, "/reset/" + jwt + "/confirm", "/page/%65yJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSJ9.Ym9ycm93ZWQtc2lnbmF0dXJl"} {
+		status, body, _ := sendAsAlice(t, agent, "GET", target, "")
+		if status != http.StatusForbidden || !hasCode(body, CredentialInPath) {
+			t.Errorf("%s: got %d %s, want credential_in_path", target, status, body)
+		}
+	}
+
+	refused := s.readRecords(t, "refusal")
+	for _, record := range refused {
+		if strings.Contains(fmt.Sprintf("%+v", record), "Ym9ycm93") || !strings.Contains(record.Path, "/...") {
+			t.Errorf("the record shows %s", record.Path)
+		}
+		if len(record.Stripped) == 0 {
+			t.Error("the record does not say that a credential stood in the path")
+		}
+	}
+	if len(refused) != 3 {
+		t.Errorf("%d refusals are on record, want 3", len(refused))
+	}
+}

@@ -29,6 +29,7 @@ const (
 	OutOfScope         Code = "out_of_scope"         // the task's grant does not cover it
 	PolicyDenied       Code = "policy_denied"        // the grant covers it, but an operator's policy forbids it
 	LoginByAgent       Code = "login_by_agent"       // only Byline logs in
+	CredentialInPath   Code = "credential_in_path"   // a segment of the path is a credential that the agent borrowed
 	CredentialInBody   Code = "credential_in_body"   // the body holds a credential that the agent borrowed
 	LeaseUnavailable   Code = "lease_unavailable"    // no account is free
 	LoginFailed        Code = "login_failed"         // Byline could not log in
@@ -71,6 +72,7 @@ var codes = map[Code]struct {
 	LoginByAgent:       {http.StatusForbidden, "Agents do not log in here"},
 	WebSocketNotNamed:  {http.StatusForbidden, "This action opens no WebSocket"},
 	MessageCredential:  {http.StatusForbidden, "A message holds a credential"},
+	CredentialInPath:   {http.StatusForbidden, "The path holds a credential"},
 	CredentialInBody:   {http.StatusForbidden, "The body holds a credential"},
 	LeaseUnavailable:   {http.StatusServiceUnavailable, "No account is free"},
 	LoginFailed:        {http.StatusBadGateway, "Byline could not log in"},

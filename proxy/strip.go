@@ -66,7 +66,7 @@ func (x *exchange) reportHeldFields() {
 }
 
 // stripNamesOfSession removes parameters with the names of the session's cookies
-// from the query, and refuses a body with such a field. Names are known only now:
+// from the query and from header fields, and refuses a body with such a field. Names are known only now:
 // the login set them.
 func (x *exchange) stripNamesOfSession() error {
 	query, inQuery := x.adapter.StripQueryOf(x.session, x.out.Query)
@@ -74,6 +74,9 @@ func (x *exchange) stripNamesOfSession() error {
 		x.out.Query, x.out.HasQuery = query, query != ""
 		x.borrowed = append(x.borrowed, inQuery...)
 	}
+	var inFields []adapters.Borrowed
+	x.out.Fields, inFields = x.adapter.StripFieldsOf(x.session, x.out.Fields)
+	x.borrowed = append(x.borrowed, inFields...)
 
 	name := x.adapter.SessionCookieInBody(x.session, &x.outbound)
 	if name != "" {

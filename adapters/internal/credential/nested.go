@@ -174,6 +174,9 @@ func isTokenName(s string) bool {
 // credentials. Values that look like no secret are left out.
 func PairNames(value string, yield func(name string) bool) {
 	for range maxNested {
+		if strings.IndexByte(value, '%') < 0 {
+			break
+		}
 		plain := Unescape(value)
 		if plain == value {
 			break

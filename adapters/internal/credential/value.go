@@ -38,10 +38,29 @@ func Header(value string) Verdict {
 		return v
 	case signs&signBlank == 0:
 		return judgeWhole(value, signs, 0)
-	case signs&signEquals != 0:
+	case signs&(signQuery|signHash|signAt|signPercent) != 0:
+		for word := range strings.FieldsFuncSeq(value, func(c rune) bool { return isBlank(c) || strings.ContainsRune("<>,\"()", c) }) {
+			if v := judgeWord(word); v.IsCredential() {
+				return v
+			}
+		}
+	}
+	if signs&signEquals != 0 {
 		return judgePairs(value)
 	}
 	return Verdict{}
+}
+
+// judgeWord judges one word of a header field.
+func judgeWord(word string) Verdict {
+	if len(word) < minValue {
+		return Verdict{}
+	}
+	v, signs := judgeRuns(word, false)
+	if v.IsCredential() {
+		return v
+	}
+	return judgeWhole(word, signs, 0)
 }
 
 // Segment judges a segment of a path: by the tokens and keys that it is. What a framework sealed is not a credential
