@@ -87,6 +87,9 @@ func (a *Adapter) Read(q Query) (Action, Outbound, *Reason) {
 			}
 			if !rule.verbatim {
 				a.judgeBody(r)
+				if kind := a.judgeContent(r); kind != "" {
+					return Action{}, Outbound{}, r.reason(kind)
+				}
 			}
 			if r.out.LoginField != "" && !rule.names.Login {
 				return loginAction, r.out, nil
@@ -110,6 +113,7 @@ func (a *Adapter) unnamed(r *request) (Action, Outbound, *Reason) {
 	why := r.explain()
 	if r.readForJudge() {
 		a.judgeBody(r)
+		a.judgeContent(r)
 	}
 	if r.out.LoginField != "" {
 		return loginAction, r.out, nil
@@ -117,35 +121,62 @@ func (a *Adapter) unnamed(r *request) (Action, Outbound, *Reason) {
 	return Action{}, Outbound{}, why
 }
 
-// NeedsBody reports whether the start of the body may decide the action, so that the caller reads it before it calls
-// Classify: because an action is decided by it, or because it is a form or JSON, in which credentials are looked for. It
-// does not look at q.Body. If it is false, Classify answers the same for any body and for none.
-func (a *Adapter) NeedsBody(q Query) bool {
+// BodyUse says what becomes of the body of a request.
+type BodyUse uint8
+
+// The uses of a body. A request that is refused without a look at its body has BodyUnread.
+const (
+	BodyUnread BodyUse = iota // it goes out as it came
+	BodyJudged                // it goes out as it came, and is judged on its way: see Outbound.JudgeBody
+	BodyRead                  // it may decide the action, or is of a type that is read as a whole
+)
+
+// NeedsBody reports whether the use of the body is BodyRead.
+func (a *Adapter) NeedsBody(q Query) bool { return a.BodyUse(q) == BodyRead }
+
+// BodyUse reports whether the caller reads the body before it calls Classify: because an action is decided by it, or
+// because it is a form or JSON, in which credentials are looked for. It does not look at q.Body. If it is not BodyRead,
+// Classify names the same action for any body and for none. A body that is judged may be read before that as well: it is
+// then judged by Read, and need not be judged on its way.
+func (a *Adapter) BodyUse(q Query) BodyUse {
 	r := requests.Get().(*request)
 	defer r.release()
 
 	if kind := r.init(a.rules, q); kind != "" {
-		return false
+		return BodyUnread
 	}
 	if a.PutsSessionInBody() {
-		return true
+		return BodyRead
 	}
 	r.bodyUnknown = true
 	r.adapter = a
 
-	if v, _ := r.overrideMethod(); v != matches {
-		return v == needsBody
+	if v, _ := r.overrideMethod(); v == needsBody {
+		return BodyRead
+	} else if v != matches {
+		return BodyUnread
 	}
 	for _, rule := range a.rules.candidates(r.method, r.path) {
 		var b bindings
 		switch rule.match(r, &b).verdict {
 		case matches:
-			return !rule.verbatim && r.isJudged()
+			return r.useFor(rule.verbatim)
 		case unsure:
-			return false
+			return BodyUnread
 		case needsBody:
-			return true
+			return BodyRead
 		}
 	}
-	return len(a.loginFields) > 0 && r.isJudged()
+	return r.useFor(len(a.loginFields) == 0)
+}
+
+// useFor is the use of a body by which no action is decided.
+func (r *request) useFor(verbatim bool) BodyUse {
+	switch {
+	case verbatim || r.q.NoBody:
+		return BodyUnread
+	case r.isJudged():
+		return BodyRead
+	}
+	return BodyJudged
 }

@@ -85,7 +85,7 @@ func TestI2BodiesWithoutCredentials(t *testing.T) {
 	for _, c := range []struct{ contentType, content string }{
 		{formType, "text=x&token=****"}, {formType, "password=&text=Basic+training"}, {formType, "csrf_token=abc&_token=x&authenticity_token=y"}, {formType, "key=PROJ&ticket=12"},
 		{formType, "new_password=abc&wpEditToken=abc&_csrf_session=x"}, {"application/json", `{"max_tokens":3,"token":null,"key":"PROJ-1","session":{"title":"x"},"auth":{"kind":"x"}}`},
-		{"text/plain", "access_token=abc"}, {"application/octet-stream", "access_token=abc"},
+		{"text/plain", "the access_token = abc of yesterday"}, {"application/octet-stream", "PACK\x00\x01access_token: abc"},
 	} {
 		action, out, why := judgeRequest(t, "/p/1", c.contentType, c.content)
 		if why != nil || action.Name != "page.edit" || len(out.Credentials) > 0 {

@@ -28,6 +28,8 @@ type Outbound struct {
 	names  []string // of the fields of the body, to be compared with the session's cookies
 	upload *body.Upload
 	later  *laterParts // judges the parts that were not known yet; nil if the upload is whole
+
+	content *contentJudge // judges a body that goes out as it came; nil if it was judged, or is not to be
 }
 
 // IsUpload reports whether the body is a multipart form, for which OpenUpload is to be called.

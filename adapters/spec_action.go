@@ -17,7 +17,8 @@ type ActionSpec struct {
 	// it of a request that writes.
 	Safe bool `yaml:"safe" json:"safe,omitempty" eg:"true"`
 
-	// Verbatim says that the body goes out as it came, for bodies that the agent's program signs. Match may
+	// Verbatim says that the body goes out as it came and is not judged, for files, in which a password is
+	// text like any other, and for bodies that the agent's program signs. Match may
 	// then not look at the body (form, param, json, keys, xml, graphql, only, batch) nor at its
 	// content_type, because an application may read the bytes otherwise. Without it, a body that match looks
 	// at goes out in Byline's own spelling. Put the action before those that look at bodies of the same path.

@@ -42,10 +42,10 @@ type HeaderSpec struct {
 	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[X-Pjax]"`
 }
 
-// BodySpec is about credentials in bodies. The fields of forms, the keys of JSON at all depths and, where
-// an action reads it, XML are judged by name and by value; a request with a credential in its body is
-// refused. Bodies of other types, bodies in a content coding, bodies that are longer than
-// wire.max_read_body and those of actions with verbatim are not read.
+// BodySpec is about credentials in bodies. The fields of forms and the keys of JSON at all depths are
+// judged by name and by value, and so is what any application may find in a body of another type if it
+// takes it for a form, JSON, XML, YAML or parts. A request with a credential in its body is refused. Only
+// the bodies of actions with verbatim are not judged.
 type BodySpec struct {
 	// Pass lists fields (names or patterns, as they are spelt) that may pass, for example an anti-forgery
 	// token that is called token, or the password field of an action that creates users.

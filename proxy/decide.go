@@ -40,8 +40,7 @@ func (x *exchange) decide(ctx context.Context) error {
 
 	h := &x.in.Head
 	if outbound.LoginField != "" {
-		return refuse(LoginByAgent, "the field %q is one in which %s takes the secret of a login. Byline itself logs in, with an account that is checked out for this task. "+
-			"Leave the field out: your requests are already authenticated.", outbound.LoginField, x.tunnel.host)
+		return x.loginByField(outbound.LoginField)
 	}
 	if action.Login {
 		return refuse(LoginByAgent, "%s is a login page. Byline itself logs in, with an account that is checked out for this task. "+
@@ -65,6 +64,29 @@ func (x *exchange) decide(ctx context.Context) error {
 			"The adapter's owner (%s) can allow that (websocket: true).", h.Path, action.Name, x.adapter.Name(), x.adapter.Interim().Owner)
 	}
 	return nil
+}
+
+// loginByField refuses a request that would log in by a field.
+func (x *exchange) loginByField(name string) *Refusal {
+	return refuse(LoginByAgent, "the field %q is one in which %s takes the secret of a login. Byline itself logs in, with an account that is checked out for this task. "+
+		"Leave the field out: your requests are already authenticated.", name, x.tunnel.host)
+}
+
+// refuseFinding returns the refusal for what was found in a body while it was sent. The
+// wire takes it for a fault of the agent's body, and cuts the connection.
+func (x *exchange) refuseFinding(f adapters.BodyFinding) error {
+	var r *Refusal
+	switch {
+	case f.LoginField != "":
+		r = x.loginByField(f.LoginField)
+	case f.Credential != nil:
+		r = credentialInBody(x.adapter, f.Credential.Name)
+		x.trailerBorrowed.set([]adapters.Borrowed{*f.Credential})
+	default:
+		r = refuse(AmbiguousRequest, "%s. If the application takes the body for a file, the adapter's owner (%s) can say so (verbatim).", f.Unreadable.Text, x.adapter.Interim().Owner)
+	}
+	x.bodyFault.Store(&adapters.BodyError{Text: r.Detail})
+	return r
 }
 
 // credentialInBody refuses a body that holds a credential under a name.

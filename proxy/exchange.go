@@ -32,6 +32,8 @@ type exchange struct {
 	upload       *adapters.Upload
 	spool        *spool // files of upload, without a name; nil if they need none
 	bodyComplete bool
+	use          adapters.BodyUse // see bodyUse
+	bodyUseKnown bool
 	outbound     adapters.Outbound                  // what goes out instead of query and body
 	bodyFault    atomic.Pointer[adapters.BodyError] // why the rest of an upload was not sent
 

@@ -144,7 +144,7 @@ func (x *exchange) readable(resp *wire.Response) (*wire.Response, error) {
 // unanswered returns the refusal for a round trip that failed: because the task
 // ended, because of what the agent sent, or because of the application.
 func (x *exchange) unanswered(err error) error {
-	if r, ok := errors.AsType[*Refusal](err); ok && r.Code == SecretInRequest {
+	if r, ok := errors.AsType[*Refusal](err); ok {
 		return r // of the body, while it was sent
 	}
 	if over := x.tunnel.task.Active(); over != nil {

@@ -74,7 +74,13 @@ func (x *exchange) holdMemory(ctx context.Context) error {
 // bodyCostAtMost is what is held of the body until it is known how much of it had to
 // be read.
 func (x *exchange) bodyCostAtMost() int64 {
-	if x.in.Body == nil || !x.adapter.NeedsBody(x.query()) {
+	if x.in.Body == nil {
+		return 0
+	}
+	if x.bodyUse() != adapters.BodyRead {
+		if x.isHeldToJudge() {
+			return bodyCost * x.in.Length
+		}
 		return 0
 	}
 

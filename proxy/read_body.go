@@ -19,7 +19,10 @@ func (x *exchange) peek() error {
 		x.bodyComplete = true
 		return nil
 	}
-	if !x.adapter.NeedsBody(x.query()) {
+	if x.bodyUse() != adapters.BodyRead {
+		if x.isHeldToJudge() {
+			return x.peekWhole()
+		}
 		return nil
 	}
 
@@ -31,6 +34,25 @@ func (x *exchange) peek() error {
 		return x.peekUpload()
 	}
 	return x.peekWhole()
+}
+
+// bodyUse returns what becomes of the body, which the adapter is asked only once.
+func (x *exchange) bodyUse() adapters.BodyUse {
+	if !x.bodyUseKnown {
+		x.use, x.bodyUseKnown = x.adapter.BodyUse(x.query()), true
+	}
+	return x.use
+}
+
+// maxJudgedAtOnce is the length of the longest body that is held to be judged before
+// anything of the request leaves. Most requests that log somebody in are shorter. A
+// longer body, and one of unknown length, which the agent may end only after it got
+// some answer, is judged while it is sent.
+const maxJudgedAtOnce = 64 << 10
+
+// isHeldToJudge reports whether the body is held although no action is decided by it.
+func (x *exchange) isHeldToJudge() bool {
+	return x.use == adapters.BodyJudged && x.in.Length > 0 && x.in.Length <= min(maxJudgedAtOnce, x.maxReadBody()) && !x.in.ExpectContinue
 }
 
 // maxReadBody bounds how many bytes of a body are held in order to classify the

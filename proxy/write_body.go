@@ -29,7 +29,7 @@ func (x *exchange) setOutBody() {
 		x.out.Fields = setContentType(x.out.Fields, x.outbound.ContentType)
 
 	case x.body == nil:
-		x.out.Body = x.in.Body
+		x.out.Body = x.judgeWhileSent(x.in.Body)
 
 	case x.bodyComplete:
 		x.setWholeBody()
@@ -38,8 +38,17 @@ func (x *exchange) setOutBody() {
 		}
 
 	default:
-		x.out.Body = io.MultiReader(bytes.NewReader(x.body), x.in.Body)
+		x.out.Body = x.judgeWhileSent(io.MultiReader(bytes.NewReader(x.body), x.in.Body))
 	}
+}
+
+// judgeWhileSent returns a reader of a body that goes out as it came, unless it was
+// judged before or is not to be.
+func (x *exchange) judgeWhileSent(body io.Reader) io.Reader {
+	if !x.outbound.JudgesBody() {
+		return body
+	}
+	return x.outbound.JudgeBody(body, func() *adapters.Session { return x.session }, x.refuseFinding)
 }
 
 // setWholeBody sets a body that is held. It goes out with a length, which old

@@ -6,6 +6,7 @@ import "strings"
 type ContentType struct {
 	Media    string  // type "/" subtype in lower case; "" when there is no field
 	Charset  Charset // what the charset parameter says
+	Label    string  // the charset parameter in lower case
 	Boundary string  // of a multipart type; "" for other types
 	Others   []Pair  // the other parameters, names in lower case. Header does not write them
 }
@@ -79,7 +80,7 @@ func (c *ContentType) addParameter(name, value string) error {
 		if c.Charset != CharsetUnstated {
 			return errTwoTypes
 		}
-		c.Charset = charsetOf(value)
+		c.Charset, c.Label = charsetOf(value), strings.ToLower(value)
 		return nil
 
 	case "boundary":

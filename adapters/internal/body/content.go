@@ -1,0 +1,280 @@
+package body
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Finding is a name with a value that some reader may find in a body.
+type Finding struct {
+	Name, Value string // decoded; a long value is cut
+	Parent      string // the key under which the object stands that has the name as a key; "" for other formats
+	Reader      Reader
+}
+
+// Reader is the format in which a reader finds a name.
+type Reader uint8
+
+// The formats that a [ContentScanner] looks for.
+const (
+	ReadsForm Reader = iota + 1
+	ReadsJSON
+	ReadsXML
+	ReadsYAML
+	ReadsMultipart
+)
+
+// ContentScanner looks for names and values in a body of which the media type does not say
+// how it is read: many applications take what they get for JSON or a form without a look at
+// its type. It reports what any of these readers may find:
+//
+//   - pairs between "&", and between ";" or line ends as long as all of the body consists of pairs;
+//   - keys of JSON that begins with { or [, also one value after another. As long as all
+//     tokens are those of JSON, all readers agree on them. From the first other token on
+//     (a comment, a single quote, a word), every word before a colon counts as a key;
+//   - elements and attributes of a text that begins with "<";
+//   - keys of YAML as long as all lines are those of a YAML mapping or list;
+//   - parts of a multipart body, by its Content-Type or by its first line, and what these
+//     readers find in each part.
+//
+// UTF-16 and UTF-32 are read by their ASCII characters. A scanner works in linear time and
+// holds some KiB, whatever is written to it. It never keeps what was written.
+//
+// A value is reported as soon as it is complete. Until then Pending says how many of the bytes
+// written last may belong to a finding, so that a body that is passed on piece by piece can be
+// broken off before a reader has any of the value.
+type ContentScanner struct {
+	report  func(Finding)
+	suspect func(Finding) bool
+	depth   int // of parts within parts
+
+	start   [4]byte // the first bytes, until the width of characters is known
+	started int
+	begun   bool
+	wide    bool // NULs between ASCII characters are dropped
+	narrow  []byte
+
+	lead  []byte // from the first byte that is not white space, until it is known what the text may be
+	typed bool   // lead was looked at
+
+	form  formScan
+	json  *jsonScan
+	xml   *xmlScan
+	yaml  *yamlScan
+	parts *partScan
+
+	fault *Error // why the body cannot be judged
+}
+
+// Bounds of what a scanner holds.
+const (
+	maxScannedName  = 256
+	maxScannedValue = 4 << 10
+	maxScannedDepth = 64
+	maxPartsDepth   = 4
+)
+
+// NewContentScanner returns a scanner of a body with that Content-Type, which calls report for
+// every name that it finds. suspect says whether a finding matters to the caller: of YAML, in
+// which a later line may show that it is prose, only such findings are kept.
+func NewContentScanner(t ContentType, report func(Finding), suspect func(Finding) bool) *ContentScanner {
+	s := &ContentScanner{report: report, suspect: suspect}
+	s.form = formScan{report: report, isPlain: true, isLines: true}
+	if t.Boundary != "" {
+		s.parts = newPartScan(s, t.Boundary)
+	}
+	return s
+}
+
+// Write scans the next piece of the body. The error is an *[Error] for a body that hides what
+// is in it; later calls return it again.
+func (s *ContentScanner) Write(p []byte) (int, error) {
+	n := len(p)
+	for !s.begun && len(p) > 0 {
+		s.start[s.started] = p[0]
+		s.started++
+		p = p[1:]
+		if s.isStartEnough() {
+			s.begin()
+		}
+	}
+	if s.begun && len(p) > 0 {
+		s.write(p)
+	}
+	if s.fault != nil {
+		return 0, s.fault
+	}
+	return n, nil
+}
+
+// Close ends the body.
+func (s *ContentScanner) Close() error {
+	if !s.begun {
+		s.begin()
+	}
+	if !s.typed {
+		s.chooseReaders()
+	}
+
+	s.form.close()
+	if s.json != nil {
+		s.json.close()
+	}
+	if s.xml != nil {
+		s.xml.close()
+	}
+	if s.yaml != nil {
+		s.yaml.close()
+	}
+	if s.parts != nil {
+		s.parts.close()
+	}
+	if s.fault != nil {
+		return s.fault
+	}
+	return nil
+}
+
+// isStartEnough reports whether begin can tell the width of characters. Most texts show it by
+// their second byte.
+func (s *ContentScanner) isStartEnough() bool {
+	if s.started < 2 {
+		return false
+	}
+	return s.started == len(s.start) || s.start[0] != 0 && s.start[1] != 0 && s.start[0] != 0xef
+}
+
+// begin finds the width of characters by the first bytes (RFC 4627 section 3), and writes
+// them.
+func (s *ContentScanner) begin() {
+	s.begun = true
+	first := s.start[:s.started]
+	if rest, ok := bytes.CutPrefix(first, []byte("\xef\xbb\xbf")); ok {
+		first = rest
+	}
+	if len(first) >= 2 && (first[0] == 0 || first[1] == 0 || first[0] == 0xff && first[1] == 0xfe || first[0] == 0xfe && first[1] == 0xff) {
+		s.wide = true
+	}
+	if len(first) > 0 {
+		s.write(first)
+	}
+}
+
+// write scans a piece after the width of characters is known.
+func (s *ContentScanner) write(p []byte) {
+	if s.wide {
+		s.narrow = s.narrow[:0]
+		for _, c := range p {
+			if c != 0 && c < 0xfe {
+				s.narrow = append(s.narrow, c)
+			}
+		}
+		p = s.narrow
+	}
+
+	if !s.typed {
+		for len(p) > 0 && !s.isLeadEnough() {
+			c := p[0]
+			p = p[1:]
+			if len(s.lead) > 0 || !isBlankByte(c) {
+				s.lead = append(s.lead, c)
+			} else {
+				s.form.write([]byte{c})
+			}
+		}
+		if !s.isLeadEnough() {
+			return
+		}
+		s.chooseReaders()
+	}
+	s.feed(p)
+}
+
+// Pending returns how many of the last bytes may belong to a finding that is not complete.
+func (s *ContentScanner) Pending() int {
+	if !s.typed {
+		return 0 // too little for a value
+	}
+
+	n := s.form.pending()
+	if s.json != nil {
+		n = max(n, s.json.pending())
+	}
+	if s.xml != nil {
+		n = max(n, s.xml.pending())
+	}
+	if s.yaml != nil {
+		n = max(n, s.yaml.pending())
+	}
+	if s.parts != nil {
+		n = max(n, s.parts.pending())
+	}
+	if s.wide {
+		n *= 4 // with the NULs
+	}
+	return n
+}
+
+func (s *ContentScanner) feed(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	s.form.write(p)
+	if s.json != nil {
+		s.json.write(p)
+	}
+	if s.xml != nil {
+		s.xml.write(p)
+	}
+	if s.yaml != nil {
+		s.yaml.write(p)
+	}
+	if s.parts != nil {
+		s.parts.write(p)
+	}
+}
+
+// isLeadEnough reports whether chooseReaders can tell the formats apart.
+func (s *ContentScanner) isLeadEnough() bool {
+	if len(s.lead) == 0 {
+		return false
+	}
+	switch s.lead[0] {
+	case '-', '/':
+		return len(s.lead) >= len("--")
+	case ')':
+		return len(s.lead) >= len(")]}")
+	}
+	return true
+}
+
+// chooseReaders goes by the first characters, and feeds them.
+func (s *ContentScanner) chooseReaders() {
+	s.typed = true
+	lead := string(s.lead)
+	switch {
+	case lead == "":
+		return
+	case lead[0] == '{' || lead[0] == '[':
+		s.json = &jsonScan{report: s.report}
+	case strings.HasPrefix(lead, "//") || strings.HasPrefix(lead, "/*") || strings.HasPrefix(lead, ")]}"):
+		s.json = &jsonScan{report: s.report, isLoose: true, loose: looseScan{isQuiet: true}}
+	case lead[0] == '<':
+		s.xml = &xmlScan{report: s.report, refuse: s.refuse}
+	default:
+		s.yaml = &yamlScan{report: s.report, suspect: s.suspect}
+	}
+	if strings.HasPrefix(lead, "--") && s.parts == nil {
+		s.parts = newPartScan(s, "")
+	}
+	s.feed(s.lead)
+}
+
+// refuse notes why the body cannot be judged.
+func (s *ContentScanner) refuse(why *Error) {
+	if s.fault == nil {
+		s.fault = why
+	}
+}
+
+func isBlankByte(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0x1e }

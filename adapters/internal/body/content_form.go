@@ -1,0 +1,178 @@
+package body
+
+import "bytes"
+
+// formScan finds name=value. Readers of forms take any text: what stands before the first "="
+// of a piece is a name. So a piece counts wherever it stands, and in binary content as well,
+// if its name is one that a form may have and its value is text.
+type formScan struct {
+	report func(Finding)
+	state  formState
+	name   []byte
+	value  []byte
+
+	// isPlain holds as long as all bytes are those of an urlencoded text, in which some readers
+	// split at ";" too. isLines holds as long as all lines are pairs, as browsers send a form
+	// whose enctype is text/plain.
+	isPlain, isLines bool
+}
+
+type formState uint8
+
+const (
+	formName formState = iota
+	formValue
+	formSkip // to the next separator
+)
+
+func (f *formScan) write(p []byte) {
+	for len(p) > 0 {
+		switch f.state {
+		case formName:
+			p = f.readName(p)
+		case formValue:
+			p = f.readValue(p)
+		case formSkip:
+			n := f.separator(p)
+			if n == len(p) {
+				return
+			}
+			f.begin(p[n])
+			p = p[n+1:]
+		}
+	}
+}
+
+func (f *formScan) close() {
+	if f.state == formValue {
+		f.end()
+	}
+}
+
+// pending is the length of the pair whose value has not ended.
+func (f *formScan) pending() int {
+	if f.state != formValue {
+		return 0
+	}
+	return len(f.name) + len("=") + len(f.value)
+}
+
+// begin begins a piece after a separator.
+func (f *formScan) begin(separator byte) {
+	if separator == '\n' && f.state == formName && len(f.name) > 0 {
+		f.isLines = false
+	}
+	f.state, f.name, f.value = formName, f.name[:0], f.value[:0]
+}
+
+// readName reads a name, or begins to skip what is not one.
+func (f *formScan) readName(p []byte) (rest []byte) {
+	for i, c := range p {
+		switch {
+		case c == '=' && len(f.name) > 0:
+			f.state = formValue
+			return p[i+1:]
+		case f.isSeparator(c):
+			f.begin(c)
+		case isBlankByte(c) && len(f.name) == 0:
+			// some readers trim names
+		case isFormNameByte[c] && len(f.name) < maxScannedName:
+			f.name = append(f.name, c)
+		default:
+			f.isLines = false
+			f.isPlain = f.isPlain && isPlainFormByte(c)
+			f.state = formSkip
+			return p[i+1:]
+		}
+	}
+	return nil
+}
+
+// readValue reads a value up to a separator.
+func (f *formScan) readValue(p []byte) (rest []byte) {
+	n := f.separator(p)
+	room := maxScannedValue - len(f.value)
+	f.value = append(f.value, p[:min(n, room)]...)
+	if n > room {
+		f.end()
+		f.state = formSkip
+		return p[room:]
+	}
+	if n == len(p) {
+		return nil
+	}
+	f.end()
+	f.begin(p[n])
+	return p[n+1:]
+}
+
+// end reports a pair.
+func (f *formScan) end() {
+	if len(f.value) == 0 || !isScannedText(f.value) {
+		return
+	}
+	f.report(Finding{Name: decodeLoosely(f.name), Value: decodeLoosely(f.value), Reader: ReadsForm})
+}
+
+func (f *formScan) isSeparator(c byte) bool {
+	return c == '&' || c == ';' && f.isPlain || c == '\n' && f.isLines
+}
+
+// separator returns where the next separator is in p, or len(p).
+func (f *formScan) separator(p []byte) int {
+	if !f.isPlain && !f.isLines {
+		if i := bytes.IndexByte(p, '&'); i >= 0 {
+			return i
+		}
+		return len(p)
+	}
+	for i, c := range p {
+		f.isPlain = f.isPlain && (isPlainFormByte(c) || c == '\r' || c == '\n')
+		f.isLines = f.isLines && (c >= ' ' && c != 0x7f || isBlankByte(c))
+		if f.isSeparator(c) {
+			return i
+		}
+	}
+	return len(p)
+}
+
+// isPlainFormByte reports whether clients write a byte into an urlencoded text.
+func isPlainFormByte(c byte) bool {
+	return c > ' ' && c < 0x7f && c != '"' && c != '<' && c != '>' && c != '{' && c != '}'
+}
+
+// isFormNameByte are the bytes of a name. Blanks and what begins other formats is not among
+// them, so that a sentence with a "=" is no pair.
+var isFormNameByte = func() (is [256]bool) {
+	for c := range 256 {
+		is[c] = isAlphanumeric(byte(c)) || c >= 0x80
+	}
+	for _, c := range []byte("_-.[]%+$@:!~*'\\|^") {
+		is[c] = true
+	}
+	return is
+}()
+
+// isScannedText reports whether a value may be text in some charset. It is what keeps
+// compressed content from being taken for pairs: two bytes in a row are often "&p" there, and
+// seldom what follows is without control characters up to the next "&". Those at an end do not
+// count, because applications trim them.
+func isScannedText(p []byte) bool {
+	p = bytes.TrimFunc(p, func(c rune) bool { return c <= ' ' })
+	for _, c := range p {
+		if c < ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return false
+		}
+	}
+	return len(p) > 0
+}
+
+// decodeLoosely undoes percent-encoding as lenient readers do: what does not decode stands for
+// itself, and a NUL ends the text.
+func decodeLoosely(p []byte) string {
+	for _, end := range [...]string{"\x00", "%00"} {
+		p, _, _ = bytes.Cut(p, []byte(end))
+	}
+	text, _ := decodePercent(string(p), &FormOptions{LonePercent: true})
+	return text
+}

@@ -1,0 +1,226 @@
+package adapters
+
+import (
+	"bytes"
+	"io"
+	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/body"
+	"github.com/byline-proxy/byline/adapters/internal/credential"
+)
+
+// contentJudge judges a body of a type that is not read: text of any kind, files, and what claims to be one. Many
+// applications take JSON or a form without a look at its type, so what such readers may find in it is judged as the
+// fields of a form are. The body goes out as it came.
+type contentJudge struct {
+	judge
+	scanner   *body.ContentScanner
+	session   func() *Session // nil before there may be one
+	mediaType body.ContentType
+	codings   []string
+}
+
+// newContentJudge returns the judge of the body of r. It is nil, and r.doubt set, if the head says that the body cannot
+// be judged.
+func (a *Adapter) newContentJudge(r *request) *contentJudge {
+	t, err := body.ScannedContentType(r.contentTypeFields()...)
+	if err != nil {
+		r.doubtError(err)
+		return nil
+	}
+	codings := contentCodings(r.q.Fields)
+	if len(codings) > 1 || len(codings) == 1 && !isJudgedCoding(codings[0]) {
+		r.doubtBody(doubtCoded)
+		return nil
+	}
+
+	c := &contentJudge{judge: judge{adapter: a}, mediaType: t, codings: codings}
+	c.restart()
+	return c
+}
+
+// restart makes c ready to judge the body from its beginning.
+func (c *contentJudge) restart() {
+	c.judge = judge{adapter: c.adapter, out: &Outbound{}, in: "body"}
+	c.scanner = body.NewContentScanner(c.mediaType, c.add, c.suspects)
+}
+
+// suspects reports whether a finding would be found, if it is one.
+func (c *contentJudge) suspects(f body.Finding) bool {
+	trial := contentJudge{judge: judge{adapter: c.adapter, out: &Outbound{}, in: c.in}, session: c.session}
+	trial.add(f)
+	return trial.hasFound()
+}
+
+func (c *contentJudge) hasFound() bool { return len(c.out.Credentials) > 0 || c.out.LoginField != "" }
+
+// add judges what a reader may find.
+func (c *contentJudge) add(f body.Finding) {
+	if c.hasFound() {
+		return
+	}
+	if f.Name == "" {
+		f.Name = f.Parent
+	}
+	if f.Reader != body.ReadsJSON && isCommonElement(f.Name) {
+		return
+	}
+
+	c.pair(f.Name, f.Value)
+	if f.Parent != "" && len(c.out.Credentials) == 0 && !c.passes(f.Name) {
+		if name := f.Parent + "." + f.Name; credential.Pair(name, f.Value).IsCredential() && !c.passes(name) {
+			c.found(name, f.Value)
+		}
+	}
+	if c.session != nil && c.adapter.isSessionCookie(c.session(), f.Name) && !c.passes(f.Name) {
+		c.found(f.Name, f.Value)
+	}
+}
+
+// isCommonElement reports names of elements that mean something else in widespread formats: S3 deletes objects by <Key>,
+// and Apple's property lists have a <key> for each value.
+func isCommonElement(name string) bool { return strings.EqualFold(name, "key") }
+
+// judgeContent judges a body that no rule has read. A body that is held is judged now, another one when it is sent: see
+// Outbound.JudgeBody. It returns the kind of the Reason if the body cannot be judged.
+func (a *Adapter) judgeContent(r *request) ReasonKind {
+	if r.q.NoBody || r.isBodyRead() || r.q.Upload != nil {
+		return ""
+	}
+	c := a.newContentJudge(r)
+	if c == nil {
+		return UnreadableBody
+	}
+	if r.q.Body == nil || r.q.Truncated {
+		r.out.content = c
+		return ""
+	}
+
+	err := c.judgeAll(bytes.NewReader(r.q.Body))
+	r.out.names = append(r.out.names, c.out.names...)
+	r.out.Credentials = append(r.out.Credentials, c.out.Credentials...)
+	if r.out.LoginField == "" {
+		r.out.LoginField = c.out.LoginField
+	}
+	if err != nil && r.out.LoginField == "" && len(r.out.Credentials) == 0 {
+		r.doubtError(err)
+		return UnreadableBody
+	}
+	return ""
+}
+
+// judgeAll judges a body that is not sent on. It returns nil if only something was found.
+func (c *contentJudge) judgeAll(src io.Reader) error {
+	var fault error
+	r := c.read(src, func(f BodyFinding) error {
+		if f.Unreadable != nil {
+			fault = f.Unreadable
+		}
+		return io.ErrUnexpectedEOF
+	})
+	_, _ = io.Copy(io.Discard, r)
+	return fault
+}
+
+// BodyFinding is why a body must not reach the application. One of the members is set.
+type BodyFinding struct {
+	LoginField string     // the field by which it would log in
+	Credential *Borrowed  // the credential that it holds
+	Unreadable *BodyError // why it cannot be judged
+}
+
+// JudgesBody reports whether the body has to be sent through JudgeBody.
+func (o *Outbound) JudgesBody() bool { return o.content != nil }
+
+// JudgeBody returns a reader of the body src that goes out as it came. It judges what it reads before it gives it out. If
+// it finds something, it calls found, and fails with the error that found returns: the caller must then break the request
+// off. session returns the session that the request goes out with; it is called while the body is read.
+func (o *Outbound) JudgeBody(src io.Reader, session func() *Session, found func(BodyFinding) error) io.Reader {
+	o.content.restart()
+	o.content.session = session
+	return o.content.read(src, found)
+}
+
+// read returns a reader of src that calls found.
+func (c *contentJudge) read(src io.Reader, found func(BodyFinding) error) io.Reader {
+	plain := &judgedReader{src: src, judge: c, found: found}
+	if len(c.codings) == 0 {
+		return plain
+	}
+	inner := *c // an application may also undo the coding
+	inner.restart()
+	return newCodedReader(plain, &judgedReader{judge: &inner, found: found}, c.codings[0])
+}
+
+// judgedReader gives out what was judged. It holds back what may belong to a name with a value that has not ended, a few
+// KiB at most.
+type judgedReader struct {
+	src   io.Reader
+	judge *contentJudge
+	found func(BodyFinding) error
+	ready []byte    // to be given out
+	held  []byte    // judged, and maybe not to be given out
+	spare [2][]byte // memory for both, used in turn
+	turn  int
+	ended bool
+	err   error // of src, or what found returned; given out after ready
+}
+
+// Read implements io.Reader.
+func (j *judgedReader) Read(p []byte) (int, error) {
+	for {
+		switch {
+		case len(j.ready) > 0:
+			n := copy(p, j.ready)
+			j.ready = j.ready[n:]
+			return n, nil
+		case j.err != nil:
+			return 0, j.err
+		}
+
+		n, err := j.src.Read(p)
+		if fault := j.check(p[:n], err == io.EOF); fault != nil {
+			j.err, j.held = fault, nil
+			return 0, fault
+		}
+		hold := 0
+		if err == nil {
+			hold = j.judge.scanner.Pending()
+		}
+		if len(j.held) == 0 && hold == 0 {
+			j.err = err
+			return n, err
+		}
+		j.hold(p[:n], hold)
+		j.err = err
+	}
+}
+
+// hold adds a piece to what is held, of which the last n bytes stay so.
+func (j *judgedReader) hold(piece []byte, n int) {
+	all := append(append(j.spare[j.turn][:0], j.held...), piece...)
+	j.spare[j.turn] = all
+	j.turn = 1 - j.turn
+	give := max(len(all)-n, 0)
+	j.ready, j.held = all[:give:give], all[give:]
+}
+
+// check judges the next piece, and the end of the body.
+func (j *judgedReader) check(piece []byte, isEnd bool) error {
+	_, err := j.judge.scanner.Write(piece)
+	if err == nil && isEnd && !j.ended {
+		j.ended = true
+		err = j.judge.scanner.Close()
+	}
+
+	out := j.judge.out
+	switch {
+	case out.LoginField != "":
+		return j.found(BodyFinding{LoginField: out.LoginField})
+	case len(out.Credentials) > 0:
+		return j.found(BodyFinding{Credential: &out.Credentials[0]})
+	case err != nil:
+		return j.found(BodyFinding{Unreadable: err.(*BodyError)})
+	}
+	return nil
+}
