@@ -189,7 +189,7 @@ func (c *TaskCounts) check(p *parsedLine) error {
 	}
 
 	t.note(p.us, TaskEventOf(string(p.kind), string(p.code)))
-	t.known = c.resumed
+	t.known = c.previousUnknown
 	if p.taskSeq != t.seq {
 		return fmt.Errorf("%w: it is %d, want %d", errTaskSeq, p.taskSeq, t.seq)
 	}
