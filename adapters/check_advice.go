@@ -17,7 +17,8 @@ func Advise(own []Source) Problems {
 		d := parse(src)
 		ownActions := len(d.spec.Actions)
 		d.inherit(parents)
-		if d.build(true) == nil {
+		a := d.build(true)
+		if a == nil {
 			continue
 		}
 
@@ -26,6 +27,8 @@ func Advise(own []Source) Problems {
 		d.adviseLogin()
 		d.adviseActions(d.spec.Actions[:ownActions])
 		d.adviseBodies(d.spec.Actions[:ownActions])
+		d.adviseNames(a.rules, d.spec.Actions[:ownActions])
+		d.adviseOverride()
 		all = append(all, d.found...)
 	}
 	all.sort()

@@ -2,6 +2,7 @@ package adapters
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -18,6 +19,7 @@ func (d *draft) adviseBodies(own []ActionSpec) {
 				d.at(key, "verbatim: true, and without match."+name, "action %q looks at the body, which therefore goes out in Byline's own spelling: what %s says of its bytes does not hold any more", a.Name, header)
 			}
 		}
+		d.adviseFiles(key, a)
 		if !a.Verbatim {
 			continue
 		}
@@ -47,4 +49,55 @@ func sharesRequests(a, b *MatchSpec) bool {
 		return false
 	}
 	return slices.ContainsFunc(a.Path, func(path string) bool { return path == "/**" || slices.Contains(b.Path, path) })
+}
+
+// adviseNames is about parameters of the actions that some server takes for each other: a request that has both is
+// refused where either decides.
+func (d *draft) adviseNames(x *ruleSet, own []ActionSpec) {
+	told := map[string]bool{}
+	for i := range own {
+		m := &own[i].Match
+		for _, name := range slices.Sorted(maps.Keys(mergedNames(m.Query, m.Form, m.Param))) {
+			for _, other := range x.rivals[name] {
+				if other.both || told[other.name+" "+name] {
+					continue
+				}
+				told[name+" "+other.name] = true
+				d.at(fmt.Sprintf("actions[%d]", i), "name it as the application does, in all actions", "action %q is decided by %s, and another action by %s, which PHP and others take for the same parameter: a request with both is refused",
+					own[i].Name, name, other.name)
+			}
+		}
+	}
+}
+
+func mergedNames(all ...map[string]Strings) map[string]bool {
+	merged := map[string]bool{}
+	for _, names := range all {
+		for name := range names {
+			merged[name] = true
+		}
+	}
+	return merged
+}
+
+// adviseOverride is about header fields that name another method and pass.
+func (d *draft) adviseOverride() {
+	for _, name := range d.spec.Headers.Pass {
+		if isOverride(strings.ToLower(name)) && !strings.EqualFold(name, d.spec.MethodOverride.Header) {
+			d.at("headers.pass", "method_override: {header: "+name+"}", "the field %s passes, by which applications go by another method than the one that was decided on", name)
+		}
+	}
+}
+
+// adviseFiles is about files that are judged like forms.
+func (d *draft) adviseFiles(key string, a *ActionSpec) {
+	if a.Verbatim || len(a.Match.Method) != 1 || a.Match.Method[0] != "PUT" || bodyCondition(&a.Match) != "" {
+		return
+	}
+	for _, path := range a.Match.Path {
+		if strings.HasSuffix(path, "...}") || strings.HasSuffix(path, "/**") {
+			d.at(key, "verbatim: true, if they are files", "action %q judges the bodies that are put: one with a field like password in it is refused", a.Name)
+			return
+		}
+	}
 }

@@ -42,6 +42,7 @@ func (d *draft) ruleSetOf(all []*rule) *ruleSet {
 		x.declare(x.override.Param)
 	}
 	x.rewrites = d.compileRewrites(x)
+	x.findRivals()
 	return x
 }
 

@@ -18,7 +18,10 @@ type contentJudge struct {
 	session   func() *Session // nil before there may be one
 	mediaType body.ContentType
 	codings   []string
+	fault     *BodyError // why the body cannot be judged, besides what its scanner says
 }
+
+var errOverride = &body.Error{Kind: body.BadSyntax, Text: "the body names another method, by which some applications go: send the request with that method"}
 
 // newContentJudge returns the judge of the body of r. It is nil, and r.doubt set, if the head says that the body cannot
 // be judged.
@@ -42,6 +45,7 @@ func (a *Adapter) newContentJudge(r *request) *contentJudge {
 // restart makes c ready to judge the body from its beginning.
 func (c *contentJudge) restart() {
 	c.judge = judge{adapter: c.adapter, out: &Outbound{}, in: "body"}
+	c.fault = nil
 	c.scanner = body.NewContentScanner(c.mediaType, c.add, c.suspects)
 }
 
@@ -66,6 +70,10 @@ func (c *contentJudge) add(f body.Finding) {
 		return
 	}
 
+	if f.Parent == "" && (f.Reader == body.ReadsJSON || f.Reader == body.ReadsForm) && isOverride(f.Name) {
+		c.fault = errOverride
+		return
+	}
 	c.pair(f.Name, f.Value)
 	if f.Parent != "" && len(c.out.Credentials) == 0 && !c.passes(f.Name) {
 		if name := f.Parent + "." + f.Name; credential.Pair(name, f.Value).IsCredential() && !c.passes(name) {
@@ -211,6 +219,10 @@ func (j *judgedReader) check(piece []byte, isEnd bool) error {
 	if err == nil && isEnd && !j.ended {
 		j.ended = true
 		err = j.judge.scanner.Close()
+	}
+
+	if err == nil && j.judge.fault != nil {
+		err = j.judge.fault
 	}
 
 	out := j.judge.out

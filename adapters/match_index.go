@@ -16,6 +16,7 @@ type ruleSet struct {
 	// looseName; each entry is the keys of a nested name, or nil.
 	declared     map[string]bool
 	declaredKeys map[string][][]string
+	rivals       map[string][]rival // of declared names
 
 	semicolon bool // ; separates parameters as well as &
 	foldPaths bool

@@ -39,6 +39,12 @@ func (r *request) parseJSON() bool {
 	if err != nil {
 		return r.doubtError(err)
 	}
+	for key := range r.json.Root().Members() {
+		if isOverride(key) {
+			r.doubt = doubt{why: doubtOverride, name: key}
+			return false
+		}
+	}
 	return true
 }
 

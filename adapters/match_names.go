@@ -1,8 +1,10 @@
 package adapters
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/byline-proxy/byline/adapters/internal/body"
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
@@ -16,6 +18,72 @@ func (x *ruleSet) declare(name string) {
 	base := looseName(name)
 	x.declared[name] = true
 	x.declaredKeys[base] = append(x.declaredKeys[base], keys)
+}
+
+// rival is a declared name that some application takes for another declared name, or for a part of it.
+type rival struct {
+	name string
+	both bool // one is a part of the other, as do[save] is of do: only a query or a form that has both is in doubt
+}
+
+// findRivals is called once all names are declared.
+func (x *ruleSet) findRivals() {
+	for name := range x.declared {
+		for other := range x.declared {
+			if name == other || !x.isSameBase(name, other) {
+				continue
+			}
+			keys, ok := nestedKeys(name)
+			otherKeys, otherOK := nestedKeys(other)
+			if ok && otherOK && keysDiffer(keys, otherKeys) {
+				continue
+			}
+			if x.rivals == nil {
+				x.rivals = map[string][]rival{}
+			}
+			x.rivals[name] = append(x.rivals[name], rival{other, ok && otherOK && len(keys) != len(otherKeys)})
+		}
+	}
+	for _, all := range x.rivals {
+		slices.SortFunc(all, func(a, b rival) int { return strings.Compare(a.name, b.name) })
+	}
+}
+
+// isSameBase compares what stands before the brackets. An unclosed bracket has two readings: see mayBeDeclared.
+func (x *ruleSet) isSameBase(a, b string) bool {
+	bases := func(name string) [2]string {
+		all := [2]string{looseName(name), looseName(name)}
+		if i := strings.IndexByte(name, '['); i >= 0 && strings.IndexByte(name[i:], ']') < 0 {
+			all[1] = looseName(strings.ReplaceAll(name, "[", "_"))
+		}
+		return all
+	}
+	for _, one := range bases(a) {
+		for _, other := range bases(b) {
+			if one == other {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hasRival reports whether the request has a parameter that some application takes for the named one. present says
+// whether params, which are those of the query or of the form, have the named one as well.
+func (r *request) hasRival(name string, present bool, params []body.Pair) bool {
+	for _, other := range r.rules.rivals[name] {
+		switch {
+		case other.both && present && hasParam(params, other.name):
+			return true
+		case !other.both && (hasParam(r.params, other.name) || hasParam(r.form, other.name) || slices.Contains(r.files, other.name)):
+			return true
+		}
+	}
+	return false
+}
+
+func hasParam(params []body.Pair, name string) bool {
+	return slices.ContainsFunc(params, func(p body.Pair) bool { return p.Name == name })
 }
 
 // mayBeDeclared reports whether an application may take a parameter that no action decides by for one that some action

@@ -90,3 +90,82 @@ func TestI7ANameThatAServerReadsAsAnotherIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Two names that some server takes for one may both decide, in different actions. Where one decides, the other must not
+// be there.
+func TestI11TwoDeclaredNamesThatAServerReadsAsOne(t *testing.T) {
+	a := loadActions(t, "",
+		`name: dot, match: {method: [GET, POST], path: /dot, param: {form.id: "7"}}`,
+		`name: underscore, match: {method: [GET, POST], path: /under, param: {form_id: "7"}}`,
+		`name: none, match: {method: [GET, POST], path: /none, param: {form_id: "", note: "x"}}`,
+		`name: do, match: {method: POST, path: /do, form: {do: show}}`,
+		`name: save, match: {method: POST, path: /save, form: {"do[save]": "*", do: ""}}`,
+		`name: list, match: {method: POST, path: /list, form: {"ids[]": "7"}}`,
+		`name: one, match: {method: POST, path: /one, form: {"ids": "7"}}`)
+	for _, c := range []struct{ path, params, want string }{
+		{"/dot", "form.id=7", "dot"}, {"/under", "form_id=7", "underscore"}, {"/none", "note=x", "none"},
+		{"/dot", "form.id=7&form_id=8", "refused"}, {"/under", "form_id=7&form.id=8", "refused"}, {"/under", "form.id=8&form_id=7", "refused"}, {"/none", "note=x&form.id=8", "refused"},
+		{"/do", "do=show", "do"}, {"/do", "do=show&do[save]=1", "refused"}, {"/do", "do[save]=1&do=show", "refused"}, {"/save", "do[save]=1", "save"},
+		{"/list", "ids[]=7", "list"}, {"/list", "ids[]=7&ids=8", "refused"}, {"/one", "ids=7&ids[]=8", "refused"}, {"/list", "ids[]=7&ids[]=8", "refused"}, {"/list", "ids[]=7&ids[0]=8", "refused"},
+	} {
+		for _, place := range []string{"query", "form", "multipart", "both"} {
+			q := Query{Method: "POST", Path: c.path}
+			switch place {
+			case "query":
+				q.Method, q.RawQuery, q.NoBody = "GET", c.params, true
+			case "form":
+				q.ContentType, q.Body = formType, []byte(c.params)
+			case "multipart":
+				var fields []string
+				for pair := range strings.SplitSeq(c.params, "&") {
+					name, value, _ := strings.Cut(pair, "=")
+					fields = append(fields, name, value)
+				}
+				q.ContentType, q.Body = "multipart/form-data; boundary=b", []byte(judgedForm(fields...))
+			case "both":
+				before, after, found := strings.Cut(c.params, "&")
+				if !found || strings.Contains(c.params, "[") {
+					continue // query and form are matched apart
+				}
+				q.RawQuery, q.ContentType, q.Body = before, formType, []byte(after)
+			}
+			if place == "query" && strings.Contains("/do /save /list /one", c.path) {
+				continue
+			}
+			if got := verdictOf(a, q); got != c.want {
+				t.Errorf("%s %s in %s: got %q, want %q", c.path, c.params, place, got, c.want)
+			}
+		}
+	}
+}
+
+// Frameworks go by a method that a field names. Where method_override does not name the field, it is refused.
+func TestI11FieldsThatNameAnotherMethodAreRefused(t *testing.T) {
+	a := loadActions(t, "", `name: edit, match: {method: [GET, POST], path: "/p/{id}"}, resource: "{id}"`)
+	for _, name := range []string{"_method", "_METHOD", "__method", "_http_method", "_HttpMethod", "X-HTTP-Method-Override", "x-http-method", "X-Method-Override", "$httpMethod", "_method_override", " _method", "_method[]", "_method%00", "%5fmethod"} {
+		for _, q := range []Query{
+			{RawQuery: strings.ReplaceAll(name, " ", "+") + "=DELETE", NoBody: true, Method: "GET"}, {ContentType: formType, Body: []byte("a=b&" + strings.ReplaceAll(name, " ", "+") + "=DELETE")},
+			{ContentType: "application/json", Body: []byte(`{"` + name + `":"DELETE"}`)}, {ContentType: "multipart/form-data; boundary=b", Body: []byte(judgedForm(name, "DELETE"))},
+			{Body: []byte("a=b&" + strings.ReplaceAll(name, " ", "+") + "=DELETE")}, {ContentType: "text/plain", Body: []byte(`{"` + name + `":"DELETE"}`)},
+		} {
+			if strings.Contains(name, "%") && (strings.HasPrefix(string(q.Body), "{") || strings.Contains(q.ContentType, "multipart")) {
+				continue // no escape there
+			}
+			q.Path = "/p/1"
+			if q.Method == "" {
+				q.Method = "POST"
+			}
+			if got := verdictOf(a, q); got != "refused" {
+				t.Errorf("%s in %s %q ?%s: got %q, want that it is refused", name, q.ContentType, q.Body, q.RawQuery, got)
+			}
+		}
+	}
+	for _, name := range []string{"method", "payment_method", "http_method", "_methods", "request-method", "shipping_method"} {
+		for _, q := range []Query{{Method: "POST", ContentType: formType, Body: []byte(name + "=x")}, {Method: "POST", ContentType: "application/json", Body: []byte(`{"` + name + `":"x","a":{"_method":1}}`)}} {
+			q.Path = "/p/1"
+			if got := verdictOf(a, q); got != "edit 1" {
+				t.Errorf("%s in %s: got %q, want edit", name, q.ContentType, got)
+			}
+		}
+	}
+}

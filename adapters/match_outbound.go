@@ -176,6 +176,9 @@ func (r *request) askedFields() []string {
 		for _, tests := range [][]valueTest{rule.form, rule.param} {
 			for i := range tests {
 				asked = append(asked, tests[i].key)
+				for _, other := range r.rules.rivals[tests[i].key] {
+					asked = append(asked, other.name)
+				}
 			}
 		}
 	}

@@ -183,10 +183,13 @@ func TestI11VerbatimBodiesDecideNothing(t *testing.T) {
 }
 
 func TestAdviceOnBodies(t *testing.T) {
-	text := "name: app\n" + strings.Replace(hostsAndInterim, "HOST", "app.example", 1) + `headers: {pass: [X-Hub-Signature-256]}
+	text := "name: app\n" + strings.Replace(hostsAndInterim, "HOST", "app.example", 1) + `headers: {pass: [X-Hub-Signature-256, X-HTTP-Method-Override]}
 login: {kind: basic, ended: [{status: 401}]}
 actions:
   - {name: hook, match: {method: POST, path: /hook, header: {X-Hub-Signature-256: "*"}, json: {op: get}}}
+  - {name: dot, match: {method: POST, path: /dot, form: {form.id: "7"}}}
+  - {name: underscore, match: {method: POST, path: /underscore, form: {form_id: "7"}}}
+  - {name: put, match: {method: PUT, path: "/files/{path...}"}}
   - {name: check, match: {method: POST, path: /signed, form: {do: check}}}
   - {name: raw, verbatim: true, match: {method: POST, path: /signed}}
 `
@@ -195,7 +198,8 @@ actions:
 		got = append(got, p.Error())
 	}
 	all := strings.Join(got, "\n")
-	for _, want := range []string{`action "hook" looks at the body`, `action "raw" sends its body as it came, but "check" before it`} {
+	for _, want := range []string{`action "hook" looks at the body`, `action "raw" sends its body as it came, but "check" before it`,
+		`action "dot" is decided by form.id, and another action by form_id`, `the field X-HTTP-Method-Override passes`, `action "put" judges the bodies that are put`} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no advice %q in:\n%s", want, all)
 		}

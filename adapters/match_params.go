@@ -1,6 +1,8 @@
 package adapters
 
 import (
+	"strings"
+
 	"github.com/byline-proxy/byline/adapters/internal/body"
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
@@ -48,9 +50,25 @@ func (r *request) isClearName(name string) bool {
 	return true
 }
 
-// isOverride reports whether frameworks look for another method in a parameter of that name.
+// isOverride reports whether frameworks look for another method in a parameter of that name, or in a key at the top of
+// a JSON body.
 func isOverride(name string) bool {
-	return name != "" && (name[0] == '_' || name[0] <= ' ') && looseName(name) == "_method"
+	if len(name) < len("_method") {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; c == '_' || c == '-' || c == '$' || c == '.' || c <= ' ' || c == '+' {
+			return overrideNames[strings.ReplaceAll(looseName(name), "-", "_")]
+		}
+	}
+	return false
+}
+
+// overrideNames are such names: those of Rack, Rails, Laravel, Symfony, Spring and method-override of Express, of ASP.NET
+// and ServiceStack, and of APIs of Salesforce and Google.
+var overrideNames = map[string]bool{
+	"_method": true, "__method": true, "_http_method": true, "_httpmethod": true, "_method_override": true, "http_method_override": true,
+	"x_http_method_override": true, "x_http_method": true, "x_method_override": true, "x_httpmethod_override": true, "$httpmethod": true, "$_method": true,
 }
 
 // findParam looks a name up. A parameter that comes twice is doubtful.
@@ -70,7 +88,16 @@ func findParam(params []body.Pair, name string) value {
 
 func (r *request) queryValue(name string) value {
 	r.paramsDecide = true
-	return findParam(r.params, name)
+	return r.lookUp(name, r.params)
+}
+
+// lookUp looks a name up. The value is doubtful if some application takes another parameter for it.
+func (r *request) lookUp(name string, params []body.Pair) value {
+	v := findParam(params, name)
+	if len(r.rules.rivals) > 0 && r.hasRival(name, v.state != absent, params) {
+		return value{state: doubtful}
+	}
+	return v
 }
 
 // formValue is a field of the form. A name that a part of another kind bears is doubtful: servers keep files out of the
@@ -81,7 +108,7 @@ func (r *request) formValue(name string) value {
 			return value{state: doubtful}
 		}
 	}
-	return findParam(r.form, name)
+	return r.lookUp(name, r.form)
 }
 
 // paramValue is a parameter of the query or the form; one that is in both with two values is doubtful.

@@ -63,8 +63,8 @@ type Spec struct {
 
 	// MethodOverride says where the application looks for another method than POST. Actions are then
 	// matched on the method that it finds. Without this key the usual headers (X-HTTP-Method-Override and
-	// the like) are removed and a parameter _method in the query is refused; if a form may hold it, list
-	// the fields of the form with only.
+	// the like) are removed, and a request with such a name (_method, X-HTTP-Method-Override and the like)
+	// in the query, in a form or at the top of a JSON body is refused.
 	MethodOverride OverrideSpec `yaml:"method_override" json:"method_override,omitzero" eg:"{param: _method}"`
 
 	// Actions name what a request does. They are tried in order, and the first that matches names the
