@@ -2,6 +2,7 @@ package credential
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -146,5 +147,18 @@ func BenchmarkText(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		Value(text)
+	}
+}
+
+// A value of runs that look like keys is judged in linear time: the whole of it is not looked at for each of them.
+func BenchmarkRunsLikeKeys(b *testing.B) {
+	for _, size := range []int{4 << 10, 64 << 10} {
+		value := strings.Repeat("AKIAaaaaaaaaaaaaaaaa,", size/21)
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			b.SetBytes(int64(len(value)))
+			for b.Loop() {
+				Value(value)
+			}
+		})
 	}
 }

@@ -44,6 +44,7 @@ var signs = func() (of [256]sign) {
 func judgeRuns(value string, mayBeText bool) (Verdict, sign) {
 	var all sign
 	start, dots := 0, 0
+	inText, isKnown := false, !mayBeText // whether the value is text is asked once, and only if a run is judged
 	for i := 0; i < len(value); i++ {
 		s := signs[value[i]]
 		all |= s
@@ -56,7 +57,10 @@ func judgeRuns(value string, mayBeText bool) (Verdict, sign) {
 		}
 
 		if i-start >= minValue && mayBeToken(value[start:i], dots) {
-			if v := judgeRun(value[start:i], mayBeText && hasBlank(value)); v.IsCredential() {
+			if !isKnown {
+				inText, isKnown = hasBlank(value), true
+			}
+			if v := judgeRun(value[start:i], inText); v.IsCredential() {
 				return v, all
 			}
 		}
@@ -64,7 +68,7 @@ func judgeRuns(value string, mayBeText bool) (Verdict, sign) {
 	}
 
 	if last := value[start:]; mayBeToken(last, dots) {
-		return judgeRun(last, mayBeText && all&signBlank != 0), all
+		return judgeRun(last, mayBeText && hasBlank(value)), all
 	}
 	return Verdict{}, all
 }
