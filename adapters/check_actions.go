@@ -97,9 +97,7 @@ func (d *draft) checkMatch(key string, m *MatchSpec) {
 // methods. first maps a method, "" for every method, and the rest of a match to the first action that has them.
 func (d *draft) checkShadowed(i int, first map[string]int) {
 	a := &d.spec.Actions[i]
-	match := a.Match
-	match.Method = nil
-	rest, err := json.Marshal(match)
+	rest, err := matchWithoutMethod(a.Match)
 	if err != nil {
 		return // the digest reports it
 	}
@@ -130,4 +128,17 @@ func (d *draft) checkShadowed(i int, first map[string]int) {
 			first[method+" "+string(rest)] = i
 		}
 	}
+}
+
+// matchWithoutMethod is a match in JSON, but for its methods.
+func matchWithoutMethod(match MatchSpec) ([]byte, error) {
+	match.Method = nil
+	return json.Marshal(match)
+}
+
+// sameMatch reports whether two matches differ in their methods at most.
+func sameMatch(a, b *MatchSpec) bool {
+	textOfA, errOfA := matchWithoutMethod(*a)
+	textOfB, errOfB := matchWithoutMethod(*b)
+	return errOfA == nil && errOfB == nil && string(textOfA) == string(textOfB)
 }

@@ -24,7 +24,8 @@ func Harden(own []Source) Problems {
 		headers, query, cookies := d.spec.Headers, d.spec.Query, d.spec.Cookies
 		isChild := d.spec.Extends != ""
 		d.inherit(parents)
-		if d.build(true) == nil {
+		a := d.build(true)
+		if a == nil {
 			continue
 		}
 
@@ -35,12 +36,10 @@ func Harden(own []Source) Problems {
 			d.adviseSessionCookie()
 		}
 		d.adviseOlder()
+		d.checkReach(ownActions, a.rules.all[len(a.rules.all)-len(d.spec.Actions):])
 		for i := range ownActions {
-			if a := &d.spec.Actions[i]; !a.Login {
-				d.checkUnreachable(i)
-				if !a.Privileged {
-					d.adviseSecurity(fmt.Sprintf("actions[%d]", i), a)
-				}
+			if own := &d.spec.Actions[i]; !own.Login && !own.Privileged {
+				d.adviseSecurity(fmt.Sprintf("actions[%d]", i), own)
 			}
 		}
 		all = append(all, d.found...)
@@ -93,7 +92,7 @@ func (d *draft) checkStripped(key string, a *ActionSpec) {
 				continue
 			}
 			leaf := name[strings.LastIndexByte(name, '.')+1:]
-			inBody := credential.Name(leaf).IsCredential() && !text.GlobAny(d.spec.Body.Pass, leaf, nil) && !a.Verbatim
+			inBody := credential.Pair(leaf, "x").IsCredential() && !text.GlobAny(d.spec.Body.Pass, leaf, nil) && !a.Verbatim
 			at := key + ".match." + place.name + "." + name
 			switch {
 			case place.inQuery && adapter.isCredentialParam(name, "x"):
@@ -110,49 +109,6 @@ func mayBePresent(patterns Strings) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return p != "" })
 }
 
-// checkUnreachable reports an action after one that takes every request of its paths and methods.
-func (d *draft) checkUnreachable(i int) {
-	a := &d.spec.Actions[i]
-	for j := range i {
-		earlier := &d.spec.Actions[j]
-		if isShadowReported(a, earlier) || !isUnconditional(&earlier.Match) || !coversMethods(earlier.Match.Method, a.Match.Method) {
-			continue
-		}
-		isCovered := func(path string) bool {
-			return slices.ContainsFunc(earlier.Match.Path, func(p string) bool { return coversPath(p, path) })
-		}
-		if len(a.Match.Path) > 0 && !slices.ContainsFunc(a.Match.Path, func(p string) bool { return !isCovered(p) }) {
-			d.at(fmt.Sprintf("actions[%d]", i), "put it first", "action %q can never be reached: %q on line %d matches every request to its paths first",
-				a.Name, earlier.Name, d.line(fmt.Sprintf("actions[%d]", j)))
-			return
-		}
-	}
-}
-
-// isShadowReported reports whether checkShadowed compares the two.
-func isShadowReported(a, b *ActionSpec) bool {
-	return slices.Equal(a.Match.Path, b.Match.Path) && isUnconditional(&a.Match)
-}
-
-// isUnconditional reports whether match has method and path alone.
-func isUnconditional(m *MatchSpec) bool {
-	return len(m.Query)+len(m.Form)+len(m.Param)+len(m.JSON)+len(m.Header)+len(m.XML)+len(m.Keys)+len(m.Where)+len(m.ContentType) == 0 &&
-		m.Only == nil && !m.Batch && bodyCondition(m) == ""
-}
-
-func coversMethods(all, some Strings) bool {
-	return len(all) == 0 || len(some) > 0 && containsAll(all, some)
-}
-
-// coversPath reports whether a pattern that ends in ** or {var...} takes every path that another pattern takes.
-func coversPath(wide, narrow string) bool {
-	open, _ := strings.CutSuffix(wide, "**")
-	if i := strings.LastIndexByte(wide, '{'); open == wide && i >= 0 && strings.HasSuffix(wide, "...}") {
-		open = wide[:i]
-	}
-	return open != wide && !strings.ContainsAny(open, "*{") && strings.HasPrefix(narrow, open) && len(narrow) > len(open)
-}
-
 // managementWords are those in the paths of requests by which people and their rights are managed.
 var managementWords = regexp.MustCompile(`(?i)(?:^|[/_.-])(users?|members?|memberships?|roles?|groups?|accounts?|admin|admins|collaborators?|privileges?|acls?|grants?|ssh.?keys|people)(?:[/_.-]|$)`)
 
@@ -164,7 +120,8 @@ func (d *draft) adviseSecurity(key string, a *ActionSpec) {
 		return
 	}
 
-	if m.Only == nil && len(m.Keys) == 0 && !a.Verbatim && !a.Safe {
+	isClosed := m.Only != nil || len(m.Keys)+len(m.XML)+len(m.GraphQL.Field) > 0 // what else it may hold is known, or has no names
+	if !isClosed && !a.Verbatim && !a.Safe {
 		d.at(key, "only: [the fields that it has besides]", "action %q writes and has no only: one more field may turn it into something else", a.Name)
 	}
 	takesPost := len(m.Method) == 0 || slices.Contains(m.Method, "POST")
@@ -180,7 +137,10 @@ func (d *draft) adviseSecurity(key string, a *ActionSpec) {
 	}
 	if m.Only != nil {
 		for _, name := range m.Only {
-			if !strings.ContainsAny(name, "*{") && credential.Name(name).IsCredential() && !text.GlobAny(d.spec.Body.Pass, name, nil) {
+			if _, isReplaced := d.spec.Login.JSON[name]; isReplaced {
+				continue // by the session
+			}
+			if !strings.ContainsAny(name, "*{") && credential.Pair(name, "x").IsCredential() && !text.GlobAny(d.spec.Body.Pass, name, nil) {
 				d.at(key+".match.only", "body.pass lets it through by name", "action %q lists the field %s, with which a body is refused as holding a credential", a.Name, name)
 			}
 		}

@@ -28,7 +28,8 @@ func (d *draft) loginRules(actions *ruleSet) []*rule {
 	var all []*rule
 	for _, target := range targets {
 		target = d.ownPath(target)
-		if target == "" || strings.Contains(target, "${") {
+		path, _, _ := strings.Cut(target, "?")
+		if path == "" || strings.Contains(path, "${") {
 			continue
 		}
 		if r := loginRule(target); r != nil {
@@ -62,8 +63,8 @@ func loginRule(target string) *rule {
 			continue
 		}
 		literal, err := url.QueryUnescape(rawValue)
-		if err != nil {
-			continue
+		if err != nil || strings.Contains(literal, "${") {
+			continue // any value
 		}
 		p := pattern{plain: true, literal: literal, fold: true}
 		r.param = append(r.param, valueTest{key: name, patterns: []pattern{p}, absent: literal == ""})
@@ -76,16 +77,17 @@ func withoutWildcards(path string) string {
 	return strings.NewReplacer("*", "", "{", "", "}", "").Replace(path)
 }
 
-// isNamedLogin reports whether an action with login: true matches what a step with a body sends.
+// isNamedLogin reports whether an action with login: true matches what a step with a body or with a query sends.
 func isNamedLogin(actions *ruleSet, step *StepSpec, target string) bool {
-	if step.JSON == nil && step.Body == "" && len(step.Form) == 0 {
+	path, query, _ := strings.Cut(target, "?")
+	if step.JSON == nil && step.Body == "" && len(step.Form) == 0 && query == "" {
 		return false
 	}
-	if strings.Contains(target, "${") || !strings.HasPrefix(target, "/") {
+	if strings.Contains(path, "${") || !strings.HasPrefix(path, "/") {
 		return false
 	}
 
-	q := Query{Method: "POST", Body: []byte(step.Body)}
+	q := Query{Method: "POST", Path: path, RawQuery: query, Body: []byte(step.Body)}
 	if step.Put != "" {
 		q.Method = "PUT"
 	}
@@ -111,7 +113,7 @@ func isNamedLogin(actions *ruleSet, step *StepSpec, target string) bool {
 			q.ContentType = step.Headers[name]
 		}
 	}
-	q.Path, q.RawQuery, _ = strings.Cut(target, "?")
+	q.NoBody = len(q.Body) == 0
 
 	action, reason := (&Adapter{rules: actions}).Classify(q)
 	return reason == nil && action.Login
