@@ -218,8 +218,8 @@ func TestHotPathAllocations(t *testing.T) {
 		protocol string
 		most     float64
 	}{
-		{"http/1.1", 40},
-		{"h2", 115},
+		{"http/1.1", 37},
+		{"h2", 108},
 	} {
 		t.Run(c.protocol, func(t *testing.T) {
 			tunnel, err := startBenchServer(t, 1).newLoadAgent(t, 0, c.protocol).OpenTunnel(t.Context())

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"hash"
+	"sync"
 )
 
 // Hash is a SHA-256 hash: of a line, of a node or of a whole tree.
@@ -43,14 +45,40 @@ func ParseBase64(s string) (h Hash, err error) {
 // LeafHash returns the hash of a leaf (RFC 6962, section 2.1). The slice holds
 // the prefix 0x00 and then the line, so that callers with a byte to spare in
 // front of the line need not copy it.
-func LeafHash(prefixed []byte) Hash { return sha256.Sum256(prefixed) }
+func LeafHash(prefixed []byte) Hash {
+	h := hashers.Get().(*hasher)
+	defer hashers.Put(h)
+
+	return h.hash(prefixed)
+}
 
 // nodeHash returns the hash of an inner node (RFC 6962, section 2.1).
 func nodeHash(left, right *Hash) Hash {
-	var b [1 + 2*sha256.Size]byte
-	b[0] = 1
-	copy(b[1:], left[:])
-	copy(b[1+sha256.Size:], right[:])
+	h := hashers.Get().(*hasher)
+	defer hashers.Put(h)
 
-	return sha256.Sum256(b[:])
+	h.node[0] = 1
+	copy(h.node[1:], left[:])
+	copy(h.node[1+sha256.Size:], right[:])
+
+	return h.hash(h.node[:])
+}
+
+// hasher computes hashes with a digest that is used again. [sha256.Sum256] makes
+// a new one for each hash: on the stack if the compiler inlines enough of it,
+// which depends on the profile of the build, and else in the heap.
+type hasher struct {
+	digest hash.Hash
+	node   [1 + 2*sha256.Size]byte
+	sum    Hash
+}
+
+var hashers = sync.Pool{New: func() any { return &hasher{digest: sha256.New()} }}
+
+func (h *hasher) hash(b []byte) Hash {
+	h.digest.Reset()
+	h.digest.Write(b)
+	h.digest.Sum(h.sum[:0])
+
+	return h.sum
 }
