@@ -22,10 +22,11 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	logins   *prometheus.CounterVec
-	tunnels  *prometheus.GaugeVec
 	reloads  *prometheus.CounterVec
 	alerts   *prometheus.CounterVec
 	held     *prometheus.CounterVec
+
+	intercepted, passedThrough prometheus.Gauge // open tunnels of each kind
 
 	perAdapter sync.Map      // adapter name → *adapterMetrics
 	closed     atomic.Uint64 // tunnels that were closed
@@ -37,7 +38,6 @@ func newMetrics(log *journal.Log, tasks func() float64, leases func() float64) *
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_requests_total", Help: "Requests answered, by adapter, status class and refusal code (empty: carried)."}, []string{"adapter", "status", "code"}),
 		seconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "byline_request_seconds", Help: "Time from a request's head to the last byte of its answer.", Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 12)}, []string{"adapter"}),
 		logins:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_logins_total", Help: "Logins at applications."}, []string{"adapter", "result"}),
-		tunnels:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "byline_tunnels", Help: "Open tunnels."}, []string{"kind"}),
 		reloads:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_reloads_total", Help: "Reloads of configuration, adapters and policies."}, []string{"result"}),
 		alerts:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_alerts_total", Help: "Borrowed sessions seen for the first time (borrowed_seen) or with another agent (borrowed_shared)."}, []string{"adapter", "code"}),
 	}
@@ -45,13 +45,17 @@ func newMetrics(log *journal.Log, tasks func() float64, leases func() float64) *
 	m.held = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "byline_fields_held_total", Help: "Request fields that were held because neither the built-in list nor headers.pass of the adapter names them."}, []string{"adapter"})
 	m.registry.MustRegister(m.held)
 
+	tunnels := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "byline_tunnels", Help: "Open tunnels."}, []string{"kind"})
+	m.registry.MustRegister(tunnels)
+	m.intercepted, m.passedThrough = tunnels.WithLabelValues("intercept"), tunnels.WithLabelValues("pass_through")
+
 	gauge := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
 	}
 	counter := func(name, help string, f func() float64) prometheus.Collector {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f)
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.logins, m.tunnels, m.reloads, m.alerts,
+	m.registry.MustRegister(m.requests, m.seconds, m.logins, m.reloads, m.alerts,
 		gauge("byline_tasks", "Tasks that may act.", tasks),
 		gauge("byline_leases", "Accounts checked out.", leases),
 		counter("byline_audit_records_total", "Records made durable.", func() float64 { return float64(log.Stats().Records) }),
@@ -76,6 +80,7 @@ func rolledBack(log *journal.Log) float64 {
 type adapterMetrics struct {
 	carried [6]atomic.Pointer[prometheus.Counter] // by status class; nil before the first
 	seconds prometheus.Observer
+	held    prometheus.Counter
 }
 
 func (m *metrics) of(adapter string) *adapterMetrics {
@@ -83,7 +88,7 @@ func (m *metrics) of(adapter string) *adapterMetrics {
 		return a.(*adapterMetrics)
 	}
 
-	made := &adapterMetrics{seconds: m.seconds.WithLabelValues(adapter)}
+	made := &adapterMetrics{seconds: m.seconds.WithLabelValues(adapter), held: m.held.WithLabelValues(adapter)}
 	stored, _ := m.perAdapter.LoadOrStore(adapter, made)
 	return stored.(*adapterMetrics)
 }
@@ -119,12 +124,11 @@ func resultLabel(ok bool) string {
 	return "failed"
 }
 
-// tunnelOpen counts an open tunnel. The caller calls closed when it ends.
-func (m *metrics) tunnelOpen(kind string) (closed func()) {
-	g := m.tunnels.WithLabelValues(kind)
-	g.Inc()
+// tunnelOpen counts an open tunnel of a kind. The caller calls closed when it ends.
+func (m *metrics) tunnelOpen(kind prometheus.Gauge) (closed func()) {
+	kind.Inc()
 	return func() {
-		g.Dec()
+		kind.Dec()
 		m.closed.Add(1)
 	}
 }

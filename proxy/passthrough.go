@@ -20,7 +20,7 @@ func (t *tunnel) passThrough(r *http.Request, client net.Conn, _ *goproxy.ProxyC
 		return
 	}
 	defer t.releaseSlot()
-	defer t.server.metrics.tunnelOpen("pass_through")()
+	defer t.server.metrics.tunnelOpen(t.server.metrics.passedThrough)()
 
 	started := time.Now()
 	ctx := t.task.Context()

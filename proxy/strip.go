@@ -49,18 +49,24 @@ func (x *exchange) strip() {
 // reportHeldFields counts the header fields that nothing names, and logs their
 // names at debug level, so that the author of the adapter sees what to pass.
 func (x *exchange) reportHeldFields() {
-	var names []string
+	held := 0
 	for i := range x.borrowed {
 		if x.borrowed[i].Held {
-			names = append(names, x.borrowed[i].Name)
+			held++
 		}
 	}
-	if len(names) == 0 || x.server == nil || x.server.metrics == nil {
+	if held == 0 || x.server == nil || x.server.metrics == nil {
 		return
 	}
 
-	x.server.metrics.held.WithLabelValues(x.adapter.Name()).Add(float64(len(names)))
+	x.server.metrics.of(x.adapter.Name()).held.Add(float64(held))
 	if log := x.server.opt.Log; log.GetLevel() <= zerolog.DebugLevel {
+		var names []string
+		for i := range x.borrowed {
+			if x.borrowed[i].Held {
+				names = append(names, x.borrowed[i].Name)
+			}
+		}
 		log.Debug().Str("adapter", x.adapter.Name()).Str("path", x.in.Path).Strs("fields", names).Msg("held header fields; headers.pass lets them through")
 	}
 }

@@ -128,7 +128,7 @@ const firstRead = 2 << 10
 // serves the protocol that ALPN chose. It returns when the connection has ended.
 func (t *tunnel) intercept(client net.Conn) {
 	defer func() { client.Close() }() // client is replaced below
-	defer t.server.metrics.tunnelOpen("intercept")()
+	defer t.server.metrics.tunnelOpen(t.server.metrics.intercepted)()
 
 	// The wire's server cuts the connection when the task ends (I6). Before it
 	// serves the connection, nothing else would.
