@@ -40,7 +40,7 @@ func (a *Adapter) shieldFields(dst []Field, m Masker, fields []Field) []Field {
 	for i := range fields {
 		f := &fields[i]
 		switch {
-		case strings.EqualFold(f.Name, "Set-Cookie"):
+		case text.SameName(f.Name, "Set-Cookie"):
 			c, ok := cookie.ParseSet(f.Value)
 			if ok && a.passesSetCookie(&c) {
 				dst = append(dst, Field{Name: "Set-Cookie", Value: m.Text(c.String())})
@@ -84,7 +84,7 @@ func (a *Adapter) shareCookies(dst []Field, m Masker) []Field {
 func (a *Adapter) keepCookies(s *Session, fields []Field, host, path string, now time.Time) {
 	var held []cookie.Cookie
 	for i := range fields {
-		if !strings.EqualFold(fields[i].Name, "Set-Cookie") {
+		if !text.SameName(fields[i].Name, "Set-Cookie") {
 			continue
 		}
 		c, ok := cookie.ParseSet(fields[i].Value)

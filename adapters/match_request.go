@@ -173,7 +173,7 @@ func (r *request) mediaType() (string, bool) {
 // contentTypeFields are all fields of that name, or else the one that the caller gave.
 func (r *request) contentTypeFields() (values []string) {
 	for i := range r.q.Fields {
-		if strings.EqualFold(r.q.Fields[i].Name, "Content-Type") {
+		if text.SameName(r.q.Fields[i].Name, "Content-Type") {
 			values = append(values, r.q.Fields[i].Value)
 		}
 	}

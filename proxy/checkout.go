@@ -21,10 +21,13 @@ func (x *exchange) checkout(ctx context.Context) error {
 		return err
 	}
 
-	at := &site{rules: x.rules, adapter: x.adapter, home: x.target, scheme: x.publicScheme()}
-	x.hold, err = x.server.holdFor(ctx, x.tunnel.task, at)
-	if err != nil {
-		return err
+	x.hold = x.tunnel.task.holdOn(x.adapter.Name())
+	if x.hold == nil {
+		at := &site{rules: x.rules, adapter: x.adapter, home: x.target, scheme: x.publicScheme()}
+		x.hold, err = x.server.checkOut(ctx, x.tunnel.task, at)
+		if err != nil {
+			return err
+		}
 	}
 	if err := x.openSession(ctx); err != nil {
 		return err
@@ -114,14 +117,19 @@ func (x *exchange) noSession(err error) error {
 	return refuse(LoginFailed, "Byline could not log in at %s. The operator's log and the record say which step failed.", x.tunnel.host).because(err)
 }
 
-// holdFor returns what the task holds at the site's adapter. It checks an
-// account out when the task first needs one, and again after a lease was lost.
-func (s *Server) holdFor(ctx context.Context, t *task, at *site) (*hold, error) {
-	name := at.adapter.Name()
-	if h, ok := t.holds.Load(name); ok && h.(*hold).lease.Valid() {
-		return h.(*hold), nil
+// holdOn returns what the task holds at an adapter, or nil if it holds nothing there
+// or its lease was lost.
+func (t *task) holdOn(adapter string) *hold {
+	h, ok := t.holds.Load(adapter)
+	if !ok || !h.(*hold).lease.Valid() {
+		return nil
 	}
+	return h.(*hold)
+}
 
+// checkOut checks an account of the site's adapter out for a task that holds none.
+func (s *Server) checkOut(ctx context.Context, t *task, at *site) (*hold, error) {
+	name := at.adapter.Name()
 	accounts, err := s.vault.Accounts(ctx, name)
 	if err != nil {
 		return nil, refuse(LeaseUnavailable, "the vault cannot be read; the operator's log says why.").because(err)

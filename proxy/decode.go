@@ -52,7 +52,7 @@ const maxCodings = 3
 // which they were applied, without identity.
 func contentCodings(fields []wire.Field) (codings []string) {
 	for _, f := range fields {
-		if !strings.EqualFold(f.Name, "Content-Encoding") {
+		if !wire.SameName(f.Name, "Content-Encoding") {
 			continue
 		}
 		for coding := range strings.SplitSeq(f.Value, ",") {
@@ -70,7 +70,7 @@ func contentCodings(fields []wire.Field) (codings []string) {
 func isText(fields []wire.Field) bool {
 	typed := false
 	for i := range fields {
-		if strings.EqualFold(fields[i].Name, "Content-Type") {
+		if wire.SameName(fields[i].Name, "Content-Type") {
 			if adapters.Maskable(fields[i].Value) {
 				return true
 			}

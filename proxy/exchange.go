@@ -46,6 +46,7 @@ type exchange struct {
 	inBody          []adapters.Borrowed // those of them that stood in the body
 	trailerBorrowed lateBorrowed        // those that followed the body
 	held            heldBytes           // what it holds of the memory of its task
+	lengthOfHead    int64               // in bytes, 0 before it is asked for
 	heldForBody     int64               // the part of held that is for the body that was read
 	heldOfUpload    int64               // bytes of fields and files that upload holds
 	hold            *hold

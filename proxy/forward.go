@@ -58,7 +58,7 @@ func (x *exchange) refusePart(resp *wire.Response) error {
 // what changed in it (RFC 9110 section 14, RFC 3229).
 func asksForPart(f wire.Field) bool {
 	for _, name := range [...]string{"Range", "If-Range", "Request-Range", "A-IM"} {
-		if strings.EqualFold(f.Name, name) {
+		if wire.SameName(f.Name, name) {
 			return true
 		}
 	}
@@ -71,10 +71,10 @@ func isPart(resp *wire.Response) bool {
 	ranged := resp.Status == http.StatusPartialContent || resp.Status == http.StatusIMUsed
 	for i := range resp.Fields {
 		f := &resp.Fields[i]
-		if strings.EqualFold(f.Name, "IM") {
+		if wire.SameName(f.Name, "IM") {
 			return true
 		}
-		if strings.EqualFold(f.Name, "Content-Range") {
+		if wire.SameName(f.Name, "Content-Range") {
 			if resp.Status == http.StatusRequestedRangeNotSatisfiable {
 				continue // its body is an error page
 			}
@@ -121,7 +121,7 @@ func (x *exchange) mayBeText(resp *wire.Response) bool {
 func (x *exchange) readable(resp *wire.Response) (*wire.Response, error) {
 	if resp.Body != nil && isText(resp.Fields) {
 		for _, f := range resp.Fields {
-			if !strings.EqualFold(f.Name, "Content-Type") {
+			if !wire.SameName(f.Name, "Content-Type") {
 				continue
 			}
 			if charset, ok := adapters.ReadableCharset(f.Value); !ok {

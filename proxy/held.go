@@ -112,16 +112,24 @@ func (x *exchange) uploadCost() int64 {
 // relayCost is what an exchange holds while an answer of that length streams, which is
 // -1 if it is not known.
 func (x *exchange) relayCost(length int64) int64 {
-	head := len(x.in.Path) + len(x.in.Query)
-	for _, f := range x.in.Fields {
-		head += len(f.Name) + len(f.Value)
-	}
-
-	n := int64(copyCost + 2*head) // as it came and as it goes out
+	n := copyCost + 2*x.headBytes() // as it came and as it goes out
 	if x.mayUseHTTP2() {
 		return n + windowOf(length, downloadWindow)
 	}
 	return n + windowOf(length, int64(x.server.opt.Wire.KeepBody))
+}
+
+// headBytes is how long the head of the request is. It does not count a session that was
+// cut from the path.
+func (x *exchange) headBytes() int64 {
+	if x.lengthOfHead == 0 {
+		n := len(x.in.Path) + len(x.in.Query)
+		for i := range x.in.Fields {
+			n += len(x.in.Fields[i].Name) + len(x.in.Fields[i].Value)
+		}
+		x.lengthOfHead = int64(n)
+	}
+	return x.lengthOfHead
 }
 
 // mayUseHTTP2 reports whether the application may be reached over HTTP/2, where an

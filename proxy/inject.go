@@ -36,10 +36,10 @@ func requestReadableText(fields []wire.Field) []wire.Field {
 	noText := expectsNoText(fields)
 	asksPart := noText && slices.ContainsFunc(fields, asksForPart)
 	fields = slices.DeleteFunc(fields, func(f wire.Field) bool {
-		return strings.EqualFold(f.Name, "Accept-Charset") || !noText && asksForPart(f)
+		return wire.SameName(f.Name, "Accept-Charset") || !noText && asksForPart(f)
 	})
 
-	at := slices.IndexFunc(fields, func(f wire.Field) bool { return strings.EqualFold(f.Name, "Accept-Encoding") })
+	at := slices.IndexFunc(fields, func(f wire.Field) bool { return wire.SameName(f.Name, "Accept-Encoding") })
 	switch {
 	case at < 0:
 		return append(fields, wire.Field{Name: "Accept-Encoding", Value: "identity"})

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/wire"
@@ -105,15 +104,15 @@ func (x *exchange) keepContentFields(fields []wire.Field) []wire.Field {
 
 // isDigestName reports a field with a digest of the body (RFC 9530, RFC 1864).
 func isDigestName(name string) bool {
-	return strings.EqualFold(name, "Digest") || strings.EqualFold(name, "Content-MD5") ||
-		strings.EqualFold(name, "Repr-Digest") || strings.EqualFold(name, "Content-Digest")
+	return wire.SameName(name, "Digest") || wire.SameName(name, "Content-MD5") ||
+		wire.SameName(name, "Repr-Digest") || wire.SameName(name, "Content-Digest")
 }
 
 // setContentType replaces the Content-Type among fields. "" removes it.
 func setContentType(fields []wire.Field, value string) []wire.Field {
 	out := fields[:0]
 	for _, f := range fields {
-		if !strings.EqualFold(f.Name, "Content-Type") {
+		if !wire.SameName(f.Name, "Content-Type") {
 			out = append(out, f)
 			continue
 		}

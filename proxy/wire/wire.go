@@ -123,9 +123,14 @@ type Callbacks struct {
 // regard to case, or "" if there is none.
 func Value(fields []Field, name string) string {
 	for i := range fields {
-		if strings.EqualFold(fields[i].Name, name) {
+		if SameName(fields[i].Name, name) {
 			return fields[i].Value
 		}
 	}
 	return ""
 }
+
+// SameName reports whether two names of fields are the same without regard to case.
+// Names are ASCII (RFC 9110 section 5.1), so names of two lengths differ, which a walk
+// through all fields of a message finds out fastest.
+func SameName(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
