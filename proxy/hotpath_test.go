@@ -218,7 +218,7 @@ func TestHotPathAllocations(t *testing.T) {
 		protocol string
 		most     float64
 	}{
-		{"http/1.1", 37},
+		{"http/1.1", 38},
 		{"h2", 108},
 	} {
 		t.Run(c.protocol, func(t *testing.T) {
