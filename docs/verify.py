@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Verify a Byline audit log, or a proof from it, from proxy/audit/FORMAT.md alone.
 
-    verify.py [--kept FILE]... [--witness VKEY]... [--quorum N] --key FILE-OR-VKEY... LOG-FOLDER-OR-BUNDLE
+    verify.py [--kept FILE]... [--witness VKEY]... [--quorum N] --key FILE-OR-VKEY... LOG-FOLDER...
+    verify.py [--witness VKEY]... [--quorum N] --key FILE-OR-VKEY... BUNDLE
 
+Several folders are one log: that of its writer, and those to which segments were moved.
 It shares no code with Byline and needs nothing but Python 3.9. Exit 0: nothing was
 found. Exit 1: something was; it names the first bad record. Exit 2: wrong usage.
 """
@@ -104,7 +106,7 @@ ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r"
 SPECIAL = re.compile('["\\\\\x00-\x1f\x7f-\x9f\u2028\u2029]')
 ORDER = ("v seq task_seq prev time id kind instance agent sponsor task grant purpose scope adapter adapter_digest policy_digest action resource "
          "privileged method host path stripped account lease decision intent count status bytes_up bytes_down messages_up messages_down "
-         "duration_us code detail cut key tasks checkpoint frontier").split()
+         "duration_us code detail cut key tasks segment checkpoint frontier").split()
 NUMBERS = "v count status bytes_up bytes_down messages_up messages_down duration_us cut".split()
 
 def form(v):
@@ -127,7 +129,9 @@ GOOD.update({
     "scope": texts, "frontier": texts, "privileged": lambda v: v is True,
     "stripped": lambda v: all_of(v, lambda s: has(s, "in name fingerprint", "in name fingerprint person") and texts(list(s.values())) and s.get("person") != ""),
     "decision": lambda v: has(v, "effect", "effect policies") and is_text(v["effect"]) and (texts(v["policies"]) if "policies" in v else v["effect"]),
-    "tasks": lambda v: all_of(v, lambda t: has(t, "task seq") and is_text(t["task"]) and is_int(t["seq"], 0, 2**64))})
+    "tasks": lambda v: all_of(v, lambda t: has(t, "task seq") and is_text(t["task"]) and is_int(t["seq"], 0, 2**64)),
+    "segment": lambda v: has(v, "first next bytes sha256 root") and v["next"] != 0 and is_text(v["sha256"]) and is_text(v["root"])
+               and all(is_int(v[k], 0, 2**64) for k in ("first", "next", "bytes"))})
 
 def record(line):
     need(len(line) <= 65535, "line is too long")
@@ -144,21 +148,45 @@ def record(line):
 # --- A log ---
 def node(a, b): return sha(b"\x01" + a + b)
 
+def fold(full):
+    """The root over full subtrees, from left to right."""
+    r = full[-1] if full else sha(b"")
+    for left in full[-2::-1]:
+        r = node(left, r)
+    return r
+
+def full_root(row):
+    """The root over a row of hashes, whose number is a power of two."""
+    while len(row) > 1:
+        row = [node(row[i], row[i + 1]) for i in range(0, len(row), 2)]
+    return row[0]
+
+class Kept:
+    """A checkpoint that the log must still hold: given, or published next to the log."""
+    def __init__(self, note, path=None):
+        self.note, self.path, self.c = note, path, checkpoint(note) if passes(checkpoint, note) else None
+        self.seen = self.differs = False
+
 class Log:
     def __init__(self, keys, kept):
-        self.keys, self.key = keys[:1], keys[0]
-        self.kept = [[checkpoint(n), n, False] for n in kept]
-        self.seq, self.head, self.time, self.full = 0, bytes(32), "", []  # full: (leaves, root), left to right
+        self.given, self.later, self.key, self.kept = keys, [], keys[0], kept
+        self.seq, self.head, self.time, self.full, self.leaves = 0, bytes(32), "", [], []  # full: (leaves, root), left to right
         self.tasks, self.opening, self.sealed, self.last = {}, None, None, {}
-    def root(self):
-        r = self.full[-1][1] if self.full else sha(b"")
-        for _, left in self.full[-2::-1]:
-            r = node(left, r)
-        return r
+        self.start, self.resumed, self.roots, self.breaks = 0, False, {}, []
+    def root(self): return fold([h for _, h in self.full])
+    def resume(self, line, first):
+        """Begin at a segment other than the first: its checkpoint vouches for what came before."""
+        r = record(line)
+        need(r["kind"] == "checkpoint", "a segment begins with a checkpoint")
+        self.key = ([k for k in self.given if passes(k.opens, r.get("checkpoint", ""))] or self.given)[0]
+        c = self.key.opens(r.get("checkpoint", ""))
+        bits, roots = [1 << i for i in range(63, -1, -1) if c[1] >> i & 1], [unbase64(f) for f in r.get("frontier", [])]
+        need(c[1] == first and len(bits) == len(roots) and all(len(h) == 32 for h in roots), "the first checkpoint does not fit its segment")
+        self.full, self.seq, self.head, self.start, self.resumed = list(zip(bits, roots)), c[1], bytes.fromhex(c[3]), c[1], True
     def take(self, line, first):
         r = record(line)
         need(r["seq"] == self.seq, "seq is %d, want %d" % (r["seq"], self.seq))
-        need(("checkpoint" in r) == (r["kind"] in ("checkpoint", "cosigned")), "a record of another kind has a checkpoint")
+        need(("checkpoint" in r) == (r["kind"] in ("checkpoint", "cosigned", "rollback")), "a record of another kind has a checkpoint")
         need(r["prev"] == self.head.hex(), "prev is not the hash of the line before")
         need(r["time"] >= self.time, "time is before that of the line before")
         starts = r["kind"] == "checkpoint" and r.get("code") in ("segment", "key")
@@ -166,12 +194,20 @@ class Log:
         self.count(r, starts)
         if r["kind"] == "checkpoint": self.check(r, line)
         if r["kind"] == "cosigned":
-            need(checkpoint(r.get("checkpoint", ""))[1] < self.seq and self.ours(r["checkpoint"]), "not a checkpoint of this log")
+            need(checkpoint(r["checkpoint"])[1] < self.seq and self.ours(r["checkpoint"]), "not a checkpoint of this log")
+        if r["kind"] == "rollback":
+            self.breaks.append((self.seq, checkpoint(r["checkpoint"]), r))
+            need(self.breaks[-1][1][0] == self.origin(), "the lost checkpoint has another origin")
+            need([unbase64(f) for f in r.get("frontier", [])] == [h for _, h in self.full], "frontier is not that of the tree")
+        if r["kind"] == "archived":
+            named = r.get("segment", {"next": None, "root": None})
+            need(self.roots.get(named["next"], named["root"]) == named["root"], "a segment was archived under another root")
+        if starts: self.roots[self.seq] = base64.b64encode(self.root()).decode()
         for k in self.kept:
-            if k[0][1] == self.seq:
-                k[2] = True
-                need(r["kind"] == "checkpoint" and k[0][:4] == self.last["c"][:4] or not self.ours(k[1]), "the records before are not those of the kept checkpoint")
+            if k.c and k.c[1] == self.seq:
+                k.seen, k.differs = True, not (r["kind"] == "checkpoint" and k.c[:4] == self.last["c"][:4])
         leaf = sha(b"\x00" + line)
+        self.leaves.append(leaf)
         self.head, self.time, n = leaf, r["time"], 1
         while self.full and self.full[-1][0] == n:
             leaf, n = node(self.full.pop()[1], leaf), 2 * n
@@ -181,16 +217,17 @@ class Log:
         if r["kind"] == "counts":
             need(self.opening is not None and "task" not in r, "counts stand only at the start of a segment")
             for t in r.get("tasks", []):
-                need(self.opening.get(t["task"]) == t["seq"], "counts do not agree")
+                need(self.opening == "unknown" or self.opening.get(t["task"]) == t["seq"], "counts do not agree")
                 self.tasks[t["task"]] = t["seq"]
         else:
-            self.opening = self.tasks if starts else None
-            self.tasks = {} if starts else self.tasks
+            self.opening = ("unknown" if self.resumed else self.tasks) if starts else None
+            self.resumed, self.tasks = False, {} if starts else self.tasks
         n = self.tasks.get(r["task"], 0) + 1 if "task" in r else 0
         need(r.get("task_seq", 0) == n, "task_seq is %d, want %d" % (r.get("task_seq", 0), n))
         self.tasks.update({r["task"]: n} if n else {})
     def check(self, r, line):
         c = self.key.opens(r.get("checkpoint", ""))
+        need(r.get("code") in ("interval", "close", "segment", "key"), "the checkpoint's code is unknown")
         need(self.sealed is None or c[0] == self.sealed[0], "the origin has changed")
         need(c[1:4] == (self.seq, self.root(), self.head.hex()), "the lines before it are not those that were signed")
         rest = line.replace(b',"checkpoint":' + form(r["checkpoint"]).encode(), b"")
@@ -201,35 +238,120 @@ class Log:
             following = Key(r["key"], 1)
             need(following.name == c[0], "the announced key has another name")
             following.opens(r["checkpoint"])
-            self.key, self.keys = following, self.keys + [following]
+            self.key, self.later = following, self.later + [following]
         self.sealed, self.last = c, {"c": c}
     def ours(self, note):
-        return any(passes(k.opens, note) for k in self.keys)
+        return any(passes(k.opens, note) for k in self.given + self.later)
+    def origin(self): return self.sealed[0] if self.sealed else self.given[0].name
+    def accepted(self):
+        """The rollbacks that count: those that a checkpoint covers."""
+        return [b for b in self.breaks if self.sealed and b[0] < self.sealed[1]]
+    def judge(self, k, end):
+        """What a kept checkpoint shows: a bad record and why, or nothing."""
+        if not (end or k.differs):
+            return
+        if k.c is None:
+            return self.seq, "%s is not a checkpoint of this log" % k.path
+        if any(k.c[:4] == b[1][:4] for b in self.accepted()):
+            return
+        if not self.ours(k.note):
+            need(k.path or k.c[0] == self.origin(), "a kept checkpoint is not this log's")
+            return min(k.c[1], self.seq), "none of the log's keys signed %s" % (k.path or "a kept checkpoint")
+        if k.c[1] < self.start:
+            return need(k.path, "the records that a kept checkpoint covers are not in these folders")
+        if not k.seen:
+            return self.seq, "the log ends before a kept checkpoint of %d records" % k.c[1]
+        return (k.c[1], "the records before are not those of the kept checkpoint") if k.differs else None
+    def judge_all(self, end, others=[]):
+        found = [f for f in (self.judge(k, end) for k in self.kept) if f] + others
+        if found:
+            raise Bad("first bad record is seq %d: %s" % min(found))
 
-def verify_log(folder, keys, kept, witnesses, quorum):
-    published = [os.path.join(folder, "tiles", n) for n in ("checkpoint", "checkpoint.witnessed")]
-    notes = [n for n in map(content, filter(os.path.exists, published)) if passes(checkpoint, n)]  # other files prove nothing
-    log, torn = Log(keys, kept + notes), 0
-    names = sorted(n for n in os.listdir(folder) if n.startswith("seg-"))
-    need(names, "%s holds no log" % folder)
-    for i, name in enumerate(names):
+def published(folder):
+    """The notes next to a log. Files that hold nothing are what a crash left."""
+    for name in sorted(os.listdir(os.path.join(folder, "tiles")) if os.path.isdir(os.path.join(folder, "tiles")) else []):
+        if re.fullmatch("checkpoint(\\.witnessed)?(\\.(ahead|accepted)-.*)?", name):
+            note = content(os.path.join(folder, "tiles", name))
+            if note.strip("\0"):
+                yield Kept(note, os.path.join(folder, "tiles", name))
+
+def tile_path(folder, level, n):
+    parts = ["%03d" % (n % 1000)]
+    while n >= 1000:
+        n //= 1000
+        parts.insert(0, "x%03d" % (n % 1000))
+    return os.path.join(folder, "tiles", "tile", str(level), *parts)
+
+def read_tile(path, width):
+    """The hashes of a tile, also from a wider one. Each file must be as long as its name says."""
+    files = {256: path} if os.path.exists(path) else {}
+    files.update({int(w): os.path.join(path + ".p", w) for w in (os.listdir(path + ".p") if os.path.isdir(path + ".p") else []) if w.isdigit()})
+    whole = {w: open(f, "rb").read() for w, f in files.items()}
+    for w, b in whole.items():
+        need(len(b) == 32 * w or w > width and w < 256, "%s has another length than it must have" % files[w])
+    wide = [whole[w] for w in sorted(whole) if w >= width and len(whole[w]) >= 32 * width]
+    need(wide, "%s is missing" % path)
+    for w, b in whole.items():
+        need(w > width or wide[0].startswith(b), "%s is not the beginning of its tile" % files[w])
+    return [wide[0][i:i + 32] for i in range(0, 32 * width, 32)]
+
+def check_tiles(folder, c, log):
+    """Each tile has the root that the tile above it holds, the last ones have the signed root."""
+    below, edge, level, size = None, [], 0, c[1]
+    while size >> 8 * level:
+        count = size >> 8 * level
+        hashes = [h for t in range((count + 255) // 256) for h in read_tile(tile_path(folder, level, t), min(256, count - 256 * t))]
+        if level == 0:
+            need(hashes[log.start:] == log.leaves[:max(0, size - log.start)], "the tiles in %s are not those of the records" % folder)
+        need(below is None or below == hashes, "level %d of the tiles in %s does not fit level %d" % (level, folder, level - 1))
+        below, rest = [], hashes[count // 256 * 256:]
+        for t in range(count // 256):
+            below.append(full_root(hashes[256 * t:256 * t + 256]))
+        subtrees = []
+        while rest:
+            largest = 1 << len(rest).bit_length() - 1
+            subtrees.append(full_root(rest[:largest]))
+            rest = rest[largest:]
+        edge, level = subtrees + edge, level + 1
+    need(fold(edge) == c[2], "the tiles in %s do not have the root that was signed" % folder)
+
+def verify_log(folders, keys, kept, witnesses, quorum):
+    notes = [k for folder in folders for k in published(folder)]
+    need(all(passes(checkpoint, n) for n in kept), "a kept checkpoint is not a checkpoint")
+    log, torn, files = Log(keys, [Kept(n) for n in kept] + notes), 0, {}
+    for folder in folders:
+        for name in os.listdir(folder):
+            if name.startswith("seg-") and not name.endswith(".jsonl.part"):
+                files.setdefault(name, []).append(os.path.join(folder, name))
+    need(files, "%s holds no log" % ", ".join(folders))
+    for i, name in enumerate(sorted(files)):
         try:
+            if i == 0 and re.fullmatch("seg-[0-9]{20}\\.jsonl", name) and int(name[4:24]) > 0:
+                log.seq = int(name[4:24])
+                log.resume(open(files[name][0], "rb").readline()[:-1], log.seq)
             need(name == "seg-%020d.jsonl" % log.seq, "%s: a segment is missing or was cut" % name)
-            with open(os.path.join(folder, name), "rb") as f:
+            with open(files[name][0], "rb") as f:
                 for n, line in enumerate(f):
                     if b"\x00" in line or not line.endswith(b"\n"):
                         torn = len((line + f.read()).rstrip(b"\x00"))
-                        need(i == len(names) - 1 and torn <= 32 << 20, "bytes that are not records")
+                        need(i == len(files) - 1 and torn <= 32 << 20, "bytes that are not records")
                         break
                     log.take(line[:-1], n == 0)
         except (Bad, ValueError) as e:
-            raise Bad("%s: first bad record is seq %d: %s" % (name, log.seq, e))
-    for c, note, seen in log.kept:
-        need(seen or not log.ours(note), "first bad record is seq %d: the log ends before a kept checkpoint of %d records" % (log.seq, c[1]))
-    need(all(map(log.ours, kept)), "a kept checkpoint is not this log's")
-    need(max([witnessed(n, witnesses) for n in notes if log.ours(n)], default=0) >= quorum, "too few witnesses have signed")
+            log.judge_all(False, [(log.seq, "%s: %s" % (name, e))])
+        bodies = {open(f, "rb").read().rstrip(b"\x00") for f in files[name][1:]} and {open(f, "rb").read().rstrip(b"\x00") for f in files[name]}
+        need(len(bodies) < 2, "first bad record is seq %d or before: the copies of %s differ" % (log.seq - 1, name))
+    log.judge_all(True)
+    for k in notes:
+        if os.path.basename(k.path) == "checkpoint":
+            check_tiles(os.path.dirname(os.path.dirname(k.path)), k.c, log)
+    count = max([witnessed(k.note, witnesses) for k in notes if re.fullmatch("checkpoint(\\.witnessed)?", os.path.basename(k.path))], default=0)
+    need(count >= quorum, "too few witnesses have signed")
     closed = log.last["r"].get("code") == "close" and log.last["r"]["kind"] == "checkpoint" and not torn
-    return "%d records, sealed up to %s, %s" % (log.seq, log.sealed and log.sealed[1], "closed" if closed else "not closed")
+    said = "%d records, sealed up to %s, %s" % (log.seq - log.start, log.sealed and log.sealed[1], "closed" if closed else "not closed")
+    said += ", starts at record %d" % log.start if log.start else ""
+    return said + "".join("; ACCEPTED BREAK: a tree of %d records was lost, accepted in record %d by %s at %s" %
+                          (c[1], seq, r.get("sponsor"), r["time"]) for seq, c, r in log.accepted())
 
 # --- Proofs ---
 def witnessed(note, witnesses): return sum(passes(w.cosigned, note) for w in witnesses)
@@ -278,23 +400,25 @@ def verify_bundle(text, keys, witnesses, quorum):
     need(witnessed(new, witnesses) >= quorum, "too few witnesses have signed")
     return what
 
-def content(s): return open(s, encoding="utf-8", newline="").read() if os.path.exists(s) else s
+def content(s): return open(s, encoding="utf-8", errors="surrogateescape", newline="").read() if os.path.exists(s) else s
 
 def main():
     a = argparse.ArgumentParser(usage=__doc__)
     for flag in ("--key", "--kept", "--witness"):
         a.add_argument(flag, action="append", default=[], required=flag == "--key")
     a.add_argument("--quorum", type=int, default=0)
-    a.add_argument("what")
+    a.add_argument("what", nargs="+")
     o = a.parse_args()
     try:
         keys = [Key(k, 1) for s in o.key for k in content(s).split()]
         witnesses = [Key(k, 4) for s in o.witness for k in content(s).split()]
-        if os.path.isdir(o.what):
+        if all(map(os.path.isdir, o.what)):
             print("ok:", verify_log(o.what, keys, list(map(content, o.kept)), witnesses, o.quorum))
         else:
-            print("ok:", verify_bundle(content(o.what), keys, witnesses, o.quorum))
+            need(len(o.what) == 1, "%s is not a folder" % [w for w in o.what if not os.path.isdir(w)][0])
+            print("ok:", verify_bundle(content(o.what[0]), keys, witnesses, o.quorum))
     except (Bad, ValueError) as e:
         sys.exit(print("BAD:", e) or 1)
 
-main()
+if __name__ == "__main__":
+    main()

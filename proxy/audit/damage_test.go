@@ -128,6 +128,8 @@ func TestI8DamageIsFound(t *testing.T) {
 			damage: func(d *damagedLog) {
 				d.rewrite(d.segments[0], func(b []byte) []byte { return append(b, make([]byte, 512)...) })
 			},
+			bad: func(d *damagedLog) uint64 { return d.segments[1].First },
+			why: "512 bytes follow the last line",
 		}, {
 			name: "page of zeros inside a segment",
 			damage: func(d *damagedLog) {

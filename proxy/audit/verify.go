@@ -297,7 +297,7 @@ func (v *verification) verifyRest(file segment.File, last bool, f *os.File, off 
 		case errors.Is(err, io.EOF):
 			v.done += file.Size
 			v.reportProgress(0)
-			return nil
+			return v.checkEnd(f, file, last, in)
 		case errors.As(err, &torn) && last:
 			v.Unfinished = torn.Bytes
 			v.UnfinishedAt = &UnfinishedEnd{File: file.Path, Offset: torn.Offset}
@@ -310,6 +310,21 @@ func (v *verification) verifyRest(file segment.File, last bool, f *os.File, off 
 	}
 
 	return nil
+}
+
+// checkEnd checks that zeros follow the lines of the last segment alone: the writer
+// cuts them off before it begins another.
+func (v *verification) checkEnd(f *os.File, file segment.File, last bool, in *segment.Reader) error {
+	if last {
+		return nil
+	}
+
+	info, err := f.Stat()
+	if err == nil && info.Size() > in.Offset {
+		v.Bad = &Fault{file.Path, in.Lines + 1, v.chain.Seq, fmt.Sprintf("%d bytes follow the last line", info.Size()-in.Offset)}
+	}
+
+	return err
 }
 
 // findBytesAfterZeros returns the offset of the first byte in the end of a segment that

@@ -123,6 +123,7 @@ func (t *tileCheck) compare(level int, n uint64, hashes []merkle.Hash) {
 
 	want := merkle.ConcatHashes(hashes)
 	t.comparePartialTiles(level, n, want)
+	t.checkTileSize(level, n)
 	got, err := t.tiles.ReadTile(level, n, len(hashes))
 	if t.bad != nil || err == nil && bytes.Equal(got, want) {
 		return
@@ -131,6 +132,16 @@ func (t *tileCheck) compare(level int, n uint64, hashes []merkle.Hash) {
 		return // the writer has replaced the partial tiles meanwhile
 	}
 	t.report(level, n, t.tiles.Path(level, n, len(hashes)), got, want, err)
+}
+
+// checkTileSize checks that a full tile, if there is one, is as long as it must be.
+func (t *tileCheck) checkTileSize(level int, n uint64) {
+	const size = int64(merkle.TileWidth * hashBytes)
+	path := t.tiles.Path(level, n, merkle.TileWidth)
+	info, err := os.Stat(path)
+	if err == nil && info.Size() != size && t.bad == nil {
+		t.report(level, n, path, nil, make([]byte, 1), fmt.Errorf("the tile has %d bytes, want %d", info.Size(), size))
+	}
 }
 
 // comparePartialTiles compares the partial tiles of a tile that are no wider than the

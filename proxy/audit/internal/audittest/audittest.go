@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -180,4 +182,15 @@ func AppendLine(t testing.TB, dir string, r *audit.Record) {
 	if _, err := f.Write(append(line, '\n')); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// PublicOf returns the public part of a key.
+func PublicOf(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed25519.PublicKey) }
+
+// SignNote signs a text as the log with that origin would, with any key.
+func SignNote(text, origin string, key ed25519.PrivateKey) string {
+	hash := sha256.Sum256(append([]byte(origin+"\n\x01"), PublicOf(key)...))
+	signature := append(hash[:4:4], ed25519.Sign(key, []byte(text))...)
+
+	return text + "\n" + audit.SignaturePrefix + origin + " " + base64.StdEncoding.EncodeToString(signature) + "\n"
 }

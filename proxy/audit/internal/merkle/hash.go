@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash"
+	"strings"
 	"sync"
 )
 
@@ -21,11 +22,11 @@ func (h Hash) Hex() string { return hex.EncodeToString(h[:]) }
 // Base64 returns the hash in standard base64.
 func (h Hash) Base64() string { return base64.StdEncoding.EncodeToString(h[:]) }
 
-// ParseHex reads a hash in hex.
+// ParseHex reads a hash in lower-case hex.
 func ParseHex(s string) (h Hash, err error) {
 	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != len(h) {
-		return h, errors.New("not a SHA-256 hash in hex")
+	if err != nil || len(b) != len(h) || strings.ToLower(s) != s {
+		return h, errors.New("not a SHA-256 hash in lower-case hex")
 	}
 
 	return Hash(b), nil
