@@ -11,7 +11,7 @@ import (
 // Errors of budget.take. Both mean that the request is refused with OverBudget.
 var (
 	errBudgetWait    = errors.New("no memory became free in time")
-	errBudgetWaiters = errors.New("too many requests of the task wait for memory already")
+	errBudgetWaiters = errors.New("too many requests of the task, or of all tasks, wait for memory already")
 )
 
 const (
@@ -20,8 +20,12 @@ const (
 	// assuredBytes is what a request takes that reads no long body before the decision.
 	assuredBytes = 1 << 20
 	// maxBudgetWaiters bounds how many requests of a task wait for memory. They hold
-	// their heads meanwhile.
+	// their heads meanwhile, and the start of a body that HTTP/2 brought with it.
 	maxBudgetWaiters = 256
+	// maxAllBudgetWaiters bounds how many requests of all tasks wait, except for
+	// assuredWaiters of each task.
+	maxAllBudgetWaiters = 2048
+	assuredWaiters      = 16
 )
 
 // budget bounds the memory that the requests of all tasks make the server hold.
@@ -41,6 +45,7 @@ type budget struct {
 	mu      sync.Mutex
 	held    int64
 	waiting []*taskBudget // tasks with waiters, in the order of their turns
+	waiters int           // in the queues of all of them
 	refused uint64        // calls of take that found nothing free
 }
 
@@ -70,7 +75,7 @@ func (b *budget) take(ctx context.Context, t *taskBudget, n int64) error {
 		b.mu.Unlock()
 		return nil
 	}
-	if len(t.queue) >= maxBudgetWaiters {
+	if len(t.queue) >= maxBudgetWaiters || b.waiters >= maxAllBudgetWaiters && len(t.queue) >= assuredWaiters {
 		b.refused++
 		b.mu.Unlock()
 		return errBudgetWaiters
@@ -138,6 +143,7 @@ func (b *budget) enqueue(t *taskBudget, n int64) *budgetWaiter {
 		b.waiting = append(b.waiting, t)
 	}
 	t.queue = append(t.queue, w)
+	b.waiters++
 	return w
 }
 
@@ -148,6 +154,7 @@ func (b *budget) dequeue(t *taskBudget, w *budgetWaiter) {
 		return
 	}
 	t.queue = slices.Delete(t.queue, i, i+1)
+	b.waiters--
 	if len(t.queue) == 0 {
 		b.waiting = slices.DeleteFunc(b.waiting, func(other *taskBudget) bool { return other == t })
 	}

@@ -12,8 +12,8 @@ const (
 	// copyCost is what an exchange holds from its beginning to its end: its
 	// goroutine, and the buffer that its bodies are copied with.
 	copyCost = 48 << 10
-	// uploadWindow is how many bytes of a body HTTP/2 lets an agent send before
-	// anybody reads it.
+	// uploadWindow is how many bytes of a body that is read, or of messages, HTTP/2
+	// lets an agent send ahead.
 	uploadWindow = 256 << 10
 	// downloadWindow is the same for the answer of an application.
 	downloadWindow = 512 << 10
@@ -101,9 +101,15 @@ func (x *exchange) keepBody() {
 	x.held.keepOnly(x.relayCost(-1) + endedPeekLimit + x.uploadCost() + x.heldForBody)
 }
 
-// uploadCost is what HTTP/2 buffers of the agent's body before it is read.
+// uploadCost is what HTTP/2 buffers of the agent's body, or of its messages, before it
+// is read.
 func (x *exchange) uploadCost() int64 {
-	if x.in.Body == nil || x.in.Proto != "HTTP/2.0" {
+	switch {
+	case x.in.Proto != "HTTP/2.0":
+		return 0
+	case x.in.Upgrade != "":
+		return uploadWindow
+	case x.in.Body == nil:
 		return 0
 	}
 	return windowOf(x.in.Length, uploadWindow)

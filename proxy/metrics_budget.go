@@ -12,12 +12,7 @@ type budgetUse struct {
 func (b *budget) use() budgetUse {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-
-	u := budgetUse{held: b.held, refused: b.refused}
-	for _, t := range b.waiting {
-		u.waiting += len(t.queue)
-	}
-	return u
+	return budgetUse{held: b.held, waiting: b.waiters, refused: b.refused}
 }
 
 // registerMetrics adds the budget's metrics.

@@ -57,6 +57,7 @@ type boundedBody struct {
 	r     io.Reader
 	timer stallTimer
 	count atomic.Int64
+	begin func() // called before the first read; nil: no call
 }
 
 func newBoundedBody(r io.Reader, ctl *http.ResponseController, limit time.Duration) *boundedBody {
@@ -64,6 +65,10 @@ func newBoundedBody(r io.Reader, ctl *http.ResponseController, limit time.Durati
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.begin != nil {
+		b.begin()
+		b.begin = nil
+	}
 	b.timer.start()
 	n, err := b.r.Read(p)
 	b.timer.stop()

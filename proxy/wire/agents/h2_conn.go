@@ -71,11 +71,13 @@ type h2Conn struct {
 	goAway    bool               // GOAWAY was sent: new streams are not served
 	refused   map[uint32]bool    // streams of malformed requests whose response is not complete
 	responded chan struct{}      // closed when refused becomes empty after ending, or by Close
+	windows   streamWindows
 
-	writeMu sync.Mutex
-	written frameTracker
-	insert  []byte             // frames of ours, written at the next frame boundary
-	halves  map[uint32]*h2Half // streams of WebSockets
+	writeMu    sync.Mutex
+	hasWritten bool // the library's first frame
+	written    frameTracker
+	insert     []byte             // frames of ours, written at the next frame boundary
+	halves     map[uint32]*h2Half // streams of WebSockets
 }
 
 func (s *Server) newH2Conn(ctx context.Context, conn net.Conn, callbacks wire.Callbacks) *h2Conn {
@@ -225,6 +227,11 @@ func (c *h2Conn) readFrame() error {
 		return c.readHeaderBlock(f)
 	case f.kind == http2.FrameRSTStream:
 		c.dropStream(f.stream)
+	case f.kind == http2.FrameData:
+		c.takeWindow(f)
+		if c.ending.Load() {
+			return nil
+		}
 	}
 
 	c.out = c.head[:]
@@ -239,6 +246,7 @@ func (c *h2Conn) dropStream(stream uint32) {
 	defer c.mu.Unlock()
 	delete(c.heads, stream)
 	delete(c.refused, stream)
+	delete(c.windows.left, stream)
 }
 
 // passHead keeps head for the goroutine that will serve its stream, and gives the
@@ -249,6 +257,9 @@ func (c *h2Conn) passHead(f frameHead, head *h2Head, priority []byte) {
 	c.mu.Lock()
 	if !c.goAway && isAgentStream(f.stream) {
 		c.heads[f.stream] = head
+		if !f.endsStream() {
+			c.windows.open(f.stream)
+		}
 	}
 	if head.malformed != nil {
 		c.markRefused(f.stream)

@@ -23,7 +23,8 @@ const (
 	maxFrame = 16 << 10
 
 	// streamWindow is the receive window of a stream in bytes (RFC 9113 section
-	// 5.2). A stream whose reader has stopped fills its window and no more.
+	// 5.2) once its body is read. A stream whose reader has stopped fills its window
+	// and no more.
 	streamWindow = 256 << 10
 
 	// connWindow is the receive window of a connection. It holds many full streams,
@@ -88,6 +89,7 @@ func (s *Server) serveH2(ctx context.Context, conn net.Conn, scheme string, call
 			conn:      c,
 			stream:    head.stream,
 		}
+		defer c.forgetWindow(head.stream)
 		x.serve(head.request(r, func() { c.noteMalformedBody(head.stream) }))
 	}
 

@@ -20,6 +20,7 @@ func (x *handlerExchange) joinStreams(resp *wire.Response) (sent, received int64
 		return 0, 0, false, err
 	}
 
+	x.conn.widenWindow(x.stream)
 	x.conn.openHalf(x.stream)
 	ctl := http.NewResponseController(x.w)
 	s := &h2Stream{x: x, ctl: ctl, in: newBoundedBody(x.r.Body, ctl, 0)}

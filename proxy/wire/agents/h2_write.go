@@ -15,6 +15,10 @@ import (
 func (c *h2Conn) Write(p []byte) (int, error) {
 	c.writeMu.Lock()
 	defer c.writeMu.Unlock()
+	if !c.hasWritten {
+		c.hasWritten = true
+		p = c.announceFirstWindow(p)
+	}
 
 	var mixed []byte // what precedes pending; nil while p is unchanged
 	pending := p     // the part of p that is not in mixed
@@ -73,6 +77,7 @@ func (c *h2Conn) observe(f frameHead, code http2.ErrCode) (refuses bool) {
 	switch f.kind {
 	case http2.FrameRSTStream:
 		delete(c.heads, f.stream)
+		delete(c.windows.left, f.stream)
 	case http2.FrameGoAway:
 		c.goAway = true
 	default:

@@ -47,6 +47,9 @@ func (x *handlerExchange) serve(in *wire.Request, bad *wire.Malformed) {
 		x.body = newBoundedBody(in.Body, ctl, x.server.cfg.BodyStall)
 		defer x.body.timer.disable()
 		in.Body = x.body
+		if x.conn != nil && (in.Length < 0 || in.Length > firstWindow) {
+			x.body.begin = func() { x.conn.widenWindow(x.stream) }
+		}
 	}
 	x.writeResponse(x.callbacks.Exchange(ctx, in))
 }
