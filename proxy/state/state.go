@@ -33,13 +33,6 @@ type Lease struct {
 // Quarantine is an account that no task gets, and why.
 type Quarantine struct{ Adapter, Account, Why string }
 
-// Logins is what package lease knows of the logins with an account. It holds no
-// secret.
-type Logins struct {
-	Adapter, Account string
-	Doc              []byte
-}
-
 // keptSteps is how many numbers of a key [Store.ReserveStep] remembers.
 const keptSteps = 256
 
@@ -99,11 +92,12 @@ type Store interface {
 	// none.
 	LiftQuarantine(adapter, account string) error
 
-	// PutLogins keeps the document of an account's logins in the place of the one
-	// before. An empty document removes it.
-	PutLogins(Logins) error
-	// Logins returns the documents of all accounts, sorted by adapter and account.
-	Logins() ([]Logins, error)
+	// PutLogins keeps a document about the logins with an account, in the place of
+	// the one before. An empty document removes it.
+	PutLogins(adapter, account string, doc []byte) error
+	// Logins calls visit with the document of each account, sorted by adapter and
+	// account. The document belongs to visit.
+	Logins(visit func(adapter, account string, doc []byte)) error
 	// ReserveStep returns the lowest number from first to last that it has not
 	// returned for the key before, and remembers it. It returns ok false if there is
 	// none. Of each key at least the keptSteps numbers that were returned last are
@@ -167,11 +161,6 @@ func (l Lease) checkFree(task string, now time.Time) error {
 
 // compareLeases is the order of [Store.Leases].
 func compareLeases(a, b Lease) int {
-	return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
-}
-
-// compareLogins is the order of [Store.Logins].
-func compareLogins(a, b Logins) int {
 	return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
 }
 

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -8,22 +9,29 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
+// boltLogins is what the file keeps for [Store.PutLogins].
+type boltLogins struct {
+	Adapter, Account string
+	Doc              []byte
+}
+
 // PutLogins implements [Store].
-func (b *Bolt) PutLogins(l Logins) error {
-	key := boltKey(l.Adapter, l.Account)
+func (b *Bolt) PutLogins(adapter, account string, doc []byte) error {
+	key := boltKey(adapter, account)
 	return b.write(func(tx *bolt.Tx) (verdict, failure error) {
-		if len(l.Doc) == 0 {
+		if len(doc) == 0 {
 			return nil, tx.Bucket(loginsBucket).Delete(key)
 		}
-		return nil, putJSON(tx, loginsBucket, key, l)
+		return nil, putJSON(tx, loginsBucket, key, boltLogins{adapter, account, doc})
 	})
 }
 
 // Logins implements [Store].
-func (b *Bolt) Logins() (all []Logins, err error) {
-	err = b.read(func(tx *bolt.Tx) error {
+func (b *Bolt) Logins(visit func(adapter, account string, doc []byte)) error {
+	var all []boltLogins
+	err := b.read(func(tx *bolt.Tx) error {
 		return tx.Bucket(loginsBucket).ForEach(func(key, doc []byte) error {
-			var l Logins
+			var l boltLogins
 			if err := json.Unmarshal(doc, &l); err != nil {
 				return fmt.Errorf("logins of %s: %w", key, err)
 			}
@@ -31,8 +39,17 @@ func (b *Bolt) Logins() (all []Logins, err error) {
 			return nil
 		})
 	})
-	slices.SortFunc(all, compareLogins)
-	return all, err
+	if err != nil {
+		return err
+	}
+
+	slices.SortFunc(all, func(a, b boltLogins) int {
+		return cmp.Or(cmp.Compare(a.Adapter, b.Adapter), cmp.Compare(a.Account, b.Account))
+	})
+	for _, l := range all {
+		visit(l.Adapter, l.Account, l.Doc)
+	}
+	return nil
 }
 
 // ReserveStep implements [Store]. The number is durable before it is returned.

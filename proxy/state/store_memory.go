@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -26,7 +27,7 @@ type Memory struct {
 	sights   map[string]bool
 
 	quarantine map[accountName]Quarantine
-	logins     map[accountName]Logins
+	logins     map[accountName][]byte
 	steps      map[string][]int64 // by key, oldest first
 }
 
@@ -45,7 +46,7 @@ func NewMemory(now func() time.Time) *Memory {
 		sights:   map[string]bool{},
 
 		quarantine: map[accountName]Quarantine{},
-		logins:     map[accountName]Logins{},
+		logins:     map[accountName][]byte{},
 		steps:      map[string][]int64{},
 	}
 }
@@ -197,29 +198,31 @@ func (m *Memory) LiftQuarantine(adapter, account string) error {
 }
 
 // PutLogins implements [Store].
-func (m *Memory) PutLogins(l Logins) error {
+func (m *Memory) PutLogins(adapter, account string, doc []byte) error {
+	name := accountName{adapter, account}
 	return m.locked(func() error {
-		name := accountName{l.Adapter, l.Account}
-		if len(l.Doc) == 0 {
-			delete(m.logins, name)
-			return nil
+		delete(m.logins, name)
+		if len(doc) > 0 {
+			m.logins[name] = bytes.Clone(doc)
 		}
-		l.Doc = bytes.Clone(l.Doc)
-		m.logins[name] = l
 		return nil
 	})
 }
 
 // Logins implements [Store].
-func (m *Memory) Logins() (all []Logins, err error) {
-	err = m.locked(func() error {
-		all = slices.SortedFunc(maps.Values(m.logins), compareLogins)
-		for i := range all {
-			all[i].Doc = bytes.Clone(all[i].Doc)
-		}
+func (m *Memory) Logins(visit func(adapter, account string, doc []byte)) error {
+	var logins map[accountName][]byte
+	err := m.locked(func() error {
+		logins = maps.Clone(m.logins)
 		return nil
 	})
-	return all, err
+	names := slices.SortedFunc(maps.Keys(logins), func(a, b accountName) int {
+		return cmp.Or(cmp.Compare(a.adapter, b.adapter), cmp.Compare(a.account, b.account))
+	})
+	for _, name := range names {
+		visit(name.adapter, name.account, bytes.Clone(logins[name]))
+	}
+	return err
 }
 
 // ReserveStep implements [Store].
