@@ -24,6 +24,7 @@ type Step struct {
 	Fields    []Field
 	Body      []byte
 	NotBefore time.Time // the one-time code in the step is not valid earlier; zero: send at once
+	Proves    bool      // what proves who the account is has been sent, or is in this step
 }
 
 // Reply is the answer to a Step. The caller may cut Body off after some MiB. It holds secrets and
@@ -65,8 +66,12 @@ type dialogueState struct {
 	code      string            // the one-time code of step codeAt; "" before the first one
 	codeAt    int
 	notBefore time.Time // of the step that is being built
+	reserve   StepReserver
+	proves    bool   // a step that was built may hold what proves who the account is
+	last      *Reply // the answer that Next got last
 
 	// Where the request under way went.
+	method    string
 	scheme    string
 	authority string
 	path      string
@@ -101,6 +106,7 @@ func (a *Adapter) Login(secret AccountSecret, pins []Field) *Dialogue {
 		session: s,
 		agent:   fieldValue(pins, "User-Agent"),
 		now:     time.Now,
+		reserve: totpSteps.reserve,
 		steps:   a.spec.Login.Steps,
 		final:   a.spec.Login.Success,
 		taken:   map[string]string{},
@@ -153,6 +159,7 @@ func (d *Dialogue) Next(last *Reply) (*Step, error) {
 
 	if last != nil {
 		d.keepCookies(last.Fields)
+		d.last = last
 	}
 	step, err := d.kind.Next(d, last)
 	if err != nil {
@@ -164,6 +171,7 @@ func (d *Dialogue) Next(last *Reply) (*Step, error) {
 	}
 
 	d.addBrowserFields(step)
+	step.Proves = d.proves
 	return step, nil
 }
 
@@ -210,6 +218,7 @@ func (d *Dialogue) finish() {
 		return text.IsToken(c.Name) && d.a.passesCookie(c.Name)
 	}))
 	s.taken = d.taken
+	s.landing = d.landing()
 	s.changed.Store(true)
 
 	for _, f := range slices.Concat(s.headers, s.query, s.members) {

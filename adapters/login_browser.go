@@ -1,6 +1,8 @@
 package adapters
 
 import (
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters/internal/cookie"
@@ -13,6 +15,7 @@ import (
 // the cookies of its answer and for the next step.
 func (d *Dialogue) addBrowserFields(step *Step) {
 	s := d.session
+	d.method = step.Method
 	d.scheme = s.scheme
 	if step.Scheme != "" {
 		d.scheme = step.Scheme
@@ -33,12 +36,51 @@ func (d *Dialogue) addBrowserFields(step *Step) {
 	if !text.ContainsName(d.a.spec.Pin, "User-Agent") {
 		step.setIfKnown("User-Agent", d.agent)
 	}
-	if d.secret == nil { // a logout is authenticated as requests of the session are
-		for _, h := range s.headers {
-			step.setIfKnown(h.Name, h.Value)
-		}
+	if d.secret == nil {
+		d.putSession(step)
 	}
 	step.setIfKnown("Cookie", cookie.HeaderValue(s.jar.Cookies(), nil, hostWithoutPort(d.authority), d.path, d.scheme == "https", d.now()))
+}
+
+// putSession authenticates a step of a logout or a probe as requests of the session are: by its
+// headers, and at the hosts of the application by its parameters, its members of a JSON body and the
+// answer to its challenge.
+func (d *Dialogue) putSession(step *Step) {
+	s := d.session
+	for _, h := range s.headers {
+		step.setIfKnown(h.Name, h.Value)
+	}
+	if step.External {
+		return
+	}
+
+	target, query, hasQuery := strings.Cut(step.Path, "?")
+	query = putQuery(query, s.withoutParams(query))
+	if hasQuery || query != "" {
+		step.Path = target + "?" + query
+	}
+	if strings.HasPrefix(fieldValue(step.Fields, "Content-Type"), "application/json") {
+		if body := putJSON(step.Body, s); body != nil {
+			step.Body = body
+		}
+	}
+	if s.digest != nil {
+		step.setDefault("Authorization", s.digest.Answer(step.Method, step.Path))
+	}
+}
+
+// withoutParams returns s without the parameters that a query has already, because the recipe names
+// them.
+func (s *Session) withoutParams(query string) *Session {
+	if len(s.query) == 0 || query == "" {
+		return s
+	}
+	has, err := url.ParseQuery(query)
+	if err != nil {
+		return s
+	}
+	missing := slices.DeleteFunc(slices.Clone(s.query), func(f Field) bool { return has.Has(f.Name) })
+	return &Session{sessionState: &sessionState{query: missing}}
 }
 
 // addOrigin adds Referer, Origin and Sec-Fetch-Site (Fetch Metadata, W3C) for a request that the

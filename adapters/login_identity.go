@@ -34,6 +34,7 @@ type probeState struct {
 	dialogue *Dialogue
 	byEnded  bool // whether somebody is logged in is decided by login.ended alone
 	reply    *Reply
+	shownAs  string // the account's name in the answer; "" unless it was judged HolderAccount by its name
 }
 
 // Probe returns the request that login.identity describes, with the session's
@@ -91,27 +92,48 @@ func (p *Probe) Judge(r *Reply) Holder {
 		return HolderNobody // also a redirect: probes follow none
 	}
 
-	id := &a.spec.Login.Identity
-	want, err := p.dialogue.expandTemplate(id.expected())
-	if err != nil {
-		return HolderUnknown
+	names, err := readNames(&a.spec.Login.Identity, r)
+	if err != nil || len(names) != 1 {
+		return HolderNobody // a page with two names says of neither who is logged in
 	}
-	take := id.take()
-	name, found, err := p.dialogue.takeValue(&take, r)
-	name = strings.Join(strings.Fields(name), " ")
-	switch {
-	case err != nil || !found || name == "":
-		return HolderNobody
-	case strings.EqualFold(name, want):
-		return HolderAccount
+	if !p.isAccount(names[0]) {
+		return HolderOther
 	}
-	return HolderOther
+	p.shownAs = names[0]
+	return HolderAccount
 }
 
-// Keep puts the cookies of the probe's answer into a session. It is called once the
+// isAccount reports whether a page that shows the name means the account. Once a page has shown the
+// account's name, that spelling counts; before, the case of letters does not.
+func (p *Probe) isAccount(name string) bool {
+	s := p.dialogue.session
+	s.mu.Lock()
+	shownAs := s.shownAs
+	s.mu.Unlock()
+	if shownAs != "" {
+		return name == shownAs
+	}
+
+	want, err := p.dialogue.expandTemplate(p.dialogue.a.spec.Login.Identity.expected())
+	return err == nil && want != "" && equalFoldPlainly(name, joinSpaces(want))
+}
+
+// OverByHead reports whether the answer, which Judge has seen, says without its body that nobody is
+// logged in. What stands in a body may have been written by anybody.
+func (p *Probe) OverByHead() bool {
+	r := p.reply
+	return r.Status == http.StatusUnauthorized || p.dialogue.a.Ended(r.Status, r.Fields, nil)
+}
+
+// Keep puts the cookies of the probe's answer, and the name that it shows, into a session. It is called once the
 // answer has shown that the session is the account's: applications renew cookies
 // with any answer.
 func (p *Probe) Keep(s *Session) {
+	if p.shownAs != "" {
+		s.mu.Lock()
+		s.shownAs = p.shownAs
+		s.mu.Unlock()
+	}
 	d := p.dialogue
 	d.a.keepCookies(s, p.reply.Fields, hostWithoutPort(d.authority), d.path, d.now())
 }
@@ -119,6 +141,9 @@ func (p *Probe) Keep(s *Session) {
 // Copy returns a session with the same values, which later changes of s do not
 // reach. It masks nothing.
 func (s *Session) Copy() *Session {
+	s.mu.Lock()
+	shownAs := s.shownAs
+	s.mu.Unlock()
 	c := &Session{sessionState: &sessionState{
 		scheme:    s.scheme,
 		authority: s.authority,
@@ -130,6 +155,8 @@ func (s *Session) Copy() *Session {
 		pins:      s.pins,
 		until:     s.until,
 		taken:     s.taken,
+		landing:   s.landing,
+		shownAs:   shownAs,
 	}}
 	c.jar.Replace(slices.Clone(s.jar.Cookies()))
 	return c
@@ -213,11 +240,6 @@ func (id *IdentitySpec) expected() string {
 		return "${username}"
 	}
 	return id.Is
-}
-
-// take returns where the name is in the answer.
-func (id *IdentitySpec) take() Take {
-	return Take{CSS: id.CSS, Attr: id.Attr, JSON: id.JSON, Header: id.Header, Regexp: id.Regexp}
 }
 
 // checkIdentity is about login.identity and login.logout.check. names are those

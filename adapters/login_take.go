@@ -70,17 +70,23 @@ func selectJSON(body []byte, pointer string) (string, bool, error) {
 // pointerEscapes are the escapes of RFC 6901 section 4.
 var pointerEscapes = strings.NewReplacer("~1", "/", "~0", "~")
 
-// followPointer returns the value to which a dotted pointer or one of RFC 6901 leads.
-func followPointer(v any, pointer string) (any, bool) {
-	separator := "."
-	if rest, ok := strings.CutPrefix(pointer, "/"); ok {
-		pointer, separator = rest, "/"
+// pointerKeys returns the keys of a dotted pointer or of one of RFC 6901.
+func pointerKeys(pointer string) []string {
+	rest, isStandard := strings.CutPrefix(pointer, "/")
+	if !isStandard {
+		return strings.Split(pointer, ".")
 	}
 
-	for key := range strings.SplitSeq(pointer, separator) {
-		if separator == "/" {
-			key = pointerEscapes.Replace(key)
-		}
+	keys := strings.Split(rest, "/")
+	for i := range keys {
+		keys[i] = pointerEscapes.Replace(keys[i])
+	}
+	return keys
+}
+
+// followPointer returns the value to which a dotted pointer or one of RFC 6901 leads.
+func followPointer(v any, pointer string) (any, bool) {
+	for _, key := range pointerKeys(pointer) {
 		next, found := childOf(v, key)
 		if !found {
 			return nil, false

@@ -46,6 +46,7 @@ func (d *Dialogue) lookUpVariable(name string) (string, error) {
 // namingFields.
 func (d *Dialogue) revealField(name string) (string, bool) {
 	v, ok := d.secret.Reveal(name)
+	d.proves = d.proves || ok && !slices.Contains(namingFields, name)
 	if ok && !slices.Contains(namingFields, name) && !slices.Contains(d.session.proofs, v) {
 		d.addProof(v)
 	}
@@ -70,7 +71,7 @@ func (d *Dialogue) oneTimeCode() (string, error) {
 		return "", errors.New("the account's secret has no totp_seed")
 	}
 	var err error
-	d.code, d.notBefore, err = generateTOTP(seed, d.now(), totpSteps)
+	d.code, d.notBefore, err = generateTOTP(seed, d.now(), d.reserve)
 	d.codeAt = d.at
 	return d.code, err
 }

@@ -31,6 +31,7 @@ type sessionState struct {
 	until             time.Time         // when the application said that the session ends; zero: it did not
 	taken             map[string]string // what the steps of the login took, for the logout
 	secrets           []string          // what is masked besides cookies
+	landing           string            // target of the page to which the login led; "" if none is known
 	proofs            []string          // those of them that the vault gave out, or that were made of these
 
 	jar     cookie.Jar
@@ -40,6 +41,7 @@ type sessionState struct {
 	starred mask.Notes                // which secrets were masked
 
 	mu       sync.Mutex               // guards the fields below, and changes of jar and masks
+	shownAs  string                   // the account's name as login.identity showed it; "" before
 	rotated  []rotatedCookie          // held cookies that were replaced, newest last
 	patterns map[string]*mask.Pattern // of every value that the mask covers, so that they are not compiled again
 }

@@ -28,6 +28,8 @@ type sessionDoc struct {
 	Secrets   []string          `json:"secrets,omitempty"`
 	Proofs    []string          `json:"proofs,omitempty"`
 	Username  string            `json:"username,omitempty"`
+	Landing   string            `json:"landing,omitempty"`
+	ShownAs   string            `json:"shown_as,omitempty"`
 	Cookies   []cookie.Cookie   `json:"cookies,omitempty"`
 	Rotated   []Field           `json:"replaced,omitempty"`
 
@@ -41,6 +43,7 @@ func (s *Session) Marshal() ([]byte, error) {
 	s.changed.Store(false) // before the session is read, so that a change during Marshal counts
 
 	s.mu.Lock()
+	shownAs := s.shownAs
 	rotated := make([]Field, 0, len(s.rotated))
 	for _, c := range s.rotated {
 		rotated = append(rotated, Field{Name: c.name, Value: c.value})
@@ -65,6 +68,8 @@ func (s *Session) Marshal() ([]byte, error) {
 		Secrets:   s.secrets,
 		Proofs:    s.proofs,
 		Username:  s.username,
+		Landing:   s.landing,
+		ShownAs:   shownAs,
 		Cookies:   s.jar.Cookies(),
 		Rotated:   rotated,
 	})
@@ -93,6 +98,8 @@ func (a *Adapter) Restore(text []byte) (*Session, error) {
 		taken:     doc.Taken,
 		secrets:   doc.Secrets,
 		proofs:    doc.Proofs,
+		landing:   doc.Landing,
+		shownAs:   doc.ShownAs,
 	}}
 	for _, v := range doc.OldRotated {
 		s.rotated = append(s.rotated, rotatedCookie{value: v})

@@ -32,11 +32,19 @@ func (e *NoneFreeError) Error() string {
 	return fmt.Sprintf("lease: all %d accounts stayed taken for %s", e.Accounts, e.Waited.Round(time.Millisecond))
 }
 
-// BackoffError means that logins with the account failed, or that its sessions
-// were over soon, and says when the next login is allowed.
+// Reason is why no login is tried for a while.
+type Reason int
+
+const (
+	LoginRefused  Reason = iota + 1 // the application refused the last login
+	LoginFailed                     // the last login failed and says nothing about the secret
+	SessionsEnded                   // sessions were over soon after their login
+)
+
+// BackoffError means that no login is tried for a while, and says until when.
 type BackoffError struct {
-	Until       time.Time
-	LoginFailed bool // otherwise the sessions were over soon
+	Until  time.Time
+	Reason Reason
 }
 
 // Error says when the next login is allowed.
@@ -47,7 +55,10 @@ func (e *BackoffError) Error() string {
 // BlockedError means that logins with the account succeed but the application
 // then calls every session over, and that no login is tried until a person has
 // acted.
-type BlockedError struct{ Why string }
+type BlockedError struct {
+	Why      string
+	TaskOnly bool // only the task's own answers say so; other tasks may log in
+}
 
 // Error says why a person must act.
 func (e *BlockedError) Error() string { return "lease: needs a person: " + e.Why }

@@ -24,6 +24,11 @@ type Store interface {
 	RenewLease(adapter, account string, fence uint64, until time.Time) error
 	// ReleaseLease frees the account.
 	ReleaseLease(adapter, account string, fence uint64) error
+
+	// PutLogins keeps a document about the logins with an account, durably.
+	PutLogins(adapter, account string, doc []byte) error
+	// Logins calls visit with each document that was put last.
+	Logins(visit func(adapter, account string, doc []byte)) error
 }
 
 // taskKey names what a task can hold: one account of each adapter.
@@ -179,34 +184,73 @@ func (m *Manager[S]) Leases() []*Lease[S] {
 	return leases
 }
 
+// Restore reads what earlier runs have learned about logins. It must be called
+// before the first Checkout. A document that cannot be read blocks its account: a
+// login could be one too many.
+func (m *Manager[S]) Restore() error {
+	now := time.Now()
+	return m.store.Logins(func(adapter, name string, doc []byte) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		a := m.accountOf(accountKey{adapter, name})
+		if err := a.history.restore(doc, now, &m.cfg); err != nil {
+			a.history = history{Blocked: "what is stored about its logins cannot be read"}
+		}
+	})
+}
+
+// accountOf returns the account, which the first call creates. m.mu is held.
+func (m *Manager[S]) accountOf(key accountKey) *account {
+	a := m.accounts[key]
+	if a == nil {
+		a = &account{key: key, store: m.store, cfg: &m.cfg}
+		m.accounts[key] = a
+	}
+	return a
+}
+
 // AllowLogin is [Lease.AllowLogin] for an account that no task may hold. It
 // reports whether a login with the account would have been refused.
-func (m *Manager[S]) AllowLogin(adapter, name string) bool {
+func (m *Manager[S]) AllowLogin(adapter, name string) (was bool, err error) {
 	m.mu.RLock()
 	a := m.accounts[accountKey{adapter, name}]
 	m.mu.RUnlock()
-	if a == nil || a.loginRefused(time.Now()) == nil {
-		return false
+	if a == nil {
+		return false, nil
 	}
-	a.allowLogin()
-	return true
+
+	a.mu.Lock()
+	task := a.history.Claims.Task
+	was = a.history.loginRefused(time.Now(), task) != nil
+	a.mu.Unlock()
+	return was, a.allowLogin()
 }
 
 // Refused is an account with which no login is tried now.
 type Refused struct {
 	Adapter, Account string
-	Err              error // *BackoffError or *BlockedError
+	Inputs           string // see Lease.Inputs
+	Err              error  // *BackoffError or *BlockedError
 }
 
-// Refused returns the accounts with which no login is tried now, in no order.
+// Refused returns the accounts with which no login is tried now, in no order, for
+// no task or for the one that holds them here.
 func (m *Manager[S]) Refused() (refused []Refused) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 
+	holders := map[accountKey]string{}
+	for l := range m.all {
+		holders[accountKey{l.key.adapter, l.account}] = l.key.task
+	}
 	now := time.Now()
 	for key, a := range m.accounts {
-		if err := a.loginRefused(now); err != nil {
-			refused = append(refused, Refused{key.adapter, key.name, err})
+		a.mu.Lock()
+		err := a.history.loginRefused(now, holders[key])
+		with := a.history.With
+		a.mu.Unlock()
+		if err != nil {
+			refused = append(refused, Refused{key.adapter, key.name, with, err})
 		}
 	}
 	return refused

@@ -99,7 +99,7 @@ func send(wake chan struct{}) {
 func (m *Manager[S]) acquireAny(key taskKey, c *checkout, accounts []string) (*Lease[S], error) {
 	asked := make(map[string]bool, len(accounts))
 	for {
-		name, acct := m.pickAccount(key.adapter, accounts, asked)
+		name, acct := m.pickAccount(key, accounts, asked)
 		if acct == nil {
 			return nil, nil
 		}
@@ -123,7 +123,7 @@ func (m *Manager[S]) acquireAny(key taskKey, c *checkout, accounts []string) (*L
 // asked for, and marks it busy. An account without back-off comes before one
 // with it; of equals, the one that was used least recently. It returns nil if
 // there is none.
-func (m *Manager[S]) pickAccount(adapter string, names []string, asked map[string]bool) (string, *account) {
+func (m *Manager[S]) pickAccount(key taskKey, names []string, asked map[string]bool) (string, *account) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 
@@ -132,16 +132,11 @@ func (m *Manager[S]) pickAccount(adapter string, names []string, asked map[strin
 	var bestName string
 	var bestPaused bool
 	for _, name := range names {
-		key := accountKey{adapter, name}
-		a := m.accounts[key]
-		if a == nil {
-			a = &account{}
-			m.accounts[key] = a
-		}
+		a := m.accountOf(accountKey{key.adapter, name})
 		if a.busy || asked[name] {
 			continue
 		}
-		paused := a.loginRefused(now) != nil
+		paused := a.loginRefused(now, key.task) != nil
 		if best == nil || bestPaused && !paused || bestPaused == paused && a.lastUse < best.lastUse {
 			best, bestName, bestPaused = a, name, paused
 		}

@@ -26,6 +26,7 @@ type memoryStore struct {
 	mu        sync.Mutex
 	lastFence uint64
 	rows      map[accountKey]storeRow
+	logins    map[accountKey][]byte
 	failure   error
 }
 
@@ -36,7 +37,7 @@ type storeRow struct {
 }
 
 func newMemoryStore() *memoryStore {
-	return &memoryStore{rows: map[accountKey]storeRow{}}
+	return &memoryStore{rows: map[accountKey]storeRow{}, logins: map[accountKey][]byte{}}
 }
 
 func (s *memoryStore) AcquireLease(adapter, account, task string, until time.Time) (uint64, error) {
@@ -80,6 +81,27 @@ func (s *memoryStore) ReleaseLease(adapter, account string, fence uint64) error 
 	return nil
 }
 
+func (s *memoryStore) PutLogins(adapter, account string, doc []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure != nil {
+		return s.failure
+	}
+	s.logins[accountKey{adapter, account}] = doc
+	return nil
+}
+
+func (s *memoryStore) Logins(visit func(adapter, account string, doc []byte)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, doc := range s.logins {
+		if doc != nil {
+			visit(key.adapter, key.name, doc)
+		}
+	}
+	return nil
+}
+
 // takeOver gives the account to a task of another instance.
 func (s *memoryStore) takeOver(adapter, account string) {
 	s.mu.Lock()
@@ -98,6 +120,9 @@ type testSession struct{ n int }
 
 func newTestManager(t testing.TB, s Store, c Config) *Manager[*testSession] {
 	m := NewManager[*testSession](s, c)
+	if err := m.Restore(); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(m.Close)
 	return m
 }

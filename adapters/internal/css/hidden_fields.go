@@ -1,7 +1,6 @@
 package css
 
 import (
-	"bytes"
 	"errors"
 	"net/url"
 	"strings"
@@ -20,8 +19,9 @@ func HiddenFields(page []byte, selector string) (url.Values, error) {
 		return nil, errors.New("the selector does not select a form")
 	}
 
-	tokens := html.NewTokenizer(bytes.NewReader(page))
-	if _, found := findElement(tokens, parts); !found {
+	f := newFinder(page, parts)
+	tokens := f.tokens
+	if _, found := f.next(); !found {
 		return nil, errors.New("the last page has no such form")
 	}
 

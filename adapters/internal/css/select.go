@@ -17,8 +17,8 @@ func Select(page []byte, selector, attr string) (value string, found bool, err e
 		return "", false, err
 	}
 
-	tokens := html.NewTokenizer(bytes.NewReader(page))
-	element, found := findElement(tokens, parts)
+	f := newFinder(page, parts)
+	element, found := f.next()
 	if !found {
 		return "", false, nil
 	}
@@ -26,76 +26,126 @@ func Select(page []byte, selector, attr string) (value string, found bool, err e
 		value, found = attribute(&element, strings.ToLower(attr))
 		return value, found, nil
 	}
-	return readText(tokens, &element), true, nil
+	return f.readText(&element), true, nil
+}
+
+// SelectAll is Select for every element that the selector matches, in the order of the page, except
+// those within an element whose text it returns. An element without the attribute counts as "".
+func SelectAll(page []byte, selector, attr string) (values []string, err error) {
+	parts, err := Parse(selector)
+	if err != nil {
+		return nil, err
+	}
+
+	f := newFinder(page, parts)
+	for {
+		element, found := f.next()
+		if !found {
+			return values, nil
+		}
+		if attr == "" {
+			values = append(values, f.readText(&element))
+			continue
+		}
+		value, _ := attribute(&element, strings.ToLower(attr))
+		values = append(values, value)
+	}
 }
 
 // voidElements have no end tag (HTML, section 13.1.2).
 var voidElements = []string{"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
-// findElement reads up to the start tag of the first element that a selector matches.
-func findElement(tokens *html.Tokenizer, parts []compound) (html.Token, bool) {
-	// The stack has the open elements. matched is how many parts of the selector an element and its
-	// ancestors match, so the next element in it is compared with parts[matched].
-	type openElement struct {
-		tag     string
-		matched int
-	}
-	stack := []openElement{{}}
+// finder finds the elements of a page that a selector matches, one after the other.
+type finder struct {
+	tokens *html.Tokenizer
+	parts  []compound
+	open   []openElement // the elements around the place that was read last
+}
 
+// openElement is an element whose end tag was not read yet. matched is how many parts of the selector
+// the element and its ancestors match, at most all but the last one, so the elements in it are compared
+// with parts[matched].
+type openElement struct {
+	tag     string
+	matched int
+}
+
+func newFinder(page []byte, parts []compound) *finder {
+	return &finder{
+		tokens: html.NewTokenizer(bytes.NewReader(page)),
+		parts:  parts,
+		open:   []openElement{{}},
+	}
+}
+
+// next reads up to the start tag of the next element that the selector matches.
+func (f *finder) next() (html.Token, bool) {
 	for {
-		kind := tokens.Next()
+		kind := f.tokens.Next()
 		switch kind {
 		case html.ErrorToken:
 			return html.Token{}, false
 
 		case html.EndTagToken:
-			name, _ := tokens.TagName()
-			for i := len(stack) - 1; i > 0; i-- { // an end tag also closes elements that lack theirs
-				if stack[i].tag == string(name) {
-					stack = stack[:i]
-					break
-				}
-			}
+			name, _ := f.tokens.TagName()
+			f.closeElement(string(name))
 
 		case html.StartTagToken, html.SelfClosingTagToken:
-			element := tokens.Token()
-			matched := stack[len(stack)-1].matched
-			if parts[matched].matches(&element) {
+			element := f.tokens.Token()
+			matched := f.open[len(f.open)-1].matched
+			matches := f.parts[matched].matches(&element)
+			found := matches && matched == len(f.parts)-1
+			if matches && !found {
 				matched++
-				if matched == len(parts) {
-					return element, true
-				}
 			}
-			if kind == html.StartTagToken && !slices.Contains(voidElements, element.Data) {
-				stack = append(stack, openElement{element.Data, matched})
+			if (kind == html.StartTagToken || found) && !slices.Contains(voidElements, element.Data) { // readText closes what is found
+				f.open = append(f.open, openElement{element.Data, matched})
 			}
+			if found {
+				return element, true
+			}
+		}
+	}
+}
+
+// closeElement closes the innermost open element of the name and those in it, which lack an end tag.
+func (f *finder) closeElement(name string) {
+	for i := len(f.open) - 1; i > 0; i-- {
+		if f.open[i].tag == name {
+			f.open = f.open[:i]
+			return
 		}
 	}
 }
 
 // readText reads up to the end tag of an element and returns the text in it, without blanks at its
 // ends.
-func readText(tokens *html.Tokenizer, element *html.Token) string {
+func (f *finder) readText(element *html.Token) string {
+	if slices.Contains(voidElements, element.Data) {
+		return ""
+	}
+
 	var text strings.Builder
 	for depth := 1; depth > 0; {
-		switch tokens.Next() {
+		switch f.tokens.Next() {
 		case html.ErrorToken:
 			depth = 0
 
 		case html.TextToken:
-			text.Write(tokens.Text())
+			text.Write(f.tokens.Text())
 
 		case html.StartTagToken:
-			if name, _ := tokens.TagName(); string(name) == element.Data {
+			if name, _ := f.tokens.TagName(); string(name) == element.Data {
 				depth++
 			}
 
 		case html.EndTagToken:
-			if name, _ := tokens.TagName(); string(name) == element.Data {
+			if name, _ := f.tokens.TagName(); string(name) == element.Data {
 				depth--
 			}
 		}
 	}
+	f.closeElement(element.Data)
 	return strings.TrimSpace(html.UnescapeString(text.String()))
 }
 
