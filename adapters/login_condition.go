@@ -30,6 +30,14 @@ func (a *Adapter) Ended(status int, fields []Field, body []byte) bool {
 	return false
 }
 
+// endsWithStatus reports whether a condition of login.ended holds that names the status of the answer.
+// Other conditions may hold by chance for an error page.
+func (a *Adapter) endsWithStatus(r *Reply) bool {
+	return slices.ContainsFunc(a.spec.Login.Ended, func(c Condition) bool {
+		return len(c.Status) > 0 && c.failingKey(r) == ""
+	})
+}
+
 // EndedNeedsBody reports whether Ended needs the start of the body. It returns false for streams,
 // whose start may take forever to arrive. It allocates only where a condition asks for a cookie that
 // the answer sets or deletes.

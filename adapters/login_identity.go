@@ -82,7 +82,7 @@ func (p *Probe) Judge(r *Reply) Holder {
 	p.reply = r
 	a := p.dialogue.a
 	switch {
-	case r.Status >= 500 || r.Status == http.StatusTooManyRequests:
+	case (r.Status >= 500 || r.Status == http.StatusTooManyRequests) && !a.endsWithStatus(r):
 		return HolderUnknown
 	case a.Ended(r.Status, r.Fields, r.Body) || r.Status == http.StatusUnauthorized:
 		return HolderNobody

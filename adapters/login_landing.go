@@ -60,5 +60,8 @@ func (p *Probe) Page() string {
 	return path
 }
 
+// Status returns the status of the answer that Judge has seen.
+func (p *Probe) Status() int { return p.reply.Status }
+
 // escapeTemplate returns a template that expands to the text.
 func escapeTemplate(s string) string { return strings.ReplaceAll(s, "${", "$${") }

@@ -30,6 +30,15 @@ func (e *CodeUsedError) Error() string {
 	return "the one-time code was sent before; the next one is valid from " + e.Until.UTC().Format(time.RFC3339)
 }
 
+// ReserveError is the error of a StepReserver: no code was made.
+type ReserveError struct{ err error }
+
+// Error returns the cause.
+func (e *ReserveError) Error() string { return "used one-time codes: " + e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *ReserveError) Unwrap() error { return e.err }
+
 // codeWait is how long a login waits for a code that was not sent before.
 const codeWait = 31 * time.Second
 
@@ -88,7 +97,7 @@ func generateTOTP(seed string, now time.Time, reserve StepReserver) (code string
 	}
 	step, ok, err := reserve(stepKey(seed, &opts), current, last)
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("used one-time codes: %w", err)
+		return "", time.Time{}, &ReserveError{err}
 	}
 	if !ok {
 		return "", time.Time{}, &CodeUsedError{Until: time.Unix((last+1)*period, 0)}

@@ -54,14 +54,14 @@ const maxPauseWait = 2 * time.Second
 // one of the requests that need it logs in and the others wait for it.
 func (x *exchange) openSession(ctx context.Context) error {
 	session, login, err := x.hold.lease.Session(ctx)
-	if pause, ok := errors.AsType[*lease.BackoffError](err); ok && !pause.LoginFailed && time.Until(pause.Until) <= maxPauseWait {
+	if pause, ok := errors.AsType[*lease.BackoffError](err); ok && pause.Reason == lease.SessionsEnded && time.Until(pause.Until) <= maxPauseWait {
 		if err := waitUntil(ctx, pause.Until); err != nil {
 			return x.noSession(err)
 		}
 		session, login, err = x.hold.lease.Session(ctx)
 	}
-	if isLoginRefused(err) && x.server.loginInputsChanged(ctx, x.hold) {
-		x.hold.lease.AllowLogin()
+	if isLoginRefused(err) && x.loginInputsChanged(ctx) {
+		x.server.warnNotStored(x.hold, x.hold.lease.AllowLogin())
 		session, login, err = x.hold.lease.Session(ctx)
 	}
 	if session != nil && session.Expired(x.started) {
@@ -98,21 +98,11 @@ func (x *exchange) noSession(err error) error {
 	if errors.As(err, &r) {
 		return r
 	}
-	var backoff *lease.BackoffError
-	if errors.As(err, &backoff) {
-		what := "the last login at %s failed"
-		if !backoff.LoginFailed {
-			what = "the last sessions at %s were over soon after their login"
-		}
-		r := refuse(LoginFailed, what+"; the next login is tried after %s, so that the account is not locked out.",
-			x.tunnel.host, backoff.Until.UTC().Format(time.RFC3339)).because(err)
-		r.Retry = int(time.Until(backoff.Until)/time.Second) + 1
-		return r
+	if backoff, ok := errors.AsType[*lease.BackoffError](err); ok {
+		return x.refuseBackoff(backoff)
 	}
-	var blocked *lease.BlockedError
-	if errors.As(err, &blocked) {
-		return refuse(LoginFailed, "the account %s at %s needs a person: %s No login is tried until its secret or the adapter has changed, or the operator says: byline account retry %s/%s",
-			x.hold.lease.Account(), x.tunnel.host, blocked.Why, x.adapter.Name(), x.hold.lease.Account()).because(err)
+	if blocked, ok := errors.AsType[*lease.BlockedError](err); ok {
+		return x.refuseBlocked(blocked)
 	}
 	return refuse(LoginFailed, "Byline could not log in at %s. The operator's log and the record say which step failed.", x.tunnel.host).because(err)
 }

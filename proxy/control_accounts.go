@@ -19,10 +19,7 @@ func (s *Server) controlAccounts(ctx context.Context) ([]admin.Account, error) {
 	for _, l := range s.leases.Leases() {
 		holders[l.Adapter()+"/"+l.Account()] = l.Task()
 	}
-	refused := map[string]error{}
-	for _, r := range s.leases.Refused() {
-		refused[r.Adapter+"/"+r.Account] = r.Err
-	}
+	refused := s.refusedAccounts(ctx)
 
 	views := []admin.Account{}
 	for _, a := range s.rules.Load().adapters.All() {
@@ -49,6 +46,22 @@ func (s *Server) controlAccounts(ctx context.Context) ([]admin.Account, error) {
 	return views, nil
 }
 
+// refusedAccounts returns why no login is tried now, by adapter and account. Accounts
+// whose secret or adapter has changed since their last login are allowed one.
+func (s *Server) refusedAccounts(ctx context.Context) map[string]error {
+	refused := map[string]error{}
+	for _, r := range s.leases.Refused() {
+		a := s.rules.Load().adapters.ByName(r.Adapter)
+		if a != nil && s.loginInputsChanged(ctx, a, r.Account, r.Inputs) {
+			if _, err := s.leases.AllowLogin(r.Adapter, r.Account); err == nil {
+				continue
+			}
+		}
+		refused[r.Adapter+"/"+r.Account] = r.Err
+	}
+	return refused
+}
+
 // controlRetryAccount allows a login with an account at once: an operator has seen
 // to what made logins fail.
 func (s *Server) controlRetryAccount(ctx context.Context, id string) (admin.Account, error) {
@@ -62,10 +75,9 @@ func (s *Server) controlRetryAccount(ctx context.Context, id string) (admin.Acco
 			Detail: fmt.Sprintf("the vault has no account %q", id), Remedy: "byline account list shows the accounts"}
 	}
 
-	if err := s.state.LiftQuarantine(adapter, account); err != nil {
+	if err := s.releaseAccount(ctx, adapter, account); err != nil {
 		return admin.Account{}, s.problem(err, "bad_account", "byline account list shows the accounts")
 	}
-	s.leases.AllowLogin(adapter, account)
 	all, err := s.controlAccounts(ctx)
 	if err != nil {
 		return admin.Account{}, err
@@ -76,6 +88,39 @@ func (s *Server) controlRetryAccount(ctx context.Context, id string) (admin.Acco
 		}
 	}
 	return accountView(adapter, account, "", nil), nil
+}
+
+// releaseAccount ends every state in which no login with the account is tried, on
+// record: the record is durable before the account can be used.
+func (s *Server) releaseAccount(ctx context.Context, adapter, account string) error {
+	kept, err := s.inQuarantine(adapter)
+	if err != nil {
+		return err
+	}
+	why, quarantined := kept[account]
+	refused := s.refusedAccounts(ctx)[adapter+"/"+account]
+	if !quarantined && refused == nil {
+		return nil
+	}
+
+	r := s.taskRecord("release", nil)
+	r.Adapter, r.Account = adapter, account
+	r.Detail = "an operator allows logins again"
+	switch {
+	case quarantined:
+		r.Detail += "; the account was in quarantine: " + why
+	case refused != nil:
+		r.Detail += "; " + strings.TrimPrefix(refused.Error(), "lease: ")
+	}
+	if err := s.appendDurably(ctx, r); err != nil {
+		return err
+	}
+
+	if err := s.state.LiftQuarantine(adapter, account); err != nil {
+		return err
+	}
+	_, err = s.leases.AllowLogin(adapter, account)
+	return err
 }
 
 // accountView returns an account as the control API shows it. task holds it, if
@@ -91,9 +136,13 @@ func accountView(adapter, account, task string, refused error) admin.Account {
 	}
 	if backoff, ok := errors.AsType[*lease.BackoffError](refused); ok {
 		v.State, v.Until = admin.AccountBackOff, &backoff.Until
-		v.Why = "its last sessions were over soon after their login"
-		if backoff.LoginFailed {
+		switch backoff.Reason {
+		case lease.LoginRefused:
+			v.Why = "its last login was refused"
+		case lease.LoginFailed:
 			v.Why = "its last login failed"
+		case lease.SessionsEnded:
+			v.Why = "its last sessions were over soon after their login"
 		}
 	}
 	return v

@@ -25,13 +25,13 @@ type hold struct {
 	// need it.
 	last atomic.Pointer[adapters.Session]
 
-	useful   atomic.Pointer[adapters.Session] // the newest session that had a good answer
-	endings  endings
-	madeWith atomic.Pointer[failedLogin] // what the newest session was made with
+	useful  atomic.Pointer[adapters.Session] // the newest session that had a good answer
+	endings endings
+	ends    endJudge
 
-	// gate is closed, and not nil, while somebody finds out whose the session is.
-	gate   atomic.Pointer[chan struct{}]
-	gateMu sync.Mutex // held while gate is not nil
+	// gate is not nil while it is not known whose the session is.
+	gate   atomic.Pointer[gate]
+	gateMu sync.Mutex // held while somebody asks whose it is
 
 	dirty atomic.Bool  // the session changed since it was last stored
 	count atomic.Int64 // requests that were given a number

@@ -1,18 +1,13 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"time"
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/lease"
-	"github.com/byline-proxy/byline/proxy/vault"
 	"github.com/byline-proxy/byline/proxy/wire"
-	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // loginTimeout bounds a login, all of its steps together.
@@ -33,7 +28,7 @@ func (s *Server) establishSession(login *lease.Login[*adapters.Session], t *task
 	at := h.siteUnder(s.rules.Load())
 	if session := s.restoreSession(t, h, at); session != nil {
 		h.last.Store(session)
-		login.Done(session, nil)
+		login.Resume(session)
 		return session, nil
 	}
 
@@ -45,6 +40,8 @@ func (s *Server) establishSession(login *lease.Login[*adapters.Session], t *task
 		return nil, refuse(LoginFailed, "the vault does not give out the secret of %s/%s; the operator's log says why.", at.adapter.Name(), h.lease.Account()).because(err)
 	}
 
+	login.UseInputs(s.loginInputs(at.adapter, secret))
+
 	intent := s.log.Append(s.leaseRecord("login", t, h, at))
 	if err := intent.Wait(ctx); err != nil {
 		return nil, refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record it does not log in.").because(err)
@@ -52,24 +49,60 @@ func (s *Server) establishSession(login *lease.Login[*adapters.Session], t *task
 
 	d := at.adapter.Login(secret, pinned)
 	d.UseHost(at.scheme, at.home.Authority)
-	session, err := s.logIn(ctx, t, h, at, d, intent.ID())
-	var e *wire.Error
-	if errors.As(err, &e) && !e.Sent {
-		return nil, refuseUnreached(at.home.Authority, err)
-	}
-	if err != nil && h.lease.Context().Err() != nil {
-		return nil, err // it was given up; nobody waits for a verdict
+	d.ReserveSteps(s.reserveStep)
+	session, err := s.logIn(ctx, t, h, at, d, login, intent.ID())
+	if err != nil {
+		return nil, s.judgeFailedLogin(login, h, at, err)
 	}
 
-	made := failedLogin{at.adapter.Digest(), secret}
-	h.madeWith.Store(&made)
-	if err != nil {
-		s.failed.Store(accountKey(at, h), made)
-	} else {
-		s.failed.Delete(accountKey(at, h))
+	if h.lease.IsSuspect() {
+		if why := s.isOverAtOnce(ctx, at, session); why != "" {
+			return nil, s.blockAccount(login, t, h, at, session, why)
+		}
 	}
-	login.Done(session, err)
-	return session, err
+	s.warnNotStored(h, login.Done(session, nil))
+	return session, nil
+}
+
+// judgeFailedLogin ends a login that failed with err, and returns the error for the
+// waiting requests. If nothing was sent, nothing is counted.
+func (s *Server) judgeFailedLogin(login *lease.Login[*adapters.Session], h *hold, at *site, err error) error {
+	failed, ok := errors.AsType[*dialogueError](err)
+	if !ok {
+		s.warnNotStored(h, login.Done(nil, err)) // the session is not the account's
+		return err
+	}
+
+	e, _ := errors.AsType[*wire.Error](err)
+	switch {
+	case e != nil && !e.Sent && failed.last == nil:
+		return refuseUnreached(at.home.Authority, err)
+	case h.lease.Context().Err() != nil && !failed.proves:
+		return err // it was given up; nobody waits for a verdict
+	case failed.isRefusal():
+		s.warnNotStored(h, login.Done(nil, err))
+	default:
+		s.warnNotStored(h, login.Fail(err, failed.notBefore(time.Now())))
+	}
+	return err
+}
+
+// blockAccount ends a login whose session was over at once, as Byline has seen for
+// itself. It returns the error for the waiting requests.
+func (s *Server) blockAccount(login *lease.Login[*adapters.Session], t *task, h *hold, at *site, session *adapters.Session, why string) error {
+	s.discard(t, h, at, session, "it was over at once")
+	s.alertAbout(t, h, at, alertNeedsPerson, why)
+	blocked, err := login.Block(why)
+	s.warnNotStored(h, err)
+	return blocked
+}
+
+// warnNotStored logs that what a login has shown could not be stored. It holds until
+// the next restart all the same.
+func (s *Server) warnNotStored(h *hold, err error) {
+	if err != nil {
+		s.opt.Log.Error().Str("adapter", h.lease.Adapter()).Str("account", h.lease.Account()).Err(err).Msg("what the login has shown is not stored")
+	}
 }
 
 // loginContext bounds a login of the hold. The context ends with the lease, but
@@ -107,11 +140,11 @@ func (s *Server) endEarlierSessions(ctx context.Context, t *task, h *hold, at *s
 // logIn runs the adapter's login, whose intent is on record, and records how it
 // ended. The session is stored before the outcome is recorded, so that a session
 // that a crash loses is a login without an outcome.
-func (s *Server) logIn(ctx context.Context, t *task, h *hold, at *site, d *adapters.Dialogue, intent string) (*adapters.Session, error) {
+func (s *Server) logIn(ctx context.Context, t *task, h *hold, at *site, d *adapters.Dialogue, login *lease.Login[*adapters.Session], intent string) (*adapters.Session, error) {
 	started := time.Now()
 	pool, done := h.loginPool(s.newPool)
 	defer done()
-	err := s.runDialogue(ctx, &channel{pool: pool, at: at, lease: h.lease.Context()}, d)
+	err := s.runDialogue(ctx, &channel{pool: pool, at: at, lease: h.lease.Context(), begin: login.Begin}, d)
 	session := d.Session()
 	doubt := ""
 	if err == nil {
@@ -140,133 +173,3 @@ func (s *Server) logIn(ctx context.Context, t *task, h *hold, at *site, d *adapt
 	s.log.Append(end)
 	return session, nil
 }
-
-// channel is how the steps of a dialogue are sent.
-type channel struct {
-	pool  *upstream.Pool
-	at    *site
-	lease context.Context       // if not nil: nothing begins, and nothing waits, after its end
-	saw   func(*adapters.Reply) // if not nil: called with each answer
-}
-
-// runDialogue sends the dialogue's steps, each with the reply to the one before,
-// until the dialogue is complete or fails.
-func (s *Server) runDialogue(ctx context.Context, c *channel, d *adapters.Dialogue) error {
-	if c.lease != nil && c.lease.Err() != nil {
-		return fmt.Errorf("nothing was sent: %w", context.Cause(c.lease))
-	}
-
-	var last *adapters.Reply
-	for {
-		step, err := d.Next(last)
-		if err != nil || step == nil {
-			return err
-		}
-		last, err = sendStep(ctx, c, step)
-		if err != nil {
-			return err
-		}
-		if c.saw != nil {
-			c.saw(last)
-		}
-	}
-}
-
-// maxReply bounds the bytes that are read of the answer to a step.
-const maxReply = 4 << 20
-
-// sendStep sends one step of a dialogue and returns the application's answer.
-func sendStep(ctx context.Context, c *channel, step *adapters.Step) (*adapters.Reply, error) {
-	waiting := ctx
-	if c.lease != nil {
-		waiting = c.lease
-	}
-	if err := waitUntil(waiting, step.NotBefore); err != nil {
-		return nil, err
-	}
-
-	target := *c.at.home
-	if step.Authority != "" {
-		target.Authority = step.Authority
-	}
-	if step.External {
-		target.Scheme, target.Addr = step.Scheme, ""
-	}
-	resp, err := c.pool.RoundTrip(ctx, &target, stepRequest(step, &target))
-	if err != nil {
-		return nil, err
-	}
-	if err := decode(resp); err != nil {
-		return nil, err
-	}
-
-	reply := &adapters.Reply{Status: resp.Status, Fields: resp.Fields}
-	if resp.Body == nil {
-		return reply, nil
-	}
-	defer closeBody(resp)
-	reply.Body, err = io.ReadAll(io.LimitReader(resp.Body, maxReply))
-	if err != nil {
-		return nil, fmt.Errorf("the answer broke off: %w", err)
-	}
-	return reply, nil
-}
-
-// stepRequest returns the request of one step.
-func stepRequest(step *adapters.Step, target *upstream.Target) *wire.Request {
-	path, query, has := cutQuery(step.Path)
-	r := &wire.Request{Head: wire.Head{
-		Proto: "HTTP/1.1", Method: step.Method, Scheme: target.Scheme, Authority: target.Authority,
-		Path: path, Query: query, HasQuery: has,
-		Fields: requestReadableText(step.Fields), Length: int64(len(step.Body)),
-	}}
-	if len(step.Body) > 0 {
-		r.Body = bytes.NewReader(step.Body)
-	}
-	return r
-}
-
-// waitUntil waits until a one-time code can be used, or a login be tried. The
-// zero time is past.
-func waitUntil(ctx context.Context, at time.Time) error {
-	wait := time.Until(at)
-	if wait <= 0 {
-		return nil
-	}
-
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("waiting until %s: %w", at.UTC().Format(time.RFC3339), context.Cause(ctx))
-	}
-}
-
-// failedLogin holds what the last login of an account was made with that failed,
-// or whose session was of no use.
-type failedLogin struct {
-	digest string // of the adapter
-	secret vault.Secret
-}
-
-// loginInputsChanged reports whether the account's secret or the adapter has
-// changed since the account's login last failed. A login may then be tried
-// before its back-off is over, or although the account needed a person.
-func (s *Server) loginInputsChanged(ctx context.Context, h *hold) bool {
-	at := h.siteUnder(s.rules.Load())
-	v, ok := s.failed.Load(accountKey(at, h))
-	if !ok {
-		return false
-	}
-
-	failed := v.(failedLogin)
-	if failed.digest != at.adapter.Digest() {
-		return true
-	}
-	secret, err := s.vault.Secret(ctx, at.adapter.Name(), h.lease.Account())
-	return err == nil && !secret.Equal(failed.secret)
-}
-
-func accountKey(at *site, h *hold) string { return at.adapter.Name() + "/" + h.lease.Account() }

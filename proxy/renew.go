@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/byline-proxy/byline/proxy/lease"
 	"github.com/byline-proxy/byline/proxy/wire"
@@ -21,11 +22,18 @@ func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Respon
 	if err != nil {
 		return nil, err
 	}
-	if !over || x.stillOurs() {
+	if !over {
+		return resp, x.identify(resp)
+	}
+	verdict, retry := x.judgeEnd(ctx)
+	if verdict == endedNo {
 		return resp, x.identify(resp)
 	}
 
 	closeBody(resp)
+	if verdict == endedUnknown {
+		return nil, x.refuseUnknownEnd(retry)
+	}
 	useful := x.hold.useful.Load() == x.session
 	x.giveUp(resp, useful)
 	if !x.replayable() {
@@ -53,11 +61,27 @@ func (x *exchange) renew(ctx context.Context, resp *wire.Response) (*wire.Respon
 	if err != nil {
 		return nil, err
 	}
-	if over && !x.stillOurs() {
+	if !over {
+		return resp, x.identify(resp)
+	}
+	switch verdict, retry := x.judgeEnd(ctx); verdict {
+	case endedYes:
 		closeBody(resp)
 		return nil, x.overAgain(resp, useful)
+	case endedUnknown:
+		closeBody(resp)
+		return nil, x.refuseUnknownEnd(retry)
 	}
 	return resp, x.identify(resp)
+}
+
+// refuseUnknownEnd returns the refusal for a request whose answer calls the session
+// over while the application does not say whether it is. The session stays.
+func (x *exchange) refuseUnknownEnd(retry time.Time) error {
+	r := refuse(LoginFailed, "an answer of %s looks as if the session were over, and the application does not say at the moment whether it is. "+
+		"Check whether the request took effect, then send it again.", x.tunnel.host)
+	r.Retry = int(time.Until(retry)/time.Second) + 1
+	return r
 }
 
 // overAgain returns the refusal for a request that two sessions in a row got the
@@ -74,22 +98,27 @@ func (x *exchange) overAgain(resp *wire.Response, useful bool) error {
 		"holds for this page when somebody is logged in.", x.tunnel.host, x.hold.lease.Account(), x.adapter.Name())
 }
 
+// needsPerson returns why an account needs a person, or its task has no session: the
+// answer to a request calls a session over that was made just before.
+func needsPerson(method, path string, status int) string {
+	return fmt.Sprintf("the login succeeds, but then the application calls the session over (last: %s %s was answered with %d). "+
+		"Usual causes: a password that has expired, terms to accept, an account without access, or login.ended in the adapter, which also holds for pages of somebody who is logged in.",
+		method, path, status)
+}
+
 // giveUp takes a session out of use that an answer calls over, and logs it out:
 // the answer may be wrong. useful says that the session had good answers before.
 func (x *exchange) giveUp(resp *wire.Response, useful bool) {
-	why := fmt.Sprintf("the login succeeds, but then the application calls the session over (last: %s %s was answered with %d). "+
-		"Usual causes: a password that has expired, terms to accept, an account without access, or login.ended in the adapter, which also holds for pages of somebody who is logged in.",
-		x.in.Method, x.in.Path, resp.Status)
-	if !x.hold.lease.GiveUp(x.session, useful, why) {
+	why := needsPerson(x.in.Method, x.session.Mask().Text(x.in.Path), resp.Status)
+	was, err := x.hold.lease.GiveUp(x.session, useful, why)
+	if !was {
 		return // another request was first
 	}
+	x.server.warnNotStored(x.hold, err)
 
 	at := x.hold.site.Load()
 	x.server.discard(x.tunnel.task, x.hold, at, x.session, "an answer called the session over")
 	if _, blocked := errors.AsType[*lease.BlockedError](x.hold.lease.LoginRefused()); blocked {
-		if made := x.hold.madeWith.Load(); made != nil {
-			x.server.failed.Store(accountKey(at, x.hold), *made)
-		}
 		x.server.alertAbout(x.tunnel.task, x.hold, at, alertNeedsPerson, why)
 	}
 }
@@ -114,7 +143,7 @@ const endedPeekLimit = 64 << 10
 func (x *exchange) sessionOver(resp *wire.Response) (bool, error) {
 	over, err := x.matchEnded(resp)
 	if err == nil && !over && resp.Status < http.StatusBadRequest && x.hold.useful.Load() != x.session {
-		x.hold.useful.Store(x.session)
+		x.noteUseful()
 	}
 	return over, err
 }

@@ -77,6 +77,7 @@ type Server struct {
 	spooled    atomic.Int64 // bytes in spools
 	feeds      []*journal.Feed
 	printKey   []byte // of fingerprints
+	loginKey   []byte // of what is stored about logins
 
 	// The two sides of the wire.
 	front  *http.Server
@@ -85,9 +86,8 @@ type Server struct {
 	dialer *upstream.Dialer
 	via    *upstream.Proxy // nil dials directly
 
-	rules  atomic.Pointer[rules]
-	tasks  sync.Map // id → *task
-	failed sync.Map // accountKey → failedLogin, if the account's last login failed
+	rules atomic.Pointer[rules]
+	tasks sync.Map // id → *task
 
 	lost       chan *task     // tasks whose holder was silent, for watchExpiry
 	stop       chan struct{}  // closed by Close
@@ -107,6 +107,7 @@ func Open(opt Options) (*Server, error) {
 		state:    state.Watch(opt.State),
 		vault:    opt.Vault,
 		printKey: opt.Sealer.Derive("fingerprint"),
+		loginKey: opt.Sealer.Derive("logins"),
 		wire:     agents.NewServer(opt.Wire),
 		dialer:   &upstream.Dialer{Allow: opt.Guard},
 		lost:     make(chan *task),
@@ -139,6 +140,10 @@ func Open(opt Options) (*Server, error) {
 	s.budget.registerMetrics(s.metrics.registry)
 	s.front = s.newFront()
 
+	if err := s.leases.Restore(); err != nil {
+		_ = s.Close(context.Background())
+		return nil, fmt.Errorf("stored logins: %w", err)
+	}
 	if err := s.resumeTasks(); err != nil {
 		_ = s.Close(context.Background())
 		return nil, err

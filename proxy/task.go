@@ -212,6 +212,9 @@ func (s *Server) releaseLease(ctx context.Context, t *task, l *lease.Lease[*adap
 				return err
 			}
 		}
+		if changed := h.takeDoubt(); changed != nil {
+			s.discard(t, h, at, changed, "nobody knows whose it is")
+		}
 		h.endings.wait(ctx)
 
 		_ = s.state.DropSession(l.Adapter(), l.Account(), l.Fence())

@@ -69,6 +69,12 @@ func (l *Lease[S]) endCause() error {
 	return ErrLapsed
 }
 
+// IsCurrent reports whether s is the lease's session.
+func (l *Lease[S]) IsCurrent(s S) bool {
+	p := l.session.Load()
+	return p != nil && *p == s
+}
+
 // Invalidate removes s if it is the current session and reports whether it was.
 // A session that was made since then stays.
 func (l *Lease[S]) Invalidate(s S) bool {

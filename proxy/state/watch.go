@@ -35,7 +35,7 @@ const (
 
 // Watched is a [Store] over another one. It bounds how long a caller waits for an
 // operation, knows whether the store can be written, and finds out when it can
-// again. Tasks and Leases, which read everything, are not bounded.
+// again. Tasks, Leases and Logins, which read everything, are not bounded.
 type Watched struct {
 	store Store
 	bound time.Duration
@@ -258,12 +258,14 @@ func (w *Watched) FirstSight(key string) (bool, error) {
 }
 
 // PutLogins implements [Store].
-func (w *Watched) PutLogins(l Logins) error {
-	return w.write(func() error { return w.store.PutLogins(l) })
+func (w *Watched) PutLogins(adapter, account string, doc []byte) error {
+	return w.write(func() error { return w.store.PutLogins(adapter, account, doc) })
 }
 
 // Logins implements [Store].
-func (w *Watched) Logins() ([]Logins, error) { return w.store.Logins() }
+func (w *Watched) Logins(visit func(adapter, account string, doc []byte)) error {
+	return w.store.Logins(visit)
+}
 
 // ReserveStep implements [Store]. A step that it does not return in time stays
 // reserved.

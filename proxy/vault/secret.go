@@ -11,12 +11,19 @@ type hiddenFields = redact.Value[map[string]string]
 
 // Secret holds the stored fields of one account, by name. It prints as REDACTED
 // in every format. The zero value has no fields. A Secret does not change.
-type Secret struct{ hiddenFields }
+type Secret struct {
+	hiddenFields
+	revision string
+}
 
 // NewSecret returns a Secret with a copy of m.
 func NewSecret(m map[string]string) Secret {
-	return Secret{redact.New(maps.Clone(m))}
+	return Secret{hiddenFields: redact.New(maps.Clone(m))}
 }
+
+// Revision differs for each time that the secret was put, also if its fields did not
+// change. It is empty if the store does not know.
+func (s Secret) Revision() string { return s.revision }
 
 func (s Secret) fields() map[string]string { return redact.Reveal(s.hiddenFields) }
 

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ const (
 	filePurpose  = "vault file" // of the key that seals the file
 	maxFileBytes = 16 << 20
 	maxNameBytes = 200
+
+	// revisionField is among the fields of a secret in the file, and is none of them.
+	revisionField = ""
 )
 
 func init() {
@@ -79,7 +83,13 @@ func (f *File) Secret(_ context.Context, adapter, account string) (Secret, error
 	if !ok {
 		return Secret{}, ErrNotFound
 	}
-	return NewSecret(fields), nil
+
+	fields = maps.Clone(fields)
+	revision := fields[revisionField]
+	delete(fields, revisionField)
+	secret := NewSecret(fields)
+	secret.revision = revision
+	return secret, nil
 }
 
 // Accounts returns the accounts of an adapter, sorted.
@@ -98,7 +108,9 @@ func (f *File) Entries(context.Context, []string) ([]Entry, error) {
 	var entries []Entry
 	for adapter, accounts := range secrets {
 		for account, fields := range accounts {
-			entries = append(entries, Entry{adapter, account, slices.Sorted(maps.Keys(fields)), "file"})
+			names := slices.Sorted(maps.Keys(fields))
+			names = slices.DeleteFunc(names, func(name string) bool { return name == revisionField })
+			entries = append(entries, Entry{adapter, account, names, "file"})
 		}
 	}
 	slices.SortFunc(entries, compareEntries)
@@ -119,13 +131,18 @@ func (f *File) Put(adapter, account string, secret Secret) error {
 			// JSON would replace the bytes silently.
 			return fmt.Errorf("vault: a field of %s/%s is not UTF-8", adapter, account)
 		}
+		if name == revisionField {
+			return fmt.Errorf("vault: a field of %s/%s has no name", adapter, account)
+		}
 	}
 
 	return f.edit(func(secrets secretsByAdapter) error {
 		if secrets[adapter] == nil {
 			secrets[adapter] = map[string]map[string]string{}
 		}
-		secrets[adapter][account] = maps.Clone(secret.fields())
+		fields := maps.Clone(secret.fields())
+		fields[revisionField] = rand.Text()
+		secrets[adapter][account] = fields
 		return nil
 	})
 }

@@ -85,6 +85,35 @@ func TestFileListsAndRemoves(t *testing.T) {
 	}
 }
 
+// Whoever stores the same secret again says that it is right, so each put counts.
+func TestEachPutHasARevision(t *testing.T) {
+	f, _ := newFile(t)
+	revisions := map[string]bool{}
+	for range 3 {
+		if err := f.Put("wiki", "a", NewSecret(map[string]string{"password": "secret"})); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			s, err := f.Secret(t.Context(), "wiki", "a")
+			if err != nil || s.Revision() == "" {
+				t.Fatalf("Secret returned revision %q, error %v", s.Revision(), err)
+			}
+			if got := s.Fields(); len(got) != 1 || got[0] != "password" {
+				t.Errorf("the fields are %q, want password alone", got)
+			}
+			revisions[s.Revision()] = true
+		}
+	}
+	if len(revisions) != 3 {
+		t.Errorf("3 puts have %d revisions, want 3", len(revisions))
+	}
+
+	entries, err := f.Entries(t.Context(), nil)
+	if err != nil || len(entries) != 1 || len(entries[0].Fields) != 1 {
+		t.Errorf("Entries returned %v, %v; want one field", entries, err)
+	}
+}
+
 func TestPutRefusesNamesAndFieldsItCannotStore(t *testing.T) {
 	f, _ := newFile(t)
 	ok := newSecret("password", "x")
@@ -100,6 +129,7 @@ func TestPutRefusesNamesAndFieldsItCannotStore(t *testing.T) {
 		{"a mark of direction", "wiki", "b\u202eot", ok},
 		{"a character that is not seen", "wi\u200bki", "bot", ok},
 		{"no fields", "wiki", "bot", Secret{}},
+		{"a field without a name", "wiki", "bot", newSecret("", "x")},
 		{"a long name", "wiki", strings.Repeat("a", maxNameBytes+1), ok},
 		{"not UTF-8", "wiki", "bot", newSecret("password", "\xff")},
 	} {
