@@ -174,25 +174,3 @@ func (d *draft) adviseOlder() {
 		}
 	}
 }
-
-// Lists are the built-in lists by which requests are judged, for documentation and commands.
-type Lists struct {
-	Headers  []string          // that go on
-	Trailers []string          // that go on
-	Judge    credential.Lists  // names and values of credentials
-	Limited  map[string]string // headers that go on with one of some values
-}
-
-// BuiltIn returns the built-in lists.
-func BuiltIn() Lists {
-	l := Lists{
-		Headers:  slices.Sorted(maps.Keys(allowedFields)),
-		Trailers: slices.Sorted(maps.Keys(allowedTrailers)),
-		Judge:    credential.Judged(),
-		Limited:  map[string]string{},
-	}
-	for name, values := range allowedValues {
-		l.Limited[name] = strings.Join(values, ", ")
-	}
-	return l
-}

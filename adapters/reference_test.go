@@ -106,6 +106,7 @@ func reference(t *testing.T) string {
 		}
 	}
 	writeSections(reflect.TypeFor[Spec](), "")
+	writeBuiltIn(&page)
 
 	page.WriteString(examplesHead)
 	for _, path := range examples(t) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +18,8 @@ func adapterCheckCommand() *cobra.Command {
 		Use:   "check [FILE...]",
 		Short: "Check adapter files and explain every problem with its line",
 		Long: "Checks the files as one set, as a server would load them, and lists all problems of all files at once. Without FILE\n" +
-			"it checks adapters.dir of the configuration. What is allowed but seldom meant is written as advice. It connects to\n" +
-			"nothing.",
+			"it checks adapters.dir of the configuration. What is allowed but seldom meant is written as advice, and so is what\n" +
+			"Byline holds, removes, refuses and rewrites that earlier versions passed on. It connects to nothing.",
 		Example: "  byline adapter check adapters.d/wiki.yaml\n  byline adapter check --config /etc/byline/byline.yaml",
 	}
 	asJSON := cli.JSONFlag(c)
@@ -52,6 +53,7 @@ type adapterReport struct {
 	problems adapters.Problems // of the files
 	others   load.Problems     // of the machine: files that cannot be read, certificates
 	advice   adapters.Problems // allowed, but seldom meant
+	changes  []adapters.AdapterChanges
 }
 
 // checkAdapters checks the files, or those of the configuration if none is named. It
@@ -72,6 +74,7 @@ func checkAdapters(c *cobra.Command, paths []string) (*adapterReport, error) {
 		r.others.AddError(err)
 	}
 	r.advice = append(adapters.Advise(sources), adapters.Harden(sources)...)
+	r.changes = adapters.ChangesFor(sources)
 	if set == nil {
 		return r, nil
 	}
@@ -91,6 +94,7 @@ func (r *adapterReport) write(out, errOut io.Writer) error {
 		fmt.Fprintln(errOut, "byline: advice:", cli.Printable(p.Error()))
 	}
 
+	r.writeChanges(errOut)
 	for _, p := range r.problems {
 		if _, err := fmt.Fprintln(out, cli.Printable(p.Error())); err != nil {
 			return err
@@ -105,6 +109,48 @@ func (r *adapterReport) write(out, errOut io.Writer) error {
 	return err
 }
 
+// changesWidth is the width of the text of changes, in columns.
+const changesWidth = 64
+
+// writeChanges writes a section for each adapter: what happens to its requests that
+// earlier versions of Byline passed on as they came.
+func (r *adapterReport) writeChanges(w io.Writer) {
+	for _, c := range r.changes {
+		fmt.Fprintf(w, "byline: %s: what changes for an adapter that was written for an earlier version:\n", cli.Printable(c.Adapter))
+		for _, change := range c.Changes {
+			text := change.What
+			if change.Hint != "" {
+				text += " (" + change.Hint + ")"
+			}
+			for i, line := range wrapWords(cli.Printable(text), changesWidth) {
+				label := ""
+				if i == 0 {
+					label = change.Topic
+				}
+				fmt.Fprintf(w, "  %-12s %s\n", label, line)
+			}
+		}
+	}
+}
+
+// wrapWords breaks a text into lines of at most width bytes, unless a word is longer.
+func wrapWords(text string, width int) []string {
+	lines := []string{}
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case len(line)+1+len(word) > width:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
+}
+
 // problemView is a problem in JSON. One without a file is about the machine on which
 // the adapter was checked.
 type problemView struct {
@@ -113,6 +159,7 @@ type problemView struct {
 	What   string `json:"what"`
 	Hint   string `json:"hint,omitempty"`
 	Advice bool   `json:"advice,omitempty"` // not a problem: the check does not fail because of it
+	Change string `json:"change,omitempty"` // the topic of advice about what earlier versions passed on
 }
 
 // listAll lists problems and advice for JSON.
@@ -123,6 +170,11 @@ func (r *adapterReport) listAll() []problemView {
 	}
 	for _, p := range r.advice {
 		all = append(all, problemView{File: p.File, Line: p.Line, What: p.What, Hint: p.Hint, Advice: true})
+	}
+	for _, c := range r.changes {
+		for _, change := range c.Changes {
+			all = append(all, problemView{File: c.File, What: change.What, Hint: change.Hint, Advice: true, Change: change.Topic})
+		}
 	}
 	for _, text := range r.others {
 		all = append(all, problemView{What: text})

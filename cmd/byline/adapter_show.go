@@ -37,7 +37,7 @@ func adapterShowCommand() *cobra.Command {
 			return unknownAdapter(args[0], all, *library)
 		}
 
-		whole := adapterInForce{a.Digest(), a.Spec()}
+		whole := adapterInForce{a.Digest(), a.Spec(), adapters.BuiltIn()}
 		return cli.Print(c, *asJSON, whole, func(w io.Writer) error { return showAdapter(w, a) })
 	}
 	return c
@@ -47,6 +47,7 @@ func adapterShowCommand() *cobra.Command {
 type adapterInForce struct {
 	Digest string `json:"digest"`
 	adapters.Spec
+	BuiltIn adapters.Lists `json:"built_in"` // lists by which every request is judged
 }
 
 // showAdapter answers what a reviewer asks: where it applies, why and until when, who logs
@@ -76,6 +77,7 @@ func showAdapter(w io.Writer, a *adapters.Adapter) error {
 		{"headers passed", strings.Join(s.Headers.Pass, ", ")},
 		{"query stripped", strings.Join(s.Query.Strip, ", ")},
 		{"query passed", strings.Join(s.Query.Pass, ", ")},
+		{"paths passed", strings.Join(s.Paths.Pass, ", ")},
 		{"body passed", strings.Join(s.Body.Pass, ", ")},
 		{"digest", a.Digest()},
 	}
@@ -109,11 +111,14 @@ func showBuiltIn(w io.Writer) error {
 		items []string
 	}{
 		{"Header fields that go on; every other one is held unless headers.pass names it", append(built.Headers, limited...)},
+		{"Header fields that go on as a URL of the application without credentials", built.Destinations},
+		{"Header fields that are held even if headers.pass names them, unless method_override or match.header does", built.Rereading},
 		{"Trailers that go on", built.Trailers},
 		{"Names of credentials, without regard to case and separators: anywhere in a name", j.Anywhere},
 		{"at the end of a name", j.Last},
 		{"as a whole name or as its last word", j.Whole},
 		{"unless the value is a number, PROJ or PROJ-123", j.Except},
+		{"if the value looks like one", j.ByShape},
 		{"No credentials, by name", j.Forgery},
 		{"before token", j.HarmlessTokens},
 		{"Values of credentials: what follows the name of a scheme", j.Schemes},

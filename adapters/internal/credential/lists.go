@@ -120,11 +120,17 @@ var keyFormats = []keyFormat{
 
 // Lists are the lists that the judge goes by, for documentation and commands.
 type Lists struct {
-	Anywhere, Last, Whole, Except   []string // names of credentials
-	ByShape                         []string // names of credentials if the value looks like one, with how
-	Fields                          []string // names of header fields, in addition
-	Forgery, HarmlessTokens         []string // names that are not
-	Schemes, KeyPrefixes, Structure []string // values
+	Anywhere       []string `json:"anywhere"`        // words that mark a name wherever they stand in it
+	Last           []string `json:"last"`            // that mark a name at its end
+	Whole          []string `json:"whole"`           // that mark a name that they are, some of them also as its last word
+	Except         []string `json:"except"`          // names, unless the value is plain
+	ByShape        []string `json:"by_shape"`        // names if the value looks like a credential, with how
+	Fields         []string `json:"fields"`          // words that mark a header field, in addition
+	Forgery        []string `json:"forgery"`         // words of names that are not credentials
+	HarmlessTokens []string `json:"harmless_tokens"` // words before token that make it harmless
+	Schemes        []string `json:"schemes"`         // of HTTP authentication, in values
+	KeyPrefixes    []string `json:"key_prefixes"`    // of the keys of known issuers
+	Structure      []string `json:"structure"`       // what else a value is judged by
 }
 
 // Judged returns the lists.
