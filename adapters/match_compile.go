@@ -99,6 +99,9 @@ func compileRuleWith(bound variables, spec ActionSpec, foldPaths bool) (*rule, [
 	var err error
 	r.graphql, err = compileGraphQL(&m.GraphQL, arguments)
 	c.report(".match.graphql", err)
+	if r.graphql != nil {
+		r.graphql.readsAnyQuery = m.Only == nil
+	}
 	r.only, err = compileOnly(m, r.variables)
 	c.report(".match.only", err)
 	r.contentTypes = c.compilePatterns(".match.content_type", m.ContentType, true)

@@ -74,6 +74,9 @@ func (c *contentJudge) add(f body.Finding) {
 		c.fault = errOverride
 		return
 	}
+	if isDocumentName(f.Name) {
+		body.ScanWords(f.Value, c.add)
+	}
 	c.pair(f.Name, f.Value)
 	if f.Parent != "" && len(c.out.Credentials) == 0 && !c.passes(f.Name) {
 		if name := f.Parent + "." + f.Name; credential.Pair(name, f.Value).IsCredential() && !c.passes(name) {

@@ -20,6 +20,9 @@ type graphqlTest struct {
 	types     []string
 	fields    []pattern
 	arguments []valueTest
+	stored    []pattern // names of documents that the application has
+
+	readsAnyQuery bool // only does not say which parameters may come
 }
 
 // The conditions of a graphqlTest: the index of an outcome inGraphQL.
@@ -30,7 +33,10 @@ const (
 )
 
 // graphqlParams are where a GET request has the parts of a GraphQL request. In a POST request they are ambiguous.
-var graphqlParams = []string{"query", "operationName", "variables"}
+var graphqlParams = []string{"query", "operationName", "variables", "extensions"}
+
+// doubtParam is about a parameter next to a GraphQL document, by which some servers run another one.
+const doubtParam = "is a parameter that no action names, next to a GraphQL document"
 
 // graphQLType is the media type of a body that is a GraphQL document.
 const graphQLType = "application/graphql"
@@ -44,7 +50,7 @@ const (
 
 // compileGraphQL returns nil for an action without graphql.
 func compileGraphQL(spec *GraphQLSpec, arguments []valueTest) (*graphqlTest, error) {
-	if len(spec.Type)+len(spec.Field)+len(spec.Argument) == 0 {
+	if len(spec.Type)+len(spec.Field)+len(spec.Argument)+len(spec.Stored) == 0 {
 		return nil, nil
 	}
 
@@ -54,7 +60,7 @@ func compileGraphQL(spec *GraphQLSpec, arguments []valueTest) (*graphqlTest, err
 			return nil, fmt.Errorf("graphql.type %q is none of query, mutation and subscription", t)
 		}
 	}
-	if len(spec.Type) == 0 || len(spec.Field) == 0 {
+	if (len(spec.Type) == 0 || len(spec.Field) == 0) && (len(spec.Stored) == 0 || len(spec.Type)+len(spec.Field)+len(spec.Argument) > 0) {
 		return nil, errors.New("graphql needs type and field: without them it would allow any operation")
 	}
 	for _, text := range spec.Field {
@@ -63,6 +69,16 @@ func compileGraphQL(spec *GraphQLSpec, arguments []valueTest) (*graphqlTest, err
 			return nil, err
 		}
 		g.fields = append(g.fields, p)
+	}
+	for _, text := range spec.Stored {
+		p, err := compilePattern(text, &variables{}, false)
+		if err != nil {
+			return nil, err
+		}
+		if p.isTrivial() && !p.plain {
+			return nil, fmt.Errorf("%q in graphql.stored would allow any document", text)
+		}
+		g.stored = append(g.stored, p)
 	}
 	return g, nil
 }
@@ -87,8 +103,29 @@ func (g *graphqlTest) match(r *request, batch bool, b *bindings) outcome {
 		return outcome{verdict: differs, place: inGraphQL, index: graphqlType}
 	}
 
+	if g.readsAnyQuery {
+		for i := range r.params[:r.queryPairs] {
+			name := r.params[i].Name
+			isKnown := r.rules.declared[name]
+			if slices.Contains(storedNames, name) {
+				isKnown = !r.hasBody() // then it was read
+			}
+			if !isKnown {
+				r.doubt = doubt{why: doubtParam, name: name}
+				return outcome{verdict: unsure, place: inBody}
+			}
+		}
+	}
+
 	for i := range r.graphql {
 		call := &r.graphql[i]
+		if call.operation == nil {
+			var none bindings
+			if !slices.ContainsFunc(g.stored, func(p pattern) bool { return p.match(call.stored, &none) }) {
+				return outcome{verdict: differs, place: inGraphQL, index: graphqlType}
+			}
+			continue
+		}
 		if !slices.Contains(g.types, string(call.operation.Operation)) {
 			return outcome{verdict: differs, place: inGraphQL, index: graphqlType}
 		}
@@ -121,8 +158,9 @@ func (g *graphqlTest) matchField(call *graphqlCall, f *ast.Field, b *bindings) o
 
 // graphqlCall is one operation that would be run.
 type graphqlCall struct {
-	operation *ast.OperationDefinition
-	fields    []*ast.Field // at the top, fragments resolved
+	operation *ast.OperationDefinition // nil for a stored document
+	stored    string                   // by what the application is to look the document up
+	fields    []*ast.Field             // at the top, fragments resolved
 	variables body.Value
 }
 
@@ -146,54 +184,104 @@ func (r *request) parseGraphQL() bool {
 		inQuery = inQuery || r.queryValue(name).state != absent
 	}
 	if !r.hasBody() {
-		return inQuery && r.parseGraphQLQuery()
+		return r.parseGraphQLQuery()
 	}
 	if inQuery || !r.bodyReadable() {
 		return false
 	}
 
 	if media, ok := r.mediaType(); ok && media == graphQLType {
-		return utf8.Valid(r.q.Body) && r.addGraphQL(string(r.q.Body), "", body.Value{})
+		return r.parseGraphQLText()
 	}
-	if !r.readJSON() {
+	if !r.readJSON() || !r.rewriteGraphQL() {
 		return false
 	}
 	for _, call := range r.calls(true) {
-		if r.graphqlAt != "" {
-			var clear bool
-			if call, clear = valueAtPointer(call, r.graphqlAt); !clear {
-				return false
-			}
-		}
-		if !r.addGraphQLCall(call) {
+		call, clear := r.graphQLCallIn(call)
+		if !clear || !r.addGraphQLCall(call) {
 			return false
 		}
 	}
 	return true
 }
 
-// parseGraphQLQuery reads the request that the query of a GET request has.
-func (r *request) parseGraphQLQuery() bool {
-	document := r.queryValue("query")
-	name := r.queryValue("operationName")
-	encoded := r.queryValue("variables")
-	if document.state != present || name.state == doubtful || encoded.state == doubtful {
+// parseGraphQLText reads a body that is one document.
+func (r *request) parseGraphQLText() bool {
+	document := strings.TrimPrefix(string(r.q.Body), "\ufeff")
+	if !utf8.ValidString(document) {
 		return false
 	}
+	if !isClearDocument(document) {
+		return r.doubtBody(doubtDocument)
+	}
+	var ok bool
+	r.document, ok = canonicalDocument(document)
+	return ok && r.addGraphQL(r.document, "", body.Value{})
+}
 
-	var variables body.Value
-	if encoded.text != "" {
-		doc := new(body.JSON)
-		err := doc.Parse([]byte(encoded.text), body.JSONOptions{MaxValues: maxJSONValues})
-		if err != nil {
-			return r.doubtError(err)
-		}
-		variables = doc.Root()
-		if variables.Kind() != body.JSONObject {
+// parseGraphQLQuery reads the request that the query of a GET request has, as a call in JSON, and gives the document its
+// canonical spelling.
+func (r *request) parseGraphQLQuery() bool {
+	var text []byte
+	for _, name := range slices.Concat(graphqlParams, storedNames) {
+		value, ok := onlyParam(r.params, name)
+		if !ok {
 			return false
 		}
+		if value == "" {
+			continue
+		}
+		text = append(text, ',')
+		text = append(body.AppendJSONString(text, name), ':')
+		if name != "variables" && name != "extensions" {
+			text = body.AppendJSONString(text, value)
+			continue
+		}
+		var encoded body.JSON
+		if err := encoded.Parse([]byte(value), body.JSONOptions{MaxValues: maxJSONValues}); err != nil {
+			return r.doubtError(err)
+		}
+		text = append(text, encoded.Bytes()...)
 	}
-	return r.addGraphQL(document.text, name.text, variables)
+	if len(text) == 0 {
+		return false
+	}
+	text[0] = '{'
+	text = append(text, '}')
+
+	if err := r.json.Parse(text, body.JSONOptions{MaxValues: maxJSONValues}); err != nil {
+		return r.doubtError(err)
+	}
+	if !r.rewriteGraphQL() {
+		return false
+	}
+	call := r.json.Root()
+	for i := range r.params {
+		p := &r.params[i]
+		switch {
+		case p.Value == "":
+		case p.Name == "query":
+			p.Value = call.Get("query").Text()
+		case p.Name == "variables" || p.Name == "extensions":
+			p.Value = string(call.Get(p.Name).Raw())
+		}
+	}
+	return r.addGraphQLCall(call)
+}
+
+// onlyParam is the value of a parameter, which may have lines. It is not ok if it comes twice, or is not UTF-8.
+func onlyParam(params []body.Pair, name string) (text string, ok bool) {
+	found := false
+	for i := range params {
+		if params[i].Name != name {
+			continue
+		}
+		if found || !utf8.ValidString(params[i].Value) {
+			return "", false
+		}
+		text, found = params[i].Value, true
+	}
+	return text, true
 }
 
 // addGraphQLCall reads a request in a JSON body. It takes the members that all servers agree on, and no others: with
@@ -202,19 +290,29 @@ func (r *request) addGraphQLCall(call body.Value) bool {
 	if call.Kind() != body.JSONObject {
 		return false
 	}
+	document := call.Get("query")
+	isStored := r.rules.storedGraphQL && (isNothing(document) || document.Text() == "" && document.Kind() == body.JSONString)
 	for key := range call.Members() {
-		if key != "query" && key != "operationName" && key != "variables" && key != "extensions" {
+		if !slices.Contains(graphqlParams, key) && !(isStored && slices.Contains(storedNames, key)) {
 			return false
 		}
 	}
 
-	document := call.Get("query")
 	name := call.Get("operationName")
 	variables := call.Get("variables")
-	if document.Kind() != body.JSONString || name.Kind() != body.JSONString && !isNothing(name) {
+	if name.Kind() != body.JSONString && !isNothing(name) {
 		return false
 	}
-	if variables.Kind() != body.JSONObject && !isNothing(variables) {
+	if variables.Kind() != body.JSONObject && !isNothing(variables) || !r.checkExtensions(call.Get("extensions")) {
+		return false
+	}
+	if isStored {
+		id, ok := storedDocument(call)
+		r.graphql = append(r.graphql, graphqlCall{stored: id})
+		return ok
+	}
+
+	if document.Kind() != body.JSONString {
 		return false
 	}
 	nameText := ""

@@ -18,6 +18,8 @@ type ruleSet struct {
 	declaredKeys map[string][][]string
 	rivals       map[string][]rival // of declared names
 
+	storedGraphQL bool // some rule names documents that the application has
+
 	semicolon bool // ; separates parameters as well as &
 	foldPaths bool
 	override  OverrideSpec
@@ -44,6 +46,7 @@ func newRuleSet(all []*rule) *ruleSet {
 			for _, name := range graphqlParams {
 				x.declare(name)
 			}
+			x.storedGraphQL = x.storedGraphQL || len(r.graphql.stored) > 0
 		}
 	}
 

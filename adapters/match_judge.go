@@ -67,11 +67,11 @@ func (a *Adapter) judgeBody(r *request) {
 			j.found(name, "")
 		}
 	}
-	if r.jsonState == parsed || r.graphState == parsed {
+	if r.jsonState == parsed {
 		j.json("", "", r.json.Root())
 	}
-	if r.graphState == parsed && r.jsonState != parsed {
-		j.document("query", string(r.q.Body))
+	if r.document != "" {
+		j.document("query", r.document)
 	}
 	if r.xmlState == parsed && r.xml != nil && r.xml.Root != nil {
 		j.xml(r.xml.Root)

@@ -149,7 +149,7 @@ func (r *request) writeBody(rule *rule, b *bindings) {
 	case r.xmlState == parsed:
 		r.out.Body = r.xml.Bytes()
 	case r.graphState == parsed:
-		r.out.Body = r.q.Body // one GraphQL document, which has no other spelling here
+		r.out.Body = []byte(r.document)
 	default:
 		return
 	}

@@ -36,6 +36,7 @@ type request struct {
 	xml        *body.XML
 	xmlState   parseState
 	graphql    []graphqlCall
+	document   string // a body that is one GraphQL document, in canonical spelling
 	graphqlAt  string // pointer to the GraphQL request in the JSON; "" if it is the JSON
 	graphState parseState
 

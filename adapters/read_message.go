@@ -155,6 +155,9 @@ func (d *messageReader) text() string {
 	return d.asText
 }
 
+// messageRules stand for the actions of an adapter, by which no message is decided: no parameters are declared.
+var messageRules = &ruleSet{storedGraphQL: true}
+
 // read parses the JSON after head, for a rule. It reports whether it can be read.
 func (d *messageReader) read(rule *messageRule, head string, rest []byte) bool {
 	isSame := d.r != nil && d.head == head && slices.Equal(d.embedded, rule.embedded)
@@ -162,6 +165,7 @@ func (d *messageReader) read(rule *messageRule, head string, rest []byte) bool {
 		d.release()
 		d.head, d.embedded, d.expanded = head, rule.embedded, nil
 		d.r = requests.Get().(*request)
+		d.r.rules = messageRules
 		d.r.q = Query{Context: d.m.Context, Method: "POST", Body: rest, ContentType: "application/json"}
 		d.readable = d.r.readJSON()
 		d.unfolding = d.readable

@@ -135,14 +135,22 @@ type MatchSpec struct {
 
 // GraphQLSpec says which operation a GraphQL request is. It reads the document in the JSON body, in a
 // body of the type application/graphql or in the query of a GET, follows fragments, and looks at every
-// field at the top of the operation that would be run. A request that cannot be read is refused. Fields
-// further down are for the application to protect.
+// field at the top of the operation that would be run. What the application receives is the document
+// rewritten: its tokens, without comments. A request that cannot be read is refused, and so is one with a
+// member, an extension or, unless only says what may come, a parameter by which a server may run another
+// document. Fields further down are for the application to protect.
 type GraphQLSpec struct {
 	// Type is query, mutation or subscription, or a list of them.
 	Type Strings `yaml:"type" json:"type,omitempty" eg:"query"`
 
 	// Field is one pattern or a list of them: every field at the top must fit one.
 	Field Strings `yaml:"field" json:"field,omitempty" eg:"[page, pages]"`
+
+	// Stored lists patterns of names of documents that the application has: the hash of a persisted query,
+	// or the value of id, documentId, doc_id or queryId. A request that names one that fits, and holds no
+	// document, is this action, whatever the document does. Without it such a request is refused, and next
+	// to a document a hash must be that of the document.
+	Stored Strings `yaml:"stored" json:"stored,omitempty" eg:"[7f56e6ea0f6a…]"`
 
 	// Argument maps arguments of these fields (dotted, as in input.id) to patterns. A variable is read as
 	// its value.

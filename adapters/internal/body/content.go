@@ -31,7 +31,8 @@ const (
 //   - pairs between "&", and between ";" or line ends as long as all of the body consists of pairs;
 //   - keys of JSON that begins with { or [, also one value after another. As long as all
 //     tokens are those of JSON, all readers agree on them. From the first other token on
-//     (a comment, a single quote, a word), every word before a colon counts as a key;
+//     (a comment, a single quote, a word), every word before a colon counts as a key, as it
+//     does in a GraphQL document;
 //   - elements and attributes of a text that begins with "<";
 //   - keys of YAML as long as all lines are those of a YAML mapping or list;
 //   - parts of a multipart body, by its Content-Type or by its first line, and what these
@@ -63,6 +64,8 @@ type ContentScanner struct {
 	yaml  *yamlScan
 	parts *partScan
 
+	isDocument bool // of GraphQL, by the type
+
 	fault *Error // why the body cannot be judged
 }
 
@@ -72,6 +75,8 @@ const (
 	maxScannedValue = 4 << 10
 	maxScannedDepth = 64
 	maxPartsDepth   = 4
+
+	maxScannedDocument = 64 << 10
 )
 
 // NewContentScanner returns a scanner of a body with that Content-Type, which calls report for
@@ -80,6 +85,7 @@ const (
 func NewContentScanner(t ContentType, report func(Finding), suspect func(Finding) bool) *ContentScanner {
 	s := &ContentScanner{report: report, suspect: suspect}
 	s.form = formScan{report: report, isPlain: true, isLines: true}
+	s.isDocument = t.Media == "application/graphql"
 	if t.Boundary != "" {
 		s.parts = newPartScan(s, t.Boundary)
 	}
@@ -244,8 +250,17 @@ func (s *ContentScanner) isLeadEnough() bool {
 		return len(s.lead) >= len("--")
 	case ')':
 		return len(s.lead) >= len(")]}")
+	case 'q', 'm', 's', 'f':
+		last := s.lead[len(s.lead)-1]
+		return !isAlphanumeric(last) || len(s.lead) > len("subscription")
 	}
 	return true
+}
+
+// beginsDocument reports a text that begins as a GraphQL document does.
+func beginsDocument(lead string) bool {
+	word := lead[:tokenLength(lead)]
+	return word != lead && (word == "query" || word == "mutation" || word == "subscription" || word == "fragment")
 }
 
 // chooseReaders goes by the first characters, and feeds them.
@@ -255,9 +270,9 @@ func (s *ContentScanner) chooseReaders() {
 	switch {
 	case lead == "":
 		return
-	case lead[0] == '{' || lead[0] == '[':
+	case !s.isDocument && (lead[0] == '{' || lead[0] == '['):
 		s.json = &jsonScan{report: s.report}
-	case strings.HasPrefix(lead, "//") || strings.HasPrefix(lead, "/*") || strings.HasPrefix(lead, ")]}"):
+	case s.isDocument || beginsDocument(lead) || strings.HasPrefix(lead, "//") || strings.HasPrefix(lead, "/*") || strings.HasPrefix(lead, ")]}"):
 		s.json = &jsonScan{report: s.report, isLoose: true, loose: looseScan{isQuiet: true}}
 	case lead[0] == '<':
 		s.xml = &xmlScan{report: s.report, refuse: s.refuse}

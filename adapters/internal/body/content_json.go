@@ -83,10 +83,18 @@ func (j *jsonScan) pending() int {
 		return 0
 	case j.isLoose:
 		return j.loose.pending()
-	case j.inBare || j.inString && len(j.token) < maxScannedValue && j.isValue():
+	case j.inBare || j.inString && len(j.token) < j.limit() && j.isValue():
 		return len(j.token) + 1
 	}
 	return 0
+}
+
+// limit is how much of a text is kept. A GraphQL document is longer than what else is a secret.
+func (j *jsonScan) limit() int {
+	if j.hasKey && (j.key == "query" || j.key == "mutation") {
+		return maxScannedDocument
+	}
+	return maxScannedValue
 }
 
 // isValue reports whether the text that is read is a value, and not a key.
@@ -104,9 +112,9 @@ func (j *jsonScan) readString(p []byte) (rest []byte) {
 			j.endString()
 			return p[i+1:]
 		}
-		if len(j.token) < maxScannedValue {
+		if len(j.token) < j.limit() {
 			j.token = append(j.token, c)
-			if len(j.token) == maxScannedValue && j.isValue() {
+			if len(j.token) == j.limit() && j.isValue() {
 				j.reportValue(unescapeLoosely(j.token))
 			}
 		}
@@ -120,7 +128,7 @@ func (j *jsonScan) endString() {
 		j.hasToken = true
 		return
 	}
-	if len(j.token) < maxScannedValue {
+	if len(j.token) < j.limit() {
 		j.reportValue(unescapeLoosely(j.token))
 	}
 	j.hasKey = false
@@ -252,6 +260,14 @@ type looseScan struct {
 	names   []string // whose value comes
 	inValue bool
 	value   []byte
+}
+
+// ScanWords reports every word before a colon in a text, with what follows the colon, as a
+// [ContentScanner] does in what is almost JSON.
+func ScanWords(text string, report func(Finding)) {
+	l := looseScan{report: report, isQuiet: true}
+	l.write([]byte(text))
+	l.close()
 }
 
 // maxLooseWords bounds how many words before a colon may be its key.
