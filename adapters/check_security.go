@@ -86,27 +86,45 @@ func (d *draft) checkStripped(key string, a *ActionSpec) {
 		name       string
 		conditions map[string]Strings
 		inQuery    bool
-	}{{"query", a.Match.Query, true}, {"param", a.Match.Param, true}, {"form", a.Match.Form, false}, {"json", a.Match.JSON, false}} {
+		inBody     bool
+	}{
+		{"query", a.Match.Query, true, false}, {"param", a.Match.Param, true, mayHaveBody(a)}, {"form", a.Match.Form, false, true}, {"json", a.Match.JSON, false, true},
+		{"xml", a.Match.XML, false, true}, {"graphql.argument", a.Match.GraphQL.Argument, false, true},
+	} {
 		for _, name := range slices.Sorted(maps.Keys(place.conditions)) {
-			if !mayBePresent(place.conditions[name]) {
+			example, mayBe := exampleOf(place.conditions[name])
+			if !mayBe {
 				continue
 			}
-			leaf := name[strings.LastIndexByte(name, '.')+1:]
-			inBody := credential.Pair(leaf, "x").IsCredential() && !text.GlobAny(d.spec.Body.Pass, leaf, nil) && !a.Verbatim
+			leaf := strings.TrimPrefix(name[strings.LastIndexByte(name, '.')+1:], "@")
+			_, isReplaced := d.spec.Login.JSON[name]
+			isRefused := credential.Pair(leaf, example).IsCredential() && !text.GlobAny(d.spec.Body.Pass, leaf, nil) && !a.Verbatim && !isReplaced
 			at := key + ".match." + place.name + "." + name
 			switch {
-			case place.inQuery && adapter.isCredentialParam(name, "x"):
+			case place.inQuery && adapter.isCredentialParam(name, example):
 				d.at(at, "query.pass lets it through by name", "action %q is decided by the parameter %s, which is removed from queries as a credential", a.Name, name)
-			case !place.inQuery && inBody:
+			case place.inBody && !place.inQuery && isRefused:
 				d.at(at, "body.pass lets it through by name", "action %q is decided by the field %s, with which a body is refused as holding a credential", a.Name, name)
 			}
 		}
 	}
 }
 
-// mayBePresent reports whether a condition may hold for a value that is there.
-func mayBePresent(patterns Strings) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return p != "" })
+// exampleOf returns a value that fits one of the patterns, and false if only an absent one does.
+func exampleOf(patterns Strings) (example string, isThere bool) {
+	for _, p := range patterns {
+		if p == "" {
+			continue
+		}
+		if !strings.ContainsAny(p, "*{") {
+			return p, true
+		}
+		if strings.HasSuffix(p, ":digits}") && strings.HasPrefix(p, "{") {
+			return "7", true
+		}
+		isThere = true
+	}
+	return "x", isThere
 }
 
 // managementWords are those in the paths of requests by which people and their rights are managed.

@@ -94,7 +94,7 @@ func (r *request) queryValue(name string) value {
 // lookUp looks a name up. The value is doubtful if some application takes another parameter for it.
 func (r *request) lookUp(name string, params []body.Pair) value {
 	v := findParam(params, name)
-	if len(r.rules.rivals) > 0 && r.hasRival(name, v.state != absent, params) {
+	if r.rules != nil && len(r.rules.rivals) > 0 && r.hasRival(name, v.state != absent, params) {
 		return value{state: doubtful}
 	}
 	return v

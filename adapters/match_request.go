@@ -11,7 +11,7 @@ import (
 // request is one Query as the rules see it, parsed as far as they ask. It belongs to one goroutine.
 type request struct {
 	q           Query
-	rules       *ruleSet
+	rules       *ruleSet // nil for a message
 	adapter     *Adapter // nil for a message
 	method      string   // after method_override
 	path        string   // decoded, and rewritten by paths.rewrite
