@@ -104,7 +104,7 @@ def checkpoint(note, name=None):
 # --- Lines in their one form ---
 ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 SPECIAL = re.compile('["\\\\\x00-\x1f\x7f-\x9f\u2028\u2029]')
-ORDER = ("v seq task_seq prev time id kind instance agent sponsor task grant purpose scope adapter adapter_digest policy_digest action resource "
+ORDER = ("v seq task_seq prev time wall id kind instance agent sponsor task grant purpose scope adapter adapter_digest policy_digest action resource "
          "privileged method host path stripped account lease decision intent count status bytes_up bytes_down messages_up messages_down "
          "duration_us code detail cut key tasks segment checkpoint frontier").split()
 NUMBERS = "v count status bytes_up bytes_down messages_up messages_down duration_us cut".split()
@@ -141,8 +141,8 @@ def record(line):
     need(all(k in r for k in "v seq prev time id kind".split()) and r["v"] == 1, "a member is missing, or another version")
     for k, v in r.items():
         need(GOOD.get(k, lambda v: is_int(v) and v)(v), "member %s is not as it must be" % k)
-    good = re.fullmatch("[0-9a-f]{64}", r["prev"]) and re.fullmatch("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{6}Z", r["time"], re.A)
-    need(good and datetime.fromisoformat(r["time"][:-1]), "prev or time is not as it must be")
+    good = all(re.fullmatch("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{6}Z", t, re.A) and datetime.fromisoformat(t[:-1]) for t in (r["time"], r.get("wall", r["time"])))
+    need(good and re.fullmatch("[0-9a-f]{64}", r["prev"]) and r.get("wall", "") < r["time"], "prev, time or wall is not as it must be")
     return r
 
 # --- A log ---

@@ -56,7 +56,7 @@ const CodeEnded = "ended"
 
 // Record is one line of the log. A line leaves out empty fields.
 //
-// The log sets V, Seq, TaskSeq, Prev and Time; it ignores what a caller of
+// The log sets V, Seq, TaskSeq, Prev, Time and Wall; it ignores what a caller of
 // Append puts there. Whoever adds a field adds it also to the table of members,
 // to [AppendBody] and to FORMAT.md.
 type Record struct {
@@ -65,6 +65,7 @@ type Record struct {
 	TaskSeq uint64    `json:"task_seq,omitempty"` // counts the records of the task from 1
 	Prev    string    `json:"prev"`               // leaf hash of the line before in hex; zeros if Seq is 0
 	Time    time.Time `json:"time"`               // UTC, to the microsecond; never earlier than in the line before
+	Wall    time.Time `json:"wall,omitzero"`      // what the system clock said, if that was earlier than Time; see [Record.At]
 
 	ID       string `json:"id"` // from [NewID]
 	Kind     string `json:"kind"`
@@ -127,6 +128,15 @@ type Segment struct {
 
 // IsZero reports whether no segment is named.
 func (s Segment) IsZero() bool { return s == Segment{} }
+
+// At returns what the system clock said when the record was made. It differs from
+// Time after the clock went back: Time keeps the order of the log.
+func (r *Record) At() time.Time {
+	if !r.Wall.IsZero() {
+		return r.Wall
+	}
+	return r.Time
+}
 
 // TaskCount is the number of records of a task so far.
 type TaskCount struct {

@@ -62,9 +62,21 @@ func appendTime(dst []byte, us int64) []byte {
 	return append(dst, 'Z')
 }
 
-// AppendBody appends the members of r from its id to the closing brace. The
+// AppendWall appends the member wall, in microseconds since 1970. It comes first in
+// a body. The writer adds it to the body of a record whose time is not known before.
+func AppendWall(dst []byte, us int64) []byte {
+	dst = append(dst, `,"wall":"`...)
+	dst = appendTime(dst, us)
+
+	return append(dst, '"')
+}
+
+// AppendBody appends the members of r from its wall time or its id to the closing brace. The
 // caller may do so before the place of the record in the log is known.
 func AppendBody(dst []byte, r *Record) []byte {
+	if !r.Wall.IsZero() {
+		dst = AppendWall(dst, r.Wall.UnixMicro())
+	}
 	dst = append(dst, `,"id":`...)
 	dst = appendString(dst, r.ID)
 	dst = append(dst, `,"kind":`...)

@@ -26,6 +26,9 @@ func ParseRecord(line []byte) (Record, error) {
 		ID:      unescape(head.id),
 		Kind:    unescape(head.kind),
 	}
+	if head.hasWall {
+		r.Wall = time.UnixMicro(head.wallUS).UTC()
+	}
 	for m := range members {
 		if raw[m] == nil {
 			continue

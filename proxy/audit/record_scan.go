@@ -19,6 +19,8 @@ type lineHead struct {
 	seq, taskSeq   uint64
 	prev           merkle.Hash
 	us             int64 // time in microseconds since 1970
+	wallUS         int64 // wall in microseconds since 1970
+	hasWall        bool
 	id, kind, task []byte
 	intent, code   []byte
 	hasCheckpoint  bool // the line has a member checkpoint
@@ -52,6 +54,11 @@ func scanLine(line []byte, head *lineHead, raw *rawMembers) error {
 	c.hex(head.prev[:])
 	c.must(`","time":"`)
 	head.us = c.time()
+	if c.skip(`","wall":"`) {
+		head.hasWall = true
+		head.wallUS = c.time()
+		c.failed = c.failed || head.wallUS >= head.us
+	}
 	c.must(`","id":`)
 	head.id = c.string()
 	c.must(`,"kind":`)

@@ -39,7 +39,7 @@ var bodyBuffers = sync.Pool{New: func() any {
 // The record is durable when Wait of the ticket returns nil. Without Wait it
 // becomes durable within milliseconds, unless the process or the disk fails.
 //
-// Append fills r.ID and r.Instance if they are empty, sets r.Time, and keeps no
+// Append fills r.ID and r.Instance if they are empty, sets r.Time and r.Wall, and keeps no
 // reference to r. It shortens the texts of a record that is too long for a line.
 // It refuses, with a ticket that reports it at once, kinds that only the log
 // writes, records that stay too long, and every record while the log cannot
@@ -85,7 +85,7 @@ func (l *Log) appendAnyKind(r *audit.Record) Ticket {
 	return Ticket{r.ID, result}
 }
 
-// enqueue copies body to the pending group and sets r.Time.
+// enqueue copies body to the pending group and sets r.Time and r.Wall.
 func (l *Log) enqueue(r *audit.Record, body []byte) (*commitResult, error) {
 	if len(body) > maxBody || len(r.Task) > audit.MaxTaskBytes {
 		return nil, errTooLong
@@ -105,8 +105,15 @@ func (l *Log) enqueue(r *audit.Record, body []byte) (*commitResult, error) {
 		return nil, errBacklog
 	}
 
-	us := l.nextTimestamp(g)
-	r.Time = time.UnixMicro(us).UTC()
+	us, wall := l.clock.next(l.cfg.now())
+	r.Time, r.Wall = time.UnixMicro(us).UTC(), time.Time{}
+	if back := l.clock.takeStep(); back > 0 {
+		g.clockBack = back
+	}
+	if wall != 0 {
+		r.Wall = time.UnixMicro(wall).UTC()
+		g.bodies = audit.AppendWall(g.bodies, wall)
+	}
 	g.bodies = append(g.bodies, body...)
 	g.entries = append(g.entries, entry{len(g.bodies), us, task, audit.TaskEventOf(r.Kind, r.Code)})
 	if len(g.entries) == 1 {
@@ -114,25 +121,4 @@ func (l *Log) enqueue(r *audit.Record, body []byte) (*commitResult, error) {
 	}
 
 	return g.result, nil
-}
-
-// nextTimestamp returns the time of the next record, in microseconds since 1970:
-// that of the clock or, while the clock is behind the newest record, that of the
-// newest record. If the clock went back by more than a second, the first record
-// after that notes it in g, so that the log records it once. Callers hold mu.
-func (l *Log) nextTimestamp(g *group) int64 {
-	us := l.cfg.now().UnixMicro()
-	if us >= l.lastUS {
-		l.lastUS = us
-		l.clockBehind = false
-		return us
-	}
-
-	back := l.lastUS - us
-	if back > time.Second.Microseconds() && !l.clockBehind {
-		l.clockBehind = true
-		g.clockBackUS = back
-	}
-
-	return l.lastUS
 }

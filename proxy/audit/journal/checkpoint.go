@@ -18,6 +18,7 @@ func (w *writer) newCheckpoint(st *state, us int64, code string, newKey *signer)
 		Kind:     audit.KindCheckpoint,
 		Instance: w.instance,
 		Code:     code,
+		Wall:     w.wallBefore(us),
 		Frontier: st.tree.Frontier(),
 	}
 	signers := []note.Signer{w.signer}

@@ -105,7 +105,7 @@ func (l *Log) finishGroup(g *group, err error) {
 
 	g.bodies = g.bodies[:0]
 	g.entries = g.entries[:0]
-	g.clockBackUS = 0
+	g.clockBack = 0
 	g.result = l.newResult()
 	l.mu.Lock()
 	l.freeGroup = g
@@ -224,7 +224,7 @@ func (l *Log) repair(cause error, refusedBefore int64) error {
 
 	l.failure = nil
 	l.durable.Store(st.seq)
-	l.lastUS = max(l.lastUS, st.lastUS)
+	l.clock.lastUS = max(l.clock.lastUS, st.lastUS)
 	l.records.Add(int64(st.seq - from))
 	l.announceCheckpoint(st)
 	l.groups.Add(1)

@@ -38,13 +38,12 @@ type Log struct {
 
 	livingTasks map[string]bool // see LivingTasks
 
-	mu          sync.Mutex // never held during I/O
-	pending     *group
-	freeGroup   *group // empty, with buffers; nil while the committer has it
-	lastUS      int64  // time of the newest record, microseconds since 1970
-	clockBehind bool   // the clock is behind lastUS by more than a second, which was noted
-	failure     error  // why no record is accepted; nil if records are accepted
-	rolledBack  error  // see RollbackErr
+	mu         sync.Mutex // never held during I/O
+	pending    *group
+	freeGroup  *group // empty, with buffers; nil while the committer has it
+	clock      clock  // but for its counters
+	failure    error  // why no record is accepted; nil if records are accepted
+	rolledBack error  // see RollbackErr
 
 	durable atomic.Uint64 // number of records on stable storage, so also the seq of the next
 
@@ -130,7 +129,7 @@ func (l *Log) recoverWriter(key ed25519.PrivateKey) error {
 
 	l.writer = w
 	l.livingTasks = w.counts.Living()
-	l.lastUS = w.state.lastUS
+	l.clock.lastUS = w.state.lastUS
 	l.durable.Store(w.state.seq)
 	if recovery == nil {
 		return nil
@@ -184,6 +183,8 @@ type Stats struct {
 	Failures    int64         // failures of the disk
 	Checkpoints int64         // made durable
 	Published   int64         // lines that the published checkpoint covers; see [Log.PublishErr]
+	ClockSteps  int64         // how often the system clock went back by more than a second
+	ClockBehind time.Duration // by which it was behind the times of records at the newest one; 0 if it was not
 	Witnessed   int64         // lines that the newest checkpoint covers that a quorum of witnesses signed since Open
 }
 
@@ -198,6 +199,8 @@ func (l *Log) Stats() Stats {
 		Refused:     l.refused.Load(),
 		Failures:    l.failures.Load(),
 		Checkpoints: l.checkpoints.Load(),
+		ClockSteps:  l.clock.steps.Load(),
+		ClockBehind: time.Duration(l.clock.behind.Load()) * time.Microsecond,
 		Published:   l.publisher.published.Load(),
 		Witnessed:   l.witnesses.witnessed.Load(),
 	}

@@ -214,8 +214,10 @@ func (w *writer) repair(detail string) (*state, error) {
 	if err := w.startSegment(&st, nil); err != nil {
 		return nil, err
 	}
-	w.appendOwnRecord(&st, w.cfg.now().UnixMicro(), &audit.Record{
+	us := max(w.cfg.now().UnixMicro(), st.lastUS)
+	w.appendOwnRecord(&st, us, &audit.Record{
 		Kind:   audit.KindRecovery,
+		Wall:   w.wallBefore(us),
 		Code:   audit.CodeDisk,
 		Cut:    cut,
 		Detail: detail,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/byline-proxy/byline/proxy/audit"
 )
@@ -86,10 +87,10 @@ func (r *commitResult) requestCommit() {
 // group is the records that one sync makes durable. While it is pending it
 // belongs to Log.mu, then to the committer.
 type group struct {
-	bodies      []byte // of all records, one after the other
-	entries     []entry
-	result      *commitResult
-	clockBackUS int64 // microseconds by which the clock was found to have gone back; 0 if it was not
+	bodies    []byte // of all records, one after the other
+	entries   []entry
+	result    *commitResult
+	clockBack time.Duration // by which the clock was found to have gone back; 0 if it was not
 }
 
 // entry is one record of a group.

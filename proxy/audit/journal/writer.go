@@ -99,6 +99,16 @@ func (w *writer) appendLine(st *state, us int64, taskSeq uint64, body []byte) {
 	st.closed = false
 }
 
+// wallBefore returns what the system clock says if that is earlier than us, and
+// otherwise the zero time: the member wall of a record whose time is us.
+func (w *writer) wallBefore(us int64) time.Time {
+	now := w.cfg.now()
+	if now.UnixMicro() >= us {
+		return time.Time{}
+	}
+	return now
+}
+
 // appendOwnRecord appends a record that the log itself makes.
 func (w *writer) appendOwnRecord(st *state, us int64, r *audit.Record) {
 	if r.ID == "" {
@@ -172,6 +182,7 @@ func (w *writer) startSegment(st *state, newKey *signer) error {
 	}
 	w.appendCheckpoint(st, us, checkpoint)
 	for _, counts := range w.counts.StartSegment(us) {
+		counts.Wall = w.wallBefore(us)
 		w.appendOwnRecord(st, us, counts)
 	}
 
@@ -235,11 +246,11 @@ func (w *writer) commit(g *group, checkpointCode string) (st state, syncTime tim
 		}
 	}
 
-	if g.clockBackUS > 0 {
-		back := time.Duration(g.clockBackUS) * time.Microsecond
+	if g.clockBack > 0 {
 		w.appendOwnRecord(&st, st.lastUS, &audit.Record{
 			Kind:   audit.KindClock,
-			Detail: fmt.Sprintf("the system clock went back by %v; times stand still until it catches up", back),
+			Wall:   w.wallBefore(st.lastUS),
+			Detail: fmt.Sprintf("the system clock went back by %v; until it has caught up, wall is what it says and time keeps the order", g.clockBack),
 		})
 	}
 	cosigned := w.appendCosigned(&st, g)
@@ -287,7 +298,7 @@ func (w *writer) appendCosigned(st *state, g *group) *string {
 
 	note := w.cosigned.Load()
 	if note != nil {
-		w.appendOwnRecord(st, st.lastUS, &audit.Record{Kind: audit.KindCosigned, Checkpoint: *note})
+		w.appendOwnRecord(st, st.lastUS, &audit.Record{Kind: audit.KindCosigned, Wall: w.wallBefore(st.lastUS), Checkpoint: *note})
 	}
 
 	return note
