@@ -59,7 +59,7 @@ type exchange struct {
 	// attack is closed once the refusal of quarantine is sent; nil unless there is one.
 	attack atomic.Pointer[chan struct{}]
 
-	intent string // id of the durable intent record; empty until step 5
+	intent string // id of the intent record, durable or still undecided; empty until step 5
 }
 
 // exchange answers one request of a tunnel.

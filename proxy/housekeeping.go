@@ -21,6 +21,39 @@ func (s *Server) watchSessions() {
 	}
 }
 
+// watchStorage logs, until the server closes, when the log or the state store can no
+// longer be written and when they can again, and when the system clock went back.
+func (s *Server) watchStorage() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+
+	last := map[string]bool{} // what was not available at the last tick
+	steps := int64(0)
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+		}
+
+		for what, err := range map[string]error{"record": s.log.Ready(), "state": s.state.Err()} {
+			switch failed := err != nil; {
+			case failed && !last[what]:
+				s.opt.Log.Error().Str("storage", what).Err(err).Msg("storage is not available; requests that need it are refused")
+			case !failed && last[what]:
+				s.opt.Log.Info().Str("storage", what).Msg("storage is available again")
+			}
+			last[what] = err != nil
+		}
+
+		stats := s.log.Stats()
+		if stats.ClockSteps > steps {
+			steps = stats.ClockSteps
+			s.opt.Log.Warn().Dur("behind", stats.ClockBehind).Msg("the system clock went back; records have its time in the member wall until it has caught up")
+		}
+	}
+}
+
 // watchExpiry ends tasks whose time is over, finishes those whose holder was silent for
 // too long, and forgets those that ended more
 // than endedTaskTTL ago, until the server closes.

@@ -61,6 +61,7 @@ func newMetrics(log *journal.Log, tasks func() float64, leases func() float64) *
 		counter("byline_audit_records_total", "Records made durable.", func() float64 { return float64(log.Stats().Records) }),
 		counter("byline_audit_groups_total", "Group commits.", func() float64 { return float64(log.Stats().Groups) }),
 		counter("byline_audit_sync_seconds_total", "Time spent waiting for the disk.", func() float64 { return log.Stats().SyncTime.Seconds() }),
+		gauge("byline_audit_commit_age_seconds", "How long the group commit in progress is out; it grows while the disk hangs.", func() float64 { return log.Stats().CommitAge.Seconds() }),
 		gauge("byline_audit_clock_behind_seconds", "By how much the system clock was behind the times of records at the newest record.", func() float64 { return log.Stats().ClockBehind.Seconds() }),
 		counter("byline_audit_clock_steps_total", "How often the system clock went back by more than a second.", func() float64 { return float64(log.Stats().ClockSteps) }),
 		gauge("byline_audit_published", "Records that the published checkpoint covers.", func() float64 { return float64(log.Stats().Published) }),

@@ -155,6 +155,7 @@ func Open(opt Options) (*Server, error) {
 	s.background.Go(s.watchExpiry)
 	s.background.Go(s.warnOfRollback)
 	s.background.Go(s.watchSessions)
+	s.background.Go(s.watchStorage)
 	s.background.Go(s.returnMemory)
 
 	r := s.taskRecord("start", nil)
@@ -253,7 +254,7 @@ func (s *Server) Ready() error {
 	default:
 	}
 
-	if err := s.log.Err(); err != nil {
+	if err := s.log.Ready(); err != nil {
 		return fmt.Errorf("the record cannot be written: %w", err)
 	}
 	if err := s.log.RollbackErr(); err != nil {

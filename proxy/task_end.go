@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/state"
 )
 
@@ -18,10 +19,11 @@ var ErrEndNotStored = errors.New("the end of the task is stored nowhere yet")
 // taskEnd knows where the end of a task is durable. The zero value belongs to a
 // task that lives, or whose end is durable nowhere.
 type taskEnd struct {
-	mu       sync.Mutex // held while the end is being stored
-	stored   bool       // the state store has it
-	recorded bool       // the log has it
-	retrying bool       // a goroutine is trying to store it
+	mu       sync.Mutex      // held while the end is being stored
+	stored   bool            // the state store has it
+	recorded bool            // the log has it
+	ticket   *journal.Ticket // of its record, while the log may still take that; otherwise nil
+	retrying bool            // a goroutine is trying to store it
 }
 
 // endRetry is the pause between attempts to store the end of a task.
@@ -75,11 +77,19 @@ func (s *Server) recordEnd(t *task) error {
 
 	ctx, cancel := context.WithTimeout(context.Background(), loginTimeout)
 	defer cancel()
-	_, why, _ := t.Ended()
-	r := s.taskRecord("task", t)
-	r.Code, r.Detail = audit.CodeEnded, "ended: "+why
-	err := s.appendDurably(ctx, r)
+	if t.end.ticket == nil {
+		_, why, _ := t.Ended()
+		r := s.taskRecord("task", t)
+		r.Code, r.Detail = audit.CodeEnded, "ended: "+why
+		ticket := s.log.Append(r)
+		t.end.ticket = &ticket
+	}
+
+	err := t.end.ticket.Wait(ctx)
 	t.end.recorded = err == nil
+	if !errors.Is(err, journal.ErrUndecided) {
+		t.end.ticket = nil // the next attempt appends another record
+	}
 	return err
 }
 

@@ -32,7 +32,7 @@ func fullRecord() *Record {
 	fillValue(reflect.ValueOf(&r).Elem())
 	r.V = version
 	r.Prev = strings.Repeat("0", 64)
-	r.Time = time.UnixMicro(5).UTC()
+	r.Time, r.Wall = time.UnixMicro(5).UTC(), time.UnixMicro(4).UTC()
 	return &r
 }
 

@@ -156,13 +156,26 @@ func (m *matcher) readRecords(records Records, adapter string) error {
 
 		case "outcome":
 			if act := open[r.Intent]; act != nil {
-				act.Ended = r.Time
+				act.Ended = endOf(act, &r)
 				act.Status = r.Status
 				delete(open, r.Intent)
 			}
 		}
 	}
+
+	for _, acts := range m.acts { // in the order of the log, which differs after the clock went back
+		slices.SortStableFunc(acts, func(x, y *Act) int { return x.Began.Compare(y.Began) })
+	}
 	return nil
+}
+
+// endOf returns when the request ended, by the clock by which it began: the clock may
+// have gone back in between.
+func endOf(act *Act, outcome *audit.Record) time.Time {
+	if outcome.At().Before(act.Began) {
+		return act.Began.Add(time.Duration(outcome.DurationUS) * time.Microsecond)
+	}
+	return outcome.At()
 }
 
 func actOf(r *audit.Record, user string) *Act {
@@ -176,8 +189,8 @@ func actOf(r *audit.Record, user string) *Act {
 		Action:   r.Action,
 		Resource: r.Resource,
 		Method:   r.Method,
-		Began:    r.Time,
-		Ended:    r.Time.Add(unknownEnd),
+		Began:    r.At(),
+		Ended:    r.At().Add(unknownEnd),
 		user:     user,
 	}
 }

@@ -132,3 +132,31 @@ func TestEntriesThatShareARequestChooseLast(t *testing.T) {
 		}
 	}
 }
+
+// TestReconcileUsesTheWallTime reconciles edits that were made while our clock was
+// corrected by two hours: the times of the later records are ahead of the application's.
+func TestReconcileUsesTheWallTime(t *testing.T) {
+	a := historyAdapter(t)
+	l := &testLog{}
+	var entries []adapters.HistoryEntry
+	for i := range 20 {
+		page := fmt.Sprintf("P%d", i)
+		at := l.addRequest("POST", "page.edit", "page/"+page, 200)
+		if i >= 10 {
+			for k := len(l.records) - 2; k < len(l.records); k++ {
+				l.records[k].Wall = l.records[k].Time.Add(-2 * time.Hour)
+			}
+			at = at.Add(-2 * time.Hour)
+		}
+		entries = append(entries, entry(t, a, at, "agent-01", "edit", page))
+	}
+	entries = append(entries, entry(t, a, day.Add(-90*time.Minute), "agent-01", "edit", "Outside"))
+
+	got, err := Reconcile(l.all(), Period{}, a, map[string]string{"agent-01": "agent-01"}, entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Matched) != 20 || len(got.ApplicationOnly) != 1 || len(got.RecordOnly) != 0 {
+		t.Errorf("matched %d, application only %d, record only %d; want 20, 1, 0", len(got.Matched), len(got.ApplicationOnly), len(got.RecordOnly))
+	}
+}

@@ -94,6 +94,7 @@ func (l *Log) takePending() *group {
 	g := l.pending
 	l.pending = l.freeGroup
 	l.freeGroup = nil
+	l.committing = g.result
 
 	return g
 }
@@ -109,6 +110,7 @@ func (l *Log) finishGroup(g *group, err error) {
 	g.result = l.newResult()
 	l.mu.Lock()
 	l.freeGroup = g
+	l.committing = nil
 	l.mu.Unlock()
 
 	result.err = err
@@ -122,7 +124,9 @@ func (l *Log) finishGroup(g *group, err error) {
 func (l *Log) commit(g *group, checkpointCode string) error {
 	before := l.writer.state
 	l.lastCommit = time.Now()
+	l.beginCommit(l.lastCommit)
 	st, syncTime, err := l.writer.commit(g, checkpointCode)
+	l.endCommit(l.lastCommit)
 	if err != nil {
 		l.fail(g, err)
 		return err
@@ -237,9 +241,9 @@ func (l *Log) repair(cause error, refusedBefore int64) error {
 // trims the segment and unlocks the directory. If the log cannot record, it
 // tries one repair first. Records that arrive from then on are refused.
 func (l *Log) finish() error {
-	if failure := l.Err(); failure != nil {
+	if failure := l.refusal(); failure != nil {
 		if err := l.repair(failure, l.refused.Load()); err != nil {
-			return errors.Join(fmt.Errorf("audit: close: %w", l.Err()), l.abandon())
+			return errors.Join(fmt.Errorf("audit: close: %w", l.refusal()), l.abandon())
 		}
 	}
 

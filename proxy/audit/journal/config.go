@@ -40,6 +40,9 @@ type Config struct {
 	// back. Default 300µs. A longer time saves processor and disk, and delays
 	// each request.
 	CommitEvery time.Duration `yaml:"commit_every"`
+	// CommitTimeout is how long a request waits for the disk to take its record.
+	// After that it is refused, and /readyz says so. Default 5s.
+	CommitTimeout time.Duration `yaml:"commit_timeout"`
 	// Witnesses sign each checkpoint after they have checked that nothing before
 	// it was changed. Default none. A witness that is slow or gone delays nothing.
 	Witnesses []Witness `yaml:"witnesses"`
@@ -87,6 +90,9 @@ func (c *Config) SetDefaults() {
 	if c.CommitEvery == 0 {
 		c.CommitEvery = 300 * time.Microsecond
 	}
+	if c.CommitTimeout == 0 {
+		c.CommitTimeout = 5 * time.Second
+	}
 	if c.Quorum == 0 && len(c.Witnesses) > 0 {
 		c.Quorum = 1
 	}
@@ -118,6 +124,9 @@ func (c *Config) Check() (problems []error) {
 	}
 	if c.CommitEvery < 0 || c.CommitEvery > time.Second {
 		problems = append(problems, errors.New("commit_every: must be from 1ns to 1s"))
+	}
+	if c.CommitTimeout < 0 || c.CommitTimeout > time.Minute {
+		problems = append(problems, errors.New("commit_timeout: must be from 1ms to 1m"))
 	}
 
 	return append(problems, c.checkWitnesses()...)

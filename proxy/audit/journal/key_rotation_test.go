@@ -97,7 +97,7 @@ func TestI8ForgedKeyIsNotFollowed(t *testing.T) {
 		"announcement without its key": {logKey, nil, func(r *audit.Record) { r.Code = audit.CodeKey }, "no others may"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := &writer{origin: "byline/test-1", signer: c.signer, buf: []byte{0}}
+			w := &writer{cfg: Config{now: time.Now}, origin: "byline/test-1", signer: c.signer, buf: []byte{0}}
 			st := state{}
 			w.appendLine(&st, 1, 0, audit.AppendBody(nil, &audit.Record{Kind: "start"}))
 			r := audittest.Must(w.newCheckpoint(&st, 1, audit.CodeInterval, c.newKey))

@@ -37,13 +37,15 @@ type Log struct {
 	witnesses *witnessPool
 
 	livingTasks map[string]bool // see LivingTasks
+	stall       stallWatch
 
 	mu         sync.Mutex // never held during I/O
 	pending    *group
-	freeGroup  *group // empty, with buffers; nil while the committer has it
-	clock      clock  // but for its counters
-	failure    error  // why no record is accepted; nil if records are accepted
-	rolledBack error  // see RollbackErr
+	freeGroup  *group        // empty, with buffers; nil while the committer has it
+	committing *commitResult // of the group that the committer has; nil if it has none
+	clock      clock         // but for its counters
+	failure    error         // why no record is accepted; nil if records are accepted
+	rolledBack error         // see RollbackErr
 
 	durable atomic.Uint64 // number of records on stable storage, so also the seq of the next
 
@@ -114,6 +116,8 @@ func newLog(cfg Config, instance string, lock *os.File) *Log {
 	}
 	l.pending = l.newGroup()
 	l.freeGroup = l.newGroup()
+	l.stall.timer = time.AfterFunc(time.Hour, l.announceStall)
+	l.stall.timer.Stop()
 
 	return l
 }
@@ -163,16 +167,6 @@ func (l *Log) start() {
 // that wrote no record for 32 days is not among them.
 func (l *Log) LivingTasks() map[string]bool { return l.livingTasks }
 
-// Err returns why no record can be recorded now, or nil if records are accepted.
-// After a failure the log recovers automatically as soon as the disk works. After
-// Close Err is not nil.
-func (l *Log) Err() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-
-	return l.failure
-}
-
 // Stats are counters since Open.
 type Stats struct {
 	Records     int64         // made durable, including those of the log itself
@@ -183,6 +177,7 @@ type Stats struct {
 	Failures    int64         // failures of the disk
 	Checkpoints int64         // made durable
 	Published   int64         // lines that the published checkpoint covers; see [Log.PublishErr]
+	CommitAge   time.Duration // how long the commit in progress is out; 0 if there is none
 	ClockSteps  int64         // how often the system clock went back by more than a second
 	ClockBehind time.Duration // by which it was behind the times of records at the newest one; 0 if it was not
 	Witnessed   int64         // lines that the newest checkpoint covers that a quorum of witnesses signed since Open
@@ -199,6 +194,7 @@ func (l *Log) Stats() Stats {
 		Refused:     l.refused.Load(),
 		Failures:    l.failures.Load(),
 		Checkpoints: l.checkpoints.Load(),
+		CommitAge:   l.commitAge(),
 		ClockSteps:  l.clock.steps.Load(),
 		ClockBehind: time.Duration(l.clock.behind.Load()) * time.Microsecond,
 		Published:   l.publisher.published.Load(),
@@ -210,6 +206,8 @@ func (l *Log) Stats() Stats {
 // last checkpoint and unlocks the directory. It waits at most lastTilesTimeout
 // for the tiles and lastCosignTimeout for the witnesses; what is missing then is
 // made after the next Open.
+//
+// It waits at most some times [Config.CommitTimeout] for a disk that does not answer.
 //
 // If Close returns nil, the log is closed as [audit.Report] says. On error the
 // lines that were acknowledged are still durable. A second call does nothing and
@@ -223,7 +221,15 @@ func (l *Log) Close() error {
 	}
 	l.mu.Unlock()
 
-	<-l.stopped
+	timeout := time.NewTimer(closeTimeouts * l.cfg.CommitTimeout)
+	defer timeout.Stop()
+	select {
+	case <-l.stopped:
+	case <-timeout.C:
+		// The files and the lock stay as they are until the process ends.
+		return fmt.Errorf("audit: close: %w; the last records may not be durable", errHanging)
+	}
+
 	l.publisher.stop()
 	<-l.publisher.stopped
 

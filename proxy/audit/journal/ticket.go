@@ -26,7 +26,8 @@ func (t Ticket) ID() string { return t.id }
 // Wait returns nil once the record is on stable storage, and only then. Every
 // error wraps [ErrNotRecorded]. If the log refused the record, the record is not
 // in the log and never will be. If ctx ended first, the error also wraps the
-// cause of ctx, and the record may still become durable.
+// cause of ctx and [ErrUndecided]: the record may still become durable. Likewise if
+// the disk does not answer within [Config.CommitTimeout].
 //
 // Wait makes the log commit the record now rather than after idleFlush. The zero
 // Ticket is not recorded.
@@ -41,22 +42,19 @@ func (t Ticket) Wait(ctx context.Context) error {
 	}
 
 	t.result.requestCommit()
-	if ctx.Done() == nil {
-		<-t.result.done
-		return t.result.err
-	}
-
 	select {
 	case <-t.result.done:
 		return t.result.err
+	case <-t.result.stalled:
+		return fmt.Errorf("%w: %w; %w", ErrNotRecorded, errHanging, ErrUndecided)
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrNotRecorded, context.Cause(ctx))
+		return fmt.Errorf("%w: %w; %w", ErrNotRecorded, context.Cause(ctx), ErrUndecided)
 	}
 }
 
 // refusedTicket returns the ticket of a record that was not accepted.
 func refusedTicket(id string, why error) Ticket {
-	r := &commitResult{done: make(chan struct{}), err: fmt.Errorf("%w: %w", ErrNotRecorded, why)}
+	r := &commitResult{done: make(chan struct{}), stalled: make(chan struct{}), err: fmt.Errorf("%w: %w", ErrNotRecorded, why)}
 	close(r.done)
 
 	return Ticket{id, r}
@@ -66,6 +64,7 @@ func refusedTicket(id string, why error) Ticket {
 // records. err may be read once done is closed.
 type commitResult struct {
 	done    chan struct{}
+	stalled chan struct{} // closed when callers must not wait any longer
 	err     error
 	wake    chan<- struct{} // wakes the committer
 	waiters atomic.Int32    // calls of Wait that came before done was closed
@@ -104,5 +103,5 @@ type entry struct {
 func (l *Log) newGroup() *group { return &group{result: l.newResult()} }
 
 func (l *Log) newResult() *commitResult {
-	return &commitResult{done: make(chan struct{}), wake: l.wake}
+	return &commitResult{done: make(chan struct{}), stalled: make(chan struct{}), wake: l.wake}
 }
