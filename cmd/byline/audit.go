@@ -21,7 +21,7 @@ func auditCommand() *cobra.Command {
 		Example: "  byline audit verify\n  byline audit tail -f",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("audit: name one of verify, tail, show, prove, tiles, rotate, accept-rollback and borrowed")
+			return errors.New("audit: name one of verify, tail, show, prove, tiles, rotate, archive, accept-rollback and borrowed")
 		},
 	}
 	c.AddCommand(
@@ -31,6 +31,7 @@ func auditCommand() *cobra.Command {
 		auditProveCommand(),
 		auditTilesCommand(),
 		auditRotateCommand(),
+		auditArchiveCommand(),
 		auditAcceptRollbackCommand(),
 		auditBorrowedCommand(),
 	)

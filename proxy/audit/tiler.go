@@ -179,7 +179,7 @@ func (t *Tiler) continueFromSegment() error {
 		return err
 	}
 	for _, f := range slices.Backward(files) {
-		c, err := firstCheckpoint(f)
+		_, c, err := readFirstCheckpoint(f)
 		if err != nil {
 			return err
 		}
@@ -193,23 +193,6 @@ func (t *Tiler) continueFromSegment() error {
 	}
 
 	return t.removeTilesAfterFrontier()
-}
-
-// firstCheckpoint returns the checkpoint with which a segment begins, unverified,
-// or the zero value if it begins with none.
-func firstCheckpoint(f segment.File) (c Checkpoint, err error) {
-	err = f.EachLine(func(line []byte) error {
-		r, err := ParseRecord(line)
-		if err == nil && r.Kind == KindCheckpoint {
-			c, _ = parseUnverified(r.Checkpoint)
-		}
-		return segment.ErrStop
-	})
-	if errors.Is(err, segment.ErrStop) {
-		err = nil
-	}
-
-	return c, err
 }
 
 // removeTilesAfterFrontier removes tiles of lines that the frontier does not

@@ -3,8 +3,11 @@ package sinks
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -87,6 +90,14 @@ func (s *s3Sink) Deliver(ctx context.Context, lines [][]byte) error {
 		return err
 	}
 
+	opt := s.putOptions()
+	body := append(bytes.Join(bodies, []byte("\n")), '\n')
+	_, err = s.client.PutObject(ctx, s.bucket, s.prefix+objectName(first, last), bytes.NewReader(body), int64(len(body)), opt)
+	return err
+}
+
+// putOptions are those of every object: locked if retain is set.
+func (s *s3Sink) putOptions() minio.PutObjectOptions {
 	opt := minio.PutObjectOptions{
 		ContentType:      "application/x-ndjson",
 		SendContentMd5:   true, // S3 requires it for objects that are locked
@@ -96,10 +107,45 @@ func (s *s3Sink) Deliver(ctx context.Context, lines [][]byte) error {
 		opt.Mode = minio.Compliance
 		opt.RetainUntilDate = time.Now().Add(s.retain).UTC()
 	}
+	return opt
+}
 
-	body := append(bytes.Join(bodies, []byte("\n")), '\n')
-	_, err = s.client.PutObject(ctx, s.bucket, s.prefix+objectName(first, last), bytes.NewReader(body), int64(len(body)), opt)
-	return err
+// Store implements [Archive]. If the object is there already with the same content, it
+// is not stored again.
+func (s *s3Sink) Store(ctx context.Context, name string, in io.ReaderAt, size int64, digest string) (string, error) {
+	key := s.prefix + name
+	place := s.bucket + "/" + key
+	if got, err := s.digestObject(ctx, key); err == nil && got == digest {
+		return place, nil
+	}
+
+	opt := s.putOptions()
+	_, err := s.client.PutObject(ctx, s.bucket, key, io.NewSectionReader(in, 0, size), size, opt)
+	if err != nil {
+		return "", err
+	}
+
+	got, err := s.digestObject(ctx, key)
+	if err != nil {
+		return "", fmt.Errorf("read back %s: %w", place, err)
+	}
+	if got != digest {
+		return "", fmt.Errorf("%s differs from the segment: its SHA-256 is %s, want %s", place, got, digest)
+	}
+	return place, nil
+}
+
+// digestObject returns the SHA-256 of an object's content in hex.
+func (s *s3Sink) digestObject(ctx context.Context, key string) (string, error) {
+	object, err := s.client.GetObject(ctx, s.bucket, key, minio.GetObjectOptions{})
+	if err != nil {
+		return "", err
+	}
+	defer object.Close()
+
+	sum := sha256.New()
+	_, err = io.Copy(sum, object)
+	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
 // objectName names the object of a batch so that names sort as records do.

@@ -2,6 +2,8 @@ package sinks
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -123,5 +125,40 @@ func TestS3DeliversABatchAgainAsAnotherVersion(t *testing.T) {
 	}
 	if versions != 2 {
 		t.Errorf("%d versions, want 2", versions)
+	}
+}
+
+// TestS3StoresSegments stores a segment twice, and one that does not have the digest
+// that it should have.
+func TestS3StoresSegments(t *testing.T) {
+	client, config, _ := startS3(t)
+	config.RetainDays = 1
+	s := openSink(t, config)
+	archive, ok := s.(Archive)
+	if !ok {
+		t.Fatalf("the s3 sink %T stores no segments", s)
+	}
+
+	const name, text = "eu-1/segments/seg-00000000000000000000.jsonl", "one\ntwo\n"
+	digest := fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
+	for range 2 {
+		place, err := archive.Store(t.Context(), name, strings.NewReader(text), int64(len(text)), digest)
+		if err != nil || place != s3Bucket+"/byline/"+name {
+			t.Fatalf("Store returned %q, %v", place, err)
+		}
+	}
+	if got := readObject(t, client, "byline/"+name, ""); got != text {
+		t.Errorf("the object holds %q, want %q", got, text)
+	}
+	versions := 0
+	for range client.ListObjects(t.Context(), s3Bucket, minio.ListObjectsOptions{Prefix: "byline/" + name, WithVersions: true}) {
+		versions++
+	}
+	if versions != 1 {
+		t.Errorf("the object has %d versions, want 1", versions)
+	}
+
+	if _, err := archive.Store(t.Context(), "other", strings.NewReader(text), int64(len(text)), strings.Repeat("0", 64)); err == nil {
+		t.Error("Store returned no error for an object with another digest")
 	}
 }

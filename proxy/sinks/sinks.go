@@ -12,6 +12,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -31,6 +32,17 @@ type Sink interface {
 	Deliver(ctx context.Context, lines [][]byte) error
 	// Close releases connections. No Deliver is in progress.
 	Close() error
+}
+
+// Archive is a sink that also stores whole segments of the log.
+type Archive interface {
+	Sink
+
+	// Store stores size bytes of in, which have that SHA-256 in hex, as one object
+	// whose name ends with name. It returns where that is, for people to read. When
+	// it returns nil, the destination has the object, and Store has read it back
+	// and compared it.
+	Store(ctx context.Context, name string, in io.ReaderAt, size int64, sha256 string) (place string, err error)
 }
 
 // kind is one kind of sink.
