@@ -20,8 +20,9 @@ const (
 
 	// bodyCost is how many bytes are held for each byte of a body that is read to
 	// classify a request: the body, what is understood of it, what is written from
-	// that, and what is garbage while buffers grow.
-	bodyCost = 4
+	// that, and what is garbage while buffers grow. JSON of many short values takes
+	// most.
+	bodyCost = 6
 )
 
 // heldBytes is what one exchange has taken from the budget. The zero value, which

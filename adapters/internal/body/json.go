@@ -87,6 +87,7 @@ func (d *JSON) Parse(src []byte, o JSONOptions) error {
 	if cap(d.text) < len(src) {
 		d.text = make([]byte, 0, len(src)+len(src)/8)
 	}
+	d.reserveNodes(src, o.MaxValues)
 
 	p := jsonParser{JSON: d, src: bytes.TrimPrefix(src, []byte("\ufeff")), options: &o}
 	err := p.value(0)
