@@ -24,11 +24,29 @@ func (r *request) parseForm() bool {
 		return false
 	case media == body.FormType:
 		r.form, ok = r.parseParams(nil, string(r.q.Body), r.contentType.Charset)
-		return ok
+		return ok && r.keepLabel()
 	case media == body.MultipartType:
 		return r.parseMultipart()
 	}
 	return r.doubtBody(doubtMediaType)
+}
+
+// doubtLabel is about a name in a charset that is not UTF-8.
+const doubtLabel = "a name in the form has characters beyond ASCII, in a charset that is not UTF-8"
+
+// keepLabel makes a form whose charset agrees with UTF-8 on ASCII alone, and which has escapes beyond ASCII, go out under
+// its charset. What such an escape means only the application knows: formValue lets no value of that kind decide.
+func (r *request) keepLabel() bool {
+	if r.contentType.Charset != body.CharsetASCII {
+		return true
+	}
+	for i := range r.form {
+		if !isASCII(r.form[i].Name) {
+			return r.doubtBody(doubtLabel)
+		}
+		r.contentType.KeepsLabel = r.contentType.KeepsLabel || !isASCII(r.form[i].Value)
+	}
+	return true
 }
 
 // parseMultipart reads the form that the caller has begun to read, or a body that is held as a whole.

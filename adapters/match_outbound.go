@@ -83,8 +83,19 @@ func (r *request) writeOutbound(rule *rule, b *bindings) ReasonKind {
 	if r.q.Upload != nil && !r.readForm() {
 		return UnreadableBody
 	}
+	if !r.checkSOAPAction(rule) || !r.checkParameters() {
+		return UnreadableBody
+	}
 	r.writeBody(rule, b)
 	return ""
+}
+
+// checkParameters reports whether the parameters of the Content-Type can be sent with a body that is rewritten.
+func (r *request) checkParameters() bool {
+	if err := r.contentType.CheckWritable(); r.isBodyRead() && err != nil {
+		return r.doubtError(err)
+	}
+	return true
 }
 
 // doubtVerbatim is about an action whose body is sent as it came, after another action has looked at it.
@@ -97,7 +108,7 @@ func (r *request) isBodyRead() bool {
 // checkUnreadType is about the Content-Type of a body that no rule reads. Some frameworks decode the query by its
 // charset.
 func (r *request) checkUnreadType() ReasonKind {
-	if r.q.NoBody || !r.paramsDecide || r.queryPairs == 0 || r.isBodyRead() {
+	if r.q.NoBody || !r.paramsDecide || r.queryPairs == 0 || r.isBodyRead() && !r.contentType.KeepsLabel {
 		return ""
 	}
 	if _, ok := r.mediaType(); !ok {

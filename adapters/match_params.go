@@ -108,7 +108,11 @@ func (r *request) formValue(name string) value {
 			return value{state: doubtful}
 		}
 	}
-	return r.lookUp(name, r.form)
+	v := r.lookUp(name, r.form)
+	if r.contentType.KeepsLabel && !isASCII(v.text) {
+		return value{state: doubtful}
+	}
+	return v
 }
 
 // paramValue is a parameter of the query or the form; one that is in both with two values is doubtful.

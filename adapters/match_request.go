@@ -184,23 +184,10 @@ func (r *request) contentTypeFields() (values []string) {
 	return values
 }
 
-// headerValue is the value of one field without the double quotes around it. A field that comes twice is doubtful.
+// headerValue is what a condition on a header field looks at.
 func (r *request) headerValue(name string) value {
-	var v value
-	for i := range r.q.Fields {
-		f := &r.q.Fields[i]
-		if !text.SameName(f.Name, name) {
-			continue
-		}
-
-		content := r.adapter.asForwarded(f.Name, f.Value)
-		if n := len(content); n >= 2 && content[0] == '"' && content[n-1] == '"' {
-			content = content[1 : n-1]
-		}
-		if v.state != absent || !text.IsClear(content) {
-			return value{state: doubtful}
-		}
-		v = value{text: content, state: present}
+	if text.SameName(name, soapActionHeader) {
+		return r.soapAction()
 	}
-	return v
+	return r.fieldValue(name)
 }

@@ -68,6 +68,9 @@ func xmlAt(doc *body.XML, pointer string) value {
 		}
 		n = same[index]
 	}
+	if doc != nil {
+		doc.Trim(n)
+	}
 	return xmlValue(n)
 }
 

@@ -90,7 +90,8 @@ type MatchSpec struct {
 	JSON map[string]Strings `yaml:"json" json:"json,omitempty" eg:"{\"issue.status\": closed}"`
 
 	// Header maps header fields to patterns, for example SOAPAction. A value in double quotes is matched
-	// without them. A field that comes twice is ambiguous. Name here the field that the application goes
+	// without them, and SOAPAction stands for the parameter action of SOAP 1.2 as well. A field that comes
+	// twice is ambiguous. Name here the field that the application goes
 	// by, and match the body as well if it could contradict the header.
 	Header map[string]Strings `yaml:"header" json:"header,omitempty" eg:"{SOAPAction: \"urn:wiki#getPage\"}"`
 

@@ -8,7 +8,20 @@ type ContentType struct {
 	Charset  Charset // what the charset parameter says
 	Label    string  // the charset parameter in lower case
 	Boundary string  // of a multipart type; "" for other types
-	Others   []Pair  // the other parameters, names in lower case. Header does not write them
+	Others   []Pair  // the other parameters, names in lower case. Header writes those that mean something to applications
+
+	// KeepsLabel makes Header write Label, for a form in which bytes beyond ASCII mean what it says.
+	KeepsLabel bool
+}
+
+// Other returns the value of another parameter; "" if there is none.
+func (c ContentType) Other(name string) string {
+	for i := range c.Others {
+		if c.Others[i].Name == name {
+			return c.Others[i].Value
+		}
+	}
+	return ""
 }
 
 // maxBoundary is the longest boundary that RFC 2046 section 5.1.1 allows.
@@ -119,11 +132,20 @@ func resemblesParameter(s string) bool {
 // charset and boundary. Real types have one or two.
 const maxOtherParameters = 8
 
-// Header returns the field in its one spelling: the media type, and boundary if it
-// is not empty. A form that said it is UTF-8 still says so, because servlet
-// containers read it as ISO-8859-1 otherwise, which is not what was decided on.
+// Header returns the field in its one spelling: the media type, the parameters that
+// applications go by, and boundary if it is not empty. A form that said it is UTF-8
+// still says so, because servlet containers read it as ISO-8859-1 otherwise, which is
+// not what was decided on.
 func (c ContentType) Header(boundary string) string {
 	h := c.Media
+	for i := range c.Others {
+		if p := &c.Others[i]; c.isMeant(p.Name) {
+			h += "; " + p.Name + "=" + quoteParameter(p.Value)
+		}
+	}
+	if c.KeepsLabel {
+		h += "; charset=" + c.Label
+	}
 	if c.Charset == CharsetUTF8 && (c.Media == FormType || c.Media == MultipartType) {
 		h += "; charset=UTF-8"
 	}
@@ -133,11 +155,63 @@ func (c ContentType) Header(boundary string) string {
 	return h
 }
 
-// The media types of forms.
+// The media types of forms, and that of SOAP 1.2.
 const (
 	FormType      = "application/x-www-form-urlencoded"
 	MultipartType = "multipart/form-data"
+	SOAPType      = "application/soap+xml"
 )
+
+// isMeant reports whether applications go by a parameter: those of OData, JSON:API and Atom
+// refuse a body or read it otherwise without it, and SOAP 1.2 names the operation by it.
+func (c ContentType) isMeant(name string) bool {
+	isJSON := c.Media == "application/json" || strings.HasSuffix(c.Media, "+json")
+	isXML := strings.HasSuffix(c.Media, "+xml")
+	switch name {
+	case "action":
+		return c.Media == SOAPType
+	case "odata", "odata.metadata", "odata.streaming", "ieee754compatible", "ext":
+		return isJSON
+	case "type":
+		return isXML
+	case "profile", "version", "v":
+		return isJSON || isXML
+	}
+	return false
+}
+
+var errMeantParameter = fail(FalseParameter, "a parameter of the Content-Type by which applications go has characters that some servers read in another way: send visible ASCII without quotes, backslashes, commas and semicolons")
+
+// CheckWritable returns an error if Header would write a parameter that some servers read
+// in another way.
+func (c ContentType) CheckWritable() error {
+	for i := range c.Others {
+		if p := &c.Others[i]; c.isMeant(p.Name) && !isPlainParameter(p.Value) {
+			return errMeantParameter
+		}
+	}
+	return nil
+}
+
+// isPlainParameter reports visible ASCII in which no server finds the end of a parameter.
+func isPlainParameter(value string) bool {
+	for i := 0; i < len(value); i++ {
+		if c := value[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"\\,;'", c) >= 0 {
+			return false
+		}
+	}
+	return len(value) <= maxMeantParameter
+}
+
+// maxMeantParameter is longer than the URI of any operation.
+const maxMeantParameter = 1024
+
+func quoteParameter(value string) string {
+	if isToken(value) {
+		return value
+	}
+	return `"` + value + `"`
+}
 
 // cutParameter reads name=token or name="quoted" from the beginning of s.
 func cutParameter(s string) (name, value, rest string, ok bool) {

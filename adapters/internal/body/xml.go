@@ -2,6 +2,7 @@ package body
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -18,8 +19,9 @@ const DefaultMaxNodes = 20_000
 
 // XML is an XML document (XML 1.0, with namespaces) in its canonical spelling.
 type XML struct {
-	Root *Element
-	text []byte
+	Root  *Element
+	text  []byte
+	trims []*Element
 }
 
 // Element is an element of a document.
@@ -30,6 +32,8 @@ type Element struct {
 	Attrs    []Attr // in order, without the declarations of namespaces
 	Text     string // the character data directly within the element, joined
 	Children []*Element
+
+	start, end int // of what is in the element, in XML.text
 }
 
 // Attr is an attribute. One without a prefix is in no namespace.
@@ -57,7 +61,28 @@ var (
 // sections and no white space outside the root element. Every element has a start tag
 // and an end tag, attributes are in double quotes, prefixes and the order of attributes
 // are as written, and characters beyond ASCII are numeric references except in names.
-func (d *XML) Bytes() []byte { return d.text }
+func (d *XML) Bytes() []byte {
+	if len(d.trims) == 0 {
+		return d.text
+	}
+	slices.SortFunc(d.trims, func(a, b *Element) int { return a.start - b.start })
+	out := make([]byte, 0, len(d.text))
+	at := 0
+	for _, e := range slices.Compact(d.trims) {
+		out = append(out, d.text[at:e.start]...)
+		out, _ = appendXMLEscaped(out, strings.TrimSpace(e.Text), false) // the text was written before
+		at = e.end
+	}
+	return append(out, d.text[at:]...)
+}
+
+// Trim removes the white space around the text of an element without children from what
+// Bytes returns: readers differ about it, and the caller decides by the text without it.
+func (d *XML) Trim(e *Element) {
+	if len(e.Children) == 0 && strings.TrimSpace(e.Text) != e.Text {
+		d.trims = append(d.trims, e)
+	}
+}
 
 // ParseXML reads a document. It takes linear time. The text is not kept.
 //
@@ -307,6 +332,7 @@ func (p *xmlParser) startTag() error {
 		p.top().Children = append(p.top().Children, element.Element)
 	}
 	p.open = append(p.open, element)
+	element.start = len(p.doc.text)
 	if empty {
 		p.closeElement()
 	}
@@ -422,6 +448,7 @@ func (p *xmlParser) endTag() error {
 func (p *xmlParser) closeElement() {
 	e := p.top()
 	e.Text = string(e.text)
+	e.end = len(p.doc.text)
 	p.doc.text = append(append(append(p.doc.text, "</"...), e.qname...), '>')
 
 	for len(p.undo) > e.undo {

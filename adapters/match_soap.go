@@ -1,0 +1,80 @@
+package adapters
+
+import (
+	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/body"
+	"github.com/byline-proxy/byline/adapters/internal/text"
+)
+
+const soapActionHeader = "SOAPAction"
+
+// soapAction is the operation that a SOAP request names outside of its body: in the field SOAPAction (SOAP 1.1), or in the
+// parameter action of the Content-Type (SOAP 1.2). One that has both with different values is doubtful.
+func (r *request) soapAction() value {
+	field := r.fieldValue(soapActionHeader)
+	if media, ok := r.mediaType(); !ok || media != body.SOAPType {
+		return field
+	}
+
+	action := r.contentType.Other("action")
+	switch {
+	case action == "":
+		return field
+	case field.state == absent || field.state == present && field.text == action:
+		return value{text: action, state: present}
+	}
+	return value{state: doubtful}
+}
+
+// doubtAction is about an operation that is named twice.
+const doubtAction = "the SOAP action names another operation than the body, and the adapter does not say which one decides (match.header with SOAPAction)"
+
+// checkSOAPAction reports whether a SOAP request that a rule matched by its body names no other operation outside of it,
+// by which many servers go. The last word of the action must be the element in the body, unless the rule looks at the
+// action.
+func (r *request) checkSOAPAction(rule *rule) bool {
+	if r.xmlState != parsed || r.xml == nil || r.xml.Root.Local != "Envelope" {
+		return true
+	}
+	for i := range rule.header {
+		if strings.EqualFold(rule.header[i].key, soapActionHeader) {
+			return true
+		}
+	}
+
+	action := r.soapAction()
+	if action.state == doubtful {
+		return r.doubtBody(doubtAction)
+	}
+	if action.text == "" {
+		return true
+	}
+	last := action.text[strings.LastIndexAny(action.text, "/#:?")+1:]
+	operation := xmlAt(r.xml, "Envelope.Body")
+	if operation.state == present && (last == operation.text || last+"Request" == operation.text || last == operation.text+"Request") {
+		return true
+	}
+	return r.doubtBody(doubtAction)
+}
+
+// fieldValue is the value of one header field without the double quotes around it. A field that comes twice is doubtful.
+func (r *request) fieldValue(name string) value {
+	var v value
+	for i := range r.q.Fields {
+		f := &r.q.Fields[i]
+		if !text.SameName(f.Name, name) {
+			continue
+		}
+
+		content := r.adapter.asForwarded(f.Name, f.Value)
+		if n := len(content); n >= 2 && content[0] == '"' && content[n-1] == '"' {
+			content = content[1 : n-1]
+		}
+		if v.state != absent || !text.IsClear(content) {
+			return value{state: doubtful}
+		}
+		v = value{text: content, state: present}
+	}
+	return v
+}
