@@ -13,17 +13,17 @@ import (
 // out.
 func (x *exchange) refuseOwnSecrets(ctx context.Context) error {
 	h := &x.in.Head
-	what, found := x.session.FindOwn(h.Path)
-	if !found {
+	what, found := "", false
+	if path, _ := x.maskedNames(); path != h.Path {
+		what, found = x.session.FindOwn(h.Path)
+	}
+	if !found && h.Query != "" {
 		what, found = x.session.FindOwn(h.Query)
 	}
-	for i := 0; i < len(h.Fields) && !found; i++ {
-		what, found = x.session.FindOwn(h.Fields[i].Value)
-		if !found {
-			what, found = x.session.FindOwn(h.Fields[i].Name)
-		}
-	}
 	if !found {
+		what, found = x.session.FindOwnInFields(&x.hold.known, h.Fields)
+	}
+	if !found && len(x.body) > 0 {
 		what, found = x.session.FindOwnIn(x.body)
 	}
 	if found {
@@ -60,13 +60,13 @@ func (x *exchange) quarantine(ctx context.Context, what string) error {
 
 	told := make(chan struct{})
 	x.attack.Store(&told)
-	go func() {
+	s.background.Go(func() { // Close waits for it, so that the task ends on record
 		select { // the end of the task cuts the connection of the refusal
 		case <-told:
 		case <-time.After(500 * time.Millisecond):
 		}
 		_, _ = s.EndTask(t.ID(), "a request held a secret of the account "+adapter+"/"+account)
-	}()
+	})
 	return refuse(SecretInRequest, "the request holds %s, which is the account's at %s and not the agent's to have. The task is over, and the account is kept "+
 		"from use until an operator has changed its secret and released it.", what, x.tunnel.host)
 }
