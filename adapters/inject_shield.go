@@ -1,7 +1,6 @@
 package adapters
 
 import (
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -154,21 +153,6 @@ func (s *Session) masker(r *Outgoing) Masker {
 		cookies: r.Cookies,
 		now:     r.Now,
 	}
-}
-
-// FindOwn looks for a secret of the session's account in text that an agent sends: a secret of the
-// vault, a token of the login, or a cookie that proves the session. No agent can have one, so a request
-// that holds one was made to try it out, or the secret has leaked. It returns what the secret is,
-// without its value.
-func (s *Session) FindOwn(text string) (what string, found bool) { return s.own.Load().FindText(text) }
-
-// FindOwnIn is FindOwn for a body.
-func (s *Session) FindOwnIn(text []byte) (what string, found bool) { return s.own.Load().Find(text) }
-
-// OwnReader returns a reader of r that fails with the error of found once r has given a secret of the
-// session's account; see FindOwn. The bytes that complete the secret are not passed on.
-func (s *Session) OwnReader(r io.Reader, found func(what string) error) io.Reader {
-	return s.own.Load().Finder(r, found)
 }
 
 // TakeStarred returns what secrets were masked for the first time since the last call, without their

@@ -52,9 +52,12 @@ type exchange struct {
 	hold            *hold
 	target          *upstream.Target
 	session         *adapters.Session
-	masker          adapters.Masker // masks the session's secrets in the answer
-	messages        *wire.Messages  // counts a WebSocket's messages; nil for anything else
-	count           int64           // number of the request on its lease, if the adapter asks for one
+	masker          adapters.Masker   // masks the session's secrets in the answer
+	messages        *wire.Messages    // counts a WebSocket's messages; nil for anything else
+	maskedBy        *adapters.Session // the session of maskedPath and maskedResource; see maskedNames
+	maskedPath      string
+	maskedResource  string
+	count           int64 // number of the request on its lease, if the adapter asks for one
 
 	// attack is closed once the refusal of quarantine is sent; nil unless there is one.
 	attack atomic.Pointer[chan struct{}]

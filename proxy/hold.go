@@ -33,6 +33,8 @@ type hold struct {
 	gate   atomic.Pointer[gate]
 	gateMu sync.Mutex // held while somebody asks whose it is
 
+	known adapters.KnownFields // header fields that hold no secret of the account
+
 	dirty atomic.Bool  // the session changed since it was last stored
 	count atomic.Int64 // requests that were given a number
 }

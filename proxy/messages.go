@@ -216,8 +216,9 @@ func (g *message) record(kind string) *audit.Record {
 	r := records.Get().(*audit.Record)
 	setPrincipal(r, kind, x.tunnel.task)
 	r.Adapter, r.AdapterDigest, r.PolicyDigest = x.adapter.Name(), x.adapter.Digest(), g.rules.policy.Digest()
-	r.Action, r.Resource, r.Privileged = g.action.Name, g.action.Resource, g.action.Privileged
-	r.Method, r.Host, r.Path = messageMethod, x.tunnel.authority, x.in.Path
+	r.Action, r.Resource, r.Privileged = g.action.Name, x.session.Mask().Text(g.action.Resource), g.action.Privileged
+	r.Method, r.Host = messageMethod, x.tunnel.authority
+	r.Path, _ = x.maskedNames()
 	r.Decision = audit.Decision{Effect: effect(g.decision), Policies: g.decision.Policies}
 	r.Account, r.Lease = x.hold.lease.Account(), x.hold.lease.ID()
 	r.Detail = "message on the WebSocket of " + x.intent

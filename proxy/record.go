@@ -31,17 +31,13 @@ func (x *exchange) record(kind string) *audit.Record {
 	r := records.Get().(*audit.Record)
 	setPrincipal(r, kind, x.tunnel.task)
 	r.PolicyDigest = x.rules.policy.Digest()
-	r.Method, r.Host, r.Path = x.in.Method, x.tunnel.authority, x.in.Path
+	r.Method, r.Host = x.in.Method, x.tunnel.authority
 	if x.adapter != nil {
 		r.Adapter, r.AdapterDigest = x.adapter.Name(), x.adapter.Digest()
 	}
-	r.Action, r.Resource, r.Privileged = x.action.Name, x.action.Resource, x.action.Privileged
+	r.Action, r.Privileged = x.action.Name, x.action.Privileged
+	r.Path, r.Resource = x.maskedNames()
 	r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
-
-	if x.session != nil { // a request may hold a secret of the account: see refuseOwnSecrets
-		m := x.session.Mask()
-		r.Path, r.Resource = m.Text(r.Path), m.Text(r.Resource)
-	}
 
 	for _, b := range x.borrowed {
 		r.Stripped = append(r.Stripped, x.strippedRecord(b))
@@ -50,6 +46,29 @@ func (x *exchange) record(kind string) *audit.Record {
 		r.Account, r.Lease = x.hold.lease.Account(), x.hold.lease.ID()
 	}
 	return r
+}
+
+// maskedNames returns the path and the resource as records show them (I1): a request
+// may hold a secret of the account, see refuseOwnSecrets. They are masked once for each
+// session that the request is sent with. A request that is refused before it has one is
+// masked by the newest session of its task.
+func (x *exchange) maskedNames() (path, resource string) {
+	session := x.session
+	if session == nil && x.adapter != nil && x.tunnel.task != nil {
+		if h, ok := x.tunnel.task.holds.Load(x.adapter.Name()); ok {
+			session = h.(*hold).last.Load()
+		}
+	}
+	if session == nil {
+		return x.in.Path, x.action.Resource
+	}
+
+	if x.maskedBy != session {
+		m := session.Mask()
+		x.maskedPath, x.maskedResource = m.Text(x.in.Path), m.Text(x.action.Resource)
+		x.maskedBy = session
+	}
+	return x.maskedPath, x.maskedResource
 }
 
 func effect(d policy.Decision) string {

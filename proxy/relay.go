@@ -14,6 +14,7 @@ import (
 // recorded after the last byte, or when the stream breaks off.
 func (x *exchange) relay(resp *wire.Response) *wire.Response {
 	resp.Fields = append(resp.Fields, wire.Field{Name: "Byline-Record", Value: x.intent})
+	x.maskedNames() // once, before messages of both directions are recorded with them
 	if resp.Switched != nil {
 		x.messages = &wire.Messages{Hold: x.holdMessage, Decide: x.decideMessage, Shield: x.shieldMessage}
 		resp.Messages = x.messages
@@ -107,8 +108,9 @@ func (x *exchange) outcomeRecord() *audit.Record {
 	r.Intent = x.intent
 	r.Adapter, r.AdapterDigest = x.adapter.Name(), x.adapter.Digest()
 	r.PolicyDigest = x.rules.policy.Digest()
-	r.Action, r.Resource = x.action.Name, x.action.Resource
-	r.Method, r.Host, r.Path = x.in.Method, x.tunnel.authority, x.in.Path
+	r.Action = x.action.Name
+	r.Method, r.Host = x.in.Method, x.tunnel.authority
+	r.Path, r.Resource = x.maskedNames()
 	r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
 	r.Account, r.Lease = x.hold.lease.Account(), x.hold.lease.ID()
 
