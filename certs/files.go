@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // The files in the directory of an authority.
@@ -66,7 +67,7 @@ func writePEM(path, blockType string, der []byte, mode fs.FileMode) error {
 	defer os.Remove(f.Name()) // no-op after the rename
 
 	_, err = f.Write(pem.EncodeToMemory(&pem.Block{Type: blockType, Bytes: der}))
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	err = errors.Join(err, f.Chmod(mode), giveToOwnerOf(dir, f), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -77,6 +78,25 @@ func writePEM(path, blockType string, der []byte, mode fs.FileMode) error {
 		return fmt.Errorf("certs: write %s: %w", path, err)
 	}
 	return nil
+}
+
+// giveToOwnerOf makes the owner of dir that of f if this process is root: the server may
+// run as another user, which must be able to read what a command of root wrote. f must
+// have been created by the caller.
+func giveToOwnerOf(dir string, f *os.File) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || owner.Uid == 0 && owner.Gid == 0 {
+		return nil
+	}
+	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
 // syncDir makes changes to the entries of dir durable.

@@ -22,7 +22,7 @@ const (
 // files are durable when Init returns. Init fails if either file exists: a new
 // root would lock out every agent that trusts the old one.
 func Init(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(dir); err != nil {
 		return fmt.Errorf("certs: %w", err)
 	}
 	for _, name := range []string{rootCertFile, rootKeyFile} {
@@ -56,6 +56,22 @@ func Init(dir string) error {
 		return err
 	}
 	return writePEM(filepath.Join(dir, rootCertFile), "CERTIFICATE", der, 0o644)
+}
+
+// makeDir makes dir. If root makes it, it belongs to the owner of the folder above.
+func makeDir(dir string) error {
+	_, err := os.Stat(dir)
+	if err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(giveToOwnerOf(filepath.Dir(dir), d), d.Close())
 }
 
 func readRoot(dir string) (*x509.Certificate, error) {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -86,7 +87,7 @@ func checkNotInstalled(path string, cfg *configs.Config) error {
 // install makes what the configuration names. The configuration itself comes last: once
 // it exists, the installation is complete.
 func install(path string, text []byte, cfg *configs.Config) error {
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+	if err := makeDataDir(cfg.DataDir); err != nil {
 		return err
 	}
 	if err := os.Chmod(cfg.DataDir, 0o700); err != nil { // it may have existed, empty
@@ -127,8 +128,11 @@ func install(path string, text []byte, cfg *configs.Config) error {
 
 // writeIfMissing writes a file, and its folder, unless the file exists.
 func writeIfMissing(path string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
+	folder := filepath.Dir(path)
+	if _, err := os.Stat(folder); errors.Is(err, os.ErrNotExist) {
+		if err := errors.Join(os.MkdirAll(folder, 0o755), os.Chmod(folder, 0o755)); err != nil {
+			return err
+		}
 	}
 
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
@@ -139,7 +143,34 @@ func writeIfMissing(path string, text []byte) error {
 		return err
 	}
 	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
+	// The modes do not depend on the umask: that of root may hide the file from the
+	// user that runs the server.
+	return errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+}
+
+// makeDataDir makes the data folder. If root makes it, it belongs to the owner of the
+// folder above it, as do all files in it.
+func makeDataDir(dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil || os.Geteuid() != 0 {
+		return err
+	}
+
+	above, err := os.Stat(filepath.Dir(dir))
+	if err != nil {
+		return err
+	}
+	owner, ok := above.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return os.Lchown(dir, int(owner.Uid), int(owner.Gid))
 }
 
 // showNextSteps says what was made and what to do next. Errors of writing are ignored:

@@ -11,6 +11,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/byline-proxy/byline/proxy/internal/durable"
 )
 
 const (
@@ -59,7 +61,7 @@ func OpenBolt(path string, now func() time.Time) (*Bolt, error) {
 		now = time.Now
 	}
 
-	db, err := openChecked(path, &bolt.Options{Timeout: boltLockWait, FreelistType: bolt.FreelistMapType})
+	db, err := openChecked(path, &bolt.Options{Timeout: boltLockWait, FreelistType: bolt.FreelistMapType, OpenFile: durable.OpenFile})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("state: %s is open in another process: stop that byline, or give this one its own data_dir", path)
 	}

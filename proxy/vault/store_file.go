@@ -218,7 +218,7 @@ func isSameFile(a, b fs.FileInfo) bool {
 
 // edit reads, changes and replaces the file under the lock of all processes.
 func (f *File) edit(change func(secretsByAdapter) error) error {
-	lock, err := os.OpenFile(f.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := durable.OpenFile(f.path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("vault: %w", err)
 	}

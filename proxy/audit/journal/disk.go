@@ -37,7 +37,7 @@ type file interface {
 type osDisk struct{}
 
 func (osDisk) create(path string) (file, error) {
-	return wrapFile(os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600))
+	return wrapFile(durable.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600))
 }
 
 func (osDisk) open(path string) (file, error) {
@@ -61,7 +61,7 @@ func (osDisk) syncDir(dir string) error { return durable.SyncDir(dir) }
 // lockDir locks the log in dir for this process. The lock ends when the file is
 // closed or the process ends, however it ends.
 func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := durable.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("audit: lock: %w", err)
 	}

@@ -294,7 +294,7 @@ func (f *Feed) loadCursor() (uint64, error) {
 	path := f.cursorPath()
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return 0, os.MkdirAll(filepath.Dir(path), 0o700)
+		return 0, durable.MkdirAll(filepath.Dir(path), 0o700)
 	}
 	if err != nil {
 		return 0, err

@@ -172,7 +172,7 @@ func addPublicKey(path string, key ed25519.PrivateKey) error {
 	text = append(bytes.TrimRight(text, "\n"), '\n')
 	text = append(text, line...)
 
-	return durable.Replace(path, text, 0o644, durable.Synced)
+	return durable.ReplaceContent(path, text, 0o644, durable.Synced)
 }
 
 // FinishKeyChange returns the key that opens the log in dir, from the files at

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/internal/durable"
 )
 
 // Log appends records to the log in a directory. [Open] returns one. Its methods
@@ -77,7 +78,7 @@ func Open(cfg Config, key ed25519.PrivateKey, instance string) (*Log, error) {
 		return nil, errors.New("audit: no signing key: make one with NewKey and WriteKey")
 	}
 
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+	if err := durable.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	if err := cfg.disk.syncDir(filepath.Dir(cfg.Dir)); err != nil {

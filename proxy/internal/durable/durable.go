@@ -37,7 +37,8 @@ const tempSuffix = ".new"
 var testOnlyStep = func(step string) {}
 
 // Create writes content to a new file with the given mode (before umask). It
-// fails with an error that wraps fs.ErrExist if path exists. When it returns
+// fails with an error that wraps fs.ErrExist if path exists. If root calls it, the
+// file belongs to the owner of its folder. When it returns
 // nil, the file and its name are on stable storage. On any other error it
 // removes what it wrote. After a crash the file may exist and be cut short, so
 // readers must recognise content that is incomplete.
@@ -48,7 +49,10 @@ func Create(path string, content []byte, mode fs.FileMode) error {
 		return err
 	}
 
-	err = writeAndClose(f, content, Synced)
+	err = closeOnError(f, giveToOwnerOf(filepath.Dir(path), f))
+	if err == nil {
+		err = writeAndClose(f, content, Synced)
+	}
 	if err == nil {
 		err = SyncDir(filepath.Dir(path))
 	}
@@ -61,7 +65,9 @@ func Create(path string, content []byte, mode fs.FileMode) error {
 // Replace puts content in the place of the file at path, which need not exist,
 // with the given mode (before umask). Every reader sees the old content or the
 // new content. On error the old file is still in place, except that an error
-// from syncing the folder leaves the new file, whose name a crash may undo.
+// from syncing the folder leaves the new file, whose name a crash may undo. If root
+// calls Replace, the file keeps its owner; a new one, and one of root's, belongs to
+// the owner of its folder.
 //
 // Callers must not replace the same path concurrently: they would share one
 // temporary file.
@@ -79,6 +85,9 @@ func Replace(path string, content []byte, mode fs.FileMode, durability Durabilit
 	if err != nil {
 		return err
 	}
+	if err := closeOnError(f, giveToOwnerOfOld(path, f)); err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
 
 	// The content is synced before the rename: file systems may order the
 	// rename first, and a crash between the two would leave an empty file.
@@ -93,6 +102,21 @@ func Replace(path string, content []byte, mode fs.FileMode, durability Durabilit
 		return nil
 	}
 	return SyncDir(filepath.Dir(path))
+}
+
+// ReplaceContent is Replace with the mode of the file at path, whatever the umask, or
+// with the given mode if there is none.
+func ReplaceContent(path string, content []byte, mode fs.FileMode, durability Durability) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Replace(path, content, mode, durability)
+	}
+
+	mode = info.Mode().Perm()
+	if err := Replace(path, content, mode, durability); err != nil {
+		return err
+	}
+	return os.Chmod(path, mode)
 }
 
 // writeAndClose closes f in any case.

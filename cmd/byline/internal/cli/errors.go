@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -23,8 +24,10 @@ func (f *Failure) Error() string { return f.Err.Error() }
 func (f *Failure) Unwrap() error { return f.Err }
 
 // Failed returns a [Failure] with exit code 1. what names the part that failed and
-// becomes the prefix of err.
+// becomes the prefix of err. If err says that this user may not use a file, the
+// hint is about that.
 func Failed(what string, err error, hint string) error {
+	hint = cmp.Or(PermissionHint(err), hint)
 	return &Failure{Err: fmt.Errorf("%s: %w", what, err), Hint: hint, Code: 1}
 }
 

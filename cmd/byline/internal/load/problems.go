@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -18,8 +19,13 @@ func (p *Problems) Add(format string, a ...any) { *p = append(*p, fmt.Sprintf(fo
 
 // AddError adds the lines of err, which may list several problems. nil adds none.
 func (p *Problems) AddError(err error) {
-	if err != nil {
-		*p = append(*p, strings.Split(err.Error(), "\n")...)
+	if err == nil {
+		return
+	}
+
+	*p = append(*p, strings.Split(err.Error(), "\n")...)
+	if remedy := cli.PermissionHint(err); remedy != "" {
+		(*p)[len(*p)-1] += "; " + remedy
 	}
 }
 
@@ -31,6 +37,7 @@ func (p *Problems) AddForKey(cfg *configs.Config, key string, err error, remedy 
 	}
 
 	line := cfg.Where(key) + ": " + key + ": " + err.Error()
+	remedy = cmp.Or(cli.PermissionHint(err), remedy)
 	if remedy != "" {
 		line += "; " + remedy
 	}
@@ -47,6 +54,9 @@ func (p *Problems) AddSection(cfg *configs.Config, section string, err error) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		line = section + "." + line
 		*p = append(*p, cfg.Where(line)+": "+line)
+	}
+	if remedy := cli.PermissionHint(err); remedy != "" {
+		(*p)[len(*p)-1] += "; " + remedy
 	}
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -34,8 +35,8 @@ func (r *running) open(p *Prepared) error {
 	if err != nil {
 		return &cli.Failure{
 			Err: err,
-			Hint: "only one server may use a data_dir; restore a damaged file from a copy, " +
-				"or move it away: its tasks are over then",
+			Hint: cmp.Or(cli.PermissionHint(err), "only one server may use a data_dir; restore a damaged file from a copy, "+
+				"or move it away: its tasks are over then"),
 			Code: 1,
 		}
 	}

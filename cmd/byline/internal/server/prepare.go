@@ -196,6 +196,9 @@ func tryAuthority(dir string, hosts []string) error {
 	if err == nil {
 		_, err = certs.Open(trial, hosts)
 	}
+	if denied, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(denied, fs.ErrPermission) {
+		return &fs.PathError{Op: denied.Op, Path: strings.ReplaceAll(denied.Path, trial, dir), Err: denied.Err}
+	}
 	if err != nil { // name the folder of the configuration
 		err = errors.New(strings.ReplaceAll(err.Error(), trial, dir))
 	}
