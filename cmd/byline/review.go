@@ -128,11 +128,16 @@ func reviewRows(g *reports.Group) [][]string {
 	add("approved", g.Approved...)
 	add("used", usedLines(g.Used)...)
 	add("never used", g.Unused...)
-	var refused []string
+	var refused, byBrowsers []string
 	for _, u := range g.Refused {
+		if u.Browser != "" {
+			byBrowsers = append(byBrowsers, fmt.Sprintf("%s %d× %s", u.Browser, u.Times, u.Code))
+			continue
+		}
 		refused = append(refused, strings.TrimSpace(fmt.Sprintf("%s %d× %s", u.Action, u.Times, u.Code)))
 	}
 	add("refused", refused...)
+	add("browsers' own", byBrowsers...)
 	var alerts []string
 	for _, u := range g.Alerts {
 		alerts = append(alerts, fmt.Sprintf("%s %d×", u.Code, u.Times))

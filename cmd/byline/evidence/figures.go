@@ -21,27 +21,33 @@ type Figures struct {
 	First   uint64         `json:"first_seq"`
 	Last    uint64         `json:"last_seq"`
 
-	Requests    int            `json:"requests"`   // that were sent to an application
-	Refusals    int            `json:"refusals"`   // that were not
-	Refused     map[string]int `json:"refused"`    // by code
-	Failed      int            `json:"failed"`     // outcomes with an error of Byline or of the connection
-	Privileged  int            `json:"privileged"` // requests with a privileged action
-	Open        int            `json:"open"`       // intents without an outcome
-	Tasks       int            `json:"tasks"`      // created
-	Ended       int            `json:"ended"`
-	Tunnels     int            `json:"tunnels"` // passed through unread
-	Logins      int            `json:"logins"`
-	LoginFailed int            `json:"logins_failed"`
-	Logouts     int            `json:"logouts"`
-	Leases      int            `json:"leases"`
-	Checkpoints int            `json:"checkpoints"`
-	Recoveries  int            `json:"recoveries"`
-	ClockBack   int            `json:"clock_back"`
-	Reloads     int            `json:"reloads"`
-	Reviews     int            `json:"reviews"` // signed off
-	Alerts      int            `json:"alerts"`
-	Borrowed    int            `json:"borrowed"`        // people's sessions that were stripped; set by the caller
-	Shared      int            `json:"borrowed_shared"` // of these, seen with more than one agent; set by the caller
+	Requests int            `json:"requests"` // that were sent to an application
+	Refusals int            `json:"refusals"` // that were not
+	Refused  map[string]int `json:"refused"`  // by code
+	// Refusals of what browsers ask for without being told to are among those above,
+	// and apart in these.
+	BrowserRefusals int            `json:"refusals_of_browser_calls"`
+	BrowserCalls    map[string]int `json:"refused_browser_calls"` // by host or path
+	RefusedOfAgents map[string]int `json:"refused_of_agents"`     // the others, by code
+
+	Failed      int `json:"failed"`     // outcomes with an error of Byline or of the connection
+	Privileged  int `json:"privileged"` // requests with a privileged action
+	Open        int `json:"open"`       // intents without an outcome
+	Tasks       int `json:"tasks"`      // created
+	Ended       int `json:"ended"`
+	Tunnels     int `json:"tunnels"` // passed through unread
+	Logins      int `json:"logins"`
+	LoginFailed int `json:"logins_failed"`
+	Logouts     int `json:"logouts"`
+	Leases      int `json:"leases"`
+	Checkpoints int `json:"checkpoints"`
+	Recoveries  int `json:"recoveries"`
+	ClockBack   int `json:"clock_back"`
+	Reloads     int `json:"reloads"`
+	Reviews     int `json:"reviews"` // signed off
+	Alerts      int `json:"alerts"`
+	Borrowed    int `json:"borrowed"`        // people's sessions that were stripped; set by the caller
+	Shared      int `json:"borrowed_shared"` // of these, seen with more than one agent; set by the caller
 
 	Agents   []string `json:"agents"`
 	Sponsors []string `json:"sponsors"`
@@ -58,14 +64,21 @@ type Day struct {
 	Day      string `json:"day"` // like 2026-11-02
 	Requests int    `json:"requests"`
 	Refusals int    `json:"refusals"`
+	Browser  int    `json:"refusals_of_browser_calls,omitempty"` // among the refusals
 }
 
 // Count counts the records of a period.
 func Count(records reports.Records, p reports.Period) (*Figures, error) {
 	c := &counter{
-		figures: &Figures{Period: p, Refused: map[string]int{}, Actions: map[string]int{}},
-		open:    map[string]bool{},
-		days:    map[string]*Day{},
+		figures: &Figures{
+			Period:          p,
+			Refused:         map[string]int{},
+			BrowserCalls:    map[string]int{},
+			RefusedOfAgents: map[string]int{},
+			Actions:         map[string]int{},
+		},
+		open: map[string]bool{},
+		days: map[string]*Day{},
 	}
 	f := c.figures
 
@@ -130,6 +143,13 @@ func (c *counter) add(r *audit.Record) {
 		f.Refusals++
 		day.Refusals++
 		f.Refused[r.Code]++
+		if call := reports.BrowserCall(r); call != "" {
+			f.BrowserRefusals++
+			f.BrowserCalls[call]++
+			day.Browser++
+		} else {
+			f.RefusedOfAgents[r.Code]++
+		}
 
 	case "outcome":
 		delete(c.open, r.Intent)

@@ -16,10 +16,13 @@ var reportText string
 
 var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"n":     count,
+	"n64":   func(n uint64, what string) string { return count(int(n), what) },
 	"day":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") },
 	"join":  func(all []string) string { return strings.Join(all, ", ") },
 	"round": func(d time.Duration) string { return d.Round(time.Second).String() },
 	"short": shortenDigest,
+	"sub":   func(a, b int) int { return a - b },
+	"card":  card,
 }).Parse(reportText))
 
 // shortenDigest returns the first digits of a digest or fingerprint.
@@ -29,6 +32,19 @@ func shortenDigest(s string) string {
 	return fmt.Sprintf("%.12s", s)
 }
 
+// card is the figure of a card and what it counts, in the right number.
+func card(n int, one, many string) cardData {
+	if n == 1 {
+		return cardData{n, one}
+	}
+	return cardData{n, many}
+}
+
+type cardData struct {
+	N    int
+	What string
+}
+
 // reportData is what the template shows.
 type reportData struct {
 	*Export
@@ -36,6 +52,7 @@ type reportData struct {
 	Days       dayChart
 	Actions    []bar
 	Refused    []bar
+	Browser    []bar // what browsers ask for without being told to
 	Frameworks []framework
 	Overdue    []string // adapters past their review date
 }
@@ -53,29 +70,8 @@ type bar struct {
 	Width int
 }
 
-// dayChart is a chart of requests and refusals by day, in units of its view box. It has
-// no columns if there were none.
-type dayChart struct {
-	Columns     []column
-	Width       int
-	Most        int // requests and refusals of the busiest day
-	First, Last string
-}
-
-// column is one day: refusals stand on top of requests.
-type column struct {
-	Day                string
-	Requests, Refusals int
-	X, Y, H            int
-	RefusedY, RefusedH int
-}
-
-const (
-	chartHeight   = 120
-	columnWidth   = 14
-	minChartWidth = 20 * columnWidth
-	maxBars       = 15
-)
+// maxBars bounds the bars of a chart of counts.
+const maxBars = 15
 
 // writeHTML writes the report, one page without references to other files.
 func (e *Export) writeHTML(out io.Writer) error {
@@ -85,7 +81,8 @@ func (e *Export) writeHTML(out io.Writer) error {
 		End:     e.end(),
 		Days:    chartDays(e.Figures.Days),
 		Actions: chartCounts(e.Figures.Actions),
-		Refused: chartCounts(e.Figures.Refused),
+		Refused: chartCounts(e.Figures.RefusedOfAgents),
+		Browser: chartCounts(e.Figures.BrowserCalls),
 	}
 
 	for _, m := range e.mapPractices() {
@@ -129,33 +126,4 @@ func chartCounts(counts map[string]int) []bar {
 		bars[i].Width = max(1, bars[i].N*100/most)
 	}
 	return bars
-}
-
-func chartDays(days []Day) dayChart {
-	var c dayChart
-	for _, d := range days {
-		c.Most = max(c.Most, d.Requests+d.Refusals)
-	}
-	if c.Most == 0 {
-		return dayChart{}
-	}
-
-	for i, d := range days {
-		requests := d.Requests * chartHeight / c.Most
-		refusals := d.Refusals * chartHeight / c.Most
-		c.Columns = append(c.Columns, column{
-			Day:      d.Day,
-			Requests: d.Requests,
-			Refusals: d.Refusals,
-			X:        i * columnWidth,
-			Y:        chartHeight - requests,
-			H:        requests,
-			RefusedY: chartHeight - requests - refusals,
-			RefusedH: refusals,
-		})
-	}
-	c.First = days[0].Day
-	c.Last = days[len(days)-1].Day
-	c.Width = max(minChartWidth, len(days)*columnWidth)
-	return c
 }

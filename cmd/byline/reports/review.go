@@ -37,7 +37,7 @@ type Group struct {
 
 	tasks    map[string]bool
 	used     map[string]*usage // by action
-	refused  map[[2]string]int // by action and code
+	refused  map[[3]string]int // by action, code and what a browser asks for without being told to
 	alerts   map[string]int    // by code
 	requests []policy.Request  // permitted; one for each action and resource
 	held     map[string]*Held  // by account
@@ -49,6 +49,7 @@ type Use struct {
 	Privileged bool     `json:"privileged,omitempty"`
 	Resources  []string `json:"resources,omitempty"` // as a scope would name them
 	Code       string   `json:"code,omitempty"`      // of a refusal
+	Browser    string   `json:"browser,omitempty"`   // of a refusal: what a browser asks for without being told to; see BrowserCall
 	Times      int      `json:"times"`
 }
 
@@ -155,7 +156,7 @@ func (b *reviewBuilder) add(r *audit.Record) {
 		}
 	case "refusal":
 		if b.period.Contains(r.Time) {
-			g.refused[[2]string{r.Action, r.Code}]++
+			g.refused[[3]string{r.Action, r.Code, BrowserCall(r)}]++
 			g.addTask(r.Task)
 		}
 	}
@@ -186,7 +187,7 @@ func (b *reviewBuilder) group(r *audit.Record, adapter string) *Group {
 			Adapter: adapter,
 			tasks:   map[string]bool{},
 			used:    map[string]*usage{},
-			refused: map[[2]string]int{},
+			refused: map[[3]string]int{},
 			alerts:  map[string]int{},
 			held:    map[string]*Held{},
 		}

@@ -84,10 +84,10 @@ func (g *Group) finish(end time.Time) {
 	}
 
 	for key, n := range g.refused {
-		g.Refused = append(g.Refused, Use{Action: key[0], Code: key[1], Times: n})
+		g.Refused = append(g.Refused, Use{Action: key[0], Code: key[1], Browser: key[2], Times: n})
 	}
 	slices.SortFunc(g.Refused, func(a, b Use) int {
-		return cmp.Or(b.Times-a.Times, cmp.Compare(a.Action, b.Action), cmp.Compare(a.Code, b.Code))
+		return cmp.Or(b.Times-a.Times, cmp.Compare(a.Action, b.Action), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Browser, b.Browser))
 	})
 
 	for _, code := range slices.Sorted(maps.Keys(g.alerts)) {
