@@ -110,7 +110,7 @@ type Upstream struct {
 	// (upstream.proxy).
 	Proxy string `yaml:"proxy" json:"proxy,omitempty" eg:"http://proxy.acme.example:3128"`
 
-	// ProxyAuth is a file with user:password for that proxy, on one line.
+	// ProxyAuth is a file with user:password for that proxy, on one line, with mode 0600.
 	ProxyAuth string `yaml:"proxy_auth" json:"proxy_auth,omitempty" eg:"/etc/byline/proxy.auth"`
 
 	// ProxyNames leaves it to that proxy to resolve names. Without it Byline resolves a name, checks the

@@ -10,12 +10,12 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"golang.org/x/net/proxy"
 
+	"github.com/byline-proxy/byline/proxy/internal/durable"
 	"github.com/byline-proxy/byline/proxy/wire"
 	"github.com/byline-proxy/byline/proxy/wire/internal/h1"
 	"github.com/byline-proxy/byline/proxy/wire/internal/netconn"
@@ -27,7 +27,8 @@ type ProxyConfig struct {
 	// socks5://host:port. Default none. Its own address must be public or stand in
 	// guard.allow.
 	Proxy string `yaml:"proxy"`
-	// ProxyAuth is a file with user:password for it, on one line. Default none.
+	// ProxyAuth is a file with user:password for it, on one line, with mode 0600.
+	// Default none.
 	ProxyAuth string `yaml:"proxy_auth"`
 	// ProxyNames lets the proxy look names up. Default false: Byline looks them up,
 	// judges the addresses and asks for one of those. With true the proxy decides
@@ -93,7 +94,7 @@ func NewProxy(c ProxyConfig, d *Dialer) (*Proxy, error) {
 		return p, nil
 	}
 
-	text, err := os.ReadFile(c.ProxyAuth)
+	text, err := durable.ReadPrivate(c.ProxyAuth)
 	if err != nil {
 		return nil, fmt.Errorf("proxy_auth: %w", err)
 	}

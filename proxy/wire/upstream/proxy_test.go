@@ -261,3 +261,26 @@ func TestAProxyOverTLSIsVerified(t *testing.T) {
 		})
 	}
 }
+
+// TestProxyCredentialsArePrivate checks that a file that others could have read is not
+// used, and that the error says what to do and not what the file holds.
+func TestProxyCredentialsArePrivate(t *testing.T) {
+	auth := t.TempDir() + "/auth"
+	if err := os.WriteFile(auth, []byte("byline:canary-proxy-password\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, ok := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o644: false} {
+		if err := os.Chmod(auth, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := NewProxy(ProxyConfig{Proxy: "http://127.0.0.1:3128", ProxyAuth: auth}, nil)
+		switch {
+		case ok && err != nil:
+			t.Errorf("a file of mode %04o was refused: %v", mode, err)
+		case !ok && err == nil:
+			t.Errorf("a file of mode %04o was read, want an error", mode)
+		case !ok && (!strings.Contains(err.Error(), "chmod 600 "+auth) || strings.Contains(err.Error(), "canary")):
+			t.Errorf("a file of mode %04o: %v; want the remedy without the password", mode, err)
+		}
+	}
+}
