@@ -107,7 +107,11 @@ func TestI2CredentialsByShapeAndNeighbour(t *testing.T) {
 	}
 
 	a := small(nil)
+	if _, removed := a.StripQuery(doorsJWT + "=1&a=2"); len(removed) != 1 || removed[0].Name != "(a token)" {
+		t.Errorf("%v was removed, want one parameter whose name is not shown", removed)
+	}
 	for query, want := range map[string]string{
+		doorsJWT: "", doorsJWT + "&a=1": "a=1", "s%2569d=x&a=1": "a=1",
 		"code=abc123&state=xyz": "state=xyz", "state=xyz&code=abc123&a=1": "state=xyz&a=1", "state=CA&code=90210": "state=CA&code=90210", "code=DE": "code=DE", "code=SplxlOBeZQQYbYS6WxSbIA": "", "pin=1234&a=1": "a=1", "tok=x&a=1": "a=1", "ticket=ST-1-abc": "",
 		"next=" + doorsJWT: "", "q=see%20" + doorsJWT + "%20ok&a=1": "a=1", "a=%2525": "a=%2525", `query={a(token:"abc")}&a=1`: "a=1", "query=token+economy": "query=token+economy", "a=session%3DSeSsIoN0001&b=1": "b=1",
 	} {

@@ -81,7 +81,7 @@ func (a *Adapter) judgeBody(r *request) {
 func (j *judge) passes(name string) bool { return text.GlobAny(j.adapter.spec.Body.Pass, name, nil) }
 
 func (j *judge) found(name, value string) {
-	j.out.Credentials = append(j.out.Credentials, Borrowed{In: j.in, Name: name, Value: NewSecret(value), Session: true})
+	j.out.Credentials = append(j.out.Credentials, Borrowed{In: j.in, Name: nameForRecord(name), Value: NewSecret(value), Session: true})
 }
 
 // pair judges a field.
@@ -159,7 +159,7 @@ func (j *judge) member(name, key, said, value string) {
 		j.pair(key, value)
 		j.document(key, value)
 	}
-	if said != "" && key == "value" {
+	if said != "" && key == "value" && nameForRecord(said) == said {
 		j.pair(said, value)
 	}
 	if name == "" || len(j.out.Credentials) > before {

@@ -29,7 +29,7 @@ func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Co
 			signed = true
 
 		case cleanReferer:
-			value, more := a.stripURL(f.Name, f.Value)
+			value, more := a.stripReferer(f.Name, f.Value)
 			if value != "" {
 				dst = append(dst, Field{Name: f.Name, Value: value})
 			}

@@ -1,5 +1,7 @@
 package adapters
 
+import "github.com/byline-proxy/byline/adapters/internal/credential"
+
 // Secret is a string that no verb of fmt, JSON encoder or logger prints. The zero value holds the
 // empty string.
 type Secret struct {
@@ -39,4 +41,12 @@ type Borrowed struct {
 type AccountSecret interface {
 	// Reveal returns a field by its name, and false if there is none.
 	Reveal(name string) (string, bool)
+}
+
+// nameForRecord returns a name as a record and a refusal may show it: not if the name itself is a token or a key.
+func nameForRecord(name string) string {
+	if v := credential.Value(name); v.Kind == credential.Token || v.Kind == credential.Key || v.Kind == credential.Scheme {
+		return "(a token)"
+	}
+	return name
 }

@@ -113,7 +113,7 @@ func (a *Adapter) stripQuery(raw string, isCredential func(name, value string) b
 			if removed == nil {
 				kept.WriteString(raw[:start])
 			}
-			removed = append(removed, Borrowed{In: "query", Name: name, Value: NewSecret(value), Session: true})
+			removed = append(removed, Borrowed{In: "query", Name: nameForRecord(name), Value: NewSecret(value), Session: true})
 			continue
 		}
 		if removed != nil {

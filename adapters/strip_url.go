@@ -43,6 +43,19 @@ func (a *Adapter) stripURL(field, value string) (clean string, removed []Borrowe
 	return base, removed
 }
 
+// stripReferer is stripURL for a URL or a path, and returns "" for anything else.
+func (a *Adapter) stripReferer(field, value string) (clean string, removed []Borrowed) {
+	if value == "" {
+		return "", nil
+	}
+	scheme, _, isURL := strings.Cut(value, "://")
+	isWeb := isURL && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
+	if !isWeb && value[0] != '/' {
+		return "", []Borrowed{{In: "header", Name: field, Value: NewSecret(value), Session: carriesCredential(field, value)}}
+	}
+	return a.stripURL(field, value)
+}
+
 // stripDestination returns what Destination (RFC 4918 section 10.3) or Content-Location goes on as: a URL at one of the
 // adapter's hosts, or a path, without what stripURL removes. It returns "" for a value that servers may resolve
 // differently, and for one that leads elsewhere.

@@ -6,10 +6,10 @@ package credential
 // anywhereWords mark a name wherever they stand in its compact spelling.
 var anywhereWords = []string{
 	"password", "passwd", "passphrase", "passcode", "passwort", "kennwort", "motdepasse",
-	"secret", "credential", "bearer", "authorization", "authentication", "impersonat",
+	"secret", "credential", "bearer", "authorization", "authentication", "impersonat", "masquerad",
 	"sessionid", "sessid", "sessionkey", "sessionhash", "sessiontoken", "sessioncookie", "sessionticket",
 	"apikey", "accesskey", "privatekey", "authkey", "accountkey", "sharedkey", "signingkey", "encryptionkey", "masterkey", "servicekey",
-	"subscriptionkey", "developerkey", "licensekey", "functionkey",
+	"passkey", "appkey", "userkey", "clientkey", "consumerkey", "rsskey", "feedkey", "subscriptionkey", "developerkey", "licensekey", "functionkey",
 	"authcode", "authhash", "authdata", "authticket", "authcookie",
 	"samlresponse", "samlart", "samlrequest", "relaystatetoken", "clientassertion", "kerberos", "spnego",
 	"jsessionid", "phpsessid", "aspsessionid", "cftoken", "jwt", "dpop", "oauth",
@@ -25,7 +25,7 @@ var wholeWords = []string{"auth", "sid", "otp", "totp", "pw", "psw", "authn", "s
 // wholeNames are names of credentials as a whole.
 var wholeNames = []string{
 	"assertion", "cfid", "sig", "signature", "xsid", "authz", "accesscode", "logincode", "saml", "loginhash", "loginkey",
-	"cred", "creds", "idtoken", "otpcode", "totpcode", "smscode", "onetimecode", "verificationcode", "securitycode", "twofactorcode", "confirmationcode", "xauth", "sudo", "switchuser", "remoteuser", "runas", "actas", "onbehalfof",
+	"cred", "creds", "idtoken", "otpcode", "totpcode", "smscode", "onetimecode", "verificationcode", "securitycode", "twofactorcode", "confirmationcode", "xauth", "sudo", "switchuser", "remoteuser", "runas", "actas", "loginas", "onbehalfof", "hmac",
 }
 
 // plainExcept are names of credentials unless the value is a number of at most ten digits, or like PROJ or PROJ-123,
@@ -97,7 +97,7 @@ var keyFormats = []keyFormat{
 
 	// Identity and secrets.
 	{prefix: "okta_", least: 30}, {prefix: "00", least: 40, exact: true, whole: true}, {prefix: "ops_eyJ", least: 20}, {prefix: "AGE-SECRET-KEY-", least: 16}, {prefix: "A3-", least: 30, whole: true},
-	{prefix: "MDAxY2xvY2F0aW9u", least: 20}, {prefix: "p8e-", least: 30}, {prefix: "st.", least: 60, set: dottedBytes, whole: true},
+	{prefix: "MDAxY2xvY2F0aW9u", least: 20}, {prefix: "TGT-", least: 20}, {prefix: "PGT-", least: 20}, {prefix: "ST-", least: 20, whole: true}, {prefix: "p8e-", least: 30}, {prefix: "st.", least: 60, set: dottedBytes, whole: true},
 
 	// Messages and mail.
 	{prefix: "xoxb-", least: 10}, {prefix: "xoxp-", least: 10}, {prefix: "xoxa-", least: 10}, {prefix: "xoxs-", least: 10}, {prefix: "xoxr-", least: 10}, {prefix: "xoxe-", least: 10}, {prefix: "xoxc-", least: 10}, {prefix: "xoxd-", least: 10},

@@ -72,7 +72,12 @@ func judgeName(name string) Verdict {
 		return v
 	}
 	if i := strings.IndexAny(name, "[\x00"); i > 0 {
-		return wholeName(name[:i])
+		if v := wholeName(name[:i]); v.IsCredential() {
+			return v
+		}
+	}
+	if plain := Unescape(name); plain != name && len(plain) < len(name) {
+		return judgeName(plain) // some applications decode twice
 	}
 	return Verdict{}
 }

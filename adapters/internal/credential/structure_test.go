@@ -208,6 +208,7 @@ func TestI2NamesByTheShapeOfTheirValue(t *testing.T) {
 		{"code", "SplxlOBeZQQYbYS6WxSbIA"}, {"code", "4/0AX4XfWhP0b3cD5eF6gH7iJ8kL9mN0"}, {"code", "a1b2c3d4e5f6a7b8c9d0"}, {"Code", "0.AXEAabcdef0123456789ABCDEF.AgABAAIAAAD"}, {"pin", "1234"}, {"PIN", "000000"}, {"user_pin", "x"}, {"tok", "abc"}, {"TOK", "1"}, {"user[tok]", "x"},
 		{"ｐａｓｓｗｏｒｄ", "x"}, {"pass-word", "x"}, {"pass.word", "x"}, {"pass word", "x"}, {"PassWord", "x"}, {"password2", "x"}, {"pass_word_3", "x"}, {"api:key", "x"}, {"(api)key", "x"}, {"access/token", "x"}, {"access%token", "x"}, {"ａｃｃｅｓｓＴｏｋｅｎ", "x"}, {"user[pass]", "x"}, {"a[b][pass]", "x"}, {"user.pass", "x"},
 		{"user(pass)", "x"}, {"token１", "x"}, {"to\u00adken", "x"}, {"Token\u00a0", "x"}, {"login[pin]", "1234"}, {"user.pin", "123456"},
+		{liveJWT, ""}, {liveJWT, "1"}, {"a[" + liveJWT + "]", "1"}, {"s%69d", "x"}, {"s%2569d", "x"}, {"passkey", "x"}, {"appKey", "x"}, {"login_as", "x"}, {"hmac", "x"}, {"service", "TGT-1-aA5Yuvrxzpv8Tau1cYQ7bC"}, {"x", "ST-1856339-aA5Yuvrxzpv8Tau1cYQ7"},
 	} {
 		if pair[0] == "user_pin" {
 			pair[1] = "1234"

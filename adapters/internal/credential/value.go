@@ -33,9 +33,15 @@ func Header(value string) Verdict {
 	}
 
 	v, signs := judgeRuns(value, false)
-	switch {
-	case v.IsCredential():
+	if v.IsCredential() {
 		return v
+	}
+	if signs&signOpen != 0 && strings.ContainsAny(value, "{[") {
+		if v, isJSON := judgeJSON(value, 0); isJSON {
+			return v
+		}
+	}
+	switch {
 	case signs&signBlank == 0:
 		return judgeWhole(value, signs, 0)
 	case signs&(signQuery|signHash|signAt|signPercent) != 0:
@@ -79,8 +85,13 @@ func Segment(segment string) Verdict {
 // IsMask reports whether a value is empty, or what the masker writes instead of a secret.
 func IsMask(value string) bool { return strings.Trim(value, "*") == "" }
 
-// Pair judges a parameter, a field or a key with its value: by both.
+// Pair judges a parameter, a field or a key with its value: by both. A name may also be a token or a key itself.
 func Pair(name, value string) Verdict {
+	if len(name) >= minNamed {
+		if v := Value(name); v.Kind == Token || v.Kind == Key || v.Kind == Scheme {
+			return v
+		}
+	}
 	if IsMask(value) {
 		return Verdict{}
 	}
@@ -105,6 +116,9 @@ func FieldPair(name, value string) Verdict {
 }
 
 const (
+	// minNamed is the length of the shortest name that is judged as a value, in bytes.
+	minNamed = 16
+
 	// minValue is the length of the shortest value that is judged, in bytes: Bearer and one letter.
 	minValue = 8
 
