@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +23,8 @@ type endingApp struct {
 	atLogin  func()           // called before a login is answered; may be nil
 	atLogout func()           // called before a logout takes effect; may be nil
 	immortal bool             // sessions live on after a logout, as those of stateless cookies
+	landing  string           // where a login redirects to; "" is /page/1
+	public   string           // a page that everybody gets; "" is none
 
 	mu      sync.Mutex
 	live    map[string]string // cookie → user
@@ -49,7 +52,7 @@ func (a *endingApp) serve(w http.ResponseWriter, r *http.Request) {
 		a.live[sid] = r.FormValue("user")
 		a.mu.Unlock()
 		http.SetCookie(w, &http.Cookie{Name: "sid", Value: sid, Path: "/"})
-		http.Redirect(w, r, "/page/1", http.StatusFound)
+		http.Redirect(w, r, cmp.Or(a.landing, "/page/1"), http.StatusFound)
 
 	case "/logout":
 		if a.atLogout != nil {
@@ -65,6 +68,8 @@ func (a *endingApp) serve(w http.ResponseWriter, r *http.Request) {
 
 	default:
 		switch user := a.userOf(r); {
+		case r.URL.Path == a.public:
+			fmt.Fprint(w, "welcome")
 		case user == "":
 			http.Redirect(w, r, "/login", http.StatusFound)
 		case a.page != nil:
