@@ -146,7 +146,7 @@ func (f *finder) readText(element *html.Token) string {
 		}
 	}
 	f.closeElement(element.Data)
-	return strings.TrimSpace(html.UnescapeString(text.String()))
+	return strings.TrimSpace(text.String()) // Text has unescaped it
 }
 
 // attribute returns an attribute of an element, and false if it has none of that name.
