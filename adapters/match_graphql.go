@@ -130,7 +130,7 @@ func (g *graphqlTest) match(r *request, batch bool, b *bindings) outcome {
 			return outcome{verdict: differs, place: inGraphQL, index: graphqlType}
 		}
 		for _, f := range call.fields {
-			if o := g.matchField(call, f, b); o.verdict != matches {
+			if o := g.matchField(r, call, f, b); o.verdict != matches {
 				return o
 			}
 		}
@@ -138,7 +138,7 @@ func (g *graphqlTest) match(r *request, batch bool, b *bindings) outcome {
 	return outcome{verdict: matches}
 }
 
-func (g *graphqlTest) matchField(call *graphqlCall, f *ast.Field, b *bindings) outcome {
+func (g *graphqlTest) matchField(r *request, call *graphqlCall, f *ast.Field, b *bindings) outcome {
 	if f.Name == "__typename" {
 		return outcome{verdict: matches}
 	}
@@ -149,7 +149,7 @@ func (g *graphqlTest) matchField(call *graphqlCall, f *ast.Field, b *bindings) o
 	}
 	for i := range g.arguments {
 		t := &g.arguments[i]
-		if v := t.fits(call.argument(f, t.key), b); v != matches {
+		if v := t.fits(call.argument(f, t.key), b, &r.effort); v != matches {
 			return outcome{verdict: v, place: inGraphQL, index: graphqlArguments + i}
 		}
 	}

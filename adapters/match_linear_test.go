@@ -129,7 +129,7 @@ func TestAValueThatIsTooLongToMatchIsInDoubt(t *testing.T) {
 			test.patterns = append(test.patterns, compile(text))
 		}
 		var b bindings
-		if got := test.fits(long, &b); got != c.want {
+		if got := test.fits(long, &b, new(effort)); got != c.want {
 			t.Errorf("%q on %d bytes: verdict %d, want %d", c.patterns, len(long.text), got, c.want)
 		}
 	}
@@ -176,5 +176,49 @@ func BenchmarkMatchPattern(b *testing.B) {
 				p.match(value, &bound)
 			}
 		})
+	}
+}
+
+// TestI10ManyRulesOnOneValueHaveABound has a thousand rules look at one long value. The
+// request is in doubt before all of them have tried, and a short value is not.
+func TestI10ManyRulesOnOneValueHaveABound(t *testing.T) {
+	var actions strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&actions, "  - {name: page.do%d, match: {method: POST, path: /p, form: {f: \"{a}-{b}x{c}-\", g: \"%d\"}, where: {a: \"[a-z-]*\"}}}\n", i, i)
+	}
+	set, err := Load([]Source{{Name: "x.yaml", Text: []byte("name: x\ninterim: {reason: t, owner: o, review_by: 2099-01-01}\nhosts: [x.example]\nlogin: {kind: basic}\nactions:\n" + actions.String())}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		length int
+		want   ReasonKind
+	}{
+		{900, ""}, {20 << 10, AmbiguousValue}, {60 << 10, AmbiguousValue}, {1 << 20, AmbiguousValue},
+	} {
+		body := "f=" + strings.Repeat("x-", c.length/2) + "&g=999"
+		action, why := set.ByName("x").Classify(Query{Method: "POST", Path: "/p", ContentType: "application/x-www-form-urlencoded", Body: []byte(body)})
+		switch {
+		case c.want == "" && (why != nil || action.Name != "page.do999"):
+			t.Errorf("a value of %d bytes: %q, %v; want page.do999", c.length, action.Name, why)
+		case c.want != "" && (why == nil || why.Kind != c.want):
+			t.Errorf("a value of %d bytes: %q, %v; want %q", c.length, action.Name, why, c.want)
+		}
+	}
+}
+
+// TestI10WhereTakesNoLongValues has a variable hold more than an expression is tried on.
+func TestI10WhereTakesNoLongValues(t *testing.T) {
+	set, err := Load([]Source{{Name: "x.yaml", Text: []byte("name: x\ninterim: {reason: t, owner: o, review_by: 2099-01-01}\nhosts: [x.example]\nlogin: {kind: basic}\nactions:\n" +
+		"  - {name: page.edit, match: {method: POST, path: /p, form: {f: \"{a}\"}, where: {a: \"(a*)*(a?){100}\"}}}\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for length, want := range map[int]ReasonKind{1000: "", 32 << 10: "", 65 << 10: AmbiguousValue, 4 << 20: AmbiguousValue} {
+		body := "f=" + strings.Repeat("a", length)
+		_, why := set.ByName("x").Classify(Query{Method: "POST", Path: "/p", ContentType: "application/x-www-form-urlencoded", Body: []byte(body)})
+		if why == nil && want != "" || why != nil && why.Kind != want {
+			t.Errorf("a value of %d bytes: %v, want %q", length, why, want)
+		}
 	}
 }

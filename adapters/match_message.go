@@ -102,20 +102,13 @@ func (rule *messageRule) match(d *messageReader, b *bindings) outcome {
 	if o := rule.matchText(d, b); o.verdict != matches {
 		return o
 	}
-	for i := range rule.where {
-		w := &rule.where[i]
-		bound := b[w.variable]
-		if bound == "" || !w.expression.MatchString(bound) {
-			return outcome{verdict: differs, place: inWhere, index: i}
-		}
-	}
-	return outcome{verdict: matches}
+	return rule.matchWhere(&d.effort, b)
 }
 
 // matchText tries the conditions on a text message but those on the values of variables.
 func (rule *messageRule) matchText(d *messageReader, b *bindings) outcome {
 	if rule.text != nil {
-		if v := rule.text[0].fits(value{text: d.text(), state: present}, b); v != matches {
+		if v := rule.text[0].fits(value{text: d.text(), state: present}, b, &d.effort); v != matches {
 			return outcome{verdict: v, place: inText}
 		}
 	}

@@ -130,12 +130,24 @@ func (p *pattern) match(value string, b *bindings) bool {
 		return p.same(value, p.literal)
 	}
 
+	if p.endsOtherwise(value) {
+		return false
+	}
 	steps := 4*len(value) + 64
 	fits := p.matchParts(p.parts, value, b, &steps)
 	if steps >= 0 {
 		return fits
 	}
 	return p.matchLinear(value, b)
+}
+
+// endsOtherwise reports whether the text at the end of the pattern alone shows that a value does not fit.
+func (p *pattern) endsOtherwise(value string) bool {
+	if len(p.parts) == 0 {
+		return false
+	}
+	last := &p.parts[len(p.parts)-1]
+	return !last.wild && !p.fold && !strings.HasSuffix(value, last.text)
 }
 
 // isTrivial reports whether matching takes the same time for values of every length.

@@ -172,6 +172,7 @@ func (r *request) reason(kind ReasonKind) *Reason {
 // failed in each. It stops at the rule at which Classify stopped.
 func (r *request) explain() *Reason {
 	reason := &Reason{Kind: NoActionMatches}
+	r.effort = 0 // so that it goes as far as Classify did
 	for _, rule := range r.rules.all {
 		if r.q.isOver() {
 			break

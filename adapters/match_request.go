@@ -40,6 +40,7 @@ type request struct {
 	graphqlAt  string // pointer to the GraphQL request in the JSON; "" if it is the JSON
 	graphState parseState
 
+	effort  effort // of the rules that were tried
 	out     Outbound
 	scratch []byte // kept when the request is released
 

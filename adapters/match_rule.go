@@ -100,13 +100,22 @@ func (rule *rule) match(r *request, b *bindings) outcome {
 		return o
 	}
 
+	return rule.matchWhere(&r.effort, b)
+}
+
+// matchWhere tries the conditions on the values of variables.
+func (rule *rule) matchWhere(e *effort, b *bindings) outcome {
 	for i := range rule.where {
 		w := &rule.where[i]
-		if bound := b[w.variable]; bound == "" || !w.expression.MatchString(bound) {
+		bound := b[w.variable]
+		if len(bound) > maxMatchedValue || !e.spend(bound, whereEffort) {
+			return outcome{verdict: unsure, place: inWhere, index: i}
+		}
+		if bound == "" || !w.expression.MatchString(bound) {
 			return outcome{verdict: differs, place: inWhere, index: i}
 		}
 	}
-	return o
+	return outcome{verdict: matches}
 }
 
 // matchConditions tries all conditions but those on the values of variables.
@@ -124,7 +133,7 @@ func (rule *rule) matchConditions(r *request, b *bindings) outcome {
 	head := outcome{verdict: matches} // the first doubt about the head
 	for i := range rule.header {
 		t := &rule.header[i]
-		switch t.fits(r.headerValue(t.key), b) {
+		switch t.fits(r.headerValue(t.key), b, &r.effort) {
 		case differs:
 			return outcome{verdict: differs, place: inHeader, index: i}
 		case unsure:
@@ -133,7 +142,7 @@ func (rule *rule) matchConditions(r *request, b *bindings) outcome {
 	}
 	for i := range rule.query {
 		t := &rule.query[i]
-		switch t.fits(r.queryValue(t.key), b) {
+		switch t.fits(r.queryValue(t.key), b, &r.effort) {
 		case differs:
 			return outcome{verdict: differs, place: inQuery, index: i}
 		case unsure:
@@ -153,12 +162,12 @@ func (rule *rule) headDiffers(r *request, b *bindings) bool {
 		return true
 	}
 	for i := range rule.header {
-		if rule.header[i].fits(r.headerValue(rule.header[i].key), b) == differs {
+		if rule.header[i].fits(r.headerValue(rule.header[i].key), b, &r.effort) == differs {
 			return true
 		}
 	}
 	for i := range rule.query {
-		if rule.query[i].fits(r.queryValue(rule.query[i].key), b) == differs {
+		if rule.query[i].fits(r.queryValue(rule.query[i].key), b, &r.effort) == differs {
 			return true
 		}
 	}
@@ -230,7 +239,7 @@ func (rule *rule) matchForm(r *request, b *bindings) outcome {
 	o := outcome{verdict: matches}
 	for i := range rule.form {
 		t := &rule.form[i]
-		switch t.fits(r.formValue(t.key), b) {
+		switch t.fits(r.formValue(t.key), b, &r.effort) {
 		case differs:
 			return outcome{verdict: differs, place: inForm, index: i}
 		case unsure:
@@ -239,7 +248,7 @@ func (rule *rule) matchForm(r *request, b *bindings) outcome {
 	}
 	for i := range rule.param {
 		t := &rule.param[i]
-		switch t.fits(r.paramValue(t.key), b) {
+		switch t.fits(r.paramValue(t.key), b, &r.effort) {
 		case differs:
 			return outcome{verdict: differs, place: inParam, index: i}
 		case unsure:
@@ -264,7 +273,7 @@ func (rule *rule) matchJSON(r *request, b *bindings) outcome {
 	for _, call := range r.calls(rule.batch) {
 		for i := range rule.json {
 			t := &rule.json[i]
-			if v := t.fits(jsonAt(call, t.key), b); v != matches {
+			if v := t.fits(jsonAt(call, t.key), b, &r.effort); v != matches {
 				return outcome{verdict: v, place: inJSON, index: i}
 			}
 		}
@@ -295,7 +304,7 @@ func (rule *rule) matchXML(r *request, b *bindings) outcome {
 
 	for i := range rule.xml {
 		t := &rule.xml[i]
-		if v := t.fits(xmlAt(r.xml, t.key), b); v != matches {
+		if v := t.fits(xmlAt(r.xml, t.key), b, &r.effort); v != matches {
 			return outcome{verdict: v, place: inXML, index: i}
 		}
 	}
@@ -371,8 +380,8 @@ func (rule *rule) contentTypeFits(r *request) verdict {
 	return differs
 }
 
-// fits tries the patterns in order.
-func (t *valueTest) fits(v value, b *bindings) verdict {
+// fits tries the patterns in order. e is the effort of all tests of the request.
+func (t *valueTest) fits(v value, b *bindings, e *effort) verdict {
 	switch v.state {
 	case doubtful:
 		return unsure
@@ -387,11 +396,15 @@ func (t *valueTest) fits(v value, b *bindings) verdict {
 	}
 
 	for i := range t.patterns {
-		if len(v.text) > maxMatchedValue && !t.patterns[i].isTrivial() {
+		p := &t.patterns[i]
+		if p.endsOtherwise(v.text) {
+			continue
+		}
+		if !p.isTrivial() && (len(v.text) > maxMatchedValue || !e.spend(v.text, len(p.parts))) {
 			return unsure
 		}
 		saved := *b
-		if t.patterns[i].match(v.text, b) {
+		if p.match(v.text, b) {
 			return matches
 		}
 		*b = saved

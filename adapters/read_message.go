@@ -138,6 +138,7 @@ type messageReader struct {
 	m       *SocketMessage
 	matched *messageRule // nil until one matches
 
+	effort    effort
 	asText    string   // see text
 	r         *request // nil until a rule reads JSON
 	head      string   // what stands before the JSON that r has

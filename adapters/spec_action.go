@@ -61,7 +61,8 @@ type ActionSpec struct {
 // without leading zeros, for applications that read 7x as 7). It takes as little as lets the rest fit. A
 // variable that stands in two places must have the same value in both; one value, or one segment of a
 // path, names it once. A value of more than 64 KiB fits only plain text, * and {var}; for any other
-// pattern it is in doubt, and the request is refused. Of a list of patterns one must fit; "" in it means
+// pattern it is in doubt, and the request is refused; so is one whose long values many patterns look at.
+// Of a list of patterns one must fit; "" in it means
 // absent or empty.
 type MatchSpec struct {
 	// Method is one method or a list of them. HEAD must be listed if it is meant.
