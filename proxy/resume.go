@@ -134,6 +134,7 @@ func (s *Server) adoptLease(t *task, stored state.Lease, h *hold, session *adapt
 		for _, l := range s.leases.CheckIn(stored.Task) {
 			s.retryUntilRecorded(func(ctx context.Context) error { return s.releaseLease(ctx, t, l, h) })
 		}
+		t.forgetUse()
 	})
 	return nil
 }

@@ -14,6 +14,13 @@ type sightings struct {
 	seen map[string]audit.Stripped // by the credential's value
 }
 
+// forget forgets all of them.
+func (s *sightings) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = nil
+}
+
 const (
 	maxSightings = 64  // remembered of one task; beyond that all are forgotten
 	maxAlerts    = 100 // recorded of one task: an agent can make up any number of credentials

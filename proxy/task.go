@@ -165,6 +165,7 @@ func (s *Server) finishTask(t *task) error {
 			})
 		}
 		wait.Wait()
+		t.forgetUse()
 	})
 
 	timer := time.NewTimer(endWait)
@@ -175,6 +176,18 @@ func (s *Server) finishTask(t *task) error {
 		s.opt.Log.Warn().Str("task", t.ID()).Msg("a logout takes long; it goes on in the background and its account stays leased")
 	}
 	return err
+}
+
+// forgetUse drops what only a living task needs: an ended one is listed for a day, and
+// keeps no more than that takes. Work in the background that still needs a hold has
+// its own reference.
+func (t *task) forgetUse() {
+	t.mu.Lock()
+	t.holds.Clear()
+	t.mu.Unlock()
+
+	t.grant.Store(nil)
+	t.sightings.forget()
 }
 
 // closeHolds closes the connections of every hold of the task and returns the

@@ -37,11 +37,8 @@ func OpenFile(path string, flag int, mode fs.FileMode) (*os.File, error) {
 // MkdirAll is os.MkdirAll, except that folders that root creates belong to the owner
 // of the folder above them.
 func MkdirAll(path string, mode fs.FileMode) error {
-	info, err := os.Stat(path)
-	if err == nil && info.IsDir() {
-		return nil
-	}
-	if os.Geteuid() != 0 {
+	_, err := os.Stat(path)
+	if err == nil || os.Geteuid() != 0 {
 		return os.MkdirAll(path, mode)
 	}
 
