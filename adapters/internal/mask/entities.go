@@ -38,28 +38,57 @@ var entities = sync.OnceValue(func() map[string]rune {
 // oldNames tells by the first three letters, or the two of a short name, whether a name
 // that needs no semicolon begins with them: by the bit of the third letter's code, or
 // by wholeName.
-var oldNames = sync.OnceValue(func() *[64][64]uint64 {
-	var begin [64][64]uint64
-	for name := range entities() {
+var oldNames [64][64]uint64
+
+const wholeName = 1 << 63 // no letter has the code 63
+
+// shortNames is a hash table of the names of at most maxShortName bytes, which pages are
+// full of.
+var shortNames [1 << shortNameBits]shortName
+
+// shortName is the name of a character reference in one number.
+type shortName struct {
+	key   uint64
+	value rune
+}
+
+const (
+	maxShortName  = 8
+	shortNameBits = 13
+)
+
+// prepareNames fills oldNames and shortNames, which masks look at without
+// synchronization. New calls it.
+var prepareNames = sync.OnceFunc(func() {
+	for name, value := range entities() {
+		if len(name) <= maxShortName {
+			addShortName(name, value)
+		}
 		switch {
 		case name[len(name)-1] == ';':
 		case len(name) == leastOldName:
-			begin[codes[name[0]]][codes[name[1]]] |= wholeName
+			oldNames[codes[name[0]]][codes[name[1]]] |= wholeName
 		default:
-			begin[codes[name[0]]][codes[name[1]]] |= 1 << codes[name[2]]
+			oldNames[codes[name[0]]][codes[name[1]]] |= 1 << codes[name[2]]
 		}
 	}
-	return &begin
 })
 
-const wholeName = 1 << 63 // no letter has the code 63
+func addShortName(name string, value rune) {
+	key := shortNameKey([]byte(name))
+	at := hashShortName(key)
+	for shortNames[at].key != 0 {
+		at = (at + 1) % uint64(len(shortNames))
+	}
+	shortNames[at] = shortName{key, value}
+}
 
 // mayBeOldName reports whether name can be one that needs no semicolon.
 func mayBeOldName(name []byte) bool {
 	if len(name) < leastOldName || len(name) > longestOldName {
 		return false
 	}
-	begin := oldNames()[codes[name[0]]][codes[name[1]]]
+	begin := oldNames[codes[name[0]]][codes[name[1]]]
 	if len(name) == leastOldName {
 		return begin&wholeName != 0
 	}
@@ -68,21 +97,28 @@ func mayBeOldName(name []byte) bool {
 
 // entity returns what a name with its semicolon stands for.
 func entity(name []byte) (r rune, known bool) {
-	switch string(name) { // most of all
-	case "amp;":
-		return '&', true
-	case "lt;":
-		return '<', true
-	case "gt;":
-		return '>', true
-	case "quot;":
-		return '"', true
-	case "nbsp;":
-		return '\u00a0', true
+	if len(name) > maxShortName {
+		r, known = entities()[string(name)]
+		return r, known
 	}
-	r, known = entities()[string(name)]
-	return r, known
+
+	key := shortNameKey(name)
+	for at := hashShortName(key); shortNames[at].key != 0; at = (at + 1) % uint64(len(shortNames)) {
+		if shortNames[at].key == key {
+			return shortNames[at].value, true
+		}
+	}
+	return 0, false
 }
+
+func shortNameKey(name []byte) (key uint64) {
+	for _, c := range name {
+		key = key<<8 | uint64(c)
+	}
+	return key
+}
+
+func hashShortName(key uint64) uint64 { return key * gramMultiplier >> (64 - shortNameBits) }
 
 // windows1252 holds what browsers read numeric references from 128 to 159 as (HTML
 // standard, numeric character reference end state).

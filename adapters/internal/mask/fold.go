@@ -26,7 +26,7 @@ func foldOrbit(r rune) rune {
 	if 'A' <= r && r <= 'Z' {
 		return r + ('a' - 'A')
 	}
-	if r < utf8.RuneSelf {
+	if r < utf8.RuneSelf || 0x2000 <= r && r < 0x2126 { // punctuation, which has no case
 		return r
 	}
 

@@ -47,11 +47,12 @@ func newAtMost(patterns []*Pattern, n int) *Mask {
 
 	for i := range m.needles {
 		m.begin[m.needles[i].pair()+1] = uint16(i + 1)
-		m.filter.add(m.needles[i].units, m.needles[i].groupFrom)
 	}
 	for i := 1; i < len(m.begin); i++ {
 		m.begin[i] = max(m.begin[i], m.begin[i-1])
 	}
+	prepareNames()
+	m.filter.init(m.needles)
 	return m
 }
 
@@ -67,6 +68,17 @@ func (m *Mask) startingWith(first, second uint8) []needle {
 // startingWithFirst returns the needles whose first unit has the code.
 func (m *Mask) startingWithFirst(first uint8) []needle {
 	return m.needles[m.begin[int(first)<<6]:m.begin[int(first+1)<<6]]
+}
+
+// canBegin reports whether a needle can begin with the two plain bytes.
+func (m *Mask) canBegin(a, b byte) bool { return len(m.startingWith(codes[a], codes[b])) > 0 }
+
+// canBeginWith reports whether a needle can begin with the unit.
+func (m *Mask) canBeginWith(unit rune) bool { return len(m.startingWithFirst(codeOf(unit))) > 0 }
+
+// canBeginWithTwo reports whether a needle can begin with the two units.
+func (m *Mask) canBeginWithTwo(first, second rune) bool {
+	return len(m.startingWith(codeOf(first), codeOf(second))) > 0
 }
 
 // span is a stretch of text that is masked, with the label of the secret.
@@ -87,7 +99,8 @@ func (m *Mask) spans(dst []span, b []byte) (all []span, open int) {
 	x := matcher{mask: m}
 	x.reader.text = b
 	open = len(b)
-	for p := m.filter.next(b, 0); p < len(b); p = m.filter.next(b, p+1) {
+	s := newScanner(m, b)
+	for p := s.Next(); p < len(b); p = s.Next() {
 		end, beginning := x.matchAt(p)
 		if beginning != none {
 			open = min(open, p)
@@ -135,7 +148,8 @@ func (m *Mask) find(b []byte) (label string, open int, found bool) {
 	x := matcher{mask: m}
 	x.reader.text = b
 	open = len(b)
-	for p := m.filter.next(b, 0); p < len(b); p = m.filter.next(b, p+1) {
+	s := newScanner(m, b)
+	for p := s.Next(); p < len(b); p = s.Next() {
 		end, beginning := x.matchAt(p)
 		if end > 0 {
 			return x.label, p, true

@@ -76,7 +76,7 @@ func (x *matcher) matchAt(p int) (end int, open beginning) {
 func (x *matcher) isHarmlessReference(p int) bool {
 	text, m := x.reader.text, x.mask
 	if text[p] == '&' {
-		r, ok := plainReference(text, p)
+		r, _, ok := plainReference(text, p)
 		return ok && len(m.startingWithFirst(codeEntity)) == 0 && len(m.startingWithFirst(codeOf(r))) == 0
 	}
 
@@ -84,38 +84,46 @@ func (x *matcher) isHarmlessReference(p int) bool {
 	if first >= codePercent || p+1 >= len(text) || text[p+1] != '&' {
 		return false
 	}
-	r, ok := plainReference(text, p+1)
+	r, _, ok := plainReference(text, p+1)
 	return ok && skipOf(r) != skipBreak && len(m.startingWith(first, codeEntity)) == 0 && len(m.startingWith(first, codeOf(r))) == 0
 }
 
-// plainReference returns what a reference by name at p stands for, if it can be read in
-// no other way.
-func plainReference(text []byte, p int) (r rune, ok bool) {
-	end := afterName(text, p+1)
+// plainReference returns what a reference by name at p stands for, and its end, if it
+// can be read in no other way.
+func plainReference(text []byte, p int) (r rune, end int, ok bool) {
+	end = afterName(text, p+1)
 	if end >= len(text) || text[end] != ';' {
-		return 0, false
+		return 0, 0, false
 	}
-	r, ok = entity(text[p+1 : end+1])
+	end++
+	r, ok = entity(text[p+1 : end])
 	if !ok || isIntroducer(r) && r != '&' {
-		return 0, false
+		return 0, 0, false
 	}
 	if r != '&' {
-		return fold(r), true
+		return fold(r), end, true
 	}
 
-	// The ampersand may begin another reference.
-	next := end + 1
-	end = afterName(text, next)
-	if end >= len(text) || end > next && text[end] == ';' || text[end] == '#' || codes[text[end]] == codeBreak {
-		return 0, false
+	if isPlainName(text, end) {
+		return '&', end, true // it begins no other reference
+	}
+	return 0, 0, false
+}
+
+// isPlainName reports whether the letters and digits at p, if there are any, cannot be
+// the name of a character reference.
+func isPlainName(text []byte, p int) bool {
+	end := afterName(text, p)
+	if end >= len(text) || end > p && text[end] == ';' || end == p && text[end] == '#' || codes[text[end]] == codeBreak {
+		return false
 	}
 	isEscape := isIntroducer(rune(text[end])) && (text[end] != '=' || end+1 >= len(text) || isIntroducedByEquals(text, end+1))
 	if isEscape {
-		return 0, false
+		return false
 	}
-	name := text[next:end]
+	name := text[p:end]
 	isOld := len(name) >= leastOldName && mayBeOldName(name[:leastOldName]) || len(name) > leastOldName && mayBeOldName(name[:leastOldName+1])
-	return '&', !isOld
+	return !isOld
 }
 
 // afterName returns the end of the letters and digits that begin at p, at most

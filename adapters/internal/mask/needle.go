@@ -19,6 +19,10 @@ const (
 	// minSecret is the length in bytes of the shortest value that is masked.
 	minSecret = 6
 
+	// minUnits is the number of the fewest units of a needle. A value of fewer code points
+	// is found by its bytes.
+	minUnits = 3
+
 	// minPart is the length of the shortest part of a structured value that is
 	// masked wherever it stands without the others.
 	minPart = 16
@@ -288,7 +292,7 @@ func (c *compiler) add(units []rune, groupFrom int) {
 		return
 	}
 	key := string(units)
-	if c.known[key] {
+	if c.known[key] || len(units) < minUnits {
 		return
 	}
 	c.known[key] = true

@@ -273,7 +273,11 @@ func (t *unitReader) unescapeReference(p int, out *readings, nested, chain int) 
 	var name [maxEntityName + 1]byte
 	n, at := 0, p
 	for n < maxEntityName {
-		c, next, ok := t.character(at, isAlphanumeric, out, nested)
+		fits := isAlphanumeric
+		if n == 0 {
+			fits = isLetter // every name begins with one
+		}
+		c, next, ok := t.character(at, fits, out, nested)
 		if !ok {
 			break
 		}
@@ -448,9 +452,9 @@ func isDecimalDigit(r rune) bool { return '0' <= r && r <= '9' }
 
 func isOctalDigit(r rune) bool { return '0' <= r && r <= '7' }
 
-func isAlphanumeric(r rune) bool {
-	return '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z'
-}
+func isLetter(r rune) bool { return 'a' <= r|0x20 && r|0x20 <= 'z' }
+
+func isAlphanumeric(r rune) bool { return isDecimalDigit(r) || isLetter(r) }
 
 func digitValue(r rune) rune {
 	if r <= '9' {
