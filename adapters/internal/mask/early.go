@@ -15,56 +15,74 @@ type look struct {
 	next      int  // what follows it
 }
 
-func unitLook(unit rune, end int) look { return look{isUnit: true, unit: unit, end: end} }
-func skippedLook(next int) look        { return look{isSkipped: true, next: next} }
+// unitLook returns a look at a unit. The matcher skips blanks after a line break.
+func unitLook(unit rune, end int) look {
+	return look{isUnit: true, unit: unit, end: end, isSkipped: unit == ' ' || unit == '\t', next: end}
+}
 
 var unknownLook = look{isUnknown: true}
 
 // checkEarly marks the offsets at which a secret can begin, of whose first three bytes
-// that at q is the first special one. It returns at once for nearly all bytes that stand
-// in pages, so that the matcher does not need to look at them.
-func (s *scanner) checkEarly(q int) {
-	m, text := s.mask, s.text
-	l := s.look(q)
+// the squeezed one at offset i, which stands at p in the text, is the first early one. It
+// returns at once for nearly all bytes that stand in pages, so that the matcher does not
+// need to look at them.
+func (s *scanner) checkEarly(i, p int) {
+	m := s.mask
+	l := s.look(p)
+	if l.isUnit && l.unit >= utf8.RuneSelf && !m.filter.high[l.unit] {
+		return
+	}
 	if !l.isUnit && !l.isSkipped && !l.isUnknown {
 		return
 	}
 
 	if l.isUnknown || l.isUnit && s.canFollow(l.end, l.unit) {
-		s.mark(q)
+		s.mark(i)
 	}
-	if q == 0 || !s.isPlain(q-1) {
+	if s.isEarly(i - 1) {
 		return
 	}
 
-	b := rune(text[q-1])
+	b := rune(s.bytes[i-1])
 	if l.isUnknown && m.canBeginWith(b) || l.isUnit && m.canBeginWithTwo(b, l.unit) && s.canFollowTwo(l.end, b, l.unit) || l.isSkipped && s.canFollow(l.next, b) {
-		s.mark(q - 1)
+		s.mark(i - 1)
 	}
-	if q == 1 || !s.isPlain(q-2) || !m.canBegin(text[q-2], text[q-1]) {
+	if s.isEarly(i-2) || !m.canBegin(s.bytes[i-2], s.bytes[i-1]) {
 		return
 	}
 
-	a := rune(text[q-2])
+	a := rune(s.bytes[i-2])
 	if l.isUnknown || l.isUnit && s.canBeThird(a, b, l.unit) || l.isSkipped && s.canFollowTwo(l.next, a, b) {
-		s.mark(q - 2)
+		s.mark(i - 2)
 	}
 }
 
-func (s *scanner) isPlain(p int) bool { return !s.mask.filter.class.special.has(s.text[p]) }
+// nextPlain returns the byte that follows at p once others are dropped. It returns false
+// if that is early, or the text ends.
+func (s *scanner) nextPlain(p int) (c byte, ok bool) {
+	roles := &s.mask.filter.roles
+	for p < len(s.text) && roles[s.text[p]] == roleDropped {
+		p++
+	}
+	if p >= len(s.text) || roles[s.text[p]] == roleEarly {
+		return 0, false
+	}
+	return s.text[p], true
+}
 
 // canFollow reports whether a needle can begin with a unit if it goes on at p.
 func (s *scanner) canFollow(p int, first rune) bool {
-	if p >= len(s.text) || !s.isPlain(p) {
+	next, ok := s.nextPlain(p)
+	if !ok {
 		return s.mask.canBeginWith(first)
 	}
-	next := rune(s.text[p])
-	return s.mask.canBeginWithTwo(first, next) && s.canFollowTwo(p+1, first, next)
+	return s.mask.canBeginWithTwo(first, rune(next))
 }
 
 // canFollowTwo reports whether a needle that begins with two units can go on at p.
 func (s *scanner) canFollowTwo(p int, first, second rune) bool {
-	return p >= len(s.text) || !s.isPlain(p) || s.canBeThird(first, second, rune(s.text[p]))
+	next, ok := s.nextPlain(p)
+	return !ok || s.canBeThird(first, second, rune(next))
 }
 
 // canBeThird reports whether a needle that begins with two units can have the third.
@@ -74,58 +92,45 @@ func (s *scanner) canBeThird(first, second, third rune) bool {
 
 // look looks at the early byte at p.
 func (s *scanner) look(p int) look {
-	f, text := &s.mask.filter, s.text
-	c := text[p]
-	if c == '=' && p+1 < len(text) && !f.literals['='] && !afterEquals[text[p+1]] {
-		return look{} // as between a name and its value
-	}
-	if f.kinds[c] == earlyLiteral {
+	c := s.text[p]
+	kind := s.mask.filter.kinds[c]
+	if kind == earlyLiteral {
 		return unitLook(folded[c], p+1)
 	}
-	if f.literals[c] {
-		return unknownLook
+	if kind == earlyTag {
+		return look{}
 	}
-	if p+1 >= len(text) {
+	if kind == earlyAny && isIntroducer(rune(c)) && p+1 < len(s.text) && !opensEscape(s.text, p) {
+		return unitLook(rune(c), p+1)
+	}
+	if kind == earlyAny || p+1 >= len(s.text) {
 		return unknownLook
 	}
 
-	switch c {
-	case '\r', '\n', 0:
-		if !f.literals[' '] && !f.literals['\t'] {
-			return skippedLook(s.afterBreaks(p + 1))
-		}
-	case '%', '=':
+	switch kind {
+	case earlyPercent, earlyEquals:
 		return s.lookHex(p)
-	case '&':
+	case earlyAmpersand:
 		return s.lookReference(p)
-	case '\\':
+	case earlyBackslash:
 		return s.lookBackslash(p)
 	default:
 		return s.lookHigh(p)
 	}
-	return unknownLook
 }
 
-// afterEquals tells which bytes can follow an equals sign that begins an escape.
-var afterEquals = func() (table [256]bool) {
-	for c := range table {
-		table[c] = mayFollow[codeEquals-codePercent][codes[c]]
+// opensEscape reports whether the introducer at p can begin an escape.
+func opensEscape(text []byte, p int) bool {
+	if text[p] == '=' {
+		return isIntroducedByEquals(text, p+1)
 	}
-	return table
-}()
-
-// afterBreaks returns the end of the line breaks and blanks that begin at p.
-func (s *scanner) afterBreaks(p int) int {
-	for p < len(s.text) && (codes[s.text[p]] == codeBreak || s.text[p] == ' ' || s.text[p] == '\t') {
-		p++
-	}
-	return p
+	return mayFollow[codes[text[p]]-codePercent][codes[text[p+1]]]
 }
 
 // lookHex looks at what is introduced by a percent or equals sign.
 func (s *scanner) lookHex(p int) look {
 	text := s.text
-	if text[p] == '=' && !isIntroducedByEquals(text, p+1) || !mayFollow[codes[text[p]]-codePercent][codes[text[p+1]]] {
+	if !opensEscape(text, p) {
 		return look{}
 	}
 	if v, ok := plainHex(text, p+1, 2); ok && v < utf8.RuneSelf {
@@ -163,7 +168,7 @@ func lookOf(r rune, end int) look {
 // lookReference looks at an ampersand.
 func (s *scanner) lookReference(p int) look {
 	text := s.text
-	if !mayFollow[codeEntity-codePercent][codes[text[p+1]]] {
+	if !opensEscape(text, p) {
 		return look{}
 	}
 	if r, end, ok := plainReference(text, p); ok {
@@ -183,11 +188,11 @@ func (s *scanner) lookBackslash(p int) look {
 	text := s.text
 	c := text[p+1]
 	switch {
-	case c == 'n' || c == 'r':
-		if s.mask.filter.literals[' '] {
+	case c == 'n' || c == 'r' || c == 't' || c == 'v':
+		if l := &s.mask.filter.literals; l['\n'] || l['\r'] || l['\t'] {
 			return unknownLook
 		}
-		return look{isUnit: true, unit: rune(c), end: p + 2, isSkipped: true, next: s.afterBreaks(p + 2)}
+		return look{isUnit: true, unit: rune(c), end: p + 2, isSkipped: true, next: p + 2}
 	case c == 'u':
 		if v, ok := plainHex(text, p+2, 4); ok {
 			return lookOf(v, p+6)
@@ -203,22 +208,9 @@ func (s *scanner) lookBackslash(p int) look {
 	return unknownLook
 }
 
-// lookHigh looks at a byte that is not ASCII.
+// lookHigh looks at a byte that is not ASCII, for needles that have no such units.
 func (s *scanner) lookHigh(p int) look {
-	f, c := &s.mask.filter, s.text[p]
-	if len(f.high) == 0 && c >= 0xC0 && !isSkippedOrFolded(c, s.text[p+1]) {
-		return look{}
-	}
-	if skipOf(rune(c)) == skipBreak && len(f.high) == 0 {
-		return skippedLook(p + 1)
-	}
-
-	r, n := utf8.DecodeRune(s.text[p:])
-	if r == utf8.RuneError && !utf8.FullRune(s.text[p:]) {
-		return unknownLook
-	}
-	r = fold(r)
-	if n > 1 && (r < utf8.RuneSelf || skipOf(r) == skipBreak || f.high[r]) || skipOf(rune(c)) == skipBreak || f.high[folded[c]] {
+	if isSkippedOrFolded(s.text[p], s.text[p+1]) {
 		return unknownLook
 	}
 	return look{}

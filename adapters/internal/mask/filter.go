@@ -9,224 +9,187 @@ import (
 // filter tells cheaply at which offsets a secret can begin. It passes too many offsets,
 // never too few.
 //
-// A byte is special if, in a text in which a needle is found, it can be anything other
-// than a unit as it is: the beginning of an escape, or of something that is skipped. The
-// first special byte of a match lies at one of these places:
+// It looks at a text without line breaks and separators of groups: these are dropped,
+// because the matcher skips them (see classes). In what is left, a byte is early if it
+// can be anything other than a unit as it is, such as the beginning of an escape. The
+// first early byte of a match stands at one of these places:
 //
 //   - after the first reach bytes. These are plain, and so is one of any four bytes in a
-//     row that are looked at every stride bytes: grams of the kind gramRun.
+//     row that are looked at every stride bytes: a gram of the kind gramRun.
 //   - after the third byte: the three before it are a gram of the kind gramBefore.
-//   - among the first three bytes. It is one that can stand there, which is called early,
-//     and scanner.checkEarly looks at it.
+//   - among the first three bytes: scanner.checkEarly looks at it.
 //
-// All of them lie within reach bytes of the beginning of the match.
+// All of them lie within reach bytes of the beginning of the match. Separators that are
+// among the first three units of a needle are not dropped; they are early, and called
+// literals.
 type filter struct {
 	grams [1 << gramBits / 64]uint64 // a bit for each gram, at its hash
 	reach int                        // in bytes
 
-	class    classes
-	literals [256]bool     // special bytes that are units of a needle, as they are, among its first three
-	high     map[rune]bool // units outside of ASCII, likewise
+	classes  classes
+	roles    [256]role
+	literals [128]bool
+	high     map[rune]bool // units outside of ASCII among the first three of a needle
 
-	// An early byte is looked at if the bit of its kind is set for the byte before and
-	// the one after it.
+	// An early byte can be among the first three units of a needle only if the bit of
+	// its kind is set for the byte before it and for the one after it.
 	kinds                   [256]earlyKind
 	beforeKinds, afterKinds [256]uint8
 }
 
-// classes are the two sets of bytes that the filter looks for.
-type classes struct {
-	special, early byteSet
-}
-
 const (
-	// mostReach is the reach of a filter unless a needle of plain bytes is shorter. None
-	// has fewer than minSecret.
-	mostReach = 10
+	// mostReach is the reach of a filter unless a needle of plain bytes is shorter.
+	mostReach = 12
+
+	// leastReach is how many units of a needle must be left if what can be dropped is.
+	leastReach = 6
 
 	// gramSize is the number of bytes that are looked at every stride bytes.
 	gramSize = 4
 )
 
-// gramKind says which bytes a gram consists of. All of its bytes are plain but for those
-// of a gramHead, which may be literals.
+// role says what a byte is to the filter.
+type role uint8
+
+const (
+	rolePlain role = iota
+	roleDropped
+	roleEarly
+)
+
+// droppable is what can be dropped: line breaks and separators of groups, all of one
+// byte. A plus sign is a blank in a query.
+const droppable = " \t+-.,:_\r\n\x00\xa0\xad"
+
+// gramKind says which bytes a gram consists of.
 type gramKind uint8
 
 const (
-	gramRun    gramKind = iota // four bytes within the first reach ones
-	gramBefore                 // three bytes before the first special one, or two and any other before them
-	gramHead                   // the first three bytes
-	gramAcross                 // two bytes before a separator, or before a unit that is one, and the byte after it
+	gramRun    gramKind = iota // four plain bytes within the first reach ones
+	gramBefore                 // three plain bytes before the first early one, or two and any other before them
+	gramHead                   // the first three bytes, as they are
 )
 
 // init makes f the filter for needles.
 func (f *filter) init(needles []needle) {
-	f.reach, f.class, f.high = mostReach, newClasses(needles), map[rune]bool{}
+	f.setLiterals(needles)
+	f.setClasses(needles)
+
+	f.reach = mostReach
 	for i := range needles {
-		if f.class.isPlain(needles[i].units) {
-			f.reach = min(f.reach, len(needles[i].units))
+		lead := f.leadOf(&needles[i])
+		if !slices.ContainsFunc(lead, f.isEarly) {
+			f.reach = min(f.reach, len(lead))
 		}
 	}
-
-	c := gramCollector{f}
 	for i := range needles {
-		c.addNeedle(&needles[i])
+		f.addNeedle(&needles[i])
 	}
 	f.setKinds(needles)
 }
 
-// earlyKind is what an early byte can be.
-type earlyKind uint8
-
-const (
-	earlyPercent earlyKind = iota // these four in the order of their codes
-	earlyEquals
-	earlyAmpersand
-	earlyBackslash
-	earlySkipped // is skipped, so that a unit must stand before it
-	earlyLead    // of a code point that is skipped or folds to ASCII
-	earlyLiteral // is a unit of a needle as it is, and nothing else
-	earlyAny
-)
-
-func (f *filter) setKinds(needles []needle) {
-	for c := range 256 {
-		f.kinds[c] = f.kindOf(byte(c))
-		f.beforeKinds[c] = ^uint8(1 << earlySkipped)
-		f.beforeKinds[c] &^= 1 << earlyLiteral
-		f.afterKinds[c] = 1<<earlyBackslash | 1<<earlySkipped | 1<<earlyAny
-		for i := earlyPercent; i < earlyBackslash; i++ {
-			if mayFollow[i][codes[c]] {
-				f.afterKinds[c] |= 1 << i
-			}
-		}
-		switch c {
-		case 0x80, 0x81, 0x84, 0xAD, 0xBB, 0xBF:
-			f.afterKinds[c] |= 1 << earlyLead
-		}
-	}
-	for i := range needles {
-		f.setNeighbours(needles[i].units)
-	}
-}
-
-// setNeighbours sets what can stand before what is skipped among the first three units
-// of a needle, and before and after literals.
-func (f *filter) setNeighbours(units []rune) {
-	for _, unit := range units[:2] {
-		f.setKind(&f.beforeKinds, earlySkipped, func(c byte) bool { return folded[c] == unit })
-	}
-	for k, unit := range units[:3] {
-		if unit >= utf8.RuneSelf || f.kinds[unit] != earlyLiteral {
-			continue
-		}
-		f.setKind(&f.beforeKinds, earlyLiteral, func(c byte) bool {
-			return k == 0 || f.class.special.has(c) || folded[c] == units[k-1]
-		})
-		f.setKind(&f.afterKinds, earlyLiteral, func(c byte) bool {
-			return k == 2 || f.class.special.has(c) || folded[c] == units[k+1]
-		})
-	}
-}
-
-func (f *filter) setKind(table *[256]uint8, kind earlyKind, fits func(byte) bool) {
-	for c := range 256 {
-		if fits(byte(c)) {
-			table[c] |= 1 << kind
-		}
-	}
-}
-
-func (f *filter) kindOf(c byte) earlyKind {
-	switch {
-	case f.literals[c]:
-		if c == '+' || c >= utf8.RuneSelf || isIntroducer(rune(c)) || skipOf(rune(c)) == skipBreak {
-			return earlyAny
-		}
-		return earlyLiteral
-	case c >= utf8.RuneSelf && len(f.high) > 0:
-		return earlyAny
-	case isIntroducer(rune(c)):
-		return earlyKind(codes[c] - codePercent)
-	case skipOf(rune(c)) == skipBreak:
-		return earlySkipped
-	case c >= utf8.RuneSelf:
-		return earlyLead
-	}
-	return earlyAny
-}
-
 func (f *filter) stride() int { return f.reach - gramSize + 1 }
 
-const (
-	gramBits = 18
-
-	gramMultiplier = 0x9E3779B97F4A7C15 // 2^64 divided by the golden ratio
-
-	foldedBits = 0x20202020 // fold the case of letters, and make some other bytes equal
-)
-
-// hashGram returns the number of a gram's bit. The first byte of a gram is the lowest
-// one. One of three bytes has any byte before them.
-func hashGram(kind gramKind, gram uint32) uint64 {
-	gram |= foldedBits
-	if kind != gramRun {
-		gram &^= 0xFF
+func isDroppable(unit rune) bool {
+	for i := range len(droppable) {
+		if rune(droppable[i]) == unit {
+			return unit < utf8.RuneSelf
+		}
 	}
-	return (uint64(kind)<<32 | uint64(gram)) * gramMultiplier >> (64 - gramBits)
+	return false
 }
 
-// has reports whether a needle has the gram.
-func (f *filter) has(kind gramKind, gram uint32) bool { return f.bit(kind, gram)&1 != 0 }
-
-// bit returns a number whose lowest bit says whether a needle has the gram.
-func (f *filter) bit(kind gramKind, gram uint32) uint64 {
-	at := hashGram(kind, gram)
-	return f.grams[at>>6] >> (at & 63)
+// setLiterals finds the separators that must not be dropped: those among the first
+// three units of a needle, and those of needles of little else.
+func (f *filter) setLiterals(needles []needle) {
+	for i := range needles {
+		units := needles[i].units[:needles[i].certain()]
+		rest := 0
+		for _, unit := range units {
+			if !isDroppable(unit) {
+				rest++
+			}
+		}
+		if rest >= leastReach || rest == len(units) {
+			units = units[:3]
+		}
+		for _, unit := range units {
+			if isDroppable(unit) {
+				f.literals[unit] = true
+			}
+		}
+	}
+	for _, unit := range " \t" {
+		if f.literals[unit] { // a plus sign can stand for a blank
+			f.literals[' '], f.literals['\t'], f.literals['+'] = true, true, true
+		}
+	}
 }
 
-// hasHead reports whether a needle can begin with three plain bytes.
-func (f *filter) hasHead(a, b, c byte) bool {
-	return f.has(gramHead, uint32(a)<<8|uint32(b)<<16|uint32(c)<<24)
-}
+// certain returns how many units of the needle stand in a text in any case if it is
+// found there, unless the text ends.
+func (n *needle) certain() int { return min(len(n.units), n.prefix) }
 
-// newClasses returns which bytes are special, and early, in the text for needles.
-func newClasses(needles []needle) (c classes) {
-	for _, b := range []byte("%&=\\\r\n\x00\u00ad") { // introducers, line breaks, and a soft hyphen's bytes
+func (f *filter) setClasses(needles []needle) {
+	c := &f.classes
+	c.init()
+	for _, b := range []byte("%&=\\<") {
 		c.early.add(b)
 	}
-	for _, r := range "\u017f\u200b\u212a\ufeff" { // letters that fold to ASCII, and characters of no width
+	for _, r := range "\u00ad\u017f\u200b\u212a\ufeff" { // letters that fold to ASCII, and characters of no width
 		c.early.add(utf8.AppendRune(nil, r)[0])
 	}
-	for _, b := range []byte(" \t+-.,:_<\u00a0") { // what separates groups
-		c.special.add(b)
+	for b := range f.literals {
+		if f.literals[b] {
+			c.early.add(byte(b))
+		}
 	}
-
+	f.high = map[rune]bool{}
 	for i := range needles {
-		units := needles[i].units
-		for k, unit := range units[:min(len(units), mostReach)] {
-			switch {
-			case unit >= utf8.RuneSelf:
+		for k, unit := range needles[i].units {
+			if unit >= utf8.RuneSelf {
 				c.addHigh(unit)
-			case k < 3 && c.special.has(byte(unit)):
-				c.early.add(byte(unit))
-				if unit == ' ' {
-					c.early.add('+')
+				if k < 3 {
+					f.high[unit] = true
 				}
 			}
 		}
 	}
-	for b := range 256 {
-		if c.early.has(byte(b)) {
-			c.special.add(byte(b))
+	for _, b := range []byte(droppable) {
+		if !c.early.has(b) {
+			c.dropped.add(b)
 		}
 	}
-	return c
+
+	for b := range f.roles {
+		switch {
+		case c.early.has(byte(b)):
+			f.roles[b] = roleEarly
+		case c.dropped.has(byte(b)):
+			f.roles[b] = roleDropped
+		}
+	}
+
+	for b := range c.opener {
+		c.opener[b] = '='
+	}
+	for b := range 256 {
+		if mayFollow[codeEquals-codePercent][codes[b]] {
+			c.after.add(byte(b))
+		}
+	}
+	for _, n := range needles {
+		if slices.Contains(n.units[:min(len(n.units), mostReach*4)], '=') {
+			c.setNoOpener()
+		}
+	}
 }
 
-// isPlain reports whether none of the units is special as it is.
-func (c *classes) isPlain(units []rune) bool {
-	return !slices.ContainsFunc(units, func(r rune) bool { return r >= utf8.RuneSelf || c.special.has(byte(r)) })
+// setNoOpener makes squeeze tell every early byte.
+func (c *classes) setNoOpener() {
+	for b := range c.opener {
+		c.opener[b] = 'a'
+	}
 }
 
 // addHigh adds the bytes that a unit outside of ASCII can begin with.
@@ -243,58 +206,47 @@ func (c *classes) addHigh(unit rune) {
 	}
 }
 
-// gramCollector adds the grams of needles to a filter.
-type gramCollector struct{ filter *filter }
-
-func (c gramCollector) add(kind gramKind, gram uint32) {
-	at := hashGram(kind, gram)
-	c.filter.grams[at>>6] |= 1 << (at & 63)
+// isEarly reports whether a unit is early as it is.
+func (f *filter) isEarly(unit rune) bool {
+	return unit >= utf8.RuneSelf || f.roles[unit] == roleEarly
 }
 
-func (c gramCollector) addNeedle(n *needle) {
-	for _, unit := range n.units[:3] {
-		switch {
-		case unit >= utf8.RuneSelf:
-			c.filter.high[unit] = true
-		case c.filter.class.special.has(byte(unit)):
-			c.filter.literals[unit] = true
-			if unit == ' ' {
-				c.filter.literals['+'] = true
-			}
-		}
-	}
-
-	c.addHeads(n, 0, nil)
-	for k := 2; k < min(c.filter.reach, len(n.units)); k++ {
-		c.addAcross(n.units[k-2], n.units[k-1], n.units[k])
-		if k+1 < len(n.units) {
-			c.addAcross(n.units[k-2], n.units[k-1], n.units[k+1])
-		}
-	}
-	for start := range c.filter.reach - 3 {
-		if start >= len(n.units) {
-			break
-		}
-		c.addRuns(n, start, nil)
-		if hasPrefixes(n) && start >= 2 {
-			c.addRuns(n, start, []byte{'x'})
-		}
-	}
-	if n.groupFrom > 2 {
-		return
-	}
-	for before := range 256 {
-		c.add(gramBefore, gramOf([]byte{byte(before), byte(n.units[0]), byte(n.units[1])}))
-	}
+func (f *filter) isDropped(unit rune) bool {
+	return unit < utf8.RuneSelf && f.roles[unit] == roleDropped
 }
 
-// hasPrefixes reports whether the matcher skips 0x between units of the needle.
-func hasPrefixes(n *needle) bool { return n.groupFrom == 2 }
+// leadOf returns the first units of a needle that are not dropped.
+func (f *filter) leadOf(n *needle) (lead []rune) {
+	for _, unit := range n.units[:n.certain()] {
+		if !f.isDropped(unit) {
+			lead = append(lead, unit)
+		}
+	}
+	return lead
+}
+
+// addNeedle adds the grams of a needle.
+func (f *filter) addNeedle(n *needle) {
+	f.addHeads(n, 0, nil)
+
+	runs := runAdder{f, f.leadOf(n), n.groupFrom == 2}
+	for start := 0; start <= f.reach-gramSize && start < len(runs.lead); start++ {
+		runs.add(start, nil)
+		if runs.prefixed && start >= 2 {
+			runs.add(start, []byte{'x'})
+		}
+	}
+	if n.groupFrom == 2 {
+		for before := range 256 {
+			f.add(gramBefore, gramOf([]byte{byte(before), byte(n.units[0]), byte(n.units[1])}))
+		}
+	}
+}
 
 // addHeads adds the spellings of the first three units as they are.
-func (c gramCollector) addHeads(n *needle, k int, raw []byte) {
+func (f *filter) addHeads(n *needle, k int, raw []byte) {
 	if len(raw) == 3 {
-		c.add(gramHead, gramOf(raw))
+		f.add(gramHead, gramOf(raw))
 		return
 	}
 	unit := n.units[k]
@@ -302,55 +254,87 @@ func (c gramCollector) addHeads(n *needle, k int, raw []byte) {
 		return
 	}
 	raw = raw[:len(raw):len(raw)]
-	c.addHeads(n, k+1, append(raw, byte(unit)))
+	f.addHeads(n, k+1, append(raw, byte(unit)))
 	if unit == ' ' {
-		c.addHeads(n, k+1, append(raw, '+'))
+		f.addHeads(n, k+1, append(raw, '+'))
 	}
-	if k == 2 && hasPrefixes(n) {
-		c.addHeads(n, k, append(raw, '0'))
-	}
-}
-
-// addAcross adds units of which the third stands after a separator.
-func (c gramCollector) addAcross(first, second, third rune) {
-	if first|second|third < utf8.RuneSelf {
-		c.add(gramAcross, gramAcrossOf(byte(first), byte(second), byte(third)))
+	if k == 2 && n.groupFrom == 2 {
+		f.addHeads(n, k, append(raw, '0'))
 	}
 }
 
-func gramAcrossOf(first, second, third byte) uint32 {
-	return uint32(first)<<8 | uint32(second)<<16 | uint32(third)<<24
+// runAdder adds the runs of plain bytes that a needle consists of.
+type runAdder struct {
+	filter   *filter
+	lead     []rune
+	prefixed bool // whether the matcher skips 0x between units
 }
 
-// addRuns adds the plain bytes that unit k of the needle and those after it can follow
-// raw as.
-func (c gramCollector) addRuns(n *needle, k int, raw []byte) {
+// add adds the bytes that unit k and those after it can follow raw as.
+func (r *runAdder) add(k int, raw []byte) {
 	raw = raw[:len(raw):len(raw)]
 	if len(raw) == gramSize {
-		c.add(gramRun, gramOf(raw))
+		r.filter.add(gramRun, gramOf(raw))
 		return
 	}
 	if len(raw) == gramSize-1 {
-		c.add(gramBefore, gramOf(raw))
+		r.filter.add(gramBefore, gramOf(raw))
 	}
 
-	if hasPrefixes(n) && k >= 2 {
+	if r.prefixed && k >= 2 {
 		if len(raw) == gramSize-1 {
-			c.addRuns(n, k, append(raw, '0'))
-		} else if len(raw) < 2 || raw[len(raw)-1] != 'x' {
-			c.addRuns(n, k, append(raw, '0', 'x'))
+			r.add(k, append(raw, '0'))
+		} else {
+			r.add(k, append(raw, '0', 'x'))
 		}
 	}
-	if k == len(n.units) || !c.filter.class.isPlain(n.units[k:k+1]) {
-		return
+	if k < len(r.lead) && !r.filter.isEarly(r.lead[k]) {
+		r.add(k+1, append(raw, byte(r.lead[k])))
 	}
-	c.addRuns(n, k+1, append(raw, byte(n.units[k])))
 }
 
-// gramOf returns bytes as a gram.
+// gramOf returns bytes as a gram: the first one is the lowest, and the last one of
+// three the highest as well.
 func gramOf(raw []byte) (gram uint32) {
 	for i, b := range raw {
-		gram |= uint32(b) << (8 * (i + 4 - len(raw)))
+		gram |= uint32(b) << (8 * (i + gramSize - len(raw)))
 	}
 	return gram
+}
+
+const (
+	gramBits = 18
+
+	gramMultiplier = 0x9E3779B97F4A7C15 // 2^64 divided by the golden ratio
+
+	foldedBits = 0x20202020 // fold the case of letters, and make some other bytes equal
+)
+
+// hashGram returns the number of a gram's bit. The lowest byte of one of three does not
+// count.
+func hashGram(kind gramKind, gram uint32) uint64 {
+	gram |= foldedBits
+	if kind != gramRun {
+		gram &^= 0xFF
+	}
+	return (uint64(kind)<<32 | uint64(gram)) * gramMultiplier >> (64 - gramBits)
+}
+
+func (f *filter) add(kind gramKind, gram uint32) {
+	at := hashGram(kind, gram)
+	f.grams[at>>6] |= 1 << (at & 63)
+}
+
+// has reports whether a needle has the gram.
+func (f *filter) has(kind gramKind, gram uint32) bool { return f.bit(kind, gram)&1 != 0 }
+
+// bit returns a number whose lowest bit says whether a needle has the gram.
+func (f *filter) bit(kind gramKind, gram uint32) uint64 {
+	at := hashGram(kind, gram)
+	return f.grams[at>>6] >> (at & 63)
+}
+
+// hasHead reports whether a needle can begin with three bytes as they are.
+func (f *filter) hasHead(a, b, c byte) bool {
+	return f.has(gramHead, uint32(a)<<8|uint32(b)<<16|uint32(c)<<24)
 }

@@ -33,7 +33,7 @@ func (f *finder) Read(p []byte) (int, error) {
 	if len(f.before) > 0 {
 		text = append(bytes.Clone(f.before), text...)
 	}
-	label, open, ok := f.mask.find(text)
+	label, open, ok := f.mask.find(text, false)
 	if ok {
 		f.err = f.found(label)
 		return 0, f.err

@@ -90,16 +90,17 @@ type span struct {
 // spans appends to dst the stretches of b that are masked, by rising start; they may
 // overlap. Among them is the beginning of a secret that b ends with, if it is long
 // enough. open is the offset from which on more text could change the result, or
-// len(b): there the beginning of a secret of any length stands.
-func (m *Mask) spans(dst []span, b []byte) (all []span, open int) {
+// len(b): there the beginning of a secret of any length stands. It is not sought if b
+// is whole.
+func (m *Mask) spans(dst []span, b []byte, isWhole bool) (all []span, open int) {
 	if m == nil {
 		return dst, len(b)
 	}
 
-	x := matcher{mask: m}
-	x.reader.text = b
+	s := m.scan(b, isWhole)
+	defer s.free()
+	x := &s.matcher
 	open = len(b)
-	s := newScanner(m, b)
 	for p := s.Next(); p < len(b); p = s.Next() {
 		end, beginning := x.matchAt(p)
 		if beginning != none {
@@ -132,23 +133,24 @@ func (x *matcher) span(start, end int) span {
 
 // Find returns the label of a secret that b contains.
 func (m *Mask) Find(b []byte) (label string, found bool) {
-	label, _, found = m.find(b)
+	label, _, found = m.find(b, true)
 	return label, found
 }
 
 // FindText is Find for a string.
 func (m *Mask) FindText(s string) (label string, found bool) { return m.Find(bytesOf(s)) }
 
-// find also returns the offset from which on more text could contain a secret.
-func (m *Mask) find(b []byte) (label string, open int, found bool) {
+// find also returns the offset from which on more text could contain a secret, unless b
+// is whole.
+func (m *Mask) find(b []byte, isWhole bool) (label string, open int, found bool) {
 	if m == nil {
 		return "", len(b), false
 	}
 
-	x := matcher{mask: m}
-	x.reader.text = b
+	s := m.scan(b, isWhole)
+	defer s.free()
+	x := &s.matcher
 	open = len(b)
-	s := newScanner(m, b)
 	for p := s.Next(); p < len(b); p = s.Next() {
 		end, beginning := x.matchAt(p)
 		if end > 0 {
@@ -167,7 +169,7 @@ func (m *Mask) InPlace(b []byte) {
 		return
 	}
 	var few [8]span
-	found, _ := m.spans(few[:0], b)
+	found, _ := m.spans(few[:0], b, true)
 	for _, s := range found {
 		stars(b[s.start:s.end])
 	}
@@ -179,7 +181,7 @@ func (m *Mask) Text(s string) string {
 		return s
 	}
 	var few [8]span
-	found, _ := m.spans(few[:0], bytesOf(s))
+	found, _ := m.spans(few[:0], bytesOf(s), true)
 	if len(found) == 0 {
 		return s
 	}

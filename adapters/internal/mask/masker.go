@@ -35,12 +35,12 @@ func (v Masker) masks() (m, also *Mask) {
 }
 
 // spans appends to dst the stretches that either mask finds; see Mask.spans.
-func (v Masker) spans(dst []span, b []byte) (all []span, open int) {
+func (v Masker) spans(dst []span, b []byte, isWhole bool) (all []span, open int) {
 	m, also := v.masks()
-	dst, open = m.spans(dst, b)
+	dst, open = m.spans(dst, b, isWhole)
 	if also != nil {
 		var second int
-		dst, second = also.spans(dst, b)
+		dst, second = also.spans(dst, b, isWhole)
 		open = min(open, second)
 	}
 	return dst, open
@@ -55,7 +55,7 @@ func (v Masker) Masks() bool {
 // InPlace masks b, which is a whole text, such as a message.
 func (v Masker) InPlace(b []byte) {
 	var few [8]span
-	found, _ := v.spans(few[:0], b)
+	found, _ := v.spans(few[:0], b, true)
 	for _, s := range found {
 		stars(b[s.start:s.end])
 	}
@@ -66,7 +66,7 @@ func (v Masker) InPlace(b []byte) {
 // same string if there is nothing to mask.
 func (v Masker) Text(s string) string {
 	var few [8]span
-	found, _ := v.spans(few[:0], bytesOf(s))
+	found, _ := v.spans(few[:0], bytesOf(s), true)
 	if len(found) == 0 {
 		return s
 	}

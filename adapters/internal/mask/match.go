@@ -15,6 +15,12 @@ type matcher struct {
 	currentAt int
 }
 
+// reset prepares the matcher for a mask and a text.
+func (x *matcher) reset(m *Mask, text []byte) {
+	x.mask, x.reader.text = m, text
+	x.label, x.digits, x.currentAt = "", false, 0
+}
+
 const (
 	// maxStates bounds the offsets at which a needle is followed at the same time.
 	// There is more than one only if an escape can be read in several ways.

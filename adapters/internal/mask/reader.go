@@ -120,7 +120,7 @@ func (r *reader) keep(b []byte, kept, free int) {
 // b must be kept: before free if a secret may begin there that ends after free.
 func (r *reader) find(b []byte, free int) (kept int) {
 	var open int
-	r.spans, open = r.masker.spans(r.spans[:0], b)
+	r.spans, open = r.masker.spans(r.spans[:0], b, r.err != nil)
 	kept = min(free, open)
 	n := 0
 	for _, s := range r.spans {

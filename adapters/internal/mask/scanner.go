@@ -3,253 +3,278 @@ package mask
 import (
 	"encoding/binary"
 	"math/bits"
-	"unicode/utf8"
+	"sync"
+)
+
+const (
+	// batch is how many blocks are squeezed together.
+	batch = 32
+
+	// carried is how many squeezed bytes of the batch before are kept. A gram at the
+	// beginning of a batch can mark offsets that are at most mostReach bytes before it.
+	carried = 32
 )
 
 // scanner returns the offsets of a text at which a secret can begin, by rising order.
+// Offsets of squeezed bytes count from the first carried one.
 type scanner struct {
 	mask *Mask
 	text []byte
 
-	blocks [scanned]block // of the text, those up to the one at at have been looked at
-	next   int            // index of the block to be looked at next
-	count  int
-	runAt  int // where to look for the next gramRun
+	last int // the last offset that is returned
+	next int // where the text goes on that is not squeezed yet
 
-	// before and current hold the offsets that were found, in the block before the one
-	// that was looked at last, whose offset is at, and in that.
-	before, current uint64
-	at              int
-	special         uint64 // of the block before that at at
+	blocks   [batch]block
+	bytes    [carried + batch*blockSize + 8]byte // squeezed
+	size     int                                 // of bytes
+	origins  [carried]int                        // of the carried bytes in the text; -1 before its beginning
+	begin    int                                 // offset of the first block
+	count    int                                 // of blocks
+	runAt    int                                 // where to look for the next gramRun
+	lastSize int                                 // of the last block, which the end of the text may cut
+
+	marks [(carried+batch*blockSize)/64 + 2]uint64 // of the squeezed bytes
+	word  int                                      // of marks that is being returned
+	limit int                                      // from which on more marks may come
+
+	cursor cursor
+
+	matcher matcher // for the offsets that are returned
 }
 
-// scanned is how many blocks are classified together.
-const scanned = 16
+// cursor finds out where a squeezed byte stands in the text, for rising offsets.
+type cursor struct {
+	block int
+	kept  uint64 // the bytes of the block from offset on
+	at    int
+}
 
-func newScanner(m *Mask, text []byte) scanner {
-	return scanner{mask: m, text: text, at: -blockSize, special: ^uint64(0)}
+var scannerPool = sync.Pool{New: func() any { return new(scanner) }}
+
+// scan returns a scanner of a text. If the text is whole, a secret does not go on after
+// it. Callers return the scanner by free.
+func (m *Mask) scan(text []byte, isWhole bool) *scanner {
+	s := scannerPool.Get().(*scanner)
+	s.mask, s.text, s.next, s.last = m, text, 0, len(text)-1
+	if isWhole {
+		s.last = len(text) - minSecret
+	}
+	s.size, s.count, s.runAt = carried, 0, carried
+	s.word, s.limit = 0, 0
+	copy(s.bytes[:carried], beforeText)
+	s.origins = noOrigins
+	s.marks[0], s.marks[1] = 0, 0
+	s.matcher.reset(m, text)
+	return s
+}
+
+// beforeText is what is carried to the first batch: early bytes, which are in no gram.
+const beforeText = "<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<"
+
+var noOrigins = func() (none [carried]int) {
+	for i := range none {
+		none[i] = -1
+	}
+	return none
+}()
+
+func (s *scanner) free() {
+	s.mask, s.text = nil, nil
+	s.matcher.reset(nil, nil)
+	scannerPool.Put(s)
 }
 
 // Next returns the next offset, or the length of the text.
 func (s *scanner) Next() int {
-	for s.before == 0 {
-		if s.at >= len(s.text) {
+	for {
+		for s.word*64 < s.limit {
+			marks := s.marks[s.word]
+			if s.limit-s.word*64 < 64 {
+				marks &= 1<<(s.limit-s.word*64) - 1
+			}
+			if marks == 0 {
+				s.word++
+				continue
+			}
+			bit := bits.TrailingZeros64(marks)
+			s.marks[s.word] &^= 1 << bit
+			if p := s.originOf(s.word*64 + bit); p > s.last {
+				return len(s.text)
+			} else if p >= 0 {
+				return p
+			}
+		}
+		if s.next >= len(s.text) || s.last < 0 {
 			return len(s.text)
 		}
-		s.before, s.current = s.current, 0
-		s.at += blockSize
-		if s.at < len(s.text) {
-			s.scanBlock()
+		s.scanBatch()
+	}
+}
+
+// originOf returns where in the text the squeezed byte at offset i stands.
+func (s *scanner) originOf(i int) int {
+	if i < carried {
+		return s.origins[i]
+	}
+	c := &s.cursor
+	for c.block+1 < s.count && carried+int(s.blocks[c.block+1].written) <= i {
+		c.block++
+		c.kept, c.at = s.blocks[c.block].kept, carried+int(s.blocks[c.block].written)
+	}
+	for ; c.at < i; c.at++ {
+		c.kept &= c.kept - 1
+	}
+	return s.begin + c.block*blockSize + bits.TrailingZeros64(c.kept)
+}
+
+func (s *scanner) mark(i int) { s.marks[i>>6] |= 1 << (i & 63) }
+
+// scanBatch squeezes the next blocks and marks the offsets in them.
+func (s *scanner) scanBatch() {
+	s.carry()
+	s.squeeze()
+	s.checkRuns()
+	s.checkAllEarly()
+
+	s.limit = s.size - mostReach
+	if s.next == len(s.text) {
+		s.checkEnd()
+		s.limit = s.size
+	}
+}
+
+// carry moves the end of the squeezed bytes to the beginning.
+func (s *scanner) carry() {
+	if s.count == 0 {
+		return
+	}
+	first := s.size - carried
+
+	var origins [carried]int
+	at := carried - 1
+	for block := s.count - 1; block >= 0 && at >= 0; block-- {
+		for kept := s.blocks[block].kept; kept != 0 && at >= 0; at-- {
+			last := 63 - bits.LeadingZeros64(kept)
+			origins[at] = s.begin + block*blockSize + last
+			kept &^= 1 << last
 		}
 	}
+	copy(origins[:at+1], s.origins[carried-at-1:])
+	s.origins = origins
 
-	p := s.at - blockSize + bits.TrailingZeros64(s.before)
-	s.before &= s.before - 1
-	return p
+	marks := s.marks[first>>6]>>(first&63) | s.marks[first>>6+1]<<1<<(63-first&63)
+	clear(s.marks[:s.size>>6+2])
+	s.marks[0] = marks & (1<<carried - 1)
+	copy(s.bytes[:carried], s.bytes[first:s.size])
+	s.runAt -= first
+	s.word = 0
 }
 
-// mark adds an offset at most one block before the one that is being looked at.
-func (s *scanner) mark(p int) {
-	if p >= s.at {
-		s.current |= 1 << (p - s.at)
-	} else if p >= 0 {
-		s.before |= 1 << (p - s.at + blockSize)
-	}
-}
-
-// classifyNext classifies the blocks from s.at on.
-func (s *scanner) classifyNext() {
-	s.next = 0
-	rest := s.text[s.at:]
-	if s.count = min(len(rest)/blockSize, scanned); s.count > 0 {
-		classify(&s.mask.filter.class, rest, s.blocks[:s.count])
-		return
-	}
-
-	var last [blockSize]byte
-	n := copy(last[:], rest)
-	s.count = 1
-	classify(&s.mask.filter.class, last[:], s.blocks[:1])
-	inText := uint64(1)<<n - 1
-	s.blocks[0].special &= inText
-	s.blocks[0].early &= inText
-}
-
-// margin is how many bytes before and after a block are looked at.
-const margin = 4
-
-// scanBlock looks at the block at s.at.
-func (s *scanner) scanBlock() {
-	if s.next == s.count {
-		s.classifyNext()
-	}
-	b := s.blocks[s.next]
-	s.next++
-
-	plain := ^b.special
-	afterTwo := b.special & (plain<<1 | ^s.special>>63) & (plain<<2 | ^s.special>>62)
-	s.special = b.special
-
-	if s.at < margin || s.at+blockSize+margin > len(s.text) {
-		s.scanEdge(afterTwo, b.early)
-		return
-	}
-	around := (*[margin + blockSize + margin]byte)(s.text[s.at-margin:])
-	if s.mask.filter.hasAnyBefore(around, afterTwo) {
-		s.checkSpecial(afterTwo)
-	}
-	if s.mask.filter.hasAnyRun(around, s.runAt-s.at) {
-		s.checkRuns()
+// squeeze squeezes the next blocks.
+func (s *scanner) squeeze() {
+	s.begin = s.next
+	rest := s.text[s.next:]
+	if s.count = min(len(rest)/blockSize, batch); s.count > 0 {
+		s.size = carried + squeeze(&s.mask.filter.classes, rest, s.blocks[:s.count], s.bytes[carried:])
+		s.next += s.count * blockSize
 	} else {
-		s.skipRuns()
+		var last [blockSize]byte
+		n := copy(last[:], rest)
+		s.count = 1
+		squeeze(&s.mask.filter.classes, last[:], s.blocks[:1], s.bytes[carried:])
+		s.blocks[0].kept &= 1<<n - 1
+		s.blocks[0].early &= 1<<n - 1
+		written := bits.OnesCount64(s.blocks[0].kept)
+		s.blocks[0].out &= 1<<written - 1
+		s.size = carried + written
+		s.next += n
 	}
-	if b.early != 0 {
-		s.checkAllEarly(around, b.early)
-	}
-}
-
-// scanEdge is scanBlock for a block with too little text before or after it.
-func (s *scanner) scanEdge(afterTwo, early uint64) {
-	s.checkSpecial(afterTwo)
-	s.checkRuns()
-	for ; early != 0; early &= early - 1 {
-		s.checkEarly(s.at + bits.TrailingZeros64(early))
-	}
-	if s.at+blockSize >= len(s.text) {
-		s.checkEnd()
-	}
-}
-
-// hasAnyBefore reports whether a needle has the three bytes before any of the special
-// bytes. It looks at three of them before it decides, which is faster.
-func (f *filter) hasAnyBefore(around *[margin + blockSize + margin]byte, special uint64) bool {
-	// The last one is looked at again if there are less.
-	last := uint64(1) << 63 >> bits.LeadingZeros64(special)
-	found := uint64(0)
-	for range (bits.OnesCount64(special) + 2) / 3 {
-		at := bits.TrailingZeros64(special) % blockSize
-		special = special&(special-1) | last
-		found |= f.bit(gramBefore, binary.LittleEndian.Uint32(around[at:at+4]))
-
-		at = bits.TrailingZeros64(special) % blockSize
-		special = special&(special-1) | last
-		found |= f.bit(gramBefore, binary.LittleEndian.Uint32(around[at:at+4]))
-
-		at = bits.TrailingZeros64(special) % blockSize
-		special = special&(special-1) | last
-		found |= f.bit(gramBefore, binary.LittleEndian.Uint32(around[at:at+4]))
-	}
-	return found&1 != 0
-}
-
-// hasAnyRun reports whether a needle has four bytes that are to be looked at in a block.
-func (f *filter) hasAnyRun(around *[margin + blockSize + margin]byte, from int) bool {
-	found := uint64(0)
-	for at := uint(from + margin); at < margin+blockSize; at += uint(f.stride()) {
-		found |= f.bit(gramRun, binary.LittleEndian.Uint32(around[at:at+4]))
-	}
-	return found&1 != 0
+	s.cursor = cursor{0, s.blocks[0].kept, carried}
 }
 
 // checkRuns looks at every stride bytes.
 func (s *scanner) checkRuns() {
 	f := &s.mask.filter
 	stride := f.stride()
-	i, end := s.runAt, min(s.at+blockSize, len(s.text)-gramSize+1)
-	for ; i < end; i += stride {
-		if f.has(gramRun, load32(s.text, i)) {
-			s.markPlain(i-stride+1, i)
+	bytes := s.bytes[:s.size]
+	i := s.runAt
+	for ; i+7*stride+gramSize <= len(bytes); i += 8 * stride {
+		found := uint64(0)
+		for at := i; at < i+8*stride; at += stride {
+			found |= f.bit(gramRun, binary.LittleEndian.Uint32(bytes[at:]))
 		}
+		if found&1 != 0 {
+			s.checkSomeRuns(i, i+8*stride)
+		}
+	}
+	s.checkSomeRuns(i, len(bytes)-gramSize+1)
+	for i+gramSize <= len(bytes) {
+		i += stride
 	}
 	s.runAt = i
 }
 
-// skipRuns is checkRuns for a block in which there is none.
-func (s *scanner) skipRuns() {
-	stride := s.mask.filter.stride()
-	for s.runAt < s.at+blockSize {
-		s.runAt += stride
-	}
-}
-
-// checkSpecial looks before special bytes of the block that follow two plain ones.
-func (s *scanner) checkSpecial(special uint64) {
-	for ; special != 0; special &= special - 1 {
-		q := s.at + bits.TrailingZeros64(special)
-		switch {
-		case q == 2:
-			s.markPair(0)
-		case q == 3:
-			s.checkBefore(q)
-		case q > 3 && s.mask.filter.has(gramBefore, load32(s.text, q-4)):
-			s.checkBefore(q)
+func (s *scanner) checkSomeRuns(from, to int) {
+	f := &s.mask.filter
+	for ; from < to; from += f.stride() {
+		if f.has(gramRun, binary.LittleEndian.Uint32(s.bytes[from:])) {
+			s.markHeads(from-f.stride()+1, from)
 		}
 	}
 }
 
-// checkBefore marks the offsets at which a needle can begin that goes on with the
-// special byte at q.
-func (s *scanner) checkBefore(q int) {
-	f, text := &s.mask.filter, s.text
-	if isSeparator(text[q]) && q+1 < len(text) && text[q+1] != '0' && s.isPlain(q+1) && !f.has(gramAcross, gramAcrossOf(text[q-2], text[q-1], text[q+1])) {
-		return
-	}
-	s.markPlain(q-f.reach+1, q-3)
-	s.markPair(q - 2)
-}
-
-// isSeparator reports whether c separates groups and is nothing else.
-func isSeparator(c byte) bool {
-	return c != '<' && c < utf8.RuneSelf && skipOf(rune(c)) == skipGroup
-}
-
-// markPlain marks those of the offsets from first to last, at which plain bytes stand,
-// at which a needle can begin.
-func (s *scanner) markPlain(first, last int) {
-	for p := max(first, 0); p <= last && p+3 <= len(s.text); p++ {
-		if s.mask.filter.hasHead(s.text[p], s.text[p+1], s.text[p+2]) {
-			s.mark(p)
+// markHeads marks those of the offsets from first to last at which a needle can begin.
+func (s *scanner) markHeads(first, last int) {
+	for i := first; i <= last; i++ {
+		if s.mask.filter.hasHead(s.bytes[i], s.bytes[i+1], s.bytes[i+2]) {
+			s.mark(i)
 		}
 	}
 }
 
 // markPair marks an offset if a needle can begin with the two bytes there.
-func (s *scanner) markPair(p int) {
-	if s.mask.canBegin(s.text[p], s.text[p+1]) {
-		s.mark(p)
+func (s *scanner) markPair(i int) {
+	if s.mask.canBegin(s.bytes[i], s.bytes[i+1]) {
+		s.mark(i)
 	}
 }
 
-// checkAllEarly looks at the early bytes of a block.
-func (s *scanner) checkAllEarly(around *[margin + blockSize + margin]byte, early uint64) {
+// checkAllEarly looks at the early bytes of the blocks.
+func (s *scanner) checkAllEarly() {
 	f := &s.mask.filter
-	var kept [blockSize]uint8
-	n := 0
-	for ; early != 0; early &= early - 1 {
-		k := bits.TrailingZeros64(early)
-		kind := f.kinds[around[k+margin]]
-		kept[n%blockSize] = uint8(k)
-		n += int(f.beforeKinds[around[k+margin-1]] & f.afterKinds[around[k+margin+1]] >> kind & 1)
-	}
-	for _, k := range kept[:n] {
-		s.checkEarly(s.at + int(k))
+	for n := range s.blocks[:s.count] {
+		b := &s.blocks[n]
+		out := b.out
+		for early := b.early; early != 0; early &= early - 1 {
+			i := carried + int(b.written) + bits.TrailingZeros64(out)
+			out &= out - 1
+			if f.has(gramBefore, binary.LittleEndian.Uint32(s.bytes[i-4:])) {
+				s.markHeads(i-f.reach+1, i-3)
+				s.markPair(i - 2)
+			}
+			p := s.begin + n*blockSize + bits.TrailingZeros64(early)
+			if p+1 >= len(s.text) || f.beforeKinds[s.bytes[i-1]]&f.afterKinds[s.text[p+1]]>>f.kinds[s.text[p]]&1 != 0 {
+				s.checkEarly(i, p)
+			}
+		}
 	}
 }
 
 // checkEnd marks offsets from which plain bytes go on to the end of the text, fewer
 // than can be found otherwise.
 func (s *scanner) checkEnd() {
-	n := len(s.text)
-	for p := n - 1; p >= max(n-s.mask.filter.reach, 0) && s.isPlain(p); p-- {
-		switch n - p {
+	for i := s.size - 1; i >= s.size-s.mask.filter.reach && !s.isEarly(i); i-- {
+		switch s.size - i {
 		case 1:
-			if s.mask.canBeginWith(rune(s.text[p])) {
-				s.mark(p)
+			if s.mask.canBeginWith(rune(s.bytes[i])) {
+				s.mark(i)
 			}
 		case 2:
-			s.markPair(p)
+			s.markPair(i)
 		default:
-			s.markPlain(p, p)
+			s.markHeads(i, i)
 		}
 	}
 }
+
+func (s *scanner) isEarly(i int) bool { return s.mask.filter.roles[s.bytes[i]] == roleEarly }

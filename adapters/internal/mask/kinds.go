@@ -1,0 +1,80 @@
+package mask
+
+import "unicode/utf8"
+
+// earlyKind is what an early byte can be.
+type earlyKind uint8
+
+const (
+	earlyPercent earlyKind = iota // these four in the order of their codes
+	earlyEquals
+	earlyAmpersand
+	earlyBackslash
+	earlyLead    // begins a code point that is skipped or folds to ASCII
+	earlyLiteral // is a unit of a needle as it is, and nothing else
+	earlyTag     // begins a tag, which does not stand among the first three units
+	earlyAny
+)
+
+func (f *filter) setKinds(needles []needle) {
+	for c := range 256 {
+		f.kinds[c] = f.kindOf(byte(c), needles)
+		f.beforeKinds[c] = ^uint8(1 << earlyLiteral)
+		f.afterKinds[c] = 1<<earlyBackslash | 1<<earlyAny
+		for i := earlyPercent; i < earlyBackslash; i++ {
+			if mayFollow[i][codes[c]] {
+				f.afterKinds[c] |= 1 << i
+			}
+		}
+		switch c {
+		case 0x80, 0x81, 0x84, 0xAD, 0xBB, 0xBF:
+			f.afterKinds[c] |= 1 << earlyLead
+		}
+	}
+	for i := range needles {
+		f.setNeighbours(needles[i].units)
+	}
+}
+
+func (f *filter) kindOf(c byte, needles []needle) earlyKind {
+	isUnit := false
+	for i := range needles {
+		for _, unit := range needles[i].units[:3] {
+			isUnit = isUnit || unit == rune(c)
+		}
+	}
+
+	switch {
+	case c >= utf8.RuneSelf:
+		if len(f.high) > 0 {
+			return earlyAny
+		}
+		return earlyLead
+	case c == '<' && !isUnit:
+		return earlyTag
+	case isIntroducer(rune(c)) && !isUnit:
+		return earlyKind(codes[c] - codePercent)
+	case isIntroducer(rune(c)), c == ' ', c == '\t', c == '+', skipOf(rune(c)) == skipBreak:
+		return earlyAny // blanks may be skipped, after a line break
+	}
+	return earlyLiteral
+}
+
+// setNeighbours sets what can stand before and after literals that are among the first
+// three units of a needle.
+func (f *filter) setNeighbours(units []rune) {
+	for k, unit := range units[:3] {
+		if unit >= utf8.RuneSelf || !f.isEarly(unit) || f.kinds[unit] != earlyLiteral {
+			continue
+		}
+		for c := range 256 {
+			any := f.roles[c] != rolePlain
+			if any || k == 0 || folded[c] == units[k-1] {
+				f.beforeKinds[c] |= 1 << earlyLiteral
+			}
+			if any || k == 2 || folded[c] == units[k+1] {
+				f.afterKinds[c] |= 1 << earlyLiteral
+			}
+		}
+	}
+}
