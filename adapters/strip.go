@@ -86,7 +86,7 @@ func (a *Adapter) StripTrailers(in []Field) (out []Field, removed []Borrowed) {
 
 // removedField is a field that does not go on.
 func (a *Adapter) removedField(f *Field) Borrowed {
-	return Borrowed{In: "header", Name: f.Name, Value: NewSecret(f.Value), Session: a.isKnownCredential(f), Held: a.isHeld(f)}
+	return Borrowed{In: "header", Name: nameForRecord(f.Name), Value: NewSecret(f.Value), Session: a.isKnownCredential(f), Held: a.isHeld(f)}
 }
 
 // keepWholeSignature removes the fields of a signature from dst unless both Signature and Signature-Input

@@ -32,7 +32,7 @@ func (a *Adapter) splitCookies(keep []Cookie, removed []Borrowed, value string) 
 
 		default:
 			isHeld := text.GlobAny(a.spec.Cookies.Hold, name, text.FoldParam) || a.isLoginCookie(name)
-			removed = append(removed, Borrowed{In: "cookie", Name: name, Value: NewSecret(value), Session: isHeld})
+			removed = append(removed, Borrowed{In: "cookie", Name: nameForRecord(name), Value: NewSecret(value), Session: isHeld})
 			if owner == "" && text.GlobAny(a.spec.Cookies.Person, name, text.FoldParam) {
 				owner = value
 			}
