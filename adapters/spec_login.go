@@ -72,14 +72,18 @@ type Logout struct {
 	Steps []StepSpec `yaml:"steps" json:"steps,omitempty" eg:"[{get: /logout}]"`
 
 	// Check is a page that only somebody who is logged in gets. It is requested once after the logout with
-	// the session's old cookies and headers, and the answer is judged by ended: a session that still works
-	// is an alert. Without this key identity is asked, if there is one.
+	// the session's old values, and the answer is judged by ended: a session that still works is an alert.
+	// Without this key identity is asked, if there is one. The page is also requested when an answer calls
+	// the session over and identity does not say whether it is.
 	Check string `yaml:"check" json:"check,omitempty" eg:"/account"`
 }
 
 // IdentitySpec says which page names who is logged in, and where. Exactly one of css, json, header and
-// regexp is given. A page that has no such place, a redirect and an error from 300 to 499 mean that
-// nobody is logged in. Redirects are not followed.
+// regexp is given. All places on the page that fit must show the same name: choose one that only the
+// application writes. A page that has no such place or shows two names, a redirect and an error from 300 to
+// 499 mean that nobody is logged in. An answer that is not one (429, 5xx, a timeout) is asked for again with
+// back-off; until it comes, a session that was called over stays, and after one was changed nothing is sent.
+// Redirects are not followed. The request has the whole session, also what login.query sets.
 type IdentitySpec struct {
 	// Get is the path of the page. It may use ${username} and what the steps of the login took.
 	Get string `yaml:"get" json:"get" need:"yes" eg:"/profile"`
@@ -93,17 +97,19 @@ type IdentitySpec struct {
 	// Attr is the attribute that has the name; without it the element's text is read.
 	Attr string `yaml:"attr" json:"attr,omitempty" eg:"value"`
 
-	// JSON is a dotted pointer to the name.
+	// JSON is a dotted pointer to the name. The body must be one JSON value.
 	JSON string `yaml:"json" json:"json,omitempty" eg:"user.login"`
 
 	// Header is the name of a response header that has the name.
 	Header string `yaml:"header" json:"header,omitempty" eg:"X-User"`
 
-	// Regexp is an RE2 expression whose first group is the name.
+	// Regexp is an RE2 expression whose first group is the name. In an HTML page character references in the
+	// name are resolved.
 	Regexp string `yaml:"regexp" json:"regexp,omitempty" eg:"'\"userName\":\"([^\"]+)\"'"`
 
 	// Is is the name of the account as the page writes it: a template of ${username} and of what the steps
-	// of the login took. Runs of white space in the page count as one space, and case does not count.
+	// of the login took. Runs of white space in the page count as one space. Case does not count after the
+	// login; from then on the name must be written as the page wrote it then.
 	Is string `yaml:"is" json:"is,omitempty" def:"${username}" eg:"${username|first_upper}"`
 
 	// Rotates lists the actions, with * as a wildcard, whose answers may change the session without being

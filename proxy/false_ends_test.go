@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -189,5 +190,26 @@ func TestOutagesAndRefusalsOfLogins(t *testing.T) {
 				t.Errorf("%d logins, want 1", n)
 			}
 		})
+	}
+}
+
+func TestMetricsCountAccountsThatCannotBeUsed(t *testing.T) {
+	a := newEndingApp(t)
+	a.page = redirectToLogin
+	s := a.start(t)
+	agent, _ := s.newAgent(t, pagesSpec)
+	for range 3 {
+		sendAsAlice(t, agent, "GET", "/page/1", "")
+	}
+	if err := s.state.Quarantine("legacy", "agent-02", "test"); err != nil {
+		t.Fatal(err)
+	}
+
+	rec := httptest.NewRecorder()
+	s.Metrics().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	for _, want := range []string{`byline_accounts{state="needs_person"} 1`, `byline_accounts{state="quarantined"} 1`, `byline_accounts{state="back_off"} 0`} {
+		if !strings.Contains(rec.Body.String(), want) {
+			t.Errorf("the metrics lack %s", want)
+		}
 	}
 }

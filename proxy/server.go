@@ -138,6 +138,7 @@ func Open(opt Options) (*Server, error) {
 	s.leases = lease.NewManager[*adapters.Session](s.state, opt.Lease)
 	s.metrics = newMetrics(s.log, s.countActiveTasks, func() float64 { return float64(len(s.leases.Leases())) })
 	s.budget.registerMetrics(s.metrics.registry)
+	s.registerAccountMetrics()
 	s.front = s.newFront()
 
 	if err := s.leases.Restore(); err != nil {
