@@ -34,3 +34,24 @@ func TestI7NeedsBodyIsFalseOnlyIfNoBodyMatters(t *testing.T) {
 		}
 	}
 }
+
+// Numbers have spellings that applications read alike, and large ones are rounded by some: a resource has one name.
+func TestI11ANumberThatDecidesIsExact(t *testing.T) {
+	a := loadActions(t, "",
+		`name: get, match: {method: POST, path: /get, json: {id: "{id}"}}, resource: "page/{id}"`,
+		`name: any, match: {method: POST, path: /any, json: {id: "*"}}`,
+		`name: seven, match: {method: POST, path: /seven, json: {id: "7"}}`,
+		`name: other, match: {method: POST, path: /seven, json: {id: ["*", ""]}}`)
+	for _, c := range []struct{ path, id, want string }{
+		{"/get", "7", "get page/7"}, {"/get", "-7", "get page/-7"}, {"/get", `"7.0"`, "get page/7.0"}, {"/get", "true", "get page/true"}, {"/get", "123456789012345", "get page/123456789012345"},
+		{"/get", "7.0", "refused"}, {"/get", "7e0", "refused"}, {"/get", "0.7E1", "refused"}, {"/get", "-0", "refused"}, {"/get", "9007199254740993", "refused"}, {"/get", "1e400", "refused"}, {"/get", "07", "refused"},
+		{"/any", "7.0", "any"}, {"/any", "9007199254740993", "any"}, {"/seven", "7", "seven"}, {"/seven", "7.0", "refused"}, {"/seven", "8", "other"},
+		{"/get", `7,"__proto__":{"id":8}`, "refused"}, {"/get", `"7","i\u0064":8`, "refused"}, {"/get", `7,"ID":8`, "refused"}, {"/get", `7,"\u0130d":8`, "get page/7"}, {"/get", `[7]`, "refused"}, {"/get", `{"id":7}`, "refused"},
+		{"/get", `"7\u0000"`, "refused"}, {"/get", `"\ud800"`, "refused"}, {"/get", "\"\xff\"", "refused"},
+	} {
+		q := Query{Method: "POST", Path: c.path, ContentType: "application/json", Body: []byte(`{"id":` + c.id + `}`)}
+		if got := verdictOf(a, q); got != c.want {
+			t.Errorf("%s %s: got %q, want %q", c.path, c.id, got, c.want)
+		}
+	}
+}

@@ -92,6 +92,43 @@ func (c *contentJudge) add(f body.Finding) {
 // and Apple's property lists have a <key> for each value.
 func isCommonElement(name string) bool { return strings.EqualFold(name, "key") }
 
+// judgeParts judges what a form holds in its parts as JSON: servers like Spring read such a part as they read a JSON body.
+func (a *Adapter) judgeParts(r *request) {
+	if r.upload == nil {
+		return
+	}
+	for i := range r.upload.Parts {
+		part := &r.upload.Parts[i]
+		if scan := a.partScanner(part, &r.out); scan != nil {
+			scan.write(part.Value, part.Content == nil)
+		}
+		if part.Kind == body.TypedField {
+			j := judge{adapter: a, out: &r.out, in: "body"}
+			j.pair(part.Name, string(part.Value))
+		}
+	}
+}
+
+// partScanner returns what judges the content of a part; nil for a file, in which a password is text like any other. The
+// type of a part says what it is: no server reads JSON in one of another type.
+func (a *Adapter) partScanner(part *body.Part, out *Outbound) *contentJudge {
+	if part.Kind != body.TypedField && !isJSONType(part.Type) {
+		return nil
+	}
+	c := &contentJudge{judge: judge{adapter: a}, mediaType: body.ContentType{Media: part.Type}}
+	c.restart()
+	c.out = out
+	return c
+}
+
+// write judges a piece of a part, and its end.
+func (c *contentJudge) write(piece []byte, isEnd bool) {
+	_, _ = c.scanner.Write(piece)
+	if isEnd {
+		_ = c.scanner.Close()
+	}
+}
+
 // judgeContent judges a body that no rule has read. A body that is held is judged now, another one when it is sent: see
 // Outbound.JudgeBody. It returns the kind of the Reason if the body cannot be judged.
 func (a *Adapter) judgeContent(r *request) ReasonKind {

@@ -117,6 +117,48 @@ func TestI2AnyMultipartBodyIsJudged(t *testing.T) {
 	}
 }
 
+// TestI2JSONInAPartIsJudged: servers like Spring read such a part as they read a body.
+func TestI2JSONInAPartIsJudged(t *testing.T) {
+	for _, c := range []struct {
+		head, content string
+		login         bool
+		credentials   int
+	}{
+		{"form-data; name=\"data\"\r\nContent-Type: application/json", `{"user":{"pass":"x"}}`, true, 0}, {"form-data; name=\"data\"\r\nContent-Type: application/json", `{"access_token":"abc"}`, false, 1},
+		{"form-data; name=\"data\"; filename=\"blob\"\r\nContent-Type: application/json", `{"pass":"x"}`, true, 0}, {"form-data; name=\"data\"; filename=\"a\"\r\nContent-Type: application/x+json", `{"access_token":"abc"}`, false, 1},
+		{"form-data; name=\"pass\"\r\nContent-Type: application/json", `"x"`, true, 0}, {"form-data; name=\"data\"\r\nContent-Type: application/xml", `<pass>x</pass>`, true, 0},
+		{"form-data; name=\"data\"; filename=\"a.txt\"\r\nContent-Type: text/plain", `{"pass":"x"}`, false, 0}, {"form-data; name=\"data\"\r\nContent-Type: application/json", `{"name":"x"}`, false, 0},
+	} {
+		content := "--b\r\nContent-Disposition: " + c.head + "\r\n\r\n" + c.content + "\r\n--b--\r\n"
+		action, out, why := readContent(t, "POST", "/p/1", "multipart/form-data; boundary=b", content)
+		if why != nil || action.Login != c.login || !c.login && len(out.Credentials) != c.credentials {
+			t.Errorf("%s: %v %v, %d credentials; want login %v, %d credentials", content, action, why, len(out.Credentials), c.login, c.credentials)
+		}
+
+		// The same behind what is held of a form.
+		q := Query{Method: "POST", Path: "/p/1", Fields: []Field{{Name: "Content-Type", Value: "multipart/form-data; boundary=" + strings.Repeat("b", 40)}}}
+		long := strings.ReplaceAll(content, c.content, strings.Repeat(" ", 100_000)+c.content)
+		upload, err := ReadUpload(strings.NewReader(strings.ReplaceAll(long, "--b", "--"+strings.Repeat("b", 40))), q.Fields, UploadOptions{MaxFields: 1 << 20, MaxFiles: 1 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Upload = upload
+		action, out, why = adapterOf(t).Read(q)
+		isFound := action.Login || len(out.Credentials) > 0
+		if why == nil && !isFound {
+			sent, _, _, err := out.OpenUpload(-1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = io.Copy(io.Discard, sent)
+			isFound = err != nil
+		}
+		if why != nil || isFound != (c.login || c.credentials > 0) {
+			t.Errorf("%s, sent in pieces: found %v (%v), want %v", content, isFound, why, c.login || c.credentials > 0)
+		}
+	}
+}
+
 // TestI2ACodedBodyOfAnyTypeIsJudged: what undoes a coding does so whatever the type.
 func TestI2ACodedBodyOfAnyTypeIsJudged(t *testing.T) {
 	coded := func(open func(io.Writer) io.WriteCloser, content string) string {

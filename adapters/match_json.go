@@ -14,8 +14,11 @@ const maxJSONValues = 1 << 20
 // isJSON reports whether the body has a JSON media type. The last two are those of JSON-RPC over HTTP.
 func (r *request) isJSON() bool {
 	media, ok := r.mediaType()
-	return ok && (media == "application/json" || strings.HasSuffix(media, "+json") ||
-		media == "application/json-rpc" || media == "application/jsonrequest")
+	return ok && isJSONType(media)
+}
+
+func isJSONType(media string) bool {
+	return media == "application/json" || strings.HasSuffix(media, "+json") || media == "application/json-rpc" || media == "application/jsonrequest"
 }
 
 // readJSON parses the body as JSON, once. An object with a key that comes twice cannot be read. No body is no value.
@@ -110,7 +113,7 @@ func scalarAt(v body.Value) value {
 	if !text.IsClear(content) {
 		return value{state: doubtful}
 	}
-	return value{text: content, state: present}
+	return value{text: content, state: present, inexact: !v.IsExact()}
 }
 
 // fits reports whether the object at the path has no other keys than the allowed ones. What is absent has no keys; a

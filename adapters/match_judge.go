@@ -62,6 +62,7 @@ func (a *Adapter) judgeQuery(r *request) {
 func (a *Adapter) judgeBody(r *request) {
 	j := judge{adapter: a, out: &r.out, in: "body"}
 	j.form(r.form)
+	a.judgeParts(r)
 	for _, name := range r.files {
 		if credential.Name(name).IsCredential() && !j.passes(name) {
 			j.found(name, "")

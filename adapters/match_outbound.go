@@ -25,9 +25,10 @@ type Outbound struct {
 	// Credentials are the borrowed credentials in the body. The caller refuses the request if there are any.
 	Credentials []Borrowed
 
-	names  []string // of the fields of the body, to be compared with the session's cookies
-	upload *body.Upload
-	later  *laterParts // judges the parts that were not known yet; nil if the upload is whole
+	names   []string // of the fields of the body, to be compared with the session's cookies
+	upload  *body.Upload
+	adapter *Adapter    // of an upload
+	later   *laterParts // judges the parts that were not known yet; nil if the upload is whole
 
 	content *contentJudge // judges a body that goes out as it came; nil if it was judged, or is not to be
 }
@@ -49,15 +50,32 @@ func (o *Outbound) OpenUpload(length int64) (content io.Reader, contentType stri
 	contentType = body.ContentType{Media: body.MultipartType}.Header(boundary)
 
 	if whole, known := o.upload.Length(boundary); known {
-		return o.upload.Stream(boundary, body.StreamOptions{}), contentType, whole, nil
+		return o.upload.Stream(boundary, body.StreamOptions{Scan: o.scanPart}), contentType, whole, nil
 	}
-	options := body.StreamOptions{Accept: o.later.accept}
+	options := body.StreamOptions{Accept: o.later.accept, Scan: o.scanPart}
 	if length > 0 {
 		options.PadTo = length
 	} else {
 		length = -1
 	}
 	return o.upload.Stream(boundary, options), contentType, length, nil
+}
+
+// scanPart returns what judges the content of a part while it is sent, or nil. Of an upload that is whole and held, it
+// judges again what was judged.
+func (o *Outbound) scanPart(part *body.Part) func(piece []byte, isEnd bool) error {
+	var found Outbound
+	scan := o.adapter.partScanner(part, &found)
+	if scan == nil {
+		return nil
+	}
+	return func(piece []byte, isEnd bool) error {
+		scan.write(piece, isEnd)
+		if scan.hasFound() {
+			return errLateCredential
+		}
+		return nil
+	}
 }
 
 // writeOutbound sets r.out for a request that a rule matches. It returns the kind of the Reason if the request cannot be
@@ -149,7 +167,7 @@ func (r *request) writeQuery() {
 func (r *request) writeBody(rule *rule, b *bindings) {
 	switch {
 	case r.upload != nil:
-		r.out.upload = r.upload
+		r.out.upload, r.out.adapter = r.upload, r.adapter
 		if !r.upload.Whole {
 			r.out.later = r.laterParts(rule, b)
 		}
@@ -226,6 +244,9 @@ func (l *laterParts) judge(part *body.Part) bool {
 	var out Outbound
 	j := judge{adapter: l.adapter, out: &out, in: "body"}
 	j.pair(part.Name, string(part.Value))
+	if part.Kind == body.TypedField {
+		l.adapter.partScanner(part, &out).write(part.Value, true)
+	}
 	return out.LoginField != "" || len(out.Credentials) > 0
 }
 

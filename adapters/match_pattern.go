@@ -155,6 +155,11 @@ func (p *pattern) isTrivial() bool {
 	return p.plain || len(p.parts) == 1 && p.parts[0].kind == anyText
 }
 
+// isAnything reports whether the pattern is *, which binds nothing.
+func (p *pattern) isAnything() bool {
+	return !p.plain && len(p.parts) == 1 && p.parts[0].kind == anyText && p.parts[0].variable < 0
+}
+
 // isBound reports whether every variable of the pattern has a value.
 func (p *pattern) isBound(b *bindings) bool {
 	for _, part := range p.parts {

@@ -78,8 +78,9 @@ func (r *request) release() {
 
 // value is what a request has under a name.
 type value struct {
-	text  string
-	state presence
+	text    string
+	state   presence
+	inexact bool // a number that has other spellings, or that some readers round: see body.Value.IsExact
 }
 
 type presence uint8

@@ -397,6 +397,9 @@ func (t *valueTest) fits(v value, b *bindings, e *effort) verdict {
 
 	for i := range t.patterns {
 		p := &t.patterns[i]
+		if v.inexact && !p.isAnything() {
+			return unsure
+		}
 		if p.endsOtherwise(v.text) {
 			continue
 		}

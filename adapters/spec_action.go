@@ -87,7 +87,8 @@ type MatchSpec struct {
 	Param map[string]Strings `yaml:"param" json:"param,omitempty" eg:"{action: edit}"`
 
 	// JSON maps dotted pointers into a JSON body to patterns. Numbers and booleans are matched as JSON
-	// writes them.
+	// writes them. A number other than a whole one of up to 15 digits fits * alone, and is otherwise in
+	// doubt: 7.0 and 7e0 are 7 to the application, and some round longer ones.
 	JSON map[string]Strings `yaml:"json" json:"json,omitempty" eg:"{\"issue.status\": closed}"`
 
 	// Header maps header fields to patterns, for example SOAPAction. A value in double quotes is matched

@@ -115,14 +115,15 @@ func (v Value) Get(key string) Value {
 }
 
 // Lookup is Get for a key that decides. It is not clear if another key of the object
-// differs from it only in case, because some readers take that one.
+// differs from it only in case, because some readers take that one, or is __proto__,
+// from which some programs in JavaScript inherit what an object has not.
 func (v Value) Lookup(key string) (member Value, clear bool) {
 	clear = true
 	for name, candidate := range v.members() {
 		switch {
 		case name.is(key):
 			member = candidate
-		case name.folds(key):
+		case name.folds(key) || name.is("__proto__"):
 			clear = false
 		}
 	}

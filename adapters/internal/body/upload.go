@@ -135,6 +135,11 @@ type StreamOptions struct {
 	// a form whose length was announced can be sent on with a Content-Length before
 	// its end is known.
 	PadTo int64
+
+	// Scan, if not nil, is called for every part. What it returns, if not nil, is called
+	// for each piece of the content of a file before the piece is given out, and at
+	// its end without a piece. Its error ends the stream as Accept's does.
+	Scan func(*Part) func(piece []byte, isEnd bool) error
 }
 
 // Stream is the canonical form of an Upload as an io.Reader. It is read once, by one
@@ -145,8 +150,9 @@ type Stream struct {
 	options  StreamOptions
 	guard    boundaryGuard
 
-	next    int   // index of the next of upload.Parts
-	part    *Part // the one that is given out
+	scan    func(piece []byte, isEnd bool) error // of the part; nil for none
+	next    int                                  // index of the next of upload.Parts
+	part    *Part                                // the one that is given out
 	step    streamStep
 	head    []byte            // memory for heads
 	pending []byte            // to be given out next
@@ -246,7 +252,7 @@ func (s *Stream) advance(limit int) {
 	case writeHead:
 		err = s.startPart()
 	case writeValue:
-		err = s.guard.check(s.part.Value)
+		err = s.check(s.part.Value)
 		s.pending, s.step = s.part.Value, writeContent
 		if spool := s.part.spool; spool != nil {
 			s.section = io.NewSectionReader(spool.file, spool.offset, spool.size)
@@ -287,6 +293,10 @@ func (s *Stream) startPart() error {
 		return err
 	}
 
+	s.scan = nil
+	if s.options.Scan != nil {
+		s.scan = s.options.Scan(part)
+	}
 	s.head = appendPartHead(s.head[:0], s.boundary, part)
 	s.part, s.pending, s.step = part, s.head, writeValue
 	return nil
@@ -323,7 +333,7 @@ func (s *Stream) readContent(limit int) error {
 		n, err := s.section.Read(s.copied[:min(limit, readerSize)])
 		if n > 0 {
 			s.pending = s.copied[:n]
-			return s.guard.check(s.pending)
+			return s.check(s.pending)
 		}
 		if err != io.EOF {
 			return err
@@ -334,14 +344,27 @@ func (s *Stream) readContent(limit int) error {
 		piece, err := s.upload.rest.fileContent(limit)
 		if err == nil {
 			s.pending, s.live = piece, true
-			return s.guard.check(piece)
+			return s.check(piece)
 		}
 		if err != io.EOF {
 			return err
 		}
 	}
 	s.pending, s.step = partEnd, writeHead
+	if s.scan != nil {
+		return s.scan(nil, true)
+	}
 	return nil
+}
+
+// check looks at a piece of content before it is given out.
+func (s *Stream) check(piece []byte) error {
+	if s.scan != nil {
+		if err := s.scan(piece, false); err != nil {
+			return err
+		}
+	}
+	return s.guard.check(piece)
 }
 
 // padding is what stands after the final boundary, where RFC 2046 section 5.1.1 has
