@@ -131,7 +131,7 @@ func TestI2JSONInAPartIsJudged(t *testing.T) {
 	} {
 		content := "--b\r\nContent-Disposition: " + c.head + "\r\n\r\n" + c.content + "\r\n--b--\r\n"
 		action, out, why := readContent(t, "POST", "/p/1", "multipart/form-data; boundary=b", content)
-		if why != nil || action.Login != c.login || !c.login && len(out.Credentials) != c.credentials {
+		if why != nil || action.Login != c.login || !c.login && (len(out.Credentials) > 0) != (c.credentials > 0) {
 			t.Errorf("%s: %v %v, %d credentials; want login %v, %d credentials", content, action, why, len(out.Credentials), c.login, c.credentials)
 		}
 
