@@ -40,6 +40,7 @@ func writeBuiltIn(page *strings.Builder) {
 		{"header fields that go on unless their value is a credential", l.Headers},
 		{"header fields that go on with these values", limited},
 		{"header fields that go on as a URL, without user information, session and credentials; Destination and Content-Location as a URL of the application alone", l.Destinations},
+		{"names in `Sec-WebSocket-Protocol` that go on, besides those of `headers.subprotocols`", l.Subprotocols},
 		{"header fields that are held even if `headers.pass` names them, unless `method_override` or a `match.header` does", l.Rereading},
 		{"trailers that go on", l.Trailers},
 		{"names of credentials: words anywhere in the name", l.Judge.Anywhere},

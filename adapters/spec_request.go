@@ -40,6 +40,10 @@ type HeaderSpec struct {
 	// Pass lists further headers that go on, whatever their value. One of Signature, Signature-Input and
 	// Signature-Agent (RFC 9421) passes all three. A trailer goes on only if it is a digest or listed here.
 	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[X-Pjax]"`
+
+	// Subprotocols lists names that Sec-WebSocket-Protocol may have besides the usual ones: applications
+	// take tokens from that field too.
+	Subprotocols []string `yaml:"subprotocols" json:"subprotocols,omitempty" eg:"[\"board.v2\"]"`
 }
 
 // BodySpec is about credentials in bodies. The fields of forms and the keys of JSON at all depths are

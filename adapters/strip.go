@@ -42,7 +42,7 @@ func (a *Adapter) Strip(dst []Field, in []Field) (out []Field, agentCookies []Co
 			}
 			removed = append(removed, more...)
 		case cleanSubprotocols:
-			value, more := stripSubprotocols(f.Value)
+			value, more := a.stripSubprotocols(f.Value)
 			if value != "" {
 				dst = append(dst, Field{Name: f.Name, Value: value})
 			}
@@ -120,7 +120,7 @@ const (
 	splitCookies                       // each cookie in it is decided on its own
 	cleanReferer                       // it goes on without the credentials in its URL
 	cleanDestination                   // it goes on as a path of the application without credentials, or not at all
-	cleanSubprotocols                  // it goes on without the credentials among its items
+	cleanSubprotocols                  // it goes on with the names of protocols among its items
 	leaveOut                           // it does not go on, and is no credential
 	decideByValue                      // it goes on unless its value is a credential
 	decideByList                       // it goes on with a value of allowedValues

@@ -67,7 +67,7 @@ func (x *exchange) reportHeldFields() {
 				names = append(names, x.borrowed[i].Name)
 			}
 		}
-		log.Debug().Str("adapter", x.adapter.Name()).Str("path", x.in.Path).Strs("fields", names).Msg("held header fields; headers.pass lets them through")
+		log.Debug().Str("adapter", x.adapter.Name()).Str("path", x.in.Path).Strs("fields", names).Msg("held header fields; headers.pass, or headers.subprotocols, lets them through")
 	}
 }
 

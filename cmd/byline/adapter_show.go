@@ -75,6 +75,7 @@ func showAdapter(w io.Writer, a *adapters.Adapter) error {
 		{"cookies shared", strings.Join(s.Cookies.Share, ", ")},
 		{"headers stripped", strings.Join(s.Headers.Strip, ", ")},
 		{"headers passed", strings.Join(s.Headers.Pass, ", ")},
+		{"subprotocols passed", strings.Join(s.Headers.Subprotocols, ", ")},
 		{"query stripped", strings.Join(s.Query.Strip, ", ")},
 		{"query passed", strings.Join(s.Query.Pass, ", ")},
 		{"paths passed", strings.Join(s.Paths.Pass, ", ")},
@@ -112,6 +113,7 @@ func showBuiltIn(w io.Writer) error {
 	}{
 		{"Header fields that go on; every other one is held unless headers.pass names it", append(built.Headers, limited...)},
 		{"Header fields that go on as a URL of the application without credentials", built.Destinations},
+		{"Names in Sec-WebSocket-Protocol that go on; headers.subprotocols adds to them", built.Subprotocols},
 		{"Header fields that are held even if headers.pass names them, unless method_override or match.header does", built.Rereading},
 		{"Trailers that go on", built.Trailers},
 		{"Names of credentials, without regard to case and separators: anywhere in a name", j.Anywhere},

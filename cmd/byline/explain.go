@@ -204,7 +204,11 @@ func showExplanation(w io.Writer, q *admin.Question, e *admin.Explanation) error
 	for _, s := range e.Stripped {
 		text := s.Name + " (" + s.In + ")"
 		if s.Held {
-			text += ", held: headers.pass of the adapter lets it through"
+			key := "headers.pass"
+			if s.Name == "Sec-WebSocket-Protocol" {
+				key = "headers.subprotocols"
+			}
+			text += ", held: " + key + " of the adapter lets it through"
 		}
 		add("stripped", text)
 	}
