@@ -101,7 +101,7 @@ func (l *Log) Stalled() error {
 // disk failed, or a commit is out for seconds. After a failure the log recovers
 // automatically as soon as the disk works. After Close Err is not nil.
 func (l *Log) Err() error {
-	if age := l.commitAge(); age > hangingAfter {
+	if age := l.commitAge(); age > hangingAfter || l.stall.stalled.Load() {
 		return fmt.Errorf("%w for %s", errHanging, age.Round(100*time.Millisecond))
 	}
 	return l.refusal()
