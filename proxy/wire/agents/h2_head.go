@@ -118,7 +118,7 @@ func (h *h2Head) readFields(fields []hpack.HeaderField) (host *string, bad *wire
 			if host != nil {
 				return nil, wire.Ambiguous("there is more than one Host")
 			}
-			host = &value
+			host = &fields[i].Value // and not of a copy, which would be allocated for each field
 
 		case h1.RoleContentLength:
 			if lengths++; lengths > 1 || !h1.ParseLength(value, &h.Length) {
@@ -249,17 +249,20 @@ func checkH2Trailers(fields []hpack.HeaderField) *wire.Malformed {
 	return nil
 }
 
-// request returns the request with its body as the library reads it. wrongLength is
-// called if the body turns out to have another length than declared.
-func (h *h2Head) request(r *http.Request, wrongLength func()) (*wire.Request, *wire.Malformed) {
+// request returns the request with its body as the library reads it. c learns if the
+// body turns out to have another length than declared.
+func (h *h2Head) request(r *http.Request, c *h2Conn) (*wire.Request, *wire.Malformed) {
 	if h.malformed != nil {
 		return nil, h.malformed
 	}
 
 	in := &wire.Request{Head: h.Head}
-	switch {
-	case !h.open || h.Upgrade != "":
+	if !h.open || h.Upgrade != "" {
 		return in, nil
+	}
+
+	wrongLength := func() { c.noteMalformedBody(h.stream) }
+	switch {
 	case h.Length == 0:
 		return in, checkEmptyBody(&exactBody{body: r.Body, wrongLength: wrongLength})
 	case h.Length > 0:

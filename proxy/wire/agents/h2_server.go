@@ -90,7 +90,7 @@ func (s *Server) serveH2(ctx context.Context, conn net.Conn, scheme string, call
 			stream:    head.stream,
 		}
 		defer c.forgetWindow(head.stream)
-		x.serve(head.request(r, func() { c.noteMalformedBody(head.stream) }))
+		x.serve(head.request(r, c))
 	}
 
 	served := net.Conn(c)

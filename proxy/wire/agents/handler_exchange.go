@@ -27,6 +27,7 @@ type handlerExchange struct {
 	body        *boundedBody // nil without one
 	joinedBytes int64        // bytes from the agent after it has switched protocols
 	writeTimer  stallTimer   // bounds single writes
+	buffered    int          // bytes of the body, as long as the library keeps them
 }
 
 // serve has the request answered and writes the response. If bad is not nil, the
@@ -54,6 +55,9 @@ func (x *handlerExchange) serve(in *wire.Request, bad *wire.Malformed) {
 	x.writeResponse(x.callbacks.Exchange(ctx, in))
 }
 
+// errAbandoned is the end of an exchange whose code panicked.
+var errAbandoned = errors.New("wire: the exchange was abandoned")
+
 // writeResponse writes resp and calls its Done. A response that breaks off panics
 // with http.ErrAbortHandler, which resets the stream or closes the connection.
 func (x *handlerExchange) writeResponse(resp *wire.Response) {
@@ -66,7 +70,7 @@ func (x *handlerExchange) writeResponse(resp *wire.Response) {
 	}
 
 	var sent int64
-	err := errors.New("wire: the exchange was abandoned") // if the code below panics
+	err := errAbandoned
 	defer func() { finishResponse(resp, sent, x.bytesReceived(), err) }()
 
 	if resp.Switched != nil {
@@ -165,9 +169,20 @@ func (x *handlerExchange) writeBody(resp *wire.Response) (sent int64, err error)
 	return sent, nil
 }
 
+// libraryBuffer is how many bytes of a body x/net/http2 and net/http keep before they
+// write any.
+const libraryBuffer = 2 << 10
+
 // writePiece writes p. It waits for the agent to open its window, but not longer
-// than writeTimer allows.
+// than writeTimer allows. A short body does not wait here: the library writes it when
+// the exchange has ended.
 func (x *handlerExchange) writePiece(ctl *http.ResponseController, p []byte, flush bool) error {
+	x.buffered += len(p)
+	if !flush && x.buffered < libraryBuffer {
+		_, err := x.w.Write(p)
+		return err
+	}
+
 	x.writeTimer.start()
 	defer x.writeTimer.stop()
 

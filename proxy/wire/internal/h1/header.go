@@ -11,7 +11,8 @@ import (
 // AddToHeader adds to h those fields that may be in a message of HTTP/2 (RFC 9113
 // section 8.2.2). It fails for a field that CheckField refuses.
 func AddToHeader(h http.Header, fields []wire.Field) error {
-	for _, f := range fields {
+	values := make([]string, len(fields)) // of which each name gets a part; most names come once
+	for i, f := range fields {
 		if !passesOn(f.Name) {
 			continue
 		}
@@ -19,6 +20,11 @@ func AddToHeader(h http.Header, fields []wire.Field) error {
 			return errFieldSplits
 		}
 		key := http.CanonicalHeaderKey(f.Name)
+		if h[key] == nil {
+			values[i] = f.Value
+			h[key] = values[i : i+1 : i+1]
+			continue
+		}
 		h[key] = append(h[key], f.Value)
 	}
 	return nil
