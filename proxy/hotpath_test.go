@@ -218,8 +218,8 @@ func TestHotPathAllocations(t *testing.T) {
 		protocol string
 		most     float64
 	}{
-		{"http/1.1", 38},
-		{"h2", 108},
+		{"http/1.1", 36},
+		{"h2", 97},
 	} {
 		t.Run(c.protocol, func(t *testing.T) {
 			tunnel, err := startBenchServer(t, 1).newLoadAgent(t, 0, c.protocol).OpenTunnel(t.Context())

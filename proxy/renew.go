@@ -156,6 +156,11 @@ func (x *exchange) matchEnded(resp *wire.Response) (bool, error) {
 		return x.adapter.Ended(resp.Status, resp.Fields, nil), nil
 	}
 
+	if whole, ok := resp.Body.(wire.WholeBody); ok {
+		rest := whole.Rest()
+		return x.adapter.Ended(resp.Status, resp.Fields, rest[:min(len(rest), endedPeekLimit)]), nil
+	}
+
 	size := resp.Length
 	if size < 0 || size > endedPeekLimit {
 		size = endedPeekLimit

@@ -16,15 +16,25 @@ func (x *exchange) shield(resp *wire.Response) error {
 	x.hold.noteChange(x.session)
 	x.shieldTrailers(resp)
 
-	if resp.Body != nil && x.masker.Masks() {
-		var masked io.Reader
-		if isText(resp.Fields) {
-			masked = x.masker.Reader(resp.Body)
-		} else {
-			masked = &unlessBinary{body: resp.Body, masker: x.masker}
-		}
-		resp.Body = &replacedBody{Reader: masked, Closer: resp.Body}
+	if resp.Body == nil || !x.masker.Masks() {
+		return nil
 	}
+
+	if whole, ok := resp.Body.(wire.WholeBody); ok { // it is masked where it is
+		rest := whole.Rest()
+		if isText(resp.Fields) || !adapters.LooksBinary(rest) {
+			x.masker.InPlace(rest)
+		}
+		return nil
+	}
+
+	var masked io.Reader
+	if isText(resp.Fields) {
+		masked = x.masker.Reader(resp.Body)
+	} else {
+		masked = &unlessBinary{body: resp.Body, masker: x.masker}
+	}
+	resp.Body = &replacedBody{Reader: masked, Closer: resp.Body}
 	return nil
 }
 

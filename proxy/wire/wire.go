@@ -106,6 +106,14 @@ type Response struct {
 	Done func(sent, received int64, err error)
 }
 
+// WholeBody is the body of a response all of which is in memory.
+type WholeBody interface {
+	io.ReadCloser
+	// Rest returns what has not been read yet. The caller may change its bytes before
+	// anybody reads them; the slice is valid until Close.
+	Rest() []byte
+}
+
 // Callbacks are what a server calls for the requests of one connection. Both
 // functions may be called concurrently, because HTTP/2 carries requests
 // concurrently. If one returns nil, the server closes the connection (HTTP/1.1) or

@@ -4,6 +4,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/byline-proxy/byline/proxy/wire"
 	"github.com/byline-proxy/byline/proxy/wire/internal/buffers"
 )
 
@@ -42,6 +43,15 @@ func (b *bufferedBody) Read(p []byte) (int, error) {
 		return n, io.EOF
 	}
 	return n, nil
+}
+
+var _ wire.WholeBody = (*bufferedBody)(nil)
+
+// Rest is for the time before the body is passed on, when nobody reads or closes it.
+func (b *bufferedBody) Rest() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left
 }
 
 // Close may be called more than once, and concurrently with Read.

@@ -22,11 +22,12 @@ type conn struct {
 	src           h1.Reader
 	writeDeadline time.Time // that is set now
 	used          bool      // an answer has come over it
+	cut           func()    // ends the connection at once; made once for all of its exchanges
 	idleSince     time.Time
 }
 
 func newConn(c net.Conn) *conn {
-	n := &conn{Conn: c}
+	n := &conn{Conn: c, cut: func() { netconn.Cut(c) }}
 	n.src.Conn = c
 	return n
 }

@@ -73,8 +73,7 @@ func (x *exchange) foundStale(err error) bool {
 
 // run sends the request and reads the answer's head.
 func (x *exchange) run() (*wire.Response, error) {
-	raw := x.conn.Conn
-	x.stop = context.AfterFunc(x.ctx, func() { netconn.Cut(raw) })
+	x.stop = context.AfterFunc(x.ctx, x.conn.cut)
 	if err := x.send(); err != nil {
 		return nil, x.fail(wire.StageWrite, err)
 	}
