@@ -28,7 +28,6 @@ func Advise(own []Source) Problems {
 		d.adviseActions(d.spec.Actions[:ownActions])
 		d.adviseBodies(d.spec.Actions[:ownActions])
 		d.adviseNames(a.rules, d.spec.Actions[:ownActions])
-		d.adviseOverride()
 		all = append(all, d.found...)
 	}
 	all.sort()
@@ -43,9 +42,14 @@ func (d *draft) adviseUpstream() {
 }
 
 func (d *draft) adviseCookies() {
-	if slices.Contains(d.spec.Cookies.Pass, "*") && len(d.spec.Cookies.Hold) == 0 {
-		d.at("cookies.pass", "name the harmless ones, or hold the session", "every cookie passes, the session's too")
+	if !slices.Contains(d.spec.Cookies.Pass, "*") {
+		return
 	}
+	what := "every cookie passes that cookies.hold does not list"
+	if len(d.spec.Cookies.Hold) == 0 {
+		what = "every cookie passes, the session's too"
+	}
+	d.at("cookies.pass", "name the harmless ones, or hold the session", "%s", what)
 }
 
 func (d *draft) adviseLogin() {

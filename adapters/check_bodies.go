@@ -80,15 +80,6 @@ func mergedNames(all ...map[string]Strings) map[string]bool {
 	return merged
 }
 
-// adviseOverride is about header fields that name another method and pass.
-func (d *draft) adviseOverride() {
-	for _, name := range d.spec.Headers.Pass {
-		if isOverride(strings.ToLower(name)) && !strings.EqualFold(name, d.spec.MethodOverride.Header) {
-			d.at("headers.pass", "method_override: {header: "+name+"}", "the field %s passes, by which applications go by another method than the one that was decided on", name)
-		}
-	}
-}
-
 // adviseFiles is about files that are judged like forms.
 func (d *draft) adviseFiles(key string, a *ActionSpec) {
 	if a.Verbatim || len(a.Match.Method) != 1 || a.Match.Method[0] != "PUT" || bodyCondition(&a.Match) != "" {

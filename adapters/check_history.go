@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // bareVariable finds a variable as match writes it, which templates of log do not know.
@@ -22,7 +23,12 @@ func (d *draft) checkHistory() {
 	d.checkHistoryKinds()
 	for i := range l.Read {
 		r := &l.Read[i]
-		d.checkHistoryRead(fmt.Sprintf("log.read[%d]", i), r.Get, r.Next)
+		key := fmt.Sprintf("log.read[%d]", i)
+		d.checkHistoryRead(key, r.Get, r.Next)
+		d.checkHistoryTemplate(key+".get", r.Get)
+		if _, err := r.SamplePath(time.Unix(0, 0), time.Unix(1, 0)); err != nil && bareVariable.FindString(r.Get) == "" {
+			d.at(key+".get", "", "%s.get: %s", key, err)
+		}
 		if r.Each != (HistoryEach{}) {
 			d.checkHistoryRead(fmt.Sprintf("log.read[%d].each", i), r.Each.Get, r.Each.Next)
 		}
@@ -50,11 +56,7 @@ func (d *draft) checkHistoryKinds() {
 			}
 		}
 		for _, template := range k.Resource {
-			if wrong := bareVariable.FindStringSubmatch(template); wrong != nil {
-				d.at(key+".resource", "write ${"+wrong[1]+"}", "%s.resource: {%s} is the text itself in a template of log", key, wrong[1])
-			} else if strings.Count(template, "${") > strings.Count(template, "}") {
-				d.at(key+".resource", "write ${name}", "%s.resource: a ${ is not closed", key)
-			}
+			d.checkHistoryTemplate(key+".resource", template)
 		}
 		for field, patterns := range k.When {
 			for _, p := range patterns {
@@ -72,6 +74,21 @@ func (d *draft) checkHistoryRead(key, get string, next HistoryNext) {
 	}
 	if next.JSON != "" && next.Param == "" {
 		d.at(key+".next", "", "%s.next: json needs param", key)
+	}
+}
+
+// checkHistoryTemplate is about a template over fields of an item.
+func (d *draft) checkHistoryTemplate(key, template string) {
+	if wrong := bareVariable.FindStringSubmatch(template); wrong != nil {
+		d.at(key, "write ${"+wrong[1]+"}", "%s: {%s} is the text itself in a template of log", key, wrong[1])
+		return
+	}
+	if strings.Count(template, "${") > strings.Count(template, "}") {
+		d.at(key, "write ${name}", "%s: a ${ is not closed", key)
+		return
+	}
+	if _, err := expandTemplate(template, func(string) (string, error) { return "x", nil }); err != nil && !strings.HasSuffix(key, ".get") {
+		d.at(key, "", "%s: %s", key, err)
 	}
 }
 

@@ -14,6 +14,7 @@ func (d *draft) checkReach(own int, rules []*rule) {
 			d.at(fmt.Sprintf("actions[%d]", i), "put it first", "action %q can never be reached: %s first", d.spec.Actions[i].Name, d.whoTakes(by))
 		}
 		d.checkMessageReach(i, rules[i])
+		d.checkUnboundWhere(i, rules[i])
 	}
 
 	for i := own; i < len(rules); i++ {
@@ -27,6 +28,29 @@ func (d *draft) checkReach(own int, rules []*rule) {
 			kind = "a login"
 		}
 		d.at(fmt.Sprintf("actions[%d]", by[0]), "narrow it, or make it as strict", "action %q hides %q of %s, which is %s", d.spec.Actions[by[0]].Name, a.Name, d.spec.Extends, kind)
+	}
+}
+
+// checkUnboundWhere reports paths that bind no variable of where, and so are never matched.
+func (d *draft) checkUnboundWhere(i int, r *rule) {
+	for _, w := range r.where {
+		var elsewhere [maxVariables]int
+		for _, tests := range [][]valueTest{r.header, r.query, r.form, r.param, r.json, r.xml, r.graphqlArguments()} {
+			for j := range tests {
+				for k := range tests[j].patterns {
+					countVariables(tests[j].patterns[k].parts, &elsewhere)
+				}
+			}
+		}
+		if elsewhere[w.variable] > 0 {
+			continue
+		}
+		for k := range r.paths {
+			if !r.paths[k].binds(w.variable) {
+				d.at(fmt.Sprintf("actions[%d].match.path", i), "a further action for it, without where", "action %q never matches the path %q: where is about {%s}, which that path does not bind",
+					d.spec.Actions[i].Name, d.spec.Actions[i].Match.Path[k], r.variables[w.variable])
+			}
+		}
 	}
 }
 

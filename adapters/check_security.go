@@ -3,7 +3,6 @@ package adapters
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -55,6 +54,9 @@ func (d *draft) checkCookies() {
 		example := strings.ReplaceAll(cookie, "*", "x")
 		isHeld := text.GlobAny(c.Hold, example, text.FoldParam)
 		isWide := slices.Contains(c.Pass, "*") // Advise speaks of it, and the cookie is held anyway
+		if text.GlobAny(c.Share, example, nil) && !isHeld {
+			d.at("cookies.share", "leave it out: an agent would get the session itself", "cookies.share shows agents the cookie %q, which login.success names as the session", cookie)
+		}
 		if text.GlobAny(c.Pass, example, nil) && !isHeld && !isWide {
 			d.at("cookies.pass", "leave it out: an agent could send a person's own", "cookies.pass lets the cookie %q through, which login.success names as the session", cookie)
 		}
@@ -127,36 +129,34 @@ func exampleOf(patterns Strings) (example string, isThere bool) {
 	return "x", isThere
 }
 
-// managementWords are those in the paths of requests by which people and their rights are managed.
-var managementWords = regexp.MustCompile(`(?i)(?:^|[/_.-])(users?|members?|memberships?|roles?|groups?|accounts?|admin|admins|collaborators?|privileges?|acls?|grants?|ssh.?keys|people)(?:[/_.-]|$)`)
-
 // adviseSecurity is about one action that an agent may be granted.
 func (d *draft) adviseSecurity(key string, a *ActionSpec) {
 	m := &a.Match
-	isWrite := len(m.Method) == 0 || slices.ContainsFunc(m.Method, func(method string) bool { return method != "GET" && method != "HEAD" && method != "OPTIONS" })
-	if !isWrite {
+	if !mayHaveBody(a) {
 		return
 	}
 
 	isClosed := m.Only != nil || len(m.Keys)+len(m.XML)+len(m.GraphQL.Field) > 0 // what else it may hold is known, or has no names
-	if !isClosed && !a.Verbatim && !a.Safe {
+	if !isClosed && !a.Verbatim && !a.Safe && takesFields(m.Method) {
 		d.at(key, "only: [the fields that it has besides]", "action %q writes and has no only: one more field may turn it into something else", a.Name)
 	}
 	takesPost := len(m.Method) == 0 || slices.Contains(m.Method, "POST")
 	for _, name := range slices.Sorted(maps.Keys(m.Query)) {
-		if takesPost && m.Form[name] == nil && m.Only == nil {
+		if takesPost && m.Form[name] == nil && (m.Only == nil || slices.Contains(m.Only, name)) {
 			d.at(key+".match.query."+name, "param: {"+name+": …}", "action %q goes by %s in the query, over which a field of the form wins in many applications", a.Name, name)
 		}
 	}
-	for _, path := range m.Path {
-		if word := managementWords.FindStringSubmatch(path); word != nil && takeoverWords.FindString(path) == "" {
-			d.at(key, "privileged: true, so that no wildcard grants it", "action %q writes at a path with %q: may it be how people and their rights are managed?", a.Name, word[1])
-		}
+	if word, place := managementWord(m); word != "" {
+		d.at(key, "privileged: true, so that no wildcard grants it", "action %q writes %s with %q: may it be how people and their rights are managed?", a.Name, place, word)
 	}
 	if m.Only != nil {
 		for _, name := range m.Only {
 			if _, isReplaced := d.spec.Login.JSON[name]; isReplaced {
 				continue // by the session
+			}
+			if slices.ContainsFunc(loginFieldsOf(&d.spec.Login), func(field string) bool { return sameParam(field, name) }) && !text.GlobAny(d.spec.Body.Pass, name, nil) {
+				d.at(key+".match.only", "body.pass lets it through by name", "action %q lists the field %s, with which a request is refused as a login", a.Name, name)
+				continue
 			}
 			if !strings.ContainsAny(name, "*{") && credential.Pair(name, "x").IsCredential() && !text.GlobAny(d.spec.Body.Pass, name, nil) {
 				d.at(key+".match.only", "body.pass lets it through by name", "action %q lists the field %s, with which a body is refused as holding a credential", a.Name, name)
@@ -181,7 +181,14 @@ func (d *draft) adviseOlder() {
 			d.at(fmt.Sprintf("headers.strip[%d]", i), "leave it out", "the header %s is held without headers.strip: only headers of the built-in list and of headers.pass go on (byline adapter show prints the list)", name)
 		}
 	}
+	adapter := &Adapter{spec: d.spec}
 	for i, name := range h.Pass {
+		switch lower := strings.ToLower(strings.ReplaceAll(name, "_", "-")); {
+		case !adapter.mayForward(name):
+			d.at(fmt.Sprintf("headers.pass[%d]", i), "say what it means: method_override.header, or match.header", "the header %s is held although headers.pass names it: applications read another request by it than was decided on", name)
+		case namesCredential(name) && !signatureFields[lower]:
+			d.at(fmt.Sprintf("headers.pass[%d]", i), "leave it out, unless the application means something else by it", "the header %s has the name of a credential or of who is asking, and goes on whatever an agent puts into it", name)
+		}
 		if allowedFields[strings.ToLower(strings.ReplaceAll(name, "_", "-"))] {
 			d.at(fmt.Sprintf("headers.pass[%d]", i), "leave it out, unless it carries what looks like a credential", "the header %s goes on without headers.pass", name)
 		}

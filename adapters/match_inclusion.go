@@ -166,6 +166,16 @@ func countVariables(parts []part, counts *[maxVariables]int) {
 	}
 }
 
+// binds reports whether the pattern binds a variable.
+func (p *pathPattern) binds(variable int) bool {
+	if p.rest && p.restVariable == variable {
+		return true
+	}
+	return slices.ContainsFunc(p.segments, func(s pattern) bool {
+		return slices.ContainsFunc(s.parts, func(t part) bool { return t.wild && t.variable == variable })
+	})
+}
+
 // covers reports whether the pattern takes every path that another takes.
 func (p *pathPattern) covers(narrow *pathPattern) bool {
 	if len(narrow.segments) < len(p.segments) || narrow.fold && !p.fold {

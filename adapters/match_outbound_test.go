@@ -194,12 +194,13 @@ actions:
   - {name: raw, verbatim: true, match: {method: POST, path: /signed}}
 `
 	var got []string
-	for _, p := range Advise([]Source{{Name: "app.yaml", Text: []byte(text)}}) {
+	src := []Source{{Name: "app.yaml", Text: []byte(text)}}
+	for _, p := range append(Advise(src), Harden(src)...) {
 		got = append(got, p.Error())
 	}
 	all := strings.Join(got, "\n")
 	for _, want := range []string{`action "hook" looks at the body`, `action "raw" sends its body as it came, but "check" before it`,
-		`action "dot" is decided by form.id, and another action by form_id`, `the field X-HTTP-Method-Override passes`, `action "put" judges the bodies that are put`} {
+		`action "dot" is decided by form.id, and another action by form_id`, `the header X-HTTP-Method-Override is held although headers.pass names it`, `action "put" judges the bodies that are put`} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no advice %q in:\n%s", want, all)
 		}

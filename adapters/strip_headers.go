@@ -18,7 +18,7 @@ func (a *Adapter) treatmentOfName(name string) treatment {
 		return splitCookies
 	case text.ContainsName(a.spec.Headers.Strip, name), strings.HasPrefix(lower, "proxy-auth"), a.setsHeader(name):
 		return withhold
-	case rereadingFields[lower] && !a.decidesBy(name):
+	case (rereadingFields[lower] || isOverride(lower)) && !a.decidesBy(name):
 		return withhold
 	case signatureFields[lower]:
 		if a.passesSignatures() {
