@@ -85,4 +85,12 @@ bench-audit: ## measure how fast records become durable, are verified and proved
 	@echo "==> measuring how fast records are verified and proved"
 	AUDIT_RECORDS=$(AUDIT_RECORDS) $(GO) test ./proxy/audit ./proxy/audit/internal/merkle -run '^$$' -bench 'Verify$$|ProveAt100M' -benchtime 3x -timeout 30m
 
-.PHONY: help build demo deps test short vet lint vulncheck fuzz bench pgo bench-audit
+FOR ?= 5m
+chaos: ## kill, cut the power, stop and break the disk of a server under load, for FOR (5m), and print a table; needs root and /dev/fuse
+	BYLINE_CHAOS=$(FOR) $(GO) test ./cmd/byline/e2e -run '^TestChaos$$' -v -timeout 0
+
+LENGTH ?= 15m
+soak: ## run tasks for LENGTH (15m) and check that heap, goroutines and descriptors stay flat; prints a table
+	BYLINE_SOAK=$(LENGTH) $(GO) test ./cmd/byline/e2e -run '^TestSoak$$' -v -timeout 0
+
+.PHONY: soak chaos help build demo deps test short vet lint vulncheck fuzz bench pgo bench-audit
