@@ -93,4 +93,8 @@ LENGTH ?= 15m
 soak: ## run tasks for LENGTH (15m) and check that heap, goroutines and descriptors stay flat; prints a table
 	BYLINE_SOAK=$(LENGTH) $(GO) test ./cmd/byline/e2e -run '^TestSoak$$' -v -timeout 0
 
-.PHONY: soak chaos help build demo deps test short vet lint vulncheck fuzz bench pgo bench-audit
+SCALE ?= 100
+scale: ## measure tasks, adapters and records at two sizes (SCALE percent of the full ones); writes a section of bench/RESULTS.md
+	BYLINE_SCALE=$(SCALE) BYLINE_SCALE_RESULTS=$(CURDIR)/bench/RESULTS.md $(GO) test ./cmd/byline/e2e -run '^TestScale$$' -v -timeout 0
+
+.PHONY: scale soak chaos help build demo deps test short vet lint vulncheck fuzz bench pgo bench-audit

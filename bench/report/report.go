@@ -21,6 +21,7 @@ type Run struct {
 	Machine measure.Machine  `json:"machine"`
 	Setup   Setup            `json:"setup"`
 	Outcome *compare.Outcome `json:"outcome"`
+	Scale   string           `json:"-"` // the section that make scale wrote; empty if there is none
 }
 
 // Setup is what the command line determined.
@@ -48,6 +49,9 @@ var peerDescriptions = map[string]string{
 	peer.Byline:         "Byline with the complete walk and durable records",
 }
 
+// ScaleHeading begins the section that make scale writes.
+const ScaleHeading = "## Scale\n"
+
 // Write writes the whole page.
 func (r *Run) Write(w io.Writer) error {
 	p := newPage(r)
@@ -62,6 +66,7 @@ func (r *Run) Write(w io.Writer) error {
 	p.writeLatency()
 	p.writeGrowth()
 	p.writeProfile()
+	p.printf("%s", p.Scale)
 	p.writeMethod()
 	_, err := io.WriteString(w, p.String())
 	return err

@@ -21,6 +21,7 @@ func save(r *report.Run, s *settings) error {
 	}
 
 	var page strings.Builder
+	r.Scale = keptSection(s.results)
 	if err := r.Write(&page); err != nil {
 		return err
 	}
@@ -42,4 +43,19 @@ func save(r *report.Run, s *settings) error {
 	}
 	fmt.Fprintln(os.Stderr, "written:", s.results)
 	return nil
+}
+
+// keptSection returns the section of the page at path that make scale has written, or
+// the empty string.
+func keptSection(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	_, section, found := strings.Cut(string(text), report.ScaleHeading)
+	if !found {
+		return ""
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	return report.ScaleHeading + section + "\n"
 }
