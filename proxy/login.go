@@ -144,7 +144,7 @@ func (s *Server) logIn(ctx context.Context, t *task, h *hold, at *site, d *adapt
 	started := time.Now()
 	pool, done := h.loginPool(s.newPool)
 	defer done()
-	err := s.runDialogue(ctx, &channel{pool: pool, at: at, lease: h.lease.Context(), begin: login.Begin}, d)
+	err := s.runDialogue(ctx, &channel{pool: pool, at: at, lease: h.lease.Context(), begin: login.Begin, fresh: s.newPool}, d)
 	session := d.Session()
 	doubt := ""
 	if err == nil {

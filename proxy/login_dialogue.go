@@ -22,6 +22,12 @@ type channel struct {
 	lease context.Context       // if not nil: nothing begins, and nothing waits, after its end
 	begin func() error          // if not nil: called once, before a step that proves who the account is
 	saw   func(*adapters.Reply) // if not nil: called with each answer
+
+	// fresh opens connections for what must not be sent twice, after the first step: a
+	// kept connection may be closed just then, above all after a wait for a one-time
+	// code. Nil uses pool.
+	fresh func() *upstream.Pool
+	sent  bool // a step was sent
 }
 
 // dialogueError is why a dialogue failed, and what is known about that.
@@ -136,7 +142,13 @@ func sendStep(ctx context.Context, c *channel, step *adapters.Step) (*adapters.R
 	if step.External {
 		target.Scheme, target.Addr = step.Scheme, ""
 	}
-	resp, err := c.pool.RoundTrip(ctx, &target, stepRequest(step, &target))
+	pool := c.pool
+	if c.sent && c.fresh != nil && step.Method != http.MethodGet {
+		pool = c.fresh()
+		defer pool.Close()
+	}
+	c.sent = true
+	resp, err := pool.RoundTrip(ctx, &target, stepRequest(step, &target))
 	if err != nil {
 		return nil, err
 	}

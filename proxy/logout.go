@@ -140,7 +140,7 @@ func (s *Server) logOut(ctx context.Context, t *task, h *hold, at *site, session
 	started := time.Now()
 	copied := session.Copy()
 	wasOver := false
-	err := s.runDialogue(ctx, &channel{pool: pool, at: at, saw: func(r *adapters.Reply) {
+	err := s.runDialogue(ctx, &channel{pool: pool, at: at, fresh: s.newPool, saw: func(r *adapters.Reply) {
 		wasOver = wasOver || at.adapter.Ended(r.Status, r.Fields, r.Body)
 	}}, d)
 	checked, works := s.checkLogout(ctx, pool, at, copied)
