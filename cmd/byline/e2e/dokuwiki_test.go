@@ -75,6 +75,18 @@ func TestDokuWiki(t *testing.T) {
 	}
 	agent.Get("/doku.php?id=sandbox").WantRefusal(t, "task_ended")
 
+	// The wiki takes the cookie that holds the password until the password changes, and
+	// the record says so.
+	alerts := 0
+	for _, r := range env.Records() {
+		if r.Kind == "alert" && r.Code == "session_not_ended" && r.Task == task.ID {
+			alerts++
+		}
+	}
+	if alerts != 1 {
+		t.Errorf("%d alerts session_not_ended, want 1", alerts)
+	}
+
 	found := false
 	for _, c := range app.History() {
 		if strings.EqualFold(c.User, alice.User) {
