@@ -34,8 +34,17 @@ func (a *Adapter) ShieldPart(dst []Field, m Masker, fields []Field) []Field {
 	return a.shieldFields(dst, m, fields)
 }
 
-// shieldFields appends the fields that may reach the agent, masked.
+// shieldFields appends the fields that may reach the agent, masked. A field that the agent was shown
+// before is not looked at again, as long as the session has the same secrets: agents get most fields
+// with every answer.
 func (a *Adapter) shieldFields(dst []Field, m Masker, fields []Field) []Field {
+	var known knownLookup
+	mayBeKnown := m.isUnchanged()
+	if mayBeKnown {
+		known = m.session.shown.under(m.sent)
+	}
+
+	first := len(dst)
 	for i := range fields {
 		f := &fields[i]
 		switch {
@@ -46,11 +55,22 @@ func (a *Adapter) shieldFields(dst []Field, m Masker, fields []Field) []Field {
 			}
 		case a.withholdsAnswerField(f.Name):
 			// It may carry the session.
+		case mayBeKnown && known.has(f):
+			dst = append(dst, *f)
 		default:
 			dst = append(dst, Field{Name: m.Text(f.Name), Value: m.Text(f.Value)})
 		}
 	}
+
+	if mayBeKnown {
+		m.session.shown.learn(&known, dst[first:])
+	}
 	return dst
+}
+
+// isUnchanged reports whether the session has the secrets that it had when the request went out.
+func (m *Masker) isUnchanged() bool {
+	return m.sent != nil && m.session.mask.Load() == m.sent
 }
 
 // passesSetCookie reports whether an answer may set a cookie at the agent. A name that is not a token
@@ -133,6 +153,7 @@ func (a *Adapter) treatmentOfAnswerName(name string) treatment {
 // safe for concurrent use. The zero value masks nothing.
 type Masker struct {
 	masker
+	sent    *mask.Mask // the session's when the request went out; nil if there was nothing to mask
 	session *Session
 	host    string // without port
 	path    string
@@ -145,7 +166,9 @@ type masker = mask.Masker
 
 // masker returns the Masker of an exchange whose request has just got the session's cookies.
 func (s *Session) masker(r *Outgoing) Masker {
+	sent := s.mask.Load() // before NewMasker loads it: if it is still the same later, both have it
 	return Masker{
+		sent:    sent,
 		masker:  mask.NewMasker(&s.mask, &s.starred),
 		session: s,
 		host:    hostWithoutPort(r.Host),

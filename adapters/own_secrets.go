@@ -2,10 +2,6 @@ package adapters
 
 import (
 	"io"
-	"strings"
-	"sync/atomic"
-
-	"github.com/byline-proxy/byline/adapters/internal/mask"
 )
 
 // FindOwn looks for a secret of the session's account in text that an agent sends: a secret of the
@@ -22,19 +18,11 @@ func (s *Session) FindOwnInFields(known *KnownFields, fields []Field) (what stri
 		return "", false
 	}
 
-	last := known.last.Load()
-	if last != nil && last.own != own {
-		last = nil
-	}
-	hits, next := 0, 0
+	k := known.under(own)
 	for i := range fields {
-		at := last.indexOf(&fields[i], next)
-		if at >= 0 {
-			hits++
-			next = at + 1
+		if k.has(&fields[i]) {
 			continue
 		}
-
 		what, found = own.FindText(fields[i].Value)
 		if !found {
 			what, found = own.FindText(fields[i].Name)
@@ -44,67 +32,8 @@ func (s *Session) FindOwnInFields(known *KnownFields, fields []Field) (what stri
 		}
 	}
 
-	if hits < (len(fields)+1)/2 {
-		known.keep(own, fields)
-	}
+	known.learn(&k, fields)
 	return "", false
-}
-
-// KnownFields remembers the fields of a request in which no secret of a session's account was found. It
-// holds for the very secrets that were looked for, and compares names and values byte by byte. The zero
-// value knows none. It is safe for concurrent use.
-type KnownFields struct {
-	last atomic.Pointer[knownFields]
-}
-
-// knownFields does not change.
-type knownFields struct {
-	own    *mask.Mask // what was looked for
-	fields []Field
-}
-
-// Bounds of what KnownFields keeps. Fields that are longer, or come after these, are looked at each time.
-const (
-	maxKnownFields = 32
-	maxKnownBytes  = 4 << 10
-	maxKnownField  = 1 << 10
-)
-
-// keep replaces what is known by fields in which own found nothing.
-func (k *KnownFields) keep(own *mask.Mask, fields []Field) {
-	kept := &knownFields{own: own, fields: make([]Field, 0, min(len(fields), maxKnownFields))}
-	bytes := 0
-	for i := range fields {
-		n := len(fields[i].Name) + len(fields[i].Value)
-		if n > maxKnownField || bytes+n > maxKnownBytes {
-			continue
-		}
-		if len(kept.fields) == maxKnownFields {
-			break
-		}
-		bytes += n
-		kept.fields = append(kept.fields, Field{Name: strings.Clone(fields[i].Name), Value: strings.Clone(fields[i].Value)}) // they are parts of a whole head
-	}
-	k.last.Store(kept)
-}
-
-// indexOf returns where f is among the known fields, or -1. It begins at start, where the next field of
-// an agent that keeps their order is.
-func (k *knownFields) indexOf(f *Field, start int) int {
-	if k == nil {
-		return -1
-	}
-	for i := start; i < len(k.fields); i++ {
-		if k.fields[i] == *f {
-			return i
-		}
-	}
-	for i := range min(start, len(k.fields)) {
-		if k.fields[i] == *f {
-			return i
-		}
-	}
-	return -1
 }
 
 // FindOwnIn is FindOwn for a body.

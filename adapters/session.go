@@ -38,6 +38,7 @@ type sessionState struct {
 	changed atomic.Bool
 	mask    atomic.Pointer[mask.Mask] // nil if there is nothing to mask
 	own     atomic.Pointer[mask.Mask] // of what no request of an agent may hold; likewise
+	shown   KnownFields               // of answers
 	starred mask.Notes                // which secrets were masked
 
 	mu       sync.Mutex               // guards the fields below, and changes of jar and masks

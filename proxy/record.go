@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -65,7 +66,11 @@ func (x *exchange) maskedNames() (path, resource string) {
 
 	if x.maskedBy != session {
 		m := session.Mask()
-		x.maskedPath, x.maskedResource = m.Text(x.in.Path), m.Text(x.action.Resource)
+		x.maskedPath, x.maskedResource = m.Text(x.in.Path), x.action.Resource
+		isRest := x.maskedPath == x.in.Path && strings.HasSuffix(x.in.Path, x.action.Resource)
+		if !isRest { // of a path in which there is nothing
+			x.maskedResource = m.Text(x.action.Resource)
+		}
 		x.maskedBy = session
 	}
 	return x.maskedPath, x.maskedResource

@@ -2,6 +2,7 @@ package adapters
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -70,6 +71,36 @@ func TestI1KnownFieldsHoldForTheirSecretsAlone(t *testing.T) {
 	}
 }
 
+// TestI1KnownFieldsOfAnswersHideNoSecret shows fields again after their value has become
+// the session's, to exchanges that began before and after that, and fields that repeat
+// the secret.
+func TestI1KnownFieldsOfAnswersHideNoSecret(t *testing.T) {
+	const next = "77c0ffee19a2b3d4e5f60718"
+	a := small(nil)
+	s := sessionWith(a, "app.example", "/", "app_session="+ownSecret+"; Path=/")
+	check := func(m Masker, want string, fields ...Field) {
+		t.Helper()
+		for range 3 {
+			if got := fmt.Sprint(a.Shield(nil, m, fields)); got != want {
+				t.Errorf("I1: the agent got %s, want %s", got, want)
+			}
+		}
+	}
+
+	early := maskerAt(s, "app.example", "/")
+	stars := strings.Repeat("*", len(ownSecret))
+	check(early, "[{Server x} {X-A "+next+"}]", Field{Name: "Server", Value: "x"}, Field{Name: "X-A", Value: next})
+	check(early, "[{Server x} {X-A "+stars+"}]", Field{Name: "Server", Value: "x"}, Field{Name: "X-A", Value: ownSecret})
+	check(early, "[{Server x} {X-"+stars+" a}]", Field{Name: "Server", Value: "x"}, Field{Name: "X-" + ownSecret, Value: "a"})
+
+	a.keepCookies(s, []Field{{Name: "Set-Cookie", Value: "app_session=" + next + "; Path=/"}}, "app.example", "/", noon)
+	late := maskerAt(s, "app.example", "/")
+	for _, m := range []Masker{late, early, late} {
+		check(m, "[{Server x} {X-A "+stars+"}]", Field{Name: "Server", Value: "x"}, Field{Name: "X-A", Value: next})
+		check(m, "[{Server x} {X-A "+stars+"}]", Field{Name: "Server", Value: "x"}, Field{Name: "X-A", Value: ownSecret})
+	}
+}
+
 // TestKnownFieldsMayBeUsedConcurrently is for the race detector.
 func TestKnownFieldsMayBeUsedConcurrently(t *testing.T) {
 	s := sessionWith(small(nil), "app.example", "/", "app_session="+ownSecret+"; Path=/")
@@ -106,4 +137,28 @@ func BenchmarkFindOwnInFields(b *testing.B) {
 			s.FindOwnInFields(&known, benchFields)
 		}
 	})
+}
+
+// TestI1NothingInATextMeansNothingInItsEnd checks what records rely on: if a mask leaves
+// a path alone, it leaves every end of the path alone, such as the name of the resource.
+func TestI1NothingInATextMeansNothingInItsEnd(t *testing.T) {
+	s := sessionWith(small(nil), "app.example", "/", "app_session="+ownSecret+"; Path=/", "b_session=Tr0ub4dor&3-correct.horse; Path=/")
+	m := s.Mask()
+	random := rand.New(rand.NewPCG(1, 2))
+	pieces := []string{"/", "page", "%", "%2", "%25", "\\u00", "&#", "&amp;", "=", "=\r\n", "0", "9f1c", "-", ".", " ", "é", "\xc3", "Tr0ub4dor", "VHIwdWI0ZG9yJjMt",
+		ownSecret[:8], ownSecret[:13], ownSecret[12:], "Tr0ub4dor&3-corr", "%54r0ub", "3966316332376234"}
+	for range 100_000 {
+		var text string
+		for range 1 + random.IntN(5) {
+			text += pieces[random.IntN(len(pieces))]
+		}
+		if m.Text(text) != text {
+			continue
+		}
+		for i := range text {
+			if end := text[i:]; m.Text(end) != end {
+				t.Fatalf("I1: %q is left as it is, its end %q becomes %q", text, end, m.Text(end))
+			}
+		}
+	}
 }
