@@ -70,6 +70,7 @@ type Server struct {
 	log        *journal.Log
 	state      *state.Watched
 	vault      Vault
+	vaultCheck boundedCheck // of Ready
 	identities *identity.Registry
 	leases     *lease.Manager[*adapters.Session]
 	metrics    *metrics
@@ -244,44 +245,6 @@ func (s *Server) Reload(r Rules) error {
 	s.log.Append(rec)
 	return nil
 }
-
-// Ready returns nil while requests can be carried and the record is whole, otherwise
-// the reason why not: the log takes no record or was rolled back, the state store
-// cannot be written, or the vault cannot be read. It may take seconds if a disk hangs.
-func (s *Server) Ready() error {
-	select {
-	case <-s.stop:
-		return errors.New("shutting down")
-	default:
-	}
-
-	if err := s.log.Ready(); err != nil {
-		return fmt.Errorf("the record cannot be written: %w", err)
-	}
-	if err := s.log.RollbackErr(); err != nil {
-		return err
-	}
-	if err := s.state.Check(); err != nil {
-		return err
-	}
-	return s.checkVault()
-}
-
-// checkVault fails if the accounts of an adapter cannot be read.
-func (s *Server) checkVault() error {
-	ctx, cancel := context.WithTimeout(context.Background(), vaultCheckTimeout)
-	defer cancel()
-	for _, a := range s.rules.Load().adapters.All() {
-		if _, err := s.vault.Accounts(ctx, a.Name()); err != nil {
-			return fmt.Errorf("the vault cannot be read: %w", err)
-		}
-		return nil // all accounts are in the same stores
-	}
-	return nil
-}
-
-// vaultCheckTimeout bounds the attempt of Ready to read the vault.
-const vaultCheckTimeout = 3 * time.Second
 
 // Metrics returns a handler that serves the Prometheus text format.
 func (s *Server) Metrics() http.Handler { return s.metrics.handler() }

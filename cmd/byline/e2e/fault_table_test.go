@@ -187,3 +187,47 @@ func (a *loadAgent) refusalOf(t *testing.T, e *crashEnv) string {
 	}
 	return "no answer"
 }
+
+// TestI3RefusedIntentOfAHangingDiskHasAnOutcome lets the disk of the log hang under a
+// request. The request is refused in time, and its intent, which becomes durable when
+// the disk answers, has an outcome that says so.
+func TestI3RefusedIntentOfAHangingDiskHasAnOutcome(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: starts a server on a disk with faults")
+	}
+	e, disk := newFaultEnv(t, "audit: {commit_timeout: 1s, checkpoint_every: 1h}\n", "agent-01")
+	e.Start()
+	a := e.load.createTask()
+	if status := a.sendRandom(e.rng); status != http.StatusOK {
+		t.Fatalf("a request before the fault: status %d, want 200", status)
+	}
+	time.Sleep(100 * time.Millisecond) // its outcome is durable
+	arrived := len(e.app.allEntries())
+
+	disk.Set(faultfs.Hangs, "audit/")
+	if code := a.refusalOf(t, e); code != "not_recorded" {
+		t.Errorf("a request while the disk hangs is answered with %q, want not_recorded", code)
+	}
+	disk.Set(faultfs.None)
+	e.WaitUntil("the server is ready", func() bool { return e.codeOf(t, http.MethodGet, "/readyz", nil) == "" })
+	e.Stop()
+
+	report := e.verifyStoppedLog(t)
+	if len(report.Open) > 0 {
+		t.Errorf("the log has intents without an outcome: %+v", report.Open)
+	}
+	refused := 0
+	for _, r := range e.Records() {
+		if r.Kind == "outcome" && r.Intent != "" && r.Code == "not_recorded" {
+			refused++
+		}
+	}
+	if refused != 1 {
+		t.Errorf("%d outcomes say that an intent was not recorded in time, want 1", refused)
+	}
+	for _, entry := range e.app.allEntries()[arrived:] {
+		if taskInPath(entry.Path) != "" {
+			t.Errorf("I3: %v reached the application although it was refused", entry)
+		}
+	}
+}

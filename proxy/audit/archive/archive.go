@@ -82,7 +82,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		return Result{}, fmt.Errorf("archive: nothing is moved: %w", err)
 	}
 	if o.To != "" && !o.DryRun {
-		if err := os.MkdirAll(o.To, 0o700); err != nil {
+		if err := durable.MkdirAll(o.To, 0o700); err != nil {
 			return Result{}, fmt.Errorf("archive: %w", err)
 		}
 	}
