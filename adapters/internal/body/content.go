@@ -33,7 +33,7 @@ const (
 //     tokens are those of JSON, all readers agree on them. From the first other token on
 //     (a comment, a single quote, a word), every word before a colon counts as a key, as it
 //     does in a GraphQL document;
-//   - elements and attributes of a text that begins with "<";
+//   - elements and attributes, wherever they stand;
 //   - keys of YAML as long as all lines are those of a YAML mapping or list;
 //   - parts of a multipart body, by its Content-Type or by its first line, and what these
 //     readers find in each part.
@@ -59,8 +59,9 @@ type ContentScanner struct {
 	typed bool   // lead was looked at
 
 	form  formScan
+	lines formScan
 	json  *jsonScan
-	xml   *xmlScan
+	xml   xmlScan
 	yaml  *yamlScan
 	parts *partScan
 
@@ -84,7 +85,8 @@ const (
 // which a later line may show that it is prose, only such findings are kept.
 func NewContentScanner(t ContentType, report func(Finding), suspect func(Finding) bool) *ContentScanner {
 	s := &ContentScanner{report: report, suspect: suspect}
-	s.form = formScan{report: report, isPlain: true, isLines: true}
+	s.form = formScan{report: report, isPlain: true}
+	s.lines = formScan{report: report, ofLines: true}
 	s.isDocument = t.Media == "application/graphql"
 	if t.Boundary != "" {
 		s.parts = newPartScan(s, t.Boundary)
@@ -123,12 +125,11 @@ func (s *ContentScanner) Close() error {
 	}
 
 	s.form.close()
+	s.lines.close()
 	if s.json != nil {
 		s.json.close()
 	}
-	if s.xml != nil {
-		s.xml.close()
-	}
+	s.xml.close()
 	if s.yaml != nil {
 		s.yaml.close()
 	}
@@ -182,10 +183,11 @@ func (s *ContentScanner) write(p []byte) {
 		for len(p) > 0 && !s.isLeadEnough() {
 			c := p[0]
 			p = p[1:]
-			if len(s.lead) > 0 || !isBlankByte(c) {
+			if len(s.lead) > 0 || c > ' ' && c < 0x80 { // some readers skip white space beyond ASCII
 				s.lead = append(s.lead, c)
 			} else {
 				s.form.write([]byte{c})
+				s.lines.write([]byte{c})
 			}
 		}
 		if !s.isLeadEnough() {
@@ -202,13 +204,11 @@ func (s *ContentScanner) Pending() int {
 		return 0 // too little for a value
 	}
 
-	n := s.form.pending()
+	n := max(s.form.pending(), s.lines.pending())
 	if s.json != nil {
 		n = max(n, s.json.pending())
 	}
-	if s.xml != nil {
-		n = max(n, s.xml.pending())
-	}
+	n = max(n, s.xml.pending())
 	if s.yaml != nil {
 		n = max(n, s.yaml.pending())
 	}
@@ -226,12 +226,11 @@ func (s *ContentScanner) feed(p []byte) {
 		return
 	}
 	s.form.write(p)
+	s.lines.write(p)
 	if s.json != nil {
 		s.json.write(p)
 	}
-	if s.xml != nil {
-		s.xml.write(p)
-	}
+	s.xml.write(p)
 	if s.yaml != nil {
 		s.yaml.write(p)
 	}
@@ -274,11 +273,10 @@ func (s *ContentScanner) chooseReaders() {
 		s.json = &jsonScan{report: s.report}
 	case s.isDocument || beginsDocument(lead) || strings.HasPrefix(lead, "//") || strings.HasPrefix(lead, "/*") || strings.HasPrefix(lead, ")]}"):
 		s.json = &jsonScan{report: s.report, isLoose: true, loose: looseScan{isQuiet: true}}
-	case lead[0] == '<':
-		s.xml = &xmlScan{report: s.report, refuse: s.refuse}
 	default:
 		s.yaml = &yamlScan{report: s.report, suspect: s.suspect}
 	}
+	s.xml = xmlScan{report: s.report, suspect: s.suspect, refuse: s.refuse, isLate: lead[0] != '<'}
 	if strings.HasPrefix(lead, "--") && s.parts == nil {
 		s.parts = newPartScan(s, "")
 	}

@@ -11,10 +11,15 @@ type formScan struct {
 	name   []byte
 	value  []byte
 
+	isBlank bool // name ended, and blanks follow
+
 	// isPlain holds as long as all bytes are those of an urlencoded text, in which some readers
-	// split at ";" too. isLines holds as long as all lines are pairs, as browsers send a form
-	// whose enctype is text/plain.
-	isPlain, isLines bool
+	// split at ";" too.
+	isPlain bool
+
+	// ofLines makes line ends separators, too, as browsers send a form whose enctype is
+	// text/plain. The scan isOver once a line is no pair.
+	ofLines, isOver bool
 }
 
 type formState uint8
@@ -26,7 +31,7 @@ const (
 )
 
 func (f *formScan) write(p []byte) {
-	for len(p) > 0 {
+	for len(p) > 0 && !f.isOver {
 		switch f.state {
 		case formName:
 			p = f.readName(p)
@@ -44,14 +49,14 @@ func (f *formScan) write(p []byte) {
 }
 
 func (f *formScan) close() {
-	if f.state == formValue {
+	if f.state == formValue && !f.isOver {
 		f.end()
 	}
 }
 
 // pending is the length of the pair whose value has not ended.
 func (f *formScan) pending() int {
-	if f.state != formValue {
+	if f.state != formValue || f.isOver {
 		return 0
 	}
 	return len(f.name) + len("=") + len(f.value)
@@ -59,10 +64,8 @@ func (f *formScan) pending() int {
 
 // begin begins a piece after a separator.
 func (f *formScan) begin(separator byte) {
-	if separator == '\n' && f.state == formName && len(f.name) > 0 {
-		f.isLines = false
-	}
-	f.state, f.name, f.value = formName, f.name[:0], f.value[:0]
+	f.isOver = f.ofLines && separator == '\n' && f.state == formName && len(f.name) > 0
+	f.state, f.name, f.value, f.isBlank = formName, f.name[:0], f.value[:0], false
 }
 
 // readName reads a name, or begins to skip what is not one.
@@ -74,18 +77,31 @@ func (f *formScan) readName(p []byte) (rest []byte) {
 			return p[i+1:]
 		case f.isSeparator(c):
 			f.begin(c)
-		case isBlankByte(c) && len(f.name) == 0:
+		case c <= ' ' && len(f.name) == 0:
 			// some readers trim names
-		case isFormNameByte[c] && len(f.name) < maxScannedName:
+		case len(f.name) < maxScannedName && f.isNameByte(c):
 			f.name = append(f.name, c)
 		default:
-			f.isLines = false
+			f.isOver = f.ofLines
 			f.isPlain = f.isPlain && isPlainFormByte(c)
 			f.state = formSkip
 			return p[i+1:]
 		}
 	}
 	return nil
+}
+
+// isNameByte reports whether a name may go on with c: with what stands after a bracket, which
+// PHP ignores, or with blanks before the "=".
+func (f *formScan) isNameByte(c byte) bool {
+	switch {
+	case bytes.IndexByte(f.name, '[') >= 0:
+		return true
+	case c <= ' ':
+		f.isBlank = true
+		return true
+	}
+	return isFormNameByte[c] && !f.isBlank
 }
 
 // readValue reads a value up to a separator.
@@ -111,16 +127,17 @@ func (f *formScan) end() {
 	if len(f.value) == 0 || !isScannedText(f.value) {
 		return
 	}
-	f.report(Finding{Name: decodeLoosely(f.name), Value: decodeLoosely(f.value), Reader: ReadsForm})
+	name := bytes.TrimRight(f.name, "\t\n\v\f\r ")
+	f.report(Finding{Name: decodeLoosely(name), Value: decodeLoosely(f.value), Reader: ReadsForm})
 }
 
 func (f *formScan) isSeparator(c byte) bool {
-	return c == '&' || c == ';' && f.isPlain || c == '\n' && f.isLines
+	return c == '&' || c == ';' && f.isPlain || c == '\n' && f.ofLines
 }
 
 // separator returns where the next separator is in p, or len(p).
 func (f *formScan) separator(p []byte) int {
-	if !f.isPlain && !f.isLines {
+	if !f.isPlain && !f.ofLines {
 		if i := bytes.IndexByte(p, '&'); i >= 0 {
 			return i
 		}
@@ -128,8 +145,8 @@ func (f *formScan) separator(p []byte) int {
 	}
 	for i, c := range p {
 		f.isPlain = f.isPlain && (isPlainFormByte(c) || c == '\r' || c == '\n')
-		f.isLines = f.isLines && (c >= ' ' && c != 0x7f || isBlankByte(c))
-		if f.isSeparator(c) {
+		f.isOver = f.ofLines && (c < ' ' && !isBlankByte(c) && c != 0 || c == 0x7f)
+		if f.isSeparator(c) || f.isOver {
 			return i
 		}
 	}

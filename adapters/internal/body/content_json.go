@@ -160,8 +160,7 @@ func (j *jsonScan) endBare() {
 		j.hasKey = false
 	default:
 		if j.hasKey {
-			j.reportValue(word)
-			j.hasKey = false
+			j.reportValue(word) // and the loose scan what follows it
 		}
 		j.hasToken = true
 		j.goLoose()
@@ -259,6 +258,7 @@ type looseScan struct {
 
 	names   []string // whose value comes
 	inValue bool
+	quoted  bool // value began with a quote
 	value   []byte
 }
 
@@ -347,9 +347,17 @@ func (l *looseScan) endWord() {
 // addToValue takes a value up to the quote, comma, bracket or line end that ends it.
 func (l *looseScan) addToValue(c byte) {
 	switch c {
-	case '"', '\'', '`', ',', '}', ']', '{', '[', '\n', '\r':
-		if len(l.value) > 0 || c != '"' && c != '\'' && c != '`' && c != '\n' && c != '\r' {
+	case '"', '\'', '`':
+		if len(l.value) > 0 {
 			l.endValue()
+		}
+		l.quoted = true
+	case ',', '}', ']', '{', '[', '\n', '\r':
+		switch {
+		case len(l.value) > 0 || !l.quoted && c != '\n' && c != '\r':
+			l.endValue()
+		case l.quoted:
+			l.value = append(l.value, c)
 		}
 	case ' ', '\t':
 		if len(l.value) > 0 && len(l.value) < maxScannedValue-1 {
@@ -370,7 +378,7 @@ func (l *looseScan) endValue() {
 			l.report(Finding{Name: name, Value: text, Reader: ReadsJSON})
 		}
 	}
-	l.inValue, l.value = false, l.value[:0]
+	l.inValue, l.quoted, l.value = false, false, l.value[:0]
 }
 
 // unescapeLoosely undoes the escapes of JSON and of its relatives. What is none stands for

@@ -100,7 +100,7 @@ func (m *partScan) endLine(ended bool) {
 	switch {
 	case m.isBoundary(line):
 		m.endPart()
-		m.state, m.head = inPartHead, partFields{}
+		m.state, m.head = inPartHead, partFields{names: dispositionNames(string(line))}
 		m.lineStart = true
 	case m.state == inPartHead && len(bytes.TrimRight(line, "\r\n")) == 0:
 		m.beginPart()
@@ -137,9 +137,9 @@ func (m *partScan) addField(line string, ended bool) {
 		return
 	}
 
+	m.head.names = append(m.head.names, dispositionNames(line)...) // some readers find it in any line
 	switch strings.ToLower(name) {
-	case "content-disposition":
-		m.head.names = append(m.head.names, dispositionNames(value)...)
+	case "content-disposition": // read below
 	case "content-id": // Rack takes it for a name
 		m.head.names = append(m.head.names, strings.Trim(value, "<>"))
 	case "content-type":
@@ -176,9 +176,19 @@ func dispositionNames(value string) (names []string) {
 			text = text[strings.LastIndexByte(text, '\'')+1:]
 			text = decodeLoosely([]byte(text))
 		}
-		names = append(names, strings.Trim(strings.TrimSpace(text), `"`))
+		names = append(names, unquoteParameter(text))
 	}
 	return names
+}
+
+// unquoteParameter is the text of a parameter as lenient readers read it.
+func unquoteParameter(text string) string {
+	isBlank := func(c rune) bool { return c <= ' ' }
+	text = strings.TrimFunc(text, isBlank)
+	if quoted, ok := strings.CutPrefix(text, `"`); ok {
+		text, _, _ = strings.Cut(quoted, `"`)
+	}
+	return strings.TrimFunc(text, isBlank)
 }
 
 func (m *partScan) beginPart() {

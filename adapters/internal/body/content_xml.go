@@ -7,14 +7,20 @@ import (
 
 // xmlScan finds elements and attributes. It does not tell comments and character data from
 // markup, so that no reader can find an element that it does not.
+//
+// Some readers skip what stands before the first element (Go). In a text that does not begin
+// with "<", an element therefore counts once it was closed: <token> alone is a placeholder.
 type xmlScan struct {
-	report func(Finding)
-	refuse func(*Error)
+	report  func(Finding)
+	suspect func(Finding) bool
+	refuse  func(*Error)
+	isLate  bool // the text does not begin with "<"
 
-	elements []string // those that are open, the last ones
+	elements []xmlElement // those that are open, the last ones
 	text     []byte
 	isCut    bool // text was reported before it ended
 	isCDATA  bool // "<" may be text
+	since    int  // bytes since the first finding that waits for the end of its element
 
 	inTag   bool
 	tag     []byte
@@ -24,47 +30,73 @@ type xmlScan struct {
 	quote   byte // 0 before and after the value of an attribute
 	value   []byte
 	last    byte
+	inTagOf []Finding // the attributes
 }
+
+type xmlElement struct {
+	name  string
+	found []Finding // of a text that isLate
+}
+
+// maxXMLHeld is how long findings wait for the end of an element, in bytes.
+const maxXMLHeld = 16 << 10
 
 func (x *xmlScan) write(p []byte) {
 	for len(p) > 0 {
+		before := len(p)
 		if x.inTag {
 			x.addToTag(p[0])
 			x.last = p[0]
 			p = p[1:]
-			continue
+		} else {
+			p = x.readText(p)
 		}
-
-		n := bytes.IndexByte(p, '<')
-		text := p
-		if n >= 0 {
-			text = p[:n]
+		if x.since > 0 {
+			x.hold(before - len(p))
 		}
-		x.addText(text)
-		if n < 0 {
-			return
-		}
-		if x.isCDATA && !bytes.HasSuffix(x.text, []byte("]]>")) {
-			x.addText([]byte{'<'})
-		}
-		x.endText()
-		x.isCut = false
-		x.beginTag()
-		p = p[n+1:]
 	}
+}
+
+// hold counts the bytes for which findings wait, and reports them after too many.
+func (x *xmlScan) hold(n int) {
+	if x.since += n; x.since <= maxXMLHeld {
+		return
+	}
+	for i := range x.elements {
+		x.reportAll(&x.elements[i])
+	}
+	x.since = 0
+}
+
+func (x *xmlScan) readText(p []byte) (rest []byte) {
+	n := bytes.IndexByte(p, '<')
+	if n < 0 {
+		x.addText(p)
+		return nil
+	}
+	x.addText(p[:n])
+	if x.isCDATA && !bytes.HasSuffix(x.text, []byte("]]>")) {
+		x.addText([]byte{'<'})
+	}
+	x.endText()
+	x.isCut = false
+	x.beginTag()
+	return p[n+1:]
 }
 
 func (x *xmlScan) close() { x.endText() }
 
-// pending is the length of the text or the value that has not ended.
+// pending is the length of the text or the value that has not ended, or of all since a finding
+// that waits.
 func (x *xmlScan) pending() int {
+	n := x.since
 	switch {
 	case x.quote != 0 && len(x.value) < maxScannedValue:
-		return len(x.value) + 1
+		n = max(n, len(x.value)+1)
 	case !x.inTag && len(x.elements) > 0:
-		return len(x.text)
+		n = max(n, len(x.text))
 	}
-	return 0
+	return n
 }
 
 // addText adds to a text. One that is too long is reported before its end.
@@ -83,28 +115,50 @@ func (x *xmlScan) addText(text []byte) {
 	}
 }
 
-func (x *xmlScan) beginTag() {
-	x.inTag, x.hasName, x.inValue, x.quote = true, false, false, 0
-	x.tag, x.attr, x.last = x.tag[:0], x.attr[:0], 0
-}
-
-// endText reports the text of the innermost element.
+// endText takes the text of the innermost element for its value.
 func (x *xmlScan) endText() {
 	text := bytes.TrimSpace(x.text)
 	if n := len(x.elements); n > 0 && len(text) > 0 {
 		value := strings.TrimSuffix(string(text), "]]>")
-		x.report(Finding{Name: x.elements[n-1], Value: value, Reader: ReadsXML})
+		x.found(&x.elements[n-1], Finding{Name: x.elements[n-1].name, Value: value})
 	}
 	x.text = x.text[:0]
 }
 
+// found reports a finding, or keeps it until its element ends.
+func (x *xmlScan) found(e *xmlElement, f Finding) {
+	f.Reader = ReadsXML
+	switch {
+	case !x.isLate:
+		x.report(f)
+	case x.suspect(f):
+		e.found = append(e.found, f)
+		x.since = max(x.since, len(x.text)+len(f.Name)+1)
+	}
+}
+
+func (x *xmlScan) reportAll(e *xmlElement) {
+	for _, f := range e.found {
+		x.report(f)
+	}
+	e.found = nil
+}
+
+func (x *xmlScan) beginTag() {
+	x.inTag, x.hasName, x.inValue, x.quote = true, false, false, 0
+	x.tag, x.attr, x.last, x.inTagOf = x.tag[:0], x.attr[:0], 0, x.inTagOf[:0]
+}
+
 // addToTag reads what stands between "<" and ">".
 func (x *xmlScan) addToTag(c byte) {
-	if c == '<' {
+	switch {
+	case c == '<':
 		x.beginTag() // also within a value: what came before was not XML
 		return
-	}
-	if x.quote != 0 {
+	case c < ' ' && !isXMLSpace(c), !x.hasName && len(x.tag) == 0 && !isTagStart(c):
+		x.inTag = false // binary content, or a sign
+		return
+	case x.quote != 0:
 		x.addToValue(c)
 		return
 	}
@@ -140,20 +194,24 @@ func (x *xmlScan) addToTag(c byte) {
 	}
 }
 
+func isTagStart(c byte) bool {
+	return isAlphanumeric(c) && c > '9' || c == '_' || c == '!' || c == '?' || c == '/' || c == ':' || c >= 0x80
+}
+
 func (x *xmlScan) addToValue(c byte) {
 	isEnd := c == x.quote || x.quote == ' ' && (isXMLSpace(c) || c == '>')
 	if !isEnd {
 		if len(x.value) < maxScannedValue {
 			x.value = append(x.value, c)
 			if len(x.value) == maxScannedValue {
-				x.reportAttribute()
+				x.endAttribute()
 			}
 		}
 		return
 	}
 
 	if len(x.value) < maxScannedValue {
-		x.reportAttribute()
+		x.endAttribute()
 	}
 	x.quote, x.inValue, x.attr = 0, false, x.attr[:0]
 	if c == '>' {
@@ -161,13 +219,19 @@ func (x *xmlScan) addToValue(c byte) {
 	}
 }
 
-func (x *xmlScan) reportAttribute() {
+func (x *xmlScan) endAttribute() {
 	name, value := localName(string(x.attr)), string(x.value)
 	if string(x.tag) == "?xml" && name == "encoding" && !isScannedCharset(value) {
 		x.refuse(errHiddenCharset)
 	}
-	if value != "" && !strings.HasPrefix(string(x.tag), "!") {
-		x.report(Finding{Name: name, Value: value, Reader: ReadsXML})
+	if value == "" || len(x.tag) > 0 && x.tag[0] == '!' {
+		return
+	}
+	f := Finding{Name: name, Value: value, Reader: ReadsXML}
+	if !x.isLate {
+		x.report(f)
+	} else if x.suspect(f) {
+		x.inTagOf = append(x.inTagOf, f)
 	}
 }
 
@@ -189,16 +253,42 @@ func (x *xmlScan) endTag() {
 	case name == "" || name[0] == '!' || name[0] == '?':
 		// the text goes on
 	case name[0] == '/':
-		if n := len(x.elements); n > 0 {
-			x.elements = x.elements[:n-1]
-		}
+		x.closeElement(localName(name[1:]))
 	case x.last == '/':
+		x.reportAll(&xmlElement{found: x.inTagOf})
 	default:
 		if len(x.elements) == maxScannedDepth {
+			x.reportAll(&x.elements[0])
 			x.elements = append(x.elements[:0], x.elements[1:]...)
 		}
-		x.elements = append(x.elements, localName(name))
+		x.elements = append(x.elements, xmlElement{name: localName(name)})
+		for _, f := range x.inTagOf {
+			x.found(&x.elements[len(x.elements)-1], f)
+		}
 	}
+}
+
+// closeElement ends the innermost element of a name. In a text that isLate, what is open
+// within it was not closed, and does not count.
+func (x *xmlScan) closeElement(name string) {
+	n := len(x.elements) - 1
+	if x.isLate {
+		for n >= 0 && x.elements[n].name != name {
+			n--
+		}
+	}
+	if n < 0 {
+		return
+	}
+
+	x.reportAll(&x.elements[n])
+	x.elements = x.elements[:n]
+	for i := range x.elements {
+		if len(x.elements[i].found) > 0 {
+			return
+		}
+	}
+	x.since = 0
 }
 
 func localName(qname string) string {

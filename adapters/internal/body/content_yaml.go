@@ -101,9 +101,16 @@ func (y *yamlScan) pending() int {
 }
 
 func (y *yamlScan) endLine() {
-	y.readLine(string(y.line))
+	for line := range strings.SplitSeq(lineEnds.Replace(string(y.line)), "\n") {
+		if !y.isOver {
+			y.readLine(line)
+		}
+	}
 	y.line = y.line[:0]
 }
+
+// lineEnds are those of YAML 1.1 beyond ASCII.
+var lineEnds = strings.NewReplacer("\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
 
 func (y *yamlScan) readLine(line string) {
 	for i := 0; i < len(line); i++ {
@@ -131,7 +138,7 @@ func (y *yamlScan) readLine(line string) {
 	if indent == 0 && (text[0] == '%' || strings.HasPrefix(text, "---") || strings.HasPrefix(text, "...")) {
 		y.endDocument()
 		rest := strings.TrimLeft(strings.TrimLeft(text, "-."), " \t")
-		if text[0] == '%' || rest == "" {
+		if text[0] == '%' || rest == "" || rest[0] == '#' {
 			return
 		}
 		text = rest
