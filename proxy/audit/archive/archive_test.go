@@ -311,16 +311,43 @@ func TestAFullArchiveKeepsTheSegments(t *testing.T) {
 	l := openTestLog(t)
 	l.write(20)
 	os.Mkdir(l.to, 0o700)
-	first := audittest.Must(segment.List(l.dir))[0]
-	os.Symlink("/dev/full", filepath.Join(l.to, filepath.Base(first.Path)+partSuffix))
+	makeRoom := fillArchive(t, l)
 	before := countSegments(t, l.dir)
 	_, err := Run(t.Context(), l.options())
 	if !errors.Is(err, syscall.ENOSPC) || countSegments(t, l.dir) != before {
 		t.Errorf("with a full archive Run returned %v and left %d of %d segments; want ENOSPC and all", err, countSegments(t, l.dir), before)
 	}
+	makeRoom()
 	l.run(l.options())
 	l.reopen()
 	l.expectWhole("after the disk had room again")
+}
+
+// fillArchive makes the archive a disk without room until makeRoom is called. For root
+// that is a file system of one page, which is taken; others get a link to /dev/full, which root would
+// not follow.
+func fillArchive(t *testing.T, l *testLog) (makeRoom func()) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		first := audittest.Must(segment.List(l.dir))[0]
+		audittest.Must(0, os.Symlink("/dev/full", filepath.Join(l.to, filepath.Base(first.Path)+partSuffix)))
+		return func() {}
+	}
+
+	if err := syscall.Mount("tmpfs", l.to, "tmpfs", 0, "size=4k,mode=0700"); err != nil {
+		t.Skipf("mount a small disk: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(l.to, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	ballast := filepath.Join(l.to, "ballast")
+	audittest.Must(0, os.WriteFile(ballast, make([]byte, 4096), 0o600))
+	return func() {
+		audittest.Must(0, os.Remove(ballast))
+		audittest.Must(0, syscall.Mount("tmpfs", l.to, "tmpfs", syscall.MS_REMOUNT, "size=10m"))
+	}
 }
 
 func TestACopyThatDiffersIsNotTrusted(t *testing.T) {
