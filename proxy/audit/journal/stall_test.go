@@ -14,7 +14,7 @@ import (
 // the log in the order of the calls.
 func TestI3HangingDiskIsSeenAndBounded(t *testing.T) {
 	d := &faultDisk{}
-	cfg := Config{Dir: t.TempDir(), CheckpointEvery: time.Hour, CommitTimeout: 50 * time.Millisecond, disk: d}
+	cfg := Config{Dir: t.TempDir(), CheckpointEvery: time.Hour, CommitTimeout: 2 * time.Second, disk: d}
 	l := openLog(t, cfg)
 	ids := writeIntents(t, l, 3)
 	d.set("stuck")
@@ -54,7 +54,7 @@ func TestI3HangingDiskIsSeenAndBounded(t *testing.T) {
 // TestCloseOfAHangingDiskIsBounded closes the log while a commit does not come back.
 func TestCloseOfAHangingDiskIsBounded(t *testing.T) {
 	d := &faultDisk{}
-	l := openLog(t, Config{Dir: t.TempDir(), CheckpointEvery: time.Hour, CommitTimeout: 20 * time.Millisecond, disk: d})
+	l := openLog(t, Config{Dir: t.TempDir(), CheckpointEvery: time.Hour, CommitTimeout: time.Second, disk: d})
 	writeIntents(t, l, 1)
 	d.set("stuck")
 	ticket := l.Append(audittest.Intent(1))
