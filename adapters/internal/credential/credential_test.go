@@ -70,7 +70,7 @@ func TestI2PairsThatAreNoCredentials(t *testing.T) {
 }
 
 func TestI2HeaderValues(t *testing.T) {
-	for _, value := range []string{"Bearer abc", "Bearer\tabc", " bearer  abc", "Basic x", "token abc", jwt, "x " + jwt, "a=" + jwt + "; b", `"` + jwt + `"`, "ghp_0123456789abcdefABCDEF"} {
+	for _, value := range []string{"Bearer abc", "Bearer\tabc", " bearer  abc", "Basic x", "token abc", jwt, "x " + jwt, "a=" + jwt + "; b", `"` + jwt + `"`, "ghp_0123456789abcdefABCDEF", "%42earer abc", "%2542earer abc", `{"access_token":"abc"}`, "a, Bearer%20abc"} {
 		if !Header(value).IsCredential() {
 			t.Errorf("%q is not judged a credential", value)
 		}

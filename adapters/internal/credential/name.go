@@ -66,8 +66,22 @@ func hashName(name string) uint32 {
 	return h
 }
 
-// judgeName judges a name that is not remembered.
+// judgeName judges a name that is not remembered, and what it is if it is decoded again, as some applications do.
 func judgeName(name string) Verdict {
+	for range maxNested {
+		if v := judgeDecodedName(name); v.IsCredential() {
+			return v
+		}
+		plain := Unescape(name)
+		if len(plain) == len(name) {
+			break
+		}
+		name = plain
+	}
+	return Verdict{}
+}
+
+func judgeDecodedName(name string) Verdict {
 	if v := wholeName(name); v.IsCredential() || isForgeryToken(name) {
 		return v
 	}
@@ -75,9 +89,6 @@ func judgeName(name string) Verdict {
 		if v := wholeName(name[:i]); v.IsCredential() {
 			return v
 		}
-	}
-	if plain := Unescape(name); plain != name && len(plain) < len(name) {
-		return judgeName(plain) // some applications decode twice
 	}
 	return Verdict{}
 }

@@ -239,6 +239,20 @@ func TestPairNames(t *testing.T) {
 	}
 }
 
+// The work for one value is bounded, however deep it is encoded: it is counted in allocated bytes, of which every
+// decoding takes some.
+func TestI10JudgingIsBounded(t *testing.T) {
+	deep := "%" + strings.Repeat("25", 1<<15) + "41"
+	for what, judge := range map[string]func(){
+		"Name": func() { Name(deep) }, "Value": func() { Value(deep) }, "Header": func() { Header(deep) }, "Pair": func() { Pair(deep, deep) }, "PairNames": func() { PairNames(deep+"=abcdefgh", func(string) bool { return true }) },
+		"Value in URLs": func() { Value(strings.Repeat("?a=%3Fa%3D", 1<<12)) }, "Value in lists": func() { Value(strings.Repeat("[", 1<<15)) },
+	} {
+		if n := testing.AllocsPerRun(1, judge); n > 20_000 {
+			t.Errorf("%s allocates %v times", what, n)
+		}
+	}
+}
+
 // FuzzNesting encodes a token a few times in a row, by writers that share nothing with the judge.
 func FuzzNesting(f *testing.F) {
 	f.Add(uint64(0x123), "before ", " after")

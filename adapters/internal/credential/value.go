@@ -23,7 +23,10 @@ func Text(value string) Verdict {
 
 // Header judges the value of a header field, in which nobody writes prose: whatever follows the name of a scheme is a
 // credential. It allocates nothing for values without one.
-func Header(value string) Verdict {
+func Header(value string) Verdict { return judgeHeader(value, 0) }
+
+// judgeHeader judges a value that was percent-decoded depth times.
+func judgeHeader(value string, depth int) Verdict {
 	value = trimBlanks(value)
 	if scheme, rest := cutScheme(value); scheme != "" && rest != "" {
 		return Verdict{Kind: Scheme, What: scheme}
@@ -35,6 +38,13 @@ func Header(value string) Verdict {
 	v, signs := judgeRuns(value, false)
 	if v.IsCredential() {
 		return v
+	}
+	if signs&signPercent != 0 && depth < maxNested {
+		if plain := Unescape(value); len(plain) < len(value) {
+			if v := judgeHeader(plain, depth+1); v.IsCredential() {
+				return v
+			}
+		}
 	}
 	if signs&signOpen != 0 && strings.ContainsAny(value, "{[") {
 		if v, isJSON := judgeJSON(value, 0); isJSON {
