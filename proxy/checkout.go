@@ -161,6 +161,21 @@ func (s *Server) checkOut(ctx context.Context, t *task, at *site) (*hold, error)
 // newPool returns connections that nobody else uses.
 func (s *Server) newPool() *upstream.Pool { return upstream.NewPool(s.opt.Wire, s.dialer.Dial) }
 
+// endLostLease is called when a lease has ended. If it was lost, the account may be
+// another task's by now: what is in flight on it is cut, and the loss is put on record.
+func (s *Server) endLostLease(t *task, h *hold, at *site) {
+	if !isLost(h.lease.Context()) {
+		return
+	}
+
+	h.closePool()
+	cause := context.Cause(h.lease.Context())
+	s.opt.Log.Warn().Str("task", t.ID()).Str("adapter", at.adapter.Name()).Str("account", h.lease.Account()).Err(cause).Msg("the lease on an account was lost")
+	r := s.leaseRecord("lease", t, h, at)
+	r.Code, r.Detail = string(LeaseLost), "lost: "+cause.Error()
+	s.log.Append(r)
+}
+
 // addHold records a lease that was checked out and gives it connections that no
 // other lease uses. Two requests may arrive with the same lease; both get the
 // hold of the first.
@@ -186,5 +201,6 @@ func (s *Server) addHold(t *task, at *site, l *lease.Lease[*adapters.Session]) (
 	r := s.leaseRecord("lease", t, h, at)
 	r.Detail = "checked out"
 	s.log.Append(r) // durable before the intent, which follows it in the same log
+	context.AfterFunc(l.Context(), func() { s.endLostLease(t, h, at) })
 	return h, nil
 }

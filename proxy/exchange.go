@@ -19,6 +19,7 @@ type exchange struct {
 	rules   *rules  // captured once, so that a reload never changes a walk half way
 	tunnel  *tunnel // fixed at CONNECT
 	started time.Time
+	ctx     context.Context // of the exchange; its cause says what cut it
 
 	in      *wire.Request     // as the agent sent it, but for a session in the path; never edited
 	out     wire.Request      // built from what was understood of in
@@ -67,7 +68,7 @@ type exchange struct {
 
 // exchange answers one request of a tunnel.
 func (t *tunnel) exchange(ctx context.Context, in *wire.Request) *wire.Response {
-	x := &exchange{server: t.server, rules: t.server.rules.Load(), tunnel: t, in: in, started: time.Now()}
+	x := &exchange{server: t.server, rules: t.server.rules.Load(), tunnel: t, in: in, started: time.Now(), ctx: ctx}
 
 	answered := false
 	defer func() { // after a panic, which the wire recovers from
@@ -78,7 +79,7 @@ func (t *tunnel) exchange(ctx context.Context, in *wire.Request) *wire.Response 
 
 	resp, err := x.walk(ctx)
 	if err != nil {
-		resp = x.refuse(asRefusal(err))
+		resp = x.refuse(x.refusalFor(err))
 	}
 	answered = true
 	return resp

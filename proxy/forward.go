@@ -151,7 +151,19 @@ func (x *exchange) unanswered(err error) error {
 		return refuseEnded(over)
 	}
 	if m := upstream.AgentFault(err); m != nil {
-		return refuseMalformed(m).because(err)
+		r := refuseMalformed(m).because(err)
+		r.Code = codeOfAgentFault(err)
+		return r
 	}
 	return refuseUnreached(x.target.Authority, err)
+}
+
+// codeOfAgentFault returns the code for a body of which upstream.AgentFault says that
+// the agent broke it off. An agent that closed only one direction of its connection
+// still reads the answer.
+func codeOfAgentFault(err error) Code {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return AgentGone
+	}
+	return Code(upstream.AgentFault(err).Code)
 }

@@ -92,7 +92,7 @@ func (s *Server) absolute(w http.ResponseWriter, r *http.Request) {
 	}
 	defer t.releaseSlot()
 
-	ctx, cancel := contextOfBoth(r, t.task)
+	ctx, cancel := s.contextOfRequest(r, t.task)
 	defer cancel()
 	stop := cutAfterEnd(r, t.task)
 	defer stop()
@@ -122,14 +122,15 @@ func cutAfterEnd(r *http.Request, t *task) (stop func() bool) {
 // agentConn is the key of the agent's connection in a request's context.
 type agentConn struct{}
 
-// contextOfBoth returns a context that ends with the task and with the agent's
-// connection. If the connection ended because of what the agent sent, the cause
-// says what was wrong with it. The caller calls cancel when the request is
-// answered.
-func contextOfBoth(r *http.Request, t *task) (ctx context.Context, cancel func()) {
+// contextOfRequest returns a context that ends with the task, with the agent's
+// connection and with the server's drain time. If the connection ended because of what
+// the agent sent, the cause says what was wrong with it. The caller calls cancel when
+// the request is answered.
+func (s *Server) contextOfRequest(r *http.Request, t *task) (ctx context.Context, cancel func()) {
 	ctx, cancelCause := context.WithCancelCause(context.WithoutCancel(r.Context()))
 
 	stopTask := context.AfterFunc(t.Context(), func() { cancelCause(context.Cause(t.Context())) })
+	stopServer := context.AfterFunc(s.drained, func() { cancelCause(context.Cause(s.drained)) })
 	stopConn := context.AfterFunc(r.Context(), func() {
 		conn, _ := r.Context().Value(agentConn{}).(net.Conn)
 		if bad := agents.GuardFault(conn); bad != nil {
@@ -141,6 +142,7 @@ func contextOfBoth(r *http.Request, t *task) (ctx context.Context, cancel func()
 
 	return ctx, func() {
 		stopTask()
+		stopServer()
 		stopConn()
 		cancelCause(nil)
 	}

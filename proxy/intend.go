@@ -40,7 +40,7 @@ func (x *exchange) intend(ctx context.Context) error {
 		return refuseEnded(err)
 	}
 	if !x.hold.lease.Valid() {
-		return refuse(LeaseUnavailable, "the lease on the account was lost. Try again.")
+		return refuseLostLease()
 	}
 	return x.passGate(ctx)
 }

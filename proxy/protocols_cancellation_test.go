@@ -58,8 +58,8 @@ func TestCancellationReachesApplication(t *testing.T) {
 			}
 		}
 		for _, o := range p.readPathRecords("outcome") {
-			if o.Code == "" {
-				p.t.Errorf("the outcome of POST %s, which was canceled, has status %d and no code", o.Path, o.Status)
+			if o.Code != string(AgentGone) {
+				p.t.Errorf("the outcome of POST %s, which its agent canceled, has status %d and the code %q, want agent_gone", o.Path, o.Status, o.Code)
 			}
 		}
 	})

@@ -41,6 +41,7 @@ const (
 	TooManyTunnels     Code = "too_many_tunnels"     // the task has as many connections as it may have
 	SecretInRequest    Code = "secret_in_request"    // the request holds a secret of the account that acts for its task
 	OverBudget         Code = "over_budget"          // the task, or all tasks together, hold as many bytes as they may
+	Drained            Code = "drained"              // the server was shut down before the answer ended
 )
 
 // Codes that are about WebSockets.
@@ -52,6 +53,7 @@ const (
 // Codes of records that are not refusals: no agent gets them as an answer.
 const (
 	AgentGone      Code = "agent_gone"      // outcome: the agent left before the answer ended
+	LeaseLost      Code = "lease_lost"      // lease: it was not renewed in time, or another task took the account
 	BorrowedSeen   Code = "borrowed_seen"   // alert: a borrowed session was seen for the first time
 	BorrowedShared Code = "borrowed_shared" // alert: a borrowed session was seen with another agent
 )
@@ -84,7 +86,13 @@ var codes = map[Code]struct {
 	TooManyTunnels:     {http.StatusTooManyRequests, "The task has too many connections"},
 	SecretInRequest:    {http.StatusForbidden, "The request holds a secret of the account"},
 	OverBudget:         {http.StatusServiceUnavailable, "Too much is held at once"},
+	Drained:            {http.StatusServiceUnavailable, "Byline was shut down"},
+	AgentGone:          {statusAgentGone, "The agent left"},
 }
+
+// statusAgentGone is recorded for an exchange whose agent left before there was an
+// answer. No agent reads it. Other proxies log the same number.
+const statusAgentGone = 499
 
 // Refusal is an answer that Byline itself gives: RFC 9457 problem details that an
 // agent, often a language model, can act on. It is an error, so that a step of

@@ -8,6 +8,7 @@ import (
 
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/wire"
+	"github.com/byline-proxy/byline/proxy/wire/upstream"
 )
 
 // relay returns the answer for the wire to stream to the agent. The outcome is
@@ -50,20 +51,26 @@ func (x *exchange) causeOfBreak(err error) Code {
 	if x.tunnel.task.Active() != nil {
 		return TaskEnded
 	}
-	var e *wire.Error
-	if errors.As(err, &e) {
-		return UpstreamUnreached
-	}
 
+	var e *wire.Error
 	var refused *Refusal
 	var closed *wire.CloseError
+	cut := x.interruption(x.ctx, err)
 	switch {
+	case cut != nil:
+		return cut.Code
+	case upstream.AgentFault(err) != nil:
+		return codeOfAgentFault(err)
+	case errors.As(err, &e):
+		return UpstreamUnreached
 	case errors.As(err, &refused):
 		return refused.Code // of a message
 	case errors.As(err, &closed) && closed.Status == wire.CloseTooLarge:
 		return TooLarge
 	case errors.As(err, &closed):
 		return AmbiguousRequest
+	case x.server.drained.Err() != nil:
+		return Drained
 	}
 	return AgentGone
 }

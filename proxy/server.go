@@ -92,6 +92,11 @@ type Server struct {
 
 	lost       chan *task     // tasks whose holder was silent, for watchExpiry
 	stop       chan struct{}  // closed by Close
+
+	// drained is cancelled before Close cuts what its drain time has left.
+	drained     context.Context
+	cutRequests context.CancelFunc
+
 	background sync.WaitGroup // goroutines that Close waits for
 }
 
@@ -114,6 +119,8 @@ func Open(opt Options) (*Server, error) {
 		lost:     make(chan *task),
 		stop:     make(chan struct{}),
 	}
+
+	s.drained, s.cutRequests = context.WithCancel(context.Background())
 
 	var err error
 	s.budget = newBudget(heldLimits(opt.Wire))
@@ -207,8 +214,7 @@ func (s *Server) Close(ctx context.Context) error {
 		close(s.stop)
 	}
 
-	_ = s.front.Shutdown(ctx) // does not know connections that were taken over
-	_ = s.wire.Shutdown(ctx)
+	s.drain(ctx)
 	s.identities.Close()
 	s.background.Wait()
 
@@ -222,6 +228,27 @@ func (s *Server) Close(ctx context.Context) error {
 	s.leases.Close()
 	s.stopFeeds(s.log.Append(s.taskRecord("stop", nil)))
 	return errors.Join(notStored, s.log.Close(), s.state.Close())
+}
+
+// cutWait bounds how long the requests that were cut at the end of the drain time may
+// take to put their outcomes on record.
+const cutWait = time.Second
+
+// drain stops accepting requests and waits for those in flight. When ctx is done it
+// cuts the rest, whose outcomes then say so.
+func (s *Server) drain(ctx context.Context) {
+	context.AfterFunc(ctx, s.cutRequests)
+	frontErr := s.front.Shutdown(s.drained) // does not know connections that were taken over
+	wireErr := s.wire.Shutdown(s.drained)
+	if frontErr == nil && wireErr == nil {
+		return
+	}
+
+	cutting, cancel := context.WithTimeout(context.Background(), cutWait)
+	defer cancel()
+	_ = s.front.Shutdown(cutting)
+	_ = s.front.Close()
+	_ = s.wire.Shutdown(cutting)
 }
 
 // Reload puts a new set of rules in force for every exchange that starts after

@@ -56,7 +56,7 @@ func (g *Group) addLease(r *audit.Record, p Period) {
 	switch {
 	case !open:
 		h.since[r.Lease] = r.Time
-	case r.Detail == "checked in":
+	case r.Detail == "checked in", r.Code == "lease_lost":
 		delete(h.since, r.Lease)
 		if r.Time.After(p.From) {
 			h.Leases++

@@ -203,6 +203,7 @@ func (x *exchange) write(b []byte) error {
 // fail ends the exchange and returns why it failed.
 func (x *exchange) fail(stage wire.Stage, err error) *wire.Error {
 	cutByContext := !x.end(false)
+	err = x.causeOf(err)
 
 	var ofAgent *agentError
 	switch {
