@@ -90,8 +90,8 @@ type Server struct {
 	rules atomic.Pointer[rules]
 	tasks sync.Map // id → *task
 
-	lost       chan *task     // tasks whose holder was silent, for watchExpiry
-	stop       chan struct{}  // closed by Close
+	lost chan *task    // tasks whose holder was silent, for watchExpiry
+	stop chan struct{} // closed by Close
 
 	// drained is cancelled before Close cuts what its drain time has left.
 	drained     context.Context
