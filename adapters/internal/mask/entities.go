@@ -2,6 +2,8 @@ package mask
 
 import (
 	_ "embed"
+	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"strings"
 	"sync"
@@ -102,7 +104,10 @@ func entity(name []byte) (r rune, known bool) {
 		return r, known
 	}
 
-	key := shortNameKey(name)
+	return shortReference(shortNameKey(name))
+}
+
+func shortReference(key uint64) (r rune, known bool) {
 	for at := hashShortName(key); shortNames[at].key != 0; at = (at + 1) % uint64(len(shortNames)) {
 		if shortNames[at].key == key {
 			return shortNames[at].value, true
@@ -111,11 +116,31 @@ func entity(name []byte) (r rune, known bool) {
 	return 0, false
 }
 
+// shortNameKey returns the bytes of a name, the first one lowest.
 func shortNameKey(name []byte) (key uint64) {
-	for _, c := range name {
-		key = key<<8 | uint64(c)
+	for i, c := range name {
+		key |= uint64(c) << (8 * i)
 	}
 	return key
+}
+
+// referenceAt returns what a name of at most maxShortName bytes at p stands for, and its
+// end. It returns false if there is none.
+func referenceAt(text []byte, p int) (r rune, end int, ok bool) {
+	if p+maxShortName > len(text) {
+		return 0, 0, false
+	}
+	key := binary.LittleEndian.Uint64(text[p:])
+	differs := key ^ 0x0101010101010101*';'
+	semicolon := (differs - 0x0101010101010101) &^ differs & 0x8080808080808080
+	if semicolon == 0 {
+		return 0, 0, false
+	}
+
+	size := bits.TrailingZeros64(semicolon) + 1 // in bits
+	key = key << (64 - size) >> (64 - size)
+	r, ok = shortReference(key)
+	return r, p + size/8, ok
 }
 
 func hashShortName(key uint64) uint64 { return key * gramMultiplier >> (64 - shortNameBits) }

@@ -97,12 +97,15 @@ func (x *matcher) isHarmlessReference(p int) bool {
 // plainReference returns what a reference by name at p stands for, and its end, if it
 // can be read in no other way.
 func plainReference(text []byte, p int) (r rune, end int, ok bool) {
-	end = afterName(text, p+1)
-	if end >= len(text) || text[end] != ';' {
-		return 0, 0, false
+	r, end, ok = referenceAt(text, p+1)
+	if !ok {
+		end = afterName(text, p+1)
+		if end >= len(text) || text[end] != ';' {
+			return 0, 0, false
+		}
+		end++
+		r, ok = entity(text[p+1 : end])
 	}
-	end++
-	r, ok = entity(text[p+1 : end])
 	if !ok || isIntroducer(r) && r != '&' {
 		return 0, 0, false
 	}

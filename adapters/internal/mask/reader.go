@@ -38,7 +38,7 @@ type reader struct {
 	text   []byte
 	passed int
 
-	ready []byte // masked, a part of out
+	ready []byte // masked, before text or in out
 	spans []span
 	err   error // of the source
 
@@ -47,13 +47,13 @@ type reader struct {
 	timer   *time.Timer
 }
 
+// chunkSize is how much another goroutine reads at most, to the end of text.
 const chunkSize = 16 << 10
 
 // buffers is the memory of a reader that holds something back.
 type buffers struct {
-	chunk [chunkSize]byte                                // what another goroutine reads into
-	held  [leastRoom + holdBack + chunkSize + 8<<10]byte // where text is, unless it is longer
-	out   []byte
+	held [3 * chunkSize]byte // where text is, unless it is longer
+	out  []byte
 }
 
 var bufferPool = sync.Pool{New: func() any { return new(buffers) }}
@@ -93,27 +93,26 @@ func (r *reader) Read(p []byte) (int, error) {
 func (r *reader) maskInPlace(b []byte) int {
 	free := r.boundary(b)
 	kept := r.find(b, free)
-	r.keep(b, kept, free)
+	if r.err == nil && kept < len(b) {
+		r.moveText(b[kept:])
+		r.passed = free - kept
+	}
 	for _, s := range r.spans {
 		stars(b[s.start:min(s.end, free)])
 	}
 	return free
 }
 
-// keep keeps b[kept:], of which b[kept:free] is passed on.
-func (r *reader) keep(b []byte, kept, free int) {
-	if r.err != nil || kept == len(b) {
-		r.text, r.passed = nil, 0
-		return
-	}
+// moveText sets the text to a copy of b with room for a chunk.
+func (r *reader) moveText(b []byte) {
 	if r.buffers == nil {
 		r.buffers = bufferPool.Get().(*buffers)
 	}
-	if cap(r.text) == 0 {
-		r.text = r.held[:0]
+	room := r.held[:0]
+	if len(b)+chunkSize > cap(room) {
+		room = make([]byte, 0, 2*len(b)+chunkSize)
 	}
-	r.text = append(r.text[:0], b[kept:]...)
-	r.passed = free - kept
+	r.text = append(room, b...)
 }
 
 // find sets r.spans to what is to be masked in b and returns the offset from which on
@@ -143,8 +142,8 @@ func (r *reader) boundary(b []byte) int {
 	if r.err != nil {
 		return len(b)
 	}
-	held := b[r.passed:]
-	return r.passed + max(bytes.LastIndexByte(held, '\n')+1, len(held)-holdBack)
+	from := max(r.passed, len(b)-holdBack)
+	return from + bytes.LastIndexByte(b[from:], '\n') + 1
 }
 
 // readHeld reads once while something is held back, or with little room, and makes
@@ -170,26 +169,24 @@ func (r *reader) readHeld() {
 
 	r.reading = false
 	r.err = read.err
-	if cap(r.text) == 0 {
-		r.text = r.held[:0]
-	}
-	r.text = append(r.text, r.chunk[:read.n]...)
+	r.text = r.text[:len(r.text)+read.n]
 	r.release(r.boundary(r.text))
 }
 
-// startRead begins to read the source in another goroutine.
+// startRead begins to read the source to the end of the text in another goroutine. The
+// text must not be moved until it has arrived.
 func (r *reader) startRead() {
 	if r.arrived == nil {
 		r.arrived = make(chan chunkRead, 1)
 		r.timer = time.NewTimer(time.Hour)
 		r.timer.Stop()
 	}
-	if r.buffers == nil {
-		r.buffers = bufferPool.Get().(*buffers)
+	if cap(r.text)-len(r.text) < chunkSize {
+		r.moveText(r.text)
 	}
 
 	r.reading = true
-	source, into, arrived := r.source, r.chunk[:], r.arrived
+	source, into, arrived := r.source, r.text[len(r.text):len(r.text)+chunkSize], r.arrived
 	go func() {
 		n, err := source.Read(into)
 		arrived <- chunkRead{n, err}
@@ -207,12 +204,21 @@ func (r *reader) returnBuffers() {
 // release makes ready the text up to free, masked.
 func (r *reader) release(free int) {
 	kept := r.find(r.text, free)
-	r.out = append(r.out[:0], r.text[r.passed:free]...)
+	masked := r.text[r.passed:free]
+	if kept < free && r.err == nil {
+		// What is kept must stay as it is.
+		r.out = append(r.out[:0], masked...)
+		masked = r.out
+	}
 	for _, s := range r.spans {
 		if start, end := max(s.start, r.passed), min(s.end, free); start < end {
-			stars(r.out[start-r.passed : end-r.passed])
+			stars(masked[start-r.passed : end-r.passed])
 		}
 	}
-	r.ready = r.out
-	r.keep(r.text, kept, free)
+
+	r.ready = masked
+	if r.err != nil {
+		kept = free
+	}
+	r.text, r.passed = r.text[kept:], free-kept
 }
