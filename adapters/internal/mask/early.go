@@ -57,6 +57,30 @@ func (s *scanner) checkEarly(i, p int) {
 	}
 }
 
+// isDull reports whether a byte of a kind is nothing that checkEarly looks at, for what
+// pages are full of.
+func (s *scanner) isDull(kind earlyKind, p int) bool {
+	switch kind {
+	case earlyEquals:
+		return !isIntroducedByEquals(s.text, p+1)
+	case earlyBackslash:
+		c := s.text[p+1]
+		return c != '&' && s.mask.filter.dull[c]
+	case earlyAmpersand:
+		r, end, ok := referenceAt(s.text, p+1)
+		switch {
+		case !ok:
+			return false
+		case r == '&':
+			return s.mask.filter.dull['&'] && isPlainName(s.text, end)
+		case r >= utf8.RuneSelf:
+			return skipOf(r) != skipBreak && len(s.mask.filter.high) == 0 && r != '\u017f' && r != '\u212a'
+		}
+		return s.mask.filter.dull[r]
+	}
+	return false
+}
+
 // nextPlain returns the byte that follows at p once others are dropped. It returns false
 // if that is early, or the text ends.
 func (s *scanner) nextPlain(p int) (c byte, ok bool) {

@@ -35,6 +35,10 @@ type filter struct {
 	// its kind is set for the byte before it and for the one after it.
 	kinds                   [256]earlyKind
 	beforeKinds, afterKinds [256]uint8
+
+	// dull bytes are nothing but themselves after a backslash, if they are no ampersand,
+	// and are not among the first three units of a needle.
+	dull [256]bool
 }
 
 const (

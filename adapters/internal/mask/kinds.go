@@ -34,6 +34,26 @@ func (f *filter) setKinds(needles []needle) {
 	for i := range needles {
 		f.setNeighbours(needles[i].units)
 	}
+
+	for c := range utf8.RuneSelf {
+		f.dull[c] = isDullAfterBackslash(rune(c))
+	}
+	for i := range needles {
+		for _, unit := range needles[i].units[:3] {
+			if unit < utf8.RuneSelf {
+				f.dull[unit] = false
+			}
+		}
+	}
+}
+
+// isDullAfterBackslash reports whether a backslash before c means c.
+func isDullAfterBackslash(c rune) bool {
+	switch {
+	case isAlphanumeric(c), c == '%', c == '=', c == '\\', c == '+', c == ' ', c == '\t':
+		return false
+	}
+	return skipOf(c) != skipBreak
 }
 
 func (f *filter) kindOf(c byte, needles []needle) earlyKind {

@@ -253,7 +253,12 @@ func (s *scanner) checkAllEarly() {
 				s.markPair(i - 2)
 			}
 			p := s.begin + n*blockSize + bits.TrailingZeros64(early)
-			if p+1 >= len(s.text) || f.beforeKinds[s.bytes[i-1]]&f.afterKinds[s.text[p+1]]>>f.kinds[s.text[p]]&1 != 0 {
+			if p+1 >= len(s.text) {
+				s.checkEarly(i, p)
+				continue
+			}
+			kind := f.kinds[s.text[p]]
+			if f.beforeKinds[s.bytes[i-1]]&f.afterKinds[s.text[p+1]]>>kind&1 != 0 && !s.isDull(kind, p) {
 				s.checkEarly(i, p)
 			}
 		}
