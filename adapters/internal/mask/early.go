@@ -57,10 +57,12 @@ func (s *scanner) checkEarly(i, p int) {
 	}
 }
 
-// isDull reports whether a byte of a kind is nothing that checkEarly looks at, for what
-// pages are full of.
-func (s *scanner) isDull(kind earlyKind, p int) bool {
+// isDull reports whether the byte of a kind for which checkEarly is called is nothing
+// that it looks at, for what pages are full of.
+func (s *scanner) isDull(kind earlyKind, i, p int) bool {
 	switch kind {
+	case earlyTag:
+		return !s.mask.filter.canTagFollow(s.bytes[i-2], s.bytes[i-1])
 	case earlyEquals:
 		return !isIntroducedByEquals(s.text, p+1)
 	case earlyBackslash:
@@ -81,31 +83,36 @@ func (s *scanner) isDull(kind earlyKind, p int) bool {
 	return false
 }
 
-// nextPlain returns the byte that follows at p once others are dropped. It returns false
-// if that is early, or the text ends.
-func (s *scanner) nextPlain(p int) (c byte, ok bool) {
-	roles := &s.mask.filter.roles
-	for p < len(s.text) && roles[s.text[p]] == roleDropped {
+// nextPlain returns the byte that follows at p once others are dropped, and its end. It
+// returns false if that is early, or the text ends.
+func (s *scanner) nextPlain(p int) (c byte, end int, ok bool) {
+	p = s.skipDropped(p)
+	if p >= len(s.text) || s.mask.filter.roles[s.text[p]] == roleEarly {
+		return 0, p, false
+	}
+	return s.text[p], p + 1, true
+}
+
+// skipDropped returns the end of the dropped bytes that begin at p.
+func (s *scanner) skipDropped(p int) int {
+	for p < len(s.text) && s.mask.filter.roles[s.text[p]] == roleDropped {
 		p++
 	}
-	if p >= len(s.text) || roles[s.text[p]] == roleEarly {
-		return 0, false
-	}
-	return s.text[p], true
+	return p
 }
 
 // canFollow reports whether a needle can begin with a unit if it goes on at p.
 func (s *scanner) canFollow(p int, first rune) bool {
-	next, ok := s.nextPlain(p)
+	next, end, ok := s.nextPlain(p)
 	if !ok {
 		return s.mask.canBeginWith(first)
 	}
-	return s.mask.canBeginWithTwo(first, rune(next))
+	return s.mask.canBeginWithTwo(first, rune(next)) && s.canFollowTwo(end, first, rune(next))
 }
 
 // canFollowTwo reports whether a needle that begins with two units can go on at p.
 func (s *scanner) canFollowTwo(p int, first, second rune) bool {
-	next, ok := s.nextPlain(p)
+	next, _, ok := s.nextPlain(p)
 	return !ok || s.canBeThird(first, second, rune(next))
 }
 
@@ -122,7 +129,7 @@ func (s *scanner) look(p int) look {
 		return unitLook(folded[c], p+1)
 	}
 	if kind == earlyTag {
-		return look{}
+		return s.lookTag(p)
 	}
 	if kind == earlyAny && isIntroducer(rune(c)) && p+1 < len(s.text) && !opensEscape(s.text, p) {
 		return unitLook(rune(c), p+1)
@@ -141,6 +148,24 @@ func (s *scanner) look(p int) look {
 	default:
 		return s.lookHigh(p)
 	}
+}
+
+// lookTag looks at what may be the beginning of tags.
+func (s *scanner) lookTag(p int) look {
+	for range maxSkipped {
+		end, open := tagAt(s.text, p)
+		if open {
+			return unknownLook
+		}
+		if end == 0 {
+			return look{}
+		}
+		p = s.skipDropped(end)
+		if p >= len(s.text) || s.text[p] != '<' {
+			return look{isSkipped: true, next: p}
+		}
+	}
+	return unknownLook
 }
 
 // opensEscape reports whether the introducer at p can begin an escape.

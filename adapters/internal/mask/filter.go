@@ -26,6 +26,15 @@ type filter struct {
 	grams [1 << gramBits / 64]uint64 // a bit for each gram, at its hash
 	reach int                        // in bytes
 
+	// pairs has a bit for the codes of each two units after which a needle can have a
+	// separator.
+	pairs [64]uint64
+
+	// tagFirsts and tagPairs are the bytes, and the codes of two, that a needle can
+	// begin with and go on after a tag.
+	tagFirsts [256]bool
+	tagPairs  [64]uint64
+
 	classes  classes
 	roles    [256]role
 	literals [128]bool
@@ -70,7 +79,7 @@ type gramKind uint8
 
 const (
 	gramRun    gramKind = iota // four plain bytes within the first reach ones
-	gramBefore                 // three plain bytes before the first early one, or two and any other before them
+	gramBefore                 // three plain bytes before the first early one
 	gramHead                   // the first three bytes, as they are
 )
 
@@ -157,6 +166,9 @@ func (f *filter) setClasses(needles []needle) {
 					f.high[unit] = true
 				}
 			}
+			if isQuote(unit) { // it may be doubled
+				c.early.add(byte(unit))
+			}
 		}
 	}
 	for _, b := range []byte(droppable) {
@@ -241,11 +253,18 @@ func (f *filter) addNeedle(n *needle) {
 		}
 	}
 	if n.groupFrom == 2 {
-		for before := range 256 {
-			f.add(gramBefore, gramOf([]byte{byte(before), byte(n.units[0]), byte(n.units[1])}))
-		}
+		f.pairs[codeOf(n.units[0])] |= 1 << codeOf(n.units[1])
 	}
 }
+
+// canTagFollow reports whether a needle can begin with b, or with a and b, and go on
+// after a tag.
+func (f *filter) canTagFollow(a, b byte) bool {
+	return f.tagFirsts[b] || f.tagPairs[codes[a]]>>codes[b]&1 != 0
+}
+
+// hasPair reports whether a needle can begin with two bytes that a separator follows.
+func (f *filter) hasPair(a, b byte) bool { return f.pairs[codes[a]]>>codes[b]&1 != 0 }
 
 // addHeads adds the spellings of the first three units as they are.
 func (f *filter) addHeads(n *needle, k int, raw []byte) {

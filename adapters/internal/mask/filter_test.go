@@ -16,6 +16,7 @@ func everyOffset(m *Mask, text []byte) (all []span, open int) {
 	x := matcher{mask: m}
 	x.reader.text = text
 	open = len(text)
+	covered := 0
 	for p := range text {
 		end, beginning := x.matchAt(p)
 		if beginning != none {
@@ -25,7 +26,8 @@ func everyOffset(m *Mask, text []byte) (all []span, open int) {
 			end = len(text)
 		}
 		if end > 0 {
-			all = append(all, x.span(p, end))
+			all = append(all, x.span(p, end, covered))
+			covered = max(covered, end)
 		}
 	}
 	return all, open
@@ -110,7 +112,7 @@ func (w *writer) writeUnit(r rune) {
 func (w *writer) writeNeedle(n *needle) {
 	strange := w.rand.IntN(4)
 	group := 1 + w.rand.IntN(9)
-	separator := w.oneOf("", "", " ", "-", "\n", "\r\n\t", "=\r\n", "\u00ad", "\xad", "\u200b", "<b>", ", ", "0x", ", 0x", " 0X", "&shy;", "&#10;", `\n`, "%0a", "&nbsp;", ":", "_", "\xa0", "\u202f", "+", "</b> <i>", "\x00")
+	separator := w.oneOf("", "", " ", "-", "\n", "\r\n\t", "=\r\n", "\u00ad", "\xad", "\u200b", "<b>", "</b><i class=x>", "\"", ", ", "0x", ", 0x", " 0X", "&shy;", "&#10;", `\n`, "%0a", "&nbsp;", ":", "_", "\xa0", "\u202f", "+", "</b> <i>", "\x00")
 	for k, unit := range n.units {
 		if k > 0 && k%group == 0 {
 			w.text = append(w.text, separator...)

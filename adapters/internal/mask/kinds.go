@@ -12,15 +12,15 @@ const (
 	earlyBackslash
 	earlyLead    // begins a code point that is skipped or folds to ASCII
 	earlyLiteral // is a unit of a needle as it is, and nothing else
-	earlyTag     // begins a tag, which does not stand among the first three units
+	earlyTag     // begins a tag, or is not among the first three units
 	earlyAny
 )
 
 func (f *filter) setKinds(needles []needle) {
 	for c := range 256 {
 		f.kinds[c] = f.kindOf(byte(c), needles)
-		f.beforeKinds[c] = ^uint8(1 << earlyLiteral)
-		f.afterKinds[c] = 1<<earlyBackslash | 1<<earlyAny
+		f.beforeKinds[c] = ^uint8(1<<earlyLiteral | 1<<earlyTag)
+		f.afterKinds[c] = 1<<earlyBackslash | 1<<earlyTag | 1<<earlyAny
 		for i := earlyPercent; i < earlyBackslash; i++ {
 			if mayFollow[i][codes[c]] {
 				f.afterKinds[c] |= 1 << i
@@ -32,7 +32,7 @@ func (f *filter) setKinds(needles []needle) {
 		}
 	}
 	for i := range needles {
-		f.setNeighbours(needles[i].units)
+		f.setNeighbours(&needles[i])
 	}
 
 	for c := range utf8.RuneSelf {
@@ -70,7 +70,9 @@ func (f *filter) kindOf(c byte, needles []needle) earlyKind {
 			return earlyAny
 		}
 		return earlyLead
-	case c == '<' && !isUnit:
+	case c == '<' && isUnit:
+		return earlyAny
+	case c == '<', isQuote(rune(c)) && !isUnit:
 		return earlyTag
 	case isIntroducer(rune(c)) && !isUnit:
 		return earlyKind(codes[c] - codePercent)
@@ -81,8 +83,18 @@ func (f *filter) kindOf(c byte, needles []needle) earlyKind {
 }
 
 // setNeighbours sets what can stand before and after literals that are among the first
-// three units of a needle.
-func (f *filter) setNeighbours(units []rune) {
+// three units of a needle, and before a tag there.
+func (f *filter) setNeighbours(n *needle) {
+	units := n.units
+	if n.tagFrom < 2 {
+		for c := range 256 {
+			f.tagFirsts[c] = f.tagFirsts[c] || folded[c] == units[0]
+			if folded[c] == units[0] || folded[c] == units[1] {
+				f.beforeKinds[c] |= 1 << earlyTag
+			}
+		}
+		f.tagPairs[codeOf(units[0])] |= 1 << codeOf(units[1])
+	}
 	for k, unit := range units[:3] {
 		if unit >= utf8.RuneSelf || !f.isEarly(unit) || f.kinds[unit] != earlyLiteral {
 			continue

@@ -101,6 +101,7 @@ func (m *Mask) spans(dst []span, b []byte, isWhole bool) (all []span, open int) 
 	defer s.free()
 	x := &s.matcher
 	open = len(b)
+	covered := 0 // by spans
 	for p := s.Next(); p < len(b); p = s.Next() {
 		end, beginning := x.matchAt(p)
 		if beginning != none {
@@ -110,17 +111,20 @@ func (m *Mask) spans(dst []span, b []byte, isWhole bool) (all []span, open int) 
 			end = len(b)
 		}
 		if end > 0 {
-			dst = append(dst, x.span(p, end))
+			dst = append(dst, x.span(p, end, covered))
+			covered = max(covered, end)
 		}
 	}
 	return dst, open
 }
 
 // span returns the span of a match. If it is of digits it includes the neighbours, in
-// which some bits of the secret may be.
-func (x *matcher) span(start, end int) span {
-	if x.digits {
-		b := x.reader.text
+// which some bits of the secret may be. If it is of the end of a secret it includes what
+// precedes that, back to from.
+func (x *matcher) span(start, end, from int) span {
+	b := x.reader.text
+	start = x.extend(start, from)
+	if x.needle.digits {
 		if start > 0 && codes[b[start-1]] < codePercent {
 			start--
 		}
@@ -128,7 +132,7 @@ func (x *matcher) span(start, end int) span {
 			end++
 		}
 	}
-	return span{start, end, x.label}
+	return span{start, end, x.needle.label}
 }
 
 // Find returns the label of a secret that b contains.
@@ -154,7 +158,7 @@ func (m *Mask) find(b []byte, isWhole bool) (label string, open int, found bool)
 	for p := s.Next(); p < len(b); p = s.Next() {
 		end, beginning := x.matchAt(p)
 		if end > 0 {
-			return x.label, p, true
+			return x.needle.label, p, true
 		}
 		if beginning != none {
 			open = min(open, p)

@@ -92,7 +92,9 @@ func spellings(s string) map[string]string {
 		"references in query": url.QueryEscape(escapeAll(s, "&#%d;")),
 		"json":                js, "json in json": jsonString(js), "json thrice": jsonString(jsonString(js)), "php json": strings.ReplaceAll(js, "/", `\/`),
 		"json, all": escapeAll(s, `\u%04x`), "json, all, twice": jsonString(escapeAll(s, `\u%04X`)), "script": escapeBytes(s, `\x%02x`),
-		"braces": escapeAll(s, `\u{%x}`), "octal": escapeBytes(s, `\%03o`), "style sheet": escapeAll(s, `\%x `), "style sheet, six": escapeAll(s, `\%06x`),
+		"braces": escapeAll(s, `\u{%x}`), "octal": escapeBytes(s, `\%03o`), "octal, short": escapeBytes(s, `\%o`),
+		"csv": strings.ReplaceAll(s, `"`, `""`), "sql": strings.ReplaceAll(s, "'", "''"), "sql in json": jsonString(strings.ReplaceAll(s, "'", "''")), "csv in html": html.EscapeString(strings.ReplaceAll(s, `"`, `""`)),
+		"wbr, each": group(s, 1, "<wbr>"), "comments": group(s, 1, "<!-- x -->"), "bold": group(s, 1, "</b><b>"), "emphasis": group(s, 2, "</em><em>"), "style sheet": escapeAll(s, `\%x `), "style sheet, six": escapeAll(s, `\%06x`),
 		"json in html": html.EscapeString(escapeAll(s, `\u%04x`)), "json in query": url.QueryEscape(js),
 		"quoted-printable": quotedPrintable(s), "quoted-printable, all": escapeBytes(s, "=%02X"), "query in quoted-printable": quotedPrintable(url.QueryEscape(s)),
 		"soft breaks": group(s, 3, "=\r\n"), "broken escapes": group(escapeBytes(s, "%%%02X"), 4, "=\r\n"),
@@ -140,6 +142,9 @@ func TestI1ATextThatIsNotUTF8IsMasked(t *testing.T) {
 	for name, text := range map[string]string{
 		"latin-1": latin1(secret), "latin-1, percent": escapeBytes(latin1(secret), "%%%02X"), "latin-1, script": escapeBytes(latin1(secret), `\x%02x`),
 		"names": "Gr&auml;&szlig;lich&amp;&Uuml;bel42", "decomposed": "Gra\u0308ßlich&U\u0308bel42", "twice decoded": latin1toUTF8(secret),
+		"latin-1, base64": base64.StdEncoding.EncodeToString([]byte(latin1(secret))),
+		"latin-1, base32": base32.StdEncoding.EncodeToString([]byte(latin1(secret))), "latin-1, hex": hex.EncodeToString([]byte(latin1(secret))),
+		"utf-16, base32": base32.StdEncoding.EncodeToString([]byte(inUTF16(secret, false))), "utf-16, hex": hex.EncodeToString([]byte(inUTF16(secret, false))),
 	} {
 		b := []byte(text)
 		if m.InPlace(b); visible(b) != "" {
@@ -238,6 +243,31 @@ func TestI1TheBeginningOfASecretIsMasked(t *testing.T) {
 		if m.InPlace(b); string(b) != want {
 			t.Errorf("%q became %q, want %q", text, b, want)
 		}
+	}
+}
+
+func TestI1TheEndOfASecretIsMasked(t *testing.T) {
+	const secret = `H8kq"pä7vZ&w!x2Lm-94fT`
+	m := newMask([]string{secret})
+	runes := []rune(secret)
+	for cut := range len(runes) / 2 {
+		end := string(runes[cut:])
+		for name, text := range map[string]string{
+			"as it is": end, "json": jsonString(end), "query": url.QueryEscape(end), "references": escapeAll(end, "&#%d;"), "all percent": escapeBytes(end, "%%%02X"),
+			"tags": group(end, 4, "<br>"), "hex": hex.EncodeToString([]byte(end)),
+		} {
+			b := []byte("x [" + text + "] y")
+			m.InPlace(b)
+			if rest := visible(b[3 : len(b)-3]); rest != "" {
+				t.Errorf("without the first %d, %s: %q became %q", cut, name, text, b)
+			}
+		}
+	}
+
+	b := []byte("x " + string(runes[len(runes)-9:]))
+	before := string(b)
+	if m.InPlace(b); string(b) != before {
+		t.Errorf("%q, less than half, became %q", before, b)
 	}
 }
 

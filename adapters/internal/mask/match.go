@@ -1,11 +1,12 @@
 package mask
 
+import "bytes"
+
 // matcher matches the needles of a mask against text, at one offset after the other.
 type matcher struct {
 	mask   *Mask
 	reader unitReader
-	label  string // of the needle that matched last
-	digits bool   // whether it consists of digits of an encoding
+	needle *needle // that matched last, or began to
 
 	first, second readings
 
@@ -18,7 +19,7 @@ type matcher struct {
 // reset prepares the matcher for a mask and a text.
 func (x *matcher) reset(m *Mask, text []byte) {
 	x.mask, x.reader.text = m, text
-	x.label, x.digits, x.currentAt = "", false, 0
+	x.needle, x.currentAt = nil, 0
 }
 
 const (
@@ -61,7 +62,7 @@ func (x *matcher) matchAt(p int) (end int, open beginning) {
 			continue
 		}
 
-		if x.readSecond(r.end) {
+		if x.readSecond(r) {
 			end, open = x.followAll(x.mask.startingWithFirst(first), r, end, open)
 			continue
 		}
@@ -145,30 +146,32 @@ func afterName(text []byte, p int) int {
 	return end
 }
 
-// readSecond reads what follows the first unit, once for all needles. It reports
+// readSecond reads what follows a first unit, once for all needles. It reports
 // whether the second unit of any needle may follow further on.
-func (x *matcher) readSecond(p int) (any bool) {
+func (x *matcher) readSecond(first reading) (any bool) {
+	p := first.end
 	if p >= len(x.reader.text) {
 		return true
 	}
 	x.reader.read(p, &x.second)
 	for _, r := range x.second.all[:x.second.n] {
-		any = any || skipOf(r.unit) == skipBreak
+		any = any || skipOf(r.unit) == skipBreak || r.unit == first.unit && isQuote(r.unit)
 	}
-	return any || x.second.cut
+	return any || x.second.cut || x.reader.text[p] == '<'
 }
 
 // followAll follows needles whose first unit may be r, and adds to what is known of
 // end and open.
 func (x *matcher) followAll(needles []needle, r reading, end int, open beginning) (int, beginning) {
+	isTag := r.end < len(x.reader.text) && x.reader.text[r.end] == '<'
 	for i := range needles {
 		n := &needles[i]
-		if n.units[0] != r.unit {
+		if n.units[0] != r.unit || isTag && n.tagFrom > 1 && n.units[1] != '<' {
 			continue
 		}
 		e, begun := x.follow(n, r.end)
 		if e > end || end == 0 && begun > open {
-			x.label, x.digits = n.label, n.digits
+			x.needle = n
 		}
 		end, open = max(end, e), max(open, begun)
 	}
@@ -253,12 +256,14 @@ func (x *matcher) skipAndStep(n *needle, k, p int, next []int) (reached []int, c
 			continue
 		}
 
-		if groups {
+		if k >= n.tagFrom {
 			if end, open := tagAt(text, p); end > 0 {
 				waiting = addOffset(waiting, end)
 			} else if open {
 				cut = true
 			}
+		}
+		if groups {
 			if n.groupFrom == 2 && p+1 < len(text) && text[p] == '0' && text[p+1]|0x20 == 'x' {
 				waiting = addOffset(waiting, p+2) // 0x41, 0x42
 			}
@@ -272,6 +277,9 @@ func (x *matcher) skipAndStep(n *needle, k, p int, next []int) (reached []int, c
 		for _, r := range x.current.all[:x.current.n] {
 			if r.unit == want {
 				next = addOffset(next, r.end)
+			}
+			if r.unit == n.units[k-1] && isQuote(r.unit) {
+				waiting = addOffset(waiting, r.end) // doubled
 			}
 			switch skipOf(r.unit) {
 			case skipBreak:
@@ -287,19 +295,22 @@ func (x *matcher) skipAndStep(n *needle, k, p int, next []int) (reached []int, c
 	return next, cut
 }
 
+// isQuote reports whether r is a quotation mark that CSV, SQL and others write twice.
+func isQuote(r rune) bool { return r == '"' || r == '\'' || r == '`' }
+
 // tagAt returns the end of the tag at p, which a reader of the page does not see. open
 // reports that the text ends inside it.
 func tagAt(text []byte, p int) (end int, open bool) {
 	if text[p] != '<' {
 		return 0, false
 	}
-	for i := p + 1; i < len(text) && i < p+maxTag; i++ {
-		switch text[i] {
-		case '>':
-			return i + 1, false
-		case '<':
-			return 0, false
-		}
+	inside := text[p+1 : min(p+maxTag, len(text))]
+	size := bytes.IndexByte(inside, '>')
+	if size < 0 {
+		return 0, p+maxTag > len(text) && bytes.IndexByte(inside, '<') < 0
 	}
-	return 0, len(text) < p+maxTag
+	if bytes.IndexByte(inside[:size], '<') >= 0 {
+		return 0, false
+	}
+	return p + 1 + size + 1, false
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -59,6 +60,13 @@ type needle struct {
 	// groupFrom is the number of units after which separators of groups are
 	// skipped.
 	groupFrom int
+
+	// tagFrom is the number of units after which tags are skipped.
+	tagFrom int
+
+	// before holds the units that precede those of an end of a secret. They are masked
+	// too, as far as they stand there.
+	before []rune
 
 	// digits says that the units are digits of an encoding whose first and last byte
 	// may lie in a neighbouring digit in part.
@@ -183,6 +191,14 @@ func (c *compiler) addValue(v string) {
 	for _, wide := range utf16Bytes(v) {
 		c.addBase64(wide)
 		c.addHex(wide)
+		if !isASCII(v) {
+			c.addBase32(wide)
+		}
+	}
+	for _, page := range []*charmap.Charmap{charmap.ISO8859_1, charmap.Windows1252} {
+		if b, err := page.NewEncoder().String(v); err == nil && !isASCII(v) {
+			c.addDigits([]byte(b))
+		}
 	}
 }
 
@@ -196,20 +212,29 @@ func (c *compiler) addText(v string) {
 	}
 
 	for _, s := range spellings {
-		c.add(foldAll(s), 3)
+		c.addCharacters(foldAll(s))
 		if bare := strings.Map(dropSkipped, s); bare != s && len(bare) >= minSecret {
-			c.add(foldAll(bare), 3)
+			c.addCharacters(foldAll(bare))
 		}
 		if isASCII(s) {
 			continue
 		}
-		c.add(unitsOf([]byte(s)), 3)
+		c.addCharacters(unitsOf([]byte(s)))
 	}
 	if isASCII(v) {
 		return
 	}
 	for _, wide := range utf16Bytes(v) { // zero bytes are skipped in the text
-		c.add(unitsOf(bytes.ReplaceAll(wide, []byte{0}, nil)), 3)
+		c.addCharacters(unitsOf(bytes.ReplaceAll(wide, []byte{0}, nil)))
+	}
+}
+
+// addCharacters adds units that are characters, between which a page can have tags.
+func (c *compiler) addCharacters(units []rune) {
+	n := len(c.needles)
+	c.addWithEnd(units, 3)
+	for i := range c.needles[n:] {
+		c.needles[n+i].tagFrom = 1
 	}
 }
 
@@ -226,14 +251,18 @@ func unitsOf(b []byte) []rune {
 func (c *compiler) addDigits(b []byte) {
 	c.addHex(b)
 	c.addBase64(b)
-	for before := range 5 { // in base32 five bytes are eight digits
-		c.addAligned(base32.StdEncoding.EncodeToString, b, before, 5)
-	}
+	c.addBase32(b)
 }
 
 func (c *compiler) addHex(b []byte) {
 	if digits := hex.EncodeToString(b); len(digits) >= minDigits {
-		c.add(foldAll(digits), 2)
+		c.addWithEnd(foldAll(digits), 2)
+	}
+}
+
+func (c *compiler) addBase32(b []byte) {
+	for before := range 5 { // five bytes are eight digits
+		c.addAligned(base32.StdEncoding.EncodeToString, b, before, 5)
 	}
 }
 
@@ -276,7 +305,7 @@ func (c *compiler) addAligned(encode func([]byte) string, b []byte, before, bits
 // addNeighboured adds digits in whose neighbours bits of the secret may be.
 func (c *compiler) addNeighboured(digits string) {
 	n := len(c.needles)
-	c.add(foldAll(digits), 3)
+	c.addWithEnd(foldAll(digits), 3)
 	for i := range c.needles[n:] {
 		c.needles[n+i].digits = true
 	}
@@ -302,7 +331,29 @@ func (c *compiler) add(units []rune, groupFrom int) {
 		prefix = len(units) * 3 / 4
 	}
 	beginning := hardBeginning(units)
-	c.needles = append(c.needles, needle{units: units, prefix: max(prefix, beginning), beginning: beginning, groupFrom: groupFrom, label: c.label})
+	c.needles = append(c.needles, needle{
+		units: units, prefix: max(prefix, beginning), beginning: beginning, groupFrom: groupFrom, tagFrom: groupFrom, label: c.label,
+	})
+}
+
+// addWithEnd is add, and adds the end of the units: half of them, and as many as are
+// hard to guess.
+func (c *compiler) addWithEnd(units []rune, groupFrom int) {
+	c.add(units, groupFrom)
+
+	size := max((len(units)+1)/2, 10)
+	for size < len(units) && Bits(string(units[len(units)-size:])) < minBeginningBits {
+		size++
+	}
+	if len(units) > maxUnits || size >= len(units) || c.known[string(units[len(units)-size:])] {
+		return
+	}
+	n := len(c.needles)
+	c.add(units[len(units)-size:], groupFrom)
+	if end := c.needles[n:]; len(end) == 1 {
+		end[0].prefix, end[0].beginning = size, size
+		end[0].before = units[:len(units)-size]
+	}
 }
 
 const (

@@ -349,8 +349,12 @@ func (t *unitReader) unescapeBackslash(p int, out *readings, nested, chain int) 
 	case 't', 'v', 'f':
 		out.add('\t', next)
 	}
-	if value, n, end := t.digits(p, 8, 3, out, nested); n > 0 {
+	value, n, end := t.plainDigits(p, 8, 3, out)
+	if n > 0 {
 		t.addByte(value, end, out, nested, chain)
+	}
+	if value, n, further := t.digits(p, 8, 3, out, nested); n > 0 && further != end {
+		t.addByte(value, further, out, nested, chain)
 	}
 	if value, n, end := t.plainDigits(p, 16, 6, out); n > 0 { // a style sheet's
 		if end < len(t.text) && (t.text[end] == ' ' || t.text[end] == '\n' || t.text[end] == '\t') {

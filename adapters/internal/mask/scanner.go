@@ -8,7 +8,7 @@ import (
 
 const (
 	// batch is how many blocks are squeezed together.
-	batch = 32
+	batch = 64
 
 	// carried is how many squeezed bytes of the batch before are kept. A gram at the
 	// beginning of a batch can mark offsets that are at most mostReach bytes before it.
@@ -241,27 +241,44 @@ func (s *scanner) markPair(i int) {
 
 // checkAllEarly looks at the early bytes of the blocks.
 func (s *scanner) checkAllEarly() {
-	f := &s.mask.filter
+	f, text := &s.mask.filter, s.text
 	for n := range s.blocks[:s.count] {
 		b := &s.blocks[n]
+		begin, first := s.begin+n*blockSize, carried+int(b.written)
 		out := b.out
 		for early := b.early; early != 0; early &= early - 1 {
-			i := carried + int(b.written) + bits.TrailingZeros64(out)
+			p, i := begin+bits.TrailingZeros64(early), first+bits.TrailingZeros64(out)
 			out &= out - 1
-			if f.has(gramBefore, binary.LittleEndian.Uint32(s.bytes[i-4:])) {
-				s.markHeads(i-f.reach+1, i-3)
-				s.markPair(i - 2)
-			}
-			p := s.begin + n*blockSize + bits.TrailingZeros64(early)
-			if p+1 >= len(s.text) {
+			if p+1 >= len(text) {
+				s.checkBefore(i)
 				s.checkEarly(i, p)
 				continue
 			}
-			kind := f.kinds[s.text[p]]
-			if f.beforeKinds[s.bytes[i-1]]&f.afterKinds[s.text[p+1]]>>kind&1 != 0 && !s.isDull(kind, p) {
+
+			before := binary.LittleEndian.Uint32(s.bytes[i-4:])
+			kind := f.kinds[text[p]]
+			found := f.bit(gramBefore, before) | f.pairs[codes[byte(before>>16)]]>>codes[byte(before>>24)]
+			isEarly := f.beforeKinds[byte(before>>24)] & f.afterKinds[text[p+1]] >> kind
+			if (found|uint64(isEarly))&1 == 0 {
+				continue
+			}
+			s.checkBefore(i)
+			if isEarly&1 != 0 && !s.isDull(kind, i, p) {
 				s.checkEarly(i, p)
 			}
 		}
+	}
+}
+
+// checkBefore marks the offsets at which a needle can begin that goes on after a
+// separator, or with an escape, at offset i.
+func (s *scanner) checkBefore(i int) {
+	f := &s.mask.filter
+	if f.has(gramBefore, binary.LittleEndian.Uint32(s.bytes[i-4:])) {
+		s.markHeads(i-f.reach+1, i-3)
+	}
+	if f.hasPair(s.bytes[i-2], s.bytes[i-1]) {
+		s.mark(i - 2)
 	}
 }
 
