@@ -2,14 +2,18 @@ package proxy
 
 import (
 	"encoding/base64"
+	"encoding/hex"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/byline-proxy/byline/proxy/admin"
+	"github.com/byline-proxy/byline/proxy/audit"
 )
 
 // TestI1ARequestWithTheAccountsSecretIsAnAttack sends the password of the
@@ -22,9 +26,14 @@ func TestI1ARequestWithTheAccountsSecretIsAnAttack(t *testing.T) {
 	for name, send := range map[string]func(r *http.Request){
 		"query":          func(r *http.Request) { r.URL.RawQuery = "q=" + canaryPassword },
 		"query, escaped": func(r *http.Request) { r.URL.RawQuery = "q=%63anary%2Dpassword%2D8c1f" },
-		"path":           func(r *http.Request) { r.URL.Path = "/page/2" + canaryPassword },
-		"field":          func(r *http.Request) { r.Header.Set("Accept-Language", "de, "+strings.ToUpper(canaryPassword)) },
-		"cookie":         func(r *http.Request) { r.Header.Set("Cookie", "theme="+canaryPassword) },
+		"query, base64": func(r *http.Request) {
+			r.URL.RawQuery = "q=" + base64.URLEncoding.EncodeToString([]byte("user:"+canaryPassword))
+		},
+		"query, hex":  func(r *http.Request) { r.URL.RawQuery = "q=" + hex.EncodeToString([]byte(canaryPassword)) },
+		"field, json": func(r *http.Request) { r.Header.Set("Accept-Language", `\u0063anary\u002dpassword\u002d8c1f`) },
+		"path":        func(r *http.Request) { r.URL.Path = "/page/2" + canaryPassword },
+		"field":       func(r *http.Request) { r.Header.Set("Accept-Language", "de, "+strings.ToUpper(canaryPassword)) },
+		"cookie":      func(r *http.Request) { r.Header.Set("Cookie", "theme="+canaryPassword) },
 		"basic": func(r *http.Request) {
 			r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("x:"+canaryPassword)))
 		},
@@ -56,6 +65,80 @@ func TestI1ARequestWithTheAccountsSecretIsAnAttack(t *testing.T) {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		checkAttackIsRefused(t, s, agent, r, task.ID())
 	})
+}
+
+// TestI1ASecretInAStreamedBodyIsAnAttack sends the password in the middle of an upload
+// that goes out while it comes in. The part that completes the secret does not go out,
+// so that the application does not get the whole body, and the intent has an outcome.
+func TestI1ASecretInAStreamedBodyIsAnAttack(t *testing.T) {
+	for name, secret := range map[string]string{
+		"as it is": canaryPassword, "percent": "%63anary%2Dpassword%2D8c1f", "hex": hex.EncodeToString([]byte(canaryPassword)),
+		"base64": base64.StdEncoding.EncodeToString([]byte("x:" + canaryPassword)), "references": "&#99;anary&#45;password&#45;8c1f",
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := newUploadApp(t)
+			s := startServer(t, t.TempDir(), loadRules(t, fmt.Sprintf(legacyAdapter, app.URL, writeCertificate(t, app.Server))), nil)
+			agent, task := s.newAgent(t, pagesSpec)
+			if status, body, _ := sendAsAlice(t, agent, "GET", "/page/1", ""); status != 200 {
+				t.Fatalf("before the attack: status %d, %s", status, body)
+			}
+
+			body, send := io.Pipe()
+			half := len(secret) / 2
+			go func() {
+				filler := strings.Repeat("Nothing to see here.\n", 20_000)
+				for _, part := range append(slices.Repeat([]string{filler}, 20), secret[:half], secret[half:], filler) {
+					if _, err := io.WriteString(send, part); err != nil {
+						return
+					}
+				}
+				_ = send.Close()
+			}()
+			r, err := http.NewRequest("POST", "https://example.com/page/1", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/pdf")
+			checkAttackIsRefused(t, s, agent, r, task.ID())
+
+			if got, whole := app.upload(); whole || strings.Contains(got, secret) {
+				t.Errorf("I1: the application got %d bytes of the body, whole: %v", len(got), whole)
+			}
+			outcomes := s.readRecords(t, "outcome")
+			if !slices.ContainsFunc(outcomes, func(r audit.Record) bool { return r.Method == "POST" && r.Code == string(SecretInRequest) }) {
+				t.Errorf("I3: no outcome says secret_in_request: %+v", outcomes)
+			}
+		})
+	}
+}
+
+// uploadApp is a legacyApp that keeps what it is sent.
+type uploadApp struct {
+	*legacyApp
+	got   []byte
+	whole bool
+}
+
+func newUploadApp(t *testing.T) *uploadApp {
+	a := &uploadApp{legacyApp: newLegacyApp(t)}
+	serve := a.Config.Handler
+	a.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/page/") && r.Method == http.MethodPost {
+			got, err := io.ReadAll(r.Body)
+			a.mu.Lock()
+			a.got, a.whole = got, err == nil
+			a.mu.Unlock()
+			return
+		}
+		serve.ServeHTTP(w, r)
+	})
+	return a
+}
+
+func (a *uploadApp) upload() (got string, whole bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return string(a.got), a.whole
 }
 
 func checkAttackIsRefused(t *testing.T, s *testServer, agent *http.Client, r *http.Request, task string) {
