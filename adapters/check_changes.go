@@ -79,10 +79,30 @@ func (c *changeFinder) cookies() (Change, bool) {
 		passed = []string{"none"}
 	}
 	what := fmt.Sprintf("a cookie that is not named stays in the proxy, and the agent's own is removed. Named: %s.", strings.Join(passed, ", "))
-	if len(s.Mask) == 0 {
-		what += " The values of all held cookies are masked in answers if they may be secrets."
+	return Change{"cookies", what + c.maskedCookies(), "cookies.pass, cookies.share, cookies.mask"}, true
+}
+
+// maskedCookies tells which held cookies become asterisks where an answer shows their values.
+func (c *changeFinder) maskedCookies() string {
+	s := &c.a.spec.Cookies
+	if s.Mask != nil {
+		if len(s.Mask) == 0 {
+			return " No value of a held cookie is masked in answers."
+		}
+		return " In answers the values of these held cookies are masked, and of no others: " + strings.Join(s.Mask, ", ") + "."
 	}
-	return Change{"cookies", what, "cookies.pass, cookies.share, cookies.mask"}, true
+
+	always := slices.Clone(s.Hold)
+	if name := c.a.spec.Login.Success.Cookie; name != "" && !slices.Contains(always, name) {
+		always = append(always, name)
+	}
+	always = slices.DeleteFunc(always, func(name string) bool { return name == "*" })
+	what := " In answers, asterisks stand for the values of held cookies that have at least 8 bytes: of "
+	if len(always) > 0 {
+		what += "each one named " + strings.Join(always, ", ") + ", of "
+	}
+	return what + "each one whose name speaks of a session (sess, sid, auth, token, jwt, remember, login), and of each other one whose value is no word, path, " +
+		"time zone, date or small number. If a link or a form breaks, the log says at debug level which cookie was masked."
 }
 
 func (c *changeFinder) query() (Change, bool) {

@@ -35,8 +35,8 @@ func TestAdapterCheckTellsWhatChanges(t *testing.T) {
 		{"WebSockets", "", `  - {name: x.read, match: {method: GET, path: /x}}`, "no action opens one", ""},
 		{"a WebSocket", "", `  - {name: x.watch, match: {method: GET, path: /x}, websocket: true}`, "only these actions open one: x.watch.", ""},
 		{"the query", "query: {pass: [key]}", `  - {name: x.read, match: {method: GET, path: /x}}`, "These pass: key.", ""},
-		{"cookies", "cookies: {pass: [theme]}", `  - {name: x.read, match: {method: GET, path: /x}}`, "Named: theme. The values of all held cookies are masked", ""},
-		{"masked cookies", "cookies: {mask: [sid]}", `  - {name: x.read, match: {method: GET, path: /x}}`, "Named: none.", "The values of all held cookies"},
+		{"cookies", "cookies: {pass: [theme]}", `  - {name: x.read, match: {method: GET, path: /x}}`, "Named: theme. In answers, asterisks stand for the values of held cookies that have at least 8 bytes: of each one named sid", ""},
+		{"masked cookies", "cookies: {mask: [sid]}", `  - {name: x.read, match: {method: GET, path: /x}}`, "Named: none. In answers the values of these held cookies are masked, and of no others: sid.", "asterisks stand"},
 		{"identity", "", `  - {name: x.read, match: {method: GET, path: /x}}`, "identity: nothing says whose a session is", ""},
 		{"body.pass", "body: {pass: [token]}", `  - {name: x.edit, match: {method: POST, path: /x}}`, "These pass: token.", ""},
 	} {

@@ -161,6 +161,10 @@ type Masker struct {
 	now     time.Time
 }
 
+// LinesHeld returns how often the text of an answer paused in the middle of a line. The Masker holds
+// such a line back for 100 ms.
+func LinesHeld() uint64 { return mask.LinesHeld() }
+
 // masker gives Masker its methods InPlace, Masks, Reader and Text.
 type masker = mask.Masker
 

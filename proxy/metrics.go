@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
@@ -58,6 +59,7 @@ func newMetrics(log *journal.Log, tasks func() float64, leases func() float64) *
 	m.registry.MustRegister(m.requests, m.seconds, m.logins, m.reloads, m.alerts,
 		gauge("byline_tasks", "Tasks that may act.", tasks),
 		gauge("byline_leases", "Accounts checked out.", leases),
+		counter("byline_lines_held_total", "How often the text of an answer paused in the middle of a line, which was held back for 100 ms.", func() float64 { return float64(adapters.LinesHeld()) }),
 		counter("byline_audit_records_total", "Records made durable.", func() float64 { return float64(log.Stats().Records) }),
 		counter("byline_audit_groups_total", "Group commits.", func() float64 { return float64(log.Stats().Groups) }),
 		counter("byline_audit_sync_seconds_total", "Time spent waiting for the disk.", func() float64 { return log.Stats().SyncTime.Seconds() }),

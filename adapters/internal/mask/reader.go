@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +23,12 @@ const (
 	// leastRoom is the size of a caller's buffer from which on it is masked in.
 	leastRoom = 512
 )
+
+var linesHeld atomic.Uint64
+
+// LinesHeld returns how often a text paused in the middle of a line, which was held
+// back for that time.
+func LinesHeld() uint64 { return linesHeld.Load() }
 
 // reader passes text on up to the end of its last line, and what follows that when
 // more comes, the source pauses, or the text ends. Neither depends on a secret: an agent
@@ -162,6 +169,7 @@ func (r *reader) readHeld() {
 		case read = <-r.arrived:
 			r.timer.Stop()
 		case <-r.timer.C:
+			linesHeld.Add(1)
 			r.release(len(r.text))
 			return
 		}
