@@ -25,6 +25,7 @@ type Step struct {
 	Body      []byte
 	NotBefore time.Time // the one-time code in the step is not valid earlier; zero: send at once
 	Proves    bool      // what proves who the account is has been sent, or is in this step
+	OneTime   bool      // it holds a one-time code, so it must not be sent twice
 }
 
 // Reply is the answer to a Step. The caller may cut Body off after some MiB. It holds secrets and

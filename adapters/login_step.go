@@ -46,6 +46,7 @@ func (d *Dialogue) buildStep(spec *StepSpec, last *Reply) (*Step, error) {
 	}
 
 	// A one-time code in the templates above may be one that is not valid yet.
+	step.OneTime = d.code != "" && d.codeAt == d.at
 	step.NotBefore = d.notBefore
 	d.notBefore = time.Time{}
 	return step, nil

@@ -23,9 +23,8 @@ type channel struct {
 	begin func() error          // if not nil: called once, before a step that proves who the account is
 	saw   func(*adapters.Reply) // if not nil: called with each answer
 
-	// fresh opens connections for what must not be sent twice, after the first step: a
-	// kept connection may be closed just then, above all after a wait for a one-time
-	// code. Nil uses pool.
+	// fresh opens connections for what a kept one must not carry; see roundTrip. Nil uses
+	// pool.
 	fresh func() *upstream.Pool
 	sent  bool // a step was sent
 }
@@ -142,16 +141,11 @@ func sendStep(ctx context.Context, c *channel, step *adapters.Step) (*adapters.R
 	if step.External {
 		target.Scheme, target.Addr = step.Scheme, ""
 	}
-	pool := c.pool
-	if c.sent && c.fresh != nil && step.Method != http.MethodGet {
-		pool = c.fresh()
-		defer pool.Close()
-	}
-	c.sent = true
-	resp, err := pool.RoundTrip(ctx, &target, stepRequest(step, &target))
+	resp, done, err := c.roundTrip(ctx, &target, step)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	if err := decode(resp); err != nil {
 		return nil, err
 	}
@@ -166,6 +160,32 @@ func sendStep(ctx context.Context, c *channel, step *adapters.Step) (*adapters.R
 		return nil, fmt.Errorf("the answer broke off: %w", err)
 	}
 	return reply, nil
+}
+
+// roundTrip sends one step. The application may close a connection that it kept just
+// when the step goes out. A step with a one-time code, which may have been waited for,
+// therefore gets a connection of its own, unless it is the first. Any other step is
+// sent again over a fresh one, as browsers do, if the kept one was closed without a
+// byte of an answer. The caller calls done when it has read the answer.
+func (c *channel) roundTrip(ctx context.Context, target *upstream.Target, step *adapters.Step) (resp *wire.Response, done func(), err error) {
+	pool := c.pool
+	done = func() {}
+	if c.sent && c.fresh != nil && step.OneTime {
+		pool = c.fresh()
+		done = pool.Close
+	}
+	c.sent = true
+
+	resp, err = pool.RoundTrip(ctx, target, stepRequest(step, target))
+	if e, ok := errors.AsType[*wire.Error](err); ok && e.Stale && c.fresh != nil && !step.OneTime {
+		pool = c.fresh()
+		done = pool.Close
+		resp, err = pool.RoundTrip(ctx, target, stepRequest(step, target))
+	}
+	if err != nil {
+		done()
+	}
+	return resp, done, err
 }
 
 // stepRequest returns the request of one step.

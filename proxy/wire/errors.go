@@ -88,6 +88,9 @@ type Error struct {
 	// application: it may have acted on the request, so sending it again is not
 	// safe.
 	Sent bool
+	// Stale reports whether the exchange failed on a kept connection before any byte
+	// of an answer came: most likely the application closed it while it was idle.
+	Stale bool
 	// Err is the cause.
 	Err error
 }

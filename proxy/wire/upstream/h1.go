@@ -216,7 +216,8 @@ func (x *exchange) fail(stage wire.Stage, err error) *wire.Error {
 	case netconn.IsTimeout(err):
 		stage = wire.StageTimeout
 	}
-	return &wire.Error{Stage: stage, Sent: x.sent, Err: err}
+	stale := x.conn.used && !x.heard && (stage == wire.StageWrite || stage == wire.StageHead)
+	return &wire.Error{Stage: stage, Sent: x.sent, Stale: stale, Err: err}
 }
 
 // end gives the connection back, for another exchange if keep is true. It reports
