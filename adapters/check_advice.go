@@ -10,7 +10,7 @@ import (
 // Advise reports what is allowed in these files and seldom meant, sorted by file and line. A file with problems gets no
 // advice: fix those first. What a file inherits is not advised about.
 func Advise(own []Source) Problems {
-	parents, _ := parseLibrary(LibrarySources())
+	parents := parentsOf(own)
 
 	var all Problems
 	for _, src := range own {

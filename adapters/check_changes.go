@@ -22,7 +22,7 @@ type AdapterChanges struct {
 // ChangesFor tells the authors of adapters what concerns an adapter that was written for an earlier version: what is
 // held, removed, refused and rewritten that used to pass. Files with problems have no changes.
 func ChangesFor(own []Source) []AdapterChanges {
-	parents, _ := parseLibrary(LibrarySources())
+	parents := parentsOf(own)
 
 	var all []AdapterChanges
 	for _, src := range own {

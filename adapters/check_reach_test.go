@@ -1,6 +1,7 @@
 package adapters
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -9,7 +10,7 @@ import (
 
 // TestAdapterCheckFindsActionsThatCannotBeReached has pairs of matches: the second action is hidden by the first, or not.
 func TestAdapterCheckFindsActionsThatCannotBeReached(t *testing.T) {
-	for _, c := range []struct {
+	cases := []struct {
 		first, second string
 		hidden        bool
 	}{
@@ -38,8 +39,25 @@ func TestAdapterCheckFindsActionsThatCannotBeReached(t *testing.T) {
 		{`path: /a, content_type: "application/*"`, `path: /a, content_type: application/json`, true}, {`path: /a, content_type: application/json`, `path: /a, content_type: "application/*"`, false}, {`path: /a, content_type: application/json`, `path: /a`, false},
 		{`path: /a, graphql: {type: [query, mutation], field: "*"}`, `path: /a, graphql: {type: query, field: page}`, true}, {`path: /a, graphql: {type: query, field: page}`, `path: /a, graphql: {type: [query, mutation], field: page}`, false}, {`path: /a, graphql: {type: query, field: page}`, `path: /a, graphql: {type: query, field: page, argument: {id: "{id}"}}`, true}, {`path: /a, graphql: {type: query, field: page, argument: {id: "7"}}`, `path: /a, graphql: {type: query, field: page}`, false},
 		{`path: "/{a}", where: {a: "[a-z]+"}`, `path: "/{b}"`, false}, {`path: "/{a}"`, `path: "/{b}", where: {b: "[a-z]+"}`, true}, {`path: "/{a}", query: {x: "{a}"}`, `path: "/{a}", query: {x: "{b}"}`, false}, {`path: "/**"`, `path: /a, json: {x: y}, only: [z], where: {}`, true},
-	} {
-		got := securityProblems(t, "", ", cookie: sid", fmt.Sprintf("  - {name: first, privileged: true, match: {%s}}\n  - {name: second, privileged: true, match: {%s}}", c.first, c.second))
+	}
+
+	var all []Source // in one set, so that the library is read once
+	for i, c := range cases {
+		head := strings.NewReplacer("LISTS", "", "COOKIE", ", cookie: sid", "name: a\n", fmt.Sprintf("name: a%d\n", i), "a.example", fmt.Sprintf("a%d.example", i)).Replace(securityAdapter)
+		actions := fmt.Sprintf("  - {name: first, privileged: true, match: {%s}}\n  - {name: second, privileged: true, match: {%s}}", c.first, c.second)
+		all = append(all, Source{Name: fmt.Sprintf("a%d.yaml", i), Text: []byte(head + actions)})
+	}
+	found := map[string]string{}
+	_, err := Load(all)
+	var problems Problems
+	if err != nil && !errors.As(err, &problems) {
+		t.Fatal(err)
+	}
+	for _, p := range append(problems, Harden(all)...) {
+		found[p.File] += p.Error() + "\n"
+	}
+	for i, c := range cases {
+		got := found[all[i].Name]
 		if hidden := strings.Contains(got, `"second" can never be reached`); hidden != c.hidden {
 			t.Errorf("after {%s}, {%s} is hidden: %v, want %v\n%s", c.first, c.second, hidden, c.hidden, got)
 		}

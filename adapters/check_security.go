@@ -14,7 +14,7 @@ import (
 // and line. Not every adapter can follow all of it. Like Advise it is about a file's own keys and actions, and about
 // files without problems.
 func Harden(own []Source) Problems {
-	parents, _ := parseLibrary(LibrarySources())
+	parents := parentsOf(own)
 
 	var all Problems
 	for _, src := range own {

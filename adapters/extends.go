@@ -1,12 +1,22 @@
 package adapters
 
 import (
+	"bytes"
 	"maps"
 	"reflect"
 	"slices"
 
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
+
+// parentsOf returns the drafts of the library, unless none of the files can extend one.
+func parentsOf(own []Source) map[string]*draft {
+	if !slices.ContainsFunc(own, func(src Source) bool { return bytes.Contains(src.Text, []byte("extends")) }) {
+		return nil
+	}
+	parents, _ := parseLibrary(LibrarySources())
+	return parents
+}
 
 // inherit fills in what the file does not say from the library adapter that it extends. It reports an adapter that is
 // not in the library.
