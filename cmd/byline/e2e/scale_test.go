@@ -27,16 +27,17 @@ type scaleRow struct {
 	what   string
 	sizes  [2]int
 	took   [2]time.Duration
-	memory [2]int64 // bytes resident at most, or of the server afterwards
+	cpu    [2]time.Duration // of the server or the command
+	memory [2]int64         // bytes resident at most, or of the server afterwards
 }
 
 const (
 	// scaleStep is the ratio of the two sizes.
 	scaleStep = 4
-	// maxScaleFactor is by how much an operation may take longer at the larger size:
-	// at most linear, with room for a busy machine.
+	// maxScaleFactor is by how much an operation may take more processor time at the
+	// larger size: at most linear, with room for the garbage collector.
 	maxScaleFactor = 1.6 * scaleStep
-	// scaleFloor is what short operations may take at any size.
+	// scaleFloor is the processor time that operations may take at any size.
 	scaleFloor = 500 * time.Millisecond
 )
 
@@ -47,16 +48,50 @@ type scaleTest struct {
 }
 
 // note adds the figures of one size. index says which.
-func (s *scaleTest) note(index int, what string, size int, took time.Duration, memory int64) {
+func (s *scaleTest) note(index int, what string, size int, used usage, memory int64) {
+	var row *scaleRow
 	for _, r := range s.rows {
 		if r.what == what {
-			r.sizes[index], r.took[index], r.memory[index] = size, took, memory
-			return
+			row = r
 		}
 	}
-	r := &scaleRow{what: what}
-	r.sizes[index], r.took[index], r.memory[index] = size, took, memory
-	s.rows = append(s.rows, r)
+	if row == nil {
+		row = &scaleRow{what: what}
+		s.rows = append(s.rows, row)
+	}
+	row.sizes[index], row.took[index], row.cpu[index], row.memory[index] = size, used.took, used.cpu, memory
+}
+
+// usage is what an operation took.
+type usage struct{ took, cpu time.Duration }
+
+// stopwatch measures an operation of a process.
+type stopwatch struct {
+	pid   int
+	began time.Time
+	cpu   time.Duration
+}
+
+// startWatch starts to measure a process that runs. 0 stands for this one.
+func startWatch(pid int) stopwatch { return stopwatch{pid, time.Now(), cpuTime(pid)} }
+
+func (w stopwatch) stop() usage { return usage{time.Since(w.began), cpuTime(w.pid) - w.cpu} }
+
+// cpuTime returns the processor time that a process has used.
+func cpuTime(pid int) time.Duration {
+	name := "self"
+	if pid != 0 {
+		name = strconv.Itoa(pid)
+	}
+	text, _ := os.ReadFile("/proc/" + name + "/stat")
+	_, after, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(after)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond // clock ticks of 1/100 s
 }
 
 // TestScale measures living tasks, ended tasks, adapters and records at two sizes, and
@@ -88,8 +123,8 @@ func TestScale(t *testing.T) {
 	}
 	for _, r := range s.rows {
 		growth := float64(r.sizes[1]) / float64(r.sizes[0]) / scaleStep
-		if r.took[1] > scaleFloor && float64(r.took[1]) > maxScaleFactor*growth*float64(r.took[0]) {
-			t.Errorf("%s: %d take %v, %d take %v, want at most linear", r.what, r.sizes[0], r.took[0], r.sizes[1], r.took[1])
+		if r.cpu[1] > scaleFloor && float64(r.cpu[1]) > maxScaleFactor*growth*float64(max(r.cpu[0], scaleFloor/scaleStep)) {
+			t.Errorf("%s: %d take %v of processor time, %d take %v, want at most linear", r.what, r.sizes[0], r.cpu[0], r.sizes[1], r.cpu[1])
 		}
 	}
 }
@@ -98,7 +133,7 @@ func TestScale(t *testing.T) {
 func (s *scaleTest) livingTasks(t *testing.T, index, n int) {
 	e := newCrashEnv(t, "", "agent-01")
 	e.Start()
-	began := time.Now()
+	watch := startWatch(e.ServerPID())
 	var creators sync.WaitGroup
 	next := make(chan struct{})
 	for range 32 {
@@ -115,7 +150,7 @@ func (s *scaleTest) livingTasks(t *testing.T, index, n int) {
 	}
 	close(next)
 	creators.Wait()
-	s.note(index, "living tasks: creation", n, time.Since(began), e.residentBytes(t))
+	s.note(index, "living tasks: creation", n, watch.stop(), e.residentBytes(t))
 
 	s.list(t, e, index, "living tasks: listing", n)
 	e.Stop()
@@ -176,20 +211,20 @@ func (s *scaleTest) adapters(t *testing.T, index, n int) {
 	}
 	s.start(t, e.Env, index, "adapters: start", n)
 
-	began := time.Now()
+	watch := startWatch(e.ServerPID())
 	e.Reload(func() {
 		e.WriteFile("adapters.d/ledger.yaml", fmt.Sprintf(ledgerAdapter, e.app.URL)+"# changed\n")
 	})
-	s.note(index, "adapters: reload", n, time.Since(began), e.residentBytes(t))
+	s.note(index, "adapters: reload", n, watch.stop(), e.residentBytes(t))
 	e.Stop()
 }
 
 // records writes a log of that many records and runs what reads all of it.
 func (s *scaleTest) records(t *testing.T, index, n int) {
 	e := newCrashEnv(t, "", "agent-01")
-	began := time.Now()
+	watch := startWatch(0)
 	writeScaleLog(t, e, n)
-	s.note(index, "records: writing", n, time.Since(began), 0)
+	s.note(index, "records: writing", n, watch.stop(), 0)
 
 	s.start(t, e.Env, index, "records: restart", n)
 	e.Stop()
@@ -201,11 +236,13 @@ func (s *scaleTest) records(t *testing.T, index, n int) {
 		{"records: review", []string{"review"}},
 		{"records: evidence", []string{"evidence", "--out", filepath.Join(e.Dir, "evidence")}},
 	} {
-		took, memory := s.measure(t, e, c.args...)
-		s.note(index, c.what, n, took, memory)
+		used, memory := s.measure(t, e, c.args...)
+		s.note(index, c.what, n, used, memory)
 	}
-	if err := os.RemoveAll(filepath.Join(e.Dir, "evidence")); err != nil {
-		t.Error(err)
+	for _, large := range []string{"evidence", "data/audit"} { // would be searched for secrets at the end
+		if err := os.RemoveAll(filepath.Join(e.Dir, large)); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -264,25 +301,26 @@ func (s *scaleTest) start(t *testing.T, e *testenv.Env, index int, what string, 
 	t.Helper()
 	began := time.Now()
 	e.Start()
-	s.note(index, what, n, time.Since(began), residentBytes(t, e.ServerPID()))
+	pid := e.ServerPID()
+	s.note(index, what, n, usage{time.Since(began), cpuTime(pid)}, residentBytes(t, pid))
 }
 
 // list lists the tasks over the control API.
 func (s *scaleTest) list(t *testing.T, e *crashEnv, index int, what string, n int) {
 	t.Helper()
-	began := time.Now()
+	watch := startWatch(e.ServerPID())
 	status, text, err := e.load.callControlAPI(http.MethodGet, "/v1/tasks", nil)
-	took := time.Since(began)
+	used := watch.stop()
 	var tasks []struct{ ID string }
 	if err != nil || status != http.StatusOK || json.Unmarshal(text, &tasks) != nil || len(tasks) != n {
 		t.Fatalf("GET /v1/tasks: status %d, error %v, %d tasks, want %d", status, err, len(tasks), n)
 	}
-	s.note(index, what, n, took, e.residentBytes(t))
+	s.note(index, what, n, used, e.residentBytes(t))
 }
 
 // measure runs a command of byline and returns how long it took and the most memory that
 // it had.
-func (s *scaleTest) measure(t *testing.T, e *crashEnv, args ...string) (time.Duration, int64) {
+func (s *scaleTest) measure(t *testing.T, e *crashEnv, args ...string) (usage, int64) {
 	t.Helper()
 	c := exec.Command(testenv.Binary(t), append(args, "--config", e.Config)...)
 	c.Dir = e.Dir
@@ -315,7 +353,7 @@ func (s *scaleTest) measure(t *testing.T, e *crashEnv, args ...string) (time.Dur
 	if err != nil {
 		t.Fatalf("byline %v: %v: %s", args, err, out.String())
 	}
-	return took, <-peak
+	return usage{took, c.ProcessState.UserTime() + c.ProcessState.SystemTime()}, <-peak
 }
 
 // peakBytes returns the most memory that a process has had since it began its program,
@@ -350,13 +388,13 @@ func residentBytes(t *testing.T, pid int) int64 {
 // table returns the section for bench/RESULTS.md.
 func (s *scaleTest) table() string {
 	var b strings.Builder
-	b.WriteString("## Scale\n\nEach operation at two sizes (`make scale`): its time, and the memory of the server or of the command. " +
-		"Times include the start of a process where there is one. No operation may grow faster than its input.\n\n" +
-		"| operation | size | time | memory | size | time | memory | time for each, in µs |\n|---|--:|--:|--:|--:|--:|--:|--:|\n")
+	b.WriteString("## Scale\n\nEach operation at two sizes (`make scale`): its time, its processor time, and the memory of the server or of the command. " +
+		"Times include the start of a process where there is one. Processor time may not grow faster than the input.\n\n" +
+		"| operation | size | time | CPU | memory | size | time | CPU | memory | CPU for each, in µs |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, r := range s.rows {
 		fmt.Fprintf(&b, "| %s |", r.what)
 		for i := range r.sizes {
-			fmt.Fprintf(&b, " %d | %.2f s | %d MB |", r.sizes[i], r.took[i].Seconds(), r.memory[i]>>20)
+			fmt.Fprintf(&b, " %d | %.2f s | %.2f s | %d MB |", r.sizes[i], r.took[i].Seconds(), r.cpu[i].Seconds(), r.memory[i]>>20)
 		}
 		fmt.Fprintf(&b, " %.1f → %.1f |\n", r.perItem(0), r.perItem(1))
 	}
@@ -365,7 +403,7 @@ func (s *scaleTest) table() string {
 }
 
 func (r *scaleRow) perItem(index int) float64 {
-	return float64(r.took[index].Microseconds()) / float64(r.sizes[index])
+	return float64(r.cpu[index].Microseconds()) / float64(r.sizes[index])
 }
 
 // replaceSection puts a section in the place of the one with that heading, or before
