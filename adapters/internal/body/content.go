@@ -58,6 +58,8 @@ type ContentScanner struct {
 	lead  []byte // from the first byte that is not white space, until it is known what the text may be
 	typed bool   // lead was looked at
 
+	indent int // of lead within its line
+
 	form  formScan
 	lines formScan
 	json  *jsonScan
@@ -186,6 +188,10 @@ func (s *ContentScanner) write(p []byte) {
 			if len(s.lead) > 0 || c > ' ' && c < 0x80 { // some readers skip white space beyond ASCII
 				s.lead = append(s.lead, c)
 			} else {
+				s.indent++
+				if c == '\n' || c == '\r' {
+					s.indent = 0
+				}
 				s.form.write([]byte{c})
 				s.lines.write([]byte{c})
 			}
@@ -275,6 +281,7 @@ func (s *ContentScanner) chooseReaders() {
 		s.json = &jsonScan{report: s.report, isLoose: true, loose: looseScan{isQuiet: true}}
 	default:
 		s.yaml = &yamlScan{report: s.report, suspect: s.suspect}
+		s.yaml.write(bytes.Repeat([]byte{' '}, min(s.indent, maxScannedLine)))
 	}
 	s.xml = xmlScan{report: s.report, suspect: s.suspect, refuse: s.refuse, isLate: lead[0] != '<'}
 	if strings.HasPrefix(lead, "--") && s.parts == nil {

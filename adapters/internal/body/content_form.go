@@ -11,7 +11,9 @@ type formScan struct {
 	name   []byte
 	value  []byte
 
-	isBlank bool // name ended, and blanks follow
+	isBlank    bool // name has blanks, or ended and blanks follow
+	isOdd      bool // name has bytes that no form has before a bracket
+	inBrackets bool // name has a bracket
 
 	// isPlain holds as long as all bytes are those of an urlencoded text, in which some readers
 	// split at ";" too.
@@ -65,7 +67,8 @@ func (f *formScan) pending() int {
 // begin begins a piece after a separator.
 func (f *formScan) begin(separator byte) {
 	f.isOver = f.ofLines && separator == '\n' && f.state == formName && len(f.name) > 0
-	f.state, f.name, f.value, f.isBlank = formName, f.name[:0], f.value[:0], false
+	f.state, f.name, f.value = formName, f.name[:0], f.value[:0]
+	f.isBlank, f.isOdd, f.inBrackets = false, false, false
 }
 
 // readName reads a name, or begins to skip what is not one.
@@ -74,6 +77,9 @@ func (f *formScan) readName(p []byte) (rest []byte) {
 		switch {
 		case c == '=' && len(f.name) > 0:
 			f.state = formValue
+			if !f.endName() {
+				f.skip(c)
+			}
 			return p[i+1:]
 		case f.isSeparator(c):
 			f.begin(c)
@@ -82,26 +88,48 @@ func (f *formScan) readName(p []byte) (rest []byte) {
 		case len(f.name) < maxScannedName && f.isNameByte(c):
 			f.name = append(f.name, c)
 		default:
-			f.isOver = f.ofLines
-			f.isPlain = f.isPlain && isPlainFormByte(c)
-			f.state = formSkip
+			f.skip(c)
 			return p[i+1:]
 		}
 	}
 	return nil
 }
 
-// isNameByte reports whether a name may go on with c: with what stands after a bracket, which
-// PHP ignores, or with blanks before the "=".
+// skip is called at a byte with which a piece turns out to be no pair.
+func (f *formScan) skip(c byte) {
+	f.isOver = f.ofLines
+	f.isPlain = f.isPlain && isPlainFormByte(c)
+	f.state = formSkip
+}
+
+// isNameByte reports whether a name may go on with c. What stands around brackets is of no
+// matter to some readers.
 func (f *formScan) isNameByte(c byte) bool {
+	f.inBrackets = f.inBrackets || c == '['
 	switch {
-	case bytes.IndexByte(f.name, '[') >= 0:
-		return true
+	case c == '"' || c == '{' || c == '}':
+		return false
 	case c <= ' ':
 		f.isBlank = true
 		return true
+	case f.inBrackets:
+		return true
 	}
-	return isFormNameByte[c] && !f.isBlank
+	f.isOdd = f.isOdd || !isFormNameByte[c]
+	return !f.isBlank
+}
+
+// endName reports whether what stands before the "=" is a name. Blanks at its end do not count,
+// and PHP drops what follows the last bracket.
+func (f *formScan) endName() bool {
+	f.name = bytes.TrimRight(f.name, "\t\n\v\f\r ")
+	if !f.inBrackets {
+		return !f.isOdd
+	}
+	if end := bytes.LastIndexByte(f.name, ']'); end >= 0 && f.isBlank {
+		f.name = f.name[:end+1]
+	}
+	return true
 }
 
 // readValue reads a value up to a separator.
@@ -127,8 +155,7 @@ func (f *formScan) end() {
 	if len(f.value) == 0 || !isScannedText(f.value) {
 		return
 	}
-	name := bytes.TrimRight(f.name, "\t\n\v\f\r ")
-	f.report(Finding{Name: decodeLoosely(name), Value: decodeLoosely(f.value), Reader: ReadsForm})
+	f.report(Finding{Name: decodeLoosely(f.name), Value: decodeLoosely(f.value), Reader: ReadsForm})
 }
 
 func (f *formScan) isSeparator(c byte) bool {

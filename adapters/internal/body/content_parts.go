@@ -3,6 +3,7 @@ package body
 import (
 	"bytes"
 	"strings"
+	"unicode"
 )
 
 // partScan finds the parts of a multipart body of whatever subtype. A line that begins with "--"
@@ -39,8 +40,11 @@ type partFields struct {
 	isInner bool // the head of the request that the part holds
 }
 
-// maxPartFields bounds the header lines of a part.
-const maxPartFields = 64
+// Bounds of the head of a part: its header lines, and the names in them.
+const (
+	maxPartFields = 64
+	maxPartNames  = 64
+)
 
 var (
 	errHiddenPart  = fail(TransferEncoding, "a part of the body has a Content-Transfer-Encoding in which it cannot be read: send it as it is")
@@ -80,7 +84,7 @@ func (m *partScan) addToLine(piece []byte, ended bool) {
 	}
 
 	m.line = append(m.line, piece...)
-	if !ended && len(m.line) <= maxScannedLine && (m.state == inPartHead || m.mayBeBoundary()) {
+	if !ended && len(m.line) <= maxScannedLine && (m.state == inPartHead || m.mayBeBoundary() || beginsDisposition(m.line)) {
 		return
 	}
 	m.endLine(ended)
@@ -107,8 +111,18 @@ func (m *partScan) endLine(ended bool) {
 	case m.state == inPartHead:
 		m.addField(string(bytes.TrimRight(line, "\r\n")), ended)
 	default:
+		if m.state == inPart && beginsDisposition(line) { // Rack looks for it after an empty line, too
+			m.addNames(string(line))
+		}
 		m.addContent(line)
 	}
+}
+
+// beginsDisposition reports a line that is, or may become, a Content-Disposition.
+func beginsDisposition(line []byte) bool {
+	const field = "content-disposition"
+	n := min(len(line), len(field))
+	return n > 0 && strings.EqualFold(string(line[:n]), field[:n])
 }
 
 func (m *partScan) isBoundary(line []byte) bool {
@@ -137,7 +151,9 @@ func (m *partScan) addField(line string, ended bool) {
 		return
 	}
 
-	m.head.names = append(m.head.names, dispositionNames(line)...) // some readers find it in any line
+	for piece := range strings.SplitSeq(line, "\r") { // some readers find it in any line, and end lines there
+		m.addNames(piece)
+	}
 	switch strings.ToLower(name) {
 	case "content-disposition": // read below
 	case "content-id": // Rack takes it for a name
@@ -164,6 +180,15 @@ func (m *partScan) addField(line string, ended bool) {
 	}
 }
 
+// addNames adds the names in a line.
+func (m *partScan) addNames(line string) {
+	m.head.names = append(m.head.names, dispositionNames(line)...)
+	if len(m.head.names) > maxPartNames {
+		m.head.names = m.head.names[:maxPartNames]
+		m.owner.refuse(errPartsHead)
+	}
+}
+
 // dispositionNames are all texts in a Content-Disposition that a reader may take for a name.
 func dispositionNames(value string) (names []string) {
 	for piece := range strings.SplitSeq(value, ";") {
@@ -176,14 +201,18 @@ func dispositionNames(value string) (names []string) {
 			text = text[strings.LastIndexByte(text, '\'')+1:]
 			text = decodeLoosely([]byte(text))
 		}
-		names = append(names, unquoteParameter(text))
+		text = unquoteParameter(text)
+		names = append(names, text)
+		if n := tokenLength(text); n > 0 && n < len(text) {
+			names = append(names, text[:n]) // which is all that some take of it
+		}
 	}
 	return names
 }
 
 // unquoteParameter is the text of a parameter as lenient readers read it.
 func unquoteParameter(text string) string {
-	isBlank := func(c rune) bool { return c <= ' ' }
+	isBlank := func(c rune) bool { return c <= ' ' || unicode.IsSpace(c) }
 	text = strings.TrimFunc(text, isBlank)
 	if quoted, ok := strings.CutPrefix(text, `"`); ok {
 		text, _, _ = strings.Cut(quoted, `"`)

@@ -117,6 +117,10 @@ func (x *xmlScan) addText(text []byte) {
 
 // endText takes the text of the innermost element for its value.
 func (x *xmlScan) endText() {
+	if x.isLate && len(x.elements) > 0 && !isXMLText(x.text) {
+		x.elements, x.text, x.since = x.elements[:0], x.text[:0], 0 // binary content, which no reader reads
+		return
+	}
 	text := bytes.TrimSpace(x.text)
 	if n := len(x.elements); n > 0 && len(text) > 0 {
 		value := strings.TrimSuffix(string(text), "]]>")
@@ -155,7 +159,7 @@ func (x *xmlScan) addToTag(c byte) {
 	case c == '<':
 		x.beginTag() // also within a value: what came before was not XML
 		return
-	case c < ' ' && !isXMLSpace(c), !x.hasName && len(x.tag) == 0 && !isTagStart(c):
+	case c < ' ' && !isXMLSpace(c), !x.hasName && !x.isTagByte(c):
 		x.inTag = false // binary content, or a sign
 		return
 	case x.quote != 0:
@@ -194,8 +198,25 @@ func (x *xmlScan) addToTag(c byte) {
 	}
 }
 
-func isTagStart(c byte) bool {
-	return isAlphanumeric(c) && c > '9' || c == '_' || c == '!' || c == '?' || c == '/' || c == ':' || c >= 0x80
+// isTagByte reports whether a tag may go on with c before its first white space.
+func (x *xmlScan) isTagByte(c byte) bool {
+	switch {
+	case len(x.tag) == 0:
+		return isAlphanumeric(c) && c > '9' || c == '_' || c == '!' || c == '?' || c == '/' || c == ':' || c >= 0x80
+	case x.tag[0] == '!':
+		return true
+	}
+	return isAlphanumeric(c) || c >= 0x80 || strings.IndexByte("_-.:/>?= \t\r\n\"'", c) >= 0
+}
+
+// isXMLText reports whether a text has no character that XML does not allow.
+func isXMLText(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' && !isXMLSpace(c) {
+			return false
+		}
+	}
+	return true
 }
 
 func (x *xmlScan) addToValue(c byte) {

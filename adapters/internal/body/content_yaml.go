@@ -16,8 +16,11 @@ type yamlScan struct {
 	found   []Finding
 	since   int // bytes since the first of found
 	line    []byte
-	isCut   bool // line is longer than what is kept
 
+	hasColon bool // line has a colon before a blank
+
+	root     int  // indent of the first key
+	hasRoot  bool // root means something
 	indent   int  // of the last key
 	block    int  // indent of the key of a block scalar, or -1: deeper lines are text
 	hasBlock bool // set once block means something
@@ -25,6 +28,7 @@ type yamlScan struct {
 	flow     int  // brackets that are open
 	loose    looseScan
 	question string // the key after "? ", whose value follows ": "
+	openKey  string // the key whose value begins on the next line
 }
 
 // maxScannedLine bounds the part of a line that is kept.
@@ -38,6 +42,7 @@ func (y *yamlScan) write(p []byte) {
 			piece = p[:n]
 		}
 		room := maxScannedLine - len(y.line)
+		y.noteColon(piece)
 		y.line = append(y.line, piece[:min(len(piece), room)]...)
 		if len(y.found) > 0 {
 			y.since += len(piece) + 1
@@ -94,7 +99,7 @@ func (y *yamlScan) pending() int {
 	if y.isOver {
 		return 0
 	}
-	if _, _, ok := cutYAMLKey(strings.TrimLeft(string(y.line), " \t-?")); ok {
+	if y.hasColon {
 		return max(len(y.line), y.since)
 	}
 	return y.since
@@ -106,11 +111,18 @@ func (y *yamlScan) endLine() {
 			y.readLine(line)
 		}
 	}
-	y.line = y.line[:0]
+	y.line, y.hasColon = y.line[:0], false
 }
 
-// lineEnds are those of YAML 1.1 beyond ASCII.
-var lineEnds = strings.NewReplacer("\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+// noteColon is called before a piece is added to line.
+func (y *yamlScan) noteColon(piece []byte) {
+	n := len(y.line)
+	isAfter := n > 0 && y.line[n-1] == ':' && len(piece) > 0 && isBlankByte(piece[0])
+	y.hasColon = y.hasColon || isAfter || bytes.Contains(piece, []byte(": ")) || bytes.Contains(piece, []byte(":\t"))
+}
+
+// lineEnds are those of YAML 1.1 beyond ASCII. Byte order marks are skipped anywhere.
+var lineEnds = strings.NewReplacer("\u0085", "\n", "\u2028", "\n", "\u2029", "\n", "\ufeff", "")
 
 func (y *yamlScan) readLine(line string) {
 	for i := 0; i < len(line); i++ {
@@ -138,7 +150,7 @@ func (y *yamlScan) readLine(line string) {
 	if indent == 0 && (text[0] == '%' || strings.HasPrefix(text, "---") || strings.HasPrefix(text, "...")) {
 		y.endDocument()
 		rest := strings.TrimLeft(strings.TrimLeft(text, "-."), " \t")
-		if text[0] == '%' || rest == "" || rest[0] == '#' {
+		if text[0] == '%' {
 			return
 		}
 		text = rest
@@ -149,6 +161,12 @@ func (y *yamlScan) readLine(line string) {
 // readEntry reads a line that is an item, a key, or the rest of a text.
 func (y *yamlScan) readEntry(text string, indent int) {
 	isItem := false
+	openKey := y.openKey
+	defer func() {
+		if y.openKey == openKey {
+			y.openKey = ""
+		}
+	}()
 	for len(text) > 1 && (text[0] == '-' || text[0] == '?') && (text[1] == ' ' || text[1] == '\t') || text == "-" || text == "?" {
 		if text[0] == '?' {
 			y.question = unquoteYAML(strings.TrimSpace(text[1:]))
@@ -156,6 +174,12 @@ func (y *yamlScan) readEntry(text string, indent int) {
 		rest := strings.TrimLeft(text[1:], " \t")
 		indent += len(text) - len(rest)
 		text, isItem = rest, true
+	}
+	if text = cutProperties(text); text == "" || text[0] == '#' {
+		if !isItem {
+			openKey = "" // still to come
+		}
+		return
 	}
 
 	if rest, ok := strings.CutPrefix(text, ":"); ok && y.question != "" && (rest == "" || isBlankByte(rest[0])) {
@@ -166,11 +190,17 @@ func (y *yamlScan) readEntry(text string, indent int) {
 	switch {
 	case ok:
 		y.value(key, rest, indent)
-	case isItem || indent > y.indent || text == "":
+	case isItem || indent > y.indent:
+		if openKey != "" {
+			y.keep(Finding{Name: openKey, Value: unquoteYAML(text)})
+		}
 		y.openValue(text, indent)
 	case text[0] == '{' || text[0] == '[':
 		y.readFlow(text)
 	default:
+		if indent < y.root {
+			y.endDocument() // some readers stop here without a word
+		}
 		y.isOver = true
 	}
 }
@@ -178,6 +208,12 @@ func (y *yamlScan) readEntry(text string, indent int) {
 // value reports the value of a key as far as it stands on the line.
 func (y *yamlScan) value(key, rest string, indent int) {
 	y.indent, y.question = indent, ""
+	if !y.hasRoot {
+		y.root, y.hasRoot = indent, true
+	}
+	if rest = cutProperties(rest); rest == "" || rest[0] == '#' {
+		y.openKey = key
+	}
 	y.openValue(rest, indent)
 	if !strings.ContainsAny(key, " \t") { // names of fields are words
 		value := unquoteYAML(rest)
@@ -231,15 +267,21 @@ func (y *yamlScan) readFlow(text string) {
 	}
 }
 
+// cutProperties cuts the anchor and the tag before a node.
+func cutProperties(text string) string {
+	for len(text) > 0 && (text[0] == '&' || text[0] == '!') {
+		n := strings.IndexAny(text, " \t")
+		if n < 0 {
+			return ""
+		}
+		text = strings.TrimLeft(text[n:], " \t")
+	}
+	return text
+}
+
 // cutYAMLKey cuts "key: value". Anchors and tags before the key are not of it.
 func cutYAMLKey(text string) (key, rest string, ok bool) {
-	for len(text) > 0 && (text[0] == '&' || text[0] == '!') {
-		_, after, found := strings.Cut(text, " ")
-		if !found {
-			return "", "", false
-		}
-		text = strings.TrimLeft(after, " \t")
-	}
+	text = cutProperties(text)
 	if text == "" {
 		return "", "", false
 	}
@@ -280,13 +322,7 @@ func cutYAMLKey(text string) (key, rest string, ok bool) {
 
 // unquoteYAML is a text without its quotes and escapes.
 func unquoteYAML(text string) string {
-	for len(text) > 0 && (text[0] == '&' || text[0] == '!') {
-		_, after, found := strings.Cut(text, " ")
-		if !found {
-			break
-		}
-		text = strings.TrimLeft(after, " \t")
-	}
+	text = cutProperties(text)
 	if n := len(text); n >= 2 && (text[0] == '"' || text[0] == '\'') && text[n-1] == text[0] {
 		isDouble := text[0] == '"'
 		text = text[1 : n-1]

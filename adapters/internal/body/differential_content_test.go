@@ -61,8 +61,8 @@ func TestRealContentReaders(t *testing.T) {
 	for reader, n := range found {
 		t.Logf("%s found the field in %d bodies", reader, n)
 	}
-	if found["go json"] < 50 || found["go form"] < 50 || found["go xml"] < 50 || found["go parts"] < 50 {
-		t.Errorf("Go's readers found the field in %v bodies, want 50 or more for each", found)
+	if found["go json"] < 25 || found["go form"] < 25 || found["go xml"] < 25 || found["go parts"] < 25 {
+		t.Errorf("Go's readers found the field in %v bodies, want 25 or more for each", found)
 	}
 }
 
@@ -183,17 +183,22 @@ func startContentReader(t *testing.T, command []string) func(contentType, conten
 	}
 }
 
-// readContentAsGo reads a body with the standard library, which is lenient: its JSON decoder stops after the first value.
+// readContentAsGo reads a body with the standard library: its JSON decoder stops after the first value, and its XML decoder
+// skips what stands before the first element.
 func readContentAsGo(contentType, content string) map[string][][2]string {
 	found := map[string][][2]string{}
 
 	decoder := json.NewDecoder(strings.NewReader(content))
-	for {
+	for isObject := true; isObject; {
 		var value any
 		if decoder.Decode(&value) != nil {
 			break
 		}
 		found["json"] = appendPairs(found["json"], "", value)
+		switch value.(type) {
+		case string, float64, bool, nil:
+			isObject = false
+		}
 	}
 	form, _ := url.ParseQuery(content)
 	for name, values := range form {
@@ -203,7 +208,6 @@ func readContentAsGo(contentType, content string) map[string][][2]string {
 	}
 
 	elements := xml.NewDecoder(strings.NewReader(content))
-	elements.Strict = false
 	var open []string
 	var all [][2]string // within the root, which has to be closed
 	for {

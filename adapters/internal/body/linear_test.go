@@ -31,6 +31,16 @@ func TestLinearTime(t *testing.T) {
 		_, err := readParts(strings.NewReader(src), multipartType, MultipartOptions{MaxHeld: 1 << 30, MaxParts: 1 << 30})
 		return err
 	}
+	scan := func(src string) error {
+		s := NewContentScanner(ContentType{Boundary: "b"}, func(Finding) {}, func(Finding) bool { return true })
+		for i := range len(src) { // one byte at a time, as an agent may send it
+			if _, err := s.Write([]byte(src[i : i+1])); err != nil {
+				return err
+			}
+			s.Pending()
+		}
+		return s.Close()
+	}
 	numbered := func(format, between string) func(int) string {
 		return func(n int) string {
 			var b strings.Builder
@@ -70,6 +80,15 @@ func TestLinearTime(t *testing.T) {
 		{"line ends in a field", parseMultipart, "--b\r\n" + disposition(`name="a"`) + "\r\n\r\n", repeated("\r\n--"), "\r\n--b--", 20_000, false},
 		{"half boundaries in a file", parseMultipart, "--b\r\n" + disposition(`name="a"; filename="b"`) + "\r\n\r\n", repeated("\r\n-\r\n--\r"), "\r\n--b--", 20_000, false},
 		{"parts", parseMultipart, "", repeated("--b\r\n" + disposition(`name="a"`) + "\r\n\r\n\r\n"), "--b--", 4_000, false},
+		{"scanned pairs", scan, "", repeated("a=b&"), "", 4_000, false},
+		{"a scanned name", scan, "a[", repeated("[b"), "=c", 4_000, false},
+		{"scanned brackets", scan, "", repeated(`{"a":[`), "", 2_000, false},
+		{"scanned words before a colon", scan, "{a:b,/*", repeated("w "), ":x", 4_000, false},
+		{"scanned elements", scan, "x", repeated("<a b='c'>d"), "", 2_000, false},
+		{"scanned lines of YAML", scan, "", repeated("a: b\n"), "", 4_000, false},
+		{"a scanned line of YAML", scan, "", repeated("- a:"), "", 4_000, false},
+		{"scanned parts", scan, "", repeated("--b\r\nContent-Disposition: x; name=a\r\n\r\nc\r\n"), "--b--", 1_000, false},
+		{"names of a scanned part", scan, "--b\r\nContent-Disposition: x", repeated(";name=a"), "\r\n\r\nc", 1_000, true},
 		{"parameters of a disposition", parseMultipart, "--b\r\nContent-Disposition: form-data", repeated("; a=b"), "\r\n\r\n\r\n--b--", 4_000, true},
 	} {
 		best := func(n int) time.Duration {

@@ -18,7 +18,7 @@ const readers = {
   querystring: (text) => pairs(querystring.parse(text)),
   qs: (text) => pairs(qs.parse(text, { depth: 0 })),
   // What JSON5, Hjson and the like read is part of what JavaScript itself reads.
-  literal: (text) => pairs(vm.runInNewContext('(' + text + '\n)', Object.create(null), { timeout: 100 })),
+  literal: (text) => !/^[\s\ufeff]*[{[/]/.test(text) ? [] : pairs(vm.runInNewContext('(' + text + '\n)', Object.create(null), { timeout: 100 })),
 };
 
 require('readline').createInterface({ input: process.stdin }).on('line', (line) => {
