@@ -23,6 +23,7 @@ func (s *Server) Control(cfg admin.Config) http.Handler {
 		Tasks:          s.controlTasks,
 		Task:           s.controlTask,
 		EndTask:        s.controlEndTask,
+		FinishTask:     s.controlFinishTask,
 		HoldTask:       s.controlHoldTask,
 		Leases:         s.controlLeases,
 		Accounts:       s.controlAccounts,
@@ -73,7 +74,15 @@ func (s *Server) controlTask(_ context.Context, id string) (admin.Task, error) {
 }
 
 func (s *Server) controlEndTask(_ context.Context, id string) (admin.Task, error) {
-	t, err := s.EndTask(id, "ended by the operator")
+	return s.endTaskFor(id, "ended by the operator")
+}
+
+func (s *Server) controlFinishTask(_ context.Context, id string) (admin.Task, error) {
+	return s.endTaskFor(id, "its program ended")
+}
+
+func (s *Server) endTaskFor(id, why string) (admin.Task, error) {
+	t, err := s.EndTask(id, why)
 	if errors.Is(err, ErrNoTask) {
 		return admin.Task{}, noTask(id)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -80,7 +81,7 @@ func (s *Server) recordEnd(t *task) error {
 	if t.end.ticket == nil {
 		_, why, _ := t.Ended()
 		r := s.taskRecord("task", t)
-		r.Code, r.Detail = audit.CodeEnded, "ended: "+why
+		r.Code, r.Detail = audit.CodeEnded, "ended: "+strings.TrimPrefix(why, "ended ")
 		ticket := s.log.Append(r)
 		t.end.ticket = &ticket
 	}

@@ -67,7 +67,7 @@ func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, 
 	}
 	defer func() {
 		// The task must not outlive an interrupted command. If this fails, it expires.
-		_ = control.EndTask(context.WithoutCancel(c.Context()), task.ID)
+		_ = control.FinishTask(context.WithoutCancel(c.Context()), task.ID)
 	}()
 
 	httpClient, err := clientInTask(cfg, &task)

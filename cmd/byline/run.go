@@ -142,7 +142,7 @@ func runInTask(ctx context.Context, control *client.Client, spec []byte, env *en
 	go reportEnd(lifeline, ending, warnings)
 	defer func() {
 		close(ending)
-		err = errors.Join(err, control.EndTask(ctx, task.ID))
+		err = errors.Join(err, control.FinishTask(ctx, task.ID))
 		lifeline.Release()
 	}()
 

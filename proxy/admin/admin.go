@@ -24,7 +24,8 @@ type Verbs struct {
 	CreateTask func(ctx context.Context, spec TaskSpec) (Task, error)
 	Tasks      func(ctx context.Context) ([]Task, error) // must not return nil: an empty list is written as []
 	Task       func(ctx context.Context, id string) (Task, error)
-	EndTask    func(ctx context.Context, id string) (Task, error)
+	EndTask    func(ctx context.Context, id string) (Task, error) // an operator ends it
+	FinishTask func(ctx context.Context, id string) (Task, error) // the program that it was for has ended
 	HoldTask   func(ctx context.Context, id string) (Lifeline, error)
 	Leases     func(ctx context.Context) ([]Lease, error)   // must not return nil, as Tasks
 	Accounts   func(ctx context.Context) ([]Account, error) // must not return nil, as Tasks
@@ -85,7 +86,7 @@ func New(cfg Config, v Verbs) http.Handler {
 	mux.Handle("GET /metrics", a.requireOperator(a.serveMetrics))
 	mux.Handle("GET /v1/tasks", a.requireOperator(serveList(a, v.Tasks)))
 	mux.Handle("GET /v1/tasks/{id}", a.requireOperator(serveID(a, v.Task)))
-	mux.Handle("DELETE /v1/tasks/{id}", a.requireOperator(serveID(a, v.EndTask)))
+	mux.Handle("DELETE /v1/tasks/{id}", a.requireOperator(serveEnd(serveID(a, v.EndTask), serveID(a, v.FinishTask))))
 	mux.Handle("POST /v1/tasks/{id}/lifeline", a.requireOperator(a.serveLifeline))
 	mux.Handle("GET /v1/leases", a.requireOperator(serveList(a, v.Leases)))
 	mux.Handle("GET /v1/accounts", a.requireOperator(serveList(a, v.Accounts)))
@@ -227,6 +228,22 @@ func serveID[Out any](a *api, verb func(context.Context, string) (Out, error)) h
 		a.answer(w, http.StatusOK, out, err)
 	}
 }
+
+// serveEnd serves the end of a task: by its program if the query is by=program, and
+// by an operator if there is none.
+func serveEnd(byOperator, byProgram http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery == EndedByProgram {
+			byProgram(w, r)
+			return
+		}
+		byOperator(w, r)
+	}
+}
+
+// EndedByProgram is the query of a request that ends a task because the program that
+// it was created for has ended.
+const EndedByProgram = "by=program"
 
 // serveAccount serves a verb whose argument is the account in the path.
 func serveAccount[Out any](a *api, verb func(context.Context, string) (Out, error)) http.HandlerFunc {

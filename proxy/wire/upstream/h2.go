@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -73,8 +75,39 @@ func (h *host) dialH2(ctx context.Context, _, _ string) (net.Conn, error) {
 	return nil, errNotH2
 }
 
-// overH2 makes one exchange over HTTP/2.
+// overH2 makes one exchange over HTTP/2. A body that is held is sent again, once, if
+// the application says that it has not processed the request.
 func (h *host) overH2(ctx context.Context, out *wire.Request) (*wire.Response, error) {
+	held, isHeld := out.Body.(*bytes.Reader)
+	if !isHeld {
+		return h.overH2Once(ctx, out)
+	}
+
+	body := *held
+	resp, err := h.overH2Once(ctx, out)
+	if !isNotProcessed(err) {
+		return resp, err
+	}
+	again := *out
+	again.Body = &body
+	return h.overH2Once(ctx, &again)
+}
+
+// isNotProcessed reports whether the application has said that it has not processed a
+// request, which is then safe to send again: its GOAWAY names a lower stream, or it
+// refused the stream (RFC 9113 sections 6.8 and 8.7). The library has no values for
+// these errors. It sends requests without a body again itself.
+func isNotProcessed(err error) bool {
+	if err == nil {
+		return false
+	}
+	text := err.Error()
+	return strings.Contains(text, "cannot retry err [http2: Transport received Server's graceful shutdown GOAWAY]") ||
+		strings.Contains(text, "cannot retry err [stream error: ") && strings.Contains(text, "; REFUSED_STREAM")
+}
+
+// overH2Once makes one exchange over HTTP/2.
+func (h *host) overH2Once(ctx context.Context, out *wire.Request) (*wire.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(h.pool.ctx, func() { cancel(errPoolClosed) })
 	end := func() {

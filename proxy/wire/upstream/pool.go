@@ -96,7 +96,8 @@ var errPoolClosed = errors.New("the lease's connections are closed")
 // out and its Fields must not change until then. The error is a *wire.Error. A
 // request is sent a second time only if an idle connection turned out to be
 // closed before any byte of an answer came, and the method is idempotent and has
-// no body. When ctx ends the exchange is cut at once, also while the body is
+// no body; or if the application disowned its stream (RFC 9113 section 6.8), and the
+// body, if there is one, is a *bytes.Reader. When ctx ends the exchange is cut at once, also while the body is
 // read.
 func (p *Pool) RoundTrip(ctx context.Context, t *Target, out *wire.Request) (*wire.Response, error) {
 	if err := h1.CheckRequest(out); err != nil {

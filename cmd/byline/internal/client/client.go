@@ -68,6 +68,13 @@ func (c *Client) EndTask(ctx context.Context, id string) error {
 	return err
 }
 
+// FinishTask ends a task because the program that it was created for has ended. It
+// returns when what the task had open is cut.
+func (c *Client) FinishTask(ctx context.Context, id string) error {
+	_, err := c.Ask(ctx, http.MethodDelete, TaskPath(id)+"?"+admin.EndedByProgram, nil)
+	return err
+}
+
 // SignReview puts a sign-off on record. It returns when the record is durable.
 func (c *Client) SignReview(ctx context.Context, s admin.SignOff) (admin.Signed, error) {
 	var signed admin.Signed
