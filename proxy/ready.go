@@ -34,11 +34,14 @@ func (s *Server) Ready() error {
 func (s *Server) readVault() error {
 	ctx, cancel := context.WithTimeout(context.Background(), vaultCheckTimeout)
 	defer cancel()
-	for _, a := range s.rules.Load().adapters.All() {
-		if _, err := s.vault.Accounts(ctx, a.Name()); err != nil {
-			return fmt.Errorf("the vault cannot be read: %w", err)
-		}
-		return nil // all accounts are in the same stores
+	all := s.rules.Load().adapters.All()
+	if len(all) == 0 {
+		return nil
+	}
+
+	// The accounts of all adapters are in the same stores.
+	if _, err := s.vault.Accounts(ctx, all[0].Name()); err != nil {
+		return fmt.Errorf("the vault cannot be read: %w", err)
 	}
 	return nil
 }

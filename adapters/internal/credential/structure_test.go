@@ -87,8 +87,6 @@ func escapeAll(s string) string {
 // sealed are session cookies as frameworks seal them.
 func sealed() map[string]string {
 	webJSON := base64.RawURLEncoding.EncodeToString
-	laravel, _ := json.Marshal(map[string]string{"iv": drawn(1, 24, alnumSet), "value": drawn(2, 80, alnumSet), "mac": drawn(3, 64, hexSet), "tag": ""})
-	laravel = append([]byte(`{"iv":"`), laravel[len(`{"iv":"`):]...)
 	return map[string]string{
 		"Django":            ".eJxVjDsOwjAQBe_iGlmO408" + drawn(1, 60, webSet) + ":1tXyZ9:" + drawn(2, 43, webSet),
 		"Django plain":      "eyJfYXV0aF91c2VyX2lkIjoiMSJ9:1tXyZ9:" + drawn(2, 27, webSet),

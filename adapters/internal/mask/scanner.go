@@ -24,14 +24,13 @@ type scanner struct {
 	last int // the last offset that is returned
 	next int // where the text goes on that is not squeezed yet
 
-	blocks   [batch]block
-	bytes    [carried + batch*blockSize + 8]byte // squeezed
-	size     int                                 // of bytes
-	origins  [carried]int                        // of the carried bytes in the text; -1 before its beginning
-	begin    int                                 // offset of the first block
-	count    int                                 // of blocks
-	runAt    int                                 // where to look for the next gramRun
-	lastSize int                                 // of the last block, which the end of the text may cut
+	blocks  [batch]block
+	bytes   [carried + batch*blockSize + 8]byte // squeezed
+	size    int                                 // of bytes
+	origins [carried]int                        // of the carried bytes in the text; -1 before its beginning
+	begin   int                                 // offset of the first block
+	count   int                                 // of blocks
+	runAt   int                                 // where to look for the next gramRun
 
 	marks [(carried+batch*blockSize)/64 + 2]uint64 // of the squeezed bytes
 	word  int                                      // of marks that is being returned
