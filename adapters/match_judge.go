@@ -92,13 +92,20 @@ func (j *judge) pair(name, value string) {
 	if j.passes(name) {
 		return
 	}
-	credential.PairNames(value, func(inner string) bool {
-		j.note(inner)
-		return true
-	})
+	if strings.IndexByte(value, '=') >= 0 || strings.IndexByte(value, '%') >= 0 {
+		j.notePairs(value)
+	}
 	if credential.Pair(name, value).IsCredential() {
 		j.found(name, value)
 	}
+}
+
+// notePairs keeps the names of the pairs that a value holds.
+func (j *judge) notePairs(value string) {
+	credential.PairNames(value, func(name string) bool {
+		j.note(name)
+		return true
+	})
 }
 
 // value judges a value under a name that says nothing about it.
@@ -166,7 +173,7 @@ func (j *judge) member(name, key, said, value string) {
 	if name == "" || len(j.out.Credentials) > before {
 		return
 	}
-	if joined := name + "." + key; !j.passes(joined) && credential.Pair(joined, value).IsCredential() {
+	if joined := name + "." + key; !j.passes(joined) && credential.ByName(joined, value).IsCredential() {
 		j.found(joined, value)
 	}
 }

@@ -124,6 +124,9 @@ func carriesCredential(name, value string) bool {
 	if credential.FieldPair(name, value).IsCredential() {
 		return true
 	}
+	if len(value) <= len(sessionParam) {
+		return false
+	}
 	_, inPath := StripPath(value)
 	return len(inPath) > 0
 }

@@ -16,13 +16,14 @@ import (
 // Parameters end at & and at ; whatever the adapter says, so that a credential is found by
 // applications that take either.
 func (a *Adapter) StripQuery(raw string) (out string, removed []Borrowed) {
-	if !strings.Contains(raw, "state=") {
-		return a.stripQuery(raw, a.isCredentialParam)
-	}
 	return a.stripQuery(raw, func(name, value string) bool {
-		isCode := strings.EqualFold(name, "code") && credential.IsShortCode(value) && !slices.Contains(a.spec.Query.Pass, name)
-		return isCode || a.isCredentialParam(name, value)
+		return a.isCredentialParam(name, value) || isCodeOf(raw, name, value) && !slices.Contains(a.spec.Query.Pass, name)
 	})
+}
+
+// isCodeOf reports whether a parameter is the authorization code of a query (RFC 6749 section 4.1.2), next to a state.
+func isCodeOf(raw, name, value string) bool {
+	return len(name) == len("code") && strings.EqualFold(name, "code") && credential.IsShortCode(value) && strings.Contains(raw, "state=")
 }
 
 // StripQueryOf is StripQuery for the parameters with the names of cookies that the login of s set.
@@ -91,17 +92,14 @@ func (a *Adapter) stripQuery(raw string, isCredential func(name, value string) b
 	var kept strings.Builder // empty until something is removed
 	for rest := raw; rest != ""; {
 		start := len(raw) - len(rest)
-		end := strings.IndexAny(rest, "&;") + 1
-		if end == 0 {
-			end = len(rest)
-		}
+		end := endOfPair(rest)
 		piece := rest[:end]
 		rest = rest[end:]
 
-		name, rawValue, _ := strings.Cut(strings.TrimRight(piece, "&;"), "=")
+		name, rawValue, _ := strings.Cut(withoutSeparator(piece), "=")
 		value := credential.Unescape(rawValue)
 		isBad := false
-		if strings.ContainsAny(name, "%+") {
+		if isEscaped(name) {
 			decoded, err := url.QueryUnescape(name)
 			if err != nil {
 				decoded, isBad = "(malformed)", true
@@ -127,14 +125,39 @@ func (a *Adapter) stripQuery(raw string, isCredential func(name, value string) b
 	return strings.TrimRight(kept.String(), "&;"), removed
 }
 
+// endOfPair is where the first pair of a query ends, with its separator.
+func endOfPair(query string) int {
+	for i := 0; i < len(query); i++ {
+		if query[i] == '&' || query[i] == ';' {
+			return i + 1
+		}
+	}
+	return len(query)
+}
+
+// withoutSeparator cuts the separator off a pair.
+func withoutSeparator(pair string) string {
+	if n := len(pair) - 1; n >= 0 && (pair[n] == '&' || pair[n] == ';') {
+		return pair[:n]
+	}
+	return pair
+}
+
+func isEscaped(name string) bool {
+	return strings.IndexByte(name, '%') >= 0 || strings.IndexByte(name, '+') >= 0
+}
+
 // isCredentialParam reports whether a decoded parameter of the query carries a credential: one that
 // query.strip lists or that the session sets, or one that the judge takes for a credential and
 // query.pass does not list.
 func (a *Adapter) isCredentialParam(name, value string) bool {
 	// PHP ignores leading spaces and ends a name at NUL; PHP and Rails read a[0] as a.
 	short := strings.TrimLeft(name, " ")
-	if i := strings.IndexAny(short, "[\x00"); i > 0 {
-		short = short[:i]
+	for i := 1; i < len(short); i++ {
+		if short[i] == '[' || short[i] == 0 {
+			short = short[:i]
+			break
+		}
 	}
 	for set := range a.spec.Login.Query {
 		if text.Glob(set, short, text.FoldParam) {

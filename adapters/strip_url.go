@@ -48,9 +48,7 @@ func (a *Adapter) stripReferer(field, value string) (clean string, removed []Bor
 	if value == "" {
 		return "", nil
 	}
-	scheme, _, isURL := strings.Cut(value, "://")
-	isWeb := isURL && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
-	if !isWeb && value[0] != '/' {
+	if value[0] != '/' && !hasPrefixFold(value, "https://") && !hasPrefixFold(value, "http://") {
 		return "", []Borrowed{{In: "header", Name: field, Value: NewSecret(value), Session: carriesCredential(field, value)}}
 	}
 	return a.stripURL(field, value)

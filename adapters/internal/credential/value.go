@@ -105,7 +105,7 @@ func Pair(name, value string) Verdict {
 	if IsMask(value) {
 		return Verdict{}
 	}
-	if v := Name(name); v.IsCredential() && !isPlainValue(v.What, value) {
+	if v := ByName(name, value); v.IsCredential() {
 		return v
 	}
 
@@ -114,6 +114,17 @@ func Pair(name, value string) Verdict {
 		return Verdict{} // frameworks seal these tokens as they seal sessions
 	}
 	return v
+}
+
+// ByName judges a parameter, a field or a key by its name, for a value that is judged elsewhere.
+func ByName(name, value string) Verdict {
+	if IsMask(value) {
+		return Verdict{}
+	}
+	if v := Name(name); v.IsCredential() && !isPlainValue(v.What, value) {
+		return v
+	}
+	return Verdict{}
 }
 
 // FieldPair judges a header field by its value, with regard to its name: see Pair.
