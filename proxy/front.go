@@ -204,8 +204,9 @@ func (s *Server) refuseAtFront(r *http.Request, t *tunnel, host string, err erro
 	x := &exchange{server: s, rules: s.rules.Load(), tunnel: t, started: time.Now(),
 		in: &wire.Request{Head: wire.Head{Method: r.Method, Authority: host, Path: r.URL.Path}}}
 	refused := asRefusal(err)
-	s.logRefusal(t, refused)
-	return refused.http(r, x.outcome(refused.status(), refused.Code, 0, 0))
+	id := x.outcome(refused.status(), refused.Code, 0, 0)
+	s.logRefusal(t, refused, id)
+	return refused.http(r, id)
 }
 
 // refuseNonProxyRequest answers a request that takes the proxy port for a web

@@ -232,7 +232,6 @@ func (g *message) record(kind string) *audit.Record {
 // the WebSocket: status 1008 with the code and the id of the record.
 func (x *exchange) refuseMessage(g *message, err error) error {
 	refusal := asRefusal(err)
-	x.server.logRefusal(x.tunnel, refusal)
 
 	var id string
 	if g.intent == "" {
@@ -241,6 +240,7 @@ func (x *exchange) refuseMessage(g *message, err error) error {
 		id = g.intent
 		g.finish("outcome", refusal.Code)
 	}
+	x.server.logRefusal(x.tunnel, refusal, id)
 	return &wire.CloseError{Status: wire.ClosePolicy, Reason: fmt.Sprintf("%s, record %s", refusal.Code, id), Err: refusal}
 }
 

@@ -201,19 +201,22 @@ func refuseUnreached(host string, err error) *Refusal {
 // refuse logs and records the refusal and returns it as the answer. If the
 // intent is already on record, the outcome is recorded once the answer is sent.
 func (x *exchange) refuse(r *Refusal) *wire.Response {
-	x.server.logRefusal(x.tunnel, r)
 	log := x.server.opt.Log
 	if r.Code == ActionUnclassified && log.GetLevel() <= zerolog.DebugLevel {
 		log.Debug().Str("adapter", x.adapter.Name()).Str("method", x.in.Method).Str("path", x.in.Path).Strs("near", x.notClassified.Lines(false)).Msg("no action")
 	}
 
 	if x.intent == "" {
-		resp := r.response(x.outcome(r.status(), r.Code, 0, 0))
+		id := x.outcome(r.status(), r.Code, 0, 0)
+		x.server.logRefusal(x.tunnel, r, id)
+		resp := r.response(id)
 		if told := x.attack.Load(); told != nil {
 			resp.Done = func(int64, int64, error) { close(*told) }
 		}
 		return resp
 	}
+
+	x.server.logRefusal(x.tunnel, r, x.intent)
 	resp := r.response(x.intent)
 	resp.Done = func(sent, received int64, _ error) {
 		if told := x.attack.Load(); told != nil {
@@ -225,8 +228,9 @@ func (x *exchange) refuse(r *Refusal) *wire.Response {
 }
 
 // logRefusal logs a refusal with its cause, which the agent does not see. Those
-// without a cause are the agent's own and are logged at debug level.
-func (s *Server) logRefusal(t *tunnel, r *Refusal) {
+// without a cause are the agent's own and are logged at debug level. record is the id
+// that the agent is told.
+func (s *Server) logRefusal(t *tunnel, r *Refusal, record string) {
 	e := s.opt.Log.Debug()
 	if r.Cause != nil {
 		e = s.opt.Log.Warn().Err(r.Cause)
@@ -237,7 +241,7 @@ func (s *Server) logRefusal(t *tunnel, r *Refusal) {
 	if t != nil {
 		e = e.Str("host", t.authority)
 	}
-	e.Str("code", string(r.Code)).Msg("refused")
+	e.Str("code", string(r.Code)).Str("record", record).Msg("refused")
 }
 
 // problem is the body of a refusal (RFC 9457 section 3.1).
