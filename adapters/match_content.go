@@ -37,9 +37,7 @@ func (a *Adapter) newContentJudge(r *request) *contentJudge {
 		return nil
 	}
 
-	c := &contentJudge{judge: judge{adapter: a}, mediaType: t, codings: codings}
-	c.restart()
-	return c
+	return &contentJudge{judge: judge{adapter: a}, mediaType: t, codings: codings}
 }
 
 // restart makes c ready to judge the body from its beginning.
@@ -144,6 +142,7 @@ func (a *Adapter) judgeContent(r *request) ReasonKind {
 		return ""
 	}
 
+	c.restart()
 	err := c.judgeAll(bytes.NewReader(r.q.Body))
 	r.out.names = append(r.out.names, c.out.names...)
 	r.out.Credentials = append(r.out.Credentials, c.out.Credentials...)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -319,5 +320,22 @@ func BenchmarkJudgeBody(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestNothingIsFoundInCompressedContent: chance finds no names in bytes without a structure, whatever they begin with.
+func TestNothingIsFoundInCompressedContent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 256 MiB")
+	}
+	random := mathrand.NewChaCha8([32]byte{7})
+	for _, start := range []string{"", "{", "[", "<", "a=", "--b\r\n", "\x1f\x8b\x08"} {
+		_, out, _ := adapterOf(t).Read(Query{Method: "PUT", Path: "/p/1", ContentType: "application/octet-stream"})
+		for range 36 {
+			content := io.MultiReader(strings.NewReader(start), io.LimitReader(random, 1<<20))
+			if _, err := io.Copy(io.Discard, out.JudgeBody(content, nil, func(f BodyFinding) error { return fmt.Errorf("%+v", f) })); err != nil {
+				t.Errorf("random bytes after %q: %v", start, err)
+			}
+		}
 	}
 }

@@ -3,6 +3,7 @@ package body
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 )
 
 // Finding is a name with a value that some reader may find in a body.
@@ -10,6 +11,8 @@ type Finding struct {
 	Name, Value string // decoded; a long value is cut
 	Parent      string // the key under which the object stands that has the name as a key; "" for other formats
 	Reader      Reader
+
+	isWeak bool // the name stands without quotes in what is almost JSON: does not count in binary content
 }
 
 // Reader is the format in which a reader finds a name.
@@ -55,6 +58,11 @@ type ContentScanner struct {
 	wide    bool // NULs between ASCII characters are dropped
 	narrow  []byte
 
+	// isBinary is set by a byte that no text has. What is found in such a body counts if it is
+	// text itself, so that chance finds nothing in compressed content.
+	isBinary bool
+	rest     []byte // the beginning of a character, after which a piece ended
+
 	lead  []byte // from the first byte that is not white space, until it is known what the text may be
 	typed bool   // lead was looked at
 
@@ -86,9 +94,14 @@ const (
 // every name that it finds. suspect says whether a finding matters to the caller: of YAML, in
 // which a later line may show that it is prose, only such findings are kept.
 func NewContentScanner(t ContentType, report func(Finding), suspect func(Finding) bool) *ContentScanner {
-	s := &ContentScanner{report: report, suspect: suspect}
-	s.form = formScan{report: report, isPlain: true}
-	s.lines = formScan{report: report, ofLines: true}
+	s := &ContentScanner{suspect: suspect}
+	s.report = func(f Finding) {
+		if !s.isBinary || !f.isWeak && isTypedText(f.Name) && utf8.ValidString(f.Name) && isTypedText(f.Value) {
+			report(f)
+		}
+	}
+	s.form = formScan{report: s.report, isPlain: true}
+	s.lines = formScan{report: s.report, ofLines: true}
 	s.isDocument = t.Media == "application/graphql"
 	if t.Boundary != "" {
 		s.parts = newPartScan(s, t.Boundary)
@@ -181,6 +194,7 @@ func (s *ContentScanner) write(p []byte) {
 		p = s.narrow
 	}
 
+	s.noteBinary(p)
 	if !s.typed {
 		for len(p) > 0 && !s.isLeadEnough() {
 			c := p[0]
@@ -202,6 +216,54 @@ func (s *ContentScanner) write(p []byte) {
 		s.chooseReaders()
 	}
 	s.feed(p)
+}
+
+// noteBinary sets isBinary.
+func (s *ContentScanner) noteBinary(p []byte) {
+	if s.isBinary {
+		return
+	}
+	if len(s.rest) > 0 {
+		n := min(utf8.UTFMax-len(s.rest), len(p))
+		joined := append(s.rest, p[:n]...)
+		_, size := utf8.DecodeRune(joined)
+		switch {
+		case size > len(s.rest):
+			p = p[size-len(s.rest):]
+			s.rest = s.rest[:0]
+		case !utf8.FullRune(joined):
+			s.rest = joined
+			return
+		default:
+			s.isBinary = true
+			return
+		}
+	}
+
+	for i := max(0, len(p)-utf8.UTFMax+1); i < len(p); i++ {
+		if utf8.RuneStart(p[i]) && !utf8.FullRune(p[i:]) {
+			s.rest = append(s.rest, p[i:]...)
+			p = p[:i]
+			break
+		}
+	}
+	s.isBinary = bytes.IndexByte(p, 0) >= 0 || !utf8.Valid(p)
+}
+
+// isTypedText reports text without control characters but white space, in UTF-8 or of ASCII
+// for the most part. Control characters at an end do not count, because applications trim them.
+func isTypedText(text string) bool {
+	text = strings.TrimFunc(text, func(c rune) bool { return c <= ' ' })
+	beyond := 0
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c < ' ' && c != '\t' && c != '\r' && c != '\n' || c == 0x7f:
+			return false
+		case c >= 0x80:
+			beyond++
+		}
+	}
+	return text != "" && (2*beyond <= len(text) || utf8.ValidString(text))
 }
 
 // Pending returns how many of the last bytes may belong to a finding that is not complete.

@@ -108,7 +108,8 @@ func (f *formScan) isNameByte(c byte) bool {
 	f.inBrackets = f.inBrackets || c == '['
 	switch {
 	case c == '"' || c == '{' || c == '}':
-		return false
+		f.isBlank = bytes.IndexByte(f.name, ']') > 0
+		return f.isBlank
 	case c <= ' ':
 		f.isBlank = true
 		return true
@@ -155,7 +156,7 @@ func (f *formScan) end() {
 	if len(f.value) == 0 || !isScannedText(f.value) {
 		return
 	}
-	f.report(Finding{Name: decodeLoosely(f.name), Value: decodeLoosely(f.value), Reader: ReadsForm})
+	f.report(Finding{Name: decodeLoosely(f.name), Value: decodeLoosely(nulsAsBlanks(f.value)), Reader: ReadsForm})
 }
 
 func (f *formScan) isSeparator(c byte) bool {
@@ -204,7 +205,7 @@ var isFormNameByte = func() (is [256]bool) {
 func isScannedText(p []byte) bool {
 	p = bytes.TrimFunc(p, func(c rune) bool { return c <= ' ' })
 	for _, c := range p {
-		if c < ' ' && c != '\t' && c != '\r' && c != '\n' {
+		if c < ' ' && c != '\t' && c != '\r' && c != '\n' && c != 0 {
 			return false
 		}
 	}
@@ -219,4 +220,13 @@ func decodeLoosely(p []byte) string {
 	}
 	text, _ := decodePercent(string(p), &FormOptions{LonePercent: true})
 	return text
+}
+
+// nulsAsBlanks makes blanks of NULs, which end a name and not a value.
+func nulsAsBlanks(value []byte) []byte {
+	if bytes.IndexByte(value, 0) < 0 && !bytes.Contains(value, []byte("%00")) {
+		return value
+	}
+	value = bytes.ReplaceAll(value, []byte("%00"), []byte{' '})
+	return bytes.ReplaceAll(value, []byte{0}, []byte{' '})
 }

@@ -66,10 +66,10 @@ func (j *jsonScan) startLoose() {
 	}
 	j.loose.report, j.loose.depth = j.report, len(j.levels)+j.deeper
 	if j.hasToken {
-		j.loose.words = append(j.loose.words, unescapeLoosely(j.token))
+		j.loose.words = append(j.loose.words, looseWord{unescapeLoosely(j.token), true})
 	}
 	if j.hasKey {
-		j.loose.names, j.loose.inValue = []string{j.key}, true
+		j.loose.names, j.loose.inValue = []looseWord{{j.key, true}}, true
 	}
 }
 
@@ -248,15 +248,15 @@ func isBareByte(c byte) bool {
 type looseScan struct {
 	report  func(Finding)
 	word    []byte
-	words   []string // the last ones, since the last comma or bracket outside of what may be a comment
-	comment bool     // one may have begun since then
+	words   []looseWord // the last ones, since the last comma or bracket outside of what may be a comment
+	comment bool        // one may have begun since then
 	last    byte
 
 	depth   int  // of brackets
 	isOver  bool // the last bracket was closed
 	isQuiet bool // brackets may have stood in texts or comments, and do not count
 
-	names   []string // whose value comes
+	names   []looseWord // whose value comes
 	inValue bool
 	quoted  bool // value began with a quote
 	value   []byte
@@ -268,6 +268,12 @@ func ScanWords(text string, report func(Finding)) {
 	l := looseScan{report: report, isQuiet: true}
 	l.write([]byte(text))
 	l.close()
+}
+
+// looseWord is a word that may be a key.
+type looseWord struct {
+	text     string
+	isQuoted bool // a quote follows it
 }
 
 // maxLooseWords bounds how many words before a colon may be its key.
@@ -292,7 +298,7 @@ func (l *looseScan) pending() int {
 }
 
 func (l *looseScan) close() {
-	l.endWord()
+	l.endWord(false)
 	l.endValue()
 }
 
@@ -315,7 +321,7 @@ func (l *looseScan) add(c byte) {
 	case c == '}' || c == ']':
 		l.depth--
 	}
-	l.endWord()
+	l.endWord(c == '"' || c == '\'' || c == '`')
 	if l.depth <= 0 && !l.isQuiet && (c == '}' || c == ']') {
 		l.endValue()
 		l.isOver = true
@@ -333,14 +339,14 @@ func (l *looseScan) add(c byte) {
 	}
 }
 
-func (l *looseScan) endWord() {
+func (l *looseScan) endWord(isQuoted bool) {
 	if len(l.word) == 0 {
 		return
 	}
 	if len(l.words) == maxLooseWords {
 		l.words = append(l.words[:0], l.words[1:]...)
 	}
-	l.words = append(l.words, unescapeLoosely(l.word))
+	l.words = append(l.words, looseWord{unescapeLoosely(l.word), isQuoted})
 	l.word = l.word[:0]
 }
 
@@ -375,7 +381,7 @@ func (l *looseScan) endValue() {
 	if l.inValue && len(l.value) > 0 {
 		text := unescapeLoosely(bytes.TrimRight(l.value, " \t"))
 		for _, name := range l.names {
-			l.report(Finding{Name: name, Value: text, Reader: ReadsJSON})
+			l.report(Finding{Name: name.text, Value: text, Reader: ReadsJSON, isWeak: !name.isQuoted})
 		}
 	}
 	l.inValue, l.quoted, l.value = false, false, l.value[:0]

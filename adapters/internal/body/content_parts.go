@@ -21,6 +21,8 @@ type partScan struct {
 	content *ContentScanner
 	value   []byte
 	isCut   bool // the part was reported before its end
+
+	stillHead bool // the head ended with a line that some readers do not take for its end
 }
 
 type partState uint8
@@ -38,6 +40,8 @@ type partFields struct {
 	t       ContentType
 	count   int
 	isInner bool // the head of the request that the part holds
+
+	hasBareLF bool // of a line; some readers know no other line end than CR LF
 }
 
 // Bounds of the head of a part: its header lines, and the names in them.
@@ -84,7 +88,7 @@ func (m *partScan) addToLine(piece []byte, ended bool) {
 	}
 
 	m.line = append(m.line, piece...)
-	if !ended && len(m.line) <= maxScannedLine && (m.state == inPartHead || m.mayBeBoundary() || beginsDisposition(m.line)) {
+	if !ended && len(m.line) <= maxScannedLine && (m.state == inPartHead || m.mayBeBoundary() || m.stillHead || beginsDisposition(m.line)) {
 		return
 	}
 	m.endLine(ended)
@@ -107,22 +111,20 @@ func (m *partScan) endLine(ended bool) {
 		m.state, m.head = inPartHead, partFields{names: dispositionNames(string(line))}
 		m.lineStart = true
 	case m.state == inPartHead && len(bytes.TrimRight(line, "\r\n")) == 0:
+		m.stillHead = m.head.count == 0 || m.head.hasBareLF || !bytes.HasSuffix(line, []byte("\r\n"))
 		m.beginPart()
 	case m.state == inPartHead:
+		m.head.hasBareLF = m.head.hasBareLF || !bytes.HasSuffix(line, []byte("\r\n"))
 		m.addField(string(bytes.TrimRight(line, "\r\n")), ended)
 	default:
-		if m.state == inPart && beginsDisposition(line) { // Rack looks for it after an empty line, too
+		if m.stillHead || beginsDisposition(line) { // Rack finds it after an empty line, too
 			m.addNames(string(line))
+		}
+		if m.stillHead {
+			m.stillHead = len(bytes.TrimRight(line, "\r\n")) > 0
 		}
 		m.addContent(line)
 	}
-}
-
-// beginsDisposition reports a line that is, or may become, a Content-Disposition.
-func beginsDisposition(line []byte) bool {
-	const field = "content-disposition"
-	n := min(len(line), len(field))
-	return n > 0 && strings.EqualFold(string(line[:n]), field[:n])
 }
 
 func (m *partScan) isBoundary(line []byte) bool {
@@ -134,6 +136,13 @@ func (m *partScan) isBoundary(line []byte) bool {
 		return len(m.boundary) > 2
 	}
 	return bytes.HasPrefix(line, m.boundary)
+}
+
+// beginsDisposition reports a line that is, or may become, a Content-Disposition.
+func beginsDisposition(line []byte) bool {
+	const field = "content-disposition"
+	n := min(len(line), len(field))
+	return n > 0 && strings.EqualFold(string(line[:n]), field[:n])
 }
 
 // addField reads a line of a part's head. The line may be that of a request within the part.
@@ -251,9 +260,17 @@ func (m *partScan) addContent(p []byte) {
 
 // endPart reports the part as the value of its names.
 func (m *partScan) endPart() {
-	if m.state != inPart {
-		return // also a part whose head did not end
+	switch m.state {
+	case inPartHead: // without an end; some readers find it in a line that is almost empty
+		for _, name := range m.head.names {
+			m.owner.report(Finding{Name: name, Value: "x", Reader: ReadsMultipart})
+		}
+		return
+	case inPart:
+	default:
+		return
 	}
+	m.stillHead = false
 	if err := m.content.Close(); err != nil {
 		m.owner.refuse(err.(*Error))
 	}

@@ -117,7 +117,7 @@ func (x *xmlScan) addText(text []byte) {
 
 // endText takes the text of the innermost element for its value.
 func (x *xmlScan) endText() {
-	if x.isLate && len(x.elements) > 0 && !isXMLText(x.text) {
+	if len(x.elements) > 0 && !isXMLText(x.text) {
 		x.elements, x.text, x.since = x.elements[:0], x.text[:0], 0 // binary content, which no reader reads
 		return
 	}

@@ -26,6 +26,7 @@ type yamlScan struct {
 	hasBlock bool // set once block means something
 	quote    byte // of a text that goes on, or 0
 	flow     int  // brackets that are open
+	isUnsure bool // flow may have ended elsewhere: brackets stood next to quotes
 	loose    looseScan
 	question string // the key after "? ", whose value follows ": "
 	openKey  string // the key whose value begins on the next line
@@ -197,8 +198,10 @@ func (y *yamlScan) readEntry(text string, indent int) {
 		y.openValue(text, indent)
 	case text[0] == '{' || text[0] == '[':
 		y.readFlow(text)
+	case openKey != "" && (text[0] == '|' || text[0] == '>'):
+		y.openValue(text, indent)
 	default:
-		if indent < y.root {
+		if indent < y.root || y.isUnsure {
 			y.endDocument() // some readers stop here without a word
 		}
 		y.isOver = true
@@ -259,6 +262,7 @@ func (y *yamlScan) readFlow(text string) {
 	}
 	y.loose.write([]byte(text))
 	y.loose.write([]byte{'\n'})
+	y.isUnsure = y.isUnsure || strings.ContainsAny(text, "'\"")
 	y.flow += strings.Count(text, "{") + strings.Count(text, "[") - strings.Count(text, "}") - strings.Count(text, "]")
 	if y.flow <= 0 {
 		y.flow = 0
