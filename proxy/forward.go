@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -112,7 +111,7 @@ func (x *exchange) mayBeText(resp *wire.Response) bool {
 	start := make([]byte, 64)
 	n, _ := io.ReadFull(resp.Body, start) // the relay finds the error again
 	body := resp.Body
-	resp.Body = &replacedBody{Reader: io.MultiReader(bytes.NewReader(start[:n]), body), Closer: body}
+	resp.Body = &replacedBody{Reader: &prefixedBody{start[:n], body}, Closer: body}
 	return n > 0 && !adapters.LooksBinary(start[:n])
 }
 

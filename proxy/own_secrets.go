@@ -31,9 +31,10 @@ func (x *exchange) refuseOwnSecrets(ctx context.Context) error {
 	}
 
 	if x.out.Body != nil && !(x.body != nil && x.bodyComplete) {
-		x.out.Body = x.session.OwnReader(x.out.Body, func(what string) error {
+		watched := x.session.OwnReader(x.out.Body, func(what string) error {
 			return x.quarantine(context.WithoutCancel(ctx), what)
 		})
+		x.out.Body = &watchedBody{watched, x.in.Body}
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -173,6 +172,6 @@ func (x *exchange) matchEnded(resp *wire.Response) (bool, error) {
 	}
 
 	rest := resp.Body
-	resp.Body = &replacedBody{Reader: io.MultiReader(bytes.NewReader(start[:n]), rest), Closer: rest}
+	resp.Body = &replacedBody{Reader: &prefixedBody{start[:n], rest}, Closer: rest}
 	return x.adapter.Ended(resp.Status, resp.Fields, start[:n]), nil
 }

@@ -63,7 +63,7 @@ func (u *unlessBinary) Read(p []byte) (int, error) {
 	if err != nil {
 		rest = errorReader{err}
 	}
-	u.known = u.masker.Reader(io.MultiReader(bytes.NewReader(bytes.Clone(p[:n])), rest))
+	u.known = u.masker.Reader(&prefixedBody{bytes.Clone(p[:n]), rest})
 	return u.known.Read(p)
 }
 

@@ -106,6 +106,13 @@ type Response struct {
 	Done func(sent, received int64, err error)
 }
 
+// Arriving is a body that knows whether more of it has arrived.
+type Arriving interface {
+	// HasArrived reports whether the next Read returns without waiting. It may deny
+	// although it would.
+	HasArrived() bool
+}
+
 // WholeBody is the body of a response all of which is in memory.
 type WholeBody interface {
 	io.ReadCloser

@@ -71,7 +71,7 @@ func BenchmarkMask(b *testing.B) {
 		of   []byte
 	}{
 		{"page", page()}, {"prose", prose()}, {"octets", octets()}, {"json", document()},
-		{"base64", []byte(base64.StdEncoding.EncodeToString(octets()))}, {"escaped", []byte(url.QueryEscape(string(prose())))}, {"worst", worst()},
+		{"periodic", bytes.Repeat([]byte("0123456789abcdef"), 4<<10)}, {"base64", []byte(base64.StdEncoding.EncodeToString(octets()))}, {"escaped", []byte(url.QueryEscape(string(prose())))}, {"worst", worst()},
 	} {
 		m := newMask(benchSecrets)
 		b.Run(text.name, func(b *testing.B) {

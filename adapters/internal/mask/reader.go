@@ -57,9 +57,12 @@ type reader struct {
 // chunkSize is how much another goroutine reads at most, to the end of text.
 const chunkSize = 16 << 10
 
+// maxArrived is how much is read at most before it is masked.
+const maxArrived = 3 * chunkSize
+
 // buffers is the memory of a reader that holds something back.
 type buffers struct {
-	held [3 * chunkSize]byte // where text is, unless it is longer
+	held [4 * chunkSize]byte // where text is, unless it is longer
 	out  []byte
 }
 
@@ -110,14 +113,14 @@ func (r *reader) maskInPlace(b []byte) int {
 	return free
 }
 
-// moveText sets the text to a copy of b with room for a chunk.
+// moveText sets the text to a copy of b with room for what arrives.
 func (r *reader) moveText(b []byte) {
 	if r.buffers == nil {
 		r.buffers = bufferPool.Get().(*buffers)
 	}
 	room := r.held[:0]
-	if len(b)+chunkSize > cap(room) {
-		room = make([]byte, 0, 2*len(b)+chunkSize)
+	if len(b)+maxArrived > cap(room) {
+		room = make([]byte, 0, 2*len(b)+maxArrived)
 	}
 	r.text = append(room, b...)
 }
@@ -156,6 +159,10 @@ func (r *reader) boundary(b []byte) int {
 // readHeld reads once while something is held back, or with little room, and makes
 // ready what may be passed on then.
 func (r *reader) readHeld() {
+	if !r.reading && r.hasArrived() {
+		r.readArrived()
+		return
+	}
 	if !r.reading {
 		r.startRead()
 	}
@@ -178,6 +185,31 @@ func (r *reader) readHeld() {
 	r.reading = false
 	r.err = read.err
 	r.text = r.text[:len(r.text)+read.n]
+	r.release(r.boundary(r.text))
+}
+
+// arriving is a source that knows whether the next Read returns without waiting.
+type arriving interface{ HasArrived() bool }
+
+func (r *reader) hasArrived() bool {
+	source, ok := r.source.(arriving)
+	return ok && source.HasArrived()
+}
+
+// readArrived is readHeld for a source that does not wait. It reads as much as has
+// arrived, at most maxArrived, because what is held back is looked at again each time.
+func (r *reader) readArrived() {
+	if cap(r.text)-len(r.text) < maxArrived {
+		r.moveText(r.text)
+	}
+	for end := len(r.text) + maxArrived - chunkSize; ; {
+		n, err := r.source.Read(r.text[len(r.text) : len(r.text)+chunkSize])
+		r.err = err
+		r.text = r.text[:len(r.text)+n]
+		if n == 0 || err != nil || len(r.text) > end || !r.hasArrived() {
+			break
+		}
+	}
 	r.release(r.boundary(r.text))
 }
 

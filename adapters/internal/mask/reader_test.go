@@ -157,6 +157,26 @@ func TestI1ALongSecretIsMaskedAcrossReads(t *testing.T) {
 	}
 }
 
+// arrivedPieces are pieces all of which have arrived.
+type arrivedPieces struct{ pieces }
+
+func (p *arrivedPieces) HasArrived() bool { return len(p.text) > 0 }
+
+// A source that does not wait is read without another goroutine, and masked alike.
+func TestI1AnArrivedTextIsMasked(t *testing.T) {
+	const secret = "canary-session-1234567890"
+	text := []byte(strings.Repeat("x "+secret+" is a long line without an end, ", 4000))
+	want := bytes.Clone(text)
+	m := newMask([]string{secret})
+	m.InPlace(want)
+	for _, size := range []int{700, 4096, 16 << 10} {
+		got, err := io.ReadAll(m.Reader(&arrivedPieces{pieces{text: text, size: size}}))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("in pieces of %d: %v, %d bytes, want %d with as many asterisks", size, err, len(got), len(want))
+		}
+	}
+}
+
 // How a body is cut into pieces does not matter, as long as there is no pause and the
 // lines are short.
 func FuzzMaskReader(f *testing.F) {

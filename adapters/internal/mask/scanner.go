@@ -225,10 +225,29 @@ func (s *scanner) checkSomeRuns(from, to int) {
 // markHeads marks those of the offsets from first to last at which a needle can begin.
 func (s *scanner) markHeads(first, last int) {
 	for i := first; i <= last; i++ {
-		if s.mask.filter.hasHead(s.bytes[i], s.bytes[i+1], s.bytes[i+2]) {
+		if s.mask.filter.hasHead(s.bytes[i], s.bytes[i+1], s.bytes[i+2]) && s.canGoOn(i) {
 			s.mark(i)
 		}
 	}
+}
+
+// canGoOn reports whether a needle that begins at offset i can have the bytes there, as
+// far as they are known and plain.
+func (s *scanner) canGoOn(i int) bool {
+	f := &s.mask.filter
+	for k := 0; k+gramSize <= f.reach; k += gramSize {
+		if i+k+gramSize > s.size {
+			return true
+		}
+		gram := s.bytes[i+k : i+k+gramSize]
+		if f.roles[gram[0]]|f.roles[gram[1]]|f.roles[gram[2]]|f.roles[gram[3]] != rolePlain {
+			return true
+		}
+		if !f.has(gramRun, binary.LittleEndian.Uint32(gram)) {
+			return false
+		}
+	}
+	return true
 }
 
 // markPair marks an offset if a needle can begin with the two bytes there.

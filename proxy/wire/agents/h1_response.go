@@ -94,9 +94,9 @@ func (c *h1Conn) writeCountedBody(r *h1Response, head []byte, buf *buffers.Buffe
 	fits := left <= int64(cap(buf)-len(head))
 
 	var batch cork.Batch
-	var probe cork.RecordProbe
-	if body, ok := r.Body.(cork.Probed); ok && !fits {
-		batch, probe = cork.NewBatch(c.conn), body.RecordProbe()
+	arriving, ok := r.Body.(wire.Arriving)
+	if ok && !fits {
+		batch = cork.NewBatch(c.conn)
 		defer batch.After(false) //nolint:errcheck // matters after an error only: what was held goes out before the connection is cut
 	}
 
@@ -123,7 +123,7 @@ func (c *h1Conn) writeCountedBody(r *h1Response, head []byte, buf *buffers.Buffe
 		r.sent += int64(n)
 
 		if start+n > 0 {
-			more := err == nil && left > 0 && batch.Active() && probe.HasRecord()
+			more := err == nil && left > 0 && batch.Active() && arriving.HasArrived()
 			batch.Before(more)
 			if err := c.write(buf[:start+n]); err != nil {
 				return err

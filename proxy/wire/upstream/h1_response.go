@@ -111,6 +111,9 @@ type streamedBody struct {
 	b     *h1.Body
 	early []byte // what came with the head
 	err   error
+
+	probe  cork.RecordProbe
+	probed bool // whether probe is made
 }
 
 func (s *streamedBody) Read(p []byte) (int, error) {
@@ -135,10 +138,16 @@ func (s *streamedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-var _ cork.Probed = (*streamedBody)(nil)
+var _ wire.Arriving = (*streamedBody)(nil)
 
-// RecordProbe returns a probe of the connection on which the body arrives.
-func (s *streamedBody) RecordProbe() cork.RecordProbe { return cork.NewRecordProbe(s.x.conn.Conn) }
+// HasArrived reports whether a whole TLS record has arrived. It is not called
+// concurrently.
+func (s *streamedBody) HasArrived() bool {
+	if !s.probed {
+		s.probe, s.probed = cork.NewRecordProbe(s.x.conn.Conn), true
+	}
+	return s.err == nil && s.probe.HasRecord()
+}
 
 // Close may be called at any time, also concurrently with a Read, which then ends.
 // A body that was not read to its end costs the connection.

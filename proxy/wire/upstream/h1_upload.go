@@ -136,9 +136,9 @@ func (u *upload) run(buf *buffers.Buffer) {
 // already are forwarded in one batch.
 func (u *upload) writeCounted(buf *buffers.Buffer) error {
 	var batch cork.Batch
-	var source cork.RecordProbe
-	if b, ok := u.x.out.Body.(*h1.Body); ok && u.x.out.Length > int64(len(buf)) {
-		batch, source = cork.NewBatch(u.x.conn.Conn), cork.NewRecordProbe(b.Conn())
+	arriving, ok := u.x.out.Body.(wire.Arriving)
+	if ok && u.x.out.Length > int64(len(buf)) {
+		batch = cork.NewBatch(u.x.conn.Conn)
 		defer batch.After(false) //nolint:errcheck // only after an error is there anything left
 	}
 
@@ -146,7 +146,7 @@ func (u *upload) writeCounted(buf *buffers.Buffer) error {
 		n, err := u.x.out.Body.Read(buf[:min(int64(len(buf)), left)])
 		left -= int64(n)
 		if n > 0 {
-			more := err == nil && left > 0 && batch.Active() && source.HasRecord()
+			more := err == nil && left > 0 && batch.Active() && arriving.HasArrived()
 			batch.Before(more)
 			if werr := u.x.write(buf[:n]); werr != nil {
 				return werr

@@ -95,9 +95,3 @@ func (p RecordProbe) HasRecord() bool {
 	})
 	return err == nil && has
 }
-
-// Probed is a body that knows the connection on which its bytes arrive.
-type Probed interface {
-	// RecordProbe returns a probe of that connection.
-	RecordProbe() RecordProbe
-}

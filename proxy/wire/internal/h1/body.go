@@ -10,6 +10,7 @@ import (
 
 	"github.com/byline-proxy/byline/proxy/wire"
 	"github.com/byline-proxy/byline/proxy/wire/internal/buffers"
+	"github.com/byline-proxy/byline/proxy/wire/internal/cork"
 )
 
 // Framing is how the end of a body is found (RFC 9112 section 6.3).
@@ -46,6 +47,9 @@ type Body struct {
 	// MaxTrailerBytes and MaxTrailerFields limit the trailer section of a Chunked
 	// body.
 	MaxTrailerBytes, MaxTrailerFields int
+
+	probe  cork.RecordProbe // of probed, for HasArrived
+	probed net.Conn
 
 	count  atomic.Int64
 	ended  atomic.Bool // a Read returned io.EOF
@@ -229,8 +233,14 @@ func (b *Body) CannotFinish(drain int64) bool {
 	return b.exceeds(drain)
 }
 
-// Conn returns the connection from which the body is read.
-func (b *Body) Conn() net.Conn { return b.Source.Conn }
+// HasArrived reports whether a whole TLS record has arrived. It is called by the
+// goroutine that reads.
+func (b *Body) HasArrived() bool {
+	if b.probed != b.Source.Conn {
+		b.probe, b.probed = cork.NewRecordProbe(b.Source.Conn), b.Source.Conn
+	}
+	return b.probe.HasRecord()
+}
 
 // Received returns the number of bytes that were read.
 func (b *Body) Received() int64 { return b.count.Load() }
