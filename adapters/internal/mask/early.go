@@ -27,8 +27,16 @@ var unknownLook = look{isUnknown: true}
 // returns at once for nearly all bytes that stand in pages, so that the matcher does not
 // need to look at them.
 func (s *scanner) checkEarly(i, p int) {
+	s.markAround(i, s.look(p))
+	if c := s.text[p]; isIntroducer(rune(c)) && s.mask.filter.kinds[c] == earlyAny { // a unit of a needle as well
+		s.markAround(i, unitLook(rune(c), p+1))
+	}
+}
+
+// markAround marks the offsets of the two squeezed bytes before i, and i itself, at which a
+// needle can begin if l stands at i.
+func (s *scanner) markAround(i int, l look) {
 	m := s.mask
-	l := s.look(p)
 	if l.isUnit && l.unit >= utf8.RuneSelf && !m.filter.high[l.unit] {
 		return
 	}
@@ -131,8 +139,8 @@ func (s *scanner) look(p int) look {
 	if kind == earlyTag {
 		return s.lookTag(p)
 	}
-	if kind == earlyAny && isIntroducer(rune(c)) && p+1 < len(s.text) && !opensEscape(s.text, p) {
-		return unitLook(rune(c), p+1)
+	if kind == earlyAny && isIntroducer(rune(c)) {
+		kind = earlyKind(codes[c] - codePercent)
 	}
 	if kind == earlyAny || p+1 >= len(s.text) {
 		return unknownLook
