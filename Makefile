@@ -25,7 +25,7 @@ deps: ## install what the tests need (Debian packages, playwright-core)
 
 test: deps ## run all tests with the race detector, including those with real applications
 	@echo "==> checking allocations on the request path"
-	$(GO) test -pgo=$(PROFILE) -run Allocations ./proxy # as make build compiles: the profile decides what is inlined, and so what allocates
+	$(GO) test -pgo=$(PROFILE) -run Allocations ./proxy ./adapters # as make build compiles: the profile decides what is inlined, and so what allocates
 	@echo "==> running all tests with the race detector"
 	$(GO) test -race -timeout 14m $(PKGS)
 

@@ -71,10 +71,13 @@ func (panicLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// serveH2 serves an HTTP/2 connection until it ends.
+// serveH2 serves an HTTP/2 connection until it and its exchanges have ended.
 func (s *Server) serveH2(ctx context.Context, conn net.Conn, scheme string, callbacks wire.Callbacks) error {
 	c := s.newH2Conn(ctx, conn, callbacks)
+	var exchanges inProgress
 	handler := func(w http.ResponseWriter, r *http.Request) {
+		exchanges.begin()
+		defer exchanges.end()
 		head := c.takeHead(r.RequestURI)
 		if head == nil { // the stream was reset
 			panic(http.ErrAbortHandler)
@@ -98,6 +101,10 @@ func (s *Server) serveH2(ctx context.Context, conn net.Conn, scheme string, call
 		served = h2TLSConn{c}
 	}
 	s.h2.ServeConn(served, &http2.ServeConnOpts{Context: ctx, BaseConfig: s.h2Settings, Handler: http.HandlerFunc(handler)})
+
+	// The library returns before its handlers. What they know of their exchanges is to
+	// be on record when the connection counts as closed.
+	exchanges.wait()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
