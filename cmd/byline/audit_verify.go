@@ -204,7 +204,7 @@ func endRows(r *audit.Report) [][]string {
 		}
 	}
 
-	end := "open: it is being written, or its writer was killed"
+	end := "open: it is being written, its writer was killed, or later segments are elsewhere"
 	if r.Closed {
 		end = "closed"
 	}

@@ -252,10 +252,10 @@ func (e *event) verdict() (status, severity int) {
 	switch {
 	case e.Kind == "alert":
 		return findingNew, severityMedium
-	case e.Kind == "recovery" || e.Kind == "clock":
+	case e.Kind == "recovery" || e.Kind == "clock" || e.Kind == "rollback":
 		return statusFailure, severityMedium
-	case e.Kind == "task":
-		return statusSuccess, severityInfo // its code says that it ended
+	case e.Kind == "task" || e.Kind == "checkpoint" || e.Kind == "archived":
+		return statusSuccess, severityInfo // their codes say why, not what failed
 	case e.Kind == "refusal" || e.Code != "" || e.Status >= 400 || strings.HasPrefix(e.Detail, "logout failed"):
 		return statusFailure, severityLow
 	case e.Kind == "intent" || e.Kind == "login" || e.Kind == "logout" || e.Kind == "tunnel":
