@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,7 +91,7 @@ func TestI3EveryArrivedRequestHasIntentAfterKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: starts the server fifty times")
 	}
-	e := newCrashEnv(t, "audit: {segment_bytes: 300000, checkpoint_every: 200ms}\nlease: {wait: 5s, ttl: 30s}\n",
+	e := newCrashEnv(t, "audit: {segment_bytes: 300000, checkpoint_every: 200ms}\nlease: {wait: 5s, ttl: 30s, backoff_max: 1s}\n",
 		"agent-01", "agent-02", "agent-03", "agent-04", "agent-05")
 
 	for round := range killRounds {
@@ -222,7 +223,7 @@ func (e *crashEnv) checkRestart(t *testing.T, before audit.Report) {
 
 	e.checkTaskStates(t)
 	for _, a := range e.long {
-		if status := a.sendRandom(e.rng); status != 200 {
+		if status := e.sendAfterLogin(a); status != http.StatusOK {
 			t.Errorf("a request of task %s after the restart: status %d, want 200; all refusals so far: %v", a.task, status, e.load.refusals)
 		}
 	}
@@ -246,6 +247,22 @@ func (e *crashEnv) checkTaskStates(t *testing.T) {
 	}
 }
 
+// afterInterruptedLogin is longer than the pause before a login with an account whose
+// last logins were interrupted, with the backoff_max of this test.
+const afterInterruptedLogin = 30 * time.Second
+
+// sendAfterLogin sends a request and returns the status of its answer. While no login is
+// allowed it tries again: a login that a kill interrupted may have failed, so that the
+// next one waits.
+func (e *crashEnv) sendAfterLogin(a *loadAgent) (status int) {
+	for end := time.Now().Add(afterInterruptedLogin); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		if status = a.sendRandom(e.rng); status != http.StatusBadGateway {
+			break
+		}
+	}
+	return status
+}
+
 // checkAccountsAreFree ends all tasks, then uses as many new ones as there are
 // accounts. Each must get an account: a lease must not outlive a kill for long.
 func (e *crashEnv) checkAccountsAreFree(t *testing.T) {
@@ -264,7 +281,7 @@ func (e *crashEnv) checkAccountsAreFree(t *testing.T) {
 			t.Fatal("a task could not be created")
 		}
 		agents = append(agents, a)
-		if status := a.sendRandom(e.rng); status != 200 {
+		if status := e.sendAfterLogin(a); status != http.StatusOK {
 			t.Errorf("task %d of %d got status %d, want 200 with a free account; all refusals so far: %v",
 				len(agents), len(e.app.passwords), status, e.load.refusals)
 		}
