@@ -44,15 +44,19 @@ func (a *api) serveLifeline(w http.ResponseWriter, r *http.Request) {
 		a.answer(w, 0, nil, errNoVerb)
 		return
 	}
-	line, err := a.verbs.HoldTask(r.Context(), r.PathValue("id"))
-	if err != nil {
+
+	// The answer streams while the body does. A refusal, too, must not wait for the end of
+	// the body, for which net/http waits otherwise.
+	ctl := http.NewResponseController(w)
+	if err := ctl.EnableFullDuplex(); err != nil {
 		a.answer(w, 0, nil, err)
 		return
 	}
-
-	// The answer streams while the body does, and neither has an end in time.
-	ctl := http.NewResponseController(w)
-	if err := errors.Join(ctl.EnableFullDuplex(), ctl.SetReadDeadline(time.Time{})); err != nil {
+	line, err := a.verbs.HoldTask(r.Context(), r.PathValue("id"))
+	if err == nil {
+		err = ctl.SetReadDeadline(time.Time{}) // the body has no end in time
+	}
+	if err != nil {
 		a.answer(w, 0, nil, err)
 		return
 	}
