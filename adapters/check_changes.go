@@ -101,8 +101,8 @@ func (c *changeFinder) maskedCookies() string {
 	if len(always) > 0 {
 		what += "each one named " + strings.Join(always, ", ") + ", of "
 	}
-	return what + "each one whose name speaks of a session (sess, sid, auth, token, jwt, remember, login), and of each other one whose value is no word, path, " +
-		"time zone, date or small number. If a link or a form breaks, the log says at debug level which cookie was masked."
+	return what + "each one whose name speaks of a session (sess, sid, auth, token, jwt, remember, login), and of each other one unless its value is a word, a path, " +
+		"a time zone, a date or a small number. If a link or a form breaks, the log says at debug level which cookie was masked."
 }
 
 func (c *changeFinder) query() (Change, bool) {

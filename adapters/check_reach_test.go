@@ -75,8 +75,10 @@ func TestAdapterCheckFindsActionsThatSeveralHide(t *testing.T) {
   - {name: c, privileged: true, match: {path: [/x/1, /y/1]}}`: `action "c" can never be reached`,
 		`  - {name: a, privileged: true, match: {path: "/x/**"}}
   - {name: c, privileged: true, match: {path: [/x/1, /y/1]}}`: "",
+
 		`  - {name: a, privileged: true, match: {path: "/x/**"}}
   - {name: login, login: true, match: {method: POST, path: /x/signin}}`: `action "login" can never be reached`,
+
 		`  - name: s
     privileged: true
     match: {method: GET, path: /s}
@@ -84,6 +86,7 @@ func TestAdapterCheckFindsActionsThatSeveralHide(t *testing.T) {
     messages:
       - {name: all, match: {text: "*"}}
       - {name: one, match: {text: ping}}`: `message "one" can never be reached: "all" matches its messages first`,
+
 		`  - name: s
     privileged: true
     match: {method: GET, path: /s}
@@ -93,6 +96,7 @@ func TestAdapterCheckFindsActionsThatSeveralHide(t *testing.T) {
       - {name: two, match: {json: {type: a}}}
       - {name: three, match: {json: {type: a, id: "{id}"}}}
       - {name: four, match: {json: {type: b}}}`: `message "three" can never be reached: "two" matches its messages first`,
+
 		`  - name: s
     privileged: true
     match: {method: GET, path: /s}

@@ -32,6 +32,7 @@ func securityProblems(t *testing.T, lists, cookie, actions string) string {
 // TestAdapterCheckFindsWhatTheFileShows has an adapter for each thing that is found.
 func TestAdapterCheckFindsWhatTheFileShows(t *testing.T) {
 	const session, read = ", cookie: sid", `  - {name: x.read, match: {method: GET, path: /x}}`
+
 	for _, c := range []struct{ what, lists, cookie, actions, want string }{
 		{"the session's cookie in pass", "cookies: {pass: [sid]}", session, read, `cookies.pass lets the cookie "sid" through`},
 		{"a pattern of pass that takes it", `cookies: {pass: ["s*"]}`, session, read, `cookies.pass lets the cookie "sid" through`},

@@ -9,7 +9,7 @@ import (
 	"github.com/byline-proxy/byline/adapters/internal/text"
 )
 
-// parentsOf returns the drafts of the library, unless none of the files can extend one.
+// parentsOf returns the drafts of the library, or nil if no file extends one.
 func parentsOf(own []Source) map[string]*draft {
 	if !slices.ContainsFunc(own, func(src Source) bool { return bytes.Contains(src.Text, []byte("extends")) }) {
 		return nil

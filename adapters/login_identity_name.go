@@ -123,8 +123,8 @@ func appendAtPointer(found []string, text json.RawMessage, keys []string) ([]str
 func joinSpaces(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // equalFoldPlainly reports whether two texts are equal but for the case of letters. A letter outside
-// ASCII never equals one of ASCII, as the Kelvin sign and K do for strings.EqualFold: whoever may
-// choose a name could choose one that reads like another's.
+// ASCII never equals one of ASCII, as the Kelvin sign and K do for strings.EqualFold. Otherwise a
+// person who chooses a name could choose one that reads like another's.
 func equalFoldPlainly(a, b string) bool {
 	x, y := []rune(a), []rune(b)
 	return slices.EqualFunc(x, y, func(p, q rune) bool {

@@ -16,7 +16,7 @@ func (d *Dialogue) landing() string {
 	location := fieldValue(d.last.Fields, "Location")
 	isRedirect := d.last.Status >= 300 && d.last.Status <= 399 && location != ""
 	if !isRedirect && d.method != "GET" {
-		return "" // what a script got for its password is no page
+		return "" // an answer that a script got for its password is not a page
 	}
 	u, err := url.Parse(page)
 	if err == nil && isRedirect {

@@ -102,6 +102,7 @@ func TestI2AnyMultipartBodyIsJudged(t *testing.T) {
 			}
 		}
 	}
+
 	for _, c := range []string{
 		form("Content-Transfer-Encoding: quoted-printable\r\nContent-Disposition: form-data; name=a\r\n\r\n{\"pass=\r\n\":1}"),
 		form("Content-Type: multipart/mixed\r\n\r\n--c\r\n" + field), form("Content-Type: text/plain; charset=utf-7\r\n\r\n+AHs-"),
@@ -110,6 +111,7 @@ func TestI2AnyMultipartBodyIsJudged(t *testing.T) {
 			t.Errorf("%q: %v, want that it is refused", c, action)
 		}
 	}
+
 	if action, _, why := readContent(t, "POST", "/p/1", "multipart/mixed; boundary=b; boundary=c", form(field)); why == nil {
 		t.Errorf("two boundaries: %v, want that it is refused", action)
 	}
@@ -136,7 +138,7 @@ func TestI2JSONInAPartIsJudged(t *testing.T) {
 			t.Errorf("%s: %v %v, %d credentials; want login %v, %d credentials", content, action, why, len(out.Credentials), c.login, c.credentials)
 		}
 
-		// The same behind what is held of a form.
+		// The same after the part of a form that is held.
 		q := Query{Method: "POST", Path: "/p/1", Fields: []Field{{Name: "Content-Type", Value: "multipart/form-data; boundary=" + strings.Repeat("b", 40)}}}
 		long := strings.ReplaceAll(content, c.content, strings.Repeat(" ", 100_000)+c.content)
 		upload, err := ReadUpload(strings.NewReader(strings.ReplaceAll(long, "--b", "--"+strings.Repeat("b", 40))), q.Fields, UploadOptions{MaxFields: 1 << 20, MaxFiles: 1 << 10})

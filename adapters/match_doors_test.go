@@ -9,8 +9,8 @@ import (
 
 const doorsJWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLW9mLWFsaWNl"
 
-// An agent logs in by no door: the field of the login stands in a query, a form, JSON, XML, a GraphQL document or a
-// message, by itself or within others.
+// TestI2TheFieldOfALoginByEveryDoor sends the field of the login in a query, a form, JSON, XML, a GraphQL document and a
+// message, alone and within others. Each is refused.
 func TestI2TheFieldOfALoginByEveryDoor(t *testing.T) {
 	const xmlType, jsonType = "text/xml", "application/json"
 	text := strings.Replace(judgeAdapter, "actions:\n", "actions:\n"+

@@ -14,8 +14,9 @@ const (
 	whereEffort = 64
 )
 
-// spend notes that a value is matched against so many parts of a pattern. It is false
-// if the request has cost too much already: then it is in doubt.
+// spend counts the effort of matching a value against a pattern with the given number of
+// parts. It returns false if the request has exceeded its effort, and is therefore in
+// doubt.
 func (e *effort) spend(value string, parts int) bool {
 	if len(value) <= shortValue {
 		return true

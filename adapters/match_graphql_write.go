@@ -113,8 +113,8 @@ type splice struct {
 	text       string
 }
 
-// rewriteGraphQL gives the documents of all calls in the JSON body their canonical spelling, and the hashes of them
-// that stand beside them. What cannot be read it leaves for readGraphQL to refuse.
+// rewriteGraphQL gives the documents of all calls in the JSON body their canonical spelling, and their hashes
+// next to them. It leaves what cannot be read unchanged, and readGraphQL refuses it.
 func (r *request) rewriteGraphQL() bool {
 	var all []splice
 	add := func(v body.Value, text string) {

@@ -42,7 +42,7 @@ func compileSocket(spec *ActionSpec, bound variables) (*socketRules, []keyedErro
 }
 
 func compileMessage(m *MessageSpec, bound variables) (messageRule, []keyedError) {
-	// Text and prefix are compiled first, into a rule of their own, so that where and resource know the variables.
+	// Text and prefix are compiled first, into a separate rule, so that where and resource know the variables.
 	plain := ruleCompiler{rule: &rule{variables: slices.Clone(bound)}}
 	var tests []valueTest
 	if m.Match.Text != nil {

@@ -12,6 +12,7 @@ func TestI7NestedNamesThatDifferInAKeyAreDifferentParameters(t *testing.T) {
 		`name: edit, match: {method: PATCH, path: /issue, only: [token, "issue[*"]}`,
 		`name: save, match: {method: POST, path: /page, form: {"do[save]": "*", do: ""}}`,
 		`name: show, match: {method: POST, path: /page, form: {do: ["", show], "do[save]": ""}}`)
+
 	for _, c := range []struct{ path, body, want string }{
 		{"/issue", "issue[notes]=x&issue[custom][7]=y&token=t", "edit"},
 		{"/issue", "issue[notes]=x&issue[notes]=y", "edit"}, // a hidden field and its checkbox
@@ -56,6 +57,7 @@ func TestI7ANameThatAServerReadsAsAnotherIsRefused(t *testing.T) {
 	a := loadActions(t, "",
 		`name: show, match: {method: [GET, POST], path: /form, param: {form_id: "7"}}`,
 		`name: view, match: {method: [GET, POST], path: /view, query: {id: "7"}}`)
+
 	for _, c := range []struct{ name, want string }{
 		{"note", "carried"},
 		{"note[id]", "carried"},
@@ -102,6 +104,7 @@ func TestI11TwoDeclaredNamesThatAServerReadsAsOne(t *testing.T) {
 		`name: save, match: {method: POST, path: /save, form: {"do[save]": "*", do: ""}}`,
 		`name: list, match: {method: POST, path: /list, form: {"ids[]": "7"}}`,
 		`name: one, match: {method: POST, path: /one, form: {"ids": "7"}}`)
+
 	for _, c := range []struct{ path, params, want string }{
 		{"/dot", "form.id=7", "dot"}, {"/under", "form_id=7", "underscore"}, {"/none", "note=x", "none"},
 		{"/dot", "form.id=7&form_id=8", "refused"}, {"/under", "form_id=7&form.id=8", "refused"}, {"/under", "form.id=8&form_id=7", "refused"}, {"/none", "note=x&form.id=8", "refused"},
@@ -129,6 +132,7 @@ func TestI11TwoDeclaredNamesThatAServerReadsAsOne(t *testing.T) {
 				}
 				q.RawQuery, q.ContentType, q.Body = before, formType, []byte(after)
 			}
+
 			if place == "query" && strings.Contains("/do /save /list /one", c.path) {
 				continue
 			}

@@ -94,7 +94,7 @@ func TestFramingIsChecked(t *testing.T) {
 	} {
 		text := strings.Replace(messageAdapter, replaced, by, 1)
 		if _, err := Load([]Source{{Name: "board.yaml", Text: []byte(text)}}); err == nil || text == messageAdapter {
-			t.Errorf("%q in place of %q is no problem", by, replaced)
+			t.Errorf("%q in place of %q was accepted, want an error", by, replaced)
 		}
 	}
 }

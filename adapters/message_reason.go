@@ -1,7 +1,7 @@
 package adapters
 
-// ExplainMessage says why a message that ReadMessage refused is none of the actions that messages names: one line for
-// each of the nearest. It tries all rules again.
+// ExplainMessage says why a message that ReadMessage refused matches no rule of messages: one line for each of the
+// nearest rules. It tries all rules again.
 func (a *Adapter) ExplainMessage(s *Socket, m SocketMessage) []string {
 	if s.rules.rules == nil {
 		return nil

@@ -277,12 +277,14 @@ func commentsOf(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	files = slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, "_test.go") })
+
 	out := map[string]string{}
 	for _, path := range files {
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, decl := range file.Decls {
 			g, ok := decl.(*ast.GenDecl)
 			if !ok || g.Tok != token.TYPE {
@@ -303,6 +305,7 @@ func commentsOf(t *testing.T) map[string]string {
 			}
 		}
 	}
+
 	out["LoginSpec.Kind"] = strings.TrimSuffix(out["LoginSpec.Kind"], ".") + ": " + kindSummaries() + "."
 	return out
 }

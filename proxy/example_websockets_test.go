@@ -93,7 +93,7 @@ func runWebSockets(t *testing.T, e *exampleAgent) {
 		{phoenix, `["1","2","page:7","comment",{"text":"hi","as":"admin"}]`, "action_unclassified"},
 		{phoenix, `["1","2","page:7","comment",[{"text":"hi"}]]`, "action_unclassified"},
 		{phoenix, `["1","2","page:7","delete",{}]`, "action_unclassified"},
-		{phoenix, `{"2":"page:7","3":"comment"}`, `{"2":"page:7","3":"comment"}`}, // an object with these keys is no list, and means nothing to Phoenix
+		{phoenix, `{"2":"page:7","3":"comment"}`, `{"2":"page:7","3":"comment"}`}, // an object with these keys is not a list, so Phoenix ignores it
 
 		{cable, `{"command":"subscribe","identifier":"{\"channel\":\"PageChannel\",\"id\":7}"}`, `{"command":"subscribe","identifier":"{\"channel\":\"PageChannel\",\"id\":7}"}`},
 		{cable, `{"command":"message","identifier":"{\"channel\":\"PageChannel\",\"id\":7}","data":"{ \"action\":\"c\\u006fmment\",\"text\":\"hi\"}"}`,

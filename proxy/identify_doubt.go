@@ -146,7 +146,7 @@ func (x *exchange) passGate(ctx context.Context) error {
 // known, and nil if the caller is to look at the gate again.
 func (x *exchange) resolveDoubt(seen *gate) error {
 	h, d := x.hold, seen.doubt
-	h.gateMu.Lock() // whoever has it asks for no longer than one round
+	h.gateMu.Lock() // a holder asks for one round at most
 	if h.gate.Load() != seen {
 		h.gateMu.Unlock()
 		return nil

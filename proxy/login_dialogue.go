@@ -164,7 +164,7 @@ func sendStep(ctx context.Context, c *channel, step *adapters.Step) (*adapters.R
 
 // roundTrip sends one step. The application may close a connection that it kept just
 // when the step goes out. A step with a one-time code, which may have been waited for,
-// therefore gets a connection of its own, unless it is the first. Any other step is
+// therefore gets a fresh connection, unless it is the first. Any other step is
 // sent again over a fresh one, as browsers do, if the kept one was closed without a
 // byte of an answer. The caller calls done when it has read the answer.
 func (c *channel) roundTrip(ctx context.Context, target *upstream.Target, step *adapters.Step) (resp *wire.Response, done func(), err error) {

@@ -184,7 +184,7 @@ func (g *message) checkBeforeSending(notRecorded error) error {
 }
 
 // outcome records that the messages were written to the application, or that they
-// could not be. What the application makes of them shows in no answer of its own.
+// could not be. No answer tells what the application did with them.
 func (f *messageFrame) outcome(err error) {
 	code := Code("")
 	if err != nil {

@@ -86,6 +86,7 @@ func TestBothDirectionsAtOnce(t *testing.T) {
 			w.(http.Flusher).Flush()
 		}
 	}
+
 	testAllProtocols(t, handler, func(p *protocolTest) {
 		body, up := io.Pipe()
 		answers := bufio.NewReader(p.send(p.newRequest(http.MethodPost, "/talk", body)).Body)
@@ -95,6 +96,7 @@ func TestBothDirectionsAtOnce(t *testing.T) {
 				p.t.Fatalf("got answer %q, error %v; want %q", line, err, want)
 			}
 		}
+
 		for i := range 3 {
 			fmt.Fprintf(up, "line %d\n", i)
 			wantAnswer(fmt.Sprintf("re: line %d\n", i))

@@ -7,7 +7,7 @@ import (
 )
 
 // TestI1NoRecordShowsAMaskedValueOfThePath sends a value in the path that is masked
-// without being proof of an attack: that of a cookie that is no session. No record of
+// without being proof of an attack: the value of a cookie that is not the session. No record of
 // the request shows it, and the outcome shows the same as the intent.
 func TestI1NoRecordShowsAMaskedValueOfThePath(t *testing.T) {
 	const value = "zq7-pl0v"

@@ -106,6 +106,7 @@ func showBuiltIn(w io.Writer) error {
 	for _, name := range slices.Sorted(maps.Keys(built.Limited)) {
 		limited = append(limited, name+" with "+built.Limited[name])
 	}
+
 	j := &built.Judge
 	for _, list := range []struct {
 		title string
@@ -128,6 +129,7 @@ func showBuiltIn(w io.Writer) error {
 		{"by structure", j.Structure},
 	} {
 		fmt.Fprintln(w, list.title+":")
+
 		line := " "
 		for _, item := range list.items {
 			if len(line)+1+len(item) > builtInWidth {

@@ -330,7 +330,7 @@ func (m *mutations) changeTiles() {
 }
 
 // changeNotes changes the published checkpoints. A flipped bit in the signature of a
-// witness is no finding without the key of the witness.
+// witness cannot be found without the key of the witness.
 func (m *mutations) changeNotes() {
 	for _, file := range []string{audit.CheckpointFile, audit.WitnessedFile} {
 		name := filepath.Join(audit.TilesDir, file)
@@ -382,8 +382,8 @@ func (m *mutations) changeKeys() {
 	})
 }
 
-// moveSegmentsAway removes the first segments, which is no finding, and changes what
-// is left.
+// moveSegmentsAway removes the first segments, which verification accepts, and changes
+// the rest.
 func (m *mutations) moveSegmentsAway() {
 	files := audittest.Must(segment.List(m.base))
 	for n := 1; n < len(files); n++ {

@@ -6,8 +6,8 @@ import (
 )
 
 // TestRecordsOfAThousandTasksAreEncodedFromTheCache checks that tasks do not replace
-// each other in the cache: with all of them at work, next to no record is encoded
-// anew. A few sets have more tasks than slots.
+// each other in the cache: with all of them at work, almost every record uses the
+// cache. A few sets have more tasks than slots.
 func TestRecordsOfAThousandTasksAreEncodedFromTheCache(t *testing.T) {
 	const tasks = 1000
 	records := intentsOf(tasks)

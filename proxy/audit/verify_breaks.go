@@ -60,8 +60,8 @@ func (v *verification) addBreak(p *parsedLine) error {
 }
 
 // isAccepted reports whether a rollback record that a valid checkpoint covers
-// names c. Whoever can write the directory can add a record after the last
-// checkpoint, so such a record does not count.
+// names c. A record after the last checkpoint does not count, because
+// anyone who can write the directory can add one.
 func (v *verification) isAccepted(c Checkpoint) bool {
 	for i := range v.Accepted {
 		b := &v.Accepted[i]

@@ -112,7 +112,7 @@ func (t Tiles) readNotesOnce() (notes []*keptCheckpoint, err error) {
 func (v *verification) readCosignatures() {
 	signed, c, err := v.log.tiles().WitnessedCheckpoint()
 	if err != nil {
-		return // nothing is published; that is no error
+		return // nothing is published, which is allowed
 	}
 
 	v.Published = c.Size
@@ -194,7 +194,7 @@ func (v *verification) judgeKept(k *keptCheckpoint, end bool) (*Fault, error) {
 	return k.differs, nil
 }
 
-// judgeUnsigned says what a checkpoint shows that none of the keys signed. Files
+// judgeUnsigned returns what a checkpoint shows if no key of the log signed it. Files
 // next to the log must be its own, and nobody else may use its name.
 func (v *verification) judgeUnsigned(k *keptCheckpoint, cause error) (*Fault, error) {
 	if k.fromCaller() && k.checkpoint.Origin != v.origin() {

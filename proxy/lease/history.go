@@ -141,7 +141,7 @@ func (h *history) loginFailed(now, notBefore time.Time, cfg *Config) {
 }
 
 // sessionEnded counts a session that an answer to the task called over. The pages of
-// an application, and so whoever writes them, can say that of every session: one new
+// an application, and so the people who write them, can say that of every session: one new
 // login is free, each further one waits twice as long as the one before. A session
 // that lived for BackoffMax begins the count again. useful says that the session had
 // at least one good answer; after maxUselessSessions without one no login is tried

@@ -25,7 +25,7 @@ const (
 	maxFileBytes = 16 << 20
 	maxNameBytes = 200
 
-	// revisionField is among the fields of a secret in the file, and is none of them.
+	// revisionField is stored among the fields of a secret, and is not part of the secret.
 	revisionField = ""
 )
 

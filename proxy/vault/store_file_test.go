@@ -85,7 +85,8 @@ func TestFileListsAndRemoves(t *testing.T) {
 	}
 }
 
-// Whoever stores the same secret again says that it is right, so each put counts.
+// TestEachPutHasARevision puts the same secret twice. An operator who stores a secret
+// again says that it is right, so each put counts.
 func TestEachPutHasARevision(t *testing.T) {
 	f, _ := newFile(t)
 	revisions := map[string]bool{}

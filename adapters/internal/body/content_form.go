@@ -20,7 +20,7 @@ type formScan struct {
 	isPlain bool
 
 	// ofLines makes line ends separators, too, as browsers send a form whose enctype is
-	// text/plain. The scan isOver once a line is no pair.
+	// text/plain. The scan isOver once a line is not a pair.
 	ofLines, isOver bool
 }
 

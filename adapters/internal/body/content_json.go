@@ -14,7 +14,7 @@ type jsonScan struct {
 	isOver bool // what comes now, no reader takes for JSON
 	loose  looseScan
 
-	// isLoose is set from the first token on that is none of JSON.
+	// isLoose is set from the first token on that JSON does not have.
 	isLoose bool
 
 	inString, escaped, inBare bool
@@ -387,18 +387,20 @@ func (l *looseScan) endValue() {
 	l.inValue, l.quoted, l.value = false, false, l.value[:0]
 }
 
-// unescapeLoosely undoes the escapes of JSON and of its relatives. What is none stands for
-// itself.
+// unescapeLoosely undoes the escapes of JSON and of its relatives. It keeps everything that is
+// not an escape.
 func unescapeLoosely(p []byte) string {
 	if bytes.IndexByte(p, '\\') < 0 {
 		return string(p)
 	}
+
 	out := make([]byte, 0, len(p))
 	for i := 0; i < len(p); i++ {
 		if p[i] != '\\' || i+1 == len(p) {
 			out = append(out, p[i])
 			continue
 		}
+
 		i++
 		digits := 0
 		switch p[i] {
@@ -422,6 +424,7 @@ func unescapeLoosely(p []byte) string {
 		if digits == 0 {
 			continue
 		}
+
 		if i+digits >= len(p) {
 			return string(append(out, p[i:]...))
 		}

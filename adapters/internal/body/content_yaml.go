@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// yamlScan finds the keys of a YAML text. It reads no more than lines, and is over at the first
-// line that none of a mapping, a list or what is within them can be: with prose, no reader of
-// YAML reads a mapping. It reports what it finds at the end of a document, for which readers of
+// yamlScan finds the keys of a YAML text. It reads only lines, and ends at the first line that can
+// be part neither of a mapping or a list nor of a value in them, because no reader of YAML reads a
+// mapping in prose. It reports what it finds at the end of a document, for which readers of
 // YAML wait.
 type yamlScan struct {
 	report  func(Finding)

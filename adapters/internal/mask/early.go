@@ -196,8 +196,8 @@ func (s *scanner) lookHex(p int) look {
 	return unknownLook
 }
 
-// plainHex returns the value of so many hex digits at p, if they stand there as they
-// are.
+// plainHex returns the value of the hex digits at p. ok is false if fewer than digits
+// of them stand there without an escape.
 func plainHex(text []byte, p, digits int) (value rune, ok bool) {
 	if p+digits > len(text) {
 		return 0, false

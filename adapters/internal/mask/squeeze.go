@@ -44,7 +44,7 @@ type classes struct {
 
 const blockSize = 64 // bytes, one for each bit of a mask
 
-// block is what squeeze tells of so many bytes of text.
+// block is what squeeze returns about blockSize bytes of text.
 type block struct {
 	kept    uint64 // which bytes
 	early   uint64 // which of them are early

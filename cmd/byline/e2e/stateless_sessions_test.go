@@ -11,7 +11,7 @@ import (
 )
 
 // TestStatelessSessionsThatOutliveTheirLogout uses an application whose cookie holds the
-// whole session: a logout deletes it in the browser, and whoever kept a copy goes on.
+// whole session: a logout deletes it in the browser, but a copy of it stays valid.
 func TestStatelessSessionsThatOutliveTheirLogout(t *testing.T) {
 	a := newGateApp(t, func(w http.ResponseWriter, r *http.Request) {
 		switch {

@@ -308,7 +308,7 @@ func (r *run) neededBy(s audit.SegmentInfo) string {
 		}
 		delivered, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
 		if err != nil || delivered < s.Next {
-			return fmt.Sprintf("a sink does not have the records of %s yet: %s; remove that file if there is no such sink any more",
+			return fmt.Sprintf("a sink does not have the records of %s yet: %s; remove that file if that sink no longer exists",
 				filepath.Base(s.Path), path)
 		}
 	}

@@ -243,14 +243,17 @@ func TestI8AnInterruptedMoveLosesNothing(t *testing.T) {
 			os.Mkdir(l.to, 0o700)
 			o := l.options()
 			prepare(l, &o, audittest.Must(segment.List(l.dir))[0])
+
 			before := countSegments(t, l.dir)
 			if _, err := Run(t.Context(), o); err != nil && !errors.Is(err, interrupted) {
 				t.Fatal(err)
 			} else if err != nil && countSegments(t, l.dir) != before {
 				t.Error("the log has lost a segment in a run that failed")
 			}
+
 			l.reopen()
 			l.expectWhole("after the interrupted run")
+
 			l.run(l.options())
 			l.reopen()
 			l.expectWhole("after the next run")

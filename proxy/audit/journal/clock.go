@@ -20,7 +20,7 @@ type clock struct {
 	step   time.Duration // by which the system clock went back, not taken yet
 
 	steps  atomic.Int64 // how often it went back by more than clockTolerance
-	behind atomic.Int64 // microseconds by which it was behind the times of records at the newest one
+	behind atomic.Int64 // microseconds between its time and the later time of the newest record
 }
 
 // next returns the time of the next record, and what the system clock says if that

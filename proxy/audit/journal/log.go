@@ -180,7 +180,7 @@ type Stats struct {
 	Published   int64         // lines that the published checkpoint covers; see [Log.PublishErr]
 	CommitAge   time.Duration // how long the commit in progress is out; 0 if there is none
 	ClockSteps  int64         // how often the system clock went back by more than a second
-	ClockBehind time.Duration // by which it was behind the times of records at the newest one; 0 if it was not
+	ClockBehind time.Duration // between its time and the later time of the newest record; 0 if the clock is right
 	Witnessed   int64         // lines that the newest checkpoint covers that a quorum of witnesses signed since Open
 }
 

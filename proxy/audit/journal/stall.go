@@ -8,7 +8,7 @@ import (
 )
 
 // ErrUndecided is in an error of [Ticket.Wait] if the caller gave up waiting: the
-// record may still become durable. Whoever refuses something because of it should
+// record may still become durable. A caller that refuses something because of it should
 // append a record that says so, which follows the first in the log.
 var ErrUndecided = errors.New("the record may still become durable")
 

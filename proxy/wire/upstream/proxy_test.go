@@ -27,6 +27,7 @@ func aProxy(t *testing.T, kind, user, password, to string) (addr string, asked c
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	asked = make(chan string, 8)
 	done := make(chan struct{})
 	go func() {
@@ -36,6 +37,7 @@ func aProxy(t *testing.T, kind, user, password, to string) (addr string, asked c
 			if err != nil {
 				return
 			}
+
 			serve := asHTTP
 			if kind == "socks5" {
 				serve = asSOCKS
@@ -54,6 +56,7 @@ func aProxy(t *testing.T, kind, user, password, to string) (addr string, asked c
 			conn.Close()
 		}
 	}()
+
 	t.Cleanup(func() { ln.Close(); <-done })
 	return ln.Addr().String(), asked
 }
@@ -79,6 +82,7 @@ func asSOCKS(conn net.Conn, user, password string) (string, bool) {
 		_, _ = io.ReadFull(conn, b)
 		return b
 	}
+
 	methods := read(int(read(2)[1]))
 	if user != "" {
 		if !strings.Contains(string(methods), "\x02") {
@@ -96,6 +100,7 @@ func asSOCKS(conn net.Conn, user, password string) (string, bool) {
 	} else {
 		conn.Write([]byte{5, 0})
 	}
+
 	host := ""
 	switch read(4)[3] {
 	case 1:
@@ -133,11 +138,13 @@ func TestTheGuardHoldsBehindAProxy(t *testing.T) {
 		}
 	}()
 	t.Cleanup(func() { echo.Close() })
+
 	const secret = "canary-proxy-password"
 	auth := t.TempDir() + "/auth"
 	if err := os.WriteFile(auth, []byte("byline:"+secret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, kind := range []string{"http", "https", "socks5"} {
 		for _, c := range []struct {
 			name, addr  string
@@ -162,6 +169,7 @@ func TestTheGuardHoldsBehindAProxy(t *testing.T) {
 					t.Fatal(err)
 				}
 				via.roots = trusted()
+
 				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 				defer cancel()
 				conn, err := via.Dial(ctx, "tcp", c.addr)
@@ -178,6 +186,7 @@ func TestTheGuardHoldsBehindAProxy(t *testing.T) {
 					}
 					return
 				}
+
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -193,6 +202,7 @@ func TestTheGuardHoldsBehindAProxy(t *testing.T) {
 			})
 		}
 	}
+
 	d := &Dialer{} // loopback is not allowed
 	via, err := NewProxy(ProxyConfig{Proxy: "http://127.0.0.1:9"}, d)
 	if err != nil {
@@ -225,6 +235,7 @@ func TestAProxyOverTLSIsVerified(t *testing.T) {
 	if err := os.WriteFile(auth, []byte("byline:canary-proxy-password\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, c := range []struct {
 		name, host string
 		roots      *x509.CertPool
@@ -243,9 +254,11 @@ func TestAProxyOverTLSIsVerified(t *testing.T) {
 				t.Fatal(err)
 			}
 			via.roots = c.roots
+
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			conn, err := via.Dial(ctx, "tcp", "192.0.43.9:443")
+
 			var e *wire.Error
 			switch {
 			case c.fine && err != nil:
