@@ -104,8 +104,8 @@ def checkpoint(note, name=None):
 # --- Lines in their one form ---
 ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 SPECIAL = re.compile('["\\\\\x00-\x1f\x7f-\x9f\u2028\u2029]')
-ORDER = ("v seq task_seq prev time wall id kind instance agent sponsor task grant purpose scope adapter adapter_digest policy_digest action resource "
-         "privileged method host path stripped account lease decision intent count status bytes_up bytes_down messages_up messages_down "
+ORDER = ("v seq task_seq prev time wall id kind instance agent sponsor task grant purpose scope identified adapter adapter_digest policy_digest "
+         "action resource privileged method host path stripped account lease decision intent count status bytes_up bytes_down messages_up messages_down "
          "duration_us code detail cut key tasks segment checkpoint frontier").split()
 NUMBERS = "v count status bytes_up bytes_down messages_up messages_down duration_us cut".split()
 

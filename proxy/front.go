@@ -32,6 +32,8 @@ func (s *Server) frontHandler() http.Handler {
 		switch {
 		case r.Method != http.MethodConnect && r.URL.IsAbs():
 			s.absolute(w, r)
+		case r.RequestURI == "*" && r.Header.Get("Upgrade") == ConnectionUpgrade:
+			s.takeConnection(w, r)
 		case r.RequestURI == "*":
 			s.refuseOptionsOfProxy(w, r)
 		default:
@@ -45,22 +47,6 @@ type silentLogger struct{}
 
 func (silentLogger) Printf(string, ...any) {}
 
-// guardedListener puts wire's strict reader between the network and the parser of
-// net/http, so that input about which that parser is lenient never reaches it.
-type guardedListener struct {
-	net.Listener
-	server *Server
-}
-
-// Accept returns the next connection with a guard of its own around it.
-func (g guardedListener) Accept() (net.Conn, error) {
-	conn, err := g.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return g.server.wire.Guard(conn, (&tunnel{server: g.server}).malformed), nil
-}
-
 // connect decides about a CONNECT before the connection is taken over.
 func (s *Server) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 	t, pass, err := s.openTunnel(ctx.Req, host, "https")
@@ -70,9 +56,10 @@ func (s *Server) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAc
 	}
 
 	ctx.Req.Header.Del("Proxy-Authorization")
-	hijack := t.interceptInBackground
-	if pass {
-		hijack = t.passThrough
+	hijack := func(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
+		// The goroutine of the front holds its buffers and a deep stack, which would
+		// otherwise be held for as long as the tunnel is open.
+		go t.serve(connectOpening{client, r}, pass)
 	}
 	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: hijack}, host
 }
@@ -148,65 +135,69 @@ func (s *Server) contextOfRequest(r *http.Request, t *task) (ctx context.Context
 	}
 }
 
-// openTunnel authenticates the agent and looks the host up. pass reports that the
-// tunnel is copied without being read. If there is an error the tunnel is
-// returned too, as far as it is known, so that the refusal is recorded under its
-// task.
+// openTunnel authenticates the agent and opens a tunnel for its request. If there is
+// an error the tunnel is returned too, as far as it is known, so that the refusal is
+// recorded under its task.
 func (s *Server) openTunnel(r *http.Request, host, scheme string) (t *tunnel, pass bool, err error) {
-	t = &tunnel{server: s, authority: canonicalAuthority(host, scheme)}
-	t.host, _ = wire.SplitAuthority(t.authority)
-
-	t.task, err = s.authenticate(r)
-	if err != nil {
+	t = &tunnel{server: s}
+	if err = s.authenticate(r.Context(), t, evidenceOf(r)); err != nil {
+		t.setAuthority(host, scheme)
 		return t, false, err
 	}
-	if t.authority == "" {
-		return t, false, refuse(AmbiguousRequest, "the target is not host:port.")
-	}
-
-	set := s.rules.Load()
-	if set.adapters.ByHost(t.authority) != nil {
-		return t, false, nil
-	}
-	if set.passThrough(t.authority) && scheme == "https" {
-		return t, true, nil
-	}
-	return t, false, refuseHostNotAdapted(t.authority)
+	pass, err = t.open(host, scheme)
+	return t, pass, err
 }
 
-// authenticate returns the task that the request proves.
-func (s *Server) authenticate(r *http.Request) (*task, error) {
-	it, err := s.identities.Authenticate(r.Context(), identity.Evidence{
-		ProxyAuthorization: r.Header.Get("Proxy-Authorization"),
-		TLS:                r.TLS,
-		RemoteAddr:         r.RemoteAddr,
-	})
+// evidenceOf returns who is asking, as far as a request to the proxy port tells.
+func evidenceOf(r *http.Request) identity.Evidence {
+	credentials := r.Header.Get("Proxy-Authorization")
+	front, ok := r.Context().Value(agentConn{}).(*frontConn)
+	if !ok {
+		return identity.Evidence{ProxyAuthorization: credentials, RemoteAddr: r.RemoteAddr}
+	}
+	return front.arrival.evidence(front, credentials)
+}
+
+// authenticate sets the task of the tunnel to the one that the evidence proves.
+func (s *Server) authenticate(ctx context.Context, t *tunnel, e identity.Evidence) error {
+	it, by, err := s.identities.Authenticate(ctx, e)
 	switch {
 	case err == nil:
-		if t := s.task(it.ID()); t != nil {
-			if err := t.waitForHolder(r.Context()); err != nil {
-				return nil, refuseEnded(err)
-			}
-			return t, nil
+		found := s.task(it.ID())
+		if found == nil {
+			return refuse(TaskEnded, "the task is over. Ask its sponsor or the operator for a new one.")
 		}
-		return nil, refuse(TaskEnded, "the task is over. Ask its sponsor or the operator for a new one.")
+		if err := found.waitForHolder(ctx); err != nil {
+			return refuseEnded(err)
+		}
+		t.task, t.identified = found, by
+		return nil
 	case errors.Is(err, identity.ErrEnded):
-		return nil, refuse(TaskEnded, "the task is over. Ask its sponsor or the operator for a new one.").because(err)
+		return refuse(TaskEnded, "the task is over. Ask its sponsor or the operator for a new one.").because(err)
 	case errors.Is(err, identity.ErrNoCredentials):
-		return nil, refuse(AuthRequired, "name your task by proxy credentials: HTTPS_PROXY=http://TASK-ID:TASK-TOKEN@this-proxy, or start the agent with byline run.")
+		return refuse(AuthRequired, "name your task by proxy credentials: HTTPS_PROXY=http://TASK-ID:TASK-TOKEN@this-proxy, or start the agent with byline run.")
 	}
-	return nil, refuse(AuthRequired, "no task goes with these proxy credentials. The operator makes one with byline task create.").because(err)
+	return refuse(AuthRequired, "no task goes with these proxy credentials. The operator makes one with byline task create.").because(err)
 }
 
 // refuseAtFront records a refusal that comes before there is a tunnel and returns
 // it as the answer.
 func (s *Server) refuseAtFront(r *http.Request, t *tunnel, host string, err error) *http.Response {
-	x := &exchange{server: s, rules: s.rules.Load(), tunnel: t, started: time.Now(),
-		in: &wire.Request{Head: wire.Head{Method: r.Method, Authority: host, Path: r.URL.Path}}}
-	refused := asRefusal(err)
-	id := x.outcome(refused.status(), refused.Code, 0, 0)
-	s.logRefusal(t, refused, id)
+	if t.authority == "" {
+		t.setAuthority(host, "https")
+	}
+	refused, id := s.recordRefusal(t, r.Method, r.URL.Path, err)
 	return refused.http(r, id)
+}
+
+// recordRefusal records and logs a refusal that comes before there is an exchange.
+func (s *Server) recordRefusal(t *tunnel, method, path string, err error) (refused *Refusal, record string) {
+	x := &exchange{server: s, rules: s.rules.Load(), tunnel: t, started: time.Now(),
+		in: &wire.Request{Head: wire.Head{Method: method, Path: path}}}
+	refused = asRefusal(err)
+	record = x.outcome(refused.status(), refused.Code, 0, 0)
+	s.logRefusal(t, refused, record)
+	return refused, record
 }
 
 // refuseNonProxyRequest answers a request that takes the proxy port for a web
@@ -220,9 +211,8 @@ func (s *Server) refuseNonProxyRequest(w http.ResponseWriter, r *http.Request) {
 // (RFC 9110 section 9.3.7). Nobody without a task is told more than that one is
 // needed.
 func (s *Server) refuseOptionsOfProxy(w http.ResponseWriter, r *http.Request) {
-	t, err := &tunnel{server: s}, error(nil)
-	t.task, err = s.authenticate(r)
-	if err != nil {
+	t := &tunnel{server: s}
+	if err := s.authenticate(r.Context(), t, evidenceOf(r)); err != nil {
 		writeHTTP(w, s.refuseAtFront(r, t, r.Host, err))
 		return
 	}

@@ -4,33 +4,27 @@ import (
 	"context"
 	"io"
 	"net"
-	"net/http"
 	"time"
 
-	"github.com/elazarl/goproxy"
+	"github.com/byline-proxy/byline/proxy/wire/agents"
 )
 
 // passThrough copies a tunnel that the configuration names without reading it. It
 // is recorded as a tunnel: who, where to, how many bytes, how long. It ends with
 // its task like everything else (I6).
-func (t *tunnel) passThrough(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
-	defer client.Close()
-	if full := t.acquireSlot(); full != nil {
-		_ = t.server.refuseAtFront(r, t, t.authority, full).Write(client)
-		return
-	}
-	defer t.releaseSlot()
+func (t *tunnel) passThrough(o opening) {
 	defer t.server.metrics.tunnelOpen(t.server.metrics.passedThrough)()
 
 	started := time.Now()
 	ctx := t.task.Context()
 	open := t.server.taskRecord("tunnel", t.task)
-	open.Method, open.Host = http.MethodConnect, t.authority
+	open.Method, open.Host = o.method(), t.authority
+	open.Identified = t.identified
 	open.PolicyDigest = t.server.rules.Load().policy.Digest()
 	intent := t.server.log.Append(open)
 	if err := intent.Wait(ctx); err != nil {
 		refused := refuse(NotRecorded, "Byline cannot write its record at the moment, and without a record nothing leaves.").because(err)
-		_ = t.server.refuseAtFront(r, t, t.authority, refused).Write(client)
+		t.refuseOpening(o, refused)
 		return
 	}
 
@@ -41,20 +35,26 @@ func (t *tunnel) passThrough(r *http.Request, client net.Conn, _ *goproxy.ProxyC
 	upstream, err := dial(ctx, "tcp", t.authority)
 	if err != nil {
 		refused := refuse(UpstreamUnreached, "%s could not be reached.", t.authority).because(err)
-		_ = t.server.refuseAtFront(r, t, t.authority, refused).Write(client)
+		t.refuseOpening(o, refused)
 		return
 	}
 	defer upstream.Close()
 
+	client, seen, err := o.accept()
+	defer client.Close()
+	if err == nil {
+		_, err = upstream.Write(seen)
+	}
+	if err != nil {
+		return
+	}
 	stop := context.AfterFunc(ctx, func() {
-		_ = client.Close()
+		agents.Cut(client)
 		_ = upstream.Close()
 	})
 	defer stop()
-	if _, err := io.WriteString(client, connectionEstablished); err != nil {
-		return
-	}
 	up, down := copyBothWays(client, upstream)
+	up += int64(len(seen))
 
 	end := t.server.taskRecord("outcome", t.task)
 	end.Intent, end.Host = intent.ID(), t.authority

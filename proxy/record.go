@@ -31,6 +31,7 @@ func (s *Server) append(r *audit.Record) journal.Ticket {
 func (x *exchange) record(kind string) *audit.Record {
 	r := records.Get().(*audit.Record)
 	setPrincipal(r, kind, x.tunnel.task)
+	r.Identified = x.tunnel.identified
 	r.PolicyDigest = x.rules.policy.Digest()
 	r.Method, r.Host = x.in.Method, x.tunnel.authority
 	if x.adapter != nil {

@@ -81,17 +81,22 @@ type Server struct {
 	loginKey   []byte // of what is stored about logins
 
 	// The two sides of the wire.
-	front  *http.Server
-	wire   *agents.Server
-	tls    *tls.Config // towards agents, inside tunnels
-	dialer *upstream.Dialer
-	via    *upstream.Proxy // nil dials directly
+	front    *http.Server
+	handover *handover // connections for front
+	wire     *agents.Server
+	tls      *tls.Config // towards agents, inside tunnels
+	dialer   *upstream.Dialer
+	via      *upstream.Proxy // nil dials directly
 
 	rules atomic.Pointer[rules]
 	tasks sync.Map // id → *task
 
 	lost chan *task    // tasks whose holder was silent, for watchExpiry
 	stop chan struct{} // closed by Close
+
+	// accepting is cancelled when Close begins.
+	accepting     context.Context
+	stopAccepting context.CancelFunc
 
 	// drained is cancelled before Close cuts what its drain time has left.
 	drained     context.Context
@@ -120,6 +125,7 @@ func Open(opt Options) (*Server, error) {
 		stop:     make(chan struct{}),
 	}
 
+	s.accepting, s.stopAccepting = context.WithCancel(context.Background())
 	s.drained, s.cutRequests = context.WithCancel(context.Background())
 
 	var err error
@@ -148,6 +154,7 @@ func Open(opt Options) (*Server, error) {
 	s.budget.registerMetrics(s.metrics.registry)
 	s.registerAccountMetrics()
 	s.front = s.newFront()
+	s.handover = newHandover()
 
 	if err := s.leases.Restore(); err != nil {
 		_ = s.Close(context.Background())
@@ -161,6 +168,7 @@ func Open(opt Options) (*Server, error) {
 		_ = s.Close(context.Background())
 		return nil, err
 	}
+	s.background.Go(s.serveFront)
 	s.background.Go(s.watchExpiry)
 	s.background.Go(s.warnOfRollback)
 	s.background.Go(s.watchSessions)
@@ -196,11 +204,14 @@ func (s *Server) Serve(ln net.Listener) error {
 		ln = tls.NewListener(ln, s.opt.FrontTLS)
 	}
 
-	err := s.front.Serve(guardedListener{ln, s})
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
+	return s.accept(ln, func(net.Conn) (arrival, error) { return arrival{}, nil })
+}
+
+// serveFront serves the connections that were told to be HTTP, until Close.
+func (s *Server) serveFront() {
+	if err := s.front.Serve(s.handover); !errors.Is(err, http.ErrServerClosed) {
+		s.opt.Log.Error().Err(err).Msg("the proxy port has stopped")
 	}
-	return err
 }
 
 // Close stops accepting requests, waits until those in flight are answered or ctx
@@ -237,6 +248,7 @@ const cutWait = time.Second
 // drain stops accepting requests and waits for those in flight. When ctx is done it
 // cuts the rest, whose outcomes then say so.
 func (s *Server) drain(ctx context.Context) {
+	s.stopAccepting()
 	context.AfterFunc(ctx, s.cutRequests)
 	frontErr := s.front.Shutdown(s.drained) // does not know connections that were taken over
 	wireErr := s.wire.Shutdown(s.drained)

@@ -2,15 +2,13 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
 	"net"
-	"net/http"
 	"sync/atomic"
 	"time"
-
-	"github.com/elazarl/goproxy"
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/wire"
@@ -25,6 +23,8 @@ type tunnel struct {
 	task      *task
 	authority string // host:port in canonical spelling; every request must name it
 	host      string // authority without the port
+
+	identified string // how the task was found, see package identity
 
 	cachedAdapter atomic.Pointer[tunnelAdapter]
 	cachedTarget  atomic.Pointer[tunnelTarget]
@@ -96,29 +96,59 @@ func (t *tunnel) acquireSlot() *Refusal {
 
 func (t *tunnel) releaseSlot() { t.task.tunnels.Add(-1) }
 
-// connectionEstablished answers a CONNECT that is accepted.
-const connectionEstablished = "HTTP/1.1 200 Connection established\r\n\r\n"
+// setAuthority sets where the tunnel leads to. A malformed authority leaves it empty.
+func (t *tunnel) setAuthority(authority, scheme string) {
+	t.authority = canonicalAuthority(authority, scheme)
+	t.host, _ = wire.SplitAuthority(t.authority)
+}
 
-// interceptInBackground intercepts on a goroutine that it starts. The goroutine
-// of the caller holds the front's buffers and a deep stack, which would otherwise
-// be held for as long as the tunnel is open.
-func (t *tunnel) interceptInBackground(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
-	if full := t.acquireSlot(); full != nil {
-		defer client.Close()
-		_ = t.server.refuseAtFront(r, t, t.authority, full).Write(client)
-		return
+// port returns the port of the authority.
+func (t *tunnel) port() string {
+	_, port := wire.SplitAuthority(t.authority)
+	return port
+}
+
+// open looks the host up. pass reports that the tunnel is copied without being read.
+func (t *tunnel) open(authority, scheme string) (pass bool, err error) {
+	t.setAuthority(authority, scheme)
+	if t.authority == "" {
+		return false, refuse(AmbiguousRequest, "the target is not host:port.")
 	}
 
-	go func() {
-		defer t.releaseSlot()
-		defer func() { // the input of one agent must never end the process
-			if p := recover(); p != nil {
-				_ = client.Close()
-				t.server.opt.Log.Error().Str("host", t.authority).Msg("panic in a tunnel")
-			}
-		}()
-		t.intercept(client)
+	set := t.server.rules.Load()
+	if set.adapters.ByHost(t.authority) != nil {
+		return false, nil
+	}
+	if set.passThrough(t.authority) && scheme == "https" {
+		return true, nil
+	}
+	return false, refuseHostNotAdapted(t.authority)
+}
+
+// serve answers the agent's request for the tunnel and carries the tunnel to its end.
+func (t *tunnel) serve(o opening, pass bool) {
+	if full := t.acquireSlot(); full != nil {
+		t.refuseOpening(o, full)
+		return
+	}
+	defer t.releaseSlot()
+	defer func() { // the input of one agent must never end the process
+		if p := recover(); p != nil {
+			t.server.opt.Log.Error().Str("host", t.authority).Msg("panic in a tunnel")
+		}
 	}()
+
+	if pass {
+		t.passThrough(o)
+		return
+	}
+	t.intercept(o)
+}
+
+// refuseOpening records the refusal and tells it to the agent.
+func (t *tunnel) refuseOpening(o opening, err error) {
+	refused, id := t.server.recordRefusal(t, o.method(), "", err)
+	o.refuse(refused, id)
 }
 
 // firstRead is large enough for a ClientHello, so that it takes one read.
@@ -126,22 +156,20 @@ const firstRead = 2 << 10
 
 // intercept terminates the agent's TLS with a leaf for the tunnel's host and
 // serves the protocol that ALPN chose. It returns when the connection has ended.
-func (t *tunnel) intercept(client net.Conn) {
-	defer func() { client.Close() }() // client is replaced below
+func (t *tunnel) intercept(o opening) {
+	client, seen, err := o.accept()
+	defer client.Close()
+	if err != nil {
+		return
+	}
 	defer t.server.metrics.tunnelOpen(t.server.metrics.intercepted)()
 
 	// The wire's server cuts the connection when the task ends (I6). Before it
 	// serves the connection, nothing else would.
-	agent := client
-	stop := context.AfterFunc(t.task.Context(), func() { agents.Cut(agent) })
+	stop := context.AfterFunc(t.task.Context(), func() { agents.Cut(client) })
 	defer stop()
 
-	if _, err := io.WriteString(client, connectionEstablished); err != nil {
-		return
-	}
-
-	client = agents.Unguard(client)
-	conn := &interceptedConn{Conn: client, tunnel: t, first: bufio.NewReaderSize(client, firstRead)}
+	conn := &interceptedConn{Conn: client, tunnel: t, first: firstReader(client, seen)}
 	_ = client.SetReadDeadline(time.Now().Add(t.server.opt.HandshakeTimeout))
 	first, err := conn.first.Peek(1)
 	if err != nil {
@@ -165,6 +193,15 @@ func (t *tunnel) intercept(client net.Conn) {
 
 	_ = client.SetReadDeadline(time.Time{})
 	_ = t.server.wire.Serve(t.task.Context(), secured, secured.ConnectionState().NegotiatedProtocol, "https", t.callbacks())
+}
+
+// firstReader returns a reader of the first bytes of conn, which begins with those that
+// were seen.
+func firstReader(conn net.Conn, seen []byte) *bufio.Reader {
+	if len(seen) == 0 {
+		return bufio.NewReaderSize(conn, firstRead)
+	}
+	return bufio.NewReaderSize(io.MultiReader(bytes.NewReader(seen), conn), firstRead)
 }
 
 // callbacks returns the functions by which package wire asks about this tunnel.

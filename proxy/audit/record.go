@@ -82,6 +82,10 @@ type Record struct {
 	Purpose string   `json:"purpose,omitempty"`
 	Scope   []string `json:"scope,omitempty"`
 
+	// Identified says how the request was known to be the task's: "token",
+	// "listener", "peer" or "subnet".
+	Identified string `json:"identified,omitempty"`
+
 	Adapter       string `json:"adapter,omitempty"`
 	AdapterDigest string `json:"adapter_digest,omitempty"`
 	PolicyDigest  string `json:"policy_digest,omitempty"`

@@ -85,6 +85,7 @@ func AppendBody(dst []byte, r *Record) []byte {
 	dst = appendSubject(dst, r)
 	dst = appendText(dst, `,"purpose":`, r.Purpose)
 	dst = appendList(dst, `,"scope":[`, r.Scope)
+	dst = appendText(dst, `,"identified":`, r.Identified)
 	dst = appendRules(dst, r)
 	dst = appendText(dst, `,"action":`, r.Action)
 	dst = appendText(dst, `,"resource":`, r.Resource)

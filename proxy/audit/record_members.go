@@ -27,6 +27,7 @@ var members = [...]struct {
 	{`,"grant":`, formText, func(r *Record) any { return &r.Grant }},
 	{`,"purpose":`, formText, func(r *Record) any { return &r.Purpose }},
 	{`,"scope":`, formList, func(r *Record) any { return &r.Scope }},
+	{`,"identified":`, formText, func(r *Record) any { return &r.Identified }},
 	{`,"adapter":`, formText, func(r *Record) any { return &r.Adapter }},
 	{`,"adapter_digest":`, formText, func(r *Record) any { return &r.AdapterDigest }},
 	{`,"policy_digest":`, formText, func(r *Record) any { return &r.PolicyDigest }},

@@ -19,7 +19,7 @@ type sourceContract struct {
 func testSource(t *testing.T, c sourceContract) {
 	r := newTestRegistry(t)
 	source := c.open(r)
-	r.sources = []Source{source}
+	r.sources = []namedSource{{source, "contract"}}
 	task, token := createTask(t, r, triage)
 	other, otherToken := createTask(t, r, triage)
 
@@ -64,7 +64,7 @@ func testSource(t *testing.T, c sourceContract) {
 
 	t.Run("an ended task proves nothing", func(t *testing.T) {
 		r.End(task.ID(), "done")
-		if _, err := r.Authenticate(t.Context(), c.prove(task, token)); !errors.Is(err, ErrEnded) {
+		if _, _, err := r.Authenticate(t.Context(), c.prove(task, token)); !errors.Is(err, ErrEnded) {
 			t.Errorf("Authenticate returned %v, want ErrEnded", err)
 		}
 	})

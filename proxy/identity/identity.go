@@ -8,6 +8,7 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -48,6 +49,10 @@ type Config struct {
 	// byline run that was connected before. Default 10s. Until then the requests
 	// of its task wait; after it the task ends.
 	LifelineResume time.Duration `yaml:"lifeline_resume"`
+	// TrustedSubnets lists networks, like 10.1.0.0/16, in which an address tells who
+	// sends: nobody there can take another's. Only within them a task can be bound
+	// to a subnet. Default none.
+	TrustedSubnets []netip.Prefix `yaml:"trusted_subnets"`
 }
 
 // SetDefaults fills the fields that are zero.

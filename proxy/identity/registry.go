@@ -13,7 +13,9 @@ import (
 // Registry holds the tasks of this instance. It may be used concurrently.
 type Registry struct {
 	config  Config
-	sources []Source // in the order in which they are asked; never changes
+	sources []namedSource // in the order in which they are asked; never changes
+
+	bindings bindings
 
 	expired   chan *Task
 	closed    chan struct{}
@@ -37,7 +39,7 @@ func NewRegistry(c Config) *Registry {
 	}
 	for _, k := range sourceKinds {
 		if s := k.open(c, r); s != nil {
-			r.sources = append(r.sources, s)
+			r.sources = append(r.sources, namedSource{s, k.name})
 		}
 	}
 	return r
@@ -67,8 +69,12 @@ func (r *Registry) Create(s Spec, now time.Time) (*Task, Token, error) {
 		Created:   now.UTC(),
 		Expires:   now.Add(ttl).UTC(),
 		TokenHash: hex.EncodeToString(hash[:]),
+		Bind:      s.Bind,
 	}.task()
 	if err != nil {
+		return nil, Token{}, err
+	}
+	if err := r.bindings.add(s.Bind, t); err != nil {
 		return nil, Token{}, err
 	}
 
@@ -82,6 +88,9 @@ func (r *Registry) Restore(doc []byte) (*Task, error) {
 	t, err := parseTaskDoc(doc)
 	if err != nil {
 		return nil, err
+	}
+	if t.Active() == nil {
+		_ = r.bindings.add(t.binding, t) // of two living tasks the first keeps it
 	}
 	r.add(t)
 	return t, nil
@@ -171,6 +180,7 @@ func (r *Registry) Forget(t *Task) {
 	if _, _, over := t.Ended(); !over {
 		return
 	}
+	r.bindings.remove(t)
 
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,9 +18,22 @@ type Evidence struct {
 	// TLS is the state of the agent's connection to the proxy, with the
 	// certificates that it showed, or nil without TLS.
 	TLS *tls.ConnectionState
+	// Listener is the task whose own listener accepted the connection, or nil.
+	Listener *Task
+	// Peer returns the user who owns the other end of the connection. known is
+	// false if the kernel does not tell. It is nil if that cannot be asked.
+	Peer func() (uid uint32, known bool)
 	// RemoteAddr is the agent's address, with port.
 	RemoteAddr string
 }
+
+// How a task was identified, as records say it.
+const (
+	ByListener = "listener" // by the listener that accepted the connection
+	ByToken    = "token"    // by its token
+	ByPeer     = "peer"     // by the user at the other end
+	BySubnet   = "subnet"   // by the address it came from
+)
 
 // ErrNotMine means that the evidence is of no kind that the source knows. The
 // next source is asked.
@@ -56,27 +69,33 @@ func registerSource(k sourceKind) {
 	})
 }
 
-// Authenticate returns the living task that the evidence proves: the first
-// source that recognises the evidence decides. The errors are ErrNoCredentials,
-// ErrUnknown, ErrEnded, ErrExpired, and those of sources. Only a caller that
-// proves a task learns that the task has ended.
-func (r *Registry) Authenticate(ctx context.Context, e Evidence) (*Task, error) {
+// namedSource is an open source with the name of its kind.
+type namedSource struct {
+	Source
+	name string
+}
+
+// Authenticate returns the living task that the evidence proves, and the name of the
+// source that decided: the first that recognises the evidence. The errors are
+// ErrNoCredentials, ErrUnknown, ErrEnded, ErrExpired, and those of sources. Only a
+// caller that proves a task learns that the task has ended.
+func (r *Registry) Authenticate(ctx context.Context, e Evidence) (t *Task, by string, err error) {
 	for _, s := range r.sources {
 		t, err := s.Identify(ctx, e)
 		if errors.Is(err, ErrNotMine) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, s.name, err
 		}
 		if err := t.Active(); err != nil {
-			return nil, err
+			return nil, s.name, err
 		}
-		return t, nil
+		return t, s.name, nil
 	}
 
 	if strings.TrimSpace(e.ProxyAuthorization) == "" {
-		return nil, ErrNoCredentials
+		return nil, "", ErrNoCredentials
 	}
-	return nil, ErrUnknown
+	return nil, "", ErrUnknown
 }

@@ -64,7 +64,7 @@ func TestASourceIsAddedByOneFile(t *testing.T) {
 		{"a refusal is final", forged, nil, ErrUnknown},
 		{"neither", Evidence{}, nil, ErrNoCredentials},
 	} {
-		got, err := r.Authenticate(t.Context(), c.evidence)
+		got, _, err := r.Authenticate(t.Context(), c.evidence)
 		if got != c.want || !errors.Is(err, c.err) {
 			t.Errorf("%s: Authenticate returned %v, %v; want %v, %v", c.name, got, err, c.want, c.err)
 		}
@@ -84,7 +84,7 @@ func TestASourceThatIsNotConfiguredIsNotAsked(t *testing.T) {
 	registerForTest(t, sourceKind{name: "absent", order: 1, open: func(Config, *Registry) Source { return nil }})
 	r := newTestRegistry(t)
 	task, token := createTask(t, r, triage)
-	if got, err := r.Authenticate(t.Context(), bearer(token)); err != nil || got != task {
+	if got, _, err := r.Authenticate(t.Context(), bearer(token)); err != nil || got != task {
 		t.Errorf("Authenticate returned %v, %v; want task %s", got, err, task.ID())
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func init() {
-	registerSource(sourceKind{name: "token", order: 100, open: func(_ Config, tasks *Registry) Source {
+	registerSource(sourceKind{name: ByToken, order: 100, open: func(_ Config, tasks *Registry) Source {
 		return tokenSource{tasks}
 	}})
 }

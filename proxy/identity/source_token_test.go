@@ -60,7 +60,7 @@ func TestI7OnlyTheRightTokenNamesATask(t *testing.T) {
 		{"the zero token", bearer(Token{}), ErrUnknown},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := r.Authenticate(t.Context(), c.evidence)
+			got, _, err := r.Authenticate(t.Context(), c.evidence)
 			if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 				t.Fatalf("%q: error %v, want %v", c.evidence.ProxyAuthorization, err, c.want)
 			}
@@ -83,7 +83,7 @@ func FuzzAuthenticate(f *testing.F) {
 	f.Add("Bearer x")
 	f.Add("\x00 \xff")
 	f.Fuzz(func(t *testing.T, credentials string) {
-		task, err := r.Authenticate(t.Context(), Evidence{ProxyAuthorization: credentials})
+		task, _, err := r.Authenticate(t.Context(), Evidence{ProxyAuthorization: credentials})
 		if err == nil && !strings.Contains(credentials, token.Reveal()) {
 			t.Fatalf("%q named task %s", credentials, task.ID())
 		}

@@ -23,6 +23,7 @@ type Spec struct {
 	Purpose string
 	TTL     string // like 30m; empty: [Config.DefaultTTL]
 	Scope   []ScopeEntry
+	Bind    Binding // connections that are the task's without its token
 }
 
 // ScopeEntry approves actions on resources of one adapter. Actions and
@@ -56,7 +57,7 @@ func (s *Spec) Check(c Config) (problems []error) {
 	for i, e := range s.Scope {
 		problems = append(problems, e.check(i)...)
 	}
-	return problems
+	return append(problems, s.Bind.check(c)...)
 }
 
 // check returns the problems of the entry at index i.

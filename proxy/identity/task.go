@@ -18,6 +18,7 @@ type Task struct {
 	created   time.Time
 	expires   time.Time
 	tokenHash tokenHash
+	binding   Binding
 
 	hasLifeline atomic.Bool
 
@@ -43,6 +44,9 @@ func (t *Task) Principal() Principal { return t.principal }
 
 // Scope returns what was approved. The caller must not change it.
 func (t *Task) Scope() []ScopeEntry { return t.scope }
+
+// Binding returns which connections are the task's without its token.
+func (t *Task) Binding() Binding { return t.binding }
 
 // Created returns when the task was created.
 func (t *Task) Created() time.Time { return t.created }
@@ -108,6 +112,7 @@ type taskDoc struct {
 	Expires   time.Time    `json:"expires"`
 	TokenHash string       `json:"token_sha256"`
 	Lifeline  bool         `json:"lifeline,omitempty"`
+	Bind      Binding      `json:"bind,omitzero"`
 	Ended     *time.Time   `json:"ended,omitempty"`
 	Why       string       `json:"why,omitempty"`
 }
@@ -127,6 +132,7 @@ func (t *Task) Doc() []byte {
 		Expires:   t.expires,
 		TokenHash: hex.EncodeToString(t.tokenHash[:]),
 		Lifeline:  t.HasLifeline(),
+		Bind:      t.binding,
 	}
 	if at, why, ok := t.Ended(); ok {
 		d.Ended = &at
@@ -151,6 +157,7 @@ func (d taskDoc) task() (*Task, error) {
 		scope:     d.Scope,
 		created:   d.Created,
 		expires:   d.Expires,
+		binding:   d.Bind,
 	}
 	hash, err := hex.DecodeString(d.TokenHash)
 	if err != nil || len(hash) != len(t.tokenHash) || d.ID == "" {

@@ -46,7 +46,7 @@ func TestI6EndingATaskCancelsItsContext(t *testing.T) {
 	if cause := context.Cause(task.Context()); !errors.Is(cause, ErrEnded) {
 		t.Errorf("cause of the context is %v, want ErrEnded", cause)
 	}
-	if _, err := r.Authenticate(t.Context(), bearer(token)); !errors.Is(err, ErrEnded) {
+	if _, _, err := r.Authenticate(t.Context(), bearer(token)); !errors.Is(err, ErrEnded) {
 		t.Errorf("Authenticate returned %v for an ended task, want ErrEnded", err)
 	}
 	if _, why, ok := task.Ended(); !ok || why != "revoked" {
@@ -84,7 +84,7 @@ func TestRestoreBringsBackLivingAndEndedTasks(t *testing.T) {
 		}
 	}
 
-	got, err := after.Authenticate(t.Context(), basic(alive.ID(), token.Reveal()))
+	got, _, err := after.Authenticate(t.Context(), basic(alive.ID(), token.Reveal()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,31 +59,52 @@ var interrupted = time.Unix(2, 0)
 // a body, and the deadline of each write. A head that cannot be carried or is too
 // slow is answered by respond, as Callbacks.Malformed is called, and the parser's own
 // 400 is dropped.
+//
+// conn must not be used afterwards. The guard of an Incoming begins with the bytes that
+// it has.
 func (s *Server) Guard(conn net.Conn, respond func(context.Context, *wire.Malformed) *wire.Response) net.Conn {
-	return &guardedConn{
+	g := &guardedConn{
 		Conn:    conn,
 		cfg:     &s.cfg,
 		respond: respond,
 		reader:  h1.Reader{Conn: conn},
 		changed: make(chan struct{}),
 	}
+	if in, ok := conn.(*Incoming); ok {
+		g.Conn, g.reader = in.Conn, in.reader
+	}
+	return g
 }
 
 // GuardFault returns why the body on a guarded connection is malformed, nil if it is
 // not. A parser takes every error of a read for a disconnect and drops the cause.
 func GuardFault(conn net.Conn) *wire.Malformed {
-	if g, ok := conn.(*guardedConn); ok {
+	if g := guardOf(conn); g != nil {
 		return g.badBody.Load()
 	}
 	return nil
+}
+
+// guardOf returns the guard that is conn or below it, or nil.
+func guardOf(conn net.Conn) *guardedConn {
+	for {
+		switch c := conn.(type) {
+		case *guardedConn:
+			return c
+		case interface{ NetConn() net.Conn }:
+			conn = c.NetConn()
+		default:
+			return nil
+		}
+	}
 }
 
 // Unguard returns the connection below a guard that passes bytes unchanged and holds
 // none of them back. It returns any other connection as it is. It must be called by
 // the goroutine that reads.
 func Unguard(conn net.Conn) net.Conn {
-	g, ok := conn.(*guardedConn)
-	if ok && g.raw.Load() && len(g.out) == 0 && g.reader.Empty() {
+	g := guardOf(conn)
+	if g != nil && g.raw.Load() && len(g.out) == 0 && g.reader.Empty() {
 		g.reader.ReleaseBuffer()
 		return g.Conn
 	}

@@ -102,9 +102,9 @@ func (s *Reader) ReleaseBuffer() {
 	}
 }
 
-// waitForMessage waits for the first bytes of a message, at most for d. After
+// WaitForMessage waits for the first bytes of a message, at most for d. After
 // releaseAfter it gives the buffer back and waits for a single byte.
-func (s *Reader) waitForMessage(d time.Duration) error {
+func (s *Reader) WaitForMessage(d time.Duration) error {
 	if d <= releaseAfter {
 		s.ExtendDeadline(d)
 		return s.Fill()
@@ -151,7 +151,7 @@ func (s *Reader) ReadHead(max int, first, whole time.Duration) ([]byte, error) {
 
 		var err error
 		if first > 0 {
-			err = s.waitForMessage(first)
+			err = s.WaitForMessage(first)
 		} else {
 			err = s.Fill()
 		}

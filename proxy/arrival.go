@@ -1,0 +1,215 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/wire/agents"
+)
+
+// arrival is how an agent's connection came to Byline. The zero value is a connection to
+// the proxy port.
+type arrival struct {
+	// listener is the task whose own listener accepted the connection, or nil.
+	listener *identity.Task
+	// identified is how the task of listener was found, if that was earlier and not
+	// by the listener.
+	identified string
+	// transparent says that the agent takes Byline for the application.
+	transparent bool
+	// destination is where the agent's connection was made to, if it is known. It
+	// is a hint: an agent can connect to any address.
+	destination netip.AddrPort
+}
+
+// evidence returns who is asking, as far as the connection and the credentials that came
+// over it tell.
+func (a arrival) evidence(conn net.Conn, credentials string) identity.Evidence {
+	return identity.Evidence{
+		ProxyAuthorization: credentials,
+		Listener:           a.listener,
+		Peer:               func() (uint32, bool) { return agents.PeerUID(conn, a.destination) },
+		RemoteAddr:         conn.RemoteAddr().String(),
+	}
+}
+
+// Longest and shortest pause after an Accept that failed, mostly for want of
+// descriptors.
+const (
+	minAcceptPause = 5 * time.Millisecond
+	maxAcceptPause = time.Second
+)
+
+// accept serves the connections of ln until the server closes or ln is closed. arrive
+// returns how a connection came.
+func (s *Server) accept(ln net.Listener, arrive func(net.Conn) (arrival, error)) error {
+	defer context.AfterFunc(s.accepting, func() { _ = ln.Close() })()
+
+	pause := minAcceptPause
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case s.accepting.Err() != nil:
+			if err == nil {
+				_ = conn.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil:
+			s.opt.Log.Error().Err(err).Msg("accept failed")
+			time.Sleep(pause)
+			pause = min(2*pause, maxAcceptPause)
+			continue
+		}
+		pause = minAcceptPause
+
+		go func() {
+			a, err := arrive(conn)
+			if err != nil {
+				s.opt.Log.Warn().Err(err).Msg("a connection was dropped: nothing tells where it was going")
+				_ = conn.Close()
+				return
+			}
+			s.serveConn(conn, a)
+		}()
+	}
+}
+
+// serveConn tells the protocol of a connection by its first byte and serves it.
+func (s *Server) serveConn(conn net.Conn, a arrival) {
+	defer func() { // the input of one agent must never end the process
+		if p := recover(); p != nil {
+			agents.Cut(conn)
+			s.opt.Log.Error().Msg("panic in a connection")
+		}
+	}()
+
+	stop := context.AfterFunc(s.accepting, func() { agents.Cut(conn) })
+	in, err := s.wire.Incoming(conn)
+	if !stop() || err != nil {
+		agents.Cut(conn)
+		return
+	}
+
+	switch {
+	case a.transparent:
+		s.serveTransparent(in, a)
+	case in.First() == agents.SOCKSVersion:
+		s.serveSOCKS(in, a)
+	default:
+		s.handover.deliver(&frontConn{s.wire.Guard(in, (&tunnel{server: s}).malformed), a})
+	}
+}
+
+// frontConn is a connection that the HTTP server of the proxy port serves, with the
+// guard below it.
+type frontConn struct {
+	net.Conn
+	arrival arrival
+}
+
+// NetConn returns the guard.
+func (c *frontConn) NetConn() net.Conn { return c.Conn }
+
+// CloseWrite closes the writing half if the connection has one.
+func (c *frontConn) CloseWrite() error {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return nil
+	}
+	return half.CloseWrite()
+}
+
+// handover is a listener whose connections others have accepted.
+type handover struct {
+	conns     chan net.Conn
+	closed    chan struct{}
+	closeOnce sync.Once
+}
+
+func newHandover() *handover {
+	return &handover{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+// deliver waits until Accept returns conn. It cuts conn if the listener is closed.
+func (h *handover) deliver(conn net.Conn) {
+	select {
+	case h.conns <- conn:
+	case <-h.closed:
+		agents.Cut(conn)
+	}
+}
+
+// Accept returns the next connection that was delivered.
+func (h *handover) Accept() (net.Conn, error) {
+	select {
+	case conn := <-h.conns:
+		return conn, nil
+	case <-h.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close makes Accept return net.ErrClosed.
+func (h *handover) Close() error {
+	h.closeOnce.Do(func() { close(h.closed) })
+	return nil
+}
+
+// Addr returns an address that says nothing: connections come from several listeners.
+func (h *handover) Addr() net.Addr { return &net.TCPAddr{} }
+
+// The protocol by which byline run hands a connection of its own listener to the server:
+// OPTIONS * with these fields and the task's token. After 101 the connection is the
+// agent's. docs/decisions/transparent.md has the reasons.
+const (
+	// ConnectionUpgrade is the value of Upgrade.
+	ConnectionUpgrade = "byline-connection"
+	// DestinationField names the address to which the agent connected, if it does
+	// not know that it speaks to a proxy.
+	DestinationField = "Byline-Destination"
+)
+
+// takeConnection serves a connection that a listener of a task accepted.
+func (s *Server) takeConnection(w http.ResponseWriter, r *http.Request) {
+	front, _ := r.Context().Value(agentConn{}).(*frontConn)
+	t := &tunnel{server: s}
+	a := arrival{}
+
+	err := s.authenticate(r.Context(), t, identity.Evidence{ProxyAuthorization: r.Header.Get("Proxy-Authorization")})
+	if text := r.Header.Get(DestinationField); err == nil && text != "" {
+		a.transparent = true
+		a.destination, err = netip.ParseAddrPort(text)
+		if err != nil {
+			err = refuse(AmbiguousRequest, "%s is not ADDRESS:PORT.", DestinationField)
+		}
+	}
+	if err == nil && (front == nil || front.arrival.listener != nil) {
+		err = refuse(AmbiguousRequest, "this connection is a listener's already.")
+	}
+	if err != nil {
+		writeHTTP(w, s.refuseAtFront(r, t, r.Host, err))
+		return
+	}
+
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	_, err = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+ConnectionUpgrade+"\r\n\r\n")
+	if err != nil {
+		agents.Cut(conn)
+		return
+	}
+
+	a.listener = t.task.Task
+	go s.serveConn(conn, a) // the front's goroutine has a deep stack
+}
