@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/byline-proxy/byline/proxy/identity"
+	"github.com/byline-proxy/byline/proxy/wire"
 	"github.com/byline-proxy/byline/proxy/wire/agents"
 )
 
@@ -93,6 +94,8 @@ func (s *Server) serveConn(conn net.Conn, a arrival) {
 	}()
 
 	stop := context.AfterFunc(s.accepting, func() { agents.Cut(conn) })
+	stopCut := a.cutAfterEnd(conn)
+	defer stopCut()
 	in, err := s.wire.Incoming(conn)
 	if !stop() || err != nil {
 		agents.Cut(conn)
@@ -105,8 +108,21 @@ func (s *Server) serveConn(conn net.Conn, a arrival) {
 	case in.First() == agents.SOCKSVersion:
 		s.serveSOCKS(in, a)
 	default:
-		s.handover.deliver(&frontConn{s.wire.Guard(in, (&tunnel{server: s}).malformed), a})
+		c := &frontConn{Conn: s.wire.Guard(in, (&tunnel{server: s}).malformed), arrival: a}
+		c.stopCut = a.cutAfterEnd(in.Conn)
+		s.handover.deliver(c)
 	}
+}
+
+// cutAfterEnd closes a connection that a task's listener accepted endedGrace after the
+// end of the task, unless stop is called before.
+func (a arrival) cutAfterEnd(conn net.Conn) (stop func() bool) {
+	if a.listener == nil {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(a.listener.Context(), func() {
+		time.AfterFunc(endedGrace, func() { agents.Cut(conn) })
+	})
 }
 
 // frontConn is a connection that the HTTP server of the proxy port serves, with the
@@ -114,6 +130,19 @@ func (s *Server) serveConn(conn net.Conn, a arrival) {
 type frontConn struct {
 	net.Conn
 	arrival arrival
+	stopCut func() bool // see cutAfterEnd
+}
+
+// Close closes the connection.
+func (c *frontConn) Close() error {
+	c.stopCut()
+	return c.Conn.Close()
+}
+
+// detach returns the connection below for whoever serves a tunnel over it.
+func (c *frontConn) detach() net.Conn {
+	c.stopCut()
+	return agents.Unguard(c.Conn)
 }
 
 // NetConn returns the guard.
@@ -167,17 +196,6 @@ func (h *handover) Close() error {
 // Addr returns an address that says nothing: connections come from several listeners.
 func (h *handover) Addr() net.Addr { return &net.TCPAddr{} }
 
-// The protocol by which byline run hands a connection of its own listener to the server:
-// OPTIONS * with these fields and the task's token. After 101 the connection is the
-// agent's. docs/decisions/transparent.md has the reasons.
-const (
-	// ConnectionUpgrade is the value of Upgrade.
-	ConnectionUpgrade = "byline-connection"
-	// DestinationField names the address to which the agent connected, if it does
-	// not know that it speaks to a proxy.
-	DestinationField = "Byline-Destination"
-)
-
 // takeConnection serves a connection that a listener of a task accepted.
 func (s *Server) takeConnection(w http.ResponseWriter, r *http.Request) {
 	front, _ := r.Context().Value(agentConn{}).(*frontConn)
@@ -185,11 +203,11 @@ func (s *Server) takeConnection(w http.ResponseWriter, r *http.Request) {
 	a := arrival{}
 
 	err := s.authenticate(r.Context(), t, identity.Evidence{ProxyAuthorization: r.Header.Get("Proxy-Authorization")})
-	if text := r.Header.Get(DestinationField); err == nil && text != "" {
+	if text := r.Header.Get(wire.DestinationField); err == nil && text != "" {
 		a.transparent = true
 		a.destination, err = netip.ParseAddrPort(text)
 		if err != nil {
-			err = refuse(AmbiguousRequest, "%s is not ADDRESS:PORT.", DestinationField)
+			err = refuse(AmbiguousRequest, "%s is not ADDRESS:PORT.", wire.DestinationField)
 		}
 	}
 	if err == nil && (front == nil || front.arrival.listener != nil) {
@@ -204,7 +222,7 @@ func (s *Server) takeConnection(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	_, err = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+ConnectionUpgrade+"\r\n\r\n")
+	_, err = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+wire.ConnectionUpgrade+"\r\n\r\n")
 	if err != nil {
 		agents.Cut(conn)
 		return

@@ -32,7 +32,7 @@ func (s *Server) frontHandler() http.Handler {
 		switch {
 		case r.Method != http.MethodConnect && r.URL.IsAbs():
 			s.absolute(w, r)
-		case r.RequestURI == "*" && r.Header.Get("Upgrade") == ConnectionUpgrade:
+		case r.RequestURI == "*" && r.Header.Get("Upgrade") == wire.ConnectionUpgrade:
 			s.takeConnection(w, r)
 		case r.RequestURI == "*":
 			s.refuseOptionsOfProxy(w, r)

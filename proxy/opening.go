@@ -32,6 +32,9 @@ const connectionEstablished = "HTTP/1.1 200 Connection established\r\n\r\n"
 
 func (o connectOpening) accept() (net.Conn, []byte, error) {
 	_, err := io.WriteString(o.client, connectionEstablished)
+	if front, ok := o.client.(*frontConn); ok {
+		return front.detach(), nil, err
+	}
 	return agents.Unguard(o.client), nil, err
 }
 

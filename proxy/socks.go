@@ -27,6 +27,7 @@ func (s *Server) serveSOCKS(in *agents.Incoming, a arrival) {
 	}
 
 	pass := false
+	t.setAuthority(q.Authority, "https")
 	if q.User != "" || !known {
 		err = s.authenticate(ctx, t, a.evidence(in, basicCredentials(q.User, q.Password)))
 	}

@@ -121,6 +121,17 @@ type WholeBody interface {
 	Rest() []byte
 }
 
+// The protocol by which byline run hands a connection that its own listener accepted to
+// the proxy port: OPTIONS * with Upgrade, as RFC 2817 section 3.2 has it for TLS, and the
+// task's token. After 101 the connection is the agent's.
+const (
+	// ConnectionUpgrade is the value of Upgrade.
+	ConnectionUpgrade = "byline-connection"
+	// DestinationField names the address and port to which the agent connected, if it
+	// does not know that it speaks to a proxy.
+	DestinationField = "Byline-Destination"
+)
+
 // Callbacks are what a server calls for the requests of one connection. Both
 // functions may be called concurrently, because HTTP/2 carries requests
 // concurrently. If one returns nil, the server closes the connection (HTTP/1.1) or

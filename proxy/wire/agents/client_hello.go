@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/byline-proxy/byline/proxy/wire/internal/h1"
 )
 
 // recordHandshake is the first byte of a TLS connection (RFC 8446 section 5.1).
@@ -23,7 +25,7 @@ var errHelloSeen = errors.New("wire: the ClientHello was read")
 func (in *Incoming) IsTLS() bool { return in.First() == recordHandshake }
 
 // ServerName returns the name of the server that the ClientHello asks for (RFC 6066
-// section 3), without a final dot, or "" if it names none. The bytes stay unread for
+// section 3), or "" if it names none or the name is malformed. The bytes stay unread for
 // whoever performs the handshake. Under encrypted ClientHello the name is that of the
 // outer one (RFC 9849).
 func (in *Incoming) ServerName(within time.Duration) (string, error) {
@@ -33,7 +35,7 @@ func (in *Incoming) ServerName(within time.Duration) (string, error) {
 	var name string
 	reader := tls.Server(&helloReader{in: in}, &tls.Config{
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			name = hello.ServerName
+			name, _ = h1.CheckAuthority(hello.ServerName)
 			return nil, errHelloSeen
 		},
 	})

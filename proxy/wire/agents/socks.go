@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/byline-proxy/byline/proxy/wire/internal/h1"
 )
 
 // SOCKSVersion is the first byte of a SOCKS5 connection (RFC 1928 section 3).
@@ -39,8 +41,8 @@ var ErrNotSOCKS = errors.New("wire: not a SOCKS5 request")
 
 // SOCKSRequest is what a client asks of a SOCKS5 server.
 type SOCKSRequest struct {
-	// Authority is host:port. The host is a name or an address, an IPv6 address in
-	// brackets.
+	// Authority is host:port, empty if the client's host is malformed. The host is a
+	// name or an address, an IPv6 address in brackets.
 	Authority string
 	// Address is the destination if the client named an address, else invalid.
 	Address netip.AddrPort
@@ -79,6 +81,9 @@ func (in *Incoming) negotiateSOCKS(q *SOCKSRequest, mayOmit bool) error {
 	head, err := in.take(2)
 	if err != nil {
 		return err
+	}
+	if head[0] != SOCKSVersion {
+		return ErrNotSOCKS
 	}
 	methods, err := in.take(int(head[1]))
 	if err != nil {
@@ -178,7 +183,7 @@ func (in *Incoming) readSOCKSAddress(q *SOCKSRequest, kind byte) error {
 		host = address.String()
 		q.Address = netip.AddrPortFrom(address, port)
 	}
-	q.Authority = net.JoinHostPort(host, strconv.Itoa(int(port)))
+	q.Authority, _ = h1.CheckAuthority(net.JoinHostPort(host, strconv.Itoa(int(port))))
 	return nil
 }
 

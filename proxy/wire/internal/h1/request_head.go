@@ -211,7 +211,7 @@ func (m *RequestHead) checkTogether(named string, allowed TargetForms) *wire.Mal
 	if bad := CheckAnnouncedTrailers(m.AnnouncedTrailers); bad != nil {
 		return bad
 	}
-	return m.checkUpgrade()
+	return m.checkUpgrade(allowed)
 }
 
 // obeyConnection removes the fields that Connection lists (RFC 9110 section 7.6.1).
@@ -256,12 +256,15 @@ func CheckAnnouncedTrailers(list string) (bad *wire.Malformed) {
 
 // checkUpgrade accepts only the opening handshake of a WebSocket (RFC 6455 section
 // 4.1).
-func (m *RequestHead) checkUpgrade() *wire.Malformed {
+func (m *RequestHead) checkUpgrade(allowed TargetForms) *wire.Malformed {
 	switch {
 	case m.upgrade == "" && !m.wantsUpgrade:
 		return nil
 	case m.upgrade == "" || !m.wantsUpgrade:
 		return wire.Ambiguous("Upgrade and Connection: upgrade do not come together")
+	case m.upgrade == wire.ConnectionUpgrade && m.Path == "*" && allowed&AuthorityForm != 0 && m.Length == 0 && !m.HTTP10:
+		m.Upgrade = m.upgrade
+		return nil
 	case !strings.EqualFold(m.upgrade, "websocket"):
 		return wire.Ambiguous("only an upgrade to websocket is carried (h2c is not)")
 	case m.Method != "GET" || m.Length != 0 || m.HTTP10:
