@@ -12,6 +12,7 @@ import (
 
 // The values that a key may have. They are used by Check and by the schema.
 var (
+	Modes   = []string{"proxy", "redirect", "tproxy"}
 	Overdue = []string{"warn", "refuse"}
 	Levels  = []string{"debug", "info", "warn", "error"}
 	Formats = []string{"json", "text"}
@@ -57,8 +58,19 @@ func (c *Config) checkTopLevel() (problems []error) {
 	return problems
 }
 
-// checkLists checks hosts and prefixes.
+// checkLists checks listeners, hosts and prefixes.
 func (c *Config) checkLists() (problems []error) {
+	for i := range c.Listeners {
+		l := &c.Listeners[i]
+		if l.Socket() == "" && !validAddress(l.Listen) {
+			problems = append(problems, fmt.Errorf("listeners[%d].listen: %q is not an address with a port; write it like 0.0.0.0:8443, or unix:/run/byline/agents.sock", i, l.Listen))
+		}
+		if !slices.Contains(Modes, l.Mode) {
+			problems = append(problems, fmt.Errorf("listeners[%d].mode: %q is not one of %s", i, l.Mode, strings.Join(Modes, ", ")))
+		} else if l.Socket() != "" && l.Mode != "proxy" {
+			problems = append(problems, fmt.Errorf("listeners[%d].mode: %s needs a TCP port; a Unix socket serves proxy alone", i, l.Mode))
+		}
+	}
 	for i, pattern := range c.PassThrough {
 		if why := hostPatternProblem(pattern); why != "" {
 			problems = append(problems, fmt.Errorf("pass_through[%d]: %q %s; write it like files.acme.example, "+

@@ -8,6 +8,7 @@ package configs
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -37,6 +38,8 @@ type Config struct {
 	// 127.0.0.1:8080. If other machines can reach it, also set tls: task
 	// tokens cross this connection.
 	Listen string `yaml:"listen"`
+	// Listeners are further addresses at which agents connect. Default: none.
+	Listeners []Listener `yaml:"listeners"`
 	// TLS secures the connection from an agent to the proxy. Default: no TLS.
 	TLS TLS `yaml:"tls"`
 	// Drain is how long requests in flight may continue after SIGTERM before
@@ -87,6 +90,29 @@ type Config struct {
 
 	file string    // name of the file, as the caller gave it
 	root yaml.Node // parsed document; gives each key its line
+}
+
+// Listener is an address at which agents connect without naming Byline, or over a Unix
+// socket.
+type Listener struct {
+	// Listen is an address with a port, or unix: and the path of a socket, which
+	// every user may then connect to. Required.
+	Listen string `yaml:"listen"`
+	// Mode says what arrives: proxy for agents that use Byline as their proxy,
+	// redirect for connections that the kernel redirects to this port (nft
+	// redirect), tproxy for those that it diverts to it (nft tproxy, needs
+	// CAP_NET_ADMIN). Default proxy. A redirected or diverted connection has no
+	// token: its task is bound to a user or a subnet.
+	Mode string `yaml:"mode"`
+}
+
+// Socket returns the path of the Unix socket, or "" if the listener is on TCP.
+func (l *Listener) Socket() string {
+	path, isSocket := strings.CutPrefix(l.Listen, "unix:")
+	if !isSocket {
+		return ""
+	}
+	return path
 }
 
 // TLS names a certificate and its key. Both are set, or neither.

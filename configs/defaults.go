@@ -20,6 +20,9 @@ func (c *Config) SetDefaults() {
 
 	setDefault(&c.Listen, "127.0.0.1:8080")
 	setDefault(&c.Control.Listen, "127.0.0.1:8081")
+	for i := range c.Listeners {
+		setDefault(&c.Listeners[i].Mode, "proxy")
+	}
 	setDefault(&c.Instance, "byline")
 	setDefault(&c.Adapters.Dir, "adapters.d")
 	setDefault(&c.Adapters.Overdue, "warn")

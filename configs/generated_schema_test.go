@@ -66,6 +66,8 @@ func TestSchemaAcceptsWhatLoadAccepts(t *testing.T) {
 		"unknown value":            {"data_dir: d\nlog: {level: loud}\n", false},
 		"duration without a unit":  {"data_dir: d\ndrain: soon\n", false},
 		"witness without a key":    {"data_dir: d\naudit: {witnesses: [{url: 'https://w.example'}]}\n", false},
+		"listener":                 {"data_dir: d\nlisteners: [{listen: '0.0.0.0:8443', mode: redirect}]\n", true},
+		"listener of no mode":      {"data_dir: d\nlisteners: [{listen: '0.0.0.0:8443', mode: socks}]\n", false},
 		"sink":                     {"data_dir: d\nsinks: [{name: siem, kind: http, url: 'https://siem.example'}]\n", true},
 		"unknown kind of sink":     {"data_dir: d\nsinks: [{name: siem, kind: kafka, url: 'https://siem.example'}]\n", false},
 		"unknown key of a sink":    {"data_dir: d\nsinks: [{name: siem, kind: http, uri: 'https://siem.example'}]\n", false},
@@ -129,6 +131,9 @@ func generateSchema(t *testing.T) map[string]any {
 		case reflect.TypeFor[[]journal.Witness]():
 			schema["type"] = "array"
 			schema["items"] = entrySchema(t, k, comments, nil, "url", "key")
+		case reflect.TypeFor[[]Listener]():
+			schema["type"] = "array"
+			schema["items"] = entrySchema(t, k, comments, map[string][]string{"mode": Modes}, "listen")
 		case reflect.TypeFor[[]sinks.Config]():
 			schema["type"] = "array"
 			schema["items"] = entrySchema(t, k, comments,

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -39,6 +40,37 @@ func (a arrival) evidence(conn net.Conn, credentials string) identity.Evidence {
 		Peer:               func() (uint32, bool) { return agents.PeerUID(conn, a.destination) },
 		RemoteAddr:         conn.RemoteAddr().String(),
 	}
+}
+
+// Serve answers agents that use Byline as their proxy, until Close. It returns nil after
+// Close.
+func (s *Server) Serve(ln net.Listener) error {
+	if s.opt.FrontTLS != nil {
+		ln = tls.NewListener(ln, s.opt.FrontTLS)
+	}
+	return s.accept(ln, func(net.Conn) (arrival, error) { return arrival{}, nil })
+}
+
+// ServeLocal is Serve for a Unix socket, without TLS.
+func (s *Server) ServeLocal(ln net.Listener) error {
+	return s.accept(ln, func(net.Conn) (arrival, error) { return arrival{}, nil })
+}
+
+// ServeRedirected answers connections that the kernel redirected to ln, of agents that
+// take Byline for the application. It returns nil after Close.
+func (s *Server) ServeRedirected(ln net.Listener) error {
+	return s.accept(ln, func(conn net.Conn) (arrival, error) {
+		to, err := agents.RedirectedFrom(conn)
+		return arrival{transparent: true, destination: to}, err
+	})
+}
+
+// ServeDiverted is ServeRedirected for a listener of [agents.ListenDiverted].
+func (s *Server) ServeDiverted(ln net.Listener) error {
+	return s.accept(ln, func(conn net.Conn) (arrival, error) {
+		to, err := agents.DivertedFrom(conn, ln.Addr())
+		return arrival{transparent: true, destination: to}, err
+	})
 }
 
 // Longest and shortest pause after an Accept that failed, mostly for want of

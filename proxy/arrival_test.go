@@ -352,4 +352,3 @@ func FuzzSOCKS(f *testing.F) {
 		}
 	})
 }
-

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -38,8 +39,12 @@ func (s *Server) Control(cfg admin.Config) http.Handler {
 }
 
 func (s *Server) controlCreateTask(ctx context.Context, spec admin.TaskSpec) (admin.Task, error) {
+	bind, err := bindingOf(spec.Bind)
+	if err != nil {
+		return admin.Task{}, s.problem(err, "bad_task", "correct what is named and send the task again")
+	}
 	t, token, err := s.CreateTask(ctx, identity.Spec{Agent: spec.Agent, Sponsor: spec.Sponsor, Purpose: spec.Purpose,
-		TTL: spec.TTL, Scope: scopeEntries(spec.Scope)})
+		TTL: spec.TTL, Scope: scopeEntries(spec.Scope), Bind: bind})
 	if err != nil {
 		return admin.Task{}, s.problem(err, "bad_task", "correct what is named and send the task again")
 	}
@@ -188,7 +193,7 @@ func noTask(id string) error {
 func viewOf(t *identity.Task) admin.Task {
 	p := t.Principal()
 	v := admin.Task{ID: p.Task, Agent: p.Agent, Sponsor: p.Sponsor, Purpose: p.Purpose, Grant: p.Grant,
-		Created: t.Created(), Expires: t.Expires(), State: admin.StateActive}
+		Bound: t.Binding().String(), Created: t.Created(), Expires: t.Expires(), State: admin.StateActive}
 	for _, e := range t.Scope() {
 		v.Scope = append(v.Scope, admin.ScopeEntry(e))
 	}
@@ -200,6 +205,24 @@ func viewOf(t *identity.Task) admin.Task {
 		v.State = admin.StateEnded
 	}
 	return v
+}
+
+// bindingOf converts a binding of the control API to one of identity. Nil names nothing.
+func bindingOf(b *admin.Binding) (identity.Binding, error) {
+	if b == nil {
+		return identity.Binding{}, nil
+	}
+
+	bind := identity.Binding{UID: b.UID}
+	if b.Subnet == "" {
+		return bind, nil
+	}
+	subnet, err := netip.ParsePrefix(b.Subnet)
+	if err != nil {
+		return bind, fmt.Errorf("bind.subnet: %q is not a CIDR prefix; write it like 10.1.2.3/32", b.Subnet)
+	}
+	bind.Subnet = subnet
+	return bind, nil
 }
 
 // scopeEntries converts a scope of the control API to one of identity.

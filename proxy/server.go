@@ -198,15 +198,6 @@ func (s *Server) newFront() *http.Server {
 	}
 }
 
-// Serve answers agents on ln until Close. It returns nil after Close.
-func (s *Server) Serve(ln net.Listener) error {
-	if s.opt.FrontTLS != nil {
-		ln = tls.NewListener(ln, s.opt.FrontTLS)
-	}
-
-	return s.accept(ln, func(net.Conn) (arrival, error) { return arrival{}, nil })
-}
-
 // serveFront serves the connections that were told to be HTTP, until Close.
 func (s *Server) serveFront() {
 	if err := s.front.Serve(s.handover); !errors.Is(err, http.ErrServerClosed) {

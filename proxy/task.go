@@ -95,6 +95,9 @@ func (s *Server) CreateTask(ctx context.Context, spec identity.Spec) (*identity.
 	r := s.taskRecord("task", t)
 	r.Purpose, r.Scope = it.Principal().Purpose, scopeLines(it.Scope())
 	r.Detail = "created until " + it.Expires().UTC().Format(time.RFC3339)
+	if bound := it.Binding().String(); bound != "" {
+		r.Detail += ", bound to " + bound
+	}
 	if err := s.appendDurably(ctx, r); err != nil {
 		s.dropTask(t, "it could not be recorded")
 		return nil, identity.Token{}, fmt.Errorf("record the task: %w", err)

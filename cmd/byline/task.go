@@ -45,6 +45,7 @@ func taskCreateCommand() *cobra.Command {
 
 	var s specFlags
 	s.add(c)
+	s.addBind(c)
 
 	askControl(c, showTask, func(args []string) (request, error) {
 		if len(args) == 1 {

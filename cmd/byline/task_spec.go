@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,7 @@ type specFlags struct {
 	purpose string
 	ttl     string
 	allow   []string
+	bind    []string
 }
 
 // add adds all flags.
@@ -39,6 +41,37 @@ func (s *specFlags) add(c *cobra.Command) {
 	s.addAllow(c)
 }
 
+// addBind adds --bind.
+func (s *specFlags) addBind(c *cobra.Command) {
+	c.Flags().StringArrayVar(&s.bind, "bind", nil, "uid:NUMBER or subnet:PREFIX, whose connections need no token, repeatable")
+}
+
+// binding returns what --bind says, nil for nothing.
+func (s *specFlags) binding() (*admin.Binding, error) {
+	if len(s.bind) == 0 {
+		return nil, nil
+	}
+
+	b := &admin.Binding{}
+	for _, text := range s.bind {
+		kind, value, _ := strings.Cut(text, ":")
+		switch kind {
+		case "uid":
+			n, err := strconv.ParseUint(value, 10, 32)
+			if err != nil {
+				return nil, fmt.Errorf("--bind %q: a user's number is meant, like uid:1001", text)
+			}
+			uid := uint32(n)
+			b.UID = &uid
+		case "subnet":
+			b.Subnet = value // which the server checks
+		default:
+			return nil, fmt.Errorf("--bind %q: write it like uid:1001 or subnet:10.1.2.3/32", text)
+		}
+	}
+	return b, nil
+}
+
 // addAllow adds --allow alone.
 func (s *specFlags) addAllow(c *cobra.Command) {
 	c.Flags().StringArrayVar(&s.allow, "allow", nil, "ADAPTER:ACTION[,ACTION...][@RESOURCE], repeatable; * is a wildcard")
@@ -49,7 +82,7 @@ func (s *specFlags) addAllow(c *cobra.Command) {
 // its content. Errors are wrong usage, except those of reading the file.
 func (s *specFlags) spec() ([]byte, error) {
 	if s.file != "" {
-		if s.agent+s.sponsor+s.purpose+s.ttl != "" || s.allow != nil {
+		if s.agent+s.sponsor+s.purpose+s.ttl != "" || s.allow != nil || s.bind != nil {
 			return nil, errors.New("--spec is given together with flags for what it already says")
 		}
 		return readSpec(s.file)
@@ -77,7 +110,11 @@ func (s *specFlags) spec() ([]byte, error) {
 		return nil, fmt.Errorf("%s must be given, or --spec FILE", strings.Join(missing, ", "))
 	}
 
-	return json.Marshal(admin.TaskSpec{Agent: s.agent, Sponsor: s.sponsor, Purpose: s.purpose, TTL: s.ttl, Scope: scope})
+	bind, err := s.binding()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(admin.TaskSpec{Agent: s.agent, Sponsor: s.sponsor, Purpose: s.purpose, TTL: s.ttl, Scope: scope, Bind: bind})
 }
 
 func readSpec(path string) ([]byte, error) {

@@ -20,6 +20,14 @@ type TaskSpec struct {
 	Purpose string       `json:"purpose"`
 	TTL     string       `json:"ttl,omitempty"` // a Go duration like 30m; empty means the server's default
 	Scope   []ScopeEntry `json:"scope"`
+	Bind    *Binding     `json:"bind,omitempty"` // connections that are the task's without its token
+}
+
+// Binding names connections: those of a user of the server's machine, those from a
+// subnet that its configuration trusts, or both.
+type Binding struct {
+	UID    *uint32 `json:"uid,omitempty"`
+	Subnet string  `json:"subnet,omitempty"` // a CIDR prefix
 }
 
 // The values of [Task.State].
@@ -37,6 +45,7 @@ type Task struct {
 	Purpose string       `json:"purpose"`
 	Grant   string       `json:"grant"` // digest of the approved scope
 	Scope   []ScopeEntry `json:"scope"`
+	Bound   string       `json:"bound,omitempty"` // which connections are the task's without its token
 	Created time.Time    `json:"created"`
 	Expires time.Time    `json:"expires"`
 	State   string       `json:"state"` // StateActive or StateEnded

@@ -45,7 +45,7 @@ func (b Binding) check(c Config) (problems []error) {
 		problems = append(problems, fmt.Errorf("bind.subnet: %s names one address within a network; write %s", b.Subnet, b.Subnet.Masked()))
 	}
 
-	for _, trusted := range c.TrustedSubnets {
+	for _, trusted := range c.trustedSubnets() {
 		if trusted.Bits() <= b.Subnet.Bits() && trusted.Contains(b.Subnet.Addr()) {
 			return problems
 		}

@@ -52,7 +52,7 @@ type Config struct {
 	// TrustedSubnets lists networks, like 10.1.0.0/16, in which an address tells who
 	// sends: nobody there can take another's. Only within them a task can be bound
 	// to a subnet. Default none.
-	TrustedSubnets []netip.Prefix `yaml:"trusted_subnets"`
+	TrustedSubnets []string `yaml:"trusted_subnets"`
 }
 
 // SetDefaults fills the fields that are zero.
@@ -86,5 +86,20 @@ func (c *Config) Check() (problems []error) {
 	if c.LifelineResume < 0 {
 		problems = append(problems, errors.New("lifeline_resume: must be positive"))
 	}
+	for i, text := range c.TrustedSubnets {
+		if _, err := netip.ParsePrefix(text); err != nil {
+			problems = append(problems, fmt.Errorf("trusted_subnets[%d]: %q is not a CIDR prefix; write it like 10.1.0.0/16", i, text))
+		}
+	}
 	return problems
+}
+
+// trustedSubnets returns TrustedSubnets parsed, without those that Check reports.
+func (c *Config) trustedSubnets() (prefixes []netip.Prefix) {
+	for _, text := range c.TrustedSubnets {
+		if p, err := netip.ParsePrefix(text); err == nil {
+			prefixes = append(prefixes, p.Masked())
+		}
+	}
+	return prefixes
 }

@@ -95,7 +95,7 @@ func bound(s Spec, b Binding) Spec {
 func prefix(text string) Binding { return Binding{Subnet: netip.MustParsePrefix(text)} }
 
 func TestI7ABindingHasOneLivingTask(t *testing.T) {
-	r := NewRegistry(Config{TrustedSubnets: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
+	r := NewRegistry(Config{TrustedSubnets: []string{"10.0.0.0/8"}})
 	defer r.Close()
 	uid := uint32(1001)
 	both := bound(triage, Binding{UID: &uid, Subnet: netip.MustParsePrefix("10.1.0.0/16")})
@@ -156,7 +156,7 @@ func TestABindingOutlivesARestart(t *testing.T) {
 }
 
 func TestI7OnlyTrustedSubnetsAreBound(t *testing.T) {
-	r := NewRegistry(Config{TrustedSubnets: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}})
+	r := NewRegistry(Config{TrustedSubnets: []string{"10.1.0.0/16"}})
 	defer r.Close()
 	for _, s := range []string{"10.2.0.0/24", "10.0.0.0/8", "0.0.0.0/0", "fd00::/64", "10.1.2.3/24"} {
 		if _, _, err := r.Create(bound(triage, prefix(s)), time.Now()); err == nil || !strings.Contains(err.Error(), "bind.subnet") {

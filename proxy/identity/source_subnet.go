@@ -10,7 +10,7 @@ func init() {
 		if len(c.TrustedSubnets) == 0 {
 			return nil
 		}
-		return subnetSource{c.TrustedSubnets, tasks}
+		return subnetSource{c.trustedSubnets(), tasks}
 	}})
 }
 

@@ -32,6 +32,7 @@ type running struct {
 	log     zerolog.Logger
 
 	agents    net.Listener
+	further   []further
 	operators []net.Listener // of the control API: TCP, then the Unix socket
 	failed    chan error     // of listeners; as large as the number of them
 }
@@ -51,7 +52,7 @@ func Serve(ctx context.Context, p *Prepared, file string, logTo io.Writer) error
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
 
-	r := &running{log: newLogger(p.cfg.Log, logTo), failed: make(chan error, 3)}
+	r := &running{log: newLogger(p.cfg.Log, logTo), failed: make(chan error, 3+len(p.cfg.Listeners))}
 
 	// The addresses come before anything is written: a server that is already
 	// running must not find a second one in its files.
@@ -128,6 +129,14 @@ func (r *running) start() {
 			r.failed <- fmt.Errorf("listen: %w", err)
 		}
 	}()
+
+	for i, l := range r.further {
+		go func() {
+			if err := l.serve(r.proxy); err != nil {
+				r.failed <- fmt.Errorf("listeners[%d]: %w", i, err)
+			}
+		}()
+	}
 
 	for _, l := range r.operators {
 		go func() {
