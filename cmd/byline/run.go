@@ -1,10 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -25,6 +26,7 @@ import (
 type runFlags struct {
 	specFlags
 	proxy   string
+	proxyCA string
 	root    string
 	noProxy string
 }
@@ -34,12 +36,15 @@ func runCommand() *cobra.Command {
 		Use:   "run [flags] -- COMMAND [ARG...]",
 		Short: "Run a program in a new task",
 		Long: "Creates a task, runs the program so that it uses the proxy and trusts its authority, passes signals and the exit\n" +
-			"code through, and ends the task. Exit code 128+n if signal n ended the program.\n\n" +
+			"code through, and ends the task. Exit code 127 if there is no such program, 126 if it cannot be run, 128+n if signal n\n" +
+			"ended it.\n\n" +
+			"The program needs no credentials: this command listens on the loopback interface for processes of its own user, and\n" +
+			"what connects there is the task. The listener is gone with the task.\n\n" +
 			"The task does not outlive this command: the server ends it within a second if the command is killed or stopped, or if\n" +
 			"its machine or the network is gone. It goes on if only the server was started again.\n\n" +
 			"Proxy and authority are named in the variables that curl, wget, git, Python, Node.js, Deno, Go, Java, the AWS CLI and\n" +
 			"others read. A browser reads none: start it with HOME set to $BYLINE_BROWSER_HOME, whose NSS database trusts the\n" +
-			"authority, and give it the proxy and its credentials from $HTTPS_PROXY, as playwright's proxy option does.",
+			"authority, and give it the proxy from $HTTPS_PROXY, as its option --proxy-server or playwright's proxy does.",
 		Example: "  byline run --agent spiffe://acme.example/agent/triage --sponsor alice@acme.example --purpose INC-1234 \\\n" +
 			"    --for 30m --allow wiki:page.read,page.edit -- curl https://wiki.acme.example/\n" +
 			"  byline run --spec task.json -- node triage.js",
@@ -49,8 +54,9 @@ func runCommand() *cobra.Command {
 	f.add(c)
 	client.AddFlags(c)
 	c.Flags().StringVar(&f.proxy, "proxy", "", "the proxy's URL (default: that of the configuration)")
+	c.Flags().StringVar(&f.proxyCA, "proxy-ca", "", "authorities to trust for an https proxy, as a PEM file (default: tls.cert of the configuration, and the system's)")
 	c.Flags().StringVar(&f.root, "root", "", "the interception root as a PEM file (default: that of the configuration)")
-	c.Flags().StringVar(&f.noProxy, "no-proxy", "", "hosts that the program reaches directly, like localhost,127.0.0.1")
+	c.Flags().StringVar(&f.noProxy, "no-proxy", loopback, "hosts that the program reaches directly, besides those of an inherited NO_PROXY")
 	c.Flags().SetInterspersed(false)
 
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -69,16 +75,22 @@ func runCommand() *cobra.Command {
 		signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
 		defer signal.Stop(signals)
 
-		env, err := f.environment(cfg)
+		warn := func(format string, a ...any) { fmt.Fprintf(c.ErrOrStderr(), "byline: warning: "+format+"\n", a...) }
+		ln, err := f.listen(cfg, warn)
+		if err != nil {
+			return cli.Failed("run", err, "")
+		}
+		defer ln.Close()
+		env, err := f.environment(cfg, ln.url())
 		if err != nil {
 			return cli.Failed("run", err, "")
 		}
 		defer env.remove()
 		for _, w := range env.warnings {
-			fmt.Fprintln(c.ErrOrStderr(), "byline: warning:", w)
+			warn("%s", w)
 		}
 
-		code, err := runInTask(c.Context(), control, spec, env, args, signals, c.ErrOrStderr())
+		code, err := runInTask(c.Context(), control, spec, ln, env, args, signals, warn)
 		if err != nil { // the program's own exit code comes first
 			return &cli.Failure{Err: fmt.Errorf("run: %w", err), Hint: cli.HintOf(err), Code: max(code, 1)}
 		}
@@ -90,32 +102,52 @@ func runCommand() *cobra.Command {
 	return c
 }
 
-// environment prepares what the program needs besides the task's id and token. A nil
-// configuration requires --proxy and --root.
-func (f *runFlags) environment(cfg *configs.Config) (*environment, error) {
-	proxy, root := f.proxy, f.root
-	if cfg != nil {
-		if proxy == "" {
-			proxy = "http://" + cli.DialAddress(cfg.Listen)
-			if cfg.TLS.Cert != "" {
-				proxy = "https://" + cli.DialAddress(cfg.Listen)
-			}
-		}
-		if root == "" {
-			root = filepath.Join(cfg.Certs.Dir, "root.crt")
-		}
-	}
-	if proxy == "" || root == "" {
+// listen opens the listener through which the program reaches the proxy. A nil
+// configuration requires --proxy.
+func (f *runFlags) listen(cfg *configs.Config, warn func(string, ...any)) (*taskListener, error) {
+	proxy, roots := f.proxy, f.proxyCA
+	if proxy == "" && cfg == nil {
 		return nil, errors.New("without a configuration file --proxy and --root must be given")
 	}
+	if proxy == "" {
+		proxy = "http://" + cli.DialAddress(cfg.Listen)
+		if cfg.TLS.Cert != "" {
+			proxy = "https://" + cli.DialAddress(cfg.Listen)
+		}
+	}
+	if roots == "" && cfg != nil {
+		roots = cfg.TLS.Cert
+	}
+
 	u, err := url.Parse(proxy)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("--proxy %q is not a URL like http://127.0.0.1:8080", proxy)
 	}
-
-	env, err := newEnvironment(u, root, f.noProxy)
+	to, err := newUpstreamProxy(u, roots)
 	if err != nil {
 		return nil, err
+	}
+	return listenForProgram(to, func(err error) { warn("%v", err) })
+}
+
+// environment prepares what the program needs besides the task's id. A nil configuration
+// requires --root.
+func (f *runFlags) environment(cfg *configs.Config, proxy *url.URL) (*environment, error) {
+	root := f.root
+	if root == "" && cfg == nil {
+		return nil, errors.New("without a configuration file --proxy and --root must be given")
+	}
+	if root == "" {
+		root = filepath.Join(cfg.Certs.Dir, "root.crt")
+	}
+
+	noProxy, inherited := withInherited(f.noProxy)
+	env, err := newEnvironment(proxy, root, noProxy)
+	if err != nil {
+		return nil, err
+	}
+	if inherited != "" {
+		env.warn("NO_PROXY is inherited, so these hosts are reached without Byline: %s", cli.Printable(inherited))
 	}
 	if cfg != nil && cfg.Vault.KeyEnv != "" {
 		env.withhold = append(env.withhold, cfg.Vault.KeyEnv)
@@ -123,9 +155,25 @@ func (f *runFlags) environment(cfg *configs.Config) (*environment, error) {
 	return env, nil
 }
 
+// loopback is what programs reach directly by default: development servers, and the
+// drivers of browsers, which are ports of this machine.
+const loopback = "localhost,127.0.0.1,::1"
+
+// withInherited adds the hosts of this process's own NO_PROXY to noProxy, and returns
+// them apart, too.
+func withInherited(noProxy string) (all, inherited string) {
+	inherited = cmp.Or(os.Getenv("NO_PROXY"), os.Getenv("no_proxy"))
+	if inherited == "" || noProxy == "" {
+		return cmp.Or(noProxy, inherited), inherited
+	}
+	return noProxy + "," + inherited, inherited
+}
+
 // runInTask creates the task, runs the program in it, ends the task and returns the
 // program's exit code. A signal that comes before the program has started ends the run.
-func runInTask(ctx context.Context, control *client.Client, spec []byte, env *environment, args []string, signals <-chan os.Signal, warnings io.Writer) (code int, err error) {
+func runInTask(ctx context.Context, control *client.Client, spec []byte, ln *taskListener, env *environment,
+	args []string, signals <-chan os.Signal, warn func(string, ...any)) (code int, err error) {
+
 	ctx = context.WithoutCancel(ctx)
 	task, err := control.CreateTask(ctx, spec)
 	if err != nil {
@@ -139,7 +187,7 @@ func runInTask(ctx context.Context, control *client.Client, spec []byte, env *en
 		return 0, errors.Join(err, control.EndTask(ctx, task.ID))
 	}
 	ending := make(chan struct{})
-	go reportEnd(lifeline, ending, warnings)
+	go reportEnd(lifeline, ending, warn)
 	defer func() {
 		close(ending)
 		err = errors.Join(err, control.FinishTask(ctx, task.ID))
@@ -151,15 +199,16 @@ func runInTask(ctx context.Context, control *client.Client, spec []byte, env *en
 		return 128 + int(sig.(syscall.Signal)), nil
 	default:
 	}
-	return runProgram(args, env.variables(task.ID, task.Token), signals)
+	go ln.serve(task.Token)
+	return runProgram(args, env.variables(task.ID), signals)
 }
 
 // reportEnd says so if the task ends before this process ends it. The program goes
 // on, and its requests are refused.
-func reportEnd(l *client.Lifeline, ending <-chan struct{}, warnings io.Writer) {
+func reportEnd(l *client.Lifeline, ending <-chan struct{}, warn func(string, ...any)) {
 	select {
 	case <-l.Ended():
-		fmt.Fprintln(warnings, "byline: warning: the task has ended, so that requests are refused:", cli.Printable(l.Why()))
+		warn("the task has ended, so that requests are refused: %s", cli.Printable(l.Why()))
 	case <-ending:
 	}
 }
@@ -179,7 +228,7 @@ func runProgram(args, env []string, signals <-chan os.Signal) (int, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return codeOfStart(err), err
 	}
 	done := make(chan struct{})
 	go passSignals(cmd.Process, signals, done)
@@ -194,6 +243,14 @@ func runProgram(args, env []string, signals <-chan os.Signal) (int, error) {
 		return exit.ExitCode(), nil
 	}
 	return 0, err
+}
+
+// codeOfStart returns the exit code that shells have for a program that does not start.
+func codeOfStart(err error) int {
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return 127
+	}
+	return 126
 }
 
 // passSignals sends the signals to the program until done is closed.

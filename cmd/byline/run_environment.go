@@ -17,7 +17,7 @@ import (
 // files in a private folder, and of variables that name them.
 type environment struct {
 	dir   string   // mode 0700; removed when the program has ended
-	proxy *url.URL // without credentials
+	proxy *url.URL
 
 	root    string // PEM file: the interception root alone
 	bundle  string // PEM file: the system's roots and the interception root
@@ -119,7 +119,7 @@ func readSystemRoots() []byte {
 
 // variables returns the program's environment variables: those of this process, without
 // any that is meant for Byline (I1), and those that make common programs use the proxy.
-func (e *environment) variables(task, token string) []string {
+func (e *environment) variables(task string) []string {
 	var env []string
 	for _, pair := range os.Environ() {
 		if name, _, _ := strings.Cut(pair, "="); !e.withholds(name) {
@@ -132,9 +132,7 @@ func (e *environment) variables(task, token string) []string {
 		}
 	}
 
-	proxy := *e.proxy
-	proxy.User = url.UserPassword(task, token)
-	add(proxy.String(), "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy")
+	add(e.proxy.String(), "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy")
 	add(e.noProxy, "NO_PROXY", "no_proxy")
 
 	// Each of these replaces the trust store of its program.
@@ -155,7 +153,7 @@ func (e *environment) variables(task, token string) []string {
 	if e.browser != "" {
 		add(e.browser, "BYLINE_BROWSER_HOME")
 	}
-	return append(env, e.java.variables(task, token)...)
+	return append(env, e.java.variables()...)
 }
 
 // withholds reports whether a variable may hold a secret of Byline, or lead to one.

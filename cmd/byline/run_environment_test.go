@@ -31,7 +31,7 @@ func newTaskEnvironment(t *testing.T, proxy, noProxy string) (*environment, map[
 	must(t, err)
 	t.Cleanup(e.remove)
 	variables := map[string]string{}
-	for _, pair := range e.variables("t_1", "blt_x/+") {
+	for _, pair := range e.variables("t_1") {
 		name, value, _ := strings.Cut(pair, "=")
 		variables[name] = value // the last one counts, as for exec
 	}
@@ -42,7 +42,7 @@ func newTaskEnvironment(t *testing.T, proxy, noProxy string) (*environment, map[
 // documentation of a client names.
 func TestEveryClientFindsProxyAndTrustWhereItLooks(t *testing.T) {
 	e, env := newTaskEnvironment(t, "http://127.0.0.1:8080", "localhost,.acme.example")
-	const proxy = "http://t_1:blt_x%2F+@127.0.0.1:8080"
+	const proxy = "http://127.0.0.1:8080"
 	for _, c := range []struct{ client, variable, want string }{
 		{"curl, git, Python, Go, Deno, the AWS CLI", "HTTPS_PROXY", proxy},
 		{"the same, and the AWS CLI prefers it", "https_proxy", proxy},
@@ -88,20 +88,11 @@ func TestJavaFindsProxyAndTrustInItsOptions(t *testing.T) {
 		"-Djavax.net.ssl.trustStore=" + store,
 		"-Djavax.net.ssl.trustStorePassword=" + trustStorePassword,
 		"-Djavax.net.ssl.trustStoreType=PKCS12",
-		"-Djdk.http.auth.tunneling.disabledSchemes=",
 		"-Dhttp.nonProxyHosts=",
 	} {
 		if !slices.Contains(options, want) {
 			t.Errorf("JAVA_TOOL_OPTIONS lacks %s: %q", want, options)
 		}
-	}
-
-	if strings.Contains(env["JAVA_TOOL_OPTIONS"]+env["JDK_JAVA_OPTIONS"], "blt_x") {
-		t.Error("the token is in variables that the JVM prints")
-	}
-	credentials, err := os.ReadFile(strings.TrimPrefix(env["JDK_JAVA_OPTIONS"], "@"))
-	if err != nil || !strings.Contains(string(credentials), "-Dhttps.proxyUser=t_1\n-Dhttps.proxyPassword=blt_x/+\n") {
-		t.Errorf("the file of JDK_JAVA_OPTIONS lacks the credentials: %v", err)
 	}
 
 	text, err := os.ReadFile(store)

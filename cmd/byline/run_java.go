@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
 	"net/netip"
 	"net/url"
 	"os"
@@ -17,8 +16,7 @@ import (
 // javaOptions make Java programs use the proxy and trust its authority. The zero value
 // sets nothing.
 type javaOptions struct {
-	dir     string
-	options []string // without secrets: the JVM prints them to standard error
+	options []string // the JVM prints them to standard error
 }
 
 // trustStorePassword is the password of Java's own trust store. It protects nothing: a
@@ -55,8 +53,6 @@ func makeJavaOptions(dir, bundle string, proxy *url.URL, noProxy string) (javaOp
 		"-Djavax.net.ssl.trustStore=" + store,
 		"-Djavax.net.ssl.trustStorePassword=" + trustStorePassword,
 		"-Djavax.net.ssl.trustStoreType=PKCS12",
-		// Java refuses Basic for CONNECT by default. Only the proxy gets to see it here.
-		"-Djdk.http.auth.tunneling.disabledSchemes=",
 	}
 	for _, scheme := range []string{"http", "https"} {
 		options = append(options,
@@ -64,7 +60,7 @@ func makeJavaOptions(dir, bundle string, proxy *url.URL, noProxy string) (javaOp
 			"-D"+scheme+".proxyPort="+proxy.Port())
 	}
 	options = append(options, "-Dhttp.nonProxyHosts="+javaNonProxyHosts(noProxy)) // applies to https, too
-	return javaOptions{dir: dir, options: options}, nil
+	return javaOptions{options}, nil
 }
 
 // javaNonProxyHosts spells NO_PROXY as Java does: names are separated by |, and names
@@ -89,22 +85,10 @@ func javaNonProxyHosts(noProxy string) string {
 	return strings.Join(hosts, "|")
 }
 
-// variables returns the environment variables for the options. The credentials are in a
-// file, because java prints the options that it takes from its environment.
-func (j javaOptions) variables(task, token string) []string {
+// variables returns the environment variables for the options.
+func (j javaOptions) variables() []string {
 	if j.options == nil {
 		return nil
 	}
-	env := []string{"JAVA_TOOL_OPTIONS=" + joinWords(os.Getenv("JAVA_TOOL_OPTIONS"), strings.Join(j.options, " "))}
-
-	var lines strings.Builder
-	for _, scheme := range []string{"http", "https"} {
-		fmt.Fprintf(&lines, "-D%s.proxyUser=%s\n", scheme, task)
-		fmt.Fprintf(&lines, "-D%s.proxyPassword=%s\n", scheme, token)
-	}
-	credentials := filepath.Join(j.dir, "java.options")
-	if os.WriteFile(credentials, []byte(lines.String()), 0o600) != nil {
-		return env // the proxy answers 407 with the remedy
-	}
-	return append(env, "JDK_JAVA_OPTIONS="+joinWords(os.Getenv("JDK_JAVA_OPTIONS"), "@"+credentials))
+	return []string{"JAVA_TOOL_OPTIONS=" + joinWords(os.Getenv("JAVA_TOOL_OPTIONS"), strings.Join(j.options, " "))}
 }

@@ -63,7 +63,7 @@ func TestI1RunKeepsSecretsFromTheProgram(t *testing.T) {
 	must(t, err)
 	defer e.remove()
 	e.withhold = []string{"ACME_VAULT_KEY"}
-	env := e.variables("t_1", "blt_x")
+	env := e.variables("t_1")
 
 	for _, pair := range env {
 		if strings.Contains(pair, "canary") {
@@ -74,7 +74,7 @@ func TestI1RunKeepsSecretsFromTheProgram(t *testing.T) {
 		"KEPT=kept",
 		"BYLINE_TASK=t_1",
 		"NO_PROXY=localhost",
-		"https_proxy=http://t_1:blt_x@127.0.0.1:1",
+		"https_proxy=http://127.0.0.1:1",
 		"CURL_CA_BUNDLE=" + e.bundle,
 		"NODE_EXTRA_CA_CERTS=" + e.root,
 		`NODE_OPTIONS=--max-old-space-size=99 --require="` + e.preload + `"`,

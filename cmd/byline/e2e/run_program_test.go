@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/pem"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,9 +53,9 @@ func TestRunForwardsSignalsAndExitCodes(t *testing.T) {
 		})
 	}
 
-	for name, program := range map[string]string{"a missing program": "no-such-program", "a file that is not executable": "/etc/passwd"} {
-		if r := e.RunToEnd(e.RunCommand(spec, t.TempDir(), nil, program)); r.Code == 0 || !strings.HasPrefix(r.Err, "byline: run: ") {
-			t.Errorf("%s: want a failure and \"byline: run: \", got %s", name, r)
+	for program, code := range map[string]int{"no-such-program": 127, "/no/such/program": 127, "/etc/passwd": 126} {
+		if r := e.RunToEnd(e.RunCommand(spec, t.TempDir(), nil, program)); r.Code != code || !strings.HasPrefix(r.Err, "byline: run: ") {
+			t.Errorf("%s: want exit %d and \"byline: run: \", got %s", program, code, r)
 		}
 	}
 
@@ -67,25 +69,24 @@ func TestRunForwardsSignalsAndExitCodes(t *testing.T) {
 	}
 }
 
-// TestRunRemovesItsFilesAndToken kills a program. The files that byline run
-// wrote for it are removed, and its token is no longer accepted.
-func TestRunRemovesItsFilesAndToken(t *testing.T) {
+// TestRunRemovesItsFilesAndListener kills a program. The files that byline run wrote for
+// it are removed, and nothing listens where its proxy was.
+func TestRunRemovesItsFilesAndListener(t *testing.T) {
 	e, spec := startRunEnv(t)
 	tmp := t.TempDir()
 	r := e.RunToEnd(e.RunCommand(spec, t.TempDir(), []string{"TMPDIR=" + tmp}, "sh", "-c",
 		`ls "$(dirname "$SSL_CERT_FILE")" >/dev/null && echo "$HTTPS_PROXY"; kill -KILL $$`))
-	proxy := strings.TrimSpace(r.Out)
-	if r.Code != 137 || !strings.HasPrefix(proxy, "http://t_") {
-		t.Fatalf("want exit 137 and the URL of the proxy, got %s", r)
+	proxy, err := url.Parse(strings.TrimSpace(r.Out))
+	if r.Code != 137 || err != nil || proxy.Hostname() != "127.0.0.1" || proxy.User != nil {
+		t.Fatalf("want exit 137 and the URL of the proxy without credentials, got %s", r)
 	}
 
 	if files, err := os.ReadDir(tmp); err != nil || len(files) > 0 {
 		t.Errorf("the temporary folder holds %v, error %v; want it empty", files, err)
 	}
-	id, rest, _ := strings.Cut(strings.TrimPrefix(proxy, "http://"), ":")
-	token, _, _ := strings.Cut(rest, "@")
-	if status := e.load.newAgent(id, token).sendRandom(e.rng); status != 0 {
-		t.Errorf("a request with the token of the ended task: status %d, want no tunnel", status)
+	if conn, err := net.Dial("tcp", proxy.Host); err == nil {
+		conn.Close()
+		t.Errorf("something listens at %s after the end of the program", proxy.Host)
 	}
 }
 
