@@ -16,7 +16,7 @@ import (
 // environment makes a program use the proxy and trust its authority. It consists of
 // files in a private folder, and of variables that name them.
 type environment struct {
-	dir   string   // mode 0700; removed when the program has ended
+	dir   string // mode 0700; removed when the program has ended
 	proxy *url.URL
 
 	root    string // PEM file: the interception root alone
