@@ -77,16 +77,20 @@ func BenchmarkMask(b *testing.B) {
 		b.Run(text.name, func(b *testing.B) {
 			measure(b, len(text.of), func() { m.spans(nil, text.of, false) })
 		})
+		readAll := func(r io.Reader, buf []byte) {
+			for {
+				if _, err := r.Read(buf); err != nil {
+					break
+				}
+			}
+		}
 		b.Run(text.name+" reader", func(b *testing.B) {
 			buf := make([]byte, 32<<10)
-			measure(b, len(text.of), func() {
-				r := m.Reader(&pieces{text: text.of, size: 16 << 10})
-				for {
-					if _, err := r.Read(buf); err != nil {
-						break
-					}
-				}
-			})
+			measure(b, len(text.of), func() { readAll(m.Reader(&pieces{text: text.of, size: 16 << 10}), buf) })
+		})
+		b.Run(text.name+" arrived reader", func(b *testing.B) {
+			buf := make([]byte, 32<<10)
+			measure(b, len(text.of), func() { readAll(m.Reader(&arrivedPieces{pieces{text: text.of, size: 16 << 10}}), buf) })
 		})
 	}
 }

@@ -26,7 +26,7 @@ var unknownLook = look{isUnknown: true}
 // the squeezed one at offset i, which stands at p in the text, is the first early one. It
 // returns at once for nearly all bytes that stand in pages, so that the matcher does not
 // need to look at them.
-func (s *scanner) checkEarly(i, p int) {
+func (s *stream) checkEarly(i, p int) {
 	s.markAround(i, s.look(p))
 	if c := s.text[p]; isIntroducer(rune(c)) && s.mask.filter.kinds[c] == earlyAny { // a unit of a needle as well
 		s.markAround(i, unitLook(rune(c), p+1))
@@ -35,7 +35,7 @@ func (s *scanner) checkEarly(i, p int) {
 
 // markAround marks the offsets of the two squeezed bytes before i, and i itself, at which a
 // needle can begin if l stands at i.
-func (s *scanner) markAround(i int, l look) {
+func (s *stream) markAround(i int, l look) {
 	m := s.mask
 	if l.isUnit && l.unit >= utf8.RuneSelf && !m.filter.high[l.unit] {
 		return
@@ -67,7 +67,7 @@ func (s *scanner) markAround(i int, l look) {
 
 // isDull reports whether the byte of a kind for which checkEarly is called is nothing
 // that it looks at, for what pages are full of.
-func (s *scanner) isDull(kind earlyKind, i, p int) bool {
+func (s *stream) isDull(kind earlyKind, i, p int) bool {
 	switch kind {
 	case earlyTag:
 		return !s.mask.filter.canTagFollow(s.bytes[i-2], s.bytes[i-1])
@@ -92,17 +92,17 @@ func (s *scanner) isDull(kind earlyKind, i, p int) bool {
 }
 
 // nextPlain returns the byte that follows at p once others are dropped, and its end. It
-// returns false if that is early, or the text ends.
-func (s *scanner) nextPlain(p int) (c byte, end int, ok bool) {
+// returns false if that is early, or a tag or the end of the text follows.
+func (s *stream) nextPlain(p int) (c byte, end int, ok bool) {
 	p = s.skipDropped(p)
-	if p >= len(s.text) || s.mask.filter.roles[s.text[p]] == roleEarly {
+	if p >= len(s.text) || s.text[p] == '<' || s.mask.filter.roles[s.text[p]] == roleEarly {
 		return 0, p, false
 	}
 	return s.text[p], p + 1, true
 }
 
 // skipDropped returns the end of the dropped bytes that begin at p.
-func (s *scanner) skipDropped(p int) int {
+func (s *stream) skipDropped(p int) int {
 	for p < len(s.text) && s.mask.filter.roles[s.text[p]] == roleDropped {
 		p++
 	}
@@ -110,7 +110,7 @@ func (s *scanner) skipDropped(p int) int {
 }
 
 // canFollow reports whether a needle can begin with a unit if it goes on at p.
-func (s *scanner) canFollow(p int, first rune) bool {
+func (s *stream) canFollow(p int, first rune) bool {
 	next, end, ok := s.nextPlain(p)
 	if !ok {
 		return s.mask.canBeginWith(first)
@@ -119,18 +119,18 @@ func (s *scanner) canFollow(p int, first rune) bool {
 }
 
 // canFollowTwo reports whether a needle that begins with two units can go on at p.
-func (s *scanner) canFollowTwo(p int, first, second rune) bool {
+func (s *stream) canFollowTwo(p int, first, second rune) bool {
 	next, _, ok := s.nextPlain(p)
 	return !ok || s.canBeThird(first, second, rune(next))
 }
 
 // canBeThird reports whether a needle that begins with two units can have the third.
-func (s *scanner) canBeThird(first, second, third rune) bool {
+func (s *stream) canBeThird(first, second, third rune) bool {
 	return (first|second|third) >= utf8.RuneSelf || s.mask.filter.hasHead(byte(first), byte(second), byte(third))
 }
 
 // look looks at the early byte at p.
-func (s *scanner) look(p int) look {
+func (s *stream) look(p int) look {
 	c := s.text[p]
 	kind := s.mask.filter.kinds[c]
 	if kind == earlyLiteral {
@@ -159,7 +159,7 @@ func (s *scanner) look(p int) look {
 }
 
 // lookTag looks at what may be the beginning of tags.
-func (s *scanner) lookTag(p int) look {
+func (s *stream) lookTag(p int) look {
 	for range maxSkipped {
 		end, open := tagAt(s.text, p)
 		if open {
@@ -185,7 +185,7 @@ func opensEscape(text []byte, p int) bool {
 }
 
 // lookHex looks at what is introduced by a percent or equals sign.
-func (s *scanner) lookHex(p int) look {
+func (s *stream) lookHex(p int) look {
 	text := s.text
 	if !opensEscape(text, p) {
 		return look{}
@@ -223,7 +223,7 @@ func lookOf(r rune, end int) look {
 }
 
 // lookReference looks at an ampersand.
-func (s *scanner) lookReference(p int) look {
+func (s *stream) lookReference(p int) look {
 	text := s.text
 	if !opensEscape(text, p) {
 		return look{}
@@ -241,7 +241,7 @@ func (s *scanner) lookReference(p int) look {
 }
 
 // lookBackslash looks at a backslash.
-func (s *scanner) lookBackslash(p int) look {
+func (s *stream) lookBackslash(p int) look {
 	text := s.text
 	c := text[p+1]
 	switch {
@@ -266,7 +266,7 @@ func (s *scanner) lookBackslash(p int) look {
 }
 
 // lookHigh looks at a byte that is not ASCII, for needles that have no such units.
-func (s *scanner) lookHigh(p int) look {
+func (s *stream) lookHigh(p int) look {
 	if isSkippedOrFolded(s.text[p], s.text[p+1]) {
 		return unknownLook
 	}

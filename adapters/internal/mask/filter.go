@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"encoding/binary"
 	"slices"
 	"unicode"
 	"unicode/utf8"
@@ -19,21 +20,26 @@ import (
 //   - after the third byte: the three before it are a gram of the kind gramBefore.
 //   - among the first three bytes: scanner.checkEarly looks at it.
 //
-// All of them lie within reach bytes of the beginning of the match. Separators that are
+// All of them lie within reach bytes of the beginning of the match. If no needle has a
+// bracket, this is so for the text without its tags, and for each tag. Separators that are
 // among the first three units of a needle are not dropped; they are early, and called
 // literals.
 type filter struct {
-	grams [1 << gramBits / 64]uint64 // a bit for each gram, at its hash
-	reach int                        // in bytes
+	grams gramTable
+	reach int // in bytes
 
 	// pairs has a bit for the codes of each two units after which a needle can have a
 	// separator.
 	pairs [64]uint64
 
 	// tagFirsts and tagPairs are the bytes, and the codes of two, that a needle can
-	// begin with and go on after a tag.
+	// begin with and go on after a tag. They count if skipsTags is false.
 	tagFirsts [256]bool
 	tagPairs  [64]uint64
+
+	// skipsTags reports that no needle has a bracket, so that tags can be dropped, and no
+	// secret begins in one and ends outside. Otherwise brackets are early.
+	skipsTags bool
 
 	classes  classes
 	roles    [256]role
@@ -145,9 +151,12 @@ func (n *needle) certain() int { return min(len(n.units), n.prefix) }
 
 func (f *filter) setClasses(needles []needle) {
 	c := &f.classes
-	c.init()
-	for _, b := range []byte("%&=\\<") {
+	for _, b := range []byte("%&=\\") {
 		c.early.add(b)
+	}
+	f.skipsTags = !slices.ContainsFunc(needles, func(n needle) bool { return slices.ContainsFunc(n.units, isBracket) })
+	if !f.skipsTags {
+		c.early.add('<')
 	}
 	for _, r := range "\u00ad\u017f\u200b\u212a\ufeff" { // letters that fold to ASCII, and characters of no width
 		c.early.add(utf8.AppendRune(nil, r)[0])
@@ -190,8 +199,11 @@ func (f *filter) setClasses(needles []needle) {
 		c.opener[b] = '='
 	}
 	for b := range 256 {
-		if mayFollow[codeEquals-codePercent][codes[b]] {
-			c.after.add(byte(b))
+		if isHexCode(codes[b]) {
+			c.digits.add(byte(b))
+		}
+		if codes[b] == codeBlank || codes[b] >= codePercent && codes[b] <= codeHigh {
+			c.stop.add(byte(b))
 		}
 	}
 	for _, n := range needles {
@@ -199,9 +211,12 @@ func (f *filter) setClasses(needles []needle) {
 			c.setNoOpener()
 		}
 	}
+	c.init()
 }
 
-// setNoOpener makes squeeze tell every early byte.
+func isBracket(unit rune) bool { return unit == '<' || unit == '>' }
+
+// setNoOpener makes classify tell every early byte.
 func (c *classes) setNoOpener() {
 	for b := range c.opener {
 		c.opener[b] = 'a'
@@ -333,6 +348,9 @@ const (
 	foldedBits = 0x20202020 // fold the case of letters, and make some other bytes equal
 )
 
+// gramTable has a bit for each gram, at its hash. findGrams knows how it is read.
+type gramTable [1 << gramBits / 64]uint64
+
 // hashGram returns the number of a gram's bit. The lowest byte of one of three does not
 // count.
 func hashGram(kind gramKind, gram uint32) uint64 {
@@ -360,4 +378,15 @@ func (f *filter) bit(kind gramKind, gram uint32) uint64 {
 // hasHead reports whether a needle can begin with three bytes as they are.
 func (f *filter) hasHead(a, b, c byte) bool {
 	return f.has(gramHead, uint32(a)<<8|uint32(b)<<16|uint32(c)<<24)
+}
+
+// findGramsPortable is findGrams for any processor.
+func findGramsPortable(grams *gramTable, bytes []byte, stride, n int, found []uint64) {
+	for i := range n {
+		if i%64 == 0 {
+			found[i/64] = 0
+		}
+		at := hashGram(gramRun, binary.LittleEndian.Uint32(bytes[i*stride:]))
+		found[i/64] |= grams[at>>6] >> (at & 63) & 1 << (63 - i%64)
+	}
 }

@@ -100,7 +100,7 @@ func (f *filter) setNeighbours(n *needle) {
 			continue
 		}
 		for c := range 256 {
-			any := f.roles[c] != rolePlain
+			any := f.roles[c] != rolePlain || c == '<'
 			if any || k == 0 || folded[c] == units[k-1] {
 				f.beforeKinds[c] |= 1 << earlyLiteral
 			}

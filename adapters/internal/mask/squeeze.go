@@ -32,52 +32,101 @@ func (s *byteSet) has(b byte) bool {
 	return s.high[b&15]>>(b>>4-8)&1 != 0
 }
 
-// classes say what squeeze does with each byte.
+// classes say what classify does with each byte. The assembly knows the offsets of the
+// fields.
 type classes struct {
 	dropped byteSet // left out
 	early   byteSet // kept, and told
-	after   byteSet // what must follow the byte opener for it to be told
 
-	opener      [16]byte  // 16 times the same byte
+	// The byte opener is told only if a byte of stop follows it, or two of digits.
+	stop   byteSet
+	digits byteSet
+	opener [16]byte // 16 times the same byte
+
 	populations [256]byte // how many bits each byte has
+
+	// bits has what a byte is in a bit each: dropped, early, stop, digits, opener, and the
+	// two brackets of tags.
+	bits [256]byte
 }
+
+const (
+	bitDropped = 1 << iota
+	bitEarly
+	bitStop
+	bitDigit
+	bitOpener
+	bitLess
+	bitGreater
+)
 
 const blockSize = 64 // bytes, one for each bit of a mask
 
-// block is what squeeze returns about blockSize bytes of text.
+// classified is what classify returns about blockSize bytes of text, a bit for each.
+type classified struct {
+	kept          uint64
+	early         uint64
+	less, greater uint64 // '<' and '>'
+}
+
+// block is what squeeze is told and returns about blockSize bytes of text.
 type block struct {
 	kept    uint64 // which bytes
 	early   uint64 // which of them are early
-	out     uint64 // early, by the numbers of the kept bytes
-	written uint64 // number of bytes that were written before those of this block
+	out     uint64 // returned: early, by the numbers of the kept bytes
+	written uint64 // returned: number of bytes that were written before those of this block
+}
+
+// classifyPortable is classify for any processor.
+func classifyPortable(c *classes, text []byte, all []classified) {
+	for i := range all {
+		var stop, digits, opener uint64
+		var b classified
+		for j, x := range text[i*blockSize:][:blockSize] {
+			of := uint64(c.bits[x])
+			b.kept |= (of&bitDropped ^ bitDropped) << j
+			b.early |= of / bitEarly & 1 << j
+			stop |= of / bitStop & 1 << j
+			digits |= of / bitDigit & 1 << j
+			opener |= of / bitOpener & 1 << j
+			b.less |= of / bitLess & 1 << j
+			b.greater |= of / bitGreater & 1 << j
+		}
+
+		// What follows the last byte of a block is not known.
+		opens := stop>>1 | 1<<63 | digits>>1&(digits>>2|1<<62)
+		b.early &^= opener &^ opens
+		all[i] = b
+	}
 }
 
 // squeezePortable is squeeze for any processor.
-func squeezePortable(c *classes, text []byte, blocks []block, out []byte) int {
+func squeezePortable(text []byte, blocks []block, out []byte) int {
 	written := 0
 	for i := range blocks {
-		b := block{written: uint64(written)}
+		b := &blocks[i]
+		b.written, b.out = uint64(written), 0
 		chunk := text[i*blockSize:][:blockSize]
-		for j, x := range chunk {
-			if c.dropped.has(x) {
-				continue
-			}
-			b.kept |= 1 << j
-			out[written] = x
-			if c.early.has(x) && (x != c.opener[0] || j == blockSize-1 || c.after.has(chunk[j+1])) {
-				b.early |= 1 << j
-				b.out |= 1 << (written - int(b.written))
-			}
+		for kept := b.kept; kept != 0; kept &= kept - 1 {
+			j := bits.TrailingZeros64(kept)
+			out[written] = chunk[j]
+			b.out |= b.early >> j & 1 << (written - int(b.written))
 			written++
 		}
-		blocks[i] = b
 	}
 	return written
 }
 
-// init fills the tables that do not depend on the sets.
+// init fills the tables that follow from the sets.
 func (c *classes) init() {
-	for b := range c.populations {
-		c.populations[b] = byte(bits.OnesCount8(uint8(b)))
+	for b := range 256 {
+		x := byte(b)
+		c.populations[b] = byte(bits.OnesCount8(x))
+		c.bits[b] = 0
+		for bit, is := range [...]bool{c.dropped.has(x), c.early.has(x), c.stop.has(x), c.digits.has(x), x == c.opener[0], x == '<', x == '>'} {
+			if is {
+				c.bits[b] |= 1 << bit
+			}
+		}
 	}
 }

@@ -2,8 +2,15 @@
 
 package mask
 
-// squeeze copies the blocks of text to out without the bytes that are dropped, and tells
-// what it did with each block. out must have room for all of them and 8 more bytes.
-func squeeze(c *classes, text []byte, blocks []block, out []byte) (written int) {
-	return squeezePortable(c, text, blocks, out)
+func classify(c *classes, text []byte, all []classified) { classifyPortable(c, text, all) }
+
+func squeeze(_ *classes, text []byte, blocks []block, out []byte) (written int) {
+	return squeezePortable(text, blocks, out)
 }
+
+func findGrams(grams *gramTable, bytes []byte, stride, n int, found []uint64) {
+	findGramsPortable(grams, bytes, stride, n, found)
+}
+
+// Tests read these.
+var hasVectors, hasWide bool
