@@ -1,8 +1,11 @@
 package adapters
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strconv"
 	"strings"
@@ -108,11 +111,17 @@ func readPage(body []byte, page int, pointer string, following *HistoryNext) (it
 	return items, next, nil
 }
 
-// FlattenLine reads one line of a JSON Lines export into an item for [HistorySpec.Interpret].
+// FlattenLine reads one line of a JSON Lines export into an item for [HistoryReader.Interpret]. It fails if there is
+// more than one value.
 func FlattenLine(line []byte) (map[string]string, error) {
-	v, err := decodeJSON(line)
-	if err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(line))
+	decoder.UseNumber()
+	var v any
+	if decoder.Decode(&v) != nil {
 		return nil, errors.New("the line is not JSON")
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is more than one JSON value")
 	}
 	return flatten(v), nil
 }

@@ -27,6 +27,7 @@ type Action struct {
 	Resource   string // "" if the action names none
 	Privileged bool   // only its exact name grants it
 	Safe       bool   // it changes nothing, although its method may
+	Writes     bool   // it may change something, although its method should not
 	Login      bool   // a page or a request of a login: refused to agents whatever the policy says
 
 	// Socket reads the messages of the WebSocket that the request may open. It is nil if it must not open one.

@@ -79,7 +79,7 @@ func compileRuleWith(bound variables, spec ActionSpec, foldPaths bool) (*rule, [
 	m := &spec.Match
 	r := &rule{
 		variables: slices.Clone(bound),
-		names:     Action{Name: spec.Name, Privileged: spec.Privileged, Safe: spec.Safe, Login: spec.Login},
+		names:     Action{Name: spec.Name, Privileged: spec.Privileged, Safe: spec.Safe, Writes: spec.Writes, Login: spec.Login},
 		methods:   m.Method,
 		batch:     m.Batch,
 

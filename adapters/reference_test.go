@@ -204,6 +204,9 @@ func typeText(f reflect.StructField) string {
 		if f.Type.Elem().Kind() == reflect.Struct {
 			return "list of keys, below"
 		}
+		if f.Type.Elem().Kind() == reflect.Map {
+			return "list of names to text"
+		}
 		return "list of text"
 	case reflect.Map:
 		if f.Type.Elem().Kind() == reflect.Struct {

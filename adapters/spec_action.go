@@ -17,6 +17,11 @@ type ActionSpec struct {
 	// it of a request that writes.
 	Safe bool `yaml:"safe" json:"safe,omitempty" eg:"true"`
 
+	// Writes says that the request may change something, although its method should not, as a link that deletes.
+	// Such a request is not sent again if it met the end of the session, and byline reconcile takes it for a
+	// change. Other requests with GET, HEAD and OPTIONS explain no entry of the application's log.
+	Writes bool `yaml:"writes" json:"writes,omitempty" eg:"true"`
+
 	// Verbatim says that the body goes out as it came and is not judged, for files, in which a password is
 	// text like any other, and for bodies that the agent's program signs. Match may
 	// then not look at the body (form, param, json, keys, xml, graphql, only, batch) nor at its

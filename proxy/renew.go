@@ -128,7 +128,7 @@ func (x *exchange) replayable() bool {
 	safe := x.action.Safe
 	switch x.in.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
-		safe = true
+		safe = !x.action.Writes
 	}
 	return safe && (x.in.Body == nil || x.bodyComplete)
 }

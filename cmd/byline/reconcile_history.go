@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,26 +36,26 @@ const (
 
 // readApplication reads the application's history through the proxy, in a task that
 // may do just that. The requests are decided and recorded like any other.
-func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, a *adapters.Adapter, p reports.Period) ([]adapters.HistoryEntry, error) {
+func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, a *adapters.Adapter, p reports.Period, into *reports.History) error {
 	log := a.History()
 	if len(log.Read) == 0 {
-		return nil, cli.Failed("reconcile", fmt.Errorf("the adapter %s does not say how to ask for the history", f.adapter), "give an export with --export")
+		return cli.Failed("reconcile", fmt.Errorf("the adapter %s does not say how to ask for the history", f.adapter), "give an export with --export")
 	}
 	host := f.host
 	if host == "" {
 		host = a.Hosts()[0]
 	}
 	if strings.Contains(host, "*") {
-		return nil, cli.Failed("reconcile", fmt.Errorf("the adapter's first host is the pattern %s", host), "name a host with --host")
+		return cli.Failed("reconcile", fmt.Errorf("the adapter's first host is the pattern %s", host), "name a host with --host")
 	}
 
 	control, _, err := client.Connect(c)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	scope, err := historyScope(a, &log, p)
 	if err != nil {
-		return nil, cli.Failed("reconcile", err, "name an action for it in the adapter")
+		return cli.Failed("reconcile", err, "name an action for it in the adapter")
 	}
 	task, err := control.CreateTask(c.Context(), admin.TaskSpec{
 		Agent:   "byline/reconcile",
@@ -63,7 +65,7 @@ func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, 
 		Scope:   scope,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() {
 		// The task must not outlive an interrupted command. If this fails, it expires.
@@ -72,26 +74,26 @@ func (f *reconcileFlags) readApplication(c *cobra.Command, cfg *configs.Config, 
 
 	httpClient, err := clientInTask(cfg, &task)
 	if err != nil {
-		return nil, cli.Failed("reconcile", err, "")
+		return cli.Failed("reconcile", err, "")
 	}
 	defer httpClient.CloseIdleConnections()
 
+	step, remove := cli.Progress(c.ErrOrStderr(), "reading the history of "+cli.Printable(host))
+	defer remove()
 	h := &historyReader{
 		ctx:    c.Context(),
 		client: httpClient,
 		base:   "https://" + host,
-		log:    &log,
+		into:   into,
+		step:   step,
 		period: reports.Period{From: p.From.Add(-reports.Margin), To: p.To.Add(reports.Margin)},
 	}
-	var entries []adapters.HistoryEntry
 	for i := range log.Read {
-		more, err := h.read(&log.Read[i])
-		if err != nil {
-			return nil, cli.Failed("reconcile", err, "byline explain shows how the adapter classifies the request")
+		if err := h.read(&log.Read[i]); err != nil {
+			return cli.Failed("reconcile", err, "byline explain shows how the adapter classifies the request")
 		}
-		entries = append(entries, more...)
 	}
-	return entries, nil
+	return nil
 }
 
 // historyScope returns the scope of a task that may make the adapter's own requests for
@@ -156,13 +158,15 @@ type historyReader struct {
 	ctx    context.Context
 	client *http.Client
 	base   string // scheme and host
-	log    *adapters.HistorySpec
+	into   *reports.History
 	period reports.Period // with its margins
+	step   func(done, total int64)
+	bytes  int64 // that were read
 }
 
-// read returns the entries of one of the adapter's requests, over all of its pages. If
-// the request is made for each item of a list, it returns those of all items.
-func (h *historyReader) read(r *adapters.HistoryRead) ([]adapters.HistoryEntry, error) {
+// read reads one of the adapter's requests, over all of its pages. If the request is made
+// for each item of a list, it reads those of all items.
+func (h *historyReader) read(r *adapters.HistoryRead) error {
 	if r.Each.Get == "" {
 		return h.readItem(r, nil)
 	}
@@ -174,47 +178,61 @@ func (h *historyReader) read(r *adapters.HistoryRead) ([]adapters.HistoryEntry, 
 		return true, nil
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 
-	var entries []adapters.HistoryEntry
 	for _, item := range items {
-		more, err := h.readItem(r, item)
-		if err != nil {
-			return nil, err
+		if err := h.readItem(r, item); err != nil {
+			return err
 		}
-		entries = append(entries, more...)
 	}
-	return entries, nil
+	return nil
 }
 
-// readItem returns the entries of one item; a nil item stands for the whole application.
-// An entry that is on two pages, because others were added while they were read, counts
+// readItem reads the entries of one item; a nil item stands for the whole application. An
+// entry that is on two pages, because others were added while they were read, counts
 // once.
-func (h *historyReader) readItem(r *adapters.HistoryRead, item map[string]string) ([]adapters.HistoryEntry, error) {
-	seen := map[string]bool{}
-	var entries []adapters.HistoryEntry
-
+func (h *historyReader) readItem(r *adapters.HistoryRead, item map[string]string) error {
+	var before []string // items of the last page
+	page := 0
 	path := func(next string) (string, error) { return r.Path(h.period.From, h.period.To, item, next) }
-	err := h.readPages(path, r.Page, func(page []map[string]string) (more bool, err error) {
-		for _, fields := range page {
-			e, ours, err := h.log.Interpret(fields)
-			if err != nil {
-				return false, err
-			}
-			if ours && (e.ID == "" || !seen[e.ID]) {
-				seen[e.ID] = true
-				entries = append(entries, e)
-			}
+	return h.readPages(path, r.Page, func(items []map[string]string) (more bool, err error) {
+		page++
+		now := make([]string, len(items))
+		for i, fields := range items {
+			now[i] = itemKey(fields)
 		}
+		for i := repeated(before, now); i < len(items); i++ {
+			h.into.Add(items[i], fmt.Sprintf("page %d item %d", page, i+1))
+		}
+		before = now
 
-		if r.NewestFirst && len(page) > 0 {
-			past, err := h.log.Before(page[len(page)-1], h.period.From)
-			return !past, err
+		if r.NewestFirst && len(items) > 0 {
+			past, err := h.into.Reader().Before(items[len(items)-1], h.period.From)
+			return err != nil || !past, nil // Add has noted a time that cannot be read
 		}
 		return true, nil
 	})
-	return entries, err
+}
+
+// repeated returns how many items at the start of a page are those at the end of the page
+// before it.
+func repeated(before, now []string) int {
+	for n := min(len(before), len(now)); n > 0; n-- {
+		if slices.Equal(before[len(before)-n:], now[:n]) {
+			return n
+		}
+	}
+	return 0
+}
+
+// itemKey is the whole of an item.
+func itemKey(fields map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		fmt.Fprintf(&b, "%q=%q ", name, fields[name])
+	}
+	return b.String()
 }
 
 // readPages asks for one page after the other, until there is no further one or take
@@ -263,6 +281,11 @@ func (h *historyReader) get(target string) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxPage))
 	if err != nil {
 		return nil, err
+	}
+
+	h.bytes += int64(len(body))
+	if h.step != nil {
+		h.step(h.bytes, -1)
 	}
 
 	if res.StatusCode != http.StatusOK {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/cmd/byline/reports"
+	"github.com/byline-proxy/byline/proxy/audit"
 )
 
 const forgeAdapter = `
@@ -79,13 +80,16 @@ func TestHistoriesOfManyThingsAreReadAsFarAsThePeriodGoes(t *testing.T) {
 		t.Errorf("the scope of the task that reads is %+v, want log.read and search", scope)
 	}
 
-	entries, err := (&historyReader{t.Context(), app.Client(), app.URL, &log, period}).read(&log.Read[0])
-	must(t, err)
+	r := reports.NewReconciler(forge, reports.Period{From: from.Add(-time.Hour), To: from.Add(time.Hour)}, map[string][]string{"agent-01": nil})
+	must(t, r.ReadRecords(func(func(audit.Record, error) bool) {}))
+	into := r.History()
+	must(t, (&historyReader{ctx: t.Context(), client: app.Client(), base: app.URL, into: into, period: period}).read(&log.Read[0]))
 	var got []string
-	for _, e := range entries {
+	for _, e := range r.Finish(true).ApplicationOnly {
 		got = append(got, e.ID+" "+e.Resource)
 	}
-	want := []string{"a90 repo/a", "a80 repo/a", "a70 repo/a", "a60 repo/a", "a-10 repo/a", "c50 repo/c"}
+	slices.Sort(got)
+	want := []string{"a-10 repo/a", "a60 repo/a", "a70 repo/a", "a80 repo/a", "a90 repo/a", "c50 repo/c"}
 	if !slices.Equal(got, want) {
 		t.Errorf("read %q, want %q", got, want)
 	}

@@ -40,7 +40,9 @@ func vaultPutCommand() *cobra.Command {
 			"A running server uses the change at once.\n\n" +
 			"A secret that can be guessed is refused: a short number, a common word, the account's name. An agent that makes the\n" +
 			"application repeat a list of guesses would see which one Byline masks. Let the application set another one. If it takes\n" +
-			"no other, --allow-guessable stores it all the same.",
+			"no other, --allow-guessable stores it all the same.\n\n" +
+			"The field log_name is no secret: it is the account's name in the application's log, for byline reconcile, if that is not\n" +
+			"the user name.",
 		Example: "  byline vault put wiki/agent-01\n  byline vault put tracker/agent-01 --field token\n" +
 			"  printf 'username=agent-01\\npassword=%s\\n' \"$(cat /run/secrets/wiki)\" | byline vault put wiki/agent-01",
 	}

@@ -15,7 +15,7 @@ import (
 const minSecretBits = 40
 
 // publicFields are fields of an account that are no secrets.
-var publicFields = []string{"username", "user", "email", "client_id", "domain", "realm", "tenant", "account", "host", "url"}
+var publicFields = []string{"username", "user", "email", "client_id", "domain", "realm", "tenant", "account", "host", "url", "log_name"}
 
 // commonSecrets are what people choose first, without what they put at the end.
 var commonSecrets = []string{

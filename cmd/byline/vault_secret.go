@@ -45,8 +45,8 @@ func readSecret(prompts io.Writer, in *os.File, names []string) (map[string]stri
 	return secret, nil
 }
 
-// askForSecret asks for each field on the terminal in. Only a user name and a client id
-// are shown as they are typed. A field that is left empty is left out.
+// askForSecret asks for each field on the terminal in. Only a user name, a client id
+// and a log_name are shown as they are typed. A field that is left empty is left out.
 func askForSecret(prompts io.Writer, in *os.File, names []string) (map[string]string, error) {
 	if len(names) == 0 {
 		names = []string{"username", "password", "totp_seed"}
@@ -60,7 +60,7 @@ func askForSecret(prompts io.Writer, in *os.File, names []string) (map[string]st
 
 	secret := map[string]string{}
 	for _, n := range names {
-		shown := n == "username" || n == "client_id"
+		shown := n == "username" || n == "client_id" || n == "log_name"
 
 		// Echo is switched before the prompt is written, so that an answer which is
 		// pasted at once is not shown either.

@@ -18,7 +18,7 @@ func init() {
 
 // envFields are the fields that the environment may hold. No name is the end of
 // another, so that a variable can be read in one way only.
-var envFields = []string{"username", "password", "totp_seed", "token", "client_id", "client_secret"}
+var envFields = []string{"username", "password", "totp_seed", "token", "client_id", "client_secret", "log_name"}
 
 // Env is a [Store] of secrets in the variables
 // BYLINE_SECRET_<ADAPTER>_<ACCOUNT>_<FIELD>: upper case, with '_' for every

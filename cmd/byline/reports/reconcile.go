@@ -1,16 +1,16 @@
 package reports
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/byline-proxy/byline/adapters"
-	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-// Act is one recorded request that should show in the application's history.
+// Act is one recorded request, login or logout that should show in the application's
+// history.
 type Act struct {
 	Record   string    `json:"record"` // id of the intent
 	Task     string    `json:"task"`
@@ -25,14 +25,20 @@ type Act struct {
 	Began    time.Time `json:"began"`
 	Ended    time.Time `json:"ended"`
 
-	user    string // of the account, normalized
-	matched bool
+	failed    bool // the application refused it, so probably nothing changed
+	sometimes bool // it often leaves no entry
+	matched   bool
+	taken     int    // entries of the kinds that are being matched
+	from, to  int64  // Began and Ended by the application's clock, in microseconds
+	number    int    // counts the acts
+	epoch     int    // between which steps of our clock it was
+	principal string // who the application takes it from
 }
 
 // Match joins an entry of the application with the request that caused it.
 type Match struct {
-	Entry adapters.HistoryEntry `json:"entry"`
-	Act   *Act                  `json:"act"`
+	Entry *adapters.HistoryEntry `json:"entry"`
+	Act   *Act                   `json:"act"`
 }
 
 // Skew says how far the application's clock is ahead of ours. It is estimated from the
@@ -43,12 +49,31 @@ type Skew struct {
 	Samples int           `json:"samples"`   // below MinSkewSamples, Ahead is assumed to be 0
 }
 
+// The verdicts of a reconciliation.
+const (
+	VerdictClear   = "clear"   // the record explains every entry of the accounts
+	VerdictOutside = "outside" // somebody used an account outside Byline
+	VerdictDoubt   = "doubt"   // something keeps the comparison from saying either
+)
+
+// Finding is why a reconciliation is no all-clear.
+type Finding struct {
+	Code   string `json:"code"`
+	What   string `json:"what"`
+	Remedy string `json:"remedy"`
+	Count  int    `json:"count,omitempty"`
+}
+
 // Reconciliation compares the application's history with the record.
 type Reconciliation struct {
 	Adapter         string                  `json:"adapter"`
+	Verdict         string                  `json:"verdict"`
+	Findings        []Finding               `json:"findings"` // empty if the verdict is clear
 	Period          Period                  `json:"period"`
+	Log             LogSummary              `json:"log"`
 	Skew            Skew                    `json:"skew"`
-	Tolerance       time.Duration           `json:"tolerance_ns"` // within which times count as the same
+	Clocks          []Skew                  `json:"clocks,omitempty"` // if ours was set back in between: one for each part
+	Tolerance       time.Duration           `json:"tolerance_ns"`     // within which times count as the same
 	Matched         []Match                 `json:"matched"`
 	RecordOnly      []*Act                  `json:"record_only"`      // requests that changed nothing, or whose entry is missing
 	ApplicationOnly []adapters.HistoryEntry `json:"application_only"` // somebody used the account outside Byline
@@ -66,149 +91,214 @@ const (
 	// maxSkew is how far apart the clocks may be.
 	maxSkew = 10 * time.Minute
 
+	// maxZone is how far off the times of a log are whose time zone is wrong.
+	maxZone = 14*time.Hour + maxSkew
+
 	// unknownEnd is how long a request may have taken whose outcome is not on record.
 	unknownEnd = time.Minute
 )
 
-// Reconcile matches entries with the record by account, time, action and resource. users
-// maps accounts to their user names at the application; an account that is not in it has
-// its own name there. entries must reach from [Margin] before the period to Margin after
-// it.
-func Reconcile(records Records, p Period, a *adapters.Adapter, users map[string]string, entries []adapters.HistoryEntry) (*Reconciliation, error) {
-	m := &matcher{
+// Reconciler compares an application's history with the record, by account, time,
+// action and resource. Its methods are called in the order of their declaration.
+type Reconciler struct {
+	adapter *adapters.Adapter
+	reader  *adapters.HistoryReader
+	result  *Reconciliation
+	names   accountNames
+	kinds   kindTable
+
+	acts     []*Act
+	index    map[actKey][]*Act // in the order of Began
+	steps    []time.Duration   // how far our clock was set back, in order
+	lastTime time.Time         // of the newest record
+	spans    map[string][]span // when Byline may have asked for pages, by principal
+	history  *History
+}
+
+// NewReconciler returns a Reconciler for a period, which must have an end. accounts has
+// the user names at the application of every account that is known; an account without
+// any has its own name there.
+func NewReconciler(a *adapters.Adapter, p Period, accounts map[string][]string) *Reconciler {
+	log := a.History()
+	r := &Reconciler{
+		adapter: a,
+		reader:  log.NewHistoryReader(p.To),
 		result: &Reconciliation{
 			Adapter:         a.Name(),
+			Findings:        []Finding{},
 			Period:          p,
 			Matched:         []Match{},
 			RecordOnly:      []*Act{},
 			ApplicationOnly: []adapters.HistoryEntry{},
 		},
-		logged: map[string]bool{},
-		users:  users,
-		ours:   map[string]bool{},
-		acts:   map[actKey][]*Act{},
+		kinds: newKindTable(log.Kinds),
+		index: map[actKey][]*Act{},
+		spans: map[string][]span{},
 	}
-	for _, k := range a.History().Kinds {
-		for _, action := range k.Actions {
-			m.logged[action] = true
-		}
+	for _, account := range slices.Sorted(maps.Keys(accounts)) {
+		r.names.add(account, accounts[account])
 	}
-	for _, user := range users {
-		m.ours[normalizeName(user)] = true
-	}
-	if err := m.readRecords(records, a.Name()); err != nil {
-		return nil, err
-	}
-
-	var own []adapters.HistoryEntry
-	for _, e := range entries {
-		switch {
-		case m.ours[normalizeName(e.User)]:
-			own = append(own, e)
-		case p.Contains(e.Time):
-			m.result.Others++
-		}
-	}
-	slices.SortStableFunc(own, func(x, y adapters.HistoryEntry) int { return x.Time.Compare(y.Time) })
-
-	m.estimateSkew(own)
-	m.match(own)
-	m.listUnmatchedActs()
-	return m.result, nil
+	return r
 }
 
-// actKey is what an entry and its request always have in common.
-type actKey struct{ user, action string }
-
-// matcher is a reconciliation that is being made.
-type matcher struct {
-	result *Reconciliation
-	logged map[string]bool   // actions that leave an entry
-	users  map[string]string // user names by account
-	ours   map[string]bool   // normalized user names of our accounts
-	acts   map[actKey][]*Act // in the order of Began
-	all    []*Act
+// AddFinding adds a finding of the caller. Its error is what keeps the comparison from
+// an all-clear.
+func (r *Reconciler) AddFinding(code, what, remedy string) {
+	r.find(Finding{Code: code, What: what, Remedy: remedy})
 }
 
-// readRecords collects the requests that may have caused an entry.
-func (m *matcher) readRecords(records Records, adapter string) error {
-	open := map[string]*Act{} // by id of the intent
-	for r, err := range records {
-		if err != nil {
-			return err
-		}
-		if r.Adapter != adapter {
-			continue
-		}
+func (r *Reconciler) find(f Finding) { r.result.Findings = append(r.result.Findings, f) }
 
-		switch r.Kind {
-		case "intent":
-			user := normalizeName(cmp.Or(m.users[r.Account], r.Account))
-			m.ours[user] = true
-			if !m.logged[r.Action] {
-				continue
-			}
-			act := actOf(&r, user)
-			open[r.ID] = act
-			m.all = append(m.all, act)
-			key := actKey{user, r.Action}
-			m.acts[key] = append(m.acts[key], act)
+// Finish compares what was read. whole says that the history was asked for the whole
+// period, so that it cannot end too early.
+func (r *Reconciler) Finish(whole bool) *Reconciliation {
+	h := r.history
+	slices.SortStableFunc(h.own, func(x, y *adapters.HistoryEntry) int { return x.Time.Compare(y.Time) })
 
-		case "outcome":
-			if act := open[r.Intent]; act != nil {
-				act.Ended = endOf(act, &r)
-				act.Status = r.Status
-				delete(open, r.Intent)
-			}
-		}
-	}
+	r.estimateClocks(h.own)
+	r.match(h.own)
+	r.listUnmatchedActs()
 
-	for _, acts := range m.acts { // in the order of the log, which differs after the clock went back
-		slices.SortStableFunc(acts, func(x, y *Act) int { return x.Began.Compare(y.Began) })
-	}
-	return nil
-}
-
-// endOf returns when the request ended, by the clock by which it began: the clock may
-// have gone back in between.
-func endOf(act *Act, outcome *audit.Record) time.Time {
-	if outcome.At().Before(act.Began) {
-		return act.Began.Add(time.Duration(outcome.DurationUS) * time.Microsecond)
-	}
-	return outcome.At()
-}
-
-func actOf(r *audit.Record, user string) *Act {
-	return &Act{
-		Record:   r.ID,
-		Task:     r.Task,
-		Agent:    r.Agent,
-		Sponsor:  r.Sponsor,
-		Grant:    r.Grant,
-		Account:  r.Account,
-		Action:   r.Action,
-		Resource: r.Resource,
-		Method:   r.Method,
-		Began:    r.At(),
-		Ended:    r.At().Add(unknownEnd),
-		user:     user,
-	}
-}
-
-// mayHaveChanged reports whether the request can have changed something: its method is
-// not a safe one, and the application did not refuse it.
-func (a *Act) mayHaveChanged() bool {
-	return a.Method != "GET" && a.Method != "HEAD" && a.Method != "OPTIONS" && a.Status < 400
+	r.result.Log = h.summary()
+	r.result.Others = h.others
+	r.judge(whole)
+	return r.result
 }
 
 // listUnmatchedActs lists the requests of the period that should have left an entry.
-func (m *matcher) listUnmatchedActs() {
-	for _, a := range m.all {
-		if !a.matched && a.mayHaveChanged() && m.result.Period.Contains(a.Began) {
-			m.result.RecordOnly = append(m.result.RecordOnly, a)
+func (r *Reconciler) listUnmatchedActs() {
+	for _, a := range r.acts {
+		if !a.matched && r.isExpected(a) && r.result.Period.Contains(a.Began) {
+			r.result.RecordOnly = append(r.result.RecordOnly, a)
 		}
 	}
-	slices.SortStableFunc(m.result.RecordOnly, func(x, y *Act) int { return x.Began.Compare(y.Began) })
+	slices.SortStableFunc(r.result.RecordOnly, func(x, y *Act) int { return x.Began.Compare(y.Began) })
+}
+
+// isExpected reports whether an act should have left an entry: it can have changed
+// something, and the application did not refuse it.
+func (r *Reconciler) isExpected(a *Act) bool { return !a.failed && !a.sometimes }
+
+// actKey is what an entry and its request have in common. An entry that names no resource
+// can be about any.
+type actKey struct{ principal, action, resource string }
+
+// keysOf returns the keys of the requests from which an entry may come.
+func (r *Reconciler) keysOf(e *adapters.HistoryEntry) []actKey {
+	principal := r.names.principal(e.User)
+	resources := []string{""}
+	if e.Resource != "" {
+		resources[0] = normalizeName(e.Resource)
+		for _, other := range e.Also {
+			resources = append(resources, normalizeName(other))
+		}
+	}
+
+	keys := make([]actKey, 0, len(e.Actions)*len(resources))
+	for _, action := range e.Actions {
+		if isOwnAction(action) {
+			keys = append(keys, actKey{principal, action, ""})
+			continue
+		}
+		for _, resource := range resources {
+			keys = append(keys, actKey{principal, action, resource})
+		}
+	}
+	return keys
+}
+
+// isOwnAction reports whether an action is Byline's own, which has no resource.
+func isOwnAction(action string) bool {
+	return action == adapters.ActionLogin || action == adapters.ActionLogout || action == adapters.ActionProbe
+}
+
+// kindTable says what the kinds of a log mean for the actions.
+type kindTable struct {
+	logged    map[string]bool // actions that leave an entry
+	sometimes map[string]bool // those that often leave none
+}
+
+func newKindTable(kinds []adapters.HistoryKind) kindTable {
+	t := kindTable{map[string]bool{}, map[string]bool{}}
+	always := map[string]bool{}
+	for _, k := range kinds {
+		for _, action := range k.Actions {
+			t.logged[action] = true
+			if k.Sometimes {
+				t.sometimes[action] = true
+			} else {
+				always[action] = true
+			}
+		}
+	}
+	for action := range always {
+		delete(t.sometimes, action)
+	}
+	return t
+}
+
+// accountNames knows the accounts by their names at the application. The zero value has
+// none.
+type accountNames struct {
+	accounts map[string]string // normalized name at the application → account
+	owner    map[string]string // account → the account that it is one with at the application
+	active   map[string]bool   // accounts that must be accounted for
+}
+
+// add adds an account with its names; without any it has its own. An account that shares
+// a name with another one cannot be told from it.
+func (n *accountNames) add(account string, names []string) {
+	if n.accounts == nil {
+		n.accounts, n.owner, n.active = map[string]string{}, map[string]string{}, map[string]bool{}
+	}
+	if _, known := n.owner[account]; known || account == "" {
+		return
+	}
+	if len(names) == 0 {
+		names = []string{account}
+	}
+
+	owner := account
+	for _, name := range names {
+		if other, taken := n.accounts[normalizeName(name)]; taken {
+			owner = n.owner[other]
+			break
+		}
+	}
+	n.owner[account], n.active[owner] = owner, true
+	for _, name := range names {
+		n.accounts[normalizeName(name)] = owner
+	}
+}
+
+// principal returns the account that has a name at the application, or "".
+func (n *accountNames) principal(name string) string { return n.accounts[normalizeName(name)] }
+
+// principalOf returns what the application knows an account as.
+func (n *accountNames) principalOf(account string) string { return n.owner[account] }
+
+// resembles returns the account whose name is a part of another name, such as agent-01 in
+// corp\agent-01, or "".
+func (n *accountNames) resembles(name string) string {
+	name = normalizeName(name)
+	for own, account := range n.accounts {
+		for from := 0; own != "" && from <= len(name)-len(own); from++ {
+			i := strings.Index(name[from:], own)
+			if i < 0 {
+				break
+			}
+			start, end := from+i, from+i+len(own)
+			if (start == 0 || !isWordByte(name[start-1])) && (end == len(name) || !isWordByte(name[end])) {
+				return account
+			}
+			from = start
+		}
+	}
+	return ""
+}
+
+func isWordByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 0x80
 }
 
 // normalizeName returns a name as applications compare names: without case, and with

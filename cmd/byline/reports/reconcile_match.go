@@ -1,161 +1,283 @@
 package reports
 
 import (
-	"math"
+	"container/heap"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/byline-proxy/byline/adapters"
 )
 
-const (
-	// defaultTolerance applies if the skew cannot be estimated.
-	defaultTolerance = 30 * time.Second
-
-	// minTolerance allows for applications that write whole seconds, and that act at some
-	// time between request and answer.
-	minTolerance = 3 * time.Second
-
-	// skewWindow is how far apart the distances of pairs may be that agree on the skew.
-	skewWindow = 4 * time.Second
-
-	// maxRequestTime bounds how long before its end a request may have begun.
-	maxRequestTime = time.Hour
-)
-
-// candidates returns the requests from which an entry may come, if the application's
-// clock is ahead of ours by ahead and times agree within tolerance.
-func (m *matcher) candidates(e *adapters.HistoryEntry, ahead, tolerance time.Duration) []*Act {
-	at := e.Time.Add(-ahead)
-	var found []*Act
-	for _, action := range e.Actions {
-		acts := m.acts[actKey{normalizeName(e.User), action}]
-
-		// Go back from the last request that began before the entry.
-		end, _ := slices.BinarySearchFunc(acts, at.Add(tolerance), func(a *Act, t time.Time) int { return a.Began.Compare(t) })
-		for i := end - 1; i >= 0 && at.Sub(acts[i].Began) < maxSkew+tolerance+maxRequestTime; i-- {
-			a := acts[i]
-			if !at.After(a.Ended.Add(tolerance)) && isSameResource(e, a.Resource) {
-				found = append(found, a)
-			}
-		}
-	}
-	return found
-}
-
-// isSameResource reports whether an entry can be about a resource. An entry that names
-// none can be about any.
-func isSameResource(e *adapters.HistoryEntry, resource string) bool {
-	resource = normalizeName(resource)
-	return e.Resource == "" || normalizeName(e.Resource) == resource ||
-		slices.ContainsFunc(e.Also, func(other string) bool { return normalizeName(other) == resource })
-}
-
-// estimateSkew takes the distance between entries and requests on which most pairs agree.
-// Each entry has one true request, whose distance is about the skew; the distances of
-// the false ones scatter.
-func (m *matcher) estimateSkew(entries []adapters.HistoryEntry) {
-	var distances []time.Duration
-	for i := range entries {
-		for _, act := range m.candidates(&entries[i], 0, maxSkew) {
-			if act.mayHaveChanged() {
-				middle := act.Began.Add(act.Ended.Sub(act.Began) / 2)
-				distances = append(distances, entries[i].Time.Sub(middle))
-			}
-		}
-	}
-	slices.Sort(distances)
-	agreed := densestRun(distances, skewWindow)
-
-	s := &m.result.Skew
-	s.Samples = len(agreed)
-	if s.Samples < MinSkewSamples {
-		m.result.Tolerance = defaultTolerance
-		return
-	}
-
-	s.Ahead = agreed[len(agreed)/2]
-	deviations := make([]time.Duration, len(agreed))
-	for i, d := range agreed {
-		deviations[i] = (d - s.Ahead).Abs()
-	}
-	slices.Sort(deviations)
-	s.Spread = deviations[len(deviations)/2]
-	m.result.Tolerance = max(minTolerance, 4*s.Spread)
-}
-
-// densestRun returns the longest run of a sorted list whose ends are at most width apart.
-func densestRun(sorted []time.Duration, width time.Duration) []time.Duration {
-	var best []time.Duration
-	first := 0
-	for last := range sorted {
-		for sorted[last]-sorted[first] > width {
-			first++
-		}
-		if last+1-first > len(best) {
-			best = sorted[first : last+1]
-		}
-	}
-	return best
-}
-
-// match gives each entry, in order of time, the request that ends first among its
-// candidates: that leaves most to the entries that follow. Entries that can share a
-// request with others choose last, because they take none away.
+// match gives each entry one of the acts from which it may come. Entries of kinds that can
+// share a request are matched kind by kind, after the others: they take none away.
 //
 // Entries from around the period take part, so that neither skew nor whole seconds hide
 // anything at its ends. Reported is what is in the period by our clock.
-func (m *matcher) match(entries []adapters.HistoryEntry) {
-	slices.SortStableFunc(entries, func(x, y adapters.HistoryEntry) int {
-		switch {
-		case x.Many == y.Many:
-			return 0
-		case y.Many:
-			return -1
+func (r *Reconciler) match(own []*adapters.HistoryEntry) {
+	groups := map[int][]*adapters.HistoryEntry{} // by kind; -1 for those that share no request
+	for _, e := range own {
+		group := -1
+		if e.Many {
+			group = e.Kind
 		}
-		return 1
-	})
+		groups[group] = append(groups[group], e)
+	}
+	kinds := make([]int, 0, len(groups))
+	for kind := range groups {
+		kinds = append(kinds, kind)
+	}
+	slices.Sort(kinds)
 
-	r := m.result
-	for i := range entries {
-		e := &entries[i]
-		found := m.candidates(e, r.Skew.Ahead, r.Tolerance)
-		best := choose(found, func(a *Act) bool { return !a.matched })
-		if best == nil && e.Many {
-			best = choose(found, func(*Act) bool { return true })
+	for _, kind := range kinds {
+		for _, a := range r.acts {
+			a.taken = 0
+		}
+		pass := r.newPass(groups[kind])
+		pass.run()
+		pass.improve()
+		r.report(pass)
+	}
+	slices.SortStableFunc(r.result.Matched, func(x, y Match) int { return x.Entry.Time.Compare(y.Entry.Time) })
+	slices.SortStableFunc(r.result.ApplicationOnly, func(x, y adapters.HistoryEntry) int { return x.Time.Compare(y.Time) })
+}
+
+// report adds the result of a pass.
+func (r *Reconciler) report(p *pass) {
+	for i, e := range p.entries {
+		a := p.given[i]
+		if a == nil {
+			if r.isInPeriod(e.Time) {
+				r.result.ApplicationOnly = append(r.result.ApplicationOnly, *e)
+			}
+			continue
+		}
+		a.matched = true
+		if r.result.Period.Contains(a.Began) {
+			r.result.Matched = append(r.result.Matched, Match{Entry: e, Act: a})
+		}
+	}
+}
+
+// isInPeriod reports whether a time of the application can be in the period by our clock.
+func (r *Reconciler) isInPeriod(t time.Time) bool {
+	if r.result.Period.Contains(t.Add(-r.result.Skew.Ahead)) {
+		return true
+	}
+	return slices.ContainsFunc(r.result.Clocks, func(s Skew) bool { return r.result.Period.Contains(t.Add(-s.Ahead)) })
+}
+
+// pass is the matching of entries that compete for the same acts. Every act takes up to
+// limit of them.
+type pass struct {
+	r         *Reconciler
+	entries   []*adapters.HistoryEntry // in order of time
+	limit     int                      // 0: any number
+	given     []*Act                   // to each entry
+	holders   map[*Act][]int           // entries by act
+	lanes     map[actKey]*lane
+	tolerance int64 // microseconds
+}
+
+// lane holds the acts of one key as a pass goes through time.
+type lane struct {
+	acts    []*Act  // by from
+	next    int     // the first that has not begun
+	best    actHeap // those that have begun, by their end
+	failed  actHeap // likewise, of those that the application refused
+	longest *Act    // of those that took an entry, the one that ends last
+}
+
+func (r *Reconciler) newPass(entries []*adapters.HistoryEntry) *pass {
+	p := &pass{
+		r:         r,
+		entries:   entries,
+		limit:     1,
+		given:     make([]*Act, len(entries)),
+		holders:   map[*Act][]int{},
+		lanes:     map[actKey]*lane{},
+		tolerance: r.result.Tolerance.Microseconds(),
+	}
+	if entries[0].Many {
+		p.limit = entries[0].AtMost
+	}
+	return p
+}
+
+// lane returns the lane of a key.
+func (p *pass) lane(key actKey) *lane {
+	l := p.lanes[key]
+	if l == nil {
+		acts := slices.Clone(p.r.index[key])
+		slices.SortStableFunc(acts, func(x, y *Act) int { return int(min(max(x.from-y.from, -1), 1)) })
+		l = &lane{acts: acts}
+		p.lanes[key] = l
+	}
+	return l
+}
+
+// run gives each entry the act that ends first among those that fit: that leaves most to
+// the entries that follow.
+func (p *pass) run() {
+	for i, e := range p.entries {
+		from, to := e.Time.UnixMicro(), e.Time.Add(e.Precision).UnixMicro()
+		var best, failed, used *Act
+		keys := p.r.keysOf(e)
+		for _, key := range keys {
+			l := p.lane(key)
+			l.advance(to+p.tolerance, from-p.tolerance, p.limit)
+			best = earlier(best, l.best.first())
+			failed = earlier(failed, l.failed.first())
+			if p.limit == 0 && l.longest != nil && l.longest.to >= from-p.tolerance {
+				used = l.longest
+			}
 		}
 
 		switch {
-		case best == nil && r.Period.Contains(e.Time.Add(-r.Skew.Ahead)):
-			r.ApplicationOnly = append(r.ApplicationOnly, *e)
 		case best != nil:
-			best.matched = true
-			if r.Period.Contains(best.Began) {
-				r.Matched = append(r.Matched, Match{Entry: *e, Act: best})
+			p.give(i, best)
+		case used != nil:
+			p.give(i, used)
+		case failed != nil:
+			p.give(i, failed)
+		}
+	}
+}
+
+// give gives an entry an act.
+func (p *pass) give(i int, a *Act) {
+	p.given[i] = a
+	p.holders[a] = append(p.holders[a], i)
+	a.taken++
+	if p.limit > 0 {
+		return
+	}
+	for _, key := range p.r.keysOf(p.entries[i]) {
+		l := p.lane(key)
+		if l.longest == nil || a.to > l.longest.to {
+			l.longest = a
+		}
+	}
+}
+
+// advance takes in the acts that began before a time, and forgets those that ended before
+// another one, or that take no more entries.
+func (l *lane) advance(begun, ended int64, limit int) {
+	for l.next < len(l.acts) && l.acts[l.next].from <= begun {
+		a := l.acts[l.next]
+		l.next++
+		if a.failed {
+			heap.Push(&l.failed, a)
+		} else {
+			heap.Push(&l.best, a)
+		}
+	}
+	for _, h := range []*actHeap{&l.best, &l.failed} {
+		for len(*h) > 0 && ((*h)[0].to < ended || (*h)[0].taken >= max(limit, 1)) {
+			heap.Pop(h)
+		}
+	}
+}
+
+// earlier returns the act that ends first. Either may be nil.
+func earlier(x, y *Act) *Act {
+	if x == nil || y != nil && y.to < x.to {
+		return y
+	}
+	return x
+}
+
+// Bounds of what improve tries.
+const (
+	maxImproved  = 1000 // entries
+	maxTried     = 2000 // acts for each of them
+	maxLookBack  = 200  // acts for each key
+	maxImproving = 64   // length of a chain
+)
+
+// improve looks for acts for entries that got none: another entry may have taken theirs,
+// and have a second choice.
+func (p *pass) improve() {
+	if p.limit == 0 {
+		return
+	}
+	tried := 0
+	for i := range p.entries {
+		if p.given[i] != nil {
+			continue
+		}
+		if tried++; tried > maxImproved {
+			return
+		}
+		p.find(i, map[*Act]bool{}, 0)
+	}
+}
+
+// find gives an entry an act, if entries that have one can be given others. seen has the
+// acts that were tried.
+func (p *pass) find(i int, seen map[*Act]bool, depth int) bool {
+	if depth > maxImproving {
+		return false
+	}
+	for _, a := range p.fitting(p.entries[i]) {
+		if seen[a] || len(seen) > maxTried {
+			continue
+		}
+		seen[a] = true
+		if a.taken < p.limit {
+			p.give(i, a)
+			return true
+		}
+		for n, other := range p.holders[a] {
+			p.given[other] = nil
+			if p.find(other, seen, depth+1) {
+				p.holders[a][n] = i
+				p.given[i] = a
+				return true
+			}
+			p.given[other] = a
+		}
+	}
+	return false
+}
+
+// fitting returns the acts from which an entry may come.
+func (p *pass) fitting(e *adapters.HistoryEntry) []*Act {
+	from, to := e.Time.UnixMicro()-p.tolerance, e.Time.Add(e.Precision).UnixMicro()+p.tolerance
+	var fits []*Act
+	for _, key := range p.r.keysOf(e) {
+		acts := p.lane(key).acts
+		end := sort.Search(len(acts), func(i int) bool { return acts[i].from > to })
+		for i := end - 1; i >= max(end-maxLookBack, 0); i-- {
+			if acts[i].to >= from {
+				fits = append(fits, acts[i])
 			}
 		}
 	}
-
-	slices.SortStableFunc(r.Matched, func(x, y Match) int { return x.Entry.Time.Compare(y.Entry.Time) })
-	slices.SortStableFunc(r.ApplicationOnly, func(x, y adapters.HistoryEntry) int { return x.Time.Compare(y.Time) })
+	return fits
 }
 
-// choose returns the best of the requests that fit, or nil. It prefers those that can
-// have changed something, then those that end first.
-func choose(found []*Act, fits func(*Act) bool) *Act {
-	rank := func(a *Act) int64 {
-		n := a.Ended.UnixMicro()
-		if !a.mayHaveChanged() {
-			n += math.MaxInt64 / 2
-		}
-		return n
-	}
+// actHeap is a heap of acts by their end.
+type actHeap []*Act
 
-	var best *Act
-	for _, a := range found {
-		if fits(a) && (best == nil || rank(a) < rank(best)) {
-			best = a
-		}
+func (h actHeap) Len() int           { return len(h) }
+func (h actHeap) Less(i, j int) bool { return h[i].to < h[j].to }
+func (h actHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+
+// Push implements heap.Interface.
+func (h *actHeap) Push(x any) { *h = append(*h, x.(*Act)) }
+
+// Pop implements heap.Interface.
+func (h *actHeap) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return last
+}
+
+func (h actHeap) first() *Act {
+	if len(h) == 0 {
+		return nil
 	}
-	return best
+	return h[0]
 }

@@ -31,6 +31,11 @@ func (f *RecordFlags) Add(c *cobra.Command, since string) {
 // Open returns the records of the log and the period. Before it reads them, it warns of
 // adapters whose review is overdue. A bad time is wrong usage.
 func (f *RecordFlags) Open(c *cobra.Command) (reports.Records, reports.Period, error) {
+	return f.OpenBeyond(c, 0)
+}
+
+// OpenBeyond is Open, and the records go on for some time after the period.
+func (f *RecordFlags) OpenBeyond(c *cobra.Command, after time.Duration) (reports.Records, reports.Period, error) {
 	p, err := f.period(time.Now())
 	if err != nil {
 		return nil, p, err
@@ -52,7 +57,11 @@ func (f *RecordFlags) Open(c *cobra.Command) (reports.Records, reports.Period, e
 	}
 
 	step, _ := cli.Progress(c.ErrOrStderr(), "reading the record") // the bar goes when all is read
-	return f.Dirs.ReadAll(c.Context(), p.To, step), p, nil
+	until := p.To
+	if !until.IsZero() {
+		until = until.Add(after)
+	}
+	return f.Dirs.ReadAll(c.Context(), until, step), p, nil
 }
 
 // period parses --since and --until. An end that is not given is the zero time.
