@@ -8,8 +8,9 @@ import (
 // HistoryEntry is one entry of an application's own history, in the terms of the record.
 type HistoryEntry struct {
 	ID       string    `json:"id"`
-	Time     time.Time `json:"time"` // by the application's clock, in UTC
-	User     string    `json:"user"`
+	Time     time.Time `json:"time"`    // by the application's clock, in UTC
+	User     string    `json:"user"`    // the name in Written, as log.entry.user_is says
+	Written  string    `json:"written"` // what the log has for the user
 	Actions  []string  `json:"actions"` // one of them must have caused the entry
 	Resource string    `json:"resource"`
 	Many     bool      `json:"many,omitempty"`    // one request may cause several such entries

@@ -166,6 +166,7 @@ func (r *HistoryReader) Interpret(item map[string]string) (e HistoryEntry, class
 	if err != nil {
 		return e, ItemUnknown, err
 	}
+	e.Written = user
 	e.User = r.userIn(user)
 	if kind == nil {
 		return e, class, nil

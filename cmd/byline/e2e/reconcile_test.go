@@ -246,6 +246,9 @@ func checkReconciliation(t *testing.T, got reports.Reconciliation, acts, planted
 		t.Errorf("%d actions are in the record only, want 0; the first are %+v", n, got.RecordOnly[:min(3, n)])
 	}
 
+	if got.Verdict != reports.VerdictOutside || len(got.Findings) != 1 {
+		t.Errorf("the verdict is %s with the findings %+v, want %s for the direct changes alone", got.Verdict, got.Findings, reports.VerdictOutside)
+	}
 	if n := len(got.ApplicationOnly); n != planted {
 		t.Errorf("%d changes are in the history only, want %d: %+v", n, planted, got.ApplicationOnly)
 	}

@@ -95,12 +95,12 @@ func (h *History) Add(item map[string]string, where string) {
 	if class == adapters.ItemIgnored {
 		h.total.Ignored++
 		if h.r.names.principal(e.User) != "" {
-			h.noteUser(e.User) // it shows how the log writes the account's name
+			h.noteUser(&e) // it shows how the log writes the account's name
 		}
 		return
 	}
 
-	user := h.noteUser(e.User)
+	user := h.noteUser(&e)
 	if class == adapters.ItemUnknown {
 		h.addOfNoKind(item, where, user)
 		return
@@ -127,7 +127,7 @@ func (h *History) AddUnreadable(where, why string) {
 // keep keeps an entry of an account. Its texts are copied: those of an item keep the whole
 // line in memory.
 func (h *History) keep(e *adapters.HistoryEntry) {
-	e.User, e.Resource = h.intern(e.User), h.intern(e.Resource)
+	e.User, e.Written, e.Resource = h.intern(e.User), h.intern(e.Written), h.intern(e.Resource)
 	e.ID = strings.Clone(e.ID)
 	for i := range e.Also {
 		e.Also[i] = h.intern(e.Also[i])
@@ -158,15 +158,17 @@ func (h *History) noteTime(t time.Time) {
 }
 
 // noteUser counts an entry of a user.
-func (h *History) noteUser(name string) *LogUser {
-	if u := h.users[name]; u != nil {
+func (h *History) noteUser(e *adapters.HistoryEntry) *LogUser {
+	if u := h.users[e.Written]; u != nil {
 		u.Entries++
 		return u
 	}
 
-	u := &LogUser{Name: strings.Clone(name), Account: h.r.names.principal(name), Entries: 1}
+	u := &LogUser{Name: strings.Clone(e.Written), Account: h.r.names.principal(e.User), Entries: 1}
 	if u.Account == "" {
-		u.Other, u.narrowly = h.r.reader.IsOther(name)
+		u.Other, u.narrowly = h.r.reader.IsOther(e.Written)
+		also, narrowly := h.r.reader.IsOther(e.User)
+		u.Other, u.narrowly = u.Other || also, u.narrowly || narrowly
 	}
 	if len(h.users) >= maxNames && u.Account == "" {
 		h.more++

@@ -83,7 +83,8 @@ type pass struct {
 type lane struct {
 	acts    []*Act  // by from
 	next    int     // the first that has not begun
-	best    actHeap // those that have begun, by their end
+	fresh   actHeap // those that have begun and explain no entry of another kind, by their end
+	best    actHeap // likewise, of the others
 	failed  actHeap // likewise, of those that the application refused
 	longest *Act    // of those that took an entry, the one that ends last
 }
@@ -117,15 +118,16 @@ func (p *pass) lane(key actKey) *lane {
 }
 
 // run gives each entry the act that ends first among those that fit: that leaves most to
-// the entries that follow.
+// the entries that follow. Acts that explain no entry yet come first.
 func (p *pass) run() {
 	for i, e := range p.entries {
 		from, to := e.Time.UnixMicro(), e.Time.Add(e.Precision).UnixMicro()
-		var best, failed, used *Act
+		var fresh, best, failed, used *Act
 		keys := p.r.keysOf(e)
 		for _, key := range keys {
 			l := p.lane(key)
 			l.advance(to+p.tolerance, from-p.tolerance, p.limit)
+			fresh = earlier(fresh, l.fresh.first())
 			best = earlier(best, l.best.first())
 			failed = earlier(failed, l.failed.first())
 			if p.limit == 0 && l.longest != nil && l.longest.to >= from-p.tolerance {
@@ -134,6 +136,8 @@ func (p *pass) run() {
 		}
 
 		switch {
+		case fresh != nil:
+			p.give(i, fresh)
 		case best != nil:
 			p.give(i, best)
 		case used != nil:
@@ -166,13 +170,16 @@ func (l *lane) advance(begun, ended int64, limit int) {
 	for l.next < len(l.acts) && l.acts[l.next].from <= begun {
 		a := l.acts[l.next]
 		l.next++
-		if a.failed {
+		switch {
+		case a.failed:
 			heap.Push(&l.failed, a)
-		} else {
+		case a.matched:
 			heap.Push(&l.best, a)
+		default:
+			heap.Push(&l.fresh, a)
 		}
 	}
-	for _, h := range []*actHeap{&l.best, &l.failed} {
+	for _, h := range []*actHeap{&l.fresh, &l.best, &l.failed} {
 		for len(*h) > 0 && ((*h)[0].to < ended || (*h)[0].taken >= max(limit, 1)) {
 			heap.Pop(h)
 		}
