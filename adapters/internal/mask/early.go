@@ -120,8 +120,17 @@ func (s *stream) canFollow(p int, first rune) bool {
 
 // canFollowTwo reports whether a needle that begins with two units can go on at p.
 func (s *stream) canFollowTwo(p int, first, second rune) bool {
-	next, _, ok := s.nextPlain(p)
-	return !ok || s.canBeThird(first, second, rune(next))
+	next, end, ok := s.nextPlain(p)
+	if ok || end >= len(s.text) || s.text[end] == '<' || s.mask.filter.kinds[s.text[end]] == earlyAny {
+		return !ok || s.canBeThird(first, second, rune(next))
+	}
+
+	l := s.look(end)
+	isDoubled := l.isUnit && l.unit == second
+	if l.isUnknown || l.isSkipped || isDoubled || s.mask.filter.pairs[codeOf(first)]>>codeOf(second)&1 != 0 {
+		return true
+	}
+	return l.isUnit && s.canBeThird(first, second, l.unit)
 }
 
 // canBeThird reports whether a needle that begins with two units can have the third.

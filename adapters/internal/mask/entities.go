@@ -57,6 +57,8 @@ type shortName struct {
 const (
 	maxShortName  = 8
 	shortNameBits = 13
+
+	ampersandName = 'a' | 'm'<<8 | 'p'<<16 | ';'<<24 // the one that is most frequent
 )
 
 // prepareNames fills oldNames and shortNames, which masks look at without
@@ -131,6 +133,9 @@ func referenceAt(text []byte, p int) (r rune, end int, ok bool) {
 		return 0, 0, false
 	}
 	key := binary.LittleEndian.Uint64(text[p:])
+	if uint32(key) == ampersandName {
+		return '&', p + 4, true
+	}
 	differs := key ^ 0x0101010101010101*';'
 	semicolon := (differs - 0x0101010101010101) &^ differs & 0x8080808080808080
 	if semicolon == 0 {

@@ -41,6 +41,10 @@ type filter struct {
 	// secret begins in one and ends outside. Otherwise brackets are early.
 	skipsTags bool
 
+	// hasPlainEquals reports that an equals sign is early only if it can begin an escape,
+	// because it is not among the first three units of a needle. The role is early.
+	hasPlainEquals bool
+
 	classes  classes
 	roles    [256]role
 	literals [128]bool
@@ -50,6 +54,11 @@ type filter struct {
 	// its kind is set for the byte before it and for the one after it.
 	kinds                   [256]earlyKind
 	beforeKinds, afterKinds [256]uint8
+
+	// No needle goes across a reference by name for a byte of inertNames, nor across a
+	// backslash before one of inertEscapes. inertHigh tells the former of what is not ASCII.
+	inertNames, inertEscapes [128]bool
+	inertHigh                bool
 
 	// dull bytes are nothing but themselves after a backslash, if they are no ampersand,
 	// and are not among the first three units of a needle.
@@ -206,10 +215,9 @@ func (f *filter) setClasses(needles []needle) {
 			c.stop.add(byte(b))
 		}
 	}
-	for _, n := range needles {
-		if slices.Contains(n.units[:min(len(n.units), mostReach*4)], '=') {
-			c.setNoOpener()
-		}
+	f.hasPlainEquals = !slices.ContainsFunc(needles, func(n needle) bool { return slices.Contains(n.units[:3], '=') })
+	if !f.hasPlainEquals {
+		c.setNoOpener()
 	}
 	c.init()
 }
@@ -237,8 +245,11 @@ func (c *classes) addHigh(unit rune) {
 	}
 }
 
-// isEarly reports whether a unit is early as it is.
+// isEarly reports whether a unit is early as it is, whatever follows it.
 func (f *filter) isEarly(unit rune) bool {
+	if unit == '=' && f.hasPlainEquals {
+		return false
+	}
 	return unit >= utf8.RuneSelf || f.roles[unit] == roleEarly
 }
 

@@ -35,6 +35,7 @@ func (f *filter) setKinds(needles []needle) {
 		f.setNeighbours(&needles[i])
 	}
 
+	f.setInert(needles)
 	for c := range utf8.RuneSelf {
 		f.dull[c] = isDullAfterBackslash(rune(c))
 	}
@@ -109,4 +110,49 @@ func (f *filter) setNeighbours(n *needle) {
 			}
 		}
 	}
+}
+
+// setInert finds what no needle goes across.
+func (f *filter) setInert(needles []needle) {
+	var isUnit [utf8.RuneSelf]bool
+	hasHigh := false
+	for i := range needles {
+		for _, unit := range needles[i].units {
+			if unit < utf8.RuneSelf {
+				isUnit[unit] = true
+			} else {
+				hasHigh = true
+			}
+		}
+	}
+
+	for c := range utf8.RuneSelf {
+		isNothing := !isUnit[fold(rune(c))] && skipOf(rune(c)) == skipNone && c != '+'
+		f.inertNames[c] = isNothing && !isUnit['&'] && (c == '&' || !isIntroducer(rune(c)))
+		f.inertEscapes[c] = isNothing && !isUnit['\\'] && isDullAfterBackslash(rune(c)) && c != '&'
+	}
+	// Names such as &ltimes; begin with one that needs no semicolon.
+	f.inertHigh = !hasHigh && f.inertNames['&'] && f.inertNames['<'] && f.inertNames['>'] && f.inertNames['"']
+}
+
+// isInert reports whether the byte of a kind at p, which is not the last one of the text,
+// begins an escape that no needle goes across, or nothing. Pages and documents are full of those.
+func (f *filter) isInert(kind earlyKind, text []byte, p int) bool {
+	switch kind {
+	case earlyBackslash:
+		c := text[p+1]
+		return c < utf8.RuneSelf && f.inertEscapes[c]
+	case earlyAmpersand:
+		r, end, ok := referenceAt(text, p+1)
+		switch {
+		case !ok:
+			return f.inertNames['&'] && isPlainName(text, p+1)
+		case r == '&':
+			return f.inertNames['&'] && isPlainName(text, end)
+		case r >= utf8.RuneSelf:
+			return f.inertHigh && skipOf(r) == skipNone && r != '\u017f' && r != '\u212a'
+		}
+		return f.inertNames[r]
+	}
+	return false
 }

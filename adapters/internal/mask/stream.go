@@ -224,14 +224,15 @@ func (s *stream) checkAllEarly() {
 				continue
 			}
 
-			before := binary.LittleEndian.Uint32(s.bytes[i-4:])
 			kind := f.kinds[text[p]]
-			found := f.bit(gramBefore, before) | f.pairs[codes[byte(before>>16)]]>>codes[byte(before>>24)]
-			isEarly := f.beforeKinds[byte(before>>24)] & f.afterKinds[text[p+1]] >> kind
-			if (found|uint64(isEarly))&1 == 0 {
+			if f.isInert(kind, text, p) {
 				continue
 			}
-			s.checkBefore(i)
+			before := binary.LittleEndian.Uint32(s.bytes[i-4:])
+			if (f.bit(gramBefore, before)|f.pairs[codes[byte(before>>16)]]>>codes[byte(before>>24)])&1 != 0 {
+				s.checkBefore(i)
+			}
+			isEarly := f.beforeKinds[byte(before>>24)] & f.afterKinds[text[p+1]] >> kind
 			if isEarly&1 != 0 && !s.isDull(kind, i, p) {
 				s.checkEarly(i, p)
 			}
@@ -243,8 +244,14 @@ func (s *stream) checkAllEarly() {
 // separator, or with an escape, at offset i.
 func (s *stream) checkBefore(i int) {
 	f := &s.mask.filter
-	if f.has(gramBefore, binary.LittleEndian.Uint32(s.bytes[i-4:])) {
-		s.markHeads(i-f.reach+1, i-3)
+	before := binary.LittleEndian.Uint32(s.bytes[i-4:])
+	if f.has(gramBefore, before) {
+		// What begins further before is plain, a gram of four bytes.
+		first := i - 3
+		if f.has(gramRun, before) {
+			first = i - f.reach + 1
+		}
+		s.markHeads(first, i-3)
 	}
 	if f.hasPair(s.bytes[i-2], s.bytes[i-1]) {
 		s.mark(i - 2)
@@ -254,7 +261,7 @@ func (s *stream) checkBefore(i int) {
 // checkEnd marks offsets from which plain bytes go on to the end of the text, fewer
 // than can be found otherwise.
 func (s *stream) checkEnd() {
-	for i := s.size - 1; i >= s.size-s.mask.filter.reach && !s.isEarly(i); i-- {
+	for i := s.size - 1; i >= s.size-s.mask.filter.reach && (!s.isEarly(i) || s.bytes[i] == '='); i-- {
 		switch s.size - i {
 		case 1:
 			if s.mask.canBeginWith(rune(s.bytes[i])) {
