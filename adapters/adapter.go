@@ -18,6 +18,7 @@ type Adapter struct {
 	loginFields  []string      // into which the login puts a secret
 	loginHeaders []string      // header fields into which a step of the login puts a secret
 	loginCookies []string      // patterns of the cookies by which a login is known to have succeeded
+	sessionNames []string      // under which the login takes and gives values
 	passedPaths  []pathPattern // in which no segment is taken for a credential
 	position     func(key string) string
 

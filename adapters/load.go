@@ -241,6 +241,7 @@ func (d *draft) build(own bool) *Adapter {
 	a.loginHeaders = loginHeadersOf(&a.spec.Login)
 	a.loginFields = loginFieldsOf(&a.spec.Login)
 	a.loginCookies = sessionCookiesOf(&a.spec.Login)
+	a.sessionNames = sessionNamesOf(&a.spec.Login)
 	if len(d.found) > 0 {
 		return nil
 	}

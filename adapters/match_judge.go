@@ -82,7 +82,9 @@ func (a *Adapter) judgeBody(r *request) {
 func (j *judge) passes(name string) bool { return text.GlobAny(j.adapter.spec.Body.Pass, name, nil) }
 
 func (j *judge) found(name, value string) {
-	j.out.Credentials = append(j.out.Credentials, Borrowed{In: j.in, Name: nameForRecord(name), Value: NewSecret(value), Session: true})
+	j.out.Credentials = append(j.out.Credentials, Borrowed{
+		In: j.in, Name: nameForRecord(name), Value: NewSecret(value), Session: true, isSomeSession: isSomeSession(name, value),
+	})
 }
 
 // pair judges a field.

@@ -27,11 +27,13 @@ type Borrowed struct {
 	Value Secret
 
 	// Session says that the adapter knows it for a credential, by its name or by its value.
-	// Otherwise it was removed because it is not known to be harmless.
+	// Otherwise it was removed because it is not known to be harmless. See [Adapter.IsSession].
 	Session bool
 
 	// Held says that it is a header field that nothing names, and that headers.pass lets through.
 	Held bool
+
+	isSomeSession bool // it is judged by a name alone that says session
 
 	owner string // raw value of the cookie in the same field that names a person; "" if there is none
 }

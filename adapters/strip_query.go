@@ -111,7 +111,9 @@ func (a *Adapter) stripQuery(raw string, isCredential func(name, value string) b
 			if removed == nil {
 				kept.WriteString(raw[:start])
 			}
-			removed = append(removed, Borrowed{In: "query", Name: nameForRecord(name), Value: NewSecret(value), Session: true})
+			removed = append(removed, Borrowed{
+				In: "query", Name: nameForRecord(name), Value: NewSecret(value), Session: true, isSomeSession: !a.namesParam(name) && isSomeSession(name, value),
+			})
 			continue
 		}
 		if removed != nil {
@@ -123,6 +125,12 @@ func (a *Adapter) stripQuery(raw string, isCredential func(name, value string) b
 		return raw, nil
 	}
 	return strings.TrimRight(kept.String(), "&;"), removed
+}
+
+// namesParam reports whether the adapter names a parameter of the query as a credential.
+func (a *Adapter) namesParam(name string) bool {
+	short, _ := partsOfName(name)
+	return text.GlobAny(a.spec.Query.Strip, short, text.FoldParam)
 }
 
 // endOfPair is where the first pair of a query ends, with its separator.

@@ -27,6 +27,7 @@ func (s *Server) establishSession(login *lease.Login[*adapters.Session], t *task
 
 	at := h.siteUnder(s.rules.Load())
 	if session := s.restoreSession(t, h, at); session != nil {
+		s.loginCookies(at.adapter.Name()).Learn(session)
 		h.last.Store(session)
 		login.Resume(session)
 		return session, nil
@@ -169,6 +170,7 @@ func (s *Server) logIn(ctx context.Context, t *task, h *hold, at *site, d *adapt
 		s.opt.Log.Warn().Str("adapter", at.adapter.Name()).Str("account", h.lease.Account()).Msg(doubt)
 	}
 	h.last.Store(session)
+	s.loginCookies(at.adapter.Name()).Learn(session)
 	s.sealSession(t, h, at, session)
 	s.log.Append(end)
 	return session, nil

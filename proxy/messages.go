@@ -222,9 +222,7 @@ func (g *message) record(kind string) *audit.Record {
 	r.Decision = audit.Decision{Effect: effect(g.decision), Policies: g.decision.Policies}
 	r.Account, r.Lease = x.hold.lease.Account(), x.hold.lease.ID()
 	r.Detail = "message on the WebSocket of " + x.intent
-	for _, b := range g.borrowed {
-		r.Stripped = append(r.Stripped, x.strippedRecord(b))
-	}
+	r.Stripped = x.appendStripped(r.Stripped, g.borrowed)
 	return r
 }
 

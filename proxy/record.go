@@ -41,9 +41,7 @@ func (x *exchange) record(kind string) *audit.Record {
 	r.Path, r.Resource = x.maskedNames()
 	r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
 
-	for _, b := range x.borrowed {
-		r.Stripped = append(r.Stripped, x.strippedRecord(b))
-	}
+	r.Stripped = x.appendStripped(r.Stripped, x.borrowed)
 	if x.hold != nil {
 		r.Account, r.Lease = x.hold.lease.Account(), x.hold.lease.ID()
 	}

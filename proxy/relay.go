@@ -121,9 +121,7 @@ func (x *exchange) outcomeRecord() *audit.Record {
 	r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
 	r.Account, r.Lease = x.hold.lease.Account(), x.hold.lease.ID()
 
-	for _, b := range x.trailerBorrowed.get() {
-		r.Stripped = append(r.Stripped, x.strippedRecord(b))
-	}
+	r.Stripped = x.appendStripped(r.Stripped, x.trailerBorrowed.get())
 	if bad := x.bodyFault.Load(); bad != nil {
 		r.Detail = "upload broken off: " + bad.Text
 	}

@@ -91,6 +91,8 @@ type Server struct {
 	rules atomic.Pointer[rules]
 	tasks sync.Map // id → *task
 
+	cookieNames sync.Map // adapter → *adapters.CookieNames
+
 	lost chan *task    // tasks whose holder was silent, for watchExpiry
 	stop chan struct{} // closed by Close
 

@@ -11,7 +11,13 @@ import (
 // sends the same cookie with every request, through every tunnel.
 type sightings struct {
 	mu   sync.Mutex
-	seen map[string]audit.Stripped // by the credential's value
+	seen map[string]sighting // by the credential's value
+}
+
+// sighting is one of them.
+type sighting struct {
+	audit.Stripped
+	isSession bool // it is known to be a session, so the alert is on record
 }
 
 // forget forgets all of them.
@@ -19,6 +25,23 @@ func (s *sightings) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen = nil
+}
+
+// find returns what is known of a value.
+func (s *sightings) find(value string) (known sighting, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known, ok = s.seen[value]
+	return known, ok
+}
+
+func (s *sightings) remember(value string, known sighting) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen == nil || len(s.seen) >= maxSightings {
+		s.seen = map[string]sighting{}
+	}
+	s.seen[value] = known
 }
 
 const (
@@ -35,69 +58,113 @@ func (t *tunnel) sightings() *sightings {
 	return &t.task.sightings
 }
 
-// strippedRecord returns a borrowed credential as the record names it: by a keyed
-// fingerprint, which is the same for the same value and from which nobody without
-// the key can find the value. The first time that this task sends a session, an
-// alert is recorded before the request that carried it.
-func (x *exchange) strippedRecord(b adapters.Borrowed) audit.Stripped {
+// appendStripped appends borrowed credentials to dst as the record names them: by
+// keyed fingerprints, which are the same for the same value and from which nobody
+// without the key can find it. The first time that this task sends sessions, an
+// alert is recorded before the request that carried them.
+func (x *exchange) appendStripped(dst []audit.Stripped, all []adapters.Borrowed) []audit.Stripped {
+	if len(all) == 0 {
+		return dst
+	}
+
 	s := x.tunnel.sightings()
-	value := b.Value.Reveal()
+	var sessions []audit.Stripped // that are new
+	for i := range all {
+		b := &all[i]
+		value := b.Value.Reveal()
+		known, ok := s.find(value)
+		if ok {
+			known.In, known.Name = b.In, b.Name
+		} else {
+			known.Stripped = audit.Stripped{In: b.In, Name: b.Name, Fingerprint: audit.Fingerprint(x.server.printKey, value), Person: b.Person()}
+		}
 
-	s.mu.Lock()
-	known, ok := s.seen[value]
-	s.mu.Unlock()
-	if ok {
-		known.In, known.Name = b.In, b.Name
-		return known
+		// What was not known to be a session may be known since a login.
+		isNewSession := !known.isSession && x.isSession(b)
+		if isNewSession {
+			known.isSession = true
+			sessions = append(sessions, known.Stripped)
+		}
+		if !ok || isNewSession {
+			s.remember(value, known)
+		}
+		dst = append(dst, known.Stripped)
 	}
-
-	known = audit.Stripped{In: b.In, Name: b.Name, Fingerprint: audit.Fingerprint(x.server.printKey, value), Person: b.Person()}
-	if b.Session && value != "" {
-		x.alert(known)
-	}
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.seen == nil || len(s.seen) >= maxSightings {
-		s.seen = map[string]audit.Stripped{}
-	}
-	s.seen[value] = known
-	return known
+	x.alertAboutSessions(sessions)
+	return dst
 }
 
-// alert records the first sight of a borrowed session, and the first with each
-// further agent. If the state store cannot tell whether it is the first, alert
-// records one for the task.
-func (x *exchange) alert(s audit.Stripped) {
-	t := x.tunnel.task
-	if t == nil {
-		return // there is nobody to name
+// isSession reports whether a borrowed credential is one by which the application
+// knows a person.
+func (x *exchange) isSession(b *adapters.Borrowed) bool {
+	if x.adapter == nil {
+		return b.Session && b.Value.Reveal() != ""
 	}
 
-	agent := t.Principal().Agent
-	newWithAgent, agentErr := x.server.state.FirstSight(s.Fingerprint + " " + audit.Fingerprint(x.server.printKey, agent))
-	if agentErr == nil && !newWithAgent {
-		return
+	session := x.session
+	if session == nil && x.tunnel.task != nil {
+		if h, ok := x.tunnel.task.holds.Load(x.adapter.Name()); ok {
+			session = h.(*hold).last.Load()
+		}
 	}
-	first, err := x.server.state.FirstSight(s.Fingerprint)
-	if t.alerts.Add(1) > maxAlerts {
+	return x.adapter.IsSession(b, x.server.loginCookies(x.adapter.Name()), session)
+}
+
+// loginCookies returns the names of the cookies that logins of an adapter have set.
+func (s *Server) loginCookies(adapter string) *adapters.CookieNames {
+	known, ok := s.cookieNames.Load(adapter)
+	if !ok {
+		known, _ = s.cookieNames.LoadOrStore(adapter, new(adapters.CookieNames))
+	}
+	return known.(*adapters.CookieNames)
+}
+
+// alertAboutSessions records the first sight of borrowed sessions, and the first with
+// each further agent: those of one request together. If the state store cannot tell
+// whether it is the first, it records one for the task.
+func (x *exchange) alertAboutSessions(sessions []audit.Stripped) {
+	t := x.tunnel.task
+	if t == nil || len(sessions) == 0 {
+		return // there is nobody to name, or nothing to say
+	}
+
+	agent := audit.Fingerprint(x.server.printKey, t.Principal().Agent)
+	var seen, shared []audit.Stripped
+	for _, s := range sessions {
+		newWithAgent, err := x.server.state.FirstSight(s.Fingerprint + " " + agent)
+		if err == nil && !newWithAgent {
+			continue
+		}
+		first, err := x.server.state.FirstSight(s.Fingerprint)
+		if err == nil && !first {
+			shared = append(shared, s)
+		} else {
+			seen = append(seen, s)
+		}
+	}
+	x.alert(BorrowedSeen, "a borrowed session was seen for the first time", seen)
+	x.alert(BorrowedShared, "a borrowed session that another agent had carried was seen with this one", shared)
+}
+
+// alert records an alert about borrowed sessions.
+func (x *exchange) alert(code Code, detail string, sessions []audit.Stripped) {
+	t := x.tunnel.task
+	if len(sessions) == 0 || t.alerts.Add(1) > maxAlerts {
 		return
 	}
 
 	r := x.server.taskRecord("alert", t)
 	r.Host = x.tunnel.authority
-	r.Stripped = []audit.Stripped{s}
-	r.Code = string(BorrowedSeen)
-	r.Detail = "a borrowed session was seen for the first time"
-	if err == nil && !first {
-		r.Code, r.Detail = string(BorrowedShared), "a borrowed session that another agent had carried was seen with this one"
-	}
+	r.Stripped = sessions
+	r.Code, r.Detail = string(code), detail
 	if x.adapter != nil {
 		r.Adapter, r.AdapterDigest = x.adapter.Name(), x.adapter.Digest()
 	}
 
 	x.server.metrics.alerts.WithLabelValues(r.Adapter, r.Code).Inc()
-	x.server.opt.Log.Warn().Str("task", r.Task).Str("agent", r.Agent).Str("host", r.Host).Str("name", s.Name).
-		Str("fingerprint", s.Fingerprint).Str("code", r.Code).Msg("borrowed session")
+	for _, s := range sessions {
+		x.server.opt.Log.Warn().Str("task", r.Task).Str("agent", r.Agent).Str("host", r.Host).Str("name", s.Name).
+			Str("fingerprint", s.Fingerprint).Str("code", r.Code).Msg("borrowed session")
+	}
 	x.server.log.Append(r)
 }

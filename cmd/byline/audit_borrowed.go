@@ -20,7 +20,7 @@ func auditBorrowedCommand() *cobra.Command {
 		Use:   "borrowed",
 		Short: "List people's sessions that were found in agents' traffic",
 		Args:  cobra.NoArgs,
-		Long: "Lists each borrowed session by its keyed fingerprint: whose it is, as far as the session itself says so (nobody has\n" +
+		Long: "Lists each borrowed session by the keyed fingerprint of its first cookie: whose it is, as far as the session says so (nobody has\n" +
 			"verified that), which agents sent it where, when first and last. Every such session should be ended at the application\n" +
 			"and taken away from the agent. --all adds whatever else was removed because no adapter calls it harmless.",
 		Example: "  byline audit borrowed --since 30d\n  byline audit borrowed --json | jq '.[] | select(.agents | length > 1)'",

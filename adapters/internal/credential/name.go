@@ -145,6 +145,9 @@ func tokenWord(compact string) string {
 	return "token"
 }
 
+// IsForgeryToken reports whether a name is that of a token against request forgery.
+func IsForgeryToken(name string) bool { return isForgeryToken(name) }
+
 // isForgeryToken reports whether a name is that of a token against request forgery.
 func isForgeryToken(name string) bool {
 	var buf [128]byte

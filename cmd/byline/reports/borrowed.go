@@ -8,12 +8,14 @@ import (
 	"github.com/byline-proxy/byline/proxy/audit"
 )
 
-// Sighting is one borrowed credential with all its occurrences in the log.
+// Sighting is one borrowed credential with all its occurrences in the log, or the cookies
+// of one session.
 type Sighting struct {
 	Fingerprint string    `json:"fingerprint"`
-	Session     bool      `json:"session"` // known to be a credential, so there is an alert on record
-	Persons     []string  `json:"persons"` // according to the credential itself; nobody has verified it
-	Names       []string  `json:"names"`   // like "cookie wiki_session"
+	Also        []string  `json:"also,omitempty"` // fingerprints of the session's other cookies
+	Session     bool      `json:"session"`        // known to be a credential, so there is an alert on record
+	Persons     []string  `json:"persons"`        // according to the credential itself; nobody has verified it
+	Names       []string  `json:"names"`          // like "cookie wiki_session"
 	Adapters    []string  `json:"adapters"`
 	Hosts       []string  `json:"hosts"`
 	Agents      []string  `json:"agents"`
@@ -22,14 +24,19 @@ type Sighting struct {
 	First       time.Time `json:"first"`
 	Last        time.Time `json:"last"`
 	Times       int       `json:"times"` // requests that carried it
+
+	cookies []string // names of the cookies that had it
+	isOther bool     // it was also found elsewhere than in a cookie
+	number  int      // counts the sightings
 }
 
 // Borrowed lists the borrowed credentials that were last seen in the period, the most
-// recent first. If all is set, it also lists what was removed without being known to be
+// recent first. The cookies of one session are one entry. If all is set, it also lists what was removed without being known to be
 // a credential. First, Times and the lists count from the beginning of the log to the
 // end of the period.
 func Borrowed(records Records, p Period, all bool) ([]Sighting, error) {
 	seen := map[string]*Sighting{} // by fingerprint
+	together := togetherness{}
 	for r, err := range records {
 		if err != nil {
 			return nil, err
@@ -41,12 +48,14 @@ func Borrowed(records Records, p Period, all bool) ([]Sighting, error) {
 		for _, s := range r.Stripped {
 			b := seen[s.Fingerprint]
 			if b == nil {
-				b = &Sighting{Fingerprint: s.Fingerprint, First: r.Time}
+				b = &Sighting{Fingerprint: s.Fingerprint, First: r.Time, number: len(seen)}
 				seen[s.Fingerprint] = b
 			}
 			b.add(&r, s)
 		}
+		together.add(&r)
 	}
+	together.join(seen)
 
 	found := []Sighting{}
 	for _, b := range seen {
@@ -69,6 +78,11 @@ func (b *Sighting) add(r *audit.Record, s audit.Stripped) {
 		b.Times++
 	}
 
+	if s.In == "cookie" {
+		AddToSet(&b.cookies, s.Name)
+	} else {
+		b.isOther = true
+	}
 	AddToSet(&b.Persons, s.Person)
 	AddToSet(&b.Names, s.In+" "+s.Name)
 	AddToSet(&b.Adapters, r.Adapter)
