@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"regexp"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -69,9 +70,13 @@ func newMetrics(log *journal.Log, tasks func() float64, leases func() float64) *
 		gauge("byline_audit_published", "Records that the published checkpoint covers.", func() float64 { return float64(log.Stats().Published) }),
 		gauge("byline_audit_rolled_back", "1 if the record was rolled back and nobody has accepted that, otherwise 0.", func() float64 { return rolledBack(log) }),
 		gauge("byline_audit_witnessed", "Records that a quorum of witnesses has signed since the start.", func() float64 { return float64(log.Stats().Witnessed) }),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(liveHeap)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
+
+// liveHeap adds go_gc_heap_live_bytes, the heap that the last garbage collection found
+// in use. It shows a leak, which the other metrics of the heap hide among garbage.
+var liveHeap = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)}
 
 func rolledBack(log *journal.Log) float64 {
 	if log.RollbackErr() != nil {

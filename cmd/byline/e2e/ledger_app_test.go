@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/byline-proxy/byline/cmd/byline/e2e/websockettest"
 )
 
 // ledgerApp is an application that keeps every request that reached it. It runs
@@ -38,6 +40,12 @@ const ledgerHost = "ledger.acme.test"
 // itemPath is followed by a marker that is unique to a request. The answer ends
 // with the marker.
 const itemPath = "/item/"
+
+// socketPath is followed by a marker, too. There is a WebSocket that returns messages.
+const socketPath = "/socket/"
+
+// landingPath is the page to which a login leads.
+const landingPath = "/"
 
 const ledgerAdapter = `name: ledger
 interim: {reason: "no identity but a person's", owner: secops@acme.test, review_by: 2099-01-01}
@@ -76,6 +84,9 @@ func (l *ledgerApp) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	case r.URL.Path == "/logout":
 		return
+	case strings.HasPrefix(r.URL.Path, socketPath):
+		returnMessages(w, r)
+		return
 	}
 
 	_, _ = io.Copy(io.Discard, r.Body)
@@ -88,6 +99,26 @@ func (l *ledgerApp) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	_, _ = io.WriteString(w, marker)
+}
+
+// returnMessages sends every message of a WebSocket back.
+func returnMessages(w http.ResponseWriter, r *http.Request) {
+	ws, err := websockettest.Accept(w, r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	defer ws.CloseNow()
+
+	for {
+		kind, message, err := ws.Read(r.Context())
+		if err != nil {
+			return
+		}
+		if err := ws.Write(r.Context(), kind, message); err != nil {
+			return
+		}
+	}
 }
 
 // isSlowMarker reports whether the answer to a marker is sent slowly in pieces.
@@ -130,7 +161,17 @@ func (l *ledgerApp) login(w http.ResponseWriter, r *http.Request) {
 	l.live[sid] = true
 	l.mu.Unlock()
 	http.SetCookie(w, &http.Cookie{Name: "sid", Value: sid, Path: "/", HttpOnly: true})
-	http.Redirect(w, r, "/", http.StatusFound)
+	http.Redirect(w, r, landingPath, http.StatusFound)
+}
+
+// endSessions ends all sessions, as a restart of the application would, and returns how
+// many those were.
+func (l *ledgerApp) endSessions() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.live)
+	clear(l.live)
+	return n
 }
 
 // allEntries returns every request so far, in order of arrival.
@@ -138,6 +179,18 @@ func (l *ledgerApp) allEntries() []ledgerEntry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]ledgerEntry(nil), l.entries...)
+}
+
+// countLogins returns how many logins there were, with whatever password.
+func (l *ledgerApp) countLogins() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
+		if e.Path == "/login" && e.Method == http.MethodPost {
+			n++
+		}
+	}
+	return n
 }
 
 // loggedInUsers returns the user of each live session.
