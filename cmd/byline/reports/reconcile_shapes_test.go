@@ -156,7 +156,7 @@ var logShapes = map[string]logShape{
 }
 
 // shapeAdapter loads the adapter of a shape.
-func shapeAdapter(t *testing.T, log string) *adapters.Adapter {
+func shapeAdapter(t testing.TB, log string) *adapters.Adapter {
 	t.Helper()
 	set, err := adapters.Load([]adapters.Source{{Name: "wiki.yaml", Text: []byte(shapeHead + log)}})
 	if err != nil {
