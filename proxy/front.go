@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/elazarl/goproxy"
@@ -30,7 +31,9 @@ func (s *Server) frontHandler() http.Handler {
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.Method != http.MethodConnect && r.URL.IsAbs():
+		case r.Method == http.MethodConnect:
+			s.openForConnect(w, r, p)
+		case r.URL.IsAbs():
 			s.absolute(w, r)
 		case r.RequestURI == "*" && r.Header.Get("Upgrade") == wire.ConnectionUpgrade:
 			s.takeConnection(w, r)
@@ -47,11 +50,33 @@ type silentLogger struct{}
 
 func (silentLogger) Printf(string, ...any) {}
 
-// connect decides about a CONNECT before the connection is taken over.
+// openedTunnel is what openForConnect found out, as a value of the request's context.
+type openedTunnel struct {
+	tunnel *tunnel
+	pass   bool
+	err    error
+}
+
+type openedTunnelKey struct{}
+
+// openForConnect decides about a CONNECT before the connection is taken over. An agent
+// that named no task is asked on the same connection, which .NET and Java then use.
+func (s *Server) openForConnect(w http.ResponseWriter, r *http.Request, p *goproxy.ProxyHttpServer) {
+	o := &openedTunnel{}
+	o.tunnel, o.pass, o.err = s.openTunnel(r, r.URL.Host, "https")
+	if isRefusal(o.err, AuthRequired) {
+		writeHTTP(w, s.refuseAtFront(r, o.tunnel, r.URL.Host, o.err))
+		return
+	}
+	p.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), openedTunnelKey{}, o)))
+}
+
+// connect tells goproxy what becomes of a CONNECT.
 func (s *Server) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
-	t, pass, err := s.openTunnel(ctx.Req, host, "https")
-	if err != nil {
-		ctx.Resp = s.refuseAtFront(ctx.Req, t, host, err)
+	o := ctx.Req.Context().Value(openedTunnelKey{}).(*openedTunnel)
+	t, pass := o.tunnel, o.pass
+	if o.err != nil {
+		ctx.Resp = s.refuseAtFront(ctx.Req, t, host, o.err)
 		return goproxy.RejectConnect, host
 	}
 
@@ -64,10 +89,14 @@ func (s *Server) connect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAc
 	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: hijack}, host
 }
 
-// absolute answers a plain HTTP request in absolute form by the same walk as
-// requests inside a tunnel.
+// absolute answers a request in absolute form by the same walk as requests inside a
+// tunnel. Some clients ask for https pages in this form, too, and leave TLS to the proxy.
 func (s *Server) absolute(w http.ResponseWriter, r *http.Request) {
-	t, _, err := s.openTunnel(r, r.URL.Host, "http")
+	scheme := strings.ToLower(r.URL.Scheme)
+	t, pass, err := s.openTunnel(r, r.URL.Host, scheme)
+	if err == nil && pass {
+		err = refuse(AmbiguousRequest, "%s is passed through unread, which needs a tunnel: open one with CONNECT (in axios: an https-proxy-agent as httpsAgent, and proxy: false).", t.host)
+	}
 	if err == nil {
 		if full := t.acquireSlot(); full != nil {
 			err = full
@@ -83,7 +112,7 @@ func (s *Server) absolute(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	stop := cutAfterEnd(r, t.task)
 	defer stop()
-	s.wire.ServeRequest(w, r.WithContext(ctx), "http", t.callbacks())
+	s.wire.ServeRequest(w, r.WithContext(ctx), scheme, t.callbacks())
 }
 
 // endedGrace is how long an exchange in absolute form may go on after its task

@@ -1,13 +1,9 @@
 package proxy
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strconv"
 
 	"github.com/rs/zerolog"
 
@@ -209,7 +205,7 @@ func (x *exchange) refuse(r *Refusal) *wire.Response {
 	if x.intent == "" {
 		id := x.outcome(r.status(), r.Code, 0, 0)
 		x.server.logRefusal(x.tunnel, r, id)
-		resp := r.response(id)
+		resp := r.response(&x.in.Head, id)
 		if told := x.attack.Load(); told != nil {
 			resp.Done = func(int64, int64, error) { close(*told) }
 		}
@@ -217,7 +213,7 @@ func (x *exchange) refuse(r *Refusal) *wire.Response {
 	}
 
 	x.server.logRefusal(x.tunnel, r, x.intent)
-	resp := r.response(x.intent)
+	resp := r.response(&x.in.Head, x.intent)
 	resp.Done = func(sent, received int64, _ error) {
 		if told := x.attack.Load(); told != nil {
 			close(*told)
@@ -242,67 +238,4 @@ func (s *Server) logRefusal(t *tunnel, r *Refusal, record string) {
 		e = e.Str("host", t.authority)
 	}
 	e.Str("code", string(r.Code)).Str("record", record).Msg("refused")
-}
-
-// problem is the body of a refusal (RFC 9457 section 3.1).
-type problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
-	Code   Code   `json:"code"`
-	Record string `json:"record,omitempty"`
-}
-
-func (r *Refusal) body(record string) []byte {
-	p := problem{
-		Type: "https://byline.dev/refusals#" + string(r.Code), Title: codes[r.Code].title,
-		Status: r.status(), Detail: r.Detail, Code: r.Code, Record: record,
-	}
-
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(p) // strings and an int always encode
-	return b.Bytes()
-}
-
-func (r *Refusal) fields(record string) []wire.Field {
-	f := []wire.Field{
-		{Name: "Content-Type", Value: "application/problem+json"},
-		{Name: "Cache-Control", Value: "no-store"},
-		{Name: "Byline-Record", Value: record},
-	}
-	if r.status() == http.StatusProxyAuthRequired {
-		f = append(f, wire.Field{Name: "Proxy-Authenticate", Value: `Basic realm="byline task"`})
-	}
-	if r.Retry > 0 {
-		f = append(f, wire.Field{Name: "Retry-After", Value: strconv.Itoa(r.Retry)})
-	}
-	return f
-}
-
-// response returns the refusal as an answer inside a tunnel.
-func (r *Refusal) response(record string) *wire.Response {
-	b := r.body(record)
-	return &wire.Response{
-		Status: r.status(), Fields: r.fields(record),
-		Length: int64(len(b)), Body: io.NopCloser(bytes.NewReader(b)),
-	}
-}
-
-// http returns the refusal as the answer to a request that came to the proxy
-// port itself.
-func (r *Refusal) http(req *http.Request, record string) *http.Response {
-	h := http.Header{}
-	for _, f := range r.fields(record) {
-		h.Set(f.Name, f.Value)
-	}
-
-	b := r.body(record)
-	return &http.Response{
-		Status: strconv.Itoa(r.status()) + " " + http.StatusText(r.status()), StatusCode: r.status(),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h, Request: req, Close: true,
-		Body: io.NopCloser(bytes.NewReader(b)), ContentLength: int64(len(b)),
-	}
 }

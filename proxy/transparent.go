@@ -98,7 +98,7 @@ func (c *plainConn) exchange(ctx context.Context, in *wire.Request) *wire.Respon
 	c.open.Do(func() { c.err = c.openTunnel(ctx, in.Authority) })
 	if c.err != nil {
 		refused, id := c.server.recordRefusal(c.tunnel, in.Method, in.Path, c.err)
-		return refused.response(id)
+		return refused.response(&in.Head, id)
 	}
 	return c.tunnel.exchange(ctx, in)
 }

@@ -82,15 +82,12 @@ func readAuthorityAndTarget(in *wire.Request, r *http.Request) (bad *wire.Malfor
 		return bad
 	}
 
-	scheme := in.Scheme
 	named, bad := h1.ParseTarget(r.RequestURI, &in.Head, h1.AbsoluteForm)
 	if bad != nil {
 		return bad
 	}
-	in.Scheme = scheme
-
 	if named != "" {
-		if !h1.SameAuthority(named, in.Authority, scheme) {
+		if !h1.SameAuthority(named, in.Authority, in.Scheme) {
 			return wire.Ambiguous("the target names another host than Host does")
 		}
 		in.Authority = named

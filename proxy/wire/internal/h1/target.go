@@ -65,11 +65,12 @@ func parseAuthorityForm(target string, allowed TargetForms) (named string, bad *
 
 // parseAbsoluteForm reads an http URL. Requests for https come through CONNECT.
 func parseAbsoluteForm(target string, h *wire.Head) (named string, bad *wire.Malformed) {
-	const scheme = "http://"
-	if len(target) < len(scheme) || !strings.EqualFold(target[:len(scheme)], scheme) {
-		return "", wire.Ambiguous("the target is neither a path nor an http URL (use CONNECT for https)")
+	scheme, rest, isURL := strings.Cut(target, "://")
+	scheme = strings.ToLower(scheme)
+	if !isURL || scheme != "http" && scheme != "https" {
+		return "", wire.Ambiguous("the target is neither a path nor the URL of a web page")
 	}
-	authority, path := target[len(scheme):], "/"
+	authority, path := rest, "/"
 
 	if end := strings.IndexAny(authority, "/?"); end >= 0 {
 		authority, path = authority[:end], authority[end:]
@@ -81,7 +82,7 @@ func parseAbsoluteForm(target string, h *wire.Head) (named string, bad *wire.Mal
 	if named, bad = CheckAuthority(authority); bad != nil {
 		return "", bad
 	}
-	h.Scheme = "http"
+	h.Scheme = scheme
 	return named, setPath(path, h)
 }
 
