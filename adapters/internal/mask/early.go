@@ -66,27 +66,13 @@ func (s *stream) markAround(i int, l look) {
 }
 
 // isDull reports whether the byte of a kind for which checkEarly is called is nothing
-// that it looks at, for what pages are full of.
+// that it looks at, other than what weigh finds.
 func (s *stream) isDull(kind earlyKind, i, p int) bool {
 	switch kind {
 	case earlyTag:
 		return !s.mask.filter.canTagFollow(s.bytes[i-2], s.bytes[i-1])
 	case earlyEquals:
 		return !isIntroducedByEquals(s.text, p+1)
-	case earlyBackslash:
-		c := s.text[p+1]
-		return c != '&' && s.mask.filter.dull[c]
-	case earlyAmpersand:
-		r, end, ok := referenceAt(s.text, p+1)
-		switch {
-		case !ok:
-			return false
-		case r == '&':
-			return s.mask.filter.dull['&'] && isPlainName(s.text, end)
-		case r >= utf8.RuneSelf:
-			return skipOf(r) != skipBreak && len(s.mask.filter.high) == 0 && r != '\u017f' && r != '\u212a'
-		}
-		return s.mask.filter.dull[r]
 	}
 	return false
 }

@@ -135,24 +135,66 @@ func (f *filter) setInert(needles []needle) {
 	f.inertHigh = !hasHigh && f.inertNames['&'] && f.inertNames['<'] && f.inertNames['>'] && f.inertNames['"']
 }
 
-// isInert reports whether the byte of a kind at p, which is not the last one of the text,
-// begins an escape that no needle goes across, or nothing. Pages and documents are full of those.
-func (f *filter) isInert(kind earlyKind, text []byte, p int) bool {
+// weight says how much is to be looked at an early byte.
+type weight uint8
+
+const (
+	unknown weight = iota
+	dull           // no needle has what stands there among its first three units
+	inert          // no needle goes across it
+)
+
+// weigh weighs the byte of a kind at p, which is not the last one of the text, for what
+// pages and documents are full of.
+func (f *filter) weigh(kind earlyKind, text []byte, p int) weight {
 	switch kind {
 	case earlyBackslash:
 		c := text[p+1]
-		return c < utf8.RuneSelf && f.inertEscapes[c]
+		switch {
+		case c >= utf8.RuneSelf:
+			return unknown
+		case f.inertEscapes[c]:
+			return inert
+		case c != '&' && f.dull[c]:
+			return dull
+		}
 	case earlyAmpersand:
 		r, end, ok := referenceAt(text, p+1)
-		switch {
-		case !ok:
-			return f.inertNames['&'] && isPlainName(text, p+1)
-		case r == '&':
-			return f.inertNames['&'] && isPlainName(text, end)
-		case r >= utf8.RuneSelf:
-			return f.inertHigh && skipOf(r) == skipNone && r != '\u017f' && r != '\u212a'
+		if !ok || r == '&' {
+			if !ok {
+				r, end = '&', p+1
+			}
+			switch {
+			case !isPlainName(text, end):
+				return unknown
+			case f.inertNames['&']:
+				return inert
+			}
+			return dull // the kind tells that it is not among the first three units
 		}
-		return f.inertNames[r]
+		return f.weighName(r)
 	}
-	return false
+	return unknown
+}
+
+// weighName weighs a reference by name, which is not an ampersand's.
+func (f *filter) weighName(r rune) weight {
+	if r < utf8.RuneSelf {
+		switch {
+		case f.inertNames[r]:
+			return inert
+		case f.dull[r]:
+			return dull
+		}
+		return unknown
+	}
+
+	skip := skipOf(r)
+	switch {
+	case skip == skipBreak, len(f.high) > 0, r == '\u017f', r == '\u212a':
+		return unknown
+	case skip == skipNone && f.inertHigh:
+		return inert
+	}
+	return dull
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // batch is how many blocks are squeezed together.
-const batch = 64
+const batch = 128
 
 // scanner returns the offsets of a text at which a secret can begin, by rising order.
 type scanner struct {

@@ -225,7 +225,11 @@ func (s *stream) checkAllEarly() {
 			}
 
 			kind := f.kinds[text[p]]
-			if f.isInert(kind, text, p) {
+			weight := unknown
+			if kind == earlyAmpersand || kind == earlyBackslash {
+				weight = f.weigh(kind, text, p)
+			}
+			if weight == inert {
 				continue
 			}
 			before := binary.LittleEndian.Uint32(s.bytes[i-4:])
@@ -233,7 +237,7 @@ func (s *stream) checkAllEarly() {
 				s.checkBefore(i)
 			}
 			isEarly := f.beforeKinds[byte(before>>24)] & f.afterKinds[text[p+1]] >> kind
-			if isEarly&1 != 0 && !s.isDull(kind, i, p) {
+			if isEarly&1 != 0 && weight == unknown && !s.isDull(kind, i, p) {
 				s.checkEarly(i, p)
 			}
 		}
