@@ -164,13 +164,27 @@ func (s *stream) checkRuns() {
 			for found != 0 {
 				i := bits.LeadingZeros64(found)
 				found &^= 1 << (63 - i)
-				at := s.runAt + (k*64+i)*stride
-				s.markHeads(at-stride+1, at)
+				s.checkRun(s.runAt + (k*64+i)*stride)
 			}
 		}
 		n -= some
 		s.runAt += some * stride
 	}
+}
+
+// checkRun looks at a gramRun at offset at. All grams within reach of the beginning of a
+// needle are such ones, so that one without the next one is the last, and one without
+// the one before is the first.
+func (s *stream) checkRun(at int) {
+	f := &s.mask.filter
+	first, last := at-f.stride()+1, at
+	if at+1+gramSize <= s.size && !f.has(gramRun, binary.LittleEndian.Uint32(s.bytes[at+1:])) {
+		last = first
+	}
+	if !f.has(gramRun, binary.LittleEndian.Uint32(s.bytes[at-1:])) {
+		first = at
+	}
+	s.markHeads(first, last)
 }
 
 // markHeads marks those of the offsets from first to last at which a needle can begin.
