@@ -86,6 +86,9 @@ func fieldsOfKinds(l *HistorySpec) []string {
 			names[name] = true
 		}
 	}
+	if len(names) > 1 {
+		delete(names, "line") // it has everything in it
+	}
 	var fields []string
 	for name := range names {
 		fields = append(fields, name)
@@ -185,6 +188,15 @@ func (r *HistoryReader) Interpret(item map[string]string) (e HistoryEntry, class
 		}
 	}
 	return e, ItemEntry, nil
+}
+
+// ID returns the id of an item by its own fields, and "" if log.entry.id names none.
+func (r *HistoryReader) ID(item map[string]string) string {
+	id, err := expandTemplate(fieldTemplate(r.spec.Entry.ID), func(name string) (string, error) { return item[name], nil })
+	if err != nil {
+		return ""
+	}
+	return id
 }
 
 // userIn returns the user name in a value, as log.entry.user_is says.

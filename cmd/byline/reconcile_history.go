@@ -191,9 +191,11 @@ func (h *historyReader) read(r *adapters.HistoryRead) error {
 
 // readItem reads the entries of one item; a nil item stands for the whole application. An
 // entry that is on two pages, because others were added while they were read, counts
-// once.
+// once: it has the same id, or it is among the same items at the end of a page and the
+// beginning of the next one.
 func (h *historyReader) readItem(r *adapters.HistoryRead, item map[string]string) error {
-	var before []string // items of the last page
+	seen := map[string]bool{} // ids
+	var before []string       // items of the last page
 	page := 0
 	path := func(next string) (string, error) { return r.Path(h.period.From, h.period.To, item, next) }
 	return h.readPages(path, r.Page, func(items []map[string]string) (more bool, err error) {
@@ -203,7 +205,11 @@ func (h *historyReader) readItem(r *adapters.HistoryRead, item map[string]string
 			now[i] = itemKey(fields)
 		}
 		for i := repeated(before, now); i < len(items); i++ {
-			h.into.Add(items[i], fmt.Sprintf("page %d item %d", page, i+1))
+			id := h.into.Reader().ID(items[i])
+			if id == "" || !seen[id] {
+				h.into.Add(items[i], fmt.Sprintf("page %d item %d", page, i+1))
+			}
+			seen[id] = true
 		}
 		before = now
 

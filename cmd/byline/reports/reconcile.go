@@ -149,8 +149,9 @@ func (r *Reconciler) AddFinding(code, what, remedy string) {
 
 func (r *Reconciler) find(f Finding) { r.result.Findings = append(r.result.Findings, f) }
 
-// Finish compares what was read. whole says that the history was asked for the whole
-// period, so that it cannot end too early.
+// Finish compares what was read. whole says that the application was asked for the whole
+// period, so that its history cannot end too early. It may begin too late: applications
+// forget.
 func (r *Reconciler) Finish(whole bool) *Reconciliation {
 	h := r.history
 	slices.SortStableFunc(h.own, func(x, y *adapters.HistoryEntry) int { return x.Time.Compare(y.Time) })

@@ -89,13 +89,11 @@ func (r *Reconciler) judgeCoverage(whole bool) {
 		})
 		return
 	}
-	if whole {
-		return // the application was asked for all of it
-	}
 
 	missing := 0
 	for _, a := range r.result.RecordOnly {
-		if a.Ended.Before(first.Add(-Margin)) || a.Began.After(last.Add(Margin)) {
+		isAfter := !whole && a.Began.After(last.Add(Margin)) // an export ends before the period, an application does not
+		if isAfter || a.Ended.Before(first.Add(-Margin)) {
 			missing++
 		}
 	}
