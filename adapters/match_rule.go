@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters/internal/body"
+	"github.com/byline-proxy/byline/adapters/internal/credential"
 )
 
 // rule is one compiled action: the conditions on a request, and what the request is called when all of them hold.
@@ -432,7 +433,7 @@ func (rule *rule) action(b *bindings) Action {
 	return act
 }
 
-// fillTemplate writes a template with the values of its variables.
+// fillTemplate writes a template with the values of its variables. An ellipsis stands for a value that is a credential.
 func fillTemplate(template []part, b *bindings) string {
 	var out strings.Builder
 	for i := range template {
@@ -445,6 +446,9 @@ func fillTemplate(template []part, b *bindings) string {
 		bound := b[p.variable]
 		for _, filter := range p.filters {
 			bound = filter(bound)
+		}
+		if len(bound) >= minPathCredential && credential.Segment(bound).IsCredential() {
+			bound = pathEllipsis // records show resources
 		}
 		out.WriteString(bound)
 	}

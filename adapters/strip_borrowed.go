@@ -1,6 +1,10 @@
 package adapters
 
-import "github.com/byline-proxy/byline/adapters/internal/credential"
+import (
+	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/credential"
+)
 
 // Secret is a string that no verb of fmt, JSON encoder or logger prints. The zero value holds the
 // empty string.
@@ -33,6 +37,10 @@ type Borrowed struct {
 	// Held says that it is a header field that nothing names, and that headers.pass lets through.
 	Held bool
 
+	// Decides says that it is a parameter of the query by which the adapter tells actions apart, so that the
+	// request without it may be another one.
+	Decides bool
+
 	isSomeSession bool // it is judged by a name alone that says session
 
 	owner string // raw value of the cookie in the same field that names a person; "" if there is none
@@ -45,10 +53,44 @@ type AccountSecret interface {
 	Reveal(name string) (string, bool)
 }
 
-// nameForRecord returns a name as a record and a refusal may show it: not if the name itself is a token or a key.
+// nameForRecord returns a name as a record and a refusal may show it: without a token or a key that is the name, or
+// that ends it after a separator.
 func nameForRecord(name string) string {
-	if v := credential.Value(name); v.Kind == credential.Token || v.Kind == credential.Key || v.Kind == credential.Scheme {
+	if len(name) < minPathCredential {
+		return name
+	}
+	if isKey(name) {
 		return "(a token)"
+	}
+	if strings.IndexByte(name, '%') >= 0 && credential.Segment(credential.Unescape(name)).IsCredential() {
+		return "(a token)"
+	}
+
+	tried := 0
+	for i := 1; i < len(name) && tried < maxNameWords; i++ {
+		if !strings.ContainsRune("-_.[ ", rune(name[i-1])) {
+			continue
+		}
+		tried++
+		if isKey(name[i:]) {
+			return name[:i] + pathEllipsis
+		}
 	}
 	return name
 }
+
+// maxNameWords is how many words of a name nameForRecord looks at.
+const maxNameWords = 8
+
+// isKey reports whether a name is a token or a key itself.
+func isKey(name string) bool {
+	if len(name) < minPathCredential {
+		return false
+	}
+	v := credential.Value(name)
+	return v.Kind == credential.Token || v.Kind == credential.Key || v.Kind == credential.Scheme
+}
+
+// NameForRecord returns a name that an agent chose, such as that of a method, as a record may show it: without a token
+// or a key in it.
+func NameForRecord(name string) string { return nameForRecord(name) }

@@ -26,7 +26,10 @@ func (b Borrowed) Person() string {
 	if scheme, rest, ok := strings.Cut(strings.ReplaceAll(value, "\t", " "), " "); ok && b.In == "header" {
 		rest = strings.TrimSpace(rest)
 		if strings.EqualFold(scheme, "basic") {
-			user, _, _ := strings.Cut(string(decodeBase64(rest)), ":")
+			user, _, hasPassword := strings.Cut(string(decodeBase64(rest)), ":")
+			if !hasPassword {
+				return "" // RFC 7617 requires the colon: it may be a key alone
+			}
 			return likelyPerson(user)
 		}
 		value = strings.TrimSpace(rest)

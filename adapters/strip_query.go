@@ -112,7 +112,8 @@ func (a *Adapter) stripQuery(raw string, isCredential func(name, value string) b
 				kept.WriteString(raw[:start])
 			}
 			removed = append(removed, Borrowed{
-				In: "query", Name: nameForRecord(name), Value: NewSecret(value), Session: true, isSomeSession: !a.namesParam(name) && isSomeSession(name, value),
+				In: "query", Name: nameForRecord(name), Value: NewSecret(value), Session: true, Decides: a.decidesByParam(name),
+				isSomeSession: !a.namesParam(name) && isSomeSession(name, value),
 			})
 			continue
 		}
@@ -131,6 +132,14 @@ func (a *Adapter) stripQuery(raw string, isCredential func(name, value string) b
 func (a *Adapter) namesParam(name string) bool {
 	short, _ := partsOfName(name)
 	return text.GlobAny(a.spec.Query.Strip, short, text.FoldParam)
+}
+
+// decidesByParam reports whether some action is told from others by a parameter, other than one that the session sets.
+func (a *Adapter) decidesByParam(name string) bool {
+	if a.rules == nil || a.spec.Login.Query[name] != "" {
+		return false
+	}
+	return a.rules.declared[name]
 }
 
 // endOfPair is where the first pair of a query ends, with its separator.

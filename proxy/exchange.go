@@ -94,7 +94,10 @@ func (x *exchange) walk(ctx context.Context) (*wire.Response, error) {
 	if err := x.decide(ctx); err != nil { // 2: named by the adapter, permitted by the policy
 		return nil, err
 	}
-	x.strip()                               // 3: borrowed credentials stay here
+	x.strip()                                           // 3: borrowed credentials stay here
+	if err := x.refuseStrippedParameter(); err != nil { // what was decided on is what leaves
+		return nil, err
+	}
 	if err := x.checkout(ctx); err != nil { // 4: one account, one session
 		return nil, err
 	}

@@ -113,6 +113,11 @@ func (x *exchange) explanation(err error) admin.Explanation {
 	}
 
 	x.strip()
+	if err := x.refuseStrippedParameter(); err != nil {
+		r := asRefusal(err)
+		e.Code, e.Why = string(r.Code), r.Detail
+		return e
+	}
 	for _, b := range x.borrowed {
 		e.Stripped = append(e.Stripped, admin.Stripped{In: b.In, Name: b.Name, Held: b.Held})
 	}

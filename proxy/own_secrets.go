@@ -17,6 +17,9 @@ func (x *exchange) refuseOwnSecrets(ctx context.Context) error {
 	if path, _ := x.maskedNames(); path != h.Path {
 		what, found = x.session.FindOwn(h.Path)
 	}
+	if !found && !isUsualMethod(h.Method) {
+		what, found = x.session.FindOwn(h.Method)
+	}
 	if !found && h.Query != "" {
 		what, found = x.session.FindOwn(h.Query)
 	}
@@ -52,7 +55,7 @@ func (x *exchange) quarantine(ctx context.Context, what string) error {
 	}
 	r := s.leaseRecord("alert", t, x.hold, x.hold.siteUnder(x.rules))
 	r.Code, r.Detail = string(SecretInRequest), why+"; the account is in quarantine"
-	r.Method, r.Action, r.Resource = x.in.Method, x.action.Name, x.session.Mask().Text(x.action.Resource)
+	r.Method, r.Action, r.Resource = x.recordedMethod(), x.action.Name, x.session.Mask().Text(x.action.Resource)
 	s.metrics.alerts.WithLabelValues(adapter, r.Code).Inc()
 	s.opt.Log.Warn().Str("task", t.ID()).Str("adapter", adapter).Str("account", account).Str("code", r.Code).Msg(why)
 	if err := s.appendDurably(ctx, r); err != nil {

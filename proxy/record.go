@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/audit/journal"
 	"github.com/byline-proxy/byline/proxy/policy"
@@ -33,7 +34,7 @@ func (x *exchange) record(kind string) *audit.Record {
 	setPrincipal(r, kind, x.tunnel.task)
 	r.Identified = x.tunnel.identified
 	r.PolicyDigest = x.rules.policy.Digest()
-	r.Method, r.Host = x.in.Method, x.tunnel.authority
+	r.Method, r.Host = x.recordedMethod(), x.tunnel.authority
 	if x.adapter != nil {
 		r.Adapter, r.AdapterDigest = x.adapter.Name(), x.adapter.Digest()
 	}
@@ -53,12 +54,7 @@ func (x *exchange) record(kind string) *audit.Record {
 // session that the request is sent with. A request that is refused before it has one is
 // masked by the newest session of its task.
 func (x *exchange) maskedNames() (path, resource string) {
-	session := x.session
-	if session == nil && x.adapter != nil && x.tunnel.task != nil {
-		if h, ok := x.tunnel.task.holds.Load(x.adapter.Name()); ok {
-			session = h.(*hold).last.Load()
-		}
-	}
+	session := x.newestSession()
 	if session == nil {
 		return x.in.Path, x.action.Resource
 	}
@@ -73,6 +69,52 @@ func (x *exchange) maskedNames() (path, resource string) {
 		x.maskedBy = session
 	}
 	return x.maskedPath, x.maskedResource
+}
+
+// newestSession returns the session with which the request is sent, or else the newest
+// one of its task. It is nil if the task has none.
+func (x *exchange) newestSession() *adapters.Session {
+	if x.session != nil || x.adapter == nil || x.tunnel.task == nil {
+		return x.session
+	}
+	if h, ok := x.tunnel.task.holds.Load(x.adapter.Name()); ok {
+		return h.(*hold).last.Load()
+	}
+	return nil
+}
+
+// maskName returns a name that the agent chose, such as that of a header field, as
+// records and the log may show it: without a secret of the account, a token or a key.
+func (x *exchange) maskName(name string) string {
+	if len(name) < minMaskedName {
+		return name
+	}
+	name = adapters.NameForRecord(name)
+	if session := x.newestSession(); session != nil {
+		return session.Mask().Text(name)
+	}
+	return name
+}
+
+// minMaskedName is the length of the shortest name that may hold a secret. Secrets of
+// fewer bytes are not masked anywhere.
+const minMaskedName = 6
+
+// recordedMethod returns the method as records show it.
+func (x *exchange) recordedMethod() string {
+	if isUsualMethod(x.in.Method) {
+		return x.in.Method
+	}
+	return x.maskName(x.in.Method)
+}
+
+// isUsualMethod reports whether an agent did not make the method up.
+func isUsualMethod(method string) bool {
+	switch method {
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PROPPATCH", "REPORT", "SEARCH", "MKCOL", "MOVE", "COPY", "LOCK", "UNLOCK":
+		return true
+	}
+	return false
 }
 
 func effect(d policy.Decision) string {

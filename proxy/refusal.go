@@ -199,7 +199,8 @@ func refuseUnreached(host string, err error) *Refusal {
 func (x *exchange) refuse(r *Refusal) *wire.Response {
 	log := x.server.opt.Log
 	if r.Code == ActionUnclassified && log.GetLevel() <= zerolog.DebugLevel {
-		log.Debug().Str("adapter", x.adapter.Name()).Str("method", x.in.Method).Str("path", x.in.Path).Strs("near", x.notClassified.Lines(false)).Msg("no action")
+		path, _ := x.maskedNames()
+		log.Debug().Str("adapter", x.adapter.Name()).Str("method", x.maskName(x.in.Method)).Str("path", path).Strs("near", x.notClassified.Lines(false)).Msg("no action")
 	}
 
 	if x.intent == "" {

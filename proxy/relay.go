@@ -116,7 +116,7 @@ func (x *exchange) outcomeRecord() *audit.Record {
 	r.Adapter, r.AdapterDigest = x.adapter.Name(), x.adapter.Digest()
 	r.PolicyDigest = x.rules.policy.Digest()
 	r.Action = x.action.Name
-	r.Method, r.Host = x.in.Method, x.tunnel.authority
+	r.Method, r.Host = x.recordedMethod(), x.tunnel.authority
 	r.Path, r.Resource = x.maskedNames()
 	r.Decision = audit.Decision{Effect: effect(x.decision), Policies: x.decision.Policies}
 	r.Account, r.Lease = x.hold.lease.Account(), x.hold.lease.ID()

@@ -17,7 +17,8 @@ type sightings struct {
 // sighting is one of them.
 type sighting struct {
 	audit.Stripped
-	isSession bool // it is known to be a session, so the alert is on record
+	name      string // as the agent wrote it, from which Name was made
+	isSession bool   // it is known to be a session, so the alert is on record
 }
 
 // forget forgets all of them.
@@ -74,9 +75,13 @@ func (x *exchange) appendStripped(dst []audit.Stripped, all []adapters.Borrowed)
 		value := b.Value.Reveal()
 		known, ok := s.find(value)
 		if ok {
-			known.In, known.Name = b.In, b.Name
+			known.In = b.In
+			if known.name != b.Name {
+				known.name, known.Name = b.Name, x.maskName(b.Name)
+			}
 		} else {
-			known.Stripped = audit.Stripped{In: b.In, Name: b.Name, Fingerprint: audit.Fingerprint(x.server.printKey, value), Person: b.Person()}
+			known.name = b.Name
+			known.Stripped = audit.Stripped{In: b.In, Name: x.maskName(b.Name), Fingerprint: audit.Fingerprint(x.server.printKey, value), Person: b.Person()}
 		}
 
 		// What was not known to be a session may be known since a login.
@@ -101,13 +106,7 @@ func (x *exchange) isSession(b *adapters.Borrowed) bool {
 		return b.Session && b.Value.Reveal() != ""
 	}
 
-	session := x.session
-	if session == nil && x.tunnel.task != nil {
-		if h, ok := x.tunnel.task.holds.Load(x.adapter.Name()); ok {
-			session = h.(*hold).last.Load()
-		}
-	}
-	return x.adapter.IsSession(b, x.server.loginCookies(x.adapter.Name()), session)
+	return x.adapter.IsSession(b, x.server.loginCookies(x.adapter.Name()), x.newestSession())
 }
 
 // loginCookies returns the names of the cookies that logins of an adapter have set.

@@ -46,6 +46,20 @@ func (x *exchange) strip() {
 	}
 }
 
+// refuseStrippedParameter refuses a request from which strip removed a parameter by
+// which the adapter tells actions apart (I11): without it the application may read
+// another action, or another resource, than the one that was decided on.
+func (x *exchange) refuseStrippedParameter() error {
+	for i := range x.borrowed {
+		if b := &x.borrowed[i]; b.Decides {
+			return refuse(AmbiguousRequest, "the parameter %q of the query says what the request does, and holds what looks like a credential, which is removed. "+
+				"Leave it out, or send another value. If the application means something else by it, the adapter's owner (%s) can let it through by name (query.pass).",
+				b.Name, x.adapter.Interim().Owner)
+		}
+	}
+	return nil
+}
+
 // reportHeldFields counts the header fields that nothing names, and logs their
 // names at debug level, so that the author of the adapter sees what to pass.
 func (x *exchange) reportHeldFields() {
@@ -64,10 +78,11 @@ func (x *exchange) reportHeldFields() {
 		var names []string
 		for i := range x.borrowed {
 			if x.borrowed[i].Held {
-				names = append(names, x.borrowed[i].Name)
+				names = append(names, x.maskName(x.borrowed[i].Name))
 			}
 		}
-		log.Debug().Str("adapter", x.adapter.Name()).Str("path", x.in.Path).Strs("fields", names).Msg("held header fields; headers.pass, or headers.subprotocols, lets them through")
+		path, _ := x.maskedNames()
+		log.Debug().Str("adapter", x.adapter.Name()).Str("path", path).Strs("fields", names).Msg("held header fields; headers.pass, or headers.subprotocols, lets them through")
 	}
 }
 
