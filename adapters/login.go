@@ -231,6 +231,7 @@ func (d *Dialogue) finish() {
 			s.secrets = append(s.secrets, credential) // without its scheme, as in Bearer
 		}
 	}
+	d.maskUnusedFields()
 	slices.Sort(s.secrets)
 	s.secrets = slices.Compact(s.secrets)
 	d.a.remask(s)

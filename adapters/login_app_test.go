@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,8 @@ import (
 
 // account is the secret of an account.
 type account map[string]string
+
+func (a account) Fields() []string { return slices.Sorted(maps.Keys(a)) }
 
 func (a account) Reveal(name string) (string, bool) {
 	v, ok := a[name]

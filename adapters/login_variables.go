@@ -53,6 +53,17 @@ func (d *Dialogue) revealField(name string) (string, bool) {
 	return v, ok
 }
 
+// maskUnusedFields masks the fields of the secret that no template of the login names. They are the account's all the
+// same: applications show the key of a one-time code also while they do not ask for a code.
+func (d *Dialogue) maskUnusedFields() {
+	for _, name := range d.secret.Fields() {
+		v, ok := d.secret.Reveal(name)
+		if ok && v != "" && v != d.session.username && !slices.Contains(namingFields, name) {
+			d.session.secrets = append(d.session.secrets, v)
+		}
+	}
+}
+
 // addProof masks what proves who the account is.
 func (d *Dialogue) addProof(v string) {
 	d.session.secrets = append(d.session.secrets, v)

@@ -1,6 +1,9 @@
 package adapters
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Maskable reports whether an answer of a content type is text, which may repeat a secret, or can hold
 // text as it is. It returns false only for types that are themselves compressed or recorded (pictures,
@@ -36,13 +39,24 @@ var (
 	}
 )
 
-// LooksBinary reports whether the beginning of a body is not text: it has bytes that text in ASCII does
+// LooksBinary reports whether the beginning of a body is not text: it has bytes that text in UTF-8 does
 // not have.
 func LooksBinary(beginning []byte) bool {
-	for _, c := range beginning[:min(len(beginning), 64)] {
-		if c >= 0x7F || c < ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f' {
+	beginning = beginning[:min(len(beginning), 64)]
+	for i := 0; i < len(beginning); i++ {
+		c := beginning[i]
+		if c == 0x7F || c < ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f' {
 			return true
 		}
+		if c < utf8.RuneSelf {
+			continue
+		}
+
+		r, n := utf8.DecodeRune(beginning[i:])
+		if r == utf8.RuneError && n == 1 {
+			return utf8.FullRune(beginning[i:]) // or it is cut off there
+		}
+		i += n - 1
 	}
 	return false
 }

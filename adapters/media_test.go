@@ -34,3 +34,26 @@ func TestEndedDoesNotWaitForAStream(t *testing.T) {
 		t.Error("EndedNeedsBody is true for application/jsonl, whose start may take forever to arrive")
 	}
 }
+
+func TestWhatLooksBinary(t *testing.T) {
+	for _, c := range []struct {
+		name, beginning string
+		want            bool
+	}{
+		{"text", "<p>hello</p>", false},
+		{"text in UTF-8", "<p>Zq7\"pä9vW€ 😀</p>", false},
+		{"UTF-8 that is cut", "<p>\xc3", false},
+		{"a mark of byte order", "\ufeffname;value", false},
+		{"nothing", "", false},
+		{"text in Latin-1", "<p>p\xe49</p>", true},
+		{"PNG", "\x89PNG\r\n\x1a\n", true},
+		{"JPEG", "\xff\xd8\xff\xe0", true},
+		{"PDF with the usual comment", "%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", true},
+		{"ZIP", "PK\x03\x04", true},
+		{"DEL", "a\x7f", true},
+	} {
+		if got := LooksBinary([]byte(c.beginning)); got != c.want {
+			t.Errorf("%s, %q: looks binary: %v, want %v", c.name, c.beginning, got, c.want)
+		}
+	}
+}

@@ -51,6 +51,9 @@ type Borrowed struct {
 type AccountSecret interface {
 	// Reveal returns a field by its name, and false if there is none.
 	Reveal(name string) (string, bool)
+
+	// Fields returns the names of the fields.
+	Fields() []string
 }
 
 // nameForRecord returns a name as a record and a refusal may show it: without a token or a key that is the name, or

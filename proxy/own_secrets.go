@@ -20,6 +20,9 @@ func (x *exchange) refuseOwnSecrets(ctx context.Context) error {
 	if !found && !isUsualMethod(h.Method) {
 		what, found = x.session.FindOwn(h.Method)
 	}
+	if !found && h.AnnouncedTrailers != "" {
+		what, found = x.session.FindOwn(h.AnnouncedTrailers)
+	}
 	if !found && h.Query != "" {
 		what, found = x.session.FindOwn(h.Query)
 	}

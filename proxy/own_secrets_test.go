@@ -14,6 +14,7 @@ import (
 
 	"github.com/byline-proxy/byline/proxy/admin"
 	"github.com/byline-proxy/byline/proxy/audit"
+	"github.com/byline-proxy/byline/proxy/vault"
 )
 
 // TestI1ARequestWithTheAccountsSecretIsAnAttack sends the password of the
@@ -199,4 +200,34 @@ func TestStarsThatComeBackAreNoAttack(t *testing.T) {
 			t.Errorf("%q got status %d, %s; want 200", query, status, body)
 		}
 	}
+}
+
+// TestI1FieldsThatTheLoginDoesNotUseAreSecrets stores an account with a key of one-time
+// codes and a token, which the adapter's login does not send. The application knows them
+// and shows them.
+func TestI1FieldsThatTheLoginDoesNotUseAreSecrets(t *testing.T) {
+	const seed, token = "KZ3W4GJ7QMX2R5TLBN6YDACEHP7FOVU4", "Xv9_kW3mB-7qR5tZ1p"
+	app := newLegacyApp(t)
+	serve := app.Config.Handler
+	app.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serve.ServeHTTP(w, r)
+		fmt.Fprintf(w, "<p>%s, %s of agent-01</p>", seed, token)
+	})
+	rules := loadRules(t, fmt.Sprintf(legacyAdapter, app.URL, writeCertificate(t, app.Server)))
+	s := startServer(t, t.TempDir(), rules, func(o *Options) {
+		fields := map[string]string{"username": "agent-01", "password": canaryPassword, "totp_seed": seed, "token": token}
+		putAccount(t, o.Vault.(*vault.File), "legacy", "agent-01", fields)
+	})
+	agent, task := s.newAgent(t, pagesSpec)
+
+	status, body, _ := sendAsAlice(t, agent, "GET", "/page/1", "")
+	if status != 200 || strings.Contains(body, seed) || strings.Contains(body, token) || !strings.Contains(body, "of agent-01") {
+		t.Errorf("I1: got status %d, %s; want both masked, and the user's name not", status, body)
+	}
+
+	r, err := http.NewRequest("GET", "https://example.com/page/1?q="+token, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkAttackIsRefused(t, s, agent, r, task.ID())
 }

@@ -197,6 +197,7 @@ func refuseUnreached(host string, err error) *Refusal {
 // refuse logs and records the refusal and returns it as the answer. If the
 // intent is already on record, the outcome is recorded once the answer is sent.
 func (x *exchange) refuse(r *Refusal) *wire.Response {
+	r = x.maskRefusal(r)
 	log := x.server.opt.Log
 	if r.Code == ActionUnclassified && log.GetLevel() <= zerolog.DebugLevel {
 		path, _ := x.maskedNames()
@@ -222,6 +223,25 @@ func (x *exchange) refuse(r *Refusal) *wire.Response {
 		x.outcome(r.status(), r.Code, sent, received)
 	}
 	return resp
+}
+
+// maskRefusal returns r with the account's secrets masked in its texts (I1): they may
+// quote what the application answered.
+func (x *exchange) maskRefusal(r *Refusal) *Refusal {
+	session := x.newestSession()
+	if session == nil {
+		return r
+	}
+
+	m, masked := session.Mask(), *r
+	masked.Detail = m.Text(r.Detail)
+	if r.Cause != nil {
+		said := r.Cause.Error()
+		if text := m.Text(said); text != said {
+			masked.Cause = errors.New(text)
+		}
+	}
+	return &masked
 }
 
 // logRefusal logs a refusal with its cause, which the agent does not see. Those

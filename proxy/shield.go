@@ -82,6 +82,7 @@ func (x *exchange) Interim(status int, fields []wire.Field) {
 
 // shieldTrailers shields the fields that follow the body, once they have come.
 func (x *exchange) shieldTrailers(resp *wire.Response) {
+	resp.AnnouncedTrailers = x.session.Mask().Text(resp.AnnouncedTrailers)
 	trailers := resp.Trailers
 	if trailers == nil {
 		return

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -133,6 +134,17 @@ func (x *exchange) outTrailers() []wire.Field {
 	in := x.in.Trailers()
 	if len(in) == 0 {
 		return nil
+	}
+
+	for _, f := range in {
+		what, found := x.session.FindOwn(f.Name)
+		if !found {
+			what, found = x.session.FindOwn(f.Value)
+		}
+		if found { // the body is on its way, so the request has its intent
+			x.bodyFault.Store(&adapters.BodyError{Text: x.quarantine(context.Background(), what).Error()})
+			return nil
+		}
 	}
 
 	out, borrowed := x.adapter.StripTrailers(in)

@@ -11,6 +11,7 @@ import (
 	"io"
 	"mime/quotedprintable"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -103,12 +104,19 @@ func spellings(s string) map[string]string {
 		"base64": base64.StdEncoding.EncodeToString([]byte(s)), "base64 url": base64.URLEncoding.EncodeToString([]byte(s)),
 		"base64 in lines": group(base64.StdEncoding.EncodeToString([]byte(s)), 8, "\r\n"), "base64 in json": jsonString(base64.StdEncoding.EncodeToString([]byte(s))),
 		"base64 in query": url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(s))), "base64 twice": base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(s)))),
+		"base64 of json in ascii": base64.StdEncoding.EncodeToString([]byte(inJSON(s))), "base64 of json with slashes": base64.StdEncoding.EncodeToString([]byte(strings.ReplaceAll(inJSON(s), "/", `\/`))),
 		"base64 of utf-16": base64.StdEncoding.EncodeToString([]byte(inUTF16(s, false))),
 		"base32":           base32.StdEncoding.EncodeToString([]byte(s)), "base32 lower": strings.ToLower(base32.StdEncoding.EncodeToString([]byte(s))),
 		"base32 in groups": group(base32.StdEncoding.EncodeToString([]byte(s)), 4, " "), "base32 dashes": group(base32.StdEncoding.EncodeToString([]byte(s)), 4, "-"),
 		"hex": hex.EncodeToString([]byte(s)), "HEX": strings.ToUpper(hex.EncodeToString([]byte(s))), "hex dump": escapeBytes(s, "%02x "), "hex colons": escapeBytes(s, "%02X:"),
 		"hex array": escapeBytes(s, "0x%02x, "), "hex groups": group(hex.EncodeToString([]byte(s)), 4, " "), "utf-16": inUTF16(s, false), "utf-16 big": inUTF16(s, true),
 	}
+}
+
+// inJSON writes s as encoders do that escape whatever is not ASCII, without the quotes.
+func inJSON(s string) string {
+	quoted := strconv.QuoteToASCII(s)
+	return quoted[1 : len(quoted)-1]
 }
 
 // visible is what is left of a masked text besides asterisks, padding and blanks.

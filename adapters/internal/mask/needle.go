@@ -5,11 +5,13 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"html"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
@@ -183,7 +185,7 @@ func (c *compiler) addValue(v string) {
 	c.addBase64Twice([]byte(v))
 
 	// What else is put into base64: the value inside an URL, a document or a script.
-	for _, escaped := range []string{url.QueryEscape(v), url.PathEscape(v), html.EscapeString(v), jsonEscape(v)} {
+	for _, escaped := range append(jsonSpellings(v), url.QueryEscape(v), url.PathEscape(v), html.EscapeString(v)) {
 		if escaped != v {
 			c.addBase64([]byte(escaped))
 		}
@@ -389,8 +391,43 @@ func utf16Bytes(v string) [][]byte {
 	return [][]byte{little, big}
 }
 
-func jsonEscape(v string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "/", `\/`, "<", `\u003c`, ">", `\u003e`, "&", `\u0026`).Replace(v)
+// jsonSpellings returns v as the usual encoders write it between the quotes of a JSON
+// text: with or without escapes for slashes, for the characters of HTML, and for what is
+// not ASCII.
+func jsonSpellings(v string) []string {
+	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v)
+	all := []string{quoted}
+	for _, r := range []*strings.Replacer{
+		strings.NewReplacer("/", `\/`),
+		strings.NewReplacer("<", `\u003c`, ">", `\u003e`, "&", `\u0026`),
+	} {
+		for _, s := range slices.Clone(all) {
+			all = append(all, r.Replace(s))
+		}
+	}
+	for _, s := range slices.Clone(all) {
+		all = append(all, escapeNonASCII(s))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// escapeNonASCII writes code points beyond ASCII as JSON's \u escapes, in UTF-16.
+func escapeNonASCII(s string) string {
+	if isASCII(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
 }
 
 func isASCII(s string) bool {
