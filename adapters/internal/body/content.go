@@ -2,6 +2,7 @@ package body
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"unicode/utf8"
 )
@@ -185,12 +186,7 @@ func (s *ContentScanner) begin() {
 // write scans a piece after the width of characters is known.
 func (s *ContentScanner) write(p []byte) {
 	if s.wide {
-		s.narrow = s.narrow[:0]
-		for _, c := range p {
-			if c != 0 && c < 0xfe {
-				s.narrow = append(s.narrow, c)
-			}
-		}
+		s.narrow = appendNarrow(s.narrow[:0], p)
 		p = s.narrow
 	}
 
@@ -216,6 +212,25 @@ func (s *ContentScanner) write(p []byte) {
 		s.chooseReaders()
 	}
 	s.feed(p)
+}
+
+// appendNarrow appends to dst the bytes of wide characters that count: neither NUL nor of a
+// byte order mark. Bodies can have long runs of NUL, such as disk images and padding.
+func appendNarrow(dst, p []byte) []byte {
+	for len(p) > 0 {
+		if len(p) >= 8 && binary.LittleEndian.Uint64(p) == 0 {
+			p = p[8:]
+			continue
+		}
+		some := p[:min(len(p), 8)]
+		p = p[len(some):]
+		for _, c := range some {
+			if c != 0 && c < 0xfe {
+				dst = append(dst, c)
+			}
+		}
+	}
+	return dst
 }
 
 // noteBinary sets isBinary.
