@@ -214,14 +214,13 @@ func bindingOf(b *admin.Binding) (identity.Binding, error) {
 	}
 
 	bind := identity.Binding{UID: b.UID}
-	if b.Subnet == "" {
-		return bind, nil
+	for _, text := range b.Subnets {
+		subnet, err := netip.ParsePrefix(text)
+		if err != nil {
+			return bind, fmt.Errorf("bind.subnets: %q is not a CIDR prefix; write it like 10.1.2.3/32", text)
+		}
+		bind.Subnets = append(bind.Subnets, subnet)
 	}
-	subnet, err := netip.ParsePrefix(b.Subnet)
-	if err != nil {
-		return bind, fmt.Errorf("bind.subnet: %q is not a CIDR prefix; write it like 10.1.2.3/32", b.Subnet)
-	}
-	bind.Subnet = subnet
 	return bind, nil
 }
 

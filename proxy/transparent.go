@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net"
+	"net/http"
 	"strconv"
 	"sync"
 
@@ -54,6 +55,13 @@ func (s *Server) serveTransparent(in *agents.Incoming, a arrival) {
 func (s *Server) authenticateConn(ctx context.Context, t *tunnel, conn net.Conn, a arrival) error {
 	err := s.authenticate(ctx, t, a.evidence(conn, ""))
 	t.identified = cmp.Or(a.identified, t.identified)
+	if isRefusal(err, AuthRequired) {
+		// An agent that knows of no proxy cannot send credentials to one.
+		r := refuse(AuthRequired, "nothing tells which task this connection belongs to. "+
+			"The operator can bind a task to its user or its address (byline task create --bind), or start the agent with byline run.").because(err)
+		r.Status = http.StatusForbidden
+		return r
+	}
 	return err
 }
 

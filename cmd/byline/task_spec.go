@@ -64,7 +64,7 @@ func (s *specFlags) binding() (*admin.Binding, error) {
 			uid := uint32(n)
 			b.UID = &uid
 		case "subnet":
-			b.Subnet = value // which the server checks
+			b.Subnets = append(b.Subnets, value) // which the server checks
 		default:
 			return nil, fmt.Errorf("--bind %q: write it like uid:1001 or subnet:10.1.2.3/32", text)
 		}

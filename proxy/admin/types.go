@@ -23,11 +23,11 @@ type TaskSpec struct {
 	Bind    *Binding     `json:"bind,omitempty"` // connections that are the task's without its token
 }
 
-// Binding names connections: those of a user of the server's machine, those from a
-// subnet that its configuration trusts, or both.
+// Binding names connections: those of a user of the server's machine, and those from
+// subnets that its configuration trusts.
 type Binding struct {
-	UID    *uint32 `json:"uid,omitempty"`
-	Subnet string  `json:"subnet,omitempty"` // a CIDR prefix
+	UID     *uint32  `json:"uid,omitempty"`
+	Subnets []string `json:"subnets,omitempty"` // CIDR prefixes
 }
 
 // The values of [Task.State].

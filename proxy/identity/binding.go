@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 )
 
@@ -15,42 +16,53 @@ var ErrBound = errors.New("another task has these connections")
 type Binding struct {
 	// UID is the user of this machine whose connections are the task's.
 	UID *uint32 `json:"uid,omitempty"`
-	// Subnet is where its connections come from, like 10.1.2.3/32. It lies within one
-	// of [Config.TrustedSubnets].
-	Subnet netip.Prefix `json:"subnet,omitzero"`
+	// Subnets are where its connections come from, like 10.1.2.3/32. Each lies within
+	// one of [Config.TrustedSubnets].
+	Subnets []netip.Prefix `json:"subnets,omitempty"`
 }
 
+// maxSubnets bounds the subnets of one task.
+const maxSubnets = 16
+
 // IsZero reports whether the binding names nothing.
-func (b Binding) IsZero() bool { return b.UID == nil && !b.Subnet.IsValid() }
+func (b Binding) IsZero() bool { return b.UID == nil && len(b.Subnets) == 0 }
 
 // String returns what the binding names, for records and lists.
 func (b Binding) String() string {
-	switch {
-	case b.UID != nil && b.Subnet.IsValid():
-		return fmt.Sprintf("uid %d, subnet %s", *b.UID, b.Subnet)
-	case b.UID != nil:
-		return fmt.Sprintf("uid %d", *b.UID)
-	case b.Subnet.IsValid():
-		return "subnet " + b.Subnet.String()
+	var parts []string
+	if b.UID != nil {
+		parts = append(parts, fmt.Sprintf("uid %d", *b.UID))
 	}
-	return ""
+	for _, s := range b.Subnets {
+		parts = append(parts, "subnet "+s.String())
+	}
+	return strings.Join(parts, ", ")
 }
 
 // check returns what is wrong with the binding.
 func (b Binding) check(c Config) (problems []error) {
-	if !b.Subnet.IsValid() {
-		return nil
+	if len(b.Subnets) > maxSubnets {
+		problems = append(problems, fmt.Errorf("bind.subnets: has %d entries; the maximum is %d", len(b.Subnets), maxSubnets))
 	}
-	if b.Subnet != b.Subnet.Masked() {
-		problems = append(problems, fmt.Errorf("bind.subnet: %s names one address within a network; write %s", b.Subnet, b.Subnet.Masked()))
-	}
-
-	for _, trusted := range c.trustedSubnets() {
-		if trusted.Bits() <= b.Subnet.Bits() && trusted.Contains(b.Subnet.Addr()) {
-			return problems
+	for _, s := range b.Subnets {
+		switch {
+		case s != s.Masked():
+			problems = append(problems, fmt.Errorf("bind.subnets: %s names one address within a network; write %s", s, s.Masked()))
+		case !c.trusts(s):
+			problems = append(problems, fmt.Errorf("bind.subnets: %s lies in no network that the configuration trusts (task.trusted_subnets)", s))
 		}
 	}
-	return append(problems, fmt.Errorf("bind.subnet: %s lies in no network that the configuration trusts (task.trusted_subnets)", b.Subnet))
+	return problems
+}
+
+// trusts reports whether the subnet lies within one of TrustedSubnets.
+func (c *Config) trusts(subnet netip.Prefix) bool {
+	for _, trusted := range c.trustedSubnets() {
+		if trusted.Bits() <= subnet.Bits() && trusted.Contains(subnet.Addr()) {
+			return true
+		}
+	}
+	return false
 }
 
 // bindings finds the task that a connection is bound to. An ended task keeps its
@@ -74,8 +86,10 @@ func (x *bindings) add(b Binding, t *Task) error {
 	if b.UID != nil && isAlive(x.users[*b.UID]) {
 		return fmt.Errorf("bind.uid: %d: %w: %s; end it first", *b.UID, ErrBound, x.users[*b.UID].ID())
 	}
-	if b.Subnet.IsValid() && isAlive(x.subnets[b.Subnet]) {
-		return fmt.Errorf("bind.subnet: %s: %w: %s; end it first", b.Subnet, ErrBound, x.subnets[b.Subnet].ID())
+	for _, s := range b.Subnets {
+		if isAlive(x.subnets[s]) {
+			return fmt.Errorf("bind.subnets: %s: %w: %s; end it first", s, ErrBound, x.subnets[s].ID())
+		}
 	}
 
 	if b.UID != nil {
@@ -84,11 +98,11 @@ func (x *bindings) add(b Binding, t *Task) error {
 		}
 		x.users[*b.UID] = t
 	}
-	if b.Subnet.IsValid() {
+	for _, s := range b.Subnets {
 		if x.subnets == nil {
 			x.subnets = map[netip.Prefix]*Task{}
 		}
-		x.subnets[b.Subnet] = t
+		x.subnets[s] = t
 	}
 	return nil
 }
@@ -107,8 +121,10 @@ func (x *bindings) remove(t *Task) {
 	if b.UID != nil && x.users[*b.UID] == t {
 		delete(x.users, *b.UID)
 	}
-	if x.subnets[b.Subnet] == t {
-		delete(x.subnets, b.Subnet)
+	for _, s := range b.Subnets {
+		if x.subnets[s] == t {
+			delete(x.subnets, s)
+		}
 	}
 }
 

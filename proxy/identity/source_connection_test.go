@@ -74,7 +74,7 @@ func TestSubnetSourceContract(t *testing.T) {
 			return subnetSource{[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}, r}
 		},
 		prove: func(task *Task, _ Token) Evidence {
-			n := b.bind(r, task, func(n int) Binding { return Binding{Subnet: netip.PrefixFrom(address(n), 32)} })
+			n := b.bind(r, task, func(n int) Binding { return Binding{Subnets: []netip.Prefix{netip.PrefixFrom(address(n), 32)}} })
 			return Evidence{RemoteAddr: netip.AddrPortFrom(address(n), 4711).String()}
 		},
 		foreign: []Evidence{
@@ -92,13 +92,15 @@ func bound(s Spec, b Binding) Spec {
 	return s
 }
 
-func prefix(text string) Binding { return Binding{Subnet: netip.MustParsePrefix(text)} }
+func prefix(text string) Binding {
+	return Binding{Subnets: []netip.Prefix{netip.MustParsePrefix(text)}}
+}
 
 func TestI7ABindingHasOneLivingTask(t *testing.T) {
 	r := NewRegistry(Config{TrustedSubnets: []string{"10.0.0.0/8"}})
 	defer r.Close()
 	uid := uint32(1001)
-	both := bound(triage, Binding{UID: &uid, Subnet: netip.MustParsePrefix("10.1.0.0/16")})
+	both := bound(triage, Binding{UID: &uid, Subnets: prefix("10.1.0.0/16").Subnets})
 	first, token := createTask(t, r, both)
 
 	for _, s := range []Spec{bound(triage, Binding{UID: &uid}), bound(triage, prefix("10.1.0.0/16"))} {
@@ -159,8 +161,8 @@ func TestI7OnlyTrustedSubnetsAreBound(t *testing.T) {
 	r := NewRegistry(Config{TrustedSubnets: []string{"10.1.0.0/16"}})
 	defer r.Close()
 	for _, s := range []string{"10.2.0.0/24", "10.0.0.0/8", "0.0.0.0/0", "fd00::/64", "10.1.2.3/24"} {
-		if _, _, err := r.Create(bound(triage, prefix(s)), time.Now()); err == nil || !strings.Contains(err.Error(), "bind.subnet") {
-			t.Errorf("%s: Create returned %v, want an error about bind.subnet", s, err)
+		if _, _, err := r.Create(bound(triage, prefix(s)), time.Now()); err == nil || !strings.Contains(err.Error(), "bind.subnets") {
+			t.Errorf("%s: Create returned %v, want an error about bind.subnets", s, err)
 		}
 	}
 }

@@ -10,7 +10,7 @@ readers=$here/../../../adapters/internal/body/testdata
 packages="php-cli php-sqlite3 php-mbstring php-xml php-intl php-curl mediawiki
 request-tracker5 rt5-db-sqlite rt5-standalone wordpress mariadb-server php-mysql
 chromium nodejs git curl wget python3-requests python3-httpx python3-h2 libnss3-tools
-redis-server rsyslog rsyslog-gnutls dokuwiki"
+redis-server rsyslog rsyslog-gnutls dokuwiki iproute2 nftables proxychains4"
 # Parsers of request bodies, with php-cli and nodejs.
 packages="$packages python3-django python3-werkzeug python3-tornado python3-multipart
 libcgi-pm-perl ruby ruby-rack"

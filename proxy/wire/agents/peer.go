@@ -9,10 +9,10 @@ import (
 )
 
 // PeerUID returns the user who owns the other end of a connection within this machine,
-// as the kernel knows it: of a Unix socket from its credentials, of a TCP connection
-// over the loopback interface from the socket at the other end. destination is where the
-// peer connected to if that is not the local address of conn. known is false for
-// anything else.
+// as the kernel knows it: of a Unix socket from its credentials, of a TCP connection from
+// the socket at the other end, which must be open in the same network namespace.
+// destination is where the peer connected to if that is not the local address of conn.
+// known is false for anything else.
 func PeerUID(conn net.Conn, destination netip.AddrPort) (uid uint32, known bool) {
 	for {
 		wrapper, ok := conn.(interface{ NetConn() net.Conn })
@@ -48,7 +48,7 @@ func uidOfUnixPeer(c *net.UnixConn) (uid uint32, known bool) {
 func uidOfTCPPeer(c *net.TCPConn, destination netip.AddrPort) (uid uint32, known bool) {
 	from, _ := c.RemoteAddr().(*net.TCPAddr)
 	to, _ := c.LocalAddr().(*net.TCPAddr)
-	if from == nil || to == nil || !from.IP.IsLoopback() && !from.IP.Equal(to.IP) {
+	if from == nil || to == nil {
 		return 0, false
 	}
 	if destination.IsValid() {
@@ -57,6 +57,11 @@ func uidOfTCPPeer(c *net.TCPConn, destination netip.AddrPort) (uid uint32, known
 
 	socket, err := netlink.SocketGet(from, to)
 	if err != nil || socket.INode == 0 { // an inode of zero: nobody has it open any more
+		return 0, false
+	}
+	// Where no connection fits, the kernel returns the socket that listens there.
+	id := socket.ID
+	if int(id.SourcePort) != from.Port || int(id.DestinationPort) != to.Port || !id.Source.Equal(from.IP) || !id.Destination.Equal(to.IP) {
 		return 0, false
 	}
 	return socket.UID, true
