@@ -182,6 +182,7 @@ type Guard struct {
 type Log struct {
 	// Level is debug, info (default), warn or error.
 	Level string `yaml:"level"`
-	// Format is json (default) or text.
+	// Format is json (default) or text. In JSON every line that the server writes
+	// to standard error is one object.
 	Format string `yaml:"format"`
 }

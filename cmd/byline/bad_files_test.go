@@ -40,6 +40,7 @@ func TestI10BadFilesAreNamedWithTheirRemedy(t *testing.T) {
 				c.edit(t, h)
 
 				code, out := h.exitCode(t, "serve")
+				out = plainLog(t, out)
 				if code != 1 {
 					t.Errorf("byline serve exits with %d, want 1", code)
 				}
@@ -104,7 +105,7 @@ var badConfigs = []badFile{
 	{"an unknown key", appendTo("byline.yaml", "\nlisen: 1\n"),
 		[]string{"byline.yaml:«lisen»: lisen: is not a known key"}, "see the reference that byline init writes"},
 	{"a duplicate key", appendTo("byline.yaml", "\ndrain: 1s\n"),
-		[]string{`mapping key "drain" already defined at line 7`}, "fix the problems above"},
+		[]string{`mapping key "drain" already defined at line 8`}, "fix the problems above"},
 	{"a wrong value", replace("byline.yaml", "level: info", "level: loud"),
 		[]string{"byline.yaml:«level: loud»: log.level: \"loud\" is not one of debug, info, warn, error"}, "fix the problems above"},
 	{"a folder instead of the file", all(remove("byline.yaml"), makeFolder("byline.yaml")),

@@ -20,6 +20,9 @@
 // in lower case; the hint is missing only if no remedy is known. Problems in files come
 // before it, all of them at once, one a line: file:line: key: what is wrong; the remedy.
 //
+// Standard error of byline serve is the operator's log: in JSON, unless log.format says
+// text, each of its lines is one object, these included.
+//
 // The exit code is 0 if the command did what it was asked to, 1 if it was
 // refused or failed, or if a check found something, and 2 if the command line itself
 // is wrong. byline run exits with the code of the program that it ran, or with
@@ -34,12 +37,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/oplog"
 )
 
 func main() {
@@ -47,7 +52,12 @@ func main() {
 	// away from other processes of the same user. Programs that byline run starts
 	// are not affected: the kernel resets this at exec.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		fmt.Fprintln(os.Stderr, "byline: keep memory out of core files:", err)
+		err = fmt.Errorf("keep memory out of core files: %w", err)
+		if slices.Contains(os.Args, serveName) && oplog.IsJSON("", os.Stderr) {
+			oplog.Failure(os.Stderr, err, "")
+		} else {
+			fmt.Fprintln(os.Stderr, "byline:", err)
+		}
 		os.Exit(1)
 	}
 
@@ -67,6 +77,10 @@ func start(args []string) int {
 	var f *cli.Failure
 	if !errors.As(err, &f) {
 		f = wrongUsage(command, err)
+		if command.Name() == serveName {
+			err = asLogLine(command, "", f)
+			errors.As(err, &f)
+		}
 	}
 
 	if f.Err != nil {

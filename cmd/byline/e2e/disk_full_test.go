@@ -171,7 +171,7 @@ func (e *crashEnv) killOnFullDisk(t *testing.T, disk *smallDisk) {
 	e.sendUntilRefused(t, e.long[0])
 	e.Kill()
 	e.verifyStoppedLog(t)
-	if r := e.Byline("serve"); r.Code != 1 || !strings.Contains(r.Err, "no space left") || !strings.Contains(r.Err, "hint: free some space") {
+	if r := e.Byline("serve"); r.Code != 1 || !strings.Contains(r.Err, "no space left") || !strings.Contains(r.Err, `"hint":"free some space`) {
 		t.Errorf("byline serve on a full disk: want exit 1, \"no space left\" and a hint, got %s", r)
 	}
 

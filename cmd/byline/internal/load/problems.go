@@ -71,5 +71,11 @@ func (p Problems) Print(w io.Writer) {
 // because of them.
 func (p Problems) Report(w io.Writer) error {
 	p.Print(w)
+	return p.Failure()
+}
+
+// Failure returns the error of a command that stops because of the lines, which were
+// written before it.
+func (p Problems) Failure() error {
 	return cli.Failed("configuration", fmt.Errorf("%s; nothing was started", cli.Plural(len(p), "problem")), "fix the problems above")
 }

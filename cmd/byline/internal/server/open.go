@@ -48,7 +48,7 @@ func (r *running) open(p *Prepared) error {
 	r.control = admin.Server(r.proxy.Control(admin.Config{
 		Token: token,
 		Hosts: cfg.Control.Hosts,
-		Lost:  func(err error) { r.log.Error().Err(err).Msg("control request failed") },
+		Lost:  func(err error) { r.limited.Error().Err(err).Msg("control request failed") },
 	}))
 	return nil
 }
@@ -70,7 +70,7 @@ func (r *running) openProxy(p *Prepared, store state.Store, authority *certs.Aut
 
 	r.proxy, err = proxy.Open(proxy.Options{
 		Instance:  cfg.Instance,
-		Log:       r.log,
+		Log:       r.limited,
 		Rules:     p.Rules,
 		Vault:     p.vault,
 		Sealer:    p.sealer,

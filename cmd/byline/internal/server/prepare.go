@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/byline-proxy/byline/certs"
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 	"github.com/byline-proxy/byline/cmd/byline/internal/load"
+	"github.com/byline-proxy/byline/cmd/byline/internal/oplog"
 	"github.com/byline-proxy/byline/configs"
 	"github.com/byline-proxy/byline/proxy"
 	"github.com/byline-proxy/byline/proxy/admin"
@@ -40,6 +42,35 @@ type Prepared struct {
 // and changes nothing. Warnings and the problems of all files are written to standard
 // error; the error counts the problems.
 func Prepare(c *cobra.Command) (*Prepared, error) {
+	return prepare(c, func(_ string, warnings, problems []string) {
+		printProblems(c.ErrOrStderr(), warnings, problems)
+	})
+}
+
+// PrepareToServe is Prepare for byline serve: standard error is its log, and has the
+// format that the configuration says. The format is returned, also with an error;
+// empty if no configuration could be read.
+func PrepareToServe(c *cobra.Command) (p *Prepared, format string, err error) {
+	p, err = prepare(c, func(f string, warnings, problems []string) {
+		format = f
+		if oplog.IsJSON(f, c.ErrOrStderr()) {
+			oplog.Problems(c.ErrOrStderr(), warnings, problems)
+			return
+		}
+		printProblems(c.ErrOrStderr(), warnings, problems)
+	})
+	return p, format, err
+}
+
+func printProblems(w io.Writer, warnings, problems []string) {
+	for _, text := range warnings {
+		fmt.Fprintln(w, "byline: warning:", text)
+	}
+	load.Problems(problems).Print(w)
+}
+
+// prepare calls report once, unless the configuration cannot be read at all.
+func prepare(c *cobra.Command, report func(logFormat string, warnings, problems []string)) (*Prepared, error) {
 	cfg, found, err := load.ConfigWithProblems(c)
 	if err != nil {
 		return nil, err
@@ -50,11 +81,9 @@ func Prepare(c *cobra.Command) (*Prepared, error) {
 		p.read(&found)
 	}
 
-	for _, w := range p.warnings {
-		fmt.Fprintln(c.ErrOrStderr(), "byline: warning:", w)
-	}
+	report(cfg.Log.Format, p.warnings, found)
 	if len(found) > 0 {
-		return nil, found.Report(c.ErrOrStderr())
+		return nil, found.Failure()
 	}
 	return p, nil
 }

@@ -133,7 +133,7 @@ func (r *running) takeOverAuditKey(file string) {
 		err = journal.InstallNextKey(file)
 	}
 	if err != nil {
-		r.log.Error().Err(err).Msg("the next audit key was not taken over; the old one continues to sign")
+		r.limited.Error().Err(err).Msg("the next audit key was not taken over; the old one continues to sign")
 		return
 	}
 	r.log.Info().Msg("another audit key signs from now on")

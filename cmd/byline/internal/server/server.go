@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
-	"github.com/byline-proxy/byline/configs"
+	"github.com/byline-proxy/byline/cmd/byline/internal/oplog"
 	"github.com/byline-proxy/byline/proxy"
 	"github.com/byline-proxy/byline/proxy/sinks"
 )
@@ -29,7 +29,8 @@ type running struct {
 	proxy   *proxy.Server
 	control *http.Server // the control API
 	sinks   []sinks.Sink
-	log     zerolog.Logger
+	log     zerolog.Logger // for what an operator causes
+	limited zerolog.Logger // for everything else
 
 	agents    net.Listener
 	further   []further
@@ -52,13 +53,33 @@ func Serve(ctx context.Context, p *Prepared, file string, logTo io.Writer) error
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
 
-	r := &running{log: newLogger(p.cfg.Log, logTo), failed: make(chan error, 3+len(p.cfg.Listeners))}
+	stderr, err := takeStderr(p.cfg.Log.Format, logTo)
+	if err != nil {
+		return cli.Failed("serve", fmt.Errorf("log: %w", err), "")
+	}
+	if stderr != nil {
+		logTo = stderr.File
+	}
+	log := oplog.New(p.cfg.Log.Format, p.cfg.Log.Level, logTo)
+	defer log.Flush()
+	if stderr != nil {
+		stderr.Log(log.Limited)
+		defer stderr.GiveBack() // before Flush: it logs what is left
+	}
+
+	r := &running{log: log.Whole, limited: log.Limited, failed: make(chan error, 3+len(p.cfg.Listeners))}
 
 	// The addresses come before anything is written: a server that is already
 	// running must not find a second one in its files.
 	if err := r.listen(p.cfg); err != nil {
 		r.closeListeners()
 		return cli.Failed("serve", err, "another process may listen there; listen and control.listen name the addresses")
+	}
+	if stderr != nil {
+		err = oplog.LogCrash(p.cfg.DataDir, r.log)
+		if err != nil {
+			r.log.Warn().Err(err).Msg("the trace of a crash would be lost")
+		}
 	}
 	if err := r.open(p); err != nil {
 		r.closeListeners()
@@ -105,13 +126,13 @@ func harden() error {
 	return unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
 }
 
-// newLogger returns the operator's log.
-func newLogger(c configs.Log, to io.Writer) zerolog.Logger {
-	if c.Format == "text" {
-		to = zerolog.ConsoleWriter{Out: to, NoColor: true, TimeFormat: time.RFC3339}
+// takeStderr makes everything that is written to standard error a line of the log, if
+// the log goes there in JSON; otherwise it returns nil.
+func takeStderr(format string, logTo io.Writer) (*oplog.Stderr, error) {
+	if logTo != io.Writer(os.Stderr) || !oplog.IsJSON(format, logTo) {
+		return nil, nil
 	}
-	level, _ := zerolog.ParseLevel(c.Level) // the configuration was checked
-	return zerolog.New(to).Level(level).With().Timestamp().Logger()
+	return oplog.TakeStderr()
 }
 
 // hintForOpen is the remedy for an error of open.
