@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -121,7 +122,7 @@ func (s *Server) serveConn(conn net.Conn, a arrival) {
 	defer func() { // the input of one agent must never end the process
 		if p := recover(); p != nil {
 			agents.Cut(conn)
-			s.opt.Log.Error().Msg("panic in a connection")
+			s.opt.Log.Error().Bytes("stack", debug.Stack()).Msg("panic in a connection")
 		}
 	}()
 

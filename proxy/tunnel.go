@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -134,7 +135,7 @@ func (t *tunnel) serve(o opening, pass bool) {
 	defer t.releaseSlot()
 	defer func() { // the input of one agent must never end the process
 		if p := recover(); p != nil {
-			t.server.opt.Log.Error().Str("host", t.authority).Msg("panic in a tunnel")
+			t.server.opt.Log.Error().Str("host", t.authority).Bytes("stack", debug.Stack()).Msg("panic in a tunnel")
 		}
 	}()
 
