@@ -112,4 +112,3 @@ func (w *wholeLines) Write(line []byte) (int, error) {
 	}
 	return n, err
 }
-
