@@ -18,7 +18,8 @@ type contentJudge struct {
 	session   func() *Session // nil before there may be one
 	mediaType body.ContentType
 	codings   []string
-	fault     *BodyError // why the body cannot be judged, besides what its scanner says
+	fault     *BodyError    // why the body cannot be judged, besides what its scanner says
+	decoded   *contentJudge // judges the body with its coding undone; nil if there is none
 }
 
 var errOverride = &body.Error{Kind: body.BadSyntax, Text: "the body names another method, by which some applications go: send the request with that method"}
@@ -143,30 +144,34 @@ func (a *Adapter) judgeContent(r *request) ReasonKind {
 	}
 
 	c.restart()
-	err := c.judgeAll(bytes.NewReader(r.q.Body))
+	f := c.judgeAll(bytes.NewReader(r.q.Body))
 	r.out.names = append(r.out.names, c.out.names...)
-	r.out.Credentials = append(r.out.Credentials, c.out.Credentials...)
-	if r.out.LoginField == "" {
-		r.out.LoginField = c.out.LoginField
+	if c.decoded != nil {
+		r.out.names = append(r.out.names, c.decoded.out.names...)
 	}
-	if err != nil && r.out.LoginField == "" && len(r.out.Credentials) == 0 {
-		r.doubtError(err)
+	if r.out.LoginField == "" {
+		r.out.LoginField = f.LoginField
+	}
+	if f.Credential != nil {
+		r.out.Credentials = append(r.out.Credentials, *f.Credential)
+	}
+	if f.Unreadable != nil {
+		r.doubtError(f.Unreadable)
 		return UnreadableBody
 	}
 	return ""
 }
 
-// judgeAll judges a body that is not sent on. It returns nil if only something was found.
-func (c *contentJudge) judgeAll(src io.Reader) error {
-	var fault error
+// judgeAll judges a body that is not sent on, as it came and with its coding undone. It returns what it found first.
+func (c *contentJudge) judgeAll(src io.Reader) (first BodyFinding) {
 	r := c.read(src, func(f BodyFinding) error {
-		if f.Unreadable != nil {
-			fault = f.Unreadable
+		if first == (BodyFinding{}) {
+			first = f
 		}
 		return io.ErrUnexpectedEOF
 	})
 	_, _ = io.Copy(io.Discard, r)
-	return fault
+	return first
 }
 
 // BodyFinding is why a body must not reach the application. One of the members is set.
@@ -196,6 +201,7 @@ func (c *contentJudge) read(src io.Reader, found func(BodyFinding) error) io.Rea
 	}
 	inner := *c // an application may also undo the coding
 	inner.restart()
+	c.decoded = &inner
 	return newCodedReader(plain, &judgedReader{judge: &inner, found: found}, c.codings[0])
 }
 

@@ -187,6 +187,19 @@ func TestI2ACodedBodyOfAnyTypeIsJudged(t *testing.T) {
 		if (found.LoginField == "pass") != c.login {
 			t.Errorf("%s of %d bytes: found %+v, want login %v", c.coding, len(c.content), found, c.login)
 		}
+		for _, contentType := range []string{"", "application/octet-stream", "text/plain", "image/png"} { // the same, held
+			q := Query{Method: "POST", Path: "/p/1", ContentType: contentType, Body: []byte(c.content), Fields: []Field{{Name: "Content-Encoding", Value: c.coding}}}
+			action, out, why := adapterOf(t).Read(q)
+			if action.Login != c.login {
+				t.Errorf("%q, %s of %d bytes, held: %v %v, login by %q; want login %v", contentType, c.coding, len(c.content), action, why, out.LoginField, c.login)
+			}
+		}
+	}
+	for _, content := range []string{"access_token=abcdefgh12", `{"a":[{"access_token":"abcdefgh12"}]}`, "<a><access_token>abcdefgh12</access_token></a>", "access_token: abcdefgh12\n"} {
+		q := Query{Method: "POST", Path: "/p/1", ContentType: "text/plain", Body: []byte(coded(gz, content)), Fields: []Field{{Name: "Content-Encoding", Value: "gzip"}}}
+		if _, out, _ := adapterOf(t).Read(q); len(out.Credentials) != 1 {
+			t.Errorf("gzip of %s, held: %d credentials, want 1", content, len(out.Credentials))
+		}
 	}
 	for _, coding := range []string{"br", "zstd", "compress", "gzip, gzip", "x"} {
 		q := Query{Method: "POST", Path: "/p/1", ContentType: "text/plain", Body: []byte("x"), Fields: []Field{{Name: "Content-Encoding", Value: coding}}}
