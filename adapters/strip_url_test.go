@@ -106,6 +106,8 @@ func TestI2CredentialsInPaths(t *testing.T) {
 	a.passedPaths = d.compilePassedPaths()
 	for path, want := range map[string]string{
 		"/reset/" + doorsJWT: "/reset/...", "/a/" + doorsJWT + "/b": "/a/.../b", "/a/" + strings.ReplaceAll(doorsJWT, ".", "%2E"): "/a/...", "/a/ghp_0123456789abcdefABCDEF/" + doorsJWT + "/": "/a/.../.../", "/a/Bearer%20abc": "/a/...", "/" + doorsJWT: "/...",
+		"/(S(lit3py55t21z5v55vlm25s55))/a": "/.../a", "/(F(0102ABCDEF0123456789_abc-DEF))/a": "/.../a", "/(X(1)S(lit3py55t21z5v55vlm25s55))/": "/.../", "/a%28b/%28S%28lit3py55t21z5v55vlm25s55%29%29": "/a%28b/...",
+		"/bot123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw9/getMe": "/.../getMe", "/(X(1))/a": "", "/(S(n))/a": "", "/wiki/Mercury_(planet)": "", "/a/(F)": "", "/Methods(S(a-long-name-of-a-thing))": "",
 		"/x/access_token=abcdef123/y": "/x/.../y", "/x/session%3DSeSsIoN0001": "/x/...",
 		"/files/7/" + doorsJWT: "", "/open/a/" + doorsJWT: "", "/a/b": "", "/": "", "": "", "/*": "", "/reset/abc": "", "/a/d41d8cd98f00b204e9800998ecf8427e": "", "/a/main.chunk.5f3c2b1a.js": "", "/tree/v1.2.3-beta.4/some.module.Name": "",
 		"/rails/active_storage/blobs/eyJfcmFpbHMiOnsiZGF0YSI6MSwicHVyIjoiYmxvYl9pZCJ9fQ==--0123456789abcdef0123456789abcdef01234567/a.png": "", "/wiki/Basic%20training": "", "/wiki/Special:Search": "", "/a@b/x": "", "/p/Token%20economy%202024": "", "/q/code=DE": "",

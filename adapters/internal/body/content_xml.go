@@ -6,7 +6,9 @@ import (
 )
 
 // xmlScan finds elements and attributes. It does not tell comments and character data from
-// markup, so that no reader can find an element that it does not.
+// markup, so that no reader can find an element that it does not. A value is found under the
+// name of its element, and under the name that stands next to it, as in a struct of XML-RPC:
+// <name>user</name><value>x</value>, <param name="user">x</param>.
 //
 // Some readers skip what stands before the first element (Go). In a text that does not begin
 // with "<", an element therefore counts once it was closed: <token> alone is a placeholder.
@@ -17,6 +19,7 @@ type xmlScan struct {
 	isLate  bool // the text does not begin with "<"
 
 	elements []xmlElement // those that are open, the last ones
+	said     string       // the name that an element gave to the value after it, or ""
 	text     []byte
 	isCut    bool // text was reported before it ended
 	isCDATA  bool // "<" may be text
@@ -31,10 +34,13 @@ type xmlScan struct {
 	value   []byte
 	last    byte
 	inTagOf []Finding // the attributes
+	saidBy  string    // the value of an attribute that names, or ""
+	given   string    // the value of an attribute that is a value, or ""
 }
 
 type xmlElement struct {
 	name  string
+	said  string    // the name that an attribute gives to its value, or ""
 	found []Finding // of a text that isLate
 }
 
@@ -124,9 +130,53 @@ func (x *xmlScan) endText() {
 	text := bytes.TrimSpace(x.text)
 	if n := len(x.elements); n > 0 && len(text) > 0 {
 		value := strings.TrimSuffix(string(text), "]]>")
-		x.found(&x.elements[n-1], Finding{Name: x.elements[n-1].name, Value: value})
+		x.foundText(&x.elements[n-1], value)
 	}
 	x.text = x.text[:0]
+}
+
+// foundText reports the text of an element under every name that a reader may give it.
+func (x *xmlScan) foundText(e *xmlElement, value string) {
+	x.found(e, Finding{Name: e.name, Value: value})
+	if e.said != "" {
+		x.found(e, Finding{Name: e.said, Value: value})
+	}
+
+	if namesValue(e.name) && len(value) <= maxScannedName {
+		x.said = value
+		return
+	}
+	if x.said != "" {
+		x.found(e, Finding{Name: x.said, Value: value})
+		x.said = ""
+	}
+}
+
+// namesValue reports whether an element or an attribute says the name of the value next to it.
+func namesValue(name string) bool {
+	switch strings.ToLower(name) {
+	case "name", "key", "field", "property", "parameter":
+		return true
+	}
+	return false
+}
+
+// isAnchor reports elements of HTML whose attribute name says nothing about the text in them.
+func isAnchor(element string) bool {
+	switch strings.ToLower(element) {
+	case "a", "form", "map", "iframe", "slot", "button", "select":
+		return true
+	}
+	return false
+}
+
+// isValue reports whether an attribute holds a value that another attribute names.
+func isValue(name string) bool {
+	switch strings.ToLower(name) {
+	case "value", "val", "v":
+		return true
+	}
+	return false
 }
 
 // found reports a finding, or keeps it until its element ends.
@@ -151,6 +201,7 @@ func (x *xmlScan) reportAll(e *xmlElement) {
 func (x *xmlScan) beginTag() {
 	x.inTag, x.hasName, x.inValue, x.quote = true, false, false, 0
 	x.tag, x.attr, x.last, x.inTagOf = x.tag[:0], x.attr[:0], 0, x.inTagOf[:0]
+	x.saidBy, x.given = "", ""
 }
 
 // addToTag reads what stands between "<" and ">".
@@ -248,7 +299,23 @@ func (x *xmlScan) endAttribute() {
 	if value == "" || len(x.tag) > 0 && x.tag[0] == '!' {
 		return
 	}
-	f := Finding{Name: name, Value: value, Reader: ReadsXML}
+	x.foundAttribute(Finding{Name: name, Value: value, Reader: ReadsXML})
+
+	switch {
+	case namesValue(name) && len(value) <= maxScannedName:
+		x.saidBy = value
+	case isValue(name):
+		x.given = value
+	default:
+		return
+	}
+	if x.saidBy != "" && x.given != "" {
+		x.foundAttribute(Finding{Name: x.saidBy, Value: x.given, Reader: ReadsXML})
+	}
+}
+
+// foundAttribute reports what an attribute holds, or keeps it until its element ends.
+func (x *xmlScan) foundAttribute(f Finding) {
 	if !x.isLate {
 		x.report(f)
 	} else if x.suspect(f) {
@@ -282,7 +349,11 @@ func (x *xmlScan) endTag() {
 			x.reportAll(&x.elements[0])
 			x.elements = append(x.elements[:0], x.elements[1:]...)
 		}
-		x.elements = append(x.elements, xmlElement{name: localName(name)})
+		e := xmlElement{name: localName(name)}
+		if !isAnchor(e.name) {
+			e.said = x.saidBy
+		}
+		x.elements = append(x.elements, e)
 		for _, f := range x.inTagOf {
 			x.found(&x.elements[len(x.elements)-1], f)
 		}

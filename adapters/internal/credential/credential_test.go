@@ -16,6 +16,7 @@ func TestI2NamesOfCredentials(t *testing.T) {
 		"ASP.NET_SessionId", "api_key", "apiKey", "X-API-Key", "x_api_key", "apikey2", "client_secret", "private_token", "jwt", "id_token", "SAMLResponse", "SAMLart",
 		"wiki_session", "auth", "oauth_token", "accessKeyId", "refreshToken", "bearer", "toKen", "paſſword", "ｔｏｋｅｎ", "to\u200bken",
 		"access_token\x00x", "csrf_session", "X-CSRF-Session", "login_token", "resetToken", "a[token]", "pwd", "newPwd", "otp", "user.otp", "xAuth", "credentials",
+		".ASPXAUTH", "wresult", "lobby_pass", "lobbypass", "ticket[]", "ticket[0]", "key[", "code[1]",
 		"subscription-key", "code_auth", "token_value", "tokenId", "apiToken1", " token", "token ",
 	} {
 		if !Name(name).IsCredential() {
@@ -25,7 +26,8 @@ func TestI2NamesOfCredentials(t *testing.T) {
 	for _, name := range []string{
 		"", "a", "page", "q", "title", "csrf_token", "csrftoken", "X-XSRF-TOKEN", "authenticity_token", "__RequestVerificationToken", "_token", "form[_token]", "form_token",
 		"atl_token", "next_page_token", "pageToken", "max_tokens", "token_type", "expires_in", "secretary", "keyword", "monkey", "keys", "sort_key", "primaryKey", "inside", "side",
-		"compass_id", "passenger", "author", "authority", "author_id", "hotpot", "session_title", "user", "username", "login", "email", "wpnonce", "tickets", "lsid2x", "日本語",
+		"ticket[subject]", "ticket[comment][body]", "key[name]", "code[title]", "pin[id]", "compass", "bypass", "can_bypass", "canBypass", "_Token[fields]", "_Token[unlocked]", "ChallengeToken",
+		"org.apache.struts.taglib.html.TOKEN", "compass_id", "passenger", "author", "authority", "author_id", "hotpot", "session_title", "user", "username", "login", "email", "wpnonce", "tickets", "lsid2x", "日本語",
 	} {
 		if v := Name(name); v.IsCredential() {
 			t.Errorf("%q %s", name, v.Reason())

@@ -19,13 +19,16 @@ var anywhereWords = []string{
 // lastWords mark a name whose last word they are, or that ends in them.
 var lastWords = []string{"session", "pass", "pwd", "passw", "cookie"}
 
+// otherPasses are last words that end in pass and mean something else.
+var otherPasses = []string{"compass", "encompass", "bypass", "trespass", "surpass", "overpass", "underpass"}
+
 // wholeWords mark a name whose last word they are. They are too short to be looked for within words.
 var wholeWords = []string{"auth", "sid", "otp", "totp", "pw", "psw", "authn", "sess", "sso", "mfacode", "pincode", "tok"}
 
 // wholeNames are names of credentials as a whole.
 var wholeNames = []string{
 	"assertion", "cfid", "sig", "signature", "xsid", "authz", "accesscode", "logincode", "saml", "loginhash", "loginkey",
-	"cred", "creds", "idtoken", "otpcode", "totpcode", "smscode", "onetimecode", "verificationcode", "securitycode", "twofactorcode", "confirmationcode", "xauth", "sudo", "switchuser", "remoteuser", "runas", "actas", "loginas", "onbehalfof", "hmac",
+	"cred", "creds", "idtoken", "otpcode", "totpcode", "smscode", "onetimecode", "verificationcode", "securitycode", "twofactorcode", "confirmationcode", "xauth", "sudo", "switchuser", "remoteuser", "runas", "actas", "loginas", "onbehalfof", "hmac", "aspxauth", "wresult",
 }
 
 // plainExcept are names of credentials unless the value is a number of at most ten digits, or like PROJ or PROJ-123,
@@ -34,20 +37,25 @@ var plainExcept = []string{"key", "ticket"}
 
 // byShape are names of credentials if the value looks like one. Each says how. isLast says that the last word of a name
 // is enough.
-var byShape = []struct {
-	name, shape string
-	isLast      bool
-}{
+var byShape = []shapedName{
 	{"code", "sixteen characters or more, twelve of them in a row and with letters and digits; or six, if a parameter state stands with it", false},
 	{"pin", "four to twelve digits", true},
 }
 
+type shapedName struct {
+	name, shape string
+	isLast      bool
+}
+
 // forgeryWords mark a name as that of a token against request forgery, which a page gives and an agent sends back. They
 // win over every list of names, and over no verdict on a value.
-var forgeryWords = []string{"csrf", "xsrf", "antiforgery", "authenticitytoken", "requestverificationtoken", "requesttoken", "formtoken", "atltoken", "atlassiantoken"}
+var forgeryWords = []string{"csrf", "xsrf", "antiforgery", "authenticitytoken", "requestverificationtoken", "requesttoken", "formtoken", "atltoken", "atlassiantoken", "challengetoken", "taglibhtmltoken"}
 
 // forgeryNames are further such names, as they are written.
 var forgeryNames = []string{"_token"}
+
+// cakeToken begins the names of CakePHP's tokens: _Token[fields], _Token[unlocked] and others.
+const cakeToken = "_Token["
 
 // harmlessTokens stand before token in names of tokens that only say where a list goes on.
 var harmlessTokens = []string{
@@ -138,7 +146,7 @@ func Judged() Lists {
 	l := Lists{
 		Anywhere: append([]string{"token"}, anywhereWords...), Last: lastWords, Except: plainExcept, Fields: fieldWords,
 		Whole:   append(append([]string{}, wholeWords...), wholeNames...),
-		Forgery: append(append([]string{}, forgeryWords...), forgeryNames...), HarmlessTokens: harmlessTokens,
+		Forgery: append(append(append([]string{}, forgeryWords...), forgeryNames...), cakeToken), HarmlessTokens: harmlessTokens,
 		Schemes: schemes, Structure: structures,
 	}
 	for _, b := range byShape {
@@ -153,7 +161,7 @@ func Judged() Lists {
 // structures say what else is judged by its structure.
 var structures = []string{
 	"JWT (signed or encrypted)", "PASETO", "SAML assertion in base64", "SPNEGO, Kerberos or NTLM in base64", "private key in PEM", "user and password in a URL",
-	"key of a Telegram bot", "client secret of Microsoft Entra",
+	"key of a Telegram bot", "session or ticket of ASP.NET in a path, as in (S(…))", "client secret of Microsoft Entra",
 	"what a framework seals as it seals sessions: Django, itsdangerous (Flask), Rails, Laravel, Express, ASP.NET, Fernet, WordPress",
 	"name=value with the name of a credential, alone or in a list",
 }

@@ -86,11 +86,23 @@ func judgeDecodedName(name string) Verdict {
 		return v
 	}
 	if i := strings.IndexAny(name, "[\x00"); i > 0 {
-		if v := wholeName(name[:i]); v.IsCredential() {
+		if v := wholeName(name[:i]); v.IsCredential() && !(dependsOnValue(v.What) && hasMember(name[i:])) {
 			return v
 		}
 	}
 	return Verdict{}
+}
+
+// dependsOnValue reports whether an entry of the lists is a name that says little without a value.
+func dependsOnValue(what string) bool {
+	return slices.Contains(plainExcept, what) || slices.ContainsFunc(byShape, func(b shapedName) bool { return b.name == what })
+}
+
+// hasMember reports whether what follows a name from its first [ on names a member of an object, as in ticket[subject]: the
+// value is that of the member. An index, as in ticket[] and ticket[0], names none.
+func hasMember(brackets string) bool {
+	member, _, isClosed := strings.Cut(brackets[1:], "]")
+	return isClosed && brackets[0] == '[' && strings.Trim(member, "0123456789 ") != ""
 }
 
 // wholeName judges a name as it is.
@@ -110,13 +122,13 @@ func wholeName(name string) Verdict {
 			return Verdict{Kind: Named, What: word}
 		}
 	}
+	last := compact[w.last:]
 	for _, word := range lastWords {
-		if strings.HasSuffix(compact, word) {
+		if strings.HasSuffix(compact, word) && !slices.Contains(otherPasses, last) {
 			return Verdict{Kind: Named, What: word}
 		}
 	}
 
-	last := compact[w.last:]
 	if slices.Contains(wholeWords, last) {
 		return Verdict{Kind: Named, What: wholeWords[slices.Index(wholeWords, last)]}
 	}
@@ -165,7 +177,7 @@ func isForgeryName(name string, compact []byte) bool {
 	if i := strings.LastIndexByte(name, '['); i > 0 && strings.HasSuffix(name, "]") {
 		inner = name[i+1 : len(name)-1]
 	}
-	return slices.Contains(forgeryNames, inner)
+	return slices.Contains(forgeryNames, inner) || strings.HasPrefix(name, cakeToken)
 }
 
 // folded is a name in compact spelling.

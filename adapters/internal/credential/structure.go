@@ -158,6 +158,37 @@ func isTelegramKey(s string) bool {
 	return ok && len(number) >= 8 && consistsOf(number, '0', '9', maxNumber) && len(key) == 35 && isWebBase64(key) && isMixed(key)
 }
 
+// isASPSegment reports whether a segment of a path is what ASP.NET puts there for clients without cookies: the session, the
+// ticket of a login or the name of a visitor, each as a letter with its value, all of them in parentheses.
+func isASPSegment(s string) bool {
+	s, isOpen := strings.CutPrefix(s, "(")
+	s, isClosed := strings.CutSuffix(s, ")")
+	if !isOpen || !isClosed {
+		return false
+	}
+
+	found := false
+	for s != "" {
+		letter, rest, _ := strings.Cut(s, "(")
+		value, after, isClosed := strings.Cut(rest, ")")
+		if len(letter) != 1 || !isClosed {
+			return false
+		}
+		switch letter {
+		case "S", "F", "A", "s", "f", "a":
+			found = found || len(value) >= minASPValue && isWebBase64(value)
+		case "X", "x":
+		default:
+			return false
+		}
+		s = after
+	}
+	return found
+}
+
+// minASPValue is the length of the shortest value of ASP.NET in a path that is judged. Its session ids have 24 characters.
+const minASPValue = 16
+
 // isAzureSecret reports whether a value is a client secret of Microsoft Entra.
 func isAzureSecret(s string) bool {
 	return len(s) >= 37 && len(s) <= 40 && s[3] >= '0' && s[3] <= '9' && s[4] == 'Q' && s[5] == '~'

@@ -85,6 +85,12 @@ func Segment(segment string) Verdict {
 	if len(segment) < minValue {
 		return Verdict{}
 	}
+	switch {
+	case isASPSegment(segment):
+		return Verdict{Kind: Token, What: "ASP.NET"}
+	case isTelegramKey(strings.TrimPrefix(segment, "bot")):
+		return Verdict{Kind: Key, What: "key of a Telegram bot"}
+	}
 	v := Value(segment)
 	if v.Kind == Sealed {
 		return Verdict{}
