@@ -33,7 +33,7 @@ func ChangesFor(own []Source) []AdapterChanges {
 			continue
 		}
 		c := changeFinder{a: a}
-		for _, find := range []func() (Change, bool){c.headers, c.cookies, c.query, c.bodies, c.credentials, c.logins, c.sockets, c.identity} {
+		for _, find := range []func() (Change, bool){c.headers, c.cookies, c.query, c.bodies, c.credentials, c.logins, c.sockets, c.identity, c.history} {
 			if change, isThere := find(); isThere {
 				c.found = append(c.found, change)
 			}

@@ -21,6 +21,7 @@ func (d *draft) checkHistory() {
 	if l.Entry.Time == "" || l.Entry.User == "" {
 		d.at("log.entry", "for example entry: {time: timestamp, user: user}", "log.entry must name the fields time and user")
 	}
+	d.checkHistoryTemplate("log.entry.time", l.Entry.Time)
 	d.checkHistoryEntry()
 	d.checkHistoryLines()
 	d.checkHistoryKinds()
@@ -63,7 +64,8 @@ func (d *draft) checkHistoryLines() {
 			d.at("log.line", "", "log.line: %v", err)
 			continue
 		}
-		if re.NumSubexp() == 0 || l.Entry.Time != "" && re.SubexpIndex(l.Entry.Time) < 0 {
+		isField := l.Entry.Time != "" && !strings.Contains(l.Entry.Time, "${")
+		if re.NumSubexp() == 0 || isField && re.SubexpIndex(l.Entry.Time) < 0 {
 			d.at("log.line", "write a part in parentheses that begins with ?P<name>, like (?P<time>\\S+)",
 				"log.line: the expression has no group %q, which log.entry.time names", l.Entry.Time)
 		}

@@ -132,13 +132,13 @@ func (r *HistoryReader) IsIgnored(item map[string]string) bool {
 	})
 }
 
-// Interpret says what an item is, as Page, FlattenLine and ReadLine return it. Of an item that is ignored or of
+// Interpret says what an item is, as Page, ReadJSON and ReadLine return it. Of an item that is ignored or of
 // no kind only user, time and id are set. It fails if the time is not readable, except for items that are ignored,
 // which then have the zero time.
 func (r *HistoryReader) Interpret(item map[string]string) (e HistoryEntry, class ItemClass, err error) {
 	e.Kind = -1
 	class = ItemUnknown
-	e.Time, e.Precision, err = r.parseTime(item[r.spec.Entry.Time])
+	e.Time, e.Precision, err = r.parseTime(r.timeOf(item))
 	if r.IsIgnored(item) {
 		class, err = ItemIgnored, nil
 	}
@@ -347,7 +347,7 @@ func (t itemTest) match(item map[string]string) (bound map[string]string, ok boo
 	return bound, true
 }
 
-// Interpret turns an item of the history, as Page and FlattenLine return it, into an entry. It returns
+// Interpret turns an item of the history, as Page and ReadJSON return it, into an entry. It returns
 // false if no kind of entry matches the item. It fails if the item's time is not readable.
 func (l *HistorySpec) Interpret(item map[string]string) (e HistoryEntry, ours bool, err error) {
 	e, class, err := l.NewHistoryReader(time.Time{}).Interpret(item)

@@ -111,19 +111,37 @@ func readPage(body []byte, page int, pointer string, following *HistoryNext) (it
 	return items, next, nil
 }
 
-// FlattenLine reads one line of a JSON Lines export into an item for [HistoryReader.Interpret]. It fails if there is
-// more than one value.
-func FlattenLine(line []byte) (map[string]string, error) {
-	decoder := json.NewDecoder(bytes.NewReader(line))
+// ReadJSON reads a JSON value of an export into items for Interpret: one item, or those of an answer of the
+// application, as log.read says. It fails if there is more than one value.
+func (r *HistoryReader) ReadJSON(value []byte) ([]map[string]string, error) {
+	decoder := json.NewDecoder(bytes.NewReader(value))
 	decoder.UseNumber()
 	var v any
 	if decoder.Decode(&v) != nil {
-		return nil, errors.New("the line is not JSON")
+		return nil, errors.New("it is not JSON")
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is more than one JSON value")
 	}
-	return flatten(v), nil
+
+	one := flatten(v)
+	if strings.TrimSpace(r.timeOf(one)) != "" {
+		return []map[string]string{one}, nil
+	}
+	list, isList := v.([]any)
+	for i := range r.spec.Read {
+		if pointer := r.spec.Read[i].Items; pointer != "" && !isList {
+			list, isList = valueAt(v, pointer).([]any)
+		}
+	}
+	if !isList {
+		return []map[string]string{one}, nil
+	}
+	var items []map[string]string
+	for _, item := range list {
+		items = append(items, flatten(item))
+	}
+	return items, nil
 }
 
 // valueAt returns the value at a dotted pointer, v itself for "", and nil if there is none.

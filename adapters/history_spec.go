@@ -86,7 +86,7 @@ type HistoryNext struct {
 
 // HistoryFields names fields of an item by dotted pointers, or columns of a CSV export.
 type HistoryFields struct {
-	// Time is the field with the time.
+	// Time is the field with the time, or a template of fields, as "${date} ${time}".
 	Time string `yaml:"time" json:"time,omitempty" eg:"timestamp"`
 
 	// TimeFormat is the format of the time: a layout of Go's package time, or unix for seconds, which may have

@@ -80,6 +80,18 @@ func (r *HistoryReader) parseTime(s string) (time.Time, time.Duration, error) {
 	return time.Time{}, 0, fmt.Errorf("the time %q has an unknown format; set log.entry.time_format", clip(s))
 }
 
+// timeOf returns the text of an item's time.
+func (r *HistoryReader) timeOf(item map[string]string) string {
+	if !strings.Contains(r.spec.Entry.Time, "${") {
+		return item[r.spec.Entry.Time]
+	}
+	text, err := expandTemplate(r.spec.Entry.Time, func(name string) (string, error) { return item[name], nil })
+	if err != nil {
+		return "" // which is no time
+	}
+	return text
+}
+
 // withYear returns a time whose year is not known in the last year in which it is not much later than the newest
 // one expected. The 29th of February is in a leap year.
 func (r *HistoryReader) withYear(t time.Time) time.Time {
@@ -151,6 +163,6 @@ func parseZone(name string) (*time.Location, error) {
 
 // Before reports whether an item is older than a time. It fails if the item's time is not readable.
 func (r *HistoryReader) Before(item map[string]string, when time.Time) (bool, error) {
-	t, _, err := r.parseTime(item[r.spec.Entry.Time])
+	t, _, err := r.parseTime(r.timeOf(item))
 	return t.Before(when), err
 }

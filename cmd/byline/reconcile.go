@@ -138,6 +138,11 @@ func (f *reconcileFlags) reconcile(c *cobra.Command) (*reports.Reconciliation, e
 	if err != nil {
 		return nil, err
 	}
+	if len(f.exports) == 0 { // the login that read the history may be in the history
+		if err := r.ReadRecords(records); err != nil {
+			return nil, cli.Failed("reconcile", err, hintVerify)
+		}
+	}
 	return r.Finish(len(f.exports) == 0), nil
 }
 

@@ -99,9 +99,23 @@ var giteaReconcileScenario = reconcileScenario{
 	allow:    []string{"gitea:issue.create,issue.comment,issue.close,issue.edit,file.edit"},
 	perAgent: 60,
 	change:   changeGitea,
+	settle:   waitUntilFeedIsQuiet,
 	changeDirectly: func(t *testing.T, d *directClient, n int) {
 		d.post(t, "/acme/app/issues/1/comments", url.Values{"content": {fmt.Sprint("planted ", n)}})
 	},
+}
+
+// waitUntilFeedIsQuiet waits until nothing is added to the history for a while: Gitea
+// answers a commit before a queue of its own writes the entry.
+func waitUntilFeedIsQuiet(t *testing.T, app *apps.App) {
+	t.Helper()
+	entries, since := -1, time.Now()
+	testenv.WaitUntil(t, "the queue of pushes is empty", func() bool {
+		if n := len(app.History()); n != entries {
+			entries, since = n, time.Now()
+		}
+		return time.Since(since) > 2*time.Second
+	})
 }
 
 // changeGitea creates issues, comments on them and closes them, by pages and by

@@ -26,6 +26,9 @@ type reconcileScenario struct {
 	// change makes n changes as the agent called name.
 	change func(t *testing.T, agent *testenv.Agent, name string, n int)
 
+	// settle, if not nil, waits until the history has everything that was done.
+	settle func(t *testing.T, app *apps.App)
+
 	// changeDirectly makes one change without the proxy; n tells it from others.
 	changeDirectly func(t *testing.T, d *directClient, n int)
 }
@@ -180,6 +183,9 @@ func TestReconcileMatchesActionsAndFindsDirectChanges(t *testing.T) {
 			time.Sleep(1100 * time.Millisecond) // histories have whole seconds: exclude the changes of earlier tests
 			since := time.Now().UTC().Truncate(time.Second)
 			acts, planted := s.run(t, env, app, accounts)
+			if s.settle != nil {
+				s.settle(t, app)
+			}
 
 			var got reports.Reconciliation
 			r := env.Byline("reconcile", "--adapter", name, "--since", since.Format(time.RFC3339), "--sponsor", "auditor@acme.test", "--json")

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	"github.com/byline-proxy/byline/adapters"
 )
 
 // The formats of an export.
@@ -21,8 +19,8 @@ const (
 )
 
 const (
-	maxExportLine = 4 << 20 // bytes of a line
-	maxJoined     = 1 << 20 // bytes of an entry of several lines
+	maxExportLine = 16 << 20 // bytes of a line
+	maxJoined     = 1 << 20  // bytes of an entry of several lines
 )
 
 // ReadExport reads an application's history from a file into h. name is the file, for
@@ -69,7 +67,7 @@ func (e *exportReader) readCSV(timeColumn string) error {
 	for i, column := range first {
 		heading[i] = strings.Clone(column)
 	}
-	if !containsText(heading, timeColumn) {
+	if !strings.Contains(timeColumn, "${") && !containsText(heading, timeColumn) {
 		return fmt.Errorf("line 1: the heading has no column %q, which log.entry.time of the adapter names", timeColumn)
 	}
 
@@ -118,64 +116,92 @@ func containsText(list []string, s string) bool {
 	return false
 }
 
-// readJSON reads JSON lines, or an array.
+// readJSON reads JSON lines, an array, or values that take several lines each.
 func (e *exportReader) readJSON() error {
 	for {
-		c, err := e.in.ReadByte()
+		next, err := e.in.Peek(1)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if c == '[' {
-			return e.readArray()
-		}
-		if !bytes.ContainsRune([]byte(" \t\r\n"), rune(c)) {
+		if !bytes.Contains([]byte(" \t\r\n"), next) {
 			break
 		}
-		if c == '\n' {
+		if next[0] == '\n' {
 			e.line++
 		}
-	}
-	if err := e.in.UnreadByte(); err != nil {
-		return err
+		_, _ = e.in.Discard(1)
 	}
 
+	head, _ := e.in.Peek(1 << 16) // what is there, if it is less
+	line, _, isWhole := bytes.Cut(head, []byte{'\n'})
+	switch {
+	case head[0] == '[':
+		return e.readArray()
+	case isWhole && !json.Valid(line) && bytes.ContainsAny(line[len(bytes.TrimRight(line, " \r"))-1:], "{[,"):
+		return e.readValues()
+	}
 	return e.eachLine(func(line string) {
-		if strings.TrimSpace(line) == "" {
-			return
+		if strings.TrimSpace(line) != "" {
+			e.addJSON([]byte(line), e.where(e.line))
 		}
-		item, err := adapters.FlattenLine([]byte(line))
-		if err != nil {
-			e.history.AddUnreadable(e.where(e.line), err.Error())
-			return
-		}
-		e.history.Add(item, e.where(e.line))
 	})
 }
 
-// readArray reads the rest of an array whose bracket was read.
+// addJSON adds what a value holds.
+func (e *exportReader) addJSON(value []byte, where string) {
+	items, err := e.history.Reader().ReadJSON(value)
+	if err != nil {
+		e.history.AddUnreadable(where, err.Error())
+		return
+	}
+	for i, item := range items {
+		if len(items) > 1 {
+			e.history.Add(item, fmt.Sprintf("%s item %d", where, i+1))
+		} else {
+			e.history.Add(item, where)
+		}
+	}
+}
+
+// readArray reads an array, item by item.
 func (e *exportReader) readArray() error {
-	d := json.NewDecoder(io.MultiReader(strings.NewReader("["), e.in))
+	d := json.NewDecoder(e.in)
 	if _, err := d.Token(); err != nil {
 		return err
 	}
 	for n := 1; d.More(); n++ {
-		var text json.RawMessage
-		if err := d.Decode(&text); err != nil {
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
 			return fmt.Errorf("item %d: %w", n, err)
 		}
-		where := fmt.Sprintf("%s item %d", e.name, n)
-		item, err := adapters.FlattenLine(text)
-		if err != nil {
-			e.history.AddUnreadable(where, err.Error())
-			continue
-		}
-		e.history.Add(item, where)
+		e.addJSON(value, fmt.Sprintf("%s item %d", e.name, n))
 	}
-	_, err := d.Token()
-	return err
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	if d.More() {
+		return errors.New("there is more after the array")
+	}
+	return nil
+}
+
+// readValues reads values one after the other.
+func (e *exportReader) readValues() error {
+	d := json.NewDecoder(e.in)
+	for n := 1; ; n++ {
+		var value json.RawMessage
+		err := d.Decode(&value)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("value %d: %w", n, err)
+		}
+		e.addJSON(value, fmt.Sprintf("%s value %d", e.name, n))
+	}
 }
 
 // readText reads lines by log.line. Lines that continue an entry are joined to it.

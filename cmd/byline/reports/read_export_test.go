@@ -22,6 +22,9 @@ func TestReadExport(t *testing.T) {
 		"semicolons": {FormatCSV, strings.ReplaceAll(strings.ReplaceAll(csv, ", or", " or"), ",", ";")},
 		"tabs":       {FormatCSV, strings.ReplaceAll(strings.ReplaceAll(csv, ", or", " or"), ",", "\t")},
 		"jsonl":      {FormatJSONLines, jsonl},
+		"pretty":     {FormatJSONLines, strings.ReplaceAll(strings.ReplaceAll(jsonl, "{", "{\n  "), ",", ",\n  ")},
+		"answer":     {FormatJSONLines, "{\n \"query\": {\"changes\": [" + strings.ReplaceAll(strings.TrimSpace(jsonl), "\n\n", ",\n") + "]},\n\"ok\": true}\n"},
+		"answers":    {FormatJSONLines, `{"query": {"changes": [` + strings.ReplaceAll(strings.TrimSpace(jsonl), "\n\n", "]}}\n{\"query\": {\"changes\": [") + "]}}\n"},
 		"json":       {FormatJSONLines, " \n[" + strings.ReplaceAll(strings.TrimSpace(jsonl), "\n\n", ",") + "]"},
 	} {
 		h, err := readInto(t, c.format, c.text)

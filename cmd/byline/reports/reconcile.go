@@ -132,8 +132,6 @@ func NewReconciler(a *adapters.Adapter, p Period, accounts map[string][]string) 
 			ApplicationOnly: []adapters.HistoryEntry{},
 		},
 		kinds: newKindTable(log.Kinds),
-		index: map[actKey][]*Act{},
-		spans: map[string][]span{},
 	}
 	for _, account := range slices.Sorted(maps.Keys(accounts)) {
 		r.names.add(account, accounts[account])

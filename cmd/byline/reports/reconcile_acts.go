@@ -25,8 +25,10 @@ type openAct struct {
 }
 
 // ReadRecords collects the requests, logins and logouts that may have caused an entry.
-// The records must be those of the period and of a day after it.
+// The records must be those of the period and of a day after it. It may be called again
+// after the history was read, which adds entries itself if Byline reads it.
 func (r *Reconciler) ReadRecords(records Records) error {
+	r.acts, r.index, r.steps, r.lastTime, r.spans = nil, map[actKey][]*Act{}, nil, time.Time{}, map[string][]span{}
 	open := map[string]openAct{} // by id of the intent
 	for rec, err := range records {
 		if err != nil {

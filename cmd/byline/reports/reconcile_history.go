@@ -65,6 +65,14 @@ type History struct {
 	more     int // entries of users beyond maxNames
 	shapes   map[string]*LogShape
 	interned map[string]string
+	kept     map[entryKey]bool
+}
+
+// entryKey identifies an entry that has an id.
+type entryKey struct {
+	id   string
+	kind int
+	at   int64 // microseconds
 }
 
 // History returns what takes the application's log. The records must have been read.
@@ -76,6 +84,7 @@ func (r *Reconciler) History() *History {
 		users:    map[string]*LogUser{},
 		shapes:   map[string]*LogShape{},
 		interned: map[string]string{},
+		kept:     map[entryKey]bool{},
 	}
 	return r.history
 }
@@ -129,6 +138,13 @@ func (h *History) AddUnreadable(where, why string) {
 func (h *History) keep(e *adapters.HistoryEntry) {
 	e.User, e.Written, e.Resource = h.intern(e.User), h.intern(e.Written), h.intern(e.Resource)
 	e.ID = strings.Clone(e.ID)
+	key := entryKey{e.ID, e.Kind, e.Time.UnixMicro()}
+	if e.ID != "" && h.kept[key] {
+		return // two exports, or two reads, have it
+	}
+	if e.ID != "" {
+		h.kept[key] = true
+	}
 	for i := range e.Also {
 		e.Also[i] = h.intern(e.Also[i])
 	}

@@ -18,7 +18,9 @@ login: {kind: basic}
 actions:
   - {name: page.edit, match: {method: [GET, POST], path: "/page/{id}"}, resource: "page/{id}"}
   - {name: page.move, match: {method: POST, path: "/move/{id}"}, resource: "page/{id}"}
+  - {name: log.read, match: {method: GET, path: /changes}, resource: log}
 log:
+  read: [{get: /changes, items: query.changes}]
   entry: {time: when, user: who, id: n}
   kinds:
     - {when: {what: edit}, actions: [page.edit], resource: "page/${page}"}
