@@ -258,6 +258,12 @@ func (j *judgedReader) hold(piece []byte, n int) {
 	j.ready, j.held = all[:give:give], all[give:]
 }
 
+func (j *judgedReader) lastError() error { return j.err }
+
+func (j *judgedReader) pending() int { return j.judge.scanner.Pending() }
+
+func (j *judgedReader) refuse(why *BodyError) error { return j.found(BodyFinding{Unreadable: why}) }
+
 // check judges the next piece, and the end of the body.
 func (j *judgedReader) check(piece []byte, isEnd bool) error {
 	_, err := j.judge.scanner.Write(piece)

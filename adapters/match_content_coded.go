@@ -42,8 +42,8 @@ var errBomb = &body.Error{Kind: body.TooLarge, Text: "the body becomes far longe
 // codedReader gives out a coded body once what it decodes to was judged. It reads no byte of the body before the decoder
 // asks for it.
 type codedReader struct {
-	raw     *judgedReader
-	inner   *judgedReader // judges the decoded text
+	raw     codedSource
+	inner   textReader
 	coding  string
 	decoder io.Reader // nil before the first Read
 	isOver  bool      // no more is decoded: at the end, or after what is not of the coding
@@ -57,7 +57,20 @@ type codedReader struct {
 	rawBytes, textBytes int64
 }
 
-func newCodedReader(raw, inner *judgedReader, coding string) *codedReader {
+// codedSource gives out a coded body.
+type codedSource interface {
+	io.Reader
+	lastError() error // of the body; nil before its end
+}
+
+// textReader looks at the text to which a coded body decodes.
+type textReader interface {
+	check(piece []byte, isEnd bool) error // an error ends the body
+	pending() int                         // how much of what was checked may be the beginning of what is looked for
+	refuse(why *body.Error) error
+}
+
+func newCodedReader(raw codedSource, inner textReader, coding string) *codedReader {
 	return &codedReader{raw: raw, inner: inner, coding: coding}
 }
 
@@ -86,7 +99,7 @@ func (c *codedReader) Read(p []byte) (int, error) {
 
 // isInDoubt reports whether more has to be decoded before pending can be given out.
 func (c *codedReader) isInDoubt() bool {
-	return len(c.pending) == 0 || len(c.pending) < maxCodedHeld && c.inner.judge.scanner.Pending() > 0
+	return len(c.pending) == 0 || len(c.pending) < maxCodedHeld && c.inner.pending() > 0
 }
 
 // maxCodedHeld bounds what is held of a coded body until a value in it has ended.
@@ -107,7 +120,7 @@ func (c *codedReader) decode() {
 	n, err := c.decoder.Read(c.text)
 	c.textBytes += int64(n)
 	if c.textBytes > maxDecodedFree && c.textBytes > c.rawBytes*maxDecodedRatio {
-		c.err = c.inner.found(BodyFinding{Unreadable: errBomb})
+		c.err = c.inner.refuse(errBomb)
 		return
 	}
 	if c.err = c.inner.check(c.text[:n], err != nil); c.err != nil {
@@ -121,8 +134,8 @@ func (c *codedReader) decode() {
 
 // noteFault keeps an error of the body other than its end.
 func (c *codedReader) noteFault() {
-	if c.raw.err != io.EOF {
-		c.err = c.raw.err
+	if err := c.raw.lastError(); err != io.EOF {
+		c.err = err
 	}
 }
 

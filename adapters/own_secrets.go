@@ -1,7 +1,10 @@
 package adapters
 
 import (
+	"bytes"
 	"io"
+
+	"github.com/byline-proxy/byline/adapters/internal/mask"
 )
 
 // FindOwn looks for a secret of the session's account in text that an agent sends: a secret of the
@@ -39,8 +42,62 @@ func (s *Session) FindOwnInFields(known *KnownFields, fields []Field) (what stri
 // FindOwnIn is FindOwn for a body.
 func (s *Session) FindOwnIn(text []byte) (what string, found bool) { return s.own.Load().Find(text) }
 
-// OwnReader returns a reader of r that fails with the error of found once r has given a secret of the
-// session's account; see FindOwn. The bytes that complete the secret are not passed on.
-func (s *Session) OwnReader(r io.Reader, found func(what string) error) io.Reader {
-	return s.own.Load().Finder(r, found)
+// FindOwnInCoded is FindOwn for what a whole body decodes to. err says why it cannot be decoded within bounds.
+// fields are those of the body.
+func (s *Session) FindOwnInCoded(text []byte, fields []Field) (what string, found bool, err error) {
+	if len(contentCodings(fields)) == 0 {
+		return "", false, nil
+	}
+	note := func(label string) error {
+		what, found = label, true
+		return io.EOF
+	}
+	_, err = io.Copy(io.Discard, s.OwnReader(bytes.NewReader(text), fields, note))
+	return what, found, err
 }
+
+// OwnReader returns a reader of the body r that fails with the error of found once r has given a secret of the
+// session's account, or something that decodes to one; see FindOwn. The bytes that complete the secret are not
+// passed on.
+func (s *Session) OwnReader(r io.Reader, fields []Field, found func(what string) error) io.Reader {
+	own := s.own.Load()
+	plain := own.Finder(r, found)
+
+	codings := contentCodings(fields)
+	if own == nil || len(codings) != 1 || !isJudgedCoding(codings[0]) {
+		return plain // no server undoes several, nor what the judge of bodies refuses
+	}
+	return newCodedReader(&ownSource{Reader: plain}, &ownText{own.Search(), found}, codings[0])
+}
+
+// ownSource keeps the error of a body.
+type ownSource struct {
+	io.Reader
+	err error
+}
+
+func (o *ownSource) Read(p []byte) (int, error) {
+	n, err := o.Reader.Read(p)
+	o.err = err
+	return n, err
+}
+
+func (o *ownSource) lastError() error { return o.err }
+
+// ownText looks for secrets of the account in the text to which a body decodes.
+type ownText struct {
+	search *mask.Search
+	found  func(what string) error
+}
+
+func (o *ownText) check(piece []byte, _ bool) error {
+	what, found := o.search.Add(piece)
+	if found {
+		return o.found(what)
+	}
+	return nil
+}
+
+func (o *ownText) pending() int { return o.search.Pending() }
+
+func (o *ownText) refuse(why *BodyError) error { return why }

@@ -32,12 +32,19 @@ func (x *exchange) refuseOwnSecrets(ctx context.Context) error {
 	if !found && len(x.body) > 0 {
 		what, found = x.session.FindOwnIn(x.body)
 	}
+	if !found && x.bodyComplete {
+		var err error
+		what, found, err = x.session.FindOwnInCoded(x.body, h.Fields)
+		if err != nil && !found {
+			return refuse(AmbiguousRequest, "%s", err)
+		}
+	}
 	if found {
 		return x.quarantine(ctx, what)
 	}
 
 	if x.out.Body != nil && !(x.body != nil && x.bodyComplete) {
-		watched := x.session.OwnReader(x.out.Body, func(what string) error {
+		watched := x.session.OwnReader(x.out.Body, h.Fields, func(what string) error {
 			return x.quarantine(context.WithoutCancel(ctx), what)
 		})
 		x.out.Body = &watchedBody{watched, x.in.Body}
