@@ -39,10 +39,13 @@ var (
 	}
 )
 
-// LooksBinary reports whether the beginning of a body is not text: it has bytes that text in UTF-8 does
-// not have.
+// LooksBinary reports whether the beginning of a body, or of a part of it, is not text: it has bytes that
+// text in UTF-8 does not have.
 func LooksBinary(beginning []byte) bool {
 	beginning = beginning[:min(len(beginning), 64)]
+	for n := 0; n < utf8.UTFMax-1 && len(beginning) > 0 && !utf8.RuneStart(beginning[0]); n++ {
+		beginning = beginning[1:] // of a code point that was cut
+	}
 	for i := 0; i < len(beginning); i++ {
 		c := beginning[i]
 		if c == 0x7F || c < ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f' {

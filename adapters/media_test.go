@@ -43,6 +43,7 @@ func TestWhatLooksBinary(t *testing.T) {
 		{"text", "<p>hello</p>", false},
 		{"text in UTF-8", "<p>Zq7\"pä9vW€ 😀</p>", false},
 		{"UTF-8 that is cut", "<p>\xc3", false},
+		{"UTF-8 whose beginning is cut", "\xa49vW&k", false},
 		{"a mark of byte order", "\ufeffname;value", false},
 		{"nothing", "", false},
 		{"text in Latin-1", "<p>p\xe49</p>", true},

@@ -73,6 +73,9 @@ func isPart(resp *wire.Response) bool {
 		if wire.SameName(f.Name, "IM") {
 			return true
 		}
+		if wire.SameName(f.Name, "Content-Type") && hasParts(f.Value) {
+			return true // whatever its status says
+		}
 		if wire.SameName(f.Name, "Content-Range") {
 			if resp.Status == http.StatusRequestedRangeNotSatisfiable {
 				continue // its body is an error page
@@ -84,6 +87,14 @@ func isPart(resp *wire.Response) bool {
 		}
 	}
 	return ranged
+}
+
+// hasParts reports whether a content type is that of several ranges (RFC 9110 section
+// 14.6).
+func hasParts(contentType string) bool {
+	const ranges = "multipart/byteranges"
+	contentType = strings.TrimLeft(contentType, " \t")
+	return len(contentType) >= len(ranges) && strings.EqualFold(contentType[:len(ranges)], ranges)
 }
 
 // isWholeRange reports whether a Content-Range covers all bytes.

@@ -22,6 +22,8 @@ func TestI1NoPartOfATextComesBack(t *testing.T) {
 			w.Header().Set("Content-Range", "bytes 550-559/700")
 			w.WriteHeader(206)
 			io.WriteString(w, text[550:560])
+		case query.Get("parts") != "":
+			io.WriteString(w, "--b\r\nContent-Range: bytes 550-559/700\r\n\r\n"+text[550:560]+"\r\n--b--\r\n")
 		case query.Get("delta") != "":
 			w.Header().Set("IM", "diffe")
 			w.WriteHeader(226)
@@ -57,6 +59,7 @@ func TestI1NoPartOfATextComesBack(t *testing.T) {
 			{"GET", "type=text/html&delta=1", "", 502, ""},
 			{"GET", "type=text/html&odd=1", "", 502, ""},
 			{"POST", "type=multipart/byteranges&always=1", "", 502, ""},
+			{"GET", "type=Multipart/ByteRanges%3Bboundary=b&parts=1", "", 502, ""},
 		} {
 			r := p.newRequest(c.method, "/x?"+c.query, nil)
 			for _, name := range []string{"Range", "Request-Range"} {
