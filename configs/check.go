@@ -12,10 +12,13 @@ import (
 
 // The values that a key may have. They are used by Check and by the schema.
 var (
-	Modes   = []string{"proxy", "redirect", "tproxy"}
-	Overdue = []string{"warn", "refuse"}
-	Levels  = []string{"debug", "info", "warn", "error"}
-	Formats = []string{"json", "text"}
+	Modes = []string{"proxy", "redirect", "tproxy"}
+
+	// IsolateModes are the values of run.isolate.
+	IsolateModes = []string{"require", "best", "off"}
+	Overdue      = []string{"warn", "refuse"}
+	Levels       = []string{"debug", "info", "warn", "error"}
+	Formats      = []string{"json", "text"}
 )
 
 // Check returns everything that is wrong with c. Each error begins with the
@@ -49,6 +52,7 @@ func (c *Config) checkTopLevel() (problems []error) {
 		allowed    []string
 	}{
 		{"adapters.overdue", c.Adapters.Overdue, Overdue},
+		{"run.isolate", c.Run.Isolate, IsolateModes},
 		{"log.level", c.Log.Level, Levels},
 		{"log.format", c.Log.Format, Formats},
 	} {

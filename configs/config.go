@@ -79,6 +79,8 @@ type Config struct {
 	// Default: none. Inside such a tunnel nothing is stripped or decided, and
 	// only the fact that it was open is recorded.
 	PassThrough []string `yaml:"pass_through"`
+	// Run says how byline run starts programs.
+	Run Run `yaml:"run"`
 	// Guard permits destinations that the dialer refuses by default.
 	Guard Guard `yaml:"guard"`
 	// Sinks forward every durable record, each at its own pace and at least
@@ -113,6 +115,15 @@ func (l *Listener) Socket() string {
 		return ""
 	}
 	return path
+}
+
+// Run is read by byline run and not by the server.
+type Run struct {
+	// Isolate keeps a program from going around Byline, unless the flag --isolate
+	// says otherwise: require runs it where nothing but Byline can be reached, and
+	// not at all if this machine does not allow that; best falls back to what it
+	// allows; off only tells the program its proxy. Default off.
+	Isolate string `yaml:"isolate"`
 }
 
 // TLS names a certificate and its key. Both are set, or neither.

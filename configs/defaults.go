@@ -26,6 +26,7 @@ func (c *Config) SetDefaults() {
 	setDefault(&c.Instance, "byline")
 	setDefault(&c.Adapters.Dir, "adapters.d")
 	setDefault(&c.Adapters.Overdue, "warn")
+	setDefault(&c.Run.Isolate, "off")
 	setDefault(&c.Log.Level, "info")
 	setDefault(&c.Log.Format, "json")
 	if c.Drain == 0 {

@@ -92,7 +92,7 @@ func generateSchema(t *testing.T) map[string]any {
 	defaults.SetDefaults()
 	values := defaults.values()
 	comments := comments{}
-	choices := map[string][]string{"adapters.overdue": Overdue, "log.level": Levels, "log.format": Formats}
+	choices := map[string][]string{"adapters.overdue": Overdue, "log.level": Levels, "log.format": Formats, "run.isolate": IsolateModes}
 
 	top := map[string]any{
 		"$schema":  "https://json-schema.org/draft/2020-12/schema",

@@ -26,6 +26,8 @@ func (s *Server) Control(cfg admin.Config) http.Handler {
 		EndTask:        s.controlEndTask,
 		FinishTask:     s.controlFinishTask,
 		HoldTask:       s.controlHoldTask,
+		Resolve:        s.controlResolve,
+		RecordAttempts: s.controlRecordAttempts,
 		Leases:         s.controlLeases,
 		Accounts:       s.controlAccounts,
 		RetryAccount:   s.controlRetryAccount,

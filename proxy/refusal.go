@@ -38,6 +38,7 @@ const (
 	SecretInRequest    Code = "secret_in_request"    // the request holds a secret of the account that acts for its task
 	OverBudget         Code = "over_budget"          // the task, or all tasks together, hold as many bytes as they may
 	Drained            Code = "drained"              // the server was shut down before the answer ended
+	BypassAttempted    Code = "bypass_attempted"     // an isolated program tried to reach something without Byline
 )
 
 // Codes that are about WebSockets.
@@ -83,6 +84,7 @@ var codes = map[Code]struct {
 	SecretInRequest:    {http.StatusForbidden, "The request holds a secret of the account"},
 	OverBudget:         {http.StatusServiceUnavailable, "Too much is held at once"},
 	Drained:            {http.StatusServiceUnavailable, "Byline was shut down"},
+	BypassAttempted:    {http.StatusForbidden, "The program tried to go around Byline"},
 	AgentGone:          {statusAgentGone, "The agent left"},
 }
 

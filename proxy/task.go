@@ -39,6 +39,7 @@ type task struct {
 
 	alerts    atomic.Int64 // sightings of borrowed sessions that were recorded
 	sightings sightings
+	attempts  attempts // of an isolated program to go around
 }
 
 // compiledGrant is a task's scope compiled against one set of rules.
@@ -154,6 +155,7 @@ const endWait = 2 * time.Second
 // error is that of makeEndDurable.
 func (s *Server) finishTask(t *task) error {
 	t.lifeline.stop()
+	s.recordFurtherAttempts(t)
 	err := s.makeEndDurable(t)
 
 	leases := s.leases.CheckIn(t.ID())

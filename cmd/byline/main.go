@@ -44,10 +44,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
+	"github.com/byline-proxy/byline/cmd/byline/internal/isolate"
 	"github.com/byline-proxy/byline/cmd/byline/internal/oplog"
 )
 
 func main() {
+	isolate.Stage(os.Args)
+
 	// Every command may hold a secret. Its memory is kept out of core files and
 	// away from other processes of the same user. Programs that byline run starts
 	// are not affected: the kernel resets this at exec.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -19,7 +18,9 @@ import (
 
 	"github.com/byline-proxy/byline/cmd/byline/internal/cli"
 	"github.com/byline-proxy/byline/cmd/byline/internal/client"
+	"github.com/byline-proxy/byline/cmd/byline/internal/isolate"
 	"github.com/byline-proxy/byline/configs"
+	"github.com/byline-proxy/byline/proxy/admin"
 )
 
 // runFlags describe the task, and how the program reaches the proxy.
@@ -29,6 +30,7 @@ type runFlags struct {
 	proxyCA string
 	root    string
 	noProxy string
+	isolate string
 }
 
 func runCommand() *cobra.Command {
@@ -57,6 +59,7 @@ func runCommand() *cobra.Command {
 	c.Flags().StringVar(&f.proxyCA, "proxy-ca", "", "authorities to trust for an https proxy, as a PEM file (default: tls.cert of the configuration, and the system's)")
 	c.Flags().StringVar(&f.root, "root", "", "the interception root as a PEM file (default: that of the configuration)")
 	c.Flags().StringVar(&f.noProxy, "no-proxy", loopback, "hosts that the program reaches directly, besides those of an inherited NO_PROXY")
+	c.Flags().StringVar(&f.isolate, "isolate", "", "keep the program from going around Byline: require, best or off (default: run.isolate of the configuration)")
 	c.Flags().SetInterspersed(false)
 
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -81,16 +84,31 @@ func runCommand() *cobra.Command {
 			return cli.Failed("run", err, "")
 		}
 		defer ln.Close()
-		env, err := f.environment(cfg, ln.url())
+		mode, err := f.isolation(cfg)
+		if err != nil {
+			return fmt.Errorf("--isolate: %w", err)
+		}
+		start := startDirectly(ln)
+		proxyURL := ln.url()
+		if mode != isolate.Off {
+			isolated, err := startIsolated(control, ln, warn)
+			if err != nil {
+				return failIsolation(err)
+			}
+			defer isolated.box.Close()
+			start, proxyURL = isolated.run, isolated.ln.url()
+		}
+		env, err := f.environment(cfg, proxyURL)
 		if err != nil {
 			return cli.Failed("run", err, "")
 		}
 		defer env.remove()
+		env.isolated = mode != isolate.Off
 		for _, w := range env.warnings {
 			warn("%s", w)
 		}
 
-		code, err := runInTask(c.Context(), control, spec, ln, env, args, signals, warn)
+		code, err := runInTask(c.Context(), control, spec, start, env, args, signals, warn)
 		if err != nil { // the program's own exit code comes first
 			return &cli.Failure{Err: fmt.Errorf("run: %w", err), Hint: cli.HintOf(err), Code: max(code, 1)}
 		}
@@ -171,7 +189,7 @@ func withInherited(noProxy string) (all, inherited string) {
 
 // runInTask creates the task, runs the program in it, ends the task and returns the
 // program's exit code. A signal that comes before the program has started ends the run.
-func runInTask(ctx context.Context, control *client.Client, spec []byte, ln *taskListener, env *environment,
+func runInTask(ctx context.Context, control *client.Client, spec []byte, start startFunc, env *environment,
 	args []string, signals <-chan os.Signal, warn func(string, ...any)) (code int, err error) {
 
 	ctx = context.WithoutCancel(ctx)
@@ -199,8 +217,19 @@ func runInTask(ctx context.Context, control *client.Client, spec []byte, ln *tas
 		return 128 + int(sig.(syscall.Signal)), nil
 	default:
 	}
-	go ln.serve(task.Token)
-	return runProgram(args, env.variables(task.ID), signals)
+	return start(task, args, env.variables(task.ID), signals)
+}
+
+// startFunc runs a program as the task's, and returns its exit code when it has ended.
+type startFunc func(task admin.Task, args, env []string, signals <-chan os.Signal) (int, error)
+
+// startDirectly returns a function that runs a program next to this one, which reaches
+// the proxy through ln.
+func startDirectly(ln *taskListener) startFunc {
+	return func(task admin.Task, args, env []string, signals <-chan os.Signal) (int, error) {
+		go ln.serve(task.Token)
+		return runProgram(args, env, signals)
+	}
 }
 
 // reportEnd says so if the task ends before this process ends it. The program goes
@@ -228,7 +257,7 @@ func runProgram(args, env []string, signals <-chan os.Signal) (int, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 
 	if err := cmd.Start(); err != nil {
-		return codeOfStart(err), err
+		return isolate.CodeOfStart(err), err
 	}
 	done := make(chan struct{})
 	go passSignals(cmd.Process, signals, done)
@@ -243,14 +272,6 @@ func runProgram(args, env []string, signals <-chan os.Signal) (int, error) {
 		return exit.ExitCode(), nil
 	}
 	return 0, err
-}
-
-// codeOfStart returns the exit code that shells have for a program that does not start.
-func codeOfStart(err error) int {
-	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-		return 127
-	}
-	return 126
 }
 
 // passSignals sends the signals to the program until done is closed.

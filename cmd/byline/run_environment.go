@@ -27,6 +27,7 @@ type environment struct {
 	java    javaOptions
 	noProxy string
 
+	isolated bool     // the program reaches no socket of the user's session
 	withhold []string // further variables that the program must not see
 	warnings []string // programs that will not trust the proxy, and why
 }
@@ -156,8 +157,12 @@ func (e *environment) variables(task string) []string {
 	return append(env, e.java.variables()...)
 }
 
-// withholds reports whether a variable may hold a secret of Byline, or lead to one.
+// withholds reports whether a variable may hold a secret of Byline, or lead to one, or
+// to what the program does not reach.
 func (e *environment) withholds(name string) bool {
+	if e.isolated && isSessionVariable(name) {
+		return true
+	}
 	return strings.HasPrefix(name, "BYLINE_") || name == "CREDENTIALS_DIRECTORY" || slices.Contains(e.withhold, name)
 }
 

@@ -105,6 +105,27 @@ func listenForProgram(proxy *upstreamProxy, warn func(error)) (*taskListener, er
 	}}, nil
 }
 
+// inside is the listener with another socket, to which only the isolated program connects.
+// The program takes it for the application if it is transparent, and else for a proxy.
+func (l *taskListener) inside(ln net.Listener, transparent bool) *taskListener {
+	other := &taskListener{Listener: ln, proxy: l.proxy, warn: l.warn, admits: func(net.Conn) bool { return true }}
+	if transparent {
+		other.destination = dialedAddress
+	}
+	return other
+}
+
+// dialedAddress returns the address to which a connection was made in a network in
+// which every address is local.
+func dialedAddress(conn net.Conn) (netip.AddrPort, error) {
+	to, ok := conn.LocalAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("%s is not a TCP address", conn.LocalAddr())
+	}
+	a := to.AddrPort()
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
+}
+
 // url is what a program names as its proxy.
 func (l *taskListener) url() *url.URL {
 	return &url.URL{Scheme: "http", Host: l.Addr().String()}

@@ -27,8 +27,12 @@ type Verbs struct {
 	EndTask    func(ctx context.Context, id string) (Task, error) // an operator ends it
 	FinishTask func(ctx context.Context, id string) (Task, error) // the program that it was for has ended
 	HoldTask   func(ctx context.Context, id string) (Lifeline, error)
-	Leases     func(ctx context.Context) ([]Lease, error)   // must not return nil, as Tasks
-	Accounts   func(ctx context.Context) ([]Account, error) // must not return nil, as Tasks
+	// Resolve says for a program of the task whether a name leads anywhere.
+	Resolve func(ctx context.Context, id string, question NameQuestion) (NameAnswer, error)
+	// RecordAttempts puts on record what a program of the task tried without Byline.
+	RecordAttempts func(ctx context.Context, id string, attempts Attempts) (Attempts, error)
+	Leases         func(ctx context.Context) ([]Lease, error)   // must not return nil, as Tasks
+	Accounts       func(ctx context.Context) ([]Account, error) // must not return nil, as Tasks
 	// RetryAccount allows a login with an account. id is ADAPTER/ACCOUNT.
 	RetryAccount func(ctx context.Context, id string) (Account, error)
 	SignReview   func(ctx context.Context, review SignOff) (Signed, error)
@@ -88,6 +92,8 @@ func New(cfg Config, v Verbs) http.Handler {
 	mux.Handle("GET /v1/tasks/{id}", a.requireOperator(serveID(a, v.Task)))
 	mux.Handle("DELETE /v1/tasks/{id}", a.requireOperator(serveEnd(serveID(a, v.EndTask), serveID(a, v.FinishTask))))
 	mux.Handle("POST /v1/tasks/{id}/lifeline", a.requireOperator(a.serveLifeline))
+	mux.Handle("POST /v1/tasks/{id}/names", a.requireOperator(serveBodyOf(a, http.StatusOK, v.Resolve, isolateRemedy)))
+	mux.Handle("POST /v1/tasks/{id}/attempts", a.requireOperator(serveBodyOf(a, http.StatusCreated, v.RecordAttempts, isolateRemedy)))
 	mux.Handle("GET /v1/leases", a.requireOperator(serveList(a, v.Leases)))
 	mux.Handle("GET /v1/accounts", a.requireOperator(serveList(a, v.Accounts)))
 	mux.Handle("POST /v1/accounts/{adapter}/{account}/retry", a.requireOperator(serveAccount(a, v.RetryAccount)))
@@ -156,7 +162,7 @@ func (a *api) serveNotFound(w http.ResponseWriter, r *http.Request) {
 		Status: http.StatusNotFound,
 		Code:   "not_found",
 		Detail: "no such path or method: " + r.Method + " " + r.URL.Path,
-		Remedy: "the control API has /v1/tasks, /v1/tasks/{id}, /v1/tasks/{id}/lifeline, /v1/leases, /v1/accounts, /v1/accounts/{adapter}/{account}/retry, /v1/explain, /v1/reviews, /v1/audit/rollback, /v1/audit/archived, /healthz, /readyz and /metrics",
+		Remedy: "the control API has /v1/tasks, /v1/tasks/{id}, /v1/tasks/{id}/lifeline, /v1/tasks/{id}/names, /v1/tasks/{id}/attempts, /v1/leases, /v1/accounts, /v1/accounts/{adapter}/{account}/retry, /v1/explain, /v1/reviews, /v1/audit/rollback, /v1/audit/archived, /healthz, /readyz and /metrics",
 	})
 }
 
@@ -200,6 +206,21 @@ func serveBody[In, Out any](a *api, status int, verb func(context.Context, In) (
 
 		out, err := verb(r.Context(), in)
 		a.answer(w, status, out, err)
+	}
+}
+
+// isolateRemedy is given for a body that does not have its form.
+const isolateRemedy = "byline run --isolate sends it in the right form"
+
+// serveBodyOf is serveBody for a verb that also takes the id in the path.
+func serveBodyOf[In, Out any](a *api, status int, verb func(context.Context, string, In) (Out, error), remedy string) http.HandlerFunc {
+	if verb == nil {
+		return serveBody[In, Out](a, status, nil, remedy)
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		serveBody(a, status, func(ctx context.Context, in In) (Out, error) {
+			return verb(ctx, r.PathValue("id"), in)
+		}, remedy)(w, r)
 	}
 }
 

@@ -75,6 +75,19 @@ func (c *Client) FinishTask(ctx context.Context, id string) error {
 	return err
 }
 
+// Resolve asks where a name leads for a program of the task.
+func (c *Client) Resolve(ctx context.Context, task string, q admin.NameQuestion) (admin.NameAnswer, error) {
+	var answer admin.NameAnswer
+	err := c.askFor(ctx, &answer, http.MethodPost, TaskPath(task)+"/names", q)
+	return answer, err
+}
+
+// RecordAttempts puts on record what a program of the task tried without Byline.
+func (c *Client) RecordAttempts(ctx context.Context, task string, attempts []admin.Attempt) error {
+	_, err := c.Ask(ctx, http.MethodPost, TaskPath(task)+"/attempts", admin.Attempts{Attempts: attempts})
+	return err
+}
+
 // SignReview puts a sign-off on record. It returns when the record is durable.
 func (c *Client) SignReview(ctx context.Context, s admin.SignOff) (admin.Signed, error) {
 	var signed admin.Signed
