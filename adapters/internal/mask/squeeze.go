@@ -45,20 +45,10 @@ type classes struct {
 
 	populations [256]byte // how many bits each byte has
 
-	// bits has what a byte is in a bit each: dropped, early, stop, digits, opener, and the
-	// two brackets of tags.
+	// bits has what a byte is in a bit each, from the lowest on: dropped, early, of stop, of
+	// digits, opener, and one of the two brackets of tags.
 	bits [256]byte
 }
-
-const (
-	bitDropped = 1 << iota
-	bitEarly
-	bitStop
-	bitDigit
-	bitOpener
-	bitLess
-	bitGreater
-)
 
 const blockSize = 64 // bytes, one for each bit of a mask
 
@@ -80,24 +70,28 @@ type block struct {
 // classifyPortable is classify for any processor.
 func classifyPortable(c *classes, text []byte, all []classified) {
 	for i := range all {
-		var stop, digits, opener uint64
-		var b classified
-		for j, x := range text[i*blockSize:][:blockSize] {
-			of := uint64(c.bits[x])
-			b.kept |= (of&bitDropped ^ bitDropped) << j
-			b.early |= of / bitEarly & 1 << j
-			stop |= of / bitStop & 1 << j
-			digits |= of / bitDigit & 1 << j
-			opener |= of / bitOpener & 1 << j
-			b.less |= of / bitLess & 1 << j
-			b.greater |= of / bitGreater & 1 << j
+		var is [7]uint64 // by the numbers of the bits
+		chunk := text[i*blockSize:][:blockSize]
+		for j := 0; j < blockSize; j += 8 {
+			eight := uint64(0)
+			for k, x := range chunk[j : j+8] {
+				eight |= uint64(c.bits[x]) << (8 * k)
+			}
+			for bit := range is {
+				is[bit] |= lowestBits(eight>>bit) << j
+			}
 		}
 
 		// What follows the last byte of a block is not known.
-		opens := stop>>1 | 1<<63 | digits>>1&(digits>>2|1<<62)
-		b.early &^= opener &^ opens
-		all[i] = b
+		opens := is[2]>>1 | 1<<63 | is[3]>>1&(is[3]>>2|1<<62)
+		all[i] = classified{kept: ^is[0], early: is[1] &^ (is[4] &^ opens), less: is[5], greater: is[6]}
 	}
+}
+
+// lowestBits returns the lowest bit of each of eight bytes. The product adds bit 8*k to bit
+// 56+k.
+func lowestBits(eight uint64) uint64 {
+	return eight & 0x0101010101010101 * 0x0102040810204080 >> 56
 }
 
 // squeezePortable is squeeze for any processor.
@@ -106,11 +100,14 @@ func squeezePortable(text []byte, blocks []block, out []byte) int {
 	for i := range blocks {
 		b := &blocks[i]
 		b.written, b.out = uint64(written), 0
+		for early := b.early & b.kept; early != 0; early &= early - 1 {
+			before := early&-early - 1
+			b.out |= 1 << bits.OnesCount64(b.kept&before)
+		}
+
 		chunk := text[i*blockSize:][:blockSize]
 		for kept := b.kept; kept != 0; kept &= kept - 1 {
-			j := bits.TrailingZeros64(kept)
-			out[written] = chunk[j]
-			b.out |= b.early >> j & 1 << (written - int(b.written))
+			out[written] = chunk[bits.TrailingZeros64(kept)&(blockSize-1)]
 			written++
 		}
 	}
