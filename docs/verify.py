@@ -172,7 +172,7 @@ class Log:
         self.given, self.later, self.key, self.kept = keys, [], keys[0], kept
         self.seq, self.head, self.time, self.full, self.leaves = 0, bytes(32), "", [], []  # full: (leaves, root), left to right
         self.tasks, self.opening, self.sealed, self.last = {}, None, None, {}
-        self.start, self.resumed, self.roots, self.breaks = 0, False, {}, []
+        self.start, self.resumed, self.before, self.roots, self.breaks = 0, False, [], {}, []
     def root(self): return fold([h for _, h in self.full])
     def resume(self, line, first):
         """Begin at a segment other than the first: its checkpoint vouches for what came before."""
@@ -183,6 +183,7 @@ class Log:
         bits, roots = [1 << i for i in range(63, -1, -1) if c[1] >> i & 1], [unbase64(f) for f in r.get("frontier", [])]
         need(c[1] == first and len(bits) == len(roots) and all(len(h) == 32 for h in roots), "the first checkpoint does not fit its segment")
         self.full, self.seq, self.head, self.start, self.resumed = list(zip(bits, roots)), c[1], bytes.fromhex(c[3]), c[1], True
+        self.before = list(self.full)
     def take(self, line, first):
         r = record(line)
         need(r["seq"] == self.seq, "seq is %d, want %d" % (r["seq"], self.seq))
@@ -200,8 +201,9 @@ class Log:
             need(self.breaks[-1][1][0] == self.origin(), "the lost checkpoint has another origin")
             need([unbase64(f) for f in r.get("frontier", [])] == [h for _, h in self.full], "frontier is not that of the tree")
         if r["kind"] == "archived":
-            named = r.get("segment", {"next": None, "root": None})
-            need(self.roots.get(named["next"], named["root"]) == named["root"], "a segment was archived under another root")
+            s = r.get("segment", {"first": 0, "next": 0})
+            need(s["first"] < s["next"], "no segment was archived")
+            need(s["next"] < self.start or self.roots.get(s["next"]) == s["root"], "a segment was archived under another root, or none ends there")
         if starts: self.roots[self.seq] = base64.b64encode(self.root()).decode()
         for k in self.kept:
             if k.c and k.c[1] == self.seq:
@@ -282,38 +284,45 @@ def tile_path(folder, level, n):
         parts.insert(0, "x%03d" % (n % 1000))
     return os.path.join(folder, "tiles", "tile", str(level), *parts)
 
-def read_tile(path, width):
-    """The hashes of a tile, also from a wider one. Each file must be as long as its name says."""
-    files = {256: path} if os.path.exists(path) else {}
+def read_tile(path, known, wrong):
+    """The hashes of a tile, also from a wider one. It calls wrong with the number of the first one that is
+    not what is known of it, with 0 if a file is missing or has another length than its name says."""
+    width, files = len(known), {256: path} if os.path.exists(path) else {}
     files.update({int(w): os.path.join(path + ".p", w) for w in (os.listdir(path + ".p") if os.path.isdir(path + ".p") else []) if w.isdigit()})
-    whole = {w: open(f, "rb").read() for w, f in files.items()}
-    for w, b in whole.items():
-        need(len(b) == 32 * w or w > width and w < 256, "%s has another length than it must have" % files[w])
-    wide = [whole[w] for w in sorted(whole) if w >= width and len(whole[w]) >= 32 * width]
-    need(wide, "%s is missing" % path)
-    for w, b in whole.items():
-        need(w > width or wide[0].startswith(b), "%s is not the beginning of its tile" % files[w])
-    return [wide[0][i:i + 32] for i in range(0, 32 * width, 32)]
+    tiles = {w: open(files[w], "rb").read() for w in sorted(files)}
+    wide = ([b for w, b in tiles.items() if w >= width and len(b) >= 32 * width] or [bytes(32 * width)])[0]
+    if not any(w >= width and len(b) >= 32 * width for w, b in tiles.items()):
+        wrong(0, "%s is missing" % path)
+    for w, b in tiles.items():
+        if len(b) != 32 * w and not width < w < 256:
+            wrong(0, "%s has another length than it must have" % files[w])
+        elif w <= width or b == wide:
+            for i in range(min(w, width)):
+                if b[32 * i:32 * i + 32] != (known[i] or wide[32 * i:32 * i + 32]):
+                    wrong(i, "%s does not hold the hashes of the records" % files[w])
+                    break
+    return [known[i] or wide[32 * i:32 * i + 32] for i in range(width)]
 
 def check_tiles(folder, c, log):
-    """Each tile has the root that the tile above it holds, the last ones have the signed root."""
-    below, edge, level, size = None, [], 0, c[1]
-    while size >> 8 * level:
-        count = size >> 8 * level
-        hashes = [h for t in range((count + 255) // 256) for h in read_tile(tile_path(folder, level, t), min(256, count - 256 * t))]
-        if level == 0:
-            need(hashes[log.start:] == log.leaves[:max(0, size - log.start)], "the tiles in %s are not those of the records" % folder)
-        need(below is None or below == hashes, "level %d of the tiles in %s does not fit level %d" % (level, folder, level - 1))
-        below, rest = [], hashes[count // 256 * 256:]
-        for t in range(count // 256):
-            below.append(full_root(hashes[256 * t:256 * t + 256]))
-        subtrees = []
-        while rest:
-            largest = 1 << len(rest).bit_length() - 1
-            subtrees.append(full_root(rest[:largest]))
-            rest = rest[largest:]
-        edge, level = subtrees + edge, level + 1
-    need(fold(edge) == c[2], "the tiles in %s do not have the root that was signed" % folder)
+    """Each tile holds the hashes of the records or the roots of the tiles below. Of records that are not
+    there, the tiles must have the roots that the first checkpoint signs. Returns what is wrong."""
+    found, levels, known = [], [], [None] * log.start + log.leaves
+    while c[1] >> 8 * len(levels) and log.start <= c[1] <= log.seq:
+        level, count, hashes = len(levels), c[1] >> 8 * len(levels), []
+        for t in range(0, count, 256):
+            hashes += read_tile(tile_path(folder, level, t // 256), known[t:min(t + 256, count)],
+                                lambda i, why: found.append((t + i << 8 * level, why)))
+        levels.append(hashes)
+        known = [full_root(hashes[t:t + 256]) for t in range(0, count - 255, 256)]
+    first = 0
+    for n, root in log.before if levels else []:
+        level = (n.bit_length() - 1) // 8
+        at = first >> 8 * level
+        if full_root(levels[level][at:at + (n >> 8 * level)]) != root:
+            found.append((first, "the tiles in %s do not have the root that was signed" % folder))
+            break
+        first += n
+    return found
 
 def verify_log(folders, keys, kept, witnesses, quorum):
     notes = [k for folder in folders for k in published(folder)]
@@ -322,11 +331,12 @@ def verify_log(folders, keys, kept, witnesses, quorum):
     for folder in folders:
         for name in os.listdir(folder):
             if name.startswith("seg-") and not name.endswith(".jsonl.part"):
+                need(re.fullmatch("seg-[0-9]{20}\\.jsonl", name), "%s is not the name of a segment" % name)
                 files.setdefault(name, []).append(os.path.join(folder, name))
     need(files, "%s holds no log" % ", ".join(folders))
     for i, name in enumerate(sorted(files)):
         try:
-            if i == 0 and re.fullmatch("seg-[0-9]{20}\\.jsonl", name) and int(name[4:24]) > 0:
+            if i == 0 and int(name[4:24]) > 0:
                 log.seq = int(name[4:24])
                 log.resume(open(files[name][0], "rb").readline()[:-1], log.seq)
             need(name == "seg-%020d.jsonl" % log.seq, "%s: a segment is missing or was cut" % name)
@@ -339,12 +349,14 @@ def verify_log(folders, keys, kept, witnesses, quorum):
                     log.take(line[:-1], n == 0)
         except (Bad, ValueError) as e:
             log.judge_all(False, [(log.seq, "%s: %s" % (name, e))])
-        bodies = {open(f, "rb").read().rstrip(b"\x00") for f in files[name][1:]} and {open(f, "rb").read().rstrip(b"\x00") for f in files[name]}
-        need(len(bodies) < 2, "first bad record is seq %d or before: the copies of %s differ" % (log.seq - 1, name))
-    log.judge_all(True)
-    for k in notes:
-        if os.path.basename(k.path) == "checkpoint":
-            check_tiles(os.path.dirname(os.path.dirname(k.path)), k.c, log)
+        copies = [open(f, "rb").read().rstrip(b"\x00").split(b"\n") for f in files[name]]
+        for other in copies[1:]:
+            same = [a == b for a, b in zip(copies[0] + [None], other + [None])]
+            if not all(same):
+                log.judge_all(False, [(int(name[4:24]) + same.index(False), "the copies of %s differ" % name)])
+    log.judge_all(True)  # what is wrong with the records comes before what is wrong with the tiles
+    log.judge_all(True, [f for k in notes if os.path.basename(k.path) == "checkpoint"
+                         for f in check_tiles(os.path.dirname(os.path.dirname(k.path)), k.c, log)])
     count = max([witnessed(k.note, witnesses) for k in notes if re.fullmatch("checkpoint(\\.witnessed)?", os.path.basename(k.path))], default=0)
     need(count >= quorum, "too few witnesses have signed")
     closed = log.last["r"].get("code") == "close" and log.last["r"]["kind"] == "checkpoint" and not torn

@@ -168,6 +168,9 @@ func startRows(r *audit.Report) [][]string {
 	before := "not here, and no record here says where they are"
 	if m := r.StartMoved; m != nil {
 		before = fmt.Sprintf("%s at %s, record %d: %s", m.Code, m.Time.Format(time.RFC3339), m.Seq, m.Detail)
+		if m.Pending {
+			before += " (that record is not sealed yet)"
+		}
 	}
 	return append(rows, []string{"before it", before})
 }

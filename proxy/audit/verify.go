@@ -142,11 +142,13 @@ func (f Folders) Verify(pub PublicKey, o VerifyOptions) (Report, error) {
 	if err != nil || v.Bad != nil {
 		return v.finish(err)
 	}
-	for _, t := range v.tiles {
-		if t.bad != nil { // after everything that is wrong with the records
+	for _, t := range v.tiles { // after everything that is wrong with the records
+		if t.bad != nil && (v.Bad == nil || t.bad.Seq < v.Bad.Seq) {
 			v.Bad = t.bad
-			return v.finish(nil)
 		}
+	}
+	if v.Bad != nil {
+		return v.finish(nil)
 	}
 	if len(v.Cosigned) < o.Quorum {
 		return v.finish(fmt.Errorf("%w: %d, %d are needed", ErrNotWitnessed, len(v.Cosigned), o.Quorum))
@@ -250,7 +252,7 @@ func (v *verification) resume(f *os.File, file segment.File) error {
 
 	v.Start = file.First
 	for _, t := range v.tiles {
-		t.startAt(v.chain.Seq, v.chain.Tree.Root())
+		t.startAt(v.chain.Seq, &v.chain.Tree)
 	}
 
 	return nil
@@ -441,6 +443,9 @@ func (v *verification) finish(err error) (Report, error) {
 	r.NotAnnounced = v.notAnnounced()
 	for i := range r.Accepted {
 		r.Accepted[i].Pending = !v.isSealed(r.Accepted[i].Seq)
+	}
+	if r.StartMoved != nil {
+		r.StartMoved.Pending = !v.isSealed(r.StartMoved.Seq)
 	}
 	r.Open, r.OpenMore = v.intents.list()
 	if v.Records > 0 {

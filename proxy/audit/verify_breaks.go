@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -85,10 +86,13 @@ type ArchivedSegment struct {
 	Time   time.Time `json:"time"`
 	Code   string    `json:"code"`   // CodeMoved or CodeRemoved
 	Detail string    `json:"detail"` // where to, or why
+
+	Pending bool `json:"pending,omitzero"` // no checkpoint covers the record yet: anyone who can write the log may have added it
 }
 
-// checkArchived checks that an archived record names the tree that the log had at
-// the end of the segment, if the verification has passed that place.
+// checkArchived checks that an archived record names a segment of the log before it
+// and the tree that the log had at the segment's end. What lies before Start is not
+// known.
 func (v *verification) checkArchived(p *parsedLine) error {
 	r, err := ParseRecord(p.line)
 	if err != nil {
@@ -96,11 +100,16 @@ func (v *verification) checkArchived(p *parsedLine) error {
 	}
 
 	root, known := v.roots[r.Segment.Next]
-	if known && root != r.Segment.Root {
+	switch {
+	case r.Segment.First >= r.Segment.Next:
+		return errors.New("archived: the record names no segment")
+	case known && root != r.Segment.Root:
 		return fmt.Errorf("archived: the first %d records have another root than the record says", r.Segment.Next)
+	case !known && r.Segment.Next >= v.Start:
+		return fmt.Errorf("archived: no segment ends before record %d", r.Segment.Next)
 	}
-	if r.Segment.Next == v.Start && v.Start > 0 {
-		v.StartMoved = &ArchivedSegment{r.Segment, r.Seq, r.Time, r.Code, r.Detail}
+	if r.Segment.Next == v.Start {
+		v.StartMoved = &ArchivedSegment{Segment: r.Segment, Seq: r.Seq, Time: r.Time, Code: r.Code, Detail: r.Detail}
 	}
 
 	return nil

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,7 +21,7 @@ type tileCheck struct {
 	size     uint64 // records that the published checkpoint covers
 	signed   string
 	frontier merkle.TileFrontier
-	bad      *Fault // the first tile that differs; nil if none did
+	bad      *Fault // of what differs, that which covers the first record; nil if nothing does
 	skipped  bool   // the records that the tiles cover are not in the folders
 }
 
@@ -36,27 +37,58 @@ func newTileChecks(dir string) []*tileCheck {
 	return []*tileCheck{{tiles: tiles, size: c.Size, signed: signed}}
 }
 
-// startAt makes the check begin at the record with number start. root is the signed
-// root of the records before it, with which the tiles must agree.
-func (t *tileCheck) startAt(start uint64, root merkle.Hash) {
+// startAt makes the check begin at the record with number start. before is the tree of
+// the records before it, for which a signature vouches and with which the tiles must
+// agree.
+func (t *tileCheck) startAt(start uint64, before *merkle.Tree) {
 	if t.size < start {
 		t.skipped = true
 		return
 	}
 
 	frontier, err := t.tiles.Frontier(start)
-	if err != nil || frontier.Tree().Root() != root {
-		for level := range frontier.Levels {
-			n := start >> (merkle.TileHeight * (level + 1))
-			width := int(start >> (merkle.TileHeight * level) % merkle.TileWidth)
-			if width > 0 {
-				t.report(level, n, t.tiles.Path(level, n, width), nil, make([]byte, 1), cmp.Or(err, errOtherRoot))
-				return
-			}
-		}
+	if err != nil {
+		t.skipped = true
+		t.reportUnreadableEdge(start)
+	} else {
+		t.compareFrontier(start, frontier.Tree().Frontier(), before.Frontier())
 	}
 	t.frontier = frontier
 	t.compareOlderTiles(start)
+}
+
+// reportUnreadableEdge reports the tiles at the right edge of the tree of start
+// records that cannot be read.
+func (t *tileCheck) reportUnreadableEdge(start uint64) {
+	for level := range t.frontier.Levels {
+		n := start >> (merkle.TileHeight * (level + 1))
+		width := int(start >> (merkle.TileHeight * level) % merkle.TileWidth)
+		if width == 0 {
+			continue
+		}
+		if _, err := t.tiles.ReadTile(level, n, width); err != nil {
+			t.report(level, n, t.tiles.Path(level, n, width), nil, nil, err)
+		}
+	}
+}
+
+// compareFrontier compares the roots of the full subtrees of the first start records
+// with those that are signed. A root that differs lies in the tile that begins or
+// continues with its subtree.
+func (t *tileCheck) compareFrontier(start uint64, got, signed []string) {
+	first := uint64(0)
+	for i := range signed {
+		height := bits.Len64(start-first) - 1 // of the largest full subtree of the rest
+		if got[i] != signed[i] {
+			level := height / merkle.TileHeight
+			n := first >> (merkle.TileHeight * (level + 1))
+			width := int(start >> (merkle.TileHeight * level) % merkle.TileWidth)
+			hash := first >> (merkle.TileHeight * level) % merkle.TileWidth
+			t.reportHash(level, n, hash, t.tiles.Path(level, n, width), errOtherRoot.Error())
+			return
+		}
+		first += 1 << height
+	}
 }
 
 var errOtherRoot = errors.New("the tiles of the records before the first segment do not have the root that its checkpoint signs")
@@ -74,7 +106,7 @@ func (t *tileCheck) compareOlderTiles(start uint64) {
 				var err error
 				above, err = t.tiles.ReadTile(level+1, n/merkle.TileWidth, int(width))
 				if err != nil {
-					t.report(level+1, n/merkle.TileWidth, t.tiles.Path(level+1, n/merkle.TileWidth, int(width)), nil, make([]byte, 1), err)
+					t.report(level+1, n/merkle.TileWidth, t.tiles.Path(level+1, n/merkle.TileWidth, int(width)), nil, nil, err)
 					return
 				}
 			}
@@ -84,7 +116,7 @@ func (t *tileCheck) compareOlderTiles(start uint64) {
 			if err == nil && merkle.TileRoot(tile) == want {
 				continue
 			}
-			t.report(level, n, t.tiles.Path(level, n, merkle.TileWidth), nil, make([]byte, 1), cmp.Or(err, errOtherTileRoot))
+			t.report(level, n, t.tiles.Path(level, n, merkle.TileWidth), nil, nil, cmp.Or(err, errOtherTileRoot))
 			return
 		}
 	}
@@ -97,7 +129,7 @@ const hashBytes = len(merkle.Hash{})
 // add adds the leaf of the next record. It compares each tile that the leaf
 // completes.
 func (t *tileCheck) add(leaf merkle.Hash) {
-	if t.bad != nil || t.skipped || t.frontier.Size >= t.size {
+	if t.skipped || t.frontier.Size >= t.size {
 		return
 	}
 
@@ -117,15 +149,12 @@ func (t *tileCheck) add(leaf merkle.Hash) {
 
 // compare compares a tile with the hashes that it must hold.
 func (t *tileCheck) compare(level int, n uint64, hashes []merkle.Hash) {
-	if t.bad != nil {
-		return
-	}
-
 	want := merkle.ConcatHashes(hashes)
 	t.comparePartialTiles(level, n, want)
 	t.checkTileSize(level, n)
+
 	got, err := t.tiles.ReadTile(level, n, len(hashes))
-	if t.bad != nil || err == nil && bytes.Equal(got, want) {
+	if err == nil && bytes.Equal(got, want) {
 		return
 	}
 	if err != nil && t.publishedAgain() {
@@ -136,11 +165,10 @@ func (t *tileCheck) compare(level int, n uint64, hashes []merkle.Hash) {
 
 // checkTileSize checks that a full tile, if there is one, is as long as it must be.
 func (t *tileCheck) checkTileSize(level int, n uint64) {
-	const size = int64(merkle.TileWidth * hashBytes)
 	path := t.tiles.Path(level, n, merkle.TileWidth)
 	info, err := os.Stat(path)
-	if err == nil && info.Size() != size && t.bad == nil {
-		t.report(level, n, path, nil, make([]byte, 1), fmt.Errorf("the tile has %d bytes, want %d", info.Size(), size))
+	if err == nil && info.Size() != merkle.TileWidth*int64(hashBytes) {
+		t.reportLength(level, n, path, info.Size(), merkle.TileWidth)
 	}
 }
 
@@ -151,15 +179,18 @@ func (t *tileCheck) comparePartialTiles(level int, n uint64, want []byte) {
 	entries, _ := os.ReadDir(dir) // most tiles have none
 	for _, e := range entries {
 		width, err := strconv.Atoi(e.Name())
-		if err != nil || width*len(merkle.Hash{}) > len(want) {
+		if err != nil || width*hashBytes > len(want) {
 			continue
 		}
 
 		path := filepath.Join(dir, e.Name())
 		got, err := os.ReadFile(path)
-		if err == nil && !bytes.Equal(got, want[:width*len(merkle.Hash{})]) {
+		switch {
+		case err != nil: // removed meanwhile
+		case len(got) != width*hashBytes:
+			t.reportLength(level, n, path, int64(len(got)), width)
+		case !bytes.Equal(got, want[:len(got)]):
 			t.report(level, n, path, got, want, nil)
-			return
 		}
 	}
 }
@@ -177,11 +208,27 @@ func (t *tileCheck) report(level int, n uint64, path string, got, want []byte, e
 		why = err.Error()
 	}
 
-	hash := uint64(place / len(merkle.Hash{}))
+	t.reportHash(level, n, uint64(place/hashBytes), path, why)
+}
+
+// reportLength notes that a tile of that width has another length than it must have.
+// Which of its hashes is wrong cannot be told.
+func (t *tileCheck) reportLength(level int, n uint64, path string, length int64, width int) {
+	t.reportHash(level, n, 0, path, fmt.Sprintf("the tile has %d bytes, want %d", length, width*hashBytes))
+}
+
+// reportHash notes that a hash of a tile is not what it must be. Of all of them, the
+// one is kept that covers the first record.
+func (t *tileCheck) reportHash(level int, n, hash uint64, path, why string) {
+	seq := (n*merkle.TileWidth + hash) << (merkle.TileHeight * level)
+	if t.bad != nil && t.bad.Seq <= seq {
+		return
+	}
+
 	t.bad = &Fault{
 		File: path,
 		Line: int(hash) + 1,
-		Seq:  (n*merkle.TileWidth + hash) << (merkle.TileHeight * level),
+		Seq:  seq,
 		Why:  fmt.Sprintf("%s (hash %d of it); the records themselves are not affected, and byline audit tiles makes the tiles again from them", why, hash+1),
 	}
 }

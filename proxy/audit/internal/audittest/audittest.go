@@ -184,6 +184,16 @@ func AppendLine(t testing.TB, dir string, r *audit.Record) {
 	}
 }
 
+// NextLine returns the line of r that follows the line last, as somebody would write
+// it who has no key.
+func NextLine(t testing.TB, last []byte, r *audit.Record) []byte {
+	t.Helper()
+	before := Must(audit.ParseRecord(last))
+	head := merkle.LeafHash(append([]byte{0}, last...))
+
+	return audit.AppendLine(nil, before.Seq+1, 0, head, before.Time.UnixMicro(), audit.AppendBody(nil, r))
+}
+
 // PublicOf returns the public part of a key.
 func PublicOf(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed25519.PublicKey) }
 
