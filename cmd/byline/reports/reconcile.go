@@ -113,6 +113,7 @@ type Reconciler struct {
 	lastTime time.Time         // of the newest record
 	spans    map[string][]span // when Byline may have asked for pages, by principal
 	history  *History
+	shared   sharedStrings // of the acts, while records are read
 }
 
 // NewReconciler returns a Reconciler for a period, which must have an end. accounts has

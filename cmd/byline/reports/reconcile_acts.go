@@ -30,6 +30,8 @@ type openAct struct {
 func (r *Reconciler) ReadRecords(records Records) error {
 	r.acts, r.index, r.steps, r.lastTime, r.spans = nil, map[actKey][]*Act{}, nil, time.Time{}, map[string][]span{}
 	open := map[string]openAct{} // by id of the intent
+	r.shared = sharedStrings{}
+	defer func() { r.shared = nil }()
 	for rec, err := range records {
 		if err != nil {
 			return err
@@ -65,6 +67,19 @@ func (r *Reconciler) ReadRecords(records Records) error {
 	return nil
 }
 
+// sharedStrings holds one copy of each string, so that a million acts of a few agents
+// and accounts do not hold a million copies of their names.
+type sharedStrings map[string]string
+
+// get returns the copy of s that the others use.
+func (m sharedStrings) get(s string) string {
+	if shared, ok := m[s]; ok {
+		return shared
+	}
+	m[s] = s
+	return s
+}
+
 // noteClock notes that our clock was set back.
 func (r *Reconciler) noteClock(rec *audit.Record) {
 	if rec.Kind == audit.KindClock && !r.lastTime.IsZero() {
@@ -95,14 +110,14 @@ func (r *Reconciler) addAct(rec *audit.Record) openAct {
 
 	o.act = &Act{
 		Record:    rec.ID,
-		Task:      rec.Task,
-		Agent:     rec.Agent,
-		Sponsor:   rec.Sponsor,
-		Grant:     rec.Grant,
-		Account:   rec.Account,
-		Action:    action,
-		Resource:  rec.Resource,
-		Method:    rec.Method,
+		Task:      r.shared.get(rec.Task),
+		Agent:     r.shared.get(rec.Agent),
+		Sponsor:   r.shared.get(rec.Sponsor),
+		Grant:     r.shared.get(rec.Grant),
+		Account:   r.shared.get(rec.Account),
+		Action:    r.shared.get(action),
+		Resource:  r.shared.get(rec.Resource),
+		Method:    r.shared.get(rec.Method),
 		Began:     rec.At(),
 		Ended:     rec.At().Add(unknownEnd),
 		sometimes: r.kinds.sometimes[action],

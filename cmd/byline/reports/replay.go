@@ -36,8 +36,8 @@ type Replayed struct {
 // recorded scope of its task and at the time it was made.
 func Replay(records Records, p Period, candidate *policy.Set) (*Replayed, error) {
 	result := &Replayed{Period: p, Changes: []Change{}}
-	grants := map[string]*policy.Grant{} // by task
-	changes := map[string]*Change{}      // by what they have in common
+	grants := recentGrants{}
+	changes := map[string]*Change{} // by what they have in common
 
 	for r, err := range records {
 		if err != nil {
@@ -47,13 +47,16 @@ func Replay(records Records, p Period, candidate *policy.Set) (*Replayed, error)
 			break
 		}
 
-		if r.Kind == "task" && len(r.Scope) > 0 {
-			grants[r.Task] = candidate.Narrow(subjectOf(&r), parseScope(r.Scope))
+		switch event := audit.TaskEventOf(r.Kind, r.Code); {
+		case event == audit.TaskEnds:
+			grants.end(r.Task)
+		case r.Kind == "task" && len(r.Scope) > 0:
+			grants.add(r.Task, candidate.Narrow(subjectOf(&r), parseScope(r.Scope)))
 		}
 		if r.Kind != "intent" && r.Kind != "refusal" || !p.Contains(r.Time) {
 			continue
 		}
-		grant := grants[r.Task]
+		grant := grants.byTask[r.Task]
 		if grant == nil || r.Action == "" || r.Code == "login_by_agent" {
 			result.Skipped++
 			continue
@@ -77,6 +80,33 @@ func Replay(records Records, p Period, candidate *policy.Set) (*Replayed, error)
 			cmp.Compare(a.Record, b.Record))
 	})
 	return result, nil
+}
+
+// keptGrants is of how many ended tasks [recentGrants] keeps the grant: records of
+// requests that were in flight follow the end of their task.
+const keptGrants = 1000
+
+// recentGrants holds the grants of the tasks that live at a place of the record, and of
+// those that ended shortly before. The zero value has none.
+type recentGrants struct {
+	byTask map[string]*policy.Grant
+	ended  []string // the oldest first
+}
+
+func (g *recentGrants) add(task string, grant *policy.Grant) {
+	if g.byTask == nil {
+		g.byTask = map[string]*policy.Grant{}
+	}
+	g.byTask[task] = grant
+}
+
+// end notes that the task has ended.
+func (g *recentGrants) end(task string) {
+	g.ended = append(g.ended, task)
+	if len(g.ended) > keptGrants {
+		delete(g.byTask, g.ended[0])
+		g.ended = g.ended[1:]
+	}
 }
 
 // countChange counts a request whose decision would be d.

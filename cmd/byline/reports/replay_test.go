@@ -44,3 +44,20 @@ func TestReplayListsEveryDecisionThatWouldChange(t *testing.T) {
 		t.Errorf("changes:\n%s\nwant:\n%s", strings.Join(changes, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+// TestReplayKeepsNoGrantOfOldTasks replays many tasks: memory may not grow with the log,
+// and a request that was in flight when its task ended is still decided.
+func TestReplayKeepsNoGrantOfOldTasks(t *testing.T) {
+	var g recentGrants
+	for i := range 10 * keptGrants {
+		task := fmt.Sprint("t", i)
+		g.add(task, &policy.Grant{})
+		g.end(task)
+		if g.byTask[task] == nil {
+			t.Fatalf("the grant of %s is forgotten right after its end", task)
+		}
+	}
+	if len(g.byTask) != keptGrants || len(g.ended) != keptGrants {
+		t.Errorf("%d grants of %d ended tasks are kept, want %d", len(g.byTask), len(g.ended), keptGrants)
+	}
+}
