@@ -1,45 +1,45 @@
 package e2e
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/byline-proxy/byline/cmd/byline/e2e/testenv"
-	"github.com/byline-proxy/byline/proxy/audit"
-	"github.com/byline-proxy/byline/proxy/audit/journal"
-	"github.com/byline-proxy/byline/proxy/identity"
-	"github.com/byline-proxy/byline/proxy/state"
 )
 
-// scaleRow is one operation at two sizes, of which the second is four times the first.
-type scaleRow struct {
-	what   string
-	sizes  [2]int
-	took   [2]time.Duration
-	cpu    [2]time.Duration // of the server or the command
-	memory [2]int64         // bytes resident at most, or of the server afterwards
-}
-
 const (
-	// scaleStep is the ratio of the two sizes.
-	scaleStep = 4
-	// maxScaleFactor is by how much an operation may take more processor time at the
-	// larger size: at most linear, with room for the garbage collector.
+	// scaleSizes is the number of sizes at which everything is measured, each
+	// scaleStep times the one before. The last is the full one.
+	scaleSizes = 3
+	scaleStep  = 4
+
+	// maxScaleFactor is by how much an operation may take more processor time from one
+	// size to the next: at most linear, with room for the garbage collector.
 	maxScaleFactor = 1.6 * scaleStep
 	// scaleFloor is the processor time that operations may take at any size.
 	scaleFloor = 500 * time.Millisecond
+	// maxScaleMemory is by how many bytes the memory of what reads the record as a
+	// stream may grow from the smallest size to the largest.
+	maxScaleMemory = 64 << 20
 )
+
+// scaleRow is one operation at all sizes.
+type scaleRow struct {
+	what    string
+	streams bool // its memory may not grow with the input
+	at      [scaleSizes]scaleCell
+}
+
+// scaleCell is one operation at one size.
+type scaleCell struct {
+	size   int
+	took   time.Duration
+	cpu    time.Duration // of the server or the command
+	memory int64         // bytes resident at most, or of the server afterwards
+}
 
 // scaleTest collects rows.
 type scaleTest struct {
@@ -47,363 +47,114 @@ type scaleTest struct {
 	rows []*scaleRow
 }
 
-// note adds the figures of one size. index says which.
-func (s *scaleTest) note(index int, what string, size int, used usage, memory int64) {
-	var row *scaleRow
+// row returns the row of an operation.
+func (s *scaleTest) row(what string) *scaleRow {
 	for _, r := range s.rows {
 		if r.what == what {
-			row = r
+			return r
 		}
 	}
-	if row == nil {
-		row = &scaleRow{what: what}
-		s.rows = append(s.rows, row)
-	}
-	row.sizes[index], row.took[index], row.cpu[index], row.memory[index] = size, used.took, used.cpu, memory
+	s.rows = append(s.rows, &scaleRow{what: what})
+	return s.rows[len(s.rows)-1]
 }
 
-// usage is what an operation took.
-type usage struct{ took, cpu time.Duration }
-
-// stopwatch measures an operation of a process.
-type stopwatch struct {
-	pid   int
-	began time.Time
-	cpu   time.Duration
+// note adds the figures of one size. index says which.
+func (s *scaleTest) note(index int, what string, size int, used usage, memory int64) {
+	s.row(what).at[index] = scaleCell{size, used.took, used.cpu, memory}
+	s.t.Logf("%s: %d: %.2f s, CPU %.2f s, %d MB", what, size, used.took.Seconds(), used.cpu.Seconds(), memory>>20)
 }
 
-// startWatch starts to measure a process that runs. 0 stands for this one.
-func startWatch(pid int) stopwatch { return stopwatch{pid, time.Now(), cpuTime(pid)} }
-
-func (w stopwatch) stop() usage { return usage{time.Since(w.began), cpuTime(w.pid) - w.cpu} }
-
-// cpuTime returns the processor time that a process has used.
-func cpuTime(pid int) time.Duration {
-	name := "self"
-	if pid != 0 {
-		name = strconv.Itoa(pid)
-	}
-	text, _ := os.ReadFile("/proc/" + name + "/stat")
-	_, after, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(after)
-	if len(fields) < 13 {
-		return 0
-	}
-	user, _ := strconv.ParseInt(fields[11], 10, 64)
-	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * 10 * time.Millisecond // clock ticks of 1/100 s
-}
-
-// TestScale measures living tasks, ended tasks, adapters and records at two sizes, and
-// fails if an operation grows faster than its input. BYLINE_SCALE is a percentage of the
-// full sizes: 10,000 living and 100,000 ended tasks, 1,000 adapters, 5 million records.
-// The table is put into BYLINE_SCALE_RESULTS, if that names a file.
+// TestScale measures living tasks, ended tasks, adapters and records at three sizes, and
+// fails if processor time grows faster than the input, or memory at all where the record
+// is read as a stream. BYLINE_SCALE is a percentage of the full sizes: 10,000 living and
+// 100,000 ended tasks, 1,000 adapters, 5 million records. BYLINE_SCALE_PARTS names what
+// is measured, if not everything. The table is put into BYLINE_SCALE_RESULTS, if that
+// names a file and everything is measured.
 func TestScale(t *testing.T) {
 	percent, err := strconv.Atoi(os.Getenv("BYLINE_SCALE"))
 	if err != nil {
 		t.Skip("BYLINE_SCALE is a percentage of the full sizes, like 100; see make scale")
 	}
+	parts := []struct {
+		name    string
+		full    int
+		measure func(s *scaleTest, t *testing.T, index, n int)
+	}{
+		{"living", 10_000, (*scaleTest).livingTasks},
+		{"ended", 100_000, (*scaleTest).endedTasks},
+		{"adapters", 1_000, (*scaleTest).adapters},
+		{"records", 5_000_000, (*scaleTest).records},
+	}
+
 	s := &scaleTest{t: t}
-	for index, share := range []int{percent, percent * scaleStep} {
-		part := func(full int) int { return max(1, full*share/100/scaleStep) }
-		t.Run(fmt.Sprintf("%d%%", share/scaleStep), func(t *testing.T) {
-			s.livingTasks(t, index, part(10_000))
-			s.endedTasks(t, index, part(100_000))
-			s.adapters(t, index, part(1_000))
-			s.records(t, index, part(5_000_000))
-		})
+	only := os.Getenv("BYLINE_SCALE_PARTS")
+	for _, p := range parts {
+		if only != "" && !slices.Contains(strings.Split(only, ","), p.name) {
+			continue
+		}
+		divisor := 1
+		for range scaleSizes - 1 {
+			divisor *= scaleStep
+		}
+		for index := range scaleSizes {
+			n := max(1, p.full*percent/100/divisor)
+			divisor /= scaleStep
+			t.Run(fmt.Sprintf("%s/%d", p.name, n), func(t *testing.T) { p.measure(s, t, index, n) })
+		}
 	}
 
 	table := s.table()
 	t.Log("\n" + table)
-	if file := os.Getenv("BYLINE_SCALE_RESULTS"); file != "" {
+	if file := os.Getenv("BYLINE_SCALE_RESULTS"); file != "" && only == "" {
 		if err := replaceSection(file, "## Scale\n", table); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, r := range s.rows {
-		growth := float64(r.sizes[1]) / float64(r.sizes[0]) / scaleStep
-		if r.cpu[1] > scaleFloor && float64(r.cpu[1]) > maxScaleFactor*growth*float64(max(r.cpu[0], scaleFloor/scaleStep)) {
-			t.Errorf("%s: %d take %v of processor time, %d take %v, want at most linear", r.what, r.sizes[0], r.cpu[0], r.sizes[1], r.cpu[1])
-		}
+		r.check(t)
 	}
 }
 
-// livingTasks creates tasks over the control API and restarts the server with them.
-func (s *scaleTest) livingTasks(t *testing.T, index, n int) {
-	e := newCrashEnv(t, "", "agent-01")
-	e.Start()
-	watch := startWatch(e.ServerPID())
-	var creators sync.WaitGroup
-	next := make(chan struct{})
-	for range 32 {
-		creators.Go(func() {
-			for range next {
-				if e.load.createTask() == nil {
-					t.Error("a task was not created")
-				}
-			}
-		})
-	}
-	for range n {
-		next <- struct{}{}
-	}
-	close(next)
-	creators.Wait()
-	s.note(index, "living tasks: creation", n, watch.stop(), e.residentBytes(t))
-
-	s.list(t, e, index, "living tasks: listing", n)
-	e.Stop()
-	s.start(t, e.Env, index, "living tasks: restart", n)
-	e.Stop()
-}
-
-// endedTasks starts a server whose state store has that many ended tasks.
-func (s *scaleTest) endedTasks(t *testing.T, index, n int) {
-	e := newCrashEnv(t, "", "agent-01")
-	store, err := state.OpenBolt(filepath.Join(e.Dir, "data", "state.db"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var config identity.Config
-	config.SetDefaults()
-	registry := identity.NewRegistry(config)
-	var writers sync.WaitGroup
-	docs := make(chan state.Task)
-	for range 500 {
-		writers.Go(func() {
-			for task := range docs {
-				if err := store.PutTask(task); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	for range n {
-		task, _, err := registry.Create(identity.Spec{Agent: "agent/clerk", Sponsor: "alice@acme.test", Purpose: "INC-9", TTL: "1h",
-			Scope: []identity.ScopeEntry{{Adapter: "ledger", Actions: []string{"item.*"}}}}, time.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
-		registry.End(task.ID(), "done")
-		docs <- state.Task{ID: task.ID(), Doc: task.Doc(), Expires: task.Expires().Add(24 * time.Hour)}
-		registry.Forget(task)
-	}
-	close(docs)
-	writers.Wait()
-	registry.Close()
-	if err := store.Close(); err != nil {
-		t.Fatal(err)
-	}
-
-	s.start(t, e.Env, index, "ended tasks: restart", n)
-	s.list(t, e, index, "ended tasks: listing", n)
-	e.Stop()
-}
-
-// adapters starts and reloads a server with that many adapters.
-func (s *scaleTest) adapters(t *testing.T, index, n int) {
-	e := newCrashEnv(t, "", "agent-01")
-	for i := range n {
-		name := fmt.Sprintf("ledger%d", i)
-		text := strings.ReplaceAll(fmt.Sprintf(ledgerAdapter, e.app.URL), "ledger.acme.test", name+".acme.test")
-		e.WriteFile("adapters.d/"+name+".yaml", strings.Replace(text, "name: ledger\n", "name: "+name+"\n", 1))
-	}
-	s.start(t, e.Env, index, "adapters: start", n)
-
-	watch := startWatch(e.ServerPID())
-	e.Reload(func() {
-		e.WriteFile("adapters.d/ledger.yaml", fmt.Sprintf(ledgerAdapter, e.app.URL)+"# changed\n")
-	})
-	s.note(index, "adapters: reload", n, watch.stop(), e.residentBytes(t))
-	e.Stop()
-}
-
-// records writes a log of that many records and runs what reads all of it.
-func (s *scaleTest) records(t *testing.T, index, n int) {
-	e := newCrashEnv(t, "", "agent-01")
-	watch := startWatch(0)
-	writeScaleLog(t, e, n)
-	s.note(index, "records: writing", n, watch.stop(), 0)
-
-	s.start(t, e.Env, index, "records: restart", n)
-	e.Stop()
-	for _, c := range []struct {
-		what string
-		args []string
-	}{
-		{"records: verify", []string{"audit", "verify"}},
-		{"records: review", []string{"review"}},
-		{"records: evidence", []string{"evidence", "--out", filepath.Join(e.Dir, "evidence")}},
-	} {
-		used, memory := s.measure(t, e, c.args...)
-		s.note(index, c.what, n, used, memory)
-	}
-	for _, large := range []string{"evidence", "data/audit"} { // would be searched for secrets at the end
-		if err := os.RemoveAll(filepath.Join(e.Dir, large)); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// writeScaleLog writes tasks of a hundred requests each.
-func writeScaleLog(t *testing.T, e *crashEnv, n int) {
+// check fails the test if the operation grows faster than its input.
+func (r *scaleRow) check(t *testing.T) {
 	t.Helper()
-	keyFile := filepath.Join(e.Dir, "data", "audit.key")
-	key, err := journal.LoadKey(keyFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := journal.Open(journal.Config{Dir: filepath.Join(e.Dir, "data", "audit")}, key, "byline")
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	const perTask = 202 // begin, a hundred intents and outcomes, end
-	digest := "sha256:" + strings.Repeat("ab", 32)
-	for i := 0; i < n; {
-		r := audit.Record{Agent: "spiffe://acme.test/agent/clerk", Sponsor: "alice@acme.test", Task: fmt.Sprintf("t_%026d", i/perTask), Grant: digest}
-		var ticket journal.Ticket
-		for k := range perTask {
-			line := r
-			switch {
-			case k == 0:
-				line.Kind, line.Purpose, line.Scope = "task", "INC-9", []string{"ledger:item.*"}
-			case k == perTask-1:
-				line.Kind, line.Code, line.Detail = "task", audit.CodeEnded, "ended: done"
-			case k%2 == 1:
-				line.Kind = "intent"
-			default:
-				line.Kind, line.Intent, line.Status, line.DurationUS = "outcome", ticket.ID(), 200, 5000
-			}
-			if line.Kind != "task" {
-				line.Adapter, line.AdapterDigest, line.PolicyDigest = "ledger", digest, digest
-				line.Action, line.Resource, line.Method = "item.write", fmt.Sprintf("item/%d", k), "POST"
-				line.Host, line.Path, line.Account, line.Lease = "ledger.acme.test:443", fmt.Sprintf("/item/%d", k), "agent-01", "l_7"
-				line.Decision = audit.Decision{Effect: "permit", Policies: []string{"grant.0"}}
-			}
-			ticket = l.Append(&line)
-			i++
-		}
-		if i%(20*perTask) == 0 || i >= n {
-			if err := ticket.Wait(context.Background()); err != nil {
-				t.Fatal(err)
-			}
+	for i := range scaleSizes - 1 {
+		small, large := r.at[i], r.at[i+1]
+		growth := float64(large.size) / float64(small.size) / scaleStep
+		if large.cpu > scaleFloor && float64(large.cpu) > maxScaleFactor*growth*float64(max(small.cpu, scaleFloor/scaleStep)) {
+			t.Errorf("%s: %d take %v of processor time, %d take %v, want at most linear", r.what, small.size, small.cpu, large.size, large.cpu)
 		}
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
+	if least, most := r.at[0].memory, r.at[scaleSizes-1].memory; r.streams && most > least+maxScaleMemory {
+		t.Errorf("%s: %d take %d MB of memory, %d take %d MB, want no growth with the input", r.what, r.at[0].size, least>>20, r.at[scaleSizes-1].size, most>>20)
 	}
-}
-
-// start starts the server and notes how long that takes.
-func (s *scaleTest) start(t *testing.T, e *testenv.Env, index int, what string, n int) {
-	t.Helper()
-	began := time.Now()
-	e.Start()
-	pid := e.ServerPID()
-	s.note(index, what, n, usage{time.Since(began), cpuTime(pid)}, residentBytes(t, pid))
-}
-
-// list lists the tasks over the control API.
-func (s *scaleTest) list(t *testing.T, e *crashEnv, index int, what string, n int) {
-	t.Helper()
-	watch := startWatch(e.ServerPID())
-	status, text, err := e.load.callControlAPI(http.MethodGet, "/v1/tasks", nil)
-	used := watch.stop()
-	var tasks []struct{ ID string }
-	if err != nil || status != http.StatusOK || json.Unmarshal(text, &tasks) != nil || len(tasks) != n {
-		t.Fatalf("GET /v1/tasks: status %d, error %v, %d tasks, want %d", status, err, len(tasks), n)
-	}
-	s.note(index, what, n, used, e.residentBytes(t))
-}
-
-// measure runs a command of byline and returns how long it took and the most memory that
-// it had.
-func (s *scaleTest) measure(t *testing.T, e *crashEnv, args ...string) (usage, int64) {
-	t.Helper()
-	c := exec.Command(testenv.Binary(t), append(args, "--config", e.Config)...)
-	c.Dir = e.Dir
-	var out bytes.Buffer
-	c.Stdout, c.Stderr = &out, &out
-	began := time.Now()
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-
-	// The usage that the kernel reports at the end counts the memory of this process,
-	// from which the command was forked.
-	peak := make(chan int64, 1)
-	ended := make(chan struct{})
-	go func() {
-		most := int64(0)
-		for {
-			select {
-			case <-ended:
-				peak <- most
-				return
-			case <-time.After(20 * time.Millisecond):
-				most = max(most, peakBytes(c.Process.Pid))
-			}
-		}
-	}()
-	err := c.Wait()
-	took := time.Since(began)
-	close(ended)
-	if err != nil {
-		t.Fatalf("byline %v: %v: %s", args, err, out.String())
-	}
-	return usage{took, c.ProcessState.UserTime() + c.ProcessState.SystemTime()}, <-peak
-}
-
-// peakBytes returns the most memory that a process has had since it began its program,
-// or 0 if it has ended.
-func peakBytes(pid int) int64 {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	_, after, _ := strings.Cut(string(text), "VmHWM:")
-	fields := strings.Fields(after)
-	if len(fields) == 0 {
-		return 0
-	}
-	kib, _ := strconv.ParseInt(fields[0], 10, 64)
-	return kib << 10
-}
-
-func (e *crashEnv) residentBytes(t *testing.T) int64 { return residentBytes(t, e.ServerPID()) }
-
-// residentBytes returns the memory of a process.
-func residentBytes(t *testing.T, pid int) int64 {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pages, err := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pages * int64(os.Getpagesize())
 }
 
 // table returns the section for bench/RESULTS.md.
 func (s *scaleTest) table() string {
 	var b strings.Builder
-	b.WriteString("## Scale\n\nEach operation at two sizes (`make scale`): its time, its processor time, and the memory of the server or of the command. " +
-		"Times include the start of a process where there is one. Processor time may not grow faster than the input.\n\n" +
-		"| operation | size | time | CPU | memory | size | time | CPU | memory | CPU for each, in µs |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	b.WriteString("## Scale\n\nEach operation at three sizes (`make scale`). CPU is the processor time, user and system, of the server or of the command, and memory what it had resident " +
+		"at most, or what the server has afterwards; both include the start of a process where there is one. " +
+		"The time is that of the largest size, and depends on what else the machine does. " +
+		"`make scale` fails if processor time grows faster than the input, or memory at all where the record is read as a stream.\n\n" +
+		"| operation | size | CPU | memory | size | CPU | memory | size | CPU | memory | time | CPU for each, in µs |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, r := range s.rows {
 		fmt.Fprintf(&b, "| %s |", r.what)
-		for i := range r.sizes {
-			fmt.Fprintf(&b, " %d | %.2f s | %.2f s | %d MB |", r.sizes[i], r.took[i].Seconds(), r.cpu[i].Seconds(), r.memory[i]>>20)
+		for _, c := range r.at {
+			fmt.Fprintf(&b, " %d | %.2f s | %d MB |", c.size, c.cpu.Seconds(), c.memory>>20)
 		}
-		fmt.Fprintf(&b, " %.1f → %.1f |\n", r.perItem(0), r.perItem(1))
+		fmt.Fprintf(&b, " %.2f s |", r.at[scaleSizes-1].took.Seconds())
+		for i, c := range r.at {
+			separator := ""
+			if i > 0 {
+				separator = " →"
+			}
+			fmt.Fprintf(&b, "%s %.1f", separator, float64(c.cpu.Microseconds())/float64(max(1, c.size)))
+		}
+		b.WriteString(" |\n")
 	}
 	b.WriteString("\n")
 	return b.String()
-}
-
-func (r *scaleRow) perItem(index int) float64 {
-	return float64(r.cpu[index].Microseconds()) / float64(r.sizes[index])
 }
 
 // replaceSection puts a section in the place of the one with that heading, or before
