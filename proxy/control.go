@@ -56,12 +56,24 @@ func (s *Server) controlCreateTask(ctx context.Context, spec admin.TaskSpec) (ad
 	return v, nil
 }
 
-func (s *Server) controlTasks(context.Context) ([]admin.Task, error) {
-	views := []admin.Task{} // an empty list is [] in JSON, not null
-	for _, t := range s.identities.List() {
-		views = append(views, viewOf(t))
+func (s *Server) controlTasks(_ context.Context, q admin.TaskQuery) (admin.TaskPage, error) {
+	list := identity.ListQuery{Limit: q.Limit, After: q.After}
+	if q.State != "" {
+		list.Include = func(t *identity.Task) bool { return stateOf(t) == q.State }
 	}
-	return views, nil
+	tasks, next, err := s.identities.List(list)
+	if err != nil {
+		return admin.TaskPage{}, &admin.Problem{Status: http.StatusBadRequest, Code: "bad_query", Detail: err.Error(), Remedy: "follow the Link of the page before"}
+	}
+
+	views := func(yield func(admin.Task) bool) {
+		for _, t := range tasks {
+			if !yield(viewOf(t)) {
+				return
+			}
+		}
+	}
+	return admin.TaskPage{Tasks: views, Next: next}, nil
 }
 
 func (s *Server) controlTask(_ context.Context, id string) (admin.Task, error) {
@@ -195,18 +207,23 @@ func noTask(id string) error {
 func viewOf(t *identity.Task) admin.Task {
 	p := t.Principal()
 	v := admin.Task{ID: p.Task, Agent: p.Agent, Sponsor: p.Sponsor, Purpose: p.Purpose, Grant: p.Grant,
-		Bound: t.Binding().String(), Created: t.Created(), Expires: t.Expires(), State: admin.StateActive}
+		Bound: t.Binding().String(), Created: t.Created(), Expires: t.Expires(), State: stateOf(t)}
 	for _, e := range t.Scope() {
 		v.Scope = append(v.Scope, admin.ScopeEntry(e))
 	}
 
 	if at, why, over := t.Ended(); over {
-		v.State = admin.StateEnded
 		v.Ended, v.Why = &at, why
-	} else if t.Active() != nil {
-		v.State = admin.StateEnded
 	}
 	return v
+}
+
+// stateOf returns the state of a task as the control API shows it.
+func stateOf(t *identity.Task) string {
+	if t.Active() != nil {
+		return admin.StateEnded
+	}
+	return admin.StateActive
 }
 
 // bindingOf converts a binding of the control API to one of identity. Nil names nothing.

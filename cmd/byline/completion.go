@@ -22,7 +22,10 @@ type completion = func(c *cobra.Command, args []string, toComplete string) ([]co
 
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
-// completeTasks offers the active tasks of the running server.
+// maxCompletions is how many tasks are offered.
+const maxCompletions = 1000
+
+// completeTasks offers the newest active tasks of the running server.
 func completeTasks(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFiles
@@ -33,14 +36,13 @@ func completeTasks(c *cobra.Command, args []string, _ string) ([]cobra.Completio
 	if err != nil {
 		return nil, noFiles
 	}
-	all, err := control.Tasks(c.Context())
-	if err != nil {
-		return nil, noFiles
-	}
 
 	var offered []cobra.Completion
-	for _, t := range all {
-		if t.State == admin.StateActive {
+	for t, err := range control.Tasks(c.Context(), admin.TaskQuery{State: admin.StateActive, Limit: maxCompletions}) {
+		if err != nil {
+			return nil, noFiles
+		}
+		if t.State == admin.StateActive { // an older server lists all
 			offered = append(offered, cobra.CompletionWithDesc(cli.Printable(t.ID), cli.Printable(t.Purpose+" "+t.Agent)))
 		}
 	}

@@ -60,19 +60,6 @@ func taskCreateCommand() *cobra.Command {
 	return c
 }
 
-func taskListCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:     "list",
-		Short:   "List the tasks, newest first",
-		Args:    cobra.NoArgs,
-		Example: "  byline task list\n  byline task list --json | jq '.[].id'",
-	}
-	askControl(c, listTasks, func([]string) (request, error) {
-		return request{http.MethodGet, client.TasksPath, nil}, nil
-	})
-	return c
-}
-
 func taskShowCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:               "show ID",
@@ -135,33 +122,6 @@ func askControl(c *cobra.Command, show func(io.Writer, []byte, *configs.Config) 
 		}
 		return cli.OutputFailed(err)
 	}
-}
-
-// listTasks writes a line for each task.
-func listTasks(w io.Writer, answer []byte, _ *configs.Config) error {
-	var all []admin.Task
-	if err := json.Unmarshal(answer, &all); err != nil {
-		return err
-	}
-
-	var rows [][]string
-	for _, t := range all {
-		expires := "-" // an ended task has nothing left to expire
-		if t.State == admin.StateActive {
-			expires = cli.RelativeTime(t.Expires, time.Now())
-		}
-
-		rows = append(rows, []string{
-			t.ID,
-			t.State,
-			expires,
-			t.Agent,
-			t.Sponsor,
-			t.Purpose,
-			formatScope(t.Scope),
-		})
-	}
-	return cli.Table(w, []string{"TASK", "STATE", "EXPIRES", "AGENT", "SPONSOR", "PURPOSE", "SCOPE"}, rows)
 }
 
 // showTask writes a task. If the answer holds its token, it also writes the commands with

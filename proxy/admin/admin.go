@@ -22,7 +22,7 @@ const maxBody = 256 << 10
 // answer; any other error is answered with 500 and reported to [Config.Lost].
 type Verbs struct {
 	CreateTask func(ctx context.Context, spec TaskSpec) (Task, error)
-	Tasks      func(ctx context.Context) ([]Task, error) // must not return nil: an empty list is written as []
+	Tasks      func(ctx context.Context, query TaskQuery) (TaskPage, error)
 	Task       func(ctx context.Context, id string) (Task, error)
 	EndTask    func(ctx context.Context, id string) (Task, error) // an operator ends it
 	FinishTask func(ctx context.Context, id string) (Task, error) // the program that it was for has ended
@@ -31,8 +31,8 @@ type Verbs struct {
 	Resolve func(ctx context.Context, id string, question NameQuestion) (NameAnswer, error)
 	// RecordAttempts puts on record what a program of the task tried without Byline.
 	RecordAttempts func(ctx context.Context, id string, attempts Attempts) (Attempts, error)
-	Leases         func(ctx context.Context) ([]Lease, error)   // must not return nil, as Tasks
-	Accounts       func(ctx context.Context) ([]Account, error) // must not return nil, as Tasks
+	Leases         func(ctx context.Context) ([]Lease, error)   // must not return nil: an empty list is written as []
+	Accounts       func(ctx context.Context) ([]Account, error) // must not return nil, as Leases
 	// RetryAccount allows a login with an account. id is ADAPTER/ACCOUNT.
 	RetryAccount func(ctx context.Context, id string) (Account, error)
 	SignReview   func(ctx context.Context, review SignOff) (Signed, error)
@@ -88,7 +88,7 @@ func New(cfg Config, v Verbs) http.Handler {
 	}))
 
 	mux.Handle("GET /metrics", a.requireOperator(a.serveMetrics))
-	mux.Handle("GET /v1/tasks", a.requireOperator(serveList(a, v.Tasks)))
+	mux.Handle("GET /v1/tasks", a.requireOperator(a.serveTasks))
 	mux.Handle("GET /v1/tasks/{id}", a.requireOperator(serveID(a, v.Task)))
 	mux.Handle("DELETE /v1/tasks/{id}", a.requireOperator(serveEnd(serveID(a, v.EndTask), serveID(a, v.FinishTask))))
 	mux.Handle("POST /v1/tasks/{id}/lifeline", a.requireOperator(a.serveLifeline))
@@ -301,9 +301,14 @@ func (a *api) answer(w http.ResponseWriter, status int, out any, err error) {
 		}{"about:blank", http.StatusText(p.Status), p}
 	}
 
+	setAnswerFields(w, kind)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(out) // fails only if the client has gone
+}
+
+// setAnswerFields sets the fields of every answer.
+func setAnswerFields(w http.ResponseWriter, kind string) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(out) // fails only if the client has gone
 }

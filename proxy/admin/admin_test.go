@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -16,7 +17,9 @@ func testVerbs() Verbs {
 		CreateTask: func(_ context.Context, s TaskSpec) (Task, error) { return Task{Agent: s.Agent}, nil },
 		Explain:    func(context.Context, Question) (Explanation, error) { return Explanation{}, nil },
 		SignReview: func(context.Context, SignOff) (Signed, error) { return Signed{}, nil },
-		Tasks:      func(context.Context) ([]Task, error) { return []Task{}, nil },
+		Tasks: func(context.Context, TaskQuery) (TaskPage, error) {
+			return TaskPage{Tasks: slices.Values([]Task{})}, nil
+		},
 		Task: func(_ context.Context, id string) (Task, error) {
 			if id == "t_broken" {
 				return Task{}, errors.New("internal canary")

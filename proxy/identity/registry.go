@@ -1,11 +1,8 @@
 package identity
 
 import (
-	"cmp"
 	"encoding/hex"
 	"errors"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -21,9 +18,11 @@ type Registry struct {
 	closed    chan struct{}
 	closeOnce sync.Once
 
-	mu      sync.RWMutex // guards the maps
+	mu      sync.RWMutex // guards what follows
 	byID    map[string]*Task
 	byToken map[tokenHash]*Task
+	changes uint64  // of byID
+	sorted  []*Task // byID, newest first, as the last List left it; nil if byID changed since then
 }
 
 // NewRegistry returns an empty registry with the sources that c names. Close
@@ -100,6 +99,8 @@ func (r *Registry) add(t *Task) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.byID[t.ID()] = t
+	r.changes++
+	r.sorted = nil
 	r.byToken[t.tokenHash] = t
 	if _, _, over := t.Ended(); over {
 		return
@@ -150,21 +151,6 @@ func (r *Registry) findByToken(hash tokenHash) *Task {
 	return r.byToken[hash]
 }
 
-// List returns every task, newest first.
-func (r *Registry) List() []*Task {
-	r.mu.RLock()
-	all := make([]*Task, 0, len(r.byID))
-	for _, t := range r.byID {
-		all = append(all, t)
-	}
-	r.mu.RUnlock()
-
-	slices.SortFunc(all, func(a, b *Task) int {
-		return cmp.Or(b.created.Compare(a.created), strings.Compare(a.ID(), b.ID()))
-	})
-	return all
-}
-
 // End ends a task. first is true for the one call that ended it. The task is
 // nil if there is none with the id.
 func (r *Registry) End(id, why string) (t *Task, first bool) {
@@ -185,5 +171,7 @@ func (r *Registry) Forget(t *Task) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.byID, t.ID())
+	r.changes++
+	r.sorted = nil
 	delete(r.byToken, t.tokenHash)
 }

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -15,6 +17,8 @@ import (
 
 // maxAnswer bounds an answer of the control API, in bytes.
 const maxAnswer = 16 << 20
+
+var errTooLong = errors.New("the answer of the server is too long")
 
 // hintNotRunning is the remedy for a server that does not answer.
 const hintNotRunning = "start the server with: byline serve"
@@ -53,13 +57,6 @@ func (c *Client) CreateTask(ctx context.Context, spec any) (admin.Task, error) {
 	var task admin.Task
 	err := c.askFor(ctx, &task, http.MethodPost, TasksPath, spec)
 	return task, err
-}
-
-// Tasks lists the tasks, newest first.
-func (c *Client) Tasks(ctx context.Context) ([]admin.Task, error) {
-	var all []admin.Task
-	err := c.askFor(ctx, &all, http.MethodGet, TasksPath, nil)
-	return all, err
 }
 
 // EndTask ends a task. It returns when what the task had open is cut.
@@ -126,33 +123,42 @@ func (c *Client) askFor(ctx context.Context, out any, method, path string, body 
 // a []byte is sent as it is, any other but nil as JSON. A refusal of the server is an
 // error with the server's remedy.
 func (c *Client) Ask(ctx context.Context, method, path string, body any) ([]byte, error) {
+	answer, _, err := c.ask(ctx, method, path, body)
+	return answer, err
+}
+
+// ask is [Client.Ask] with the fields of the answer.
+func (c *Client) ask(ctx context.Context, method, path string, body any) ([]byte, http.Header, error) {
 	text, isText := body.([]byte)
 	if body != nil && !isText {
 		var err error
 		if text, err = json.Marshal(body); err != nil {
-			return nil, cli.Failed("control", err, "")
+			return nil, nil, cli.Failed("control", err, "")
 		}
 	}
 
 	req, err := c.newRequest(ctx, method, path, bytes.NewReader(text))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, cli.Failed("control", err, hintNotRunning)
+		return nil, nil, cli.Failed("control", err, hintNotRunning)
 	}
 	defer res.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err == nil && len(answer) > maxAnswer {
+		err = fmt.Errorf("%w: it has more than %d bytes", errTooLong, maxAnswer)
+	}
 	if err != nil {
-		return nil, cli.Failed("control", err, "")
+		return nil, nil, cli.Failed("control", err, "")
 	}
 
 	if res.StatusCode >= 300 {
-		return nil, refusal(res, answer)
+		return nil, nil, refusal(res, answer)
 	}
-	return answer, nil
+	return answer, res.Header, nil
 }
 
 // newRequest returns a request with the client's credentials.
