@@ -88,6 +88,10 @@ var codes = map[Code]struct {
 	AgentGone:          {statusAgentGone, "The agent left"},
 }
 
+// Title is what all refusals with this code have in common, in a few words; empty for
+// other codes.
+func (c Code) Title() string { return codes[c].title }
+
 // statusAgentGone is recorded for an exchange whose agent left before there was an
 // answer. No agent reads it. Other proxies log the same number.
 const statusAgentGone = 499

@@ -16,10 +16,11 @@ import (
 func auditShowCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show RECORD",
-		Short: "Show a record with its outcome, its lease and its task",
+		Short: "Show a record, what it came of and what came of it",
 		Args:  cobra.ExactArgs(1),
-		Long: "Shows the record with that id and what belongs to it: intent and outcome of the same exchange, the lease under which it\n" +
-			"ran, with its logins, and the task. It reads the folder and does not check the chain; byline audit verify does.",
+		Long: "Shows the record with that id, and in order of time what it came of and what came of it: the task's beginning and end, the\n" +
+			"lease on the account with its logins, intent and outcome, refusals of the same request, alerts, and whether the server was\n" +
+			"stopped or crashed meanwhile. It reads the folder and does not check the chain; byline audit verify does.",
 		Example: "  byline audit show r_01jd7v3w8yq2m4n6p8r0s2t4v6\n  byline audit show r_01jd7v3w8yq2m4n6p8r0s2t4v6 --json",
 	}
 	dir := logDirFlag(c)
@@ -39,34 +40,33 @@ func auditShowCommand() *cobra.Command {
 	return c
 }
 
-// showRelated writes the record, and below it a line for each record that belongs to it.
+// showRelated writes the record, and below it what happened before and after it, in
+// order of time.
 func showRelated(w io.Writer, s *audit.RelatedRecords) error {
 	if err := cli.Table(w, []string{"record", s.Record.ID}, recordRows(&s.Record)); err != nil {
 		return err
 	}
 
 	var rows [][]string
-	add := func(r *audit.Record) {
-		if r != nil {
-			rows = append(rows, []string{r.Time.UTC().Format(time.RFC3339), r.Kind, r.ID, summarizeRecord(r)})
+	for i := range s.Events {
+		e := &s.Events[i]
+		what := tellEvent(e, s)
+		if e.ID == s.Record.ID {
+			what += " (this record)"
 		}
+		rows = append(rows, []string{e.At().UTC().Format("2006-01-02T15:04:05.000Z"), e.Kind, e.ID, what})
 	}
-	for i := range s.Task {
-		add(&s.Task[i])
-	}
-	for i := range s.Lease {
-		add(&s.Lease[i])
-	}
-	add(s.Intent)
-	add(s.Outcome)
 	if len(rows) == 0 {
 		return nil
+	}
+	if why := whyNoOutcome(s); why != "" {
+		rows = append(rows, []string{"", "", "", why})
 	}
 
 	if _, err := io.WriteString(w, "\n"); err != nil {
 		return err
 	}
-	return cli.Table(w, []string{"BELONGS TO IT", "KIND", "RECORD", "WHAT"}, rows)
+	return cli.Table(w, []string{"IN ORDER OF TIME", "KIND", "RECORD", "WHAT HAPPENED"}, rows)
 }
 
 // recordRows lists the members of a record that are not empty.

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,5 +57,53 @@ func TestFindRelated(t *testing.T) {
 
 	if _, err := audit.FindRelated(dir, "r_none"); !errors.Is(err, audit.ErrNoRecord) {
 		t.Errorf("unknown ID: error %v, want ErrNoRecord", err)
+	}
+}
+
+// TestFindRelatedTellsEventsInOrder asks for a request that was refused twice before it
+// was sent, and whose server was killed.
+func TestFindRelatedTellsEventsInOrder(t *testing.T) {
+	dir := t.TempDir()
+	l := openLog(t, journal.Config{Dir: dir, SegmentBytes: 4096, CheckpointEvery: time.Hour})
+	add := func(id string, r audit.Record) {
+		r.ID = id
+		r.Agent = "a"
+		l.Append(&r)
+	}
+	const task, lease = "t_1", "l_1"
+	add("r_start0", audit.Record{Kind: "start"}) // before the task: not of interest
+	add("r_task", audit.Record{Kind: "task", Task: task})
+	add("r_busy", audit.Record{Kind: "refusal", Task: task, Method: "POST", Host: "h", Path: "/p", Code: "lease_unavailable"})
+	add("r_other_path", audit.Record{Kind: "refusal", Task: task, Method: "POST", Host: "h", Path: "/q", Code: "lease_unavailable"})
+	add("r_other_task", audit.Record{Kind: "refusal", Task: "t_2", Method: "POST", Host: "h", Path: "/p", Code: "lease_unavailable"})
+	add("r_stop", audit.Record{Kind: "stop"})
+	add("r_start1", audit.Record{Kind: "start"})
+	add("r_lease", audit.Record{Kind: "lease", Task: task, Lease: lease})
+	add("r_login", audit.Record{Kind: "login", Task: task, Lease: lease})
+	add("r_login_failed", audit.Record{Kind: "outcome", Task: task, Lease: lease, Intent: "r_login", Code: "login_failed"})
+	add("r_refused", audit.Record{Kind: "refusal", Task: task, Method: "POST", Host: "h", Path: "/p", Code: "login_failed"})
+	add("r_intent", audit.Record{Kind: "intent", Task: task, Lease: lease, Method: "POST", Host: "h", Path: "/p"})
+	add("r_other", audit.Record{Kind: "intent", Task: task, Lease: lease, Method: "POST", Host: "h", Path: "/p"})
+	add("r_other_outcome", audit.Record{Kind: "outcome", Task: task, Lease: lease, Intent: "r_other"})
+	add("r_alert", audit.Record{Kind: "alert", Task: task, Code: "borrowed_seen"})
+	add("r_start2", audit.Record{Kind: "start"})
+	add("r_start3", audit.Record{Kind: "start"})
+	add("r_start4", audit.Record{Kind: "start"})
+	mustClose(t, l)
+
+	r, err := audit.FindRelated(dir, "r_intent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range r.Events {
+		got = append(got, r.Events[i].ID)
+		if i > 0 && r.Events[i].Seq <= r.Events[i-1].Seq {
+			t.Errorf("event %d has number %d, after %d", i, r.Events[i].Seq, r.Events[i-1].Seq)
+		}
+	}
+	want := "r_task r_busy r_stop r_start1 r_lease r_login r_login_failed r_refused r_intent r_alert r_start2 r_start3"
+	if strings.Join(got, " ") != want {
+		t.Errorf("events:\n%s\nwant:\n%s", strings.Join(got, " "), want)
 	}
 }
