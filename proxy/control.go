@@ -20,23 +20,24 @@ import (
 // Control returns the handler of the control API over this server.
 func (s *Server) Control(cfg admin.Config) http.Handler {
 	return admin.New(cfg, admin.Verbs{
-		CreateTask:     s.controlCreateTask,
-		Tasks:          s.controlTasks,
-		Task:           s.controlTask,
-		EndTask:        s.controlEndTask,
-		FinishTask:     s.controlFinishTask,
-		HoldTask:       s.controlHoldTask,
-		Resolve:        s.controlResolve,
-		RecordAttempts: s.controlRecordAttempts,
-		Leases:         s.controlLeases,
-		Accounts:       s.controlAccounts,
-		RetryAccount:   s.controlRetryAccount,
-		Explain:        s.controlExplain,
-		SignReview:     s.controlSignReview,
-		AcceptRollback: s.controlAcceptRollback,
-		RecordArchived: s.controlRecordArchived,
-		Ready:          s.Ready,
-		Metrics:        s.Metrics(),
+		CreateTask:        s.controlCreateTask,
+		Tasks:             s.controlTasks,
+		Task:              s.controlTask,
+		EndTask:           s.controlEndTask,
+		FinishTask:        s.controlFinishTask,
+		EndTaskForSponsor: s.controlEndTaskForSponsor,
+		HoldTask:          s.controlHoldTask,
+		Resolve:           s.controlResolve,
+		RecordAttempts:    s.controlRecordAttempts,
+		Leases:            s.controlLeases,
+		Accounts:          s.controlAccounts,
+		RetryAccount:      s.controlRetryAccount,
+		Explain:           s.controlExplain,
+		SignReview:        s.controlSignReview,
+		AcceptRollback:    s.controlAcceptRollback,
+		RecordArchived:    s.controlRecordArchived,
+		Ready:             s.Ready,
+		Metrics:           s.Metrics(),
 	})
 }
 
@@ -98,6 +99,16 @@ func (s *Server) controlEndTask(_ context.Context, id string) (admin.Task, error
 
 func (s *Server) controlFinishTask(_ context.Context, id string) (admin.Task, error) {
 	return s.endTaskFor(id, "its program ended")
+}
+
+// controlEndTaskForSponsor names the sponsor of the task. Who may ask is an operator, so
+// that the sponsor asked for it is what the operator states.
+func (s *Server) controlEndTaskForSponsor(_ context.Context, id string) (admin.Task, error) {
+	t := s.task(id)
+	if t == nil {
+		return admin.Task{}, noTask(id)
+	}
+	return s.endTaskFor(id, "ended by the sponsor "+t.Principal().Sponsor+", as the operator states")
 }
 
 func (s *Server) endTaskFor(id, why string) (admin.Task, error) {

@@ -79,7 +79,7 @@ func (x *exchange) quarantine(ctx context.Context, what string) error {
 		case <-told:
 		case <-time.After(500 * time.Millisecond):
 		}
-		_, _ = s.EndTask(t.ID(), "a request held a secret of the account "+adapter+"/"+account)
+		_, _ = s.EndTask(t.ID(), "an attack: a request held a secret of the account "+adapter+"/"+account)
 	})
 	return refuse(SecretInRequest, "the request holds %s, which is the account's at %s and not the agent's to have. The task is over, and the account is kept "+
 		"from use until an operator has changed its secret and released it.", what, x.tunnel.host)

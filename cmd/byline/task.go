@@ -79,11 +79,21 @@ func taskEndCommand() *cobra.Command {
 		Use:               "end ID",
 		Short:             "End a task: cut what it has open, log out, check its accounts in",
 		Args:              cobra.ExactArgs(1),
-		Example:           "  byline task end t_abc",
+		Example:           "  byline task end t_abc\n  byline task end t_abc --by sponsor",
 		ValidArgsFunction: completeTasks,
 	}
+	by := "operator"
+	c.Flags().StringVar(&by, "by", by, "who ends it, for the record: operator, or sponsor if the task's sponsor asks you to")
+	_ = c.RegisterFlagCompletionFunc("by", cobra.FixedCompletions([]string{"operator", "sponsor"}, cobra.ShellCompDirectiveNoFileComp))
+
 	askControl(c, showTask, func(args []string) (request, error) {
-		return request{http.MethodDelete, client.TaskPath(args[0]), nil}, nil
+		switch by {
+		case "operator":
+			return request{http.MethodDelete, client.TaskPath(args[0]), nil}, nil
+		case "sponsor":
+			return request{http.MethodDelete, client.TaskPath(args[0]) + "?" + admin.EndedBySponsor, nil}, nil
+		}
+		return request{}, fmt.Errorf("task end: --by is %q, and takes operator or sponsor", by)
 	})
 	return c
 }

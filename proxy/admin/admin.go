@@ -26,7 +26,9 @@ type Verbs struct {
 	Task       func(ctx context.Context, id string) (Task, error)
 	EndTask    func(ctx context.Context, id string) (Task, error) // an operator ends it
 	FinishTask func(ctx context.Context, id string) (Task, error) // the program that it was for has ended
-	HoldTask   func(ctx context.Context, id string) (Lifeline, error)
+	// EndTaskForSponsor is EndTask for an operator whom the task's sponsor has asked.
+	EndTaskForSponsor func(ctx context.Context, id string) (Task, error)
+	HoldTask          func(ctx context.Context, id string) (Lifeline, error)
 	// Resolve says for a program of the task whether a name leads anywhere.
 	Resolve func(ctx context.Context, id string, question NameQuestion) (NameAnswer, error)
 	// RecordAttempts puts on record what a program of the task tried without Byline.
@@ -90,7 +92,7 @@ func New(cfg Config, v Verbs) http.Handler {
 	mux.Handle("GET /metrics", a.requireOperator(a.serveMetrics))
 	mux.Handle("GET /v1/tasks", a.requireOperator(a.serveTasks))
 	mux.Handle("GET /v1/tasks/{id}", a.requireOperator(serveID(a, v.Task)))
-	mux.Handle("DELETE /v1/tasks/{id}", a.requireOperator(serveEnd(serveID(a, v.EndTask), serveID(a, v.FinishTask))))
+	mux.Handle("DELETE /v1/tasks/{id}", a.requireOperator(a.serveEnd))
 	mux.Handle("POST /v1/tasks/{id}/lifeline", a.requireOperator(a.serveLifeline))
 	mux.Handle("POST /v1/tasks/{id}/names", a.requireOperator(serveBodyOf(a, http.StatusOK, v.Resolve, isolateRemedy)))
 	mux.Handle("POST /v1/tasks/{id}/attempts", a.requireOperator(serveBodyOf(a, http.StatusCreated, v.RecordAttempts, isolateRemedy)))
@@ -250,21 +252,33 @@ func serveID[Out any](a *api, verb func(context.Context, string) (Out, error)) h
 	}
 }
 
-// serveEnd serves the end of a task: by its program if the query is by=program, and
-// by an operator if there is none.
-func serveEnd(byOperator, byProgram http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.RawQuery == EndedByProgram {
-			byProgram(w, r)
-			return
-		}
-		byOperator(w, r)
+// serveEnd serves the end of a task. The query says who ends it: nobody else than an
+// operator if there is none. Any other query is refused: the record must not name the
+// wrong one.
+func (a *api) serveEnd(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.RawQuery {
+	case "", EndedByOperator:
+		serveID(a, a.verbs.EndTask)(w, r)
+	case EndedByProgram:
+		serveID(a, a.verbs.FinishTask)(w, r)
+	case EndedBySponsor:
+		serveID(a, a.verbs.EndTaskForSponsor)(w, r)
+	default:
+		a.answer(w, 0, nil, &Problem{
+			Status: http.StatusBadRequest,
+			Code:   "bad_query",
+			Detail: "the query of this request says who ends the task, and is none of " + EndedByOperator + ", " + EndedByProgram + ", " + EndedBySponsor,
+			Remedy: "leave it out if an operator ends the task; the task goes on",
+		})
 	}
 }
 
-// EndedByProgram is the query of a request that ends a task because the program that
-// it was created for has ended.
-const EndedByProgram = "by=program"
+// The queries of a request that ends a task.
+const (
+	EndedByOperator = "by=operator" // as without a query
+	EndedByProgram  = "by=program"  // the program that it was created for has ended
+	EndedBySponsor  = "by=sponsor"  // an operator ends it because its sponsor asks for it
+)
 
 // serveAccount serves a verb whose argument is the account in the path.
 func serveAccount[Out any](a *api, verb func(context.Context, string) (Out, error)) http.HandlerFunc {
