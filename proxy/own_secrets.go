@@ -85,6 +85,20 @@ func (x *exchange) quarantine(ctx context.Context, what string) error {
 		"from use until an operator has changed its secret and released it.", what, x.tunnel.host)
 }
 
+// logQuarantines logs which accounts wait for an operator, so that a restart does not
+// let them be forgotten.
+func (s *Server) logQuarantines() {
+	all, err := s.state.Quarantined()
+	if err != nil {
+		s.opt.Log.Error().Err(err).Msg("accounts in quarantine not read")
+		return
+	}
+	for _, q := range all {
+		s.opt.Log.Warn().Str("adapter", q.Adapter).Str("account", q.Account).Str("why", q.Why).Str("code", string(SecretInRequest)).
+			Msg("account in quarantine: byline account retry releases it once its secret is changed")
+	}
+}
+
 // inQuarantine returns the accounts of an adapter that are kept from use, with the
 // reason.
 func (s *Server) inQuarantine(adapter string) (map[string]string, error) {

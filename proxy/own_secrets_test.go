@@ -231,3 +231,18 @@ func TestI1FieldsThatTheLoginDoesNotUseAreSecrets(t *testing.T) {
 	}
 	checkAttackIsRefused(t, s, agent, r, task.ID())
 }
+
+func TestQuarantinesAreLoggedAtTheStart(t *testing.T) {
+	app, dir := newLegacyApp(t), t.TempDir()
+	s := startLegacyServer(t, app, dir)
+	if err := s.state.Quarantine("legacy", "agent-01", "a request of task t_1 held a secret of the login"); err != nil {
+		t.Fatal(err)
+	}
+	s.shutDown(t)
+
+	again := startLegacyServer(t, app, dir)
+	said := again.log.String()
+	if !strings.Contains(said, "account in quarantine") || !strings.Contains(said, "task t_1 held") {
+		t.Errorf("after a restart the log does not name the account in quarantine: %s", said)
+	}
+}

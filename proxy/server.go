@@ -162,6 +162,7 @@ func Open(opt Options) (*Server, error) {
 		_ = s.Close(context.Background())
 		return nil, fmt.Errorf("stored logins: %w", err)
 	}
+	s.logQuarantines()
 	if err := s.resumeTasks(); err != nil {
 		_ = s.Close(context.Background())
 		return nil, err
