@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/byline-proxy/byline/adapters/internal/credential"
 	"github.com/byline-proxy/byline/adapters/internal/mask"
@@ -12,7 +13,26 @@ import (
 
 // CookieNames are the names of cookies that logins at an application have set. The zero value is empty. It is
 // safe for concurrent use.
-type CookieNames struct{ names sync.Map }
+type CookieNames struct {
+	names sync.Map
+	count atomic.Int64
+}
+
+// Knowledge is what IsSession knows at some time. It is comparable: while it is the same, the verdict on a
+// credential is.
+type Knowledge struct {
+	names   int64
+	cookies any
+}
+
+// Knowledge returns what IsSession knows from the names of cookies and a session, which may be nil.
+func (n *CookieNames) Knowledge(s *Session) Knowledge {
+	k := Knowledge{names: n.count.Load()}
+	if s != nil {
+		k.cookies = s.jar.State()
+	}
+	return k
+}
 
 // maxCookieNames bounds the cookies that one login adds.
 const maxCookieNames = 32
@@ -24,7 +44,9 @@ func (n *CookieNames) Learn(s *Session) {
 	for i := range cookies[:min(len(cookies), maxCookieNames)] {
 		c := &cookies[i]
 		if mayBeSession(c.Value) && !credential.IsForgeryToken(c.Name) {
-			n.names.Store(foldName(c.Name), true)
+			if _, known := n.names.LoadOrStore(foldName(c.Name), true); !known {
+				n.count.Add(1)
+			}
 		}
 	}
 }

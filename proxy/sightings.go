@@ -19,6 +19,8 @@ type sighting struct {
 	audit.Stripped
 	name      string // as the agent wrote it, from which Name was made
 	isSession bool   // it is known to be a session, so the alert is on record
+
+	judged adapters.Knowledge // by which it is not known to be one
 }
 
 // forget forgets all of them.
@@ -74,6 +76,8 @@ func (x *exchange) appendStripped(dst []audit.Stripped, all []adapters.Borrowed)
 		b := &all[i]
 		value := b.Value.Reveal()
 		known, ok := s.find(value)
+		isChanged := !ok
+		isSame := ok && known.In == b.In && known.name == b.Name
 		if ok {
 			known.In = b.In
 			if known.name != b.Name {
@@ -85,12 +89,19 @@ func (x *exchange) appendStripped(dst []audit.Stripped, all []adapters.Borrowed)
 		}
 
 		// What was not known to be a session may be known since a login.
-		isNewSession := !known.isSession && x.isSession(b)
-		if isNewSession {
-			known.isSession = true
-			sessions = append(sessions, known.Stripped)
+		if !known.isSession {
+			names, session := x.sessionKnowledge()
+			knowledge := names.Knowledge(session)
+			if !isSame || knowledge != known.judged {
+				known.judged = knowledge
+				known.isSession = x.isSession(b, names, session)
+				if known.isSession {
+					sessions = append(sessions, known.Stripped)
+				}
+				isChanged = true
+			}
 		}
-		if !ok || isNewSession {
+		if isChanged {
 			s.remember(value, known)
 		}
 		dst = append(dst, known.Stripped)
@@ -101,13 +112,31 @@ func (x *exchange) appendStripped(dst []audit.Stripped, all []adapters.Borrowed)
 
 // isSession reports whether a borrowed credential is one by which the application
 // knows a person.
-func (x *exchange) isSession(b *adapters.Borrowed) bool {
+func (x *exchange) isSession(b *adapters.Borrowed, names *adapters.CookieNames, session *adapters.Session) bool {
 	if x.adapter == nil {
 		return b.Session && b.Value.Reveal() != ""
 	}
-
-	return x.adapter.IsSession(b, x.server.loginCookies(x.adapter.Name()), x.newestSession())
+	return x.adapter.IsSession(b, names, session)
 }
+
+// sessionKnowledge returns the names of the cookies that logins have set, and the
+// newest session of the task, nil if there is none.
+func (x *exchange) sessionKnowledge() (*adapters.CookieNames, *adapters.Session) {
+	if x.adapter == nil {
+		return &noCookieNames, nil
+	}
+
+	session := x.session
+	if session == nil && x.tunnel.task != nil {
+		if h, ok := x.tunnel.task.holds.Load(x.adapter.Name()); ok {
+			session = h.(*hold).last.Load()
+		}
+	}
+	return x.server.loginCookies(x.adapter.Name()), session
+}
+
+// noCookieNames are those of requests to no application that is known.
+var noCookieNames adapters.CookieNames
 
 // loginCookies returns the names of the cookies that logins of an adapter have set.
 func (s *Server) loginCookies(adapter string) *adapters.CookieNames {

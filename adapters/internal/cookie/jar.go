@@ -45,6 +45,9 @@ func (j *Jar) Cookies() []Cookie {
 	return *list
 }
 
+// State returns a value that is equal to that of another time if the jar has not changed in between.
+func (j *Jar) State() any { return j.list.Load() }
+
 // Put stores, replaces or deletes a cookie and reports whether the jar has changed. A cookie that has
 // expired deletes the one that it replaces. A full jar drops its first cookie.
 func (j *Jar) Put(c Cookie, now time.Time) (changed bool) {
