@@ -99,7 +99,8 @@ func (x *ruleSet) mayBeDeclared(name string) bool {
 
 	declared := x.declaredKeys[looseName(name)]
 	if declared == nil {
-		return false
+		base := withoutConverters(name)
+		return len(base) < len(name) && x.mayBeDeclared(base)
 	}
 
 	keys, ok := nestedKeys(name)
@@ -112,6 +113,26 @@ func (x *ruleSet) mayBeDeclared(name string) bool {
 		}
 	}
 	return false
+}
+
+// withoutConverters cuts what Zope takes for a converter of the value, as in id:int and id:utf8:ustring:list.
+func withoutConverters(name string) string {
+	i := strings.IndexByte(name, ':')
+	if i <= 0 {
+		return name
+	}
+	for converter := range strings.SplitSeq(name[i+1:], ":") {
+		if !zopeConverters[converter] {
+			return name
+		}
+	}
+	return name[:i]
+}
+
+var zopeConverters = map[string]bool{
+	"int": true, "long": true, "float": true, "boolean": true, "string": true, "bytes": true, "ustring": true, "ubytes": true, "date": true, "date_international": true,
+	"list": true, "tuple": true, "lines": true, "ulines": true, "tokens": true, "utokens": true, "text": true, "utext": true, "required": true, "json": true,
+	"record": true, "records": true, "default": true, "ignore_empty": true, "utf8": true, "utf_8": true, "latin1": true, "ascii": true,
 }
 
 // keysDiffer reports whether neither list is the beginning of the other.

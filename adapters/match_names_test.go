@@ -76,6 +76,11 @@ func TestI7ANameThatAServerReadsAsAnotherIsRefused(t *testing.T) {
 		{"form%C0_id", "refused"},
 		{"id]", "refused"},
 		{"%FFid", "refused"},
+		{"form_id:int", "refused"},
+		{"form_id:utf8:ustring", "refused"},
+		{"id:list", "refused"},
+		{"form_id:title", "carried"},
+		{"note:int", "carried"},
 	} {
 		for _, q := range []Query{
 			{Method: "GET", Path: "/form", RawQuery: "form_id=7&" + c.name + "=8"},
@@ -169,6 +174,34 @@ func TestI11FieldsThatNameAnotherMethodAreRefused(t *testing.T) {
 			q.Path = "/p/1"
 			if got := verdictOf(a, q); got != "edit 1" {
 				t.Errorf("%s in %s: got %q, want edit", name, q.ContentType, got)
+			}
+		}
+	}
+}
+
+// Java's getParameter and others take a parameter of the query before the field of a form.
+func TestI11TheQueryDoesNotContradictTheForm(t *testing.T) {
+	a := loadActions(t, "",
+		`name: save, match: {method: POST, path: /save, form: {do: save, id: "{id}", mode: ["", quick]}}, resource: "{id}"`,
+		`name: nested, match: {method: POST, path: /nested, form: {"issue[id]": "{id}"}, only: ["issue[*"]}, resource: "{id}"`,
+		`name: both, match: {method: POST, path: /both, query: {do: edit}, form: {do: save}}`,
+		`name: optional, match: {method: POST, path: /optional, form: {note: ["{note}", ""]}}`,
+		`name: users, privileged: true, match: {method: POST, path: /users, form: {route: "*users*"}}`,
+		`name: user, privileged: true, match: {method: POST, path: /user, form: {id: "{id}"}}, resource: "{id}"`)
+
+	for _, c := range []struct{ path, query, form, want string }{
+		{"/save", "", "do=save&id=7", "save 7"}, {"/save", "page=2", "do=save&id=7", "save 7"}, {"/save", "do=save&id=7", "do=save&id=7", "save 7"}, {"/save", "mode=quick", "do=save&id=7", "save 7"},
+		{"/save", "id=8", "do=save&id=7", "refused"}, {"/save", "do=delete", "do=save&id=7", "refused"}, {"/save", "id=", "do=save&id=7", "refused"}, {"/save", "id=7&id=8", "do=save&id=7", "refused"},
+		{"/save", "mode=full", "do=save&id=7", "refused"}, {"/save", "mode=full", "do=save&id=7&mode=quick", "refused"}, {"/save", "%69d=8", "do=save&id=7", "refused"},
+		{"/nested", "issue[id]=8", "issue[id]=7", "refused"}, {"/nested", "issue[id]=7", "issue[id]=7", "nested 7"}, {"/both", "do=edit", "do=save", "both"}, {"/optional", "note=x", "a=1", "refused"}, {"/optional", "", "a=1", "optional"},
+		{"/users", "route=posts", "route=users", "users !"}, {"/user", "id=7", "id=7", "user 7 !"}, {"/user", "id=8", "id=7", "refused"},
+	} {
+		for _, q := range []Query{
+			{Method: "POST", Path: c.path, RawQuery: c.query, ContentType: formType, Body: []byte(c.form)},
+			{Method: "POST", Path: c.path, RawQuery: c.query, ContentType: "multipart/form-data; boundary=b", Body: []byte(judgedForm(strings.FieldsFunc(c.form, func(c rune) bool { return c == '&' || c == '=' })...))},
+		} {
+			if got := verdictOf(a, q); got != c.want {
+				t.Errorf("%s?%s %s %s: got %q, want %q", c.path, c.query, q.ContentType, c.form, got, c.want)
 			}
 		}
 	}

@@ -127,3 +127,32 @@ func (r *request) paramValue(name string) value {
 	}
 	return value{state: doubtful}
 }
+
+// queryContradicts reports whether the query has a parameter of the name of a field that fits, with which the request would
+// be something else: many applications do not tell the query from the form, and Java's getParameter takes the query's
+// value first. A rule that also has the name in query says itself what may be there. A privileged action and a login are
+// named by either place, so that a parameter in the other one does not hide them, unless the value is part of the resource.
+func (rule *rule) queryContradicts(r *request, t *valueTest, inForm value, b *bindings) bool {
+	if !hasParam(r.params, t.key) {
+		return false
+	}
+	for i := range rule.query {
+		if rule.query[i].key == t.key {
+			return false
+		}
+	}
+
+	inQuery := r.queryValue(t.key)
+	if inQuery == inForm {
+		return false
+	}
+	if rule.names.Privileged || rule.names.Login {
+		var own bindings
+		t.fits(inForm, &own, &r.effort)
+		if own == (bindings{}) {
+			return false
+		}
+	}
+	bound := *b
+	return t.fits(inQuery, &bound, &r.effort) != matches || bound != *b
+}

@@ -146,6 +146,8 @@ func (m *Miss) why(names bool) string {
 	switch {
 	case m.Unclear && m.failed.place == inContentType:
 		return subject + " cannot be told"
+	case m.Unclear && m.failed.place == inForm:
+		return subject + " comes twice or in the query as well, is too long to match, or cannot be read as one value"
 	case m.Unclear:
 		return subject + " comes twice, is too long to match, or cannot be read as one value"
 	}

@@ -240,11 +240,15 @@ func (rule *rule) matchForm(r *request, b *bindings) outcome {
 	o := outcome{verdict: matches}
 	for i := range rule.form {
 		t := &rule.form[i]
-		switch t.fits(r.formValue(t.key), b, &r.effort) {
+		switch v := r.formValue(t.key); t.fits(v, b, &r.effort) {
 		case differs:
 			return outcome{verdict: differs, place: inForm, index: i}
 		case unsure:
 			o = firstDoubt(o, inForm, i)
+		case matches:
+			if rule.queryContradicts(r, t, v, b) {
+				o = firstDoubt(o, inForm, i)
+			}
 		}
 	}
 	for i := range rule.param {

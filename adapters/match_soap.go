@@ -32,10 +32,14 @@ const doubtAction = "the SOAP action names another operation than the body, and 
 
 // checkSOAPAction reports whether a SOAP request that a rule matched by its body names no other operation outside of it,
 // by which many servers go. The last word of the action must be the element in the body, unless the rule looks at the
-// action.
+// action. The element Action in the header, by which servers with WS-Addressing go, must name the same operation.
 func (r *request) checkSOAPAction(rule *rule) bool {
 	if r.xmlState != parsed || r.xml == nil || r.xml.Root.Local != "Envelope" {
 		return true
+	}
+	action := r.soapAction()
+	if !r.checkAddressedAction(action) {
+		return false
 	}
 	for i := range rule.header {
 		if strings.EqualFold(rule.header[i].key, soapActionHeader) {
@@ -43,20 +47,38 @@ func (r *request) checkSOAPAction(rule *rule) bool {
 		}
 	}
 
-	action := r.soapAction()
 	if action.state == doubtful {
 		return r.doubtBody(doubtAction)
 	}
 	if action.text == "" {
 		return true
 	}
-	last := action.text[strings.LastIndexAny(action.text, "/#:?")+1:]
-	operation := xmlAt(r.xml, "Envelope.Body")
-	if operation.state == present && (last == operation.text || last+"Request" == operation.text || last == operation.text+"Request") {
-		return true
-	}
-	return r.doubtBody(doubtAction)
+	return r.namesOperation(action.text) || r.doubtBody(doubtAction)
 }
+
+// namesOperation reports whether the last word of an action is the element in the body of the envelope.
+func (r *request) namesOperation(action string) bool {
+	last := action[strings.LastIndexAny(action, "/#:?")+1:]
+	operation := xmlAt(r.xml, "Envelope.Body")
+	return operation.state == present && (last == operation.text || last+"Request" == operation.text || last == operation.text+"Request")
+}
+
+// checkAddressedAction checks the elements Action in the header of the envelope: each must be the action outside of it, or
+// name the operation in the body.
+func (r *request) checkAddressedAction(outside value) bool {
+	for _, header := range childrenNamed(r.xml.Root, "Header") {
+		for _, action := range childrenNamed(header, "Action") {
+			said := strings.TrimSpace(action.Text)
+			isSame := outside.state == present && said == outside.text
+			if len(action.Children) > 0 || !isSame && !r.namesOperation(said) {
+				return r.doubtBody(doubtAddressed)
+			}
+		}
+	}
+	return true
+}
+
+const doubtAddressed = "the element Action in the SOAP header names another operation than the body"
 
 // fieldValue is the value of one header field without the double quotes around it. A field that comes twice is doubtful.
 func (r *request) fieldValue(name string) value {

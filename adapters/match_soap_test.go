@@ -38,6 +38,42 @@ func TestI11SOAPActionsNameTheOperation(t *testing.T) {
 	}
 }
 
+// TestI11AddressedActionsNameTheOperation: servers with WS-Addressing go by an element in the header.
+func TestI11AddressedActionsNameTheOperation(t *testing.T) {
+	a := loadActions(t, "",
+		`name: named, match: {method: POST, path: /named, header: {SOAPAction: "urn:wiki#getPage"}, xml: {Envelope.Body: getPage}}`,
+		`name: body, match: {method: POST, path: /body, xml: {Envelope.Body: getPage}}`)
+	for action, isSame := range map[string]bool{
+		"<w:Action>urn:wiki#getPage</w:Action>": true, "<w:Action>http://a.example/I/getPage</w:Action>": true, "<w:Action>getPageRequest</w:Action>": true, "": true, "<w:To>urn:wiki#deletePage</w:To>": true,
+		"<w:Action>urn:wiki#deletePage</w:Action>": false, "<Action>deletePage</Action>": false, "<w:Action>urn:wiki#getPage</w:Action><w:Action>urn:wiki#deletePage</w:Action>": false,
+		"<w:Action/>": false, "<w:Action><b>getPage</b></w:Action>": false, "<w:Action>urn:wiki#delete<!-- -->Page</w:Action>": false,
+	} {
+		content := strings.ReplaceAll(soapEnvelope, "BODY", "<getPage><id>7</id></getPage>")
+		content = strings.Replace(content, "<s:Body>", `<s:Header xmlns:w="http://www.w3.org/2005/08/addressing">`+action+"</s:Header><s:Body>", 1)
+		for path, name := range map[string]string{"/named": "named", "/body": "body"} {
+			want := map[bool]string{true: name, false: "refused"}[isSame]
+			q := Query{Method: "POST", Path: path, ContentType: "text/xml", Body: []byte(content), Fields: []Field{{Name: "SOAPAction", Value: `"urn:wiki#getPage"`}}}
+			if got := verdictOf(a, q); got != want {
+				t.Errorf("%s with %s in the header: got %q, want %q", path, action, got, want)
+			}
+		}
+	}
+}
+
+// TestI11XMLValuesThatStandElsewhere: an attribute may say that the text of an element is not its value.
+func TestI11XMLValuesThatStandElsewhere(t *testing.T) {
+	a := loadActions(t, "", `name: get, match: {method: POST, path: /xml, xml: {a.id: "7", a.@v: ["1", ""]}}`)
+	for content, want := range map[string]string{
+		`<a v="1"><id>7</id></a>`: "get", `<a><id link="x" href="/a">7</id></a>`: "get", `<a xmlns:i="u"><id i:nil="false">7</id></a>`: "get", `<a nil="true"><id>7</id></a>`: "get",
+		`<a xmlns:b="u" b:v="1"><id>7</id></a>`: "refused", `<a v="1" xmlns:b="u" b:v="2"><id>7</id></a>`: "refused", `<a><id href="#m">7</id></a>`: "refused", `<a xmlns:e="u"><id e:ref="#m">7</id></a>`: "refused",
+		`<a><id href="cid:m">7</id></a>`: "refused", `<a xmlns:i="u"><id i:nil="true">7</id></a>`: "refused", `<a xmlns:i="u"><id i:nil="1">7</id></a>`: "refused",
+	} {
+		if got := verdictOf(a, Query{Method: "POST", Path: "/xml", ContentType: "text/xml", Body: []byte(content)}); got != want {
+			t.Errorf("%s: got %q, want %q", content, got, want)
+		}
+	}
+}
+
 // TestI11ContentTypeParametersThatAreMeant go out, and others do not.
 func TestI11ContentTypeParametersThatAreMeant(t *testing.T) {
 	a := loadActions(t, "", `name: json, match: {method: POST, path: /json, json: {a: "1"}}`)

@@ -84,14 +84,15 @@ func childrenNamed(n *body.Element, name string) []*body.Element {
 	return same
 }
 
-// xmlAttribute is the value of an attribute. One of that local name in two name spaces is doubtful.
+// xmlAttribute is the value of an attribute. One of that local name in two name spaces is doubtful, and so is one in a name
+// space, which an application that asks for the plain name does not see.
 func xmlAttribute(n *body.Element, name string) value {
 	var v value
 	for _, a := range n.Attrs {
 		if a.Local != name {
 			continue
 		}
-		if v.state != absent || !text.IsClear(a.Value) {
+		if v.state != absent || a.Prefix != "" || !text.IsClear(a.Value) {
 			return value{state: doubtful}
 		}
 		v = value{text: a.Value, state: present}
@@ -99,8 +100,26 @@ func xmlAttribute(n *body.Element, name string) value {
 	return v
 }
 
-// xmlValue is the text of an element, or the names of the elements in it. An element with both is doubtful.
+// isElsewhere reports whether an attribute says that the value of its element is not the text in it: SOAP's references to
+// another element (href, ref) or to an attachment, and null.
+func isElsewhere(a *body.Attr) bool {
+	switch strings.ToLower(a.Local) {
+	case "href", "ref":
+		return strings.HasPrefix(a.Value, "#") || strings.HasPrefix(strings.ToLower(a.Value), "cid:")
+	case "nil", "null":
+		return a.Prefix != "" && a.Value != "false" && a.Value != "0"
+	}
+	return false
+}
+
+// xmlValue is the text of an element, or the names of the elements in it. An element with both is doubtful, and so is one
+// whose value stands elsewhere.
 func xmlValue(n *body.Element) value {
+	for i := range n.Attrs {
+		if isElsewhere(&n.Attrs[i]) {
+			return value{state: doubtful}
+		}
+	}
 	content := strings.TrimSpace(n.Text)
 	if len(n.Children) == 0 {
 		if !text.IsClear(content) {

@@ -83,7 +83,8 @@ type MatchSpec struct {
 	Query map[string]Strings `yaml:"query" json:"query,omitempty" eg:"{action: [view, \"\"]}"`
 
 	// Form maps fields of an urlencoded or multipart body to patterns. A file never fits, and a file under a
-	// name that is given here makes the request ambiguous.
+	// name that is given here makes the request ambiguous. So does a parameter of the query with this name and
+	// another value, unless query names it too.
 	Form map[string]Strings `yaml:"form" json:"form,omitempty" eg:"{action: delete}"`
 
 	// Param maps parameters to patterns, for parameters that the application takes from the query or the
@@ -103,7 +104,7 @@ type MatchSpec struct {
 	Header map[string]Strings `yaml:"header" json:"header,omitempty" eg:"{SOAPAction: \"urn:wiki#getPage\"}"`
 
 	// XML maps dotted pointers into an XML body to patterns. A pointer has local names from the root on; a
-	// number picks one of several elements of a name, and @name at the end is an attribute. The value of
+	// number picks one of several elements of a name, and @name at the end is an attribute without a prefix. The value of
 	// an element that holds elements is their names, in order, with blanks between: {Envelope.Body:
 	// getPage} is a body with that one call. A body with a DTD is refused.
 	XML map[string]Strings `yaml:"xml" json:"xml,omitempty" eg:"{\"Envelope.Body\": getPage, \"Envelope.Body.getPage.id\": \"{id}\"}"`
