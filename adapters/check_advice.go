@@ -27,6 +27,7 @@ func Advise(own []Source) Problems {
 		d.adviseLogin()
 		d.adviseActions(d.spec.Actions[:ownActions])
 		d.adviseBodies(d.spec.Actions[:ownActions])
+		d.adviseWide(d.spec.Actions[:ownActions])
 		d.adviseNames(a.rules, d.spec.Actions[:ownActions])
 		all = append(all, d.found...)
 	}

@@ -1,6 +1,8 @@
 package adapters
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -31,6 +33,39 @@ actions:
 	for i := range want {
 		if !strings.HasPrefix(got[i].Error(), want[i]) {
 			t.Errorf("%v\nwant %s…", got[i], want[i])
+		}
+	}
+}
+
+// TestAdviceOnWhatIsTooWideAndWhatNeverHolds: each line is a key of an adapter, and the beginning of the advice on it.
+func TestAdviceOnWhatIsTooWideAndWhatNeverHolds(t *testing.T) {
+	const login = `login: {kind: form, steps: [{post: /login, form: {p: "${password}"}}], success: {status: 302, cookie: s}, ended: [%s], identity: {get: /me, css: b%s}, logout: {steps: [{get: /out}]}}`
+	for _, c := range []struct{ top, ended, rotates, action, want string }{
+		{top: `query: {pass: ["*"]}`, want: `with "*" no parameter of the query`}, {top: `body: {pass: ["**"]}`, want: `with "**" no body is refused`}, {top: `paths: {pass: ["/**"]}`, want: `with "/**" no path is refused`},
+		{top: `headers: {pass: ["X-*"]}`, want: `"X-*" is no pattern`}, {top: `query: {pass: ["wp*token"]}`}, {top: `paths: {pass: ["/files/**"]}`},
+		{ended: "{status: 200}", want: "a page that has nothing to do"}, {ended: `{redirect: "*"}`, want: "a page that has nothing to do"}, {ended: "{status: 302, redirect: \"/*\"}", want: "a page that has nothing to do"}, {ended: "{status: 401}"}, {ended: `{status: 200, css: form}`},
+		{rotates: `, rotates: ["*"]`, want: `with "*" nobody sees`}, {rotates: ", rotates: [nope]", want: `there is no action "nope"`}, {rotates: ", rotates: [\"p.*\"]"},
+		{action: `{name: x, match: {method: POST, path: /x, form: {a: b}, json: {a: b}, only: []}}`, want: `action "x" never matches: no body`}, {action: `{name: x, match: {method: GET, path: "/x?a=b"}}`, want: `action "x" never matches: "?"`},
+		{action: `{name: x, match: {method: GET, path: "/x%20y"}}`, want: `action "x" never matches: "%20"`}, {action: `{name: x, match: {method: GET, path: "/50%"}}`}, {action: `{name: x, safe: true, match: {method: DELETE, path: /x}}`, want: `action "x" is safe and deletes`},
+		{action: `{name: x, websocket: true, match: {method: GET, path: /x}, messages: [{name: m.a, match: {json: {a: b}}}, {name: m.b, match: {text: ping}}]}`, want: `message "m.b" can never be reached: it is not JSON`},
+		{action: `{name: x, websocket: true, match: {method: GET, path: /x}, messages: [{name: m.b, match: {text: ping}}, {name: m.a, match: {json: {a: b}}}]}`},
+		{top: `log: {entry: {time: t, user: u}, kinds: [{actions: [p.read], resource: "page/${x}"}]}`, want: `no entry of this kind fits: the resource of "p.read"`}, {top: `log: {entry: {time: t, user: u}, kinds: [{actions: [p.read], resource: "p/${x}"}]}`},
+	} {
+		lines := []string{"name: a", "hosts: [a.example]", "interim: {reason: r, owner: o, review_by: 2099-06-30}", fmt.Sprintf(login, cmp.Or(c.ended, "{status: 401}"), c.rotates)}
+		lines = append(lines, c.top, "actions:", `  - {name: p.read, match: {method: GET, path: "/p/{id}"}, resource: "p/{id}"}`)
+		if c.action != "" {
+			lines = append(lines, "  - "+c.action)
+		}
+		var got []string
+		for _, p := range Advise([]Source{{Name: "a.yaml", Text: []byte(strings.Join(lines, "\n"))}}) {
+			got = append(got, p.Error())
+		}
+		all := strings.Join(got, "\n")
+		if c.want == "" && len(got) > 0 && !strings.Contains(all, "writes and has no only") {
+			t.Errorf("%+v: got %s, want no advice", c, all)
+		}
+		if !strings.Contains(all, c.want) {
+			t.Errorf("%+v: got %s, want %s", c, all, c.want)
 		}
 	}
 }

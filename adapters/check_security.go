@@ -194,7 +194,7 @@ func (d *draft) adviseOlder() {
 		}
 	}
 	for i, name := range d.spec.Query.Pass {
-		if !credential.Name(name).IsCredential() {
+		if !strings.Contains(name, "*") && !credential.Name(name).IsCredential() {
 			d.at(fmt.Sprintf("query.pass[%d]", i), "", "the parameter %s is not taken for a credential by its name; query.pass also lets any value of it through", name)
 		}
 	}
