@@ -31,6 +31,7 @@ type runFlags struct {
 	root    string
 	noProxy string
 	isolate string
+	sockets []string // that an isolated program reaches
 }
 
 func runCommand() *cobra.Command {
@@ -60,6 +61,7 @@ func runCommand() *cobra.Command {
 	c.Flags().StringVar(&f.root, "root", "", "the interception root as a PEM file (default: that of the configuration)")
 	c.Flags().StringVar(&f.noProxy, "no-proxy", loopback, "hosts that the program reaches directly, besides those of an inherited NO_PROXY")
 	c.Flags().StringVar(&f.isolate, "isolate", "", "keep the program from going around Byline: require, best or off (default: run.isolate of the configuration)")
+	c.Flags().StringSliceVar(&f.sockets, "isolate-socket", nil, "path of a Unix socket that an isolated program reaches all the same, like a database's; repeatable")
 	c.Flags().SetInterspersed(false)
 
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -96,6 +98,7 @@ func runCommand() *cobra.Command {
 				return failIsolation(err)
 			}
 			defer isolated.box.Close()
+			isolated.sockets = f.sockets
 			start, proxyURL = isolated.run, isolated.ln.url()
 		}
 		env, err := f.environment(cfg, proxyURL)

@@ -35,6 +35,7 @@ type isolatedProgram struct {
 	warn    func(string, ...any)
 	task    string
 	token   string
+	sockets []string // outside, that the program reaches
 }
 
 // startIsolated makes the namespaces.
@@ -78,7 +79,7 @@ func (p *isolatedProgram) run(task admin.Task, args, env []string, signals <-cha
 	if err != nil {
 		return 0, err
 	}
-	code, err := p.box.Run(isolate.Program{Args: args, Env: env, Dir: dir}, signals)
+	code, err := p.box.Run(isolate.Program{Args: args, Env: env, Dir: dir, Outside: p.sockets}, signals)
 	p.box.Close()
 	<-reported
 	return code, err
@@ -131,12 +132,13 @@ func (p *isolatedProgram) resolve(name string) (known bool, err error) {
 func (p *isolatedProgram) reportRejects(rejects []isolate.Reject) {
 	var attempts []admin.Attempt
 	for _, r := range rejects {
-		attempts = append(attempts, admin.Attempt{Protocol: r.Protocol, To: r.To.String(), Count: r.Count})
+		to := r.To.String()
+		if r.Protocol == admin.ProtocolUnix {
+			to = cli.Printable(r.Path)
+		}
+		attempts = append(attempts, admin.Attempt{Protocol: r.Protocol, To: to, Count: r.Count})
 	}
-	p.report(attempts)
-}
 
-func (p *isolatedProgram) report(attempts []admin.Attempt) {
 	ctx, cancel := context.WithTimeout(context.Background(), handoverTimeout)
 	defer cancel()
 	if err := p.control.RecordAttempts(ctx, p.task, attempts); err != nil {

@@ -3,8 +3,13 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -94,6 +99,122 @@ func TestI7IsolatedProgramsReachNothingElse(t *testing.T) {
 			t.Errorf("on record are %v, want %q", attempts, want)
 		}
 	}
+}
+
+// TestI7IsolatedProgramsReachNoSocketOutside connects to sockets by their path: of this
+// test, of the control API, and of the program itself.
+func TestI7IsolatedProgramsReachNoSocketOutside(t *testing.T) {
+	needsNamespaces(t)
+	lookPath(t, "python3")
+	h, cfg := serve(t)
+
+	path := h.Path("agent.sock")
+	ln, err := net.Listen("unix", path)
+	must(t, err)
+	defer ln.Close()
+	var accepted atomic.Int32
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			accepted.Add(1)
+			_ = conn.Close()
+		}
+	}()
+	abstract, err := net.Listen("unix", "@byline-test-"+filepath.Base(t.TempDir())+h.Path(""))
+	must(t, err)
+	defer abstract.Close()
+	datagrams := h.Path("datagrams.sock")
+	receiver, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: datagrams, Net: "unixgram"})
+	must(t, err)
+	defer receiver.Close()
+
+	const connect = `import socket, sys, os
+s = socket.socket(socket.AF_UNIX, socket.%s)
+os.chdir(os.path.dirname(sys.argv[1]) or "/") if sys.argv[2] == "relative" else None
+name = os.path.basename(sys.argv[1]) if sys.argv[2] == "relative" else sys.argv[1]
+try:
+	s.connect(name.replace("@", "\0"))
+	print("connected")
+except OSError as e:
+	print("failed", e)
+`
+	link := h.Path("link.sock")
+	must(t, os.Symlink(path, link))
+	for _, c := range []struct {
+		name, kind, path, how, want string
+		flags                       []string
+	}{
+		{name: "path", kind: "SOCK_STREAM", path: path, want: "failed"},
+		{name: "relative path", kind: "SOCK_STREAM", path: path, how: "relative", want: "failed"},
+		{name: "symbolic link", kind: "SOCK_STREAM", path: link, want: "failed"},
+		{name: "through /proc", kind: "SOCK_STREAM", path: "/proc/self/root" + path, want: "failed"},
+		{name: "control API", kind: "SOCK_STREAM", path: cfg.Control.Socket, want: "failed"},
+		{name: "abstract", kind: "SOCK_STREAM", path: abstract.Addr().String(), want: "failed"},
+		{name: "excepted", kind: "SOCK_STREAM", path: path, want: "connected", flags: []string{"--isolate-socket", path}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before := accepted.Load()
+			r := runIsolated(t, h, c.flags, "python3", "-c", fmt.Sprintf(connect, c.kind), c.path, c.how)
+			if !strings.HasPrefix(r.stdout, c.want) {
+				t.Errorf("got %q, errors %q; want %s", r.stdout, r.stderr, c.want)
+			}
+			if wasAccepted := accepted.Load() > before; wasAccepted != (c.want == "connected") {
+				t.Errorf("a connection was accepted: %v", wasAccepted)
+			}
+		})
+	}
+
+	r := runIsolated(t, h, nil, "python3", "-c", `import socket, sys
+try:
+	socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"x", sys.argv[1])
+	print("sent")
+except OSError as e:
+	print("failed", e)
+try:
+	a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+	a.sendto(b"x", sys.argv[1])
+	print("sent")
+except OSError as e:
+	print("failed", e)
+`, datagrams)
+	if strings.Contains(r.stdout, "sent") || strings.Count(r.stdout, "failed") != 2 {
+		t.Errorf("datagrams: got %q, errors %q; want two failures", r.stdout, r.stderr)
+	}
+	if n := h.attempts(t)["UNIX "+path]; n != 2 {
+		t.Errorf("%d attempts at %s are on record, want those by its path and by its relative path: %v", n, path, h.attempts(t))
+	}
+
+	t.Run("own sockets", func(t *testing.T) {
+		r := runIsolated(t, h, nil, "python3", "-c", `import socket, os, tempfile, threading, stat
+os.umask(0o027)
+os.chdir(tempfile.mkdtemp())
+for name in ["relative", os.getcwd() + "/absolute", "\0abstract"]:
+	s = socket.socket(socket.AF_UNIX)
+	s.bind(name)
+	s.listen()
+	c = socket.socket(socket.AF_UNIX)
+	c.connect(name)
+	peer, _ = s.accept()
+	c.sendall(b"hello")
+	print(peer.recv(5))
+	if not name.startswith("\0"):
+		print(oct(os.stat(name).st_mode))
+s = socket.create_server(("127.0.0.1", 3000))
+c = socket.create_connection(("localhost", 3000))
+print("server", s.accept()[1][0])
+try:
+	socket.socket().bind(("127.0.0.1", 81))
+except OSError as e:
+	print(e)
+`)
+		want := "b'hello'\n0o140750\nb'hello'\n0o140750\nb'hello'\nserver 127.0.0.1\n[Errno 13] Permission denied\n"
+		if r.stdout != want {
+			t.Errorf("got %q, errors %q; want %q", r.stdout, r.stderr, want)
+		}
+	})
 }
 
 // containsAny reports whether text contains one of the alternatives.

@@ -19,6 +19,9 @@ type message struct {
 	What   string `json:"what,omitempty"`   // of denied: what was tried
 	Error  string `json:"error,omitempty"`  // of denied and failed
 	IPv6   bool   `json:"ipv6,omitempty"`   // of ready
+
+	Outside []string `json:"outside,omitempty"` // of run: paths of sockets outside that are reached
+	Path    string   `json:"path,omitempty"`    // of refused
 }
 
 // The kinds of messages.
@@ -32,14 +35,15 @@ const (
 	kindFailed  = "failed"  // init → caller: the program cannot be started
 	kindSignal  = "signal"  // caller → init: send it to the program
 	kindExit    = "exit"    // init → caller: the program has ended
+	kindRefused = "refused" // init → caller: the program tried to reach a socket outside
 	kindFilter  = "filter"  // program → init: the listener of its filter of system calls
 )
 
 // maxFiles bounds the files of one message. The kernel takes 253.
 const maxFiles = 128
 
-// channel is one end of a socket pair that keeps the bounds of messages. One goroutine
-// may send while another receives.
+// channel is one end of a socket pair that keeps the bounds of messages. Sends may be
+// concurrent; one goroutine receives.
 type channel struct{ file *os.File }
 
 // newChannel returns both ends.

@@ -43,7 +43,7 @@ func runInit(caller channel) int {
 		case m.Kind == kindListen:
 			i.listen(m.Ports)
 		case m.Kind == kindRun && len(files) == 1:
-			i.start(files[0])
+			i.start(files[0], m.Outside)
 		case m.Kind == kindSignal && i.program > 0:
 			_ = syscall.Kill(i.program, syscall.Signal(m.Signal))
 		}
@@ -76,7 +76,7 @@ func (i *initProcess) listen(ports []int) {
 
 // start starts the program that the file describes, tells the caller whether that
 // succeeded, and waits for its end in the background.
-func (i *initProcess) start(spec *os.File) {
+func (i *initProcess) start(spec *os.File, outside []string) {
 	here, there, err := newChannel()
 	if err != nil {
 		_ = i.caller.send(message{Kind: kindFailed, Code: 126, Error: err.Error()})
@@ -104,13 +104,26 @@ func (i *initProcess) start(spec *os.File) {
 			_ = i.caller.send(message{Kind: kindStarted})
 			return
 		}
+		if m.Kind == kindFilter && len(files) == 1 {
+			if err := watchCalls(files[0], outside, i.reportRefused); err == nil {
+				continue
+			}
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		closeAll(files)
 		if m.Kind == kindFailed {
-			closeAll(files)
 			_ = i.caller.send(m)
 			return
 		}
-		closeAll(files)
 	}
+}
+
+// maxPath bounds the path of a report. The kernel bounds that of an address.
+const maxPath = 1024
+
+// reportRefused tells the caller of a socket that the program did not reach.
+func (i *initProcess) reportRefused(path string) {
+	_ = i.caller.send(message{Kind: kindRefused, Path: path[:min(len(path), maxPath)]}) // if it fails the caller is gone
 }
 
 // reap waits for every process inside, and ends this process after the program has

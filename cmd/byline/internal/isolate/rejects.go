@@ -10,11 +10,50 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reject is what the kernel refused, and how often.
+// Reject is what was refused to the program, and how often.
 type Reject struct {
-	Protocol string // tcp or udp
+	Protocol string // tcp, udp or unix
 	To       netip.AddrPort
+	Path     string // of a socket outside
 	Count    int
+}
+
+// rejects counts what was refused since the last report. The zero value is not valid.
+type rejects struct {
+	mu      sync.Mutex
+	pending map[Reject]int // with a Count of zero → count
+	wake    chan struct{}
+}
+
+func newRejects() *rejects {
+	return &rejects{pending: map[Reject]int{}, wake: make(chan struct{}, 1)}
+}
+
+// add counts one.
+func (r *rejects) add(one Reject) {
+	one.Count = 0
+	r.mu.Lock()
+	if _, known := r.pending[one]; known || len(r.pending) < maxRejects {
+		r.pending[one]++
+	}
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what was counted and begins anew.
+func (r *rejects) take() []Reject {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []Reject
+	for one, count := range r.pending {
+		one.Count = count
+		all = append(all, one)
+	}
+	clear(r.pending)
+	return all
 }
 
 // openRejects returns a socket that gets the packets by which the kernel refuses a
@@ -150,52 +189,32 @@ func parseIP(p []byte) (protocol byte, from, to netip.Addr, payload []byte, ok b
 // maxRejects bounds how many destinations are counted apart between two reports.
 const maxRejects = 256
 
-// WatchRejects calls report with what the kernel refused since the last call, as soon as
-// there is anything, one call at a time. It returns after Close, and after the last call.
+// WatchRejects calls report with what was refused since the last call, as soon as there
+// is anything, one call at a time. It returns after Close, and after the last call.
 func (s *Sandbox) WatchRejects(report func([]Reject)) {
-	var mu sync.Mutex
-	pending := map[Reject]int{} // with a Count of zero → count
-	wake := make(chan struct{}, 1)
-
-	done := make(chan struct{})
+	closed := make(chan struct{})
 	go func() {
-		defer close(done)
-		for range wake {
-			mu.Lock()
-			var all []Reject
-			for r, count := range pending {
-				r.Count = count
-				all = append(all, r)
+		defer close(closed)
+		buf := make([]byte, 512)
+		for {
+			n, err := s.packets.Read(buf)
+			if err != nil {
+				return
 			}
-			clear(pending)
-			mu.Unlock()
-			if len(all) > 0 {
-				report(all)
+			if one, ok := parseReject(buf[:n]); ok {
+				s.refused.add(one)
 			}
 		}
 	}()
 
-	buf := make([]byte, 512)
-	for {
-		n, err := s.rejects.Read(buf)
-		if err != nil {
-			break
-		}
-		r, ok := parseReject(buf[:n])
-		if !ok {
-			continue
-		}
-		r.Count = 0
-		mu.Lock()
-		if _, known := pending[r]; known || len(pending) < maxRejects {
-			pending[r]++
-		}
-		mu.Unlock()
+	for ended := false; !ended; {
 		select {
-		case wake <- struct{}{}:
-		default:
+		case <-s.refused.wake:
+		case <-closed:
+			ended = true
+		}
+		if all := s.refused.take(); len(all) > 0 {
+			report(all)
 		}
 	}
-	close(wake)
-	<-done
 }

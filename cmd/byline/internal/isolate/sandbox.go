@@ -27,10 +27,11 @@ type Sandbox struct {
 	// IPv6 says that the namespaces have IPv6.
 	IPv6 bool
 
-	rejects *os.File // sees what the kernel refuses
+	packets *os.File // by which the kernel refuses
 	channel channel
 	ended   chan error // of the launcher
 
+	refused   *rejects
 	closeOnce sync.Once
 
 	mu        sync.Mutex
@@ -58,6 +59,7 @@ func Start() (*Sandbox, error) {
 	s := &Sandbox{
 		channel:   here,
 		ended:     make(chan error, 1),
+		refused:   newRejects(),
 		listeners: map[int]net.Listener{},
 		sockets:   make(chan reply, 1),
 		run:       make(chan reply, 2), // started and exit
@@ -123,7 +125,7 @@ func (s *Sandbox) takeSockets(m message, files []*os.File) error {
 
 	var err error
 	s.IPv6 = m.IPv6
-	if s.rejects, err = duplicate(files[0]); err != nil {
+	if s.packets, err = duplicate(files[0]); err != nil {
 		return err
 	}
 	if s.Proxy, err = net.FileListener(files[1]); err != nil {
@@ -170,6 +172,8 @@ func (s *Sandbox) receive() {
 			s.sockets <- r
 		case kindStarted, kindFailed, kindExit:
 			s.run <- r
+		case kindRefused:
+			s.refused.add(Reject{Protocol: "unix", Path: m.Path})
 		default:
 			closeAll(files)
 		}
@@ -225,6 +229,9 @@ type Program struct {
 	Args []string `json:"args"`
 	Env  []string `json:"env"`
 	Dir  string   `json:"dir"`
+
+	// Outside are paths of sockets outside that the program reaches.
+	Outside []string `json:"-"`
 }
 
 // Run runs the program with the standard files of this process and returns its exit
@@ -240,7 +247,7 @@ func (s *Sandbox) Run(p Program, signals <-chan os.Signal) (int, error) {
 		return 0, err
 	}
 	defer spec.Close()
-	if err := s.channel.send(message{Kind: kindRun}, spec); err != nil {
+	if err := s.channel.send(message{Kind: kindRun, Outside: p.Outside}, spec); err != nil {
 		return 0, err
 	}
 
@@ -297,7 +304,7 @@ func (s *Sandbox) close() {
 	for _, conn := range s.DNS {
 		_ = conn.Close()
 	}
-	if s.rejects != nil {
-		_ = s.rejects.Close()
+	if s.packets != nil {
+		_ = s.packets.Close()
 	}
 }
