@@ -3,8 +3,10 @@ package proxy
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
+	"weak"
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/audit/journal"
@@ -22,10 +24,11 @@ const (
 )
 
 // endings are the sessions of one hold that are being logged out, or were. Each is
-// logged out once.
+// logged out once. A session that was is not kept: it has masks of 200 KB, and a task
+// may renew its session for days.
 type endings struct {
 	mu  sync.Mutex
-	all map[*adapters.Session]chan struct{} // closed when the logout is over
+	all map[weak.Pointer[adapters.Session]]chan struct{} // closed when the logout is over
 }
 
 // begin returns the channel that is closed when the session's logout is over, and
@@ -34,15 +37,17 @@ func (e *endings) begin(session *adapters.Session) (over chan struct{}, first bo
 	e.mu.Lock()
 	defer e.mu.Unlock()
 
-	over, known := e.all[session]
+	key := weak.Make(session)
+	over, known := e.all[key]
 	if known {
 		return over, false
 	}
 	if e.all == nil {
-		e.all = map[*adapters.Session]chan struct{}{}
+		e.all = map[weak.Pointer[adapters.Session]]chan struct{}{}
 	}
+	maps.DeleteFunc(e.all, func(old weak.Pointer[adapters.Session], _ chan struct{}) bool { return old.Value() == nil })
 	over = make(chan struct{})
-	e.all[session] = over
+	e.all[key] = over
 	return over, true
 }
 
@@ -52,9 +57,10 @@ func (e *endings) end(session *adapters.Session, again bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 
-	close(e.all[session])
+	key := weak.Make(session)
+	close(e.all[key])
 	if again {
-		delete(e.all, session)
+		delete(e.all, key)
 	}
 }
 
