@@ -97,4 +97,10 @@ SCALE ?= 100
 scale: ## measure tasks, adapters and records at two sizes (SCALE percent of the full ones); writes a section of bench/RESULTS.md
 	BYLINE_SCALE=$(SCALE) BYLINE_SCALE_RESULTS=$(CURDIR)/bench/RESULTS.md $(GO) test ./cmd/byline/e2e -run '^TestScale$$' -v -timeout 0
 
-.PHONY: scale soak chaos help build demo deps test short vet lint vulncheck fuzz bench pgo bench-audit
+clients: ## run every client of docs/clients.md under byline run, plain and isolated, and write the page; installs browsers
+	@echo "==> installing the clients"
+	@cmd/byline/e2e/clients/get/install.sh
+	@echo "==> running the clients"
+	BYLINE_CLIENTS=$$(cmd/byline/e2e/clients/get/install.sh) $(GO) test ./cmd/byline/e2e -run '^TestClientsTable$$' -v -timeout 0
+
+.PHONY: clients scale soak chaos help build demo deps test short vet lint vulncheck fuzz bench pgo bench-audit

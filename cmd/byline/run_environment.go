@@ -23,6 +23,7 @@ type environment struct {
 	bundle  string // PEM file: the system's roots and the interception root
 	preload string // script for Node.js
 	wgetrc  string // startup file of wget; "" if it could not be written
+	php     string // folder with settings for PHP
 	browser string // home folder for browsers; "" without certutil
 	java    javaOptions
 	noProxy string
@@ -49,6 +50,7 @@ func newEnvironment(proxy *url.URL, root, noProxy string) (*environment, error) 
 		bundle:  filepath.Join(dir, "bundle.pem"),
 		preload: filepath.Join(dir, "preload.cjs"),
 		wgetrc:  filepath.Join(dir, "wgetrc"),
+		php:     filepath.Join(dir, "php"),
 		noProxy: noProxy,
 	}
 	if err := e.write(root); err != nil {
@@ -77,6 +79,8 @@ func (e *environment) write(rootFile string) error {
 		os.WriteFile(e.root, root, 0o600),
 		os.WriteFile(e.bundle, append(append(system, '\n'), root...), 0o600),
 		os.WriteFile(e.preload, nodePreload, 0o600),
+		os.Mkdir(e.php, 0o700),
+		os.WriteFile(filepath.Join(e.php, "byline.ini"), fmt.Appendf(nil, "curl.cainfo=%q\nopenssl.cafile=%q\n", e.bundle, e.bundle), 0o600),
 	)
 	if err != nil {
 		return err
@@ -140,6 +144,11 @@ func (e *environment) variables(task string) []string {
 	add(e.bundle, "SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT", "AWS_CA_BUNDLE",
 		"DENO_CERT", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "CARGO_HTTP_CAINFO", "COMPOSER_CAFILE", "NIX_SSL_CERT_FILE",
 		"PERL_LWP_SSL_CA_FILE", "HTTPLIB2_CA_CERTS", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE")
+
+	// npm's own file of settings may name another bundle.
+	add(e.bundle, "npm_config_cafile")
+	// PHP reads the folders of this list; the empty one stands for its own.
+	add(os.Getenv("PHP_INI_SCAN_DIR")+":"+e.php, "PHP_INI_SCAN_DIR")
 
 	// This one extends the trust store of Node.js.
 	add(e.root, "NODE_EXTRA_CA_CERTS")

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"os"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestI7ThePeerIsWhoHoldsTheOtherEnd(t *testing.T) {
@@ -70,5 +72,31 @@ func TestI7AListenerIsNoPeer(t *testing.T) {
 	client.Close()
 	if uid, known := PeerUID(conn, netip.AddrPort{}); known {
 		t.Errorf("got user %d, want none", uid)
+	}
+}
+
+// TestThePeerMayCarryIPv4OverASocketOfIPv6 connects as Java does.
+func TestThePeerMayCarryIPv4OverASocketOfIPv6(t *testing.T) {
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer unix.Close(fd)
+	to := &unix.SockaddrInet6{Port: ln.Addr().(*net.TCPAddr).Port, Addr: netip.MustParseAddr("::ffff:127.0.0.1").As16()}
+	if err := unix.Connect(fd, to); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if uid, known := PeerUID(conn, netip.AddrPort{}); !known || uid != uint32(os.Getuid()) {
+		t.Errorf("got user %d, known %v; want %d", uid, known, os.Getuid())
 	}
 }

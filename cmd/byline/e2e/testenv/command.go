@@ -73,6 +73,13 @@ func (e *Env) RunCommand(s TaskSpec, dir string, env []string, program ...string
 	return c
 }
 
+// RunIsolated is [Env.RunCommand] with --isolate=require.
+func (e *Env) RunIsolated(s TaskSpec, dir string, env []string, program ...string) *exec.Cmd {
+	c := e.RunCommand(s, dir, env, program...)
+	c.Args = slices.Insert(c.Args, slices.Index(c.Args, "run")+1, "--isolate=require")
+	return c
+}
+
 // RunToEnd runs a command from [Env.Command] or [Env.RunCommand] to its end.
 // Its output is searched for secrets when the test ends.
 func (e *Env) RunToEnd(c *exec.Cmd) Result {

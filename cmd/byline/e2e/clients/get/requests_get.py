@@ -1,0 +1,2 @@
+import os, requests
+print(requests.get(os.environ["URL"], timeout=30).text)

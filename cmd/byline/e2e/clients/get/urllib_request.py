@@ -1,0 +1,2 @@
+import os, urllib.request
+print(urllib.request.urlopen(os.environ["URL"], timeout=30).read().decode())
