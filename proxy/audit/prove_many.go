@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -61,10 +62,24 @@ func (f Folders) ProveMany(records iter.Seq2[Record, error], last uint64, progre
 		return nil
 	})
 
+	if errors.Is(err, ErrNotSealed) {
+		unsealed, err = countRecords(records) // the log has not written its first checkpoint
+	}
 	err = cmp.Or(err, yieldErr)
 	if err != nil {
 		return unsealed, fmt.Errorf("audit: prove: %w", err)
 	}
 
 	return unsealed, nil
+}
+
+func countRecords(records iter.Seq2[Record, error]) (n int, err error) {
+	for _, err := range records {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+
+	return n, nil
 }

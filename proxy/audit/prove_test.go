@@ -3,12 +3,15 @@ package audit_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/byline-proxy/byline/proxy/audit"
 	"github.com/byline-proxy/byline/proxy/audit/internal/audittest"
+	"github.com/byline-proxy/byline/proxy/audit/journal"
 )
 
 var testTrust = audit.Trust{Keys: []audit.PublicKey{audittest.PublicKey}}
@@ -194,4 +197,19 @@ func FuzzParseProof(f *testing.F) {
 		}
 		audit.VerifyProof(text, testTrust) // must not panic
 	})
+}
+
+// TestProveManyBeforeTheFirstCheckpoint proves the records of a log that runs and has
+// written no checkpoint yet.
+func TestProveManyBeforeTheFirstCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	l := openLog(t, journal.Config{Dir: dir, CheckpointEvery: time.Hour})
+	defer l.Close()
+	mustWait(t, l.Append(audittest.Intent(1)), l.Append(audittest.Intent(2)))
+
+	unsealed, err := audit.ProveMany(dir, audit.ReadAll(t.Context(), dir, time.Time{}, nil), 1, nil,
+		func(r *audit.Record, _ *audit.InclusionProof) error { return fmt.Errorf("record %d was proved", r.Seq) })
+	if unsealed != 2 || err != nil {
+		t.Errorf("got %d records that no checkpoint covers and error %v, want 2", unsealed, err)
+	}
 }

@@ -238,7 +238,7 @@ func TestTheFolderIsComplete(t *testing.T) {
 	}
 
 	page := readFile(t, dir, "report.html")
-	for _, s := range []string{"Past its review date", "agent/&lt;triage&gt;", "The log verified"} {
+	for _, s := range []string{"Past its review date", "<bdi>agent/&lt;triage&gt;</bdi>", "The log verified", "overflow-wrap:anywhere"} {
 		if !bytes.Contains(page, []byte(s)) {
 			t.Errorf("report.html lacks %q", s)
 		}
@@ -264,5 +264,33 @@ func TestAboveTheLimitOnlyRecordsOfNoteAreProved(t *testing.T) {
 	proofs, err := filepath.Glob(filepath.Join(dir, "proofs", "*.tlog-proof"))
 	if err != nil || len(proofs) != 4 {
 		t.Errorf("%d proofs and error %v, want 4: %v", len(proofs), err, proofs)
+	}
+}
+
+// TestThePageSaysThatNothingIsSealed expects no praise for a log without a checkpoint.
+func TestThePageSaysThatNothingIsSealed(t *testing.T) {
+	dir, _ := writeFolder(t, func(e *Export) {
+		e.Report.Last = nil
+		e.Report.Unsealed = e.Report.Records
+	})
+	page := readFile(t, dir, "report.html")
+	if !bytes.Contains(page, []byte("Nothing is sealed yet")) || bytes.Contains(page, []byte("The log verified")) {
+		t.Error("report.html says that a log without a checkpoint verified, want that nothing is sealed yet")
+	}
+}
+
+// TestThePageSaysIfNothingSealsWhereTheBeginningIs expects a warning for a record of moved
+// segments that anyone could have added.
+func TestThePageSaysIfNothingSealsWhereTheBeginningIs(t *testing.T) {
+	for _, pending := range []bool{false, true} {
+		dir, _ := writeFolder(t, func(e *Export) {
+			e.Report.Start = 7
+			e.Report.StartMoved = &audit.ArchivedSegment{Seq: 9, Code: audit.CodeMoved, Detail: "it is in /mnt", Pending: pending}
+		})
+		page := string(readFile(t, dir, "report.html"))
+		warned := strings.Contains(page, `<div class="verdict bad"><b>The log starts at`) && strings.Contains(page, "No checkpoint covers that record yet")
+		if warned != pending {
+			t.Errorf("pending %v: warned %v", pending, warned)
+		}
 	}
 }

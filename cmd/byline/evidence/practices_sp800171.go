@@ -85,7 +85,7 @@ func auditAndAccountability() []Practice {
 			Does:      "Each request has an intent on record, durable before it is sent, and an outcome; each refusal, login, lease and task has records, too.",
 			figure:    `{{n .Records "record"}}; {{n .Open "intent"}} without an outcome`,
 			Proof:     "records.jsonl, checkpoints.txt",
-			Limits:    "How long logs are retained is up to the operator: Byline deletes nothing.",
+			Limits:    "How long logs are retained is up to the operator: byline audit archive removes old ones if it is told to, and records which.",
 		},
 		{
 			Framework: sp800171,

@@ -64,6 +64,10 @@ var browserPaths = []string{
 	"/.well-known/traffic-advice",
 }
 
+// preflight stands for the question that a browser asks before a page may send a request
+// to another site. Programs that are not browsers hardly ever send OPTIONS.
+const preflight = "OPTIONS, as before a cross-site request"
+
 // BrowserCall returns what a refused request was for if browsers make it without being
 // told to, otherwise "". A report counts such refusals apart from those of what the
 // agent tried. Any program can make such a request, so they are never left out.
@@ -84,6 +88,9 @@ func BrowserCall(r *audit.Record) string {
 		return host
 	}
 
+	if r.Method == "OPTIONS" {
+		return preflight
+	}
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return ""
 	}
