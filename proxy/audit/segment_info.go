@@ -63,3 +63,14 @@ func readFirstCheckpoint(f segment.File) (at time.Time, c Checkpoint, err error)
 
 	return at, c, err
 }
+
+// SegmentStart returns the checkpoint with which a file begins, a segment other than
+// the first of a log, without checking its signature.
+func SegmentStart(path string) (Checkpoint, error) {
+	_, c, err := readFirstCheckpoint(segment.File{Path: path})
+	if err == nil && c.Size == 0 {
+		err = errors.New("it does not begin with a checkpoint")
+	}
+
+	return c, err
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -263,6 +264,9 @@ func (v *verification) resume(f *os.File, file segment.File) error {
 func (v *verification) compareCopies(file segment.File) error {
 	for _, path := range file.Copies {
 		line, err := segment.Differ(file.Path, path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // one of the two was moved away since the directories were read
+		}
 		if err != nil {
 			return err
 		}

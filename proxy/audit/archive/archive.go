@@ -88,7 +88,10 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	}
 
 	r := run{Options: o, report: report}
-	err = r.remove(ctx)
+	err = r.checkOwner()
+	if err == nil {
+		err = r.remove(ctx)
+	}
 	if err == nil {
 		err = r.move(ctx)
 	}
@@ -138,6 +141,39 @@ func (r *run) folders() audit.Folders {
 	return append(folders, r.To)
 }
 
+// checkOwner fails if the newest segment in the archive is that of another log. It
+// begins with a checkpoint, whose tree must be one that this log had.
+func (r *run) checkOwner() error {
+	if r.To == "" {
+		return nil
+	}
+	archived, err := audit.Folders{r.To}.Segments()
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(archived) == 0 {
+		return nil // a dry run does not make the directory
+	}
+	if err != nil {
+		return err
+	}
+
+	newest := archived[len(archived)-1]
+	if newest.First == 0 {
+		return nil // it is compared with the segment of the same name
+	}
+	start, err := audit.SegmentStart(newest.Path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", newest.Path, err)
+	}
+	root, err := audit.TilesOf(r.Log).RootAt(start.Size)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // nothing can be moved without tiles, and what is removed is verified
+	}
+	if err != nil || root != start.Root || start.Size != newest.First {
+		return errors.Join(fmt.Errorf("%s is not a segment of this log: each log needs an archive of its own", newest.Path), err)
+	}
+
+	return nil
+}
+
 // remove removes the segments that were kept long enough.
 func (r *run) remove(ctx context.Context) error {
 	if r.RemoveBefore.IsZero() {
@@ -148,7 +184,17 @@ func (r *run) remove(ctx context.Context) error {
 		return err
 	}
 
-	for _, s := range r.limit(segments, r.RemoveBefore) {
+	old := r.limit(segments, r.RemoveBefore)
+	if len(old) > 0 {
+		// Run has verified the log's directory. What is removed can never be verified
+		// again, and its digest goes on record: so the archive must be unchanged, too.
+		_, err := r.folders().Verify(r.Keys[0], audit.VerifyOptions{Keys: r.Keys[1:], Progress: r.Progress})
+		if err != nil {
+			return fmt.Errorf("nothing is removed: %w", err)
+		}
+	}
+
+	for _, s := range old {
 		step, err := r.newStep(s, audit.CodeRemoved)
 		if err != nil {
 			return err

@@ -244,11 +244,15 @@ func TestI8AnInterruptedMoveLosesNothing(t *testing.T) {
 			o := l.options()
 			prepare(l, &o, audittest.Must(segment.List(l.dir))[0])
 
-			before := countSegments(t, l.dir)
-			if _, err := Run(t.Context(), o); err != nil && !errors.Is(err, interrupted) {
+			before := audittest.Must(segment.List(l.dir)) // the records of Run may begin another one
+			_, err := Run(t.Context(), o)
+			if err != nil && !errors.Is(err, interrupted) {
 				t.Fatal(err)
-			} else if err != nil && countSegments(t, l.dir) != before {
-				t.Error("the log has lost a segment in a run that failed")
+			}
+			for _, file := range before {
+				if _, statErr := os.Stat(file.Path); err != nil && statErr != nil {
+					t.Errorf("the log has lost a segment in a run that failed: %v", statErr)
+				}
 			}
 
 			l.reopen()
