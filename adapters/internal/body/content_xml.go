@@ -154,9 +154,17 @@ func (x *xmlScan) foundText(e *xmlElement, value string) {
 
 // namesValue reports whether an element or an attribute says the name of the value next to it.
 func namesValue(name string) bool {
-	switch strings.ToLower(name) {
-	case "name", "key", "field", "property", "parameter":
-		return true
+	switch len(name) { // it is asked about every element
+	case len("key"):
+		return strings.EqualFold(name, "key")
+	case len("name"):
+		return strings.EqualFold(name, "name")
+	case len("field"):
+		return strings.EqualFold(name, "field")
+	case len("property"):
+		return strings.EqualFold(name, "property")
+	case len("parameter"):
+		return strings.EqualFold(name, "parameter")
 	}
 	return false
 }
@@ -350,7 +358,7 @@ func (x *xmlScan) endTag() {
 			x.elements = append(x.elements[:0], x.elements[1:]...)
 		}
 		e := xmlElement{name: localName(name)}
-		if !isAnchor(e.name) {
+		if x.saidBy != "" && !isAnchor(e.name) {
 			e.said = x.saidBy
 		}
 		x.elements = append(x.elements, e)
