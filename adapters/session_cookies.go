@@ -73,8 +73,15 @@ func (a *Adapter) remask(s *Session, more ...cookie.Cookie) {
 	}
 
 	s.patterns = r.patterns
-	s.mask.Store(mask.New(r.all))
-	s.own.Store(mask.New(r.own))
+	all := mask.New(r.all)
+	s.mask.Store(all)
+
+	// A mask takes 75 KB or more. Mostly every pattern is the session's own.
+	own := all
+	if len(r.own) < len(r.all) {
+		own = mask.New(r.own)
+	}
+	s.own.Store(own)
 }
 
 // remasking collects the patterns of a session.
