@@ -90,12 +90,12 @@ chaos: ## kill, cut the power, stop and break the disk of a server under load, f
 	BYLINE_CHAOS=$(FOR) $(GO) test ./cmd/byline/e2e -run '^TestChaos$$' -v -timeout 0
 
 LENGTH ?= 15m
-soak: ## run tasks for LENGTH (15m) and check that heap, goroutines and descriptors stay flat; prints a table
+soak: ## send mixed traffic for LENGTH (15m) and check that heap, memory, goroutines and descriptors stay flat; prints a table
 	BYLINE_SOAK=$(LENGTH) $(GO) test ./cmd/byline/e2e -run '^TestSoak$$' -v -timeout 0
 
 SCALE ?= 100
-scale: ## measure tasks, adapters and records at two sizes (SCALE percent of the full ones); writes a section of bench/RESULTS.md
-	BYLINE_SCALE=$(SCALE) BYLINE_SCALE_RESULTS=$(CURDIR)/bench/RESULTS.md $(GO) test ./cmd/byline/e2e -run '^TestScale$$' -v -timeout 0
+scale: ## measure tasks, adapters and records at three sizes (SCALE percent of the full ones, PARTS like living,records); writes a section of bench/RESULTS.md
+	BYLINE_SCALE=$(SCALE) BYLINE_SCALE_PARTS=$(PARTS) BYLINE_SCALE_RESULTS=$(CURDIR)/bench/RESULTS.md $(GO) test ./cmd/byline/e2e -run '^TestScale$$' -v -timeout 0
 
 clients: ## run every client of docs/clients.md under byline run, plain and isolated, and write the page; installs browsers
 	@echo "==> installing the clients"

@@ -19,6 +19,7 @@ import (
 type chaosRow struct {
 	kind     string
 	rounds   int
+	passed   int // rounds after which everything was as it must be
 	answers  int // whole answers to requests
 	refusals int
 	broken   int // requests without a whole answer
@@ -50,10 +51,20 @@ func TestChaos(t *testing.T) {
 		row.rounds++
 		before := e.load.counts()
 		e.chaosRound(t, disk, row.kind)
+		if !t.Failed() {
+			row.passed++
+		}
 		after := e.load.counts()
 		row.answers += after[0] - before[0]
 		row.refusals += after[1] - before[1]
 		row.broken += after[2] - before[2]
+	}
+
+	t.Logf("\n%s", chaosTable(rows)) // also if the last round failed
+	for _, row := range rows {
+		if row.rounds == 0 {
+			t.Logf("there was no round of %q: run it for longer", row.kind)
+		}
 	}
 
 	e.Stop()
@@ -61,8 +72,8 @@ func TestChaos(t *testing.T) {
 	if !report.Closed {
 		t.Errorf("the log is not closed after a clean stop: %+v", report)
 	}
-	t.Logf("%d requests arrived, each with an intent; %d tasks, %d confirmed ends; %d records in %d segments\n%s",
-		len(e.app.allEntries()), len(e.load.created), len(e.load.ended), report.Records, report.Segments, chaosTable(rows))
+	t.Logf("%d requests arrived, each with an intent; %d tasks, %d confirmed ends; %d records in %d segments",
+		len(e.app.allEntries()), len(e.load.created), len(e.load.ended), report.Records, report.Segments)
 }
 
 // counts returns the numbers of whole answers, refusals and broken requests.
@@ -76,12 +87,26 @@ func (l *load) counts() [3]int {
 	return [3]int{len(l.records), refusals, l.broken}
 }
 
+// chaosMeaning says what was done to the server in each kind of round.
+var chaosMeaning = map[string]string{
+	"kill -9":                 "the process is killed and started again",
+	"power cut":               "it is killed, and the disk loses what was not synced",
+	"SIGSTOP, SIGCONT":        "it stands still for up to three seconds",
+	"disk fails":              "each write fails (EIO)",
+	"disk fails but persists": "each sync fails, after the disk has taken the data",
+	"disk hangs":              "no write returns",
+	"disk read-only":          "each write is refused (EROFS)",
+}
+
+// chaosTable returns the rounds for people.
 func chaosTable(rows []*chaosRow) string {
 	var b strings.Builder
+	b.WriteString("PASSED: afterwards the record verified, every request that had reached the application was in it, and every task was in the state that had been confirmed.\n" +
+		"REFUSED: requests that were answered with a code and not sent. BROKEN: requests whose connection ended without a whole answer.\n\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ROUND\tROUNDS\tANSWERS\tREFUSED\tBROKEN")
+	fmt.Fprintln(w, "ROUND\tROUNDS\tPASSED\tANSWERS\tREFUSED\tBROKEN\tWHAT HAPPENS")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", r.kind, r.rounds, r.answers, r.refusals, r.broken)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%s\n", r.kind, r.rounds, r.passed, r.answers, r.refusals, r.broken, chaosMeaning[r.kind])
 	}
 	_ = w.Flush()
 	return b.String()

@@ -3,7 +3,9 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -36,6 +38,7 @@ func (s *scaleTest) records(t *testing.T, index, n int) {
 	watch := startWatch(0)
 	log := writeScaleLog(t, e, n)
 	s.note(index, "records: writing", n, watch.stop(), 0)
+	t.Logf("%d records take %d MB of disk", n, bytesBelow(t, filepath.Join(e.Dir, "data", "audit"))>>20)
 
 	s.start(t, e.Env, index, "records: restart", n)
 	e.Stop()
@@ -60,6 +63,9 @@ func (s *scaleTest) records(t *testing.T, index, n int) {
 	} {
 		s.row(c.what).streams = !strings.Contains(c.what, "reconcile") // which remembers writes
 		s.run(t, e, index, c.what, n, c.args...)
+		if size := bytesBelow(t, evidence); size > 0 {
+			t.Logf("the evidence takes %d MB of disk", size>>20)
+		}
 		if err := os.RemoveAll(evidence); err != nil { // would be searched for secrets at the end, and fills the disk
 			t.Error(err)
 		}
@@ -142,4 +148,26 @@ func writeScaleLog(t *testing.T, e *crashEnv, n int) (log scaleLog) {
 		t.Fatal(err)
 	}
 	return log
+}
+
+// bytesBelow returns the size of the files below a folder, which need not exist.
+func bytesBelow(t *testing.T, dir string) (total int64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return total
 }
