@@ -92,6 +92,13 @@ func openFirstSockets(ipv6 bool) ([]*os.File, error) {
 			return nil, err
 		}
 		files = append(files, f)
+
+		// The kernel sends from an address of IPv6 that is local by a route alone only if told to.
+		if network == "udp6" {
+			if err := unix.SetsockoptInt(int(f.Fd()), unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1); err != nil {
+				return nil, os.NewSyscallError("setsockopt", err)
+			}
+		}
 	}
 	return files, nil
 }

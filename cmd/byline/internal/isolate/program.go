@@ -59,7 +59,7 @@ func becomeProgram(parent channel) (code int, err error) {
 	if err := installFilter(parent); err != nil {
 		return 126, fmt.Errorf("install the filter of system calls: %w", err)
 	}
-	err = syscall.Exec(path, p.Args, p.Env)
+	err = syscall.Exec(path, p.Args, os.Environ()) // of a variable that is there twice the last one counts
 	return CodeOfStart(err), &os.PathError{Op: "exec", Path: path, Err: err}
 }
 
