@@ -24,7 +24,9 @@ func (s *Server) resumeTasks() error {
 		return fmt.Errorf("stored tasks: %w", err)
 	}
 	living := s.log.LivingTasks()
-	for _, st := range stored {
+	for i := range stored {
+		st := stored[i]
+		stored[i] = state.Task{} // its document is not needed any more
 		it, err := s.identities.Restore(st.Doc)
 		if err != nil {
 			s.opt.Log.Warn().Str("task", st.ID).Err(err).Msg("stored task dropped")

@@ -166,16 +166,34 @@ func (d taskDoc) task() (*Task, error) {
 	copy(t.tokenHash[:], hash)
 	t.hasLifeline.Store(d.Lifeline)
 
-	t.ctx, t.cancel = context.WithCancelCause(context.Background())
-	if d.Ended != nil {
-		// Only an expiry happens at the time that was set.
-		cause := ErrExpired
-		if d.Ended.Before(d.Expires) {
-			cause = ErrEnded
-		}
-		t.end(*d.Ended, d.Why, cause)
+	if d.Ended == nil {
+		t.ctx, t.cancel = context.WithCancelCause(context.Background())
+		return t, nil
 	}
+
+	// Only an expiry happens at the time that was set. Ended tasks share their contexts:
+	// there may be a hundred thousand of them.
+	cause := ErrExpired
+	t.ctx = expiredContext
+	if d.Ended.Before(d.Expires) {
+		cause = ErrEnded
+		t.ctx = endedContext
+	}
+	t.cancel = func(error) {}
+	t.end(*d.Ended, d.Why, cause)
 	return t, nil
+}
+
+// The contexts of tasks that had ended before they were restored.
+var (
+	endedContext   = newCancelledContext(ErrEnded)
+	expiredContext = newCancelledContext(ErrExpired)
+)
+
+func newCancelledContext(cause error) context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(cause)
+	return ctx
 }
 
 // noToken is the stored hash of a task that no token names.

@@ -119,3 +119,35 @@ func TestI1StoredTasksHoldNoToken(t *testing.T) {
 		t.Error("the stored document contains the token")
 	}
 }
+
+// TestRestoredEndedTasksShareTheirContexts restores tasks that had ended: each is over
+// for the reason that is stored, and none has a context of its own.
+func TestRestoredEndedTasksShareTheirContexts(t *testing.T) {
+	r := NewRegistry(Config{})
+	defer r.Close()
+	restore := func(expires, ended string) *Task {
+		t.Helper()
+		task, err := r.Restore([]byte(`{"id":"t_` + expires + ended + `","created":"2026-01-01T00:00:00Z","expires":"` + expires + `","token_sha256":"` + noToken + `","ended":"` + ended + `"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return task
+	}
+
+	for _, c := range []struct {
+		expires, ended string
+		want           error
+	}{
+		{"2026-01-02T00:00:00Z", "2026-01-01T12:00:00Z", ErrEnded},
+		{"2026-01-02T00:00:00Z", "2026-01-02T00:00:00Z", ErrExpired},
+	} {
+		one, other := restore(c.expires, c.ended), restore(c.expires, c.ended)
+		cause := context.Cause(one.Context())
+		if !errors.Is(cause, c.want) || !errors.Is(one.Active(), c.want) || one.Context().Err() == nil {
+			t.Errorf("a task that ended at %s: its context has the cause %v, and Active returns %v, want %v", c.ended, cause, one.Active(), c.want)
+		}
+		if one.Context() != other.Context() {
+			t.Errorf("two tasks that ended at %s have contexts of their own", c.ended)
+		}
+	}
+}
