@@ -12,7 +12,7 @@ import (
 // so that the same refusal of many tasks says the same.
 func classify(line []byte) (kind string, content []byte, isLimited bool) {
 	var level, message, code []byte
-	aboutRequest := bytes.Contains(line, []byte(`,"record":"`))
+	aboutRequest := bytes.Contains(line, []byte(`,"record":"r_`))
 	content = make([]byte, 0, len(line))
 	ok := eachMember(line, func(name, value []byte) {
 		switch string(name) {

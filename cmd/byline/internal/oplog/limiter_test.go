@@ -128,7 +128,7 @@ func TestNewContentsOfOneKindAreBounded(t *testing.T) {
 	log, l, clock, out := limited()
 	const seconds, each = 20, 500
 	for i := range seconds * each {
-		log.Warn().Str("host", fmt.Sprintf("h%d.example:443", i)).Str("code", "upstream_unreachable").Str("record", "r").Msg("refused")
+		log.Warn().Str("host", fmt.Sprintf("h%d.example:443", i)).Str("code", "upstream_unreachable").Str("record", "r_1").Msg("refused")
 		clock.advance(time.Second / each)
 	}
 	l.Flush()
