@@ -111,9 +111,10 @@ func (c tableClient) try(t *testing.T, env *testenv.Env, dir string) clientRow {
 		t.Errorf("byline run --isolate=require: got %s", isolated)
 	}
 
-	row.refused = firstHint(c.run(t, env, dir, false, "refused.acme.test", "TRUST_ENV=1"))
+	refused := c.run(t, env, dir, false, "refused.acme.test", "TRUST_ENV=1")
+	row.refused = firstHint(refused)
 	if row.plain && row.refused == "" && !c.browser {
-		t.Errorf("a refused host is not to be told from one that answers")
+		t.Errorf("a refused host is not to be told from one that answers: %s", refused)
 	}
 	return row
 }
@@ -145,7 +146,7 @@ func (c tableClient) run(t *testing.T, env *testenv.Env, dir string, isolated bo
 
 // firstHint returns the part of a client's output that says that Byline refused.
 func firstHint(output string) string {
-	for _, hint := range []string{"host_not_adapted", "403", "Forbidden", "ERR_TUNNEL", "another page", "refused", "unable", "failed", "Error"} {
+	for _, hint := range []string{"host_not_adapted", "403", "Forbidden", "ERR_TUNNEL", "another page", "refused", "unable", "invalid response", "nexpected", "failed", "Error", "error"} {
 		for line := range strings.Lines(output) {
 			if i := strings.Index(line, hint); i >= 0 && !strings.HasPrefix(line, "byline: warning") {
 				line = strings.TrimSpace(line)
