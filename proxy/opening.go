@@ -12,7 +12,8 @@ import (
 // agent and is called once.
 type opening interface {
 	// accept tells the agent that the tunnel is open, if it can be told. It returns
-	// the connection that carries the tunnel, and what was already read of it.
+	// the connection that carries the tunnel, and what was already read of it. If
+	// the agent cannot be told, accept closes the connection and returns the error.
 	accept() (client net.Conn, seen []byte, err error)
 	// refuse tells the agent why there is no tunnel, as far as its protocol has
 	// words for it, and closes the connection.
@@ -32,10 +33,15 @@ const connectionEstablished = "HTTP/1.1 200 Connection established\r\n\r\n"
 
 func (o connectOpening) accept() (net.Conn, []byte, error) {
 	_, err := io.WriteString(o.client, connectionEstablished)
-	if front, ok := o.client.(*frontConn); ok {
-		return front.detach(), nil, err
+	if err != nil {
+		_ = o.client.Close()
+		return nil, nil, err
 	}
-	return agents.Unguard(o.client), nil, err
+
+	if front, ok := o.client.(*frontConn); ok {
+		return front.detach(), nil, nil
+	}
+	return agents.Unguard(o.client), nil, nil
 }
 
 func (o connectOpening) refuse(r *Refusal, record string) {
@@ -50,8 +56,13 @@ type socksOpening struct{ in *agents.Incoming }
 
 func (o socksOpening) accept() (net.Conn, []byte, error) {
 	err := o.in.AnswerSOCKS(agents.SOCKSSucceeded)
+	if err != nil {
+		_ = o.in.Close()
+		return nil, nil, err
+	}
+
 	client, seen := o.in.Detach()
-	return client, seen, err
+	return client, seen, nil
 }
 
 func (o socksOpening) refuse(r *Refusal, _ string) {

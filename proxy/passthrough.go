@@ -41,10 +41,12 @@ func (t *tunnel) passThrough(o opening) {
 	defer upstream.Close()
 
 	client, seen, err := o.accept()
-	defer client.Close()
-	if err == nil {
-		_, err = upstream.Write(seen)
+	if err != nil {
+		return
 	}
+	defer client.Close()
+
+	_, err = upstream.Write(seen)
 	if err != nil {
 		return
 	}

@@ -3,7 +3,6 @@ package proxy
 import (
 	"encoding/hex"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -41,7 +40,7 @@ func TestI1RefusalsDoNotQuoteSecrets(t *testing.T) {
 				defer conn.Close()
 				_, _ = io.WriteString(conn, answer)
 				_ = conn.(interface{ CloseWrite() error }).CloseWrite()
-				_, _ = io.Copy(io.Discard, conn.(net.Conn))
+				_, _ = io.Copy(io.Discard, conn)
 			})
 			s := startLegacyServer(t, app, t.TempDir())
 			agent, _ := s.newAgent(t, pagesSpec)

@@ -159,10 +159,10 @@ const firstRead = 2 << 10
 // serves the protocol that ALPN chose. It returns when the connection has ended.
 func (t *tunnel) intercept(o opening) {
 	client, seen, err := o.accept()
-	defer client.Close()
 	if err != nil {
 		return
 	}
+	defer client.Close()
 	defer t.server.metrics.tunnelOpen(t.server.metrics.intercepted)()
 
 	// The wire's server cuts the connection when the task ends (I6). Before it

@@ -432,7 +432,7 @@ func (l *archivedLog) keepCheckpoints() {
 			other := strings.Replace(text, fmt.Sprintf("\n%d\n", sizeOf(note)), fmt.Sprintf("\n%d\n", sizeOf(note)+1), 1)
 			m = l.add(fmt.Sprintf("kept checkpoint of another size, signed by key %d", j), nothing)
 			m.Kept = []string{audittest.SignNote(other, origin, key)}
-			m = l.add(fmt.Sprintf("checkpoint of another size in an archive, signed by key %d", j), func(dir string) {
+			l.add(fmt.Sprintf("checkpoint of another size in an archive, signed by key %d", j), func(dir string) {
 				os.Mkdir(filepath.Join(dir, "mid", audit.TilesDir), 0o700)
 				os.WriteFile(filepath.Join(dir, "mid", audit.TilesDir, "checkpoint.witnessed"), []byte(audittest.SignNote(other, origin, key)), 0o600)
 			})

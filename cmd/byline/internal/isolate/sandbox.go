@@ -40,11 +40,10 @@ type Sandbox struct {
 	run       chan reply // answers to run
 }
 
-// reply is a message with its files, or why there is none.
+// reply is a message with its files.
 type reply struct {
 	message
 	files []*os.File
-	err   error
 }
 
 // Start makes the namespaces. The error is a *[DeniedError] if the machine does not
