@@ -46,8 +46,13 @@ func (s *Session) FindOwnIn(text []byte) (what string, found bool) { return s.ow
 // fields are those of the body.
 func (s *Session) FindOwnInCoded(text []byte, fields []Field) (what string, found bool, err error) {
 	if len(contentCodings(fields)) == 0 {
-		return "", false, nil
+		return "", false, nil // before findOwnInCoded, whose results are on the heap
 	}
+	return s.findOwnInCoded(text, fields)
+}
+
+//go:noinline
+func (s *Session) findOwnInCoded(text []byte, fields []Field) (what string, found bool, err error) {
 	note := func(label string) error {
 		what, found = label, true
 		return io.EOF
