@@ -83,10 +83,18 @@ func (r *reader) Read(p []byte) (int, error) {
 			r.returnBuffers()
 			return 0, r.err
 		}
-		if len(r.text) == 0 && !r.reading && len(p) >= leastRoom {
+		// Whether something is kept depends on a secret, so how much is read must not
+		// depend on that.
+		isNothingHeld := len(r.text) == r.passed && !r.reading
+		if isNothingHeld && len(p) >= leastRoom {
 			n, err := r.source.Read(p)
 			r.err = err
-			if n = r.maskInPlace(p[:n]); n > 0 {
+			if r.passed == 0 {
+				n = r.maskInPlace(p[:n])
+			} else {
+				n = r.maskAfterKept(p[:n])
+			}
+			if n > 0 {
 				return n, nil
 			}
 			continue
@@ -111,6 +119,20 @@ func (r *reader) maskInPlace(b []byte) int {
 		stars(b[s.start:min(s.end, free)])
 	}
 	return free
+}
+
+// maskAfterKept is maskInPlace for b that follows the text, which was passed on and is
+// kept.
+func (r *reader) maskAfterKept(b []byte) int {
+	if cap(r.text)-len(r.text) < len(b) {
+		r.moveText(r.text)
+	}
+	r.text = append(r.text, b...)
+	r.release(r.boundary(r.text))
+
+	n := copy(b, r.ready)
+	r.ready = nil
+	return n
 }
 
 // moveText sets the text to a copy of b with room for what arrives.

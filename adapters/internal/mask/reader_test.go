@@ -2,9 +2,11 @@ package mask
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +22,14 @@ type timedChunk struct {
 }
 
 // timedBody is a body that pauses.
-type timedBody struct{ chunks []timedChunk }
+type timedBody struct {
+	chunks []timedChunk
+
+	// knows says that the body tells whether more of it has arrived.
+	knows bool
+}
+
+func (b *timedBody) HasArrived() bool { return b.knows && len(b.chunks) > 0 && b.chunks[0].after == 0 }
 
 func (b *timedBody) Read(p []byte) (int, error) {
 	if len(b.chunks) == 0 {
@@ -39,7 +48,11 @@ func (b *timedBody) Read(p []byte) (int, error) {
 // trace reads a body that is masked for a secret and returns when how much came, and
 // what.
 func trace(secret string, room int, chunks []timedChunk) (events []string, text string) {
-	r := newMask([]string{secret}).Reader(&timedBody{slices.Clone(chunks)})
+	return traceBody(secret, room, &timedBody{chunks: slices.Clone(chunks)})
+}
+
+func traceBody(secret string, room int, body *timedBody) (events []string, text string) {
+	r := newMask([]string{secret}).Reader(body)
 	start := time.Now()
 	var all strings.Builder
 	p := make([]byte, room)
@@ -68,6 +81,8 @@ func TestI1SizesAndTimesDoNotDependOnSecrets(t *testing.T) {
 		"a long line":                {{0, strings.Repeat("canary-", 3000)}, {time.Second, strings.Repeat("canary-s ", 3000)}},
 		"events":                     {{0, "data: 1\n\n"}, {time.Second, "data: canary-se\n\n"}, {time.Second, "data: 3\n\n"}},
 		"a pause inside a line end":  {{0, "canary-s\r"}, {time.Second, "\nession"}},
+		"a line, then much":          {{0, "canary-s\n"}, {time.Second, strings.Repeat("0123456789abcde\n", 5000)}},
+		"a line, then a long one":    {{0, "canary-s\n"}, {time.Second, strings.Repeat("0123456789abcdef", 5000)}},
 		"short chunks with no pause": {{0, "c"}, {time.Millisecond, "a"}, {time.Millisecond, "n"}, {time.Millisecond, "ary"}, {time.Millisecond, "-session"}},
 	} {
 		for _, room := range []int{7, 600, 32 << 10} {
@@ -80,6 +95,54 @@ func TestI1SizesAndTimesDoNotDependOnSecrets(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// chunksAround returns chunks that hold guesses of the beginning of a secret in several
+// spellings, line ends, pauses, and stretches of other text that fill buffers.
+func chunksAround(random *rand.Rand, secret string) (chunks []timedChunk) {
+	for range 2 + random.IntN(6) {
+		var text strings.Builder
+		for range 1 + random.IntN(4) {
+			guess := secret[:random.IntN(8)]
+			switch random.IntN(6) {
+			case 0:
+				text.WriteString(guess)
+			case 1:
+				for _, c := range guess {
+					fmt.Fprintf(&text, "%%%02x", c)
+				}
+			case 2:
+				text.WriteString(base64.RawStdEncoding.EncodeToString([]byte("x" + guess)))
+			case 3:
+				text.WriteString("<b>" + guess + "<i")
+			case 4:
+				text.WriteString(strings.Repeat("0123456789abcde\n", random.IntN(4000)) + guess)
+			case 5:
+				text.WriteString(strings.Repeat("0123456789abcdef", random.IntN(4000)) + guess)
+			}
+			text.WriteString([]string{"", "\n", "\r\n", "\n\n", " ", "</b>\n"}[random.IntN(6)])
+		}
+		after := []time.Duration{0, 0, time.Millisecond, 99 * time.Millisecond, time.Second}[random.IntN(5)]
+		chunks = append(chunks, timedChunk{after, text.String()})
+	}
+	return chunks
+}
+
+// No mixture of guesses, line ends, pauses and buffers tells whether a guess is right.
+func TestI1SizesAndTimesOfRandomGuessesDoNotDependOnSecrets(t *testing.T) {
+	const right, other = "canary-session-1234567890", "zq9Xk-wholly-other-777777"
+	for seed := range uint64(300) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		chunks := chunksAround(random, right)
+		room := []int{100, leastRoom, 5000, 32 << 10}[random.IntN(4)]
+		synctest.Test(t, func(t *testing.T) {
+			knows := seed%2 == 0
+			want, _ := traceBody(right, room, &timedBody{slices.Clone(chunks), knows})
+			if got, _ := traceBody(other, room, &timedBody{slices.Clone(chunks), knows}); !slices.Equal(got, want) {
+				t.Errorf("seed %d, room for %d bytes: with the secret that is guessed %.300q, with another %.300q", seed, room, want, got)
+			}
+		})
 	}
 }
 
