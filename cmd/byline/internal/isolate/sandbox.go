@@ -36,8 +36,9 @@ type Sandbox struct {
 
 	mu        sync.Mutex
 	listeners map[int]net.Listener
-	sockets   chan reply // answers to listen
-	run       chan reply // answers to run
+	sockets   chan reply    // answers to listen
+	run       chan reply    // answers to run
+	received  chan struct{} // closed when receive has returned; nil before it runs
 }
 
 // reply is a message with its files.
@@ -84,6 +85,7 @@ func Start() (*Sandbox, error) {
 		s.Close()
 		return nil, err
 	}
+	s.received = make(chan struct{})
 	go s.receive()
 	return s, nil
 }
@@ -158,6 +160,7 @@ func duplicate(f *os.File) (*os.File, error) {
 
 // receive hands what init says to whoever waits for it.
 func (s *Sandbox) receive() {
+	defer close(s.received)
 	defer close(s.sockets)
 	defer close(s.run)
 	for {
@@ -290,10 +293,13 @@ func (s *Sandbox) Close() { s.closeOnce.Do(s.close) }
 func (s *Sandbox) close() {
 	_ = unix.Shutdown(int(s.channel.file.Fd()), unix.SHUT_RDWR) // init reads the end of the channel
 	<-s.ended
-	s.channel.close()
+	if s.received != nil {
+		<-s.received // another file may get the channel's number as soon as the channel is closed
+	}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.channel.close()
 	for _, ln := range s.listeners {
 		_ = ln.Close()
 	}
