@@ -1,5 +1,8 @@
 package e2e
 
+// node24 is the newer of the two Node.js: that of PATH is Debian's.
+const node24 = "node_modules/node24/bin/node"
+
 // tableClients are the rows of docs/clients.md.
 var tableClients = []tableClient{
 	{name: "curl", version: "curl --version", command: `curl -sS "$URL"`},
@@ -19,8 +22,10 @@ var tableClients = []tableClient{
 	{name: "Python http.client", version: python + " --version", command: python + " http_client.py", set: "`set_tunnel`"},
 	{name: "Python websockets", version: python + " -c 'import websockets.version as v; print(v.version)'", command: python + " websockets_get.py", fails: "this version knows no proxy (15 and later do)"},
 
-	{name: "Node fetch", version: "node --version", command: "node fetch.mjs"},
-	{name: "Node https", version: "node --version", command: "node https.cjs"},
+	{name: "Node 20 fetch", version: "node --version", command: "node fetch.mjs"},
+	{name: "Node 20 https", version: "node --version", command: "node https.cjs"},
+	{name: "Node 24 fetch", version: node24 + " --version", command: node24 + " fetch.mjs"},
+	{name: "Node 24 https", version: node24 + " --version", command: node24 + " https.cjs"},
 	{name: "axios", version: `node -p 'require("axios/package.json").version'`, command: "node axios.mjs"},
 	{name: "got", version: `node -p 'JSON.parse(fs.readFileSync("node_modules/got/package.json")).version'`, command: "node got.mjs"},
 	{name: "undici", version: `node -p 'require("undici/package.json").version'`, command: "node undici.mjs", set: "`EnvHttpProxyAgent`"},
@@ -30,6 +35,7 @@ var tableClients = []tableClient{
 	{name: "Deno", version: "deno --version", command: "deno run --quiet --no-check --allow-net --allow-env deno.ts"},
 	{name: "Bun", version: "bun --version", command: "bun fetch.mjs"},
 
+	{name: "grpcurl", version: "grpcurl --version", host: "grpc.example.com", command: `host=${URL#https://}; grpcurl -proto hello.proto "${host%%/*}:443" hello.Hello/Say`},
 	{name: "Go net/http", version: "go version", command: "./nethttp"},
 	{name: "Java HttpClient", version: "java --version", command: "java Client.java"},
 	{name: "Java HttpsURLConnection", version: "java --version", command: "java Connection.java"},
@@ -45,4 +51,5 @@ var tableClients = []tableClient{
 	{name: "Selenium", version: python + " -c 'import selenium; print(selenium.__version__)'", command: python + " selenium_get.py", set: "`--proxy-server`, `HOME`", browser: true},
 	{name: "Chromium", version: "chromium --version", command: "sh chromium.sh", set: "`--proxy-server`, `HOME`", browser: true},
 	{name: "Firefox", version: "firefox-esr --version", command: "sh firefox.sh", set: "a profile", browser: true},
+	{name: "Firefox, by SOCKS", version: "firefox-esr --version", command: "sh firefox.sh socks", set: "a profile", browser: true},
 }

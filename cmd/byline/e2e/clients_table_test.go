@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +23,7 @@ type tableClient struct {
 	version string   // shell command that prints it
 	command string   // shell command, in clients/get
 	set     string   // what the program does by itself under plain byline run; "" if nothing
+	host    string   // "" is clients.example.com
 	url     string   // path; "" is /hello
 	want    string   // what the output holds if it works; "" is hello
 	browser bool     // opens pages, and so asks other hosts, too
@@ -41,10 +43,24 @@ func TestClientsTable(t *testing.T) {
 	}
 	app := httptest.NewServer(http.HandlerFunc(serveClientsApp))
 	defer app.Close()
+	h2 := httptest.NewUnstartedServer(http.HandlerFunc(serveClientsApp))
+	h2.EnableHTTP2 = true
+	h2.StartTLS()
+	defer h2.Close()
+
 	env := testenv.New(t, "")
-	env.WriteFile("adapters.d/clients.yaml", fmt.Sprintf(clientsAdapter, app.URL))
-	for i := range 4 {
-		env.PutAccount("clients", fmt.Sprintf("agent-0%d", i+1), map[string]string{"username": "agent-01", "password": testenv.NewSecret()})
+	certificate := filepath.Join(t.TempDir(), "app.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h2.Certificate().Raw})
+	if err := os.WriteFile(certificate, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env.WriteFile("adapters.d/clients.yaml", fmt.Sprintf(clientsAdapter, "clients", fmt.Sprintf("url: %q", app.URL)))
+	env.WriteFile("adapters.d/grpc.yaml", fmt.Sprintf(clientsAdapter, "grpc", fmt.Sprintf("url: %q, ca: %q, protocol: h2", h2.URL, certificate)))
+	for _, adapter := range []string{"clients", "grpc"} {
+		for i := range 4 {
+			account := fmt.Sprintf("agent-0%d", i+1)
+			env.PutAccount(adapter, account, map[string]string{"username": "agent-01", "password": testenv.NewSecret()})
+		}
 	}
 	env.Start()
 
@@ -100,18 +116,22 @@ func (c tableClient) try(t *testing.T, env *testenv.Env, dir string) clientRow {
 		t.Fatalf("it is not installed: %v %s", err, out)
 	}
 
-	plain := c.run(t, env, dir, false, "clients.acme.test", "TRUST_ENV=1")
+	host := c.host
+	if host == "" {
+		host = "clients.example.com"
+	}
+	plain := c.run(t, env, dir, false, host, "TRUST_ENV=1")
 	row.plain = strings.Contains(plain, c.wanted())
 	if row.plain != (c.fails == "") {
 		t.Errorf("byline run: want success %v, got %s", c.fails == "", plain)
 	}
-	isolated := c.run(t, env, dir, true, "clients.acme.test")
+	isolated := c.run(t, env, dir, true, host)
 	row.isolated = strings.Contains(isolated, c.wanted())
 	if !row.isolated {
 		t.Errorf("byline run --isolate=require: got %s", isolated)
 	}
 
-	refused := c.run(t, env, dir, false, "refused.acme.test", "TRUST_ENV=1")
+	refused := c.run(t, env, dir, false, "refused.example.com", "TRUST_ENV=1")
 	row.refused = firstHint(refused)
 	if row.plain && row.refused == "" && !c.browser {
 		t.Errorf("a refused host is not to be told from one that answers: %s", refused)
@@ -140,13 +160,13 @@ func (c tableClient) run(t *testing.T, env *testenv.Env, dir string, isolated bo
 	if isolated {
 		run = env.RunIsolated
 	}
-	r := env.RunToEnd(run(testenv.TaskSpec{Allow: []string{"clients:*"}}, dir, variables, "sh", "-c", c.command))
+	r := env.RunToEnd(run(testenv.TaskSpec{Allow: []string{"clients:*", "grpc:*"}}, dir, variables, "sh", "-c", c.command))
 	return r.Out + r.Err
 }
 
 // firstHint returns the part of a client's output that says that Byline refused.
 func firstHint(output string) string {
-	for _, hint := range []string{"host_not_adapted", "403", "Forbidden", "ERR_TUNNEL", "another page", "refused", "unable", "invalid response", "nexpected", "failed", "Error", "error"} {
+	for _, hint := range []string{"host_not_adapted", "403", "Forbidden", "ERR_TUNNEL", "another page", "refused", "unable", "invalid response", "nexpected", "failed", "Failed", "Error", "error"} {
 		for line := range strings.Lines(output) {
 			if i := strings.Index(line, hint); i >= 0 && !strings.HasPrefix(line, "byline: warning") {
 				line = strings.TrimSpace(line)
@@ -179,10 +199,10 @@ func writeClientsPage(t *testing.T, rows []clientRow) {
 }
 
 // clientsAdapter is for an application whose pages are for users who are signed in.
-const clientsAdapter = `name: clients
+const clientsAdapter = `name: %[1]s
 interim: {reason: "test", owner: secops@acme.test, review_by: 2099-01-01}
-hosts: [clients.acme.test]
-upstream: {url: "%s"}
+hosts: [%[1]s.example.com]
+upstream: {%[2]s}
 cookies: {hold: [sid]}
 login:
   kind: form
@@ -194,6 +214,7 @@ login:
   ended: [{redirect: "/login"}]
 actions:
   - {name: read, match: {method: [GET, HEAD], path: "/**"}, resource: page, websocket: true}
+  - {name: call, match: {method: [POST], path: "/hello.Hello/*"}, resource: call}
 `
 
 // serveClientsApp has a page, and what package managers and others look for.
@@ -233,7 +254,11 @@ func serveClientsApp(w http.ResponseWriter, r *http.Request) {
 	case "/simple/hello/":
 		answer("text/html", `<a href="/hello-7.1-py3-none-any.whl">hello-7.1-py3-none-any.whl</a>`)
 	case "/npm/hello":
-		answer("application/json", `{"name":"hello","description":"hello agent-01","dist-tags":{"latest":"7.1.0"},"versions":{"7.1.0":{"name":"hello","version":"7.1.0","description":"hello agent-01","dist":{"tarball":"https://clients.acme.test/hello.tgz","shasum":"`+strings.Repeat("0", 40)+`"}}}}`)
+		answer("application/json", `{"name":"hello","description":"hello agent-01","dist-tags":{"latest":"7.1.0"},"versions":{"7.1.0":{"name":"hello","version":"7.1.0","description":"hello agent-01","dist":{"tarball":"https://clients.example.com/hello.tgz","shasum":"`+strings.Repeat("0", 40)+`"}}}}`)
+	case "/hello.Hello/Say":
+		w.Header().Set("Trailer", "Grpc-Status")
+		answer("application/grpc", "\x00\x00\x00\x00\x10\x0a\x0ehello agent-01")
+		w.Header().Set("Grpc-Status", "0")
 	case "/v1/models":
 		answer("application/json", `{"object":"list","data":[{"id":"hello agent-01","object":"model","created":1,"owned_by":"acme"}]}`)
 	case "/bucket":

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the clients of docs/clients.md: Debian packages, and in a cache folder what
-# comes from npm. It prints that folder.
+# comes from npm and from Go modules. It prints that folder.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -23,11 +23,14 @@ if [ -n "${missing# }" ]; then
 fi
 
 cache=${BYLINE_E2E_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/byline-e2e}/clients
-lock=$(sha256sum "$here/package-lock.json" | cut -c1-16)
+lock=$(cat "$here/package-lock.json" "$here/install.sh" | sha256sum | cut -c1-16)
 if [ "$(cat "$cache/.installed" 2>/dev/null || :)" != "$lock" ]; then
 	mkdir -p "$cache"
 	cp "$here/package.json" "$here/package-lock.json" "$cache/"
 	(cd "$cache" && npm ci --no-audit --no-fund --silent >&2)
+	rm -f "$cache/node_modules/.bin/node" # of node24, which a row calls by its path
+	echo "install.sh: building grpcurl (half a minute, once)" >&2
+	GOBIN="$cache/node_modules/.bin" go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3 >&2
 	echo "$lock" >"$cache/.installed"
 fi
 echo "$cache"
