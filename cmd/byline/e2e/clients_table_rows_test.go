@@ -35,7 +35,7 @@ var tableClients = []tableClient{
 	{name: "Deno", version: "deno --version", command: "deno run --quiet --no-check --allow-net --allow-env deno.ts"},
 	{name: "Bun", version: "bun --version", command: "bun fetch.mjs"},
 
-	{name: "grpcurl", version: "grpcurl --version", host: "grpc.example.com", command: `host=${URL#https://}; grpcurl -proto hello.proto "${host%%/*}:443" hello.Hello/Say`},
+	{name: "grpcurl", version: "go version -m node_modules/.bin/grpcurl | grep -w mod", host: "grpc.example.com", command: `host=${URL#https://}; grpcurl -proto hello.proto "${host%%/*}:443" hello.Hello/Say`},
 	{name: "Go net/http", version: "go version", command: "./nethttp"},
 	{name: "Java HttpClient", version: "java --version", command: "java Client.java"},
 	{name: "Java HttpsURLConnection", version: "java --version", command: "java Connection.java"},
@@ -49,7 +49,7 @@ var tableClients = []tableClient{
 	{name: "Playwright", version: `node -p 'require("playwright-core/package.json").version'`, command: "node playwright.cjs", set: "`proxy`, `HOME`", browser: true},
 	{name: "Puppeteer", version: `node -p 'JSON.parse(fs.readFileSync("node_modules/puppeteer-core/package.json")).version'`, command: "node puppeteer.mjs", set: "`--proxy-server`, `HOME`", browser: true},
 	{name: "Selenium", version: python + " -c 'import selenium; print(selenium.__version__)'", command: python + " selenium_get.py", set: "`--proxy-server`, `HOME`", browser: true},
-	{name: "Chromium", version: "chromium --version", command: "sh chromium.sh", set: "`--proxy-server`, `HOME`", browser: true},
+	{name: "Chromium", version: "chromium --version 2>/dev/null", command: "sh chromium.sh", set: "`--proxy-server`, `HOME`", browser: true},
 	{name: "Firefox", version: "firefox-esr --version", command: "sh firefox.sh", set: "a profile", browser: true},
 	{name: "Firefox, by SOCKS", version: "firefox-esr --version", command: "sh firefox.sh socks", set: "a profile", browser: true},
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -104,6 +105,8 @@ type clientRow struct {
 	refused         string // what it says of a host without adapter
 }
 
+var versionNumber = regexp.MustCompile(`\d+(\.\d+)+`)
+
 // try runs a client in both ways.
 func (c tableClient) try(t *testing.T, env *testenv.Env, dir string) clientRow {
 	if only := os.Getenv("BYLINE_CLIENTS_ONLY"); only != "" && !strings.Contains(c.name, only) {
@@ -111,7 +114,7 @@ func (c tableClient) try(t *testing.T, env *testenv.Env, dir string) clientRow {
 	}
 	row := clientRow{tableClient: c}
 	out, err := exec.Command("sh", "-c", "cd "+dir+"; PATH="+dir+"/node_modules/.bin:$PATH; "+c.version).CombinedOutput()
-	row.isVersion, _, _ = strings.Cut(strings.TrimSpace(string(out)), "\n")
+	row.isVersion = versionNumber.FindString(string(out))
 	if err != nil {
 		t.Fatalf("it is not installed: %v %s", err, out)
 	}
@@ -166,7 +169,7 @@ func (c tableClient) run(t *testing.T, env *testenv.Env, dir string, isolated bo
 
 // firstHint returns the part of a client's output that says that Byline refused.
 func firstHint(output string) string {
-	for _, hint := range []string{"host_not_adapted", "403", "Forbidden", "ERR_TUNNEL", "another page", "refused", "unable", "invalid response", "nexpected", "failed", "Failed", "Error", "error"} {
+	for _, hint := range []string{"host_not_adapted", "403", "Forbidden", "ERR_TUNNEL", "no page", "refused", "unable", "invalid response", "nexpected", "failed", "Failed", "Error", "error"} {
 		for line := range strings.Lines(output) {
 			if i := strings.Index(line, hint); i >= 0 && !strings.HasPrefix(line, "byline: warning") {
 				line = strings.TrimSpace(line)

@@ -1,5 +1,7 @@
 # Says hello if the first pixel of a picture is green (PNG, 8 bits a channel, no interlace).
-import struct, sys, zlib
+import os, struct, sys, zlib
+if not os.path.exists(sys.argv[1]):
+    sys.exit("no page was shown")
 data, i, packed = open(sys.argv[1], "rb").read(), 8, b""
 while i < len(data):
     size, kind = struct.unpack(">I4s", data[i:i + 8])
