@@ -9,6 +9,9 @@ func (x *exchange) admit() error {
 	if err := x.tunnel.task.Active(); err != nil {
 		return refuseEnded(err)
 	}
+	if x.tunnel.task.attacked.Load() {
+		return refuse(TaskEnded, "the task is over, because a request of it held a secret of its account.")
+	}
 
 	x.cutSessionFromPath()
 	h := &x.in.Head

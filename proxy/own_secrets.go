@@ -3,7 +3,10 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/byline-proxy/byline/proxy/state"
 )
 
 // refuseOwnSecrets refuses a request that holds a secret of the account that acts
@@ -54,7 +57,7 @@ func (x *exchange) refuseOwnSecrets(ctx context.Context) error {
 
 // quarantine records the alert, keeps the account from being given out until an
 // operator releases it, and ends the task. It returns the refusal. The account is in
-// quarantine before the agent learns anything.
+// quarantine before the agent learns anything, and the task sends nothing more.
 func (x *exchange) quarantine(ctx context.Context, what string) error {
 	s, t := x.server, x.tunnel.task
 	adapter, account := x.adapter.Name(), x.hold.lease.Account()
@@ -72,6 +75,7 @@ func (x *exchange) quarantine(ctx context.Context, what string) error {
 		s.opt.Log.Error().Err(err).Msg("alert not recorded")
 	}
 
+	t.attacked.Store(true)
 	told := make(chan struct{})
 	x.attack.Store(&told)
 	s.background.Go(func() { // Close waits for it, so that the task ends on record
@@ -79,10 +83,36 @@ func (x *exchange) quarantine(ctx context.Context, what string) error {
 		case <-told:
 		case <-time.After(500 * time.Millisecond):
 		}
-		_, _ = s.EndTask(t.ID(), "an attack: a request held a secret of the account "+adapter+"/"+account)
+		_, _ = s.EndTask(t.ID(), endedByAttack(adapter, account))
 	})
 	return refuse(SecretInRequest, "the request holds %s, which is the account's at %s and not the agent's to have. The task is over, and the account is kept "+
 		"from use until an operator has changed its secret and released it.", what, x.tunnel.host)
+}
+
+// endedByAttack returns why the task ends that held an account when it came into
+// quarantine.
+func endedByAttack(adapter, account string) string {
+	return "an attack: a request held a secret of the account " + adapter + "/" + account
+}
+
+// endAttackers ends the tasks that hold an account in quarantine: the server before
+// was killed before it could. Those of leases are all that can hold one.
+func (s *Server) endAttackers(leases []state.Lease) error {
+	all, err := s.state.Quarantined()
+	if err != nil {
+		return err
+	}
+	for _, l := range leases {
+		isKept := slices.ContainsFunc(all, func(q state.Quarantine) bool { return q.Adapter == l.Adapter && q.Account == l.Account })
+		t := s.task(l.Task)
+		if !isKept || t == nil || t.Active() != nil {
+			continue
+		}
+		s.identities.End(t.ID(), endedByAttack(l.Adapter, l.Account))
+		t.lifeline.stop()
+		s.background.Go(func() { _ = s.makeEndDurable(t) })
+	}
+	return nil
 }
 
 // logQuarantines logs which accounts wait for an operator, so that a restart does not

@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -188,6 +190,46 @@ func checkAttackIsRefused(t *testing.T, s *testServer, agent *http.Client, r *ht
 	if !found {
 		t.Error("I1: no alert is on record")
 	}
+}
+
+// TestI1AKillAfterAnAttackDoesNotSaveTheTask stops the server when the account is in
+// quarantine and its task has not ended yet.
+func TestI1AKillAfterAnAttackDoesNotSaveTheTask(t *testing.T) {
+	app, dir := newLegacyApp(t), t.TempDir()
+	s := startLegacyServer(t, app, dir)
+	task, token, err := s.CreateTask(t.Context(), pagesSpec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(s *testServer) error {
+		transport := &http.Transport{Proxy: http.ProxyURL(s.proxyURL(task, token)), TLSClientConfig: &tls.Config{RootCAs: s.roots}}
+		defer transport.CloseIdleConnections()
+		resp, err := (&http.Client{Transport: transport}).Get("https://example.com/page/1")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != 200 {
+			return errors.New(resp.Status)
+		}
+		return nil
+	}
+	if err := get(s); err != nil {
+		t.Fatalf("before the attack: %v", err)
+	}
+	if err := s.state.Quarantine("legacy", "agent-01", "a request of task "+task.ID()+" held a secret of the login"); err != nil {
+		t.Fatal(err)
+	}
+	s.shutDown(t)
+
+	s = startLegacyServer(t, app, dir)
+	if err := get(s); err == nil {
+		t.Error("I1: after the restart the task of the attack got status 200, want a refusal")
+	}
+	if _, why, over := s.task(task.ID()).Ended(); !over || !strings.Contains(why, "an attack") {
+		t.Errorf("I1: the task has ended: %v, because %q; want because of an attack", over, why)
+	}
+	waitFor(t, "the logout", func() bool { return app.countSessions() == 1 })
 }
 
 // TestStarsThatComeBackAreNoAttack sends what a page showed in place of a secret, and

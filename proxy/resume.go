@@ -45,6 +45,9 @@ func (s *Server) resumeTasks() error {
 	if err != nil {
 		return fmt.Errorf("stored leases: %w", err)
 	}
+	if err := s.endAttackers(leases); err != nil {
+		return fmt.Errorf("stored quarantines: %w", err)
+	}
 	for _, l := range leases {
 		s.resumeLease(l)
 	}

@@ -37,6 +37,8 @@ type task struct {
 	grant   atomic.Pointer[compiledGrant]
 	tunnels atomic.Int64 // open tunnels of every kind
 
+	attacked atomic.Bool // a request of it held a secret of its account; it is about to end
+
 	alerts    atomic.Int64 // sightings of borrowed sessions that were recorded
 	sightings sightings
 	attempts  attempts // of an isolated program to go around
