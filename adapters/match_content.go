@@ -3,6 +3,7 @@ package adapters
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/byline-proxy/byline/adapters/internal/body"
@@ -20,7 +21,11 @@ type contentJudge struct {
 	codings   []string
 	fault     *BodyError    // why the body cannot be judged, besides what its scanner says
 	decoded   *contentJudge // judges the body with its coding undone; nil if there is none
+	let       []string      // the last values that passed by name, in which a token passes as well
 }
+
+// maxLet bounds let.
+const maxLet = 16
 
 var errOverride = &body.Error{Kind: body.BadSyntax, Text: "the body names another method, by which some applications go: send the request with that method"}
 
@@ -44,9 +49,12 @@ func (a *Adapter) newContentJudge(r *request) *contentJudge {
 // restart makes c ready to judge the body from its beginning.
 func (c *contentJudge) restart() {
 	c.judge = judge{adapter: c.adapter, out: &Outbound{}, in: "body"}
-	c.fault = nil
-	c.scanner = body.NewContentScanner(c.mediaType, c.add, c.suspects)
+	c.fault, c.let = nil, nil
+	c.scanner = body.NewContentScanner(c.mediaType, contentTokens, c.add, c.suspects)
 }
+
+// contentTokens say what a token in text is made of.
+var contentTokens = body.Tokens{IsTokenByte: credential.IsTokenByte, Shortest: credential.MinToken, MayBegin: credential.MayBeginToken}
 
 // suspects reports whether a finding would be found, if it is one.
 func (c *contentJudge) suspects(f body.Finding) bool {
@@ -60,6 +68,14 @@ func (c *contentJudge) hasFound() bool { return len(c.out.Credentials) > 0 || c.
 // add judges what a reader may find.
 func (c *contentJudge) add(f body.Finding) {
 	if c.hasFound() {
+		return
+	}
+	switch f.Reader {
+	case body.ReadsToken:
+		c.addToken(f.Value)
+		return
+	case body.ReadsWhole:
+		c.addWhole(f.Value)
 		return
 	}
 	if f.Name == "" {
@@ -77,6 +93,9 @@ func (c *contentJudge) add(f body.Finding) {
 		body.ScanWords(f.Value, c.add)
 	}
 	c.pair(f.Name, f.Value)
+	if c.passes(f.Name) {
+		c.let = append(c.let[max(0, len(c.let)-maxLet+1):], f.Value)
+	}
 	if f.Parent != "" && len(c.out.Credentials) == 0 && !c.passes(f.Name) {
 		if name := f.Parent + "." + f.Name; credential.Pair(name, f.Value).IsCredential() && !c.passes(name) {
 			c.found(name, f.Value)
@@ -84,6 +103,26 @@ func (c *contentJudge) add(f body.Finding) {
 	}
 	if c.session != nil && c.adapter.isSessionCookie(c.session(), f.Name) && !c.passes(f.Name) {
 		c.found(f.Name, f.Value)
+	}
+}
+
+// addToken judges what stands in text without a name.
+func (c *contentJudge) addToken(run string) {
+	if slices.ContainsFunc(c.let, func(value string) bool { return strings.Contains(value, run) }) {
+		return
+	}
+	if credential.TokenInText(run).IsCredential() || run == body.PrivateKeyLine {
+		c.found("", run)
+	}
+}
+
+// addWhole judges a short body as the one value that it may be. What has names is judged by them.
+func (c *contentJudge) addWhole(value string) {
+	if strings.ContainsAny(value, "{[\"<&?") || strings.Contains(strings.TrimRight(value, "="), "=") {
+		return
+	}
+	if credential.Value(value).IsCredential() {
+		c.found("", value)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -61,6 +62,65 @@ func TestI2ALoginUnderAnotherMediaType(t *testing.T) {
 			if found := judgeSent(t, contentType, "", content); found.LoginField != "pass" {
 				t.Errorf("%q %q, sent in pieces: found %+v, want the field pass", contentType, content, found)
 			}
+		}
+	}
+}
+
+// TestI2ATokenInText: text without names is judged by the tokens in it.
+func TestI2ATokenInText(t *testing.T) {
+	const key, jwt = "ghp_0123456789abcdefABCDEFghijkl012345", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+	bodies := []string{"Bearer abcdef", " Bearer\tabcdef\n", "Basic YWxpY2U6c2VjcmV0", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n", "1234567890:AAabcdefghijklmnopqrstuvwxyz0123456"}
+	for _, token := range []string{key, jwt, "xoxb-123456789012-abcDEF0123456789", "AKIAIOSFODNN7QWERTYU", "glpat-AbCdEf0123456789abcd"} {
+		for _, around := range []string{"%s", "%s\n", "a,b\n1,%s\n", "a\tb\n1\t%s", "1;%s;2", "see %s for more", "'%s'", "a|%s|b", "$%s", "x$%s", "(%s)", "<%s>", "key is <b>%s</b>", "\u00e4%s\u00e4", "`%s`", "%s.", "-----%s-----", "{{%s}}", "a*%s*", "^%s!", "\\%s"} {
+			bodies = append(bodies, fmt.Sprintf(around, token), strings.Repeat("some lines of text\n", 4000)+fmt.Sprintf(around, token))
+		}
+		bodies = append(bodies, wide("note "+token, false))
+	}
+	for _, content := range bodies {
+		for _, contentType := range []string{"text/plain", "text/csv", "application/octet-stream", "text/markdown", "application/x-ndjson", ""} {
+			_, out, why := readContent(t, "POST", "/p/1", contentType, content)
+			if why != nil || len(out.Credentials) != 1 {
+				t.Errorf("%q %.60q of %d bytes: %v, %d credentials, want one", contentType, content, len(content), why, len(out.Credentials))
+			}
+			if found := judgeSent(t, contentType, "", content); found.Credential == nil {
+				t.Errorf("%q %.60q of %d bytes, sent in pieces: found %+v, want a credential", contentType, content, len(content), found)
+			}
+		}
+	}
+}
+
+// TestTextWithoutTokensPasses: what people write about tokens, and what programs send without any, is let through.
+func TestTextWithoutTokensPasses(t *testing.T) {
+	base64Lines := make([]byte, 0, 1<<20)
+	random := mathrand.NewChaCha8([32]byte{9})
+	for range 4000 {
+		line := make([]byte, 57)
+		_, _ = random.Read(line)
+		base64Lines = append(base64.StdEncoding.AppendEncode(base64Lines, line), '\n')
+	}
+	for _, content := range []string{
+		"The header is Bearer abc", "set GITHUB_TOKEN to ghp_xxxxxxxxxxxxxxxxxxxx", "ghp_your_token_goes_here_please", "Basic training starts on Monday", "a.b.c", "www.example.com/v1.2.3", "d41d8cd98f00b204e9800998ecf8427e  file.iso\n",
+		"550e8400-e29b-41d4-a716-446655440000", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "-----BEGIN PUBLIC KEY-----\nMIIB\n", "id,title\n1,sk-learn-and-other-libraries-for-python\n", "0032want 0123456789abcdef0123456789abcdef01234567\n00000009done\n",
+		string(base64Lines), "-----BEGIN PGP MESSAGE-----\n" + string(base64Lines[:6000]),
+	} {
+		for _, contentType := range []string{"text/plain", "text/csv", "application/octet-stream"} {
+			if found := judgeSent(t, contentType, "", content); found != (BodyFinding{}) {
+				t.Errorf("%q %.60q: found %+v, want nothing", contentType, content, found)
+			}
+		}
+	}
+}
+
+// TestATokenPassesInAFieldThatPasses: a name in body.pass says that its value is meant. Not in YAML, of which the last line
+// may show that it is prose.
+func TestATokenPassesInAFieldThatPasses(t *testing.T) {
+	const key = "ghp_0123456789abcdefABCDEFghijkl012345"
+	for _, content := range []string{`{"new_password":"` + key + `"}`, "new_password=" + key, "<new_password>" + key + "</new_password>"} {
+		if found := judgeSent(t, "text/plain", "", content); found != (BodyFinding{}) {
+			t.Errorf("%q: found %+v, want nothing", content, found)
+		}
+		if found := judgeSent(t, "text/plain", "", strings.Replace(content, "new_password", "another_field", 2)); found.Credential == nil {
+			t.Errorf("%q with another name: nothing was found", content)
 		}
 	}
 }

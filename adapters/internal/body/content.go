@@ -26,6 +26,8 @@ const (
 	ReadsXML
 	ReadsYAML
 	ReadsMultipart
+	ReadsToken // a token, which has no name
+	ReadsWhole // all of a short body, which has no name
 )
 
 // ContentScanner looks for names and values in a body of which the media type does not say
@@ -40,7 +42,8 @@ const (
 //   - elements and attributes, wherever they stand;
 //   - keys of YAML as long as all lines are those of a YAML mapping or list;
 //   - parts of a multipart body, by its Content-Type or by its first line, and what these
-//     readers find in each part.
+//     readers find in each part;
+//   - tokens, wherever they stand in text.
 //
 // UTF-16 and UTF-32 are read by their ASCII characters. A scanner works in linear time and
 // holds some KiB, whatever is written to it. It never keeps what was written.
@@ -76,6 +79,10 @@ type ContentScanner struct {
 	yaml  *yamlScan
 	parts *partScan
 
+	given  Tokens // by the caller, for parts
+	tokens *tokenScan
+	whole  []byte // the body, as long as it is short
+
 	isDocument bool // of GraphQL, by the type
 
 	fault *Error // why the body cannot be judged
@@ -92,17 +99,18 @@ const (
 )
 
 // NewContentScanner returns a scanner of a body with that Content-Type, which calls report for
-// every name that it finds. suspect says whether a finding matters to the caller: of YAML, in
-// which a later line may show that it is prose, only such findings are kept.
-func NewContentScanner(t ContentType, report func(Finding), suspect func(Finding) bool) *ContentScanner {
+// every name and token that it finds. suspect says whether a finding matters to the caller: of
+// YAML, in which a later line may show that it is prose, only such findings are kept.
+func NewContentScanner(t ContentType, tokens Tokens, report func(Finding), suspect func(Finding) bool) *ContentScanner {
 	s := &ContentScanner{suspect: suspect}
 	s.report = func(f Finding) {
-		if !s.isBinary || !f.isWeak && isTypedText(f.Name) && utf8.ValidString(f.Name) && isTypedText(f.Value) {
+		if !s.isBinary || !f.isWeak && f.Name != "" && isTypedText(f.Name) && utf8.ValidString(f.Name) && isTypedText(f.Value) {
 			report(f)
 		}
 	}
 	s.form = formScan{report: s.report, isPlain: true}
 	s.lines = formScan{report: s.report, ofLines: true}
+	s.given, s.tokens = tokens, newTokenScan(tokens, s.report)
 	s.isDocument = t.Media == "application/graphql"
 	if t.Boundary != "" {
 		s.parts = newPartScan(s, t.Boundary)
@@ -152,10 +160,20 @@ func (s *ContentScanner) Close() error {
 	if s.parts != nil {
 		s.parts.close()
 	}
+	s.closeText()
 	if s.fault != nil {
 		return s.fault
 	}
 	return nil
+}
+
+// closeText ends what was read as text without a structure.
+func (s *ContentScanner) closeText() {
+	s.tokens.end()
+	text := bytes.TrimSpace(s.whole)
+	if len(text) > 0 && len(s.whole) < maxScannedValue {
+		s.report(Finding{Value: string(text), Reader: ReadsWhole})
+	}
 }
 
 // isStartEnough reports whether begin can tell the width of characters. Most texts show it by
@@ -191,6 +209,15 @@ func (s *ContentScanner) write(p []byte) {
 	}
 
 	s.noteBinary(p)
+	s.feedTyped(p)
+	if !s.isBinary {
+		s.tokens.write(p) // last, so that a token in a value is reported after the value
+		s.whole = append(s.whole, p[:min(len(p), maxScannedValue-len(s.whole))]...)
+	}
+}
+
+// feedTyped feeds the readers of names once the first bytes have shown which ones to feed.
+func (s *ContentScanner) feedTyped(p []byte) {
 	if !s.typed {
 		for len(p) > 0 && !s.isLeadEnough() {
 			c := p[0]
@@ -288,6 +315,9 @@ func (s *ContentScanner) Pending() int {
 	}
 
 	n := max(s.form.pending(), s.lines.pending())
+	if !s.isBinary {
+		n = max(n, s.tokens.pending())
+	}
 	if s.json != nil {
 		n = max(n, s.json.pending())
 	}

@@ -239,7 +239,7 @@ func (m *partScan) beginPart() {
 		return
 	}
 	m.state, m.value, m.isCut = inPart, m.value[:0], false
-	m.content = NewContentScanner(m.head.t, m.owner.report, m.owner.suspect)
+	m.content = NewContentScanner(m.head.t, m.owner.given, m.owner.report, m.owner.suspect)
 	m.content.depth = m.owner.depth + 1
 }
 

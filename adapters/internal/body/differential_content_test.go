@@ -78,7 +78,7 @@ func scanFor(contentType, content, name string) (found bool) {
 	if err != nil {
 		return true // refused
 	}
-	s := NewContentScanner(t, func(f Finding) {
+	s := NewContentScanner(t, anyTokens, func(f Finding) {
 		for part := range strings.FieldsFuncSeq(f.Name, func(c rune) bool { return c == '[' || c == ']' }) {
 			found = found || strings.EqualFold(strings.TrimSpace(part), name) && f.Value != ""
 		}

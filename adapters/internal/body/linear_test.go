@@ -32,7 +32,7 @@ func TestLinearTime(t *testing.T) {
 		return err
 	}
 	scan := func(src string) error {
-		s := NewContentScanner(ContentType{Boundary: "b"}, func(Finding) {}, func(Finding) bool { return true })
+		s := NewContentScanner(ContentType{Boundary: "b"}, anyTokens, func(Finding) {}, func(Finding) bool { return true })
 		for i := range len(src) { // one byte at a time, as an agent may send it
 			if _, err := s.Write([]byte(src[i : i+1])); err != nil {
 				return err

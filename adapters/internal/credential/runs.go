@@ -20,24 +20,27 @@ const (
 	signOpen                     // of JSON
 )
 
-// signs are the signs of every byte.
+// signs are the signs of every byte. What no token has ends a run.
 var signs = func() (of [256]sign) {
 	for c := range of {
+		if !IsTokenByte(byte(c)) {
+			of[c] = signEnd
+		}
 		if c <= ' ' || c >= 0x7f {
-			of[c] = signBlank | signEnd
+			of[c] |= signBlank
 		}
 	}
 	for c, s := range map[byte]sign{
-		'.': signDot, '%': signPercent | signEnd, '+': signPlus, '=': signEquals | signEnd, '?': signQuery | signEnd, '#': signHash | signEnd,
-		'@': signAt | signEnd, ':': signColon | signEnd, '~': signTilde | signEnd, '{': signOpen | signEnd, '[': signOpen | signEnd, '"': signOpen | signEnd,
+		'.': signDot, '%': signPercent, '+': signPlus, '=': signEquals, '?': signQuery, '#': signHash, '@': signAt, ':': signColon, '~': signTilde,
+		'{': signOpen, '[': signOpen, '"': signOpen,
 	} {
-		of[c] = s
-	}
-	for _, c := range []byte(",;'()<>|/\\]}!*&^`") {
-		of[c] |= signEnd
+		of[c] |= s
 	}
 	return of
 }()
+
+// IsTokenByte reports whether c may stand in a token or a key of any known issuer.
+func IsTokenByte(c byte) bool { return keyBytes.has(c) || c == '.' }
 
 // judgeRuns judges the runs of a value: what stands between blanks and separators. If mayBeText is true and the value
 // has blanks, it is text, in which a token must look as if it worked. It also returns the signs of the value.
@@ -53,6 +56,9 @@ func judgeRuns(value string, mayBeText bool) (Verdict, sign) {
 		}
 		if s&signEnd == 0 {
 			dots++
+			continue
+		}
+		if value[i] == '$' && isDollarPrefix(value[start:i]) {
 			continue
 		}
 
@@ -73,12 +79,52 @@ func judgeRuns(value string, mayBeText bool) (Verdict, sign) {
 	return Verdict{}, all
 }
 
+// isDollarPrefix reports whether a run up to a $ begins a key of Braintree, which is access_token$production$ and more.
+func isDollarPrefix(run string) bool {
+	return run == "access_token" || strings.HasPrefix(run, "access_token$")
+}
+
 func hasBlank(s string) bool { return strings.IndexFunc(s, isBlank) >= 0 }
 
 // mayBeToken reports whether judgeRun may find something in a run with that many dots. It is quick, because it is asked
 // about every word of every request.
 func mayBeToken(run string, dots int) bool {
 	return len(run) >= minValue && (dots >= 2 || len(run) >= minKey && keysByFirst[run[0]] != nil)
+}
+
+// MinToken is the length of the shortest run that TokenInText judges, in bytes.
+const MinToken = minKey
+
+// TokenInText judges a run of token bytes in text whose structure is not known: it must look as if it worked. Of long runs, which
+// may be lines of base64, only those count that begin in a way in which chance does not let them begin.
+func TokenInText(run string) Verdict {
+	v := judgeRun(run, true)
+	if v.Kind == Key && len(run) >= minBase64Line && len(v.What) < minDistinct && !strings.ContainsAny(v.What, "_-.") {
+		return Verdict{}
+	}
+	return v
+}
+
+const (
+	minBase64Line = 60 // PEM has 64 characters a line, MIME 76
+	minDistinct   = 6
+)
+
+// MayBeginToken reports whether TokenInText may find something in a run that begins with some bytes.
+func MayBeginToken(begin string) bool {
+	begin = strings.TrimLeft(begin, "-_.")
+	if len(begin) < 4 {
+		return true
+	}
+	for _, i := range keysByFirst[begin[0]] {
+		if k := &keyFormats[i]; !k.whole && (strings.HasPrefix(begin, k.prefix) || strings.HasPrefix(k.prefix, begin)) {
+			return true
+		}
+	}
+
+	head, ok := decodeBase64(begin[:4])
+	head = strings.TrimLeftFunc(head, isBlank)
+	return ok && (head == "" || head[0] == '{') || strings.ContainsRune(begin, '.') // the dots of a JWT, or what stands before one
 }
 
 // judgeRun judges one run by its structure. inText says that it stands within text.
