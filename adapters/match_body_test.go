@@ -55,3 +55,43 @@ func TestI11ANumberThatDecidesIsExact(t *testing.T) {
 		}
 	}
 }
+
+// Readers without regard to case take the other one of two elements that differ in case alone.
+func TestI11XMLNextToOneThatDecidesInAnotherCaseIsRefused(t *testing.T) {
+	a := loadActions(t, "",
+		`name: get, match: {method: POST, path: /xml, xml: {call.id: "{id}"}}, resource: "page/{id}"`,
+		`name: attr, match: {method: POST, path: /attr, xml: {call.@id: "{id}"}}, resource: "page/{id}"`)
+	for _, c := range []struct{ path, body, want string }{
+		{"/xml", "<call><id>7</id></call>", "get page/7"},
+		{"/xml", "<call><id>7</id><note>ID</note></call>", "get page/7"},
+		{"/xml", "<call><id>7</id><ID>8</ID></call>", "refused"},
+		{"/xml", "<call><Id>8</Id><id>7</id></call>", "refused"},
+		{"/xml", `<call xmlns:x="u"><id>7</id><x:iD>8</x:iD></call>`, "refused"},
+		{"/attr", `<call id="7" name="x"/>`, "attr page/7"},
+		{"/attr", `<call id="7" ID="8"/>`, "refused"},
+		{"/attr", `<call Id="8" id="7"/>`, "refused"},
+	} {
+		q := Query{Method: "POST", Path: c.path, ContentType: "text/xml", Body: []byte(c.body)}
+		if got := verdictOf(a, q); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.body, got, c.want)
+		}
+	}
+}
+
+// The long s and the Kelvin sign are s and k for readers that fold case as Unicode does.
+func TestI2NamesAreFoldedAsUnicodeFoldsThem(t *testing.T) {
+	for _, body := range []string{"pa\u017fs=x", "PA\u017f\u017f=x", "pass%5B%5D=x", "user%5Bpa%C5%BF%C5%BF%5D=x"} {
+		action, out, why := judgeRequest(t, "/form/1", formType, body)
+		if why != nil && !action.Login && out.LoginField == "" {
+			t.Errorf("%s: %v %v, want a login", body, action, why)
+		}
+		if why == nil && !action.Login {
+			t.Errorf("%s: %v, want a login", body, action)
+		}
+	}
+	a := loadActions(t, "", `name: show, match: {method: POST, path: /form, form: {task: "7"}}`, `name: other, match: {method: POST, path: /form, form: {task: "*"}}`)
+	q := Query{Method: "POST", Path: "/form", ContentType: formType, Body: []byte("task=7&ta\u017f\u212a=8")}
+	if got := verdictOf(a, q); got != "refused" {
+		t.Errorf("a field that folds to the name of one that decides: got %q, want refused", got)
+	}
+}

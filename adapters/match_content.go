@@ -22,6 +22,9 @@ type contentJudge struct {
 	fault     *BodyError    // why the body cannot be judged, besides what its scanner says
 	decoded   *contentJudge // judges the body with its coding undone; nil if there is none
 	let       []string      // the last values that passed by name, in which a token passes as well
+
+	// said and valued are a name and a value that JSON has under keys that say so, each until the other one comes.
+	said, valued string
 }
 
 // maxLet bounds let.
@@ -49,7 +52,7 @@ func (a *Adapter) newContentJudge(r *request) *contentJudge {
 // restart makes c ready to judge the body from its beginning.
 func (c *contentJudge) restart() {
 	c.judge = judge{adapter: c.adapter, out: &Outbound{}, in: "body"}
-	c.fault, c.let = nil, nil
+	c.fault, c.let, c.said, c.valued = nil, nil, "", ""
 	c.scanner = body.NewContentScanner(c.mediaType, contentTokens, c.add, c.suspects)
 }
 
@@ -93,6 +96,9 @@ func (c *contentJudge) add(f body.Finding) {
 		body.ScanWords(f.Value, c.add)
 	}
 	c.pair(f.Name, f.Value)
+	if f.Reader == body.ReadsJSON {
+		c.addNamed(f)
+	}
 	if c.passes(f.Name) {
 		c.let = append(c.let[max(0, len(c.let)-maxLet+1):], f.Value)
 	}
@@ -104,6 +110,26 @@ func (c *contentJudge) add(f body.Finding) {
 	if c.session != nil && c.adapter.isSessionCookie(c.session(), f.Name) && !c.passes(f.Name) {
 		c.found(f.Name, f.Value)
 	}
+}
+
+// addNamed judges a value of JSON by the name that stands next to it, as in {"name": "password", "value": "x"}.
+func (c *contentJudge) addNamed(f body.Finding) {
+	switch {
+	case isKeyOfName(f.Name):
+		c.said = f.Value
+	case isKeyOfValue(f.Name):
+		c.valued = f.Value
+	default:
+		return
+	}
+	if c.said == "" || c.valued == "" {
+		return
+	}
+
+	if !c.hasFound() && nameForRecord(c.said) == c.said {
+		c.pair(c.said, c.valued)
+	}
+	c.said, c.valued = "", ""
 }
 
 // addToken judges what stands in text without a name.

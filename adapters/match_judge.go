@@ -133,6 +133,9 @@ func (j *judge) json(path, name string, v body.Value) {
 		j.object(path, name, v)
 	case body.JSONArray:
 		for item := range v.Items() {
+			if said, value, isPair := pairInList(item); isPair && nameForRecord(said) == said {
+				j.pair(said, value)
+			}
 			j.json(path, name, item)
 		}
 	case body.JSONString, body.JSONNumber:
@@ -169,7 +172,7 @@ func (j *judge) member(name, key, said, value string) {
 		j.pair(key, value)
 		j.document(key, value)
 	}
-	if said != "" && key == "value" && nameForRecord(said) == said {
+	if said != "" && isKeyOfValue(key) && nameForRecord(said) == said {
 		j.pair(said, value)
 	}
 	if name == "" || len(j.out.Credentials) > before {
@@ -181,20 +184,57 @@ func (j *judge) member(name, key, said, value string) {
 }
 
 // nameInObject returns the name that an object gives the value in it, or "".
-func nameInObject(v body.Value) string {
-	value := v.Get("value")
-	if value.Kind() == body.JSONAbsent {
-		return ""
-	}
-	for _, key := range [...]string{"name", "key", "field"} {
-		if said := v.Get(key); said.Kind() == body.JSONString {
-			return said.Text()
+func nameInObject(v body.Value) (name string) {
+	hasValue := false
+	for key, member := range v.Members() {
+		switch {
+		case isKeyOfValue(key):
+			hasValue = true
+		case name == "" && isKeyOfName(key) && member.Kind() == body.JSONString:
+			name = member.Text()
 		}
 	}
-	return ""
+	if !hasValue {
+		return ""
+	}
+	return name
 }
 
-func isKeyOfName(key string) bool { return key == "name" || key == "key" || key == "field" }
+// pairInList returns the name and the value of a list of both, as lists of header fields and the entries of a form have
+// them.
+func pairInList(v body.Value) (name, value string, ok bool) {
+	n := 0
+	for item := range v.Items() {
+		switch kind := item.Kind(); {
+		case n == 0 && kind == body.JSONString:
+			name = item.Text()
+		case n == 1 && (kind == body.JSONString || kind == body.JSONNumber):
+			value = item.Text()
+		default:
+			return "", "", false
+		}
+		n++
+	}
+	return name, value, n == 2
+}
+
+// isKeyOfName reports whether a key says that its value is the name of another value in the object.
+func isKeyOfName(key string) bool {
+	switch strings.ToLower(key) {
+	case "name", "key", "field", "k", "n", "id", "param", "parameter", "header", "attribute", "property", "variable":
+		return true
+	}
+	return false
+}
+
+// isKeyOfValue reports whether a key is that of a value whose name stands next to it.
+func isKeyOfValue(key string) bool {
+	switch strings.ToLower(key) {
+	case "value", "val", "v":
+		return true
+	}
+	return false
+}
 
 // xml judges elements and attributes by their local names.
 func (j *judge) xml(e *body.Element) { walkXML(e, j.pair) }
@@ -206,7 +246,7 @@ func (j *judge) noteLogin(name, value string, pass []string) {
 	}
 	short, leaf := partsOfName(name)
 	for _, field := range j.adapter.loginFields {
-		if sameParam(field, short) || sameParam(field, name) || leaf != "" && sameParam(field, leaf) {
+		if sameParam(field, short) || sameParam(field, text.FoldToASCII(name)) || leaf != "" && sameParam(field, leaf) {
 			j.out.LoginField = field
 		}
 	}
@@ -215,7 +255,7 @@ func (j *judge) noteLogin(name, value string, pass []string) {
 // partsOfName returns a name up to a [ or a NUL, as PHP reads it, and its innermost part: pass of user[pass], and "" if
 // it has only one.
 func partsOfName(name string) (short, leaf string) {
-	short = strings.TrimLeft(name, " ")
+	short = strings.TrimLeft(text.FoldToASCII(name), " ")
 	i := strings.IndexAny(short, "[\x00")
 	if i <= 0 {
 		return short, short[strings.LastIndexByte(short, '.')+1:]

@@ -206,3 +206,32 @@ func TestI2ABodyThatCannotBeJudgedIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestI2ANameNextToItsValueInJSON: forms, header fields and variables are often sent as lists of names with values.
+func TestI2ANameNextToItsValueInJSON(t *testing.T) {
+	for _, content := range []string{
+		`[{"name":"access_token","value":"abc"}]`, `[{"value":"abc","name":"access_token"}]`, `{"k":"password","v":"x"}`, `{"id":"password","val":"x"}`, `{"headers":[{"Name":"Authorization","Value":"x"}]}`,
+		`{"a":[{"name":"title","value":"x"},{"key":"api_key","type":"text","value":"abc"}]}`,
+	} {
+		for _, contentType := range []string{"application/json", "text/plain"} {
+			_, out, why := readContent(t, "POST", "/p/1", contentType, content)
+			if why != nil || len(out.Credentials) == 0 {
+				t.Errorf("%s %s: %v, %d credentials, want one", contentType, content, why, len(out.Credentials))
+			}
+		}
+	}
+	for _, content := range []string{`[["access_token","abc"],["title","x"]]`, `{"headers":[["Authorization","x"]]}`} {
+		if _, out, why := readContent(t, "POST", "/p/1", "application/json", content); why != nil || len(out.Credentials) == 0 {
+			t.Errorf("%s: %v, %d credentials, want one", content, why, len(out.Credentials))
+		}
+	}
+	for _, content := range []string{
+		`{"name":"toaster","value":"x"}`, `{"name":"title","value":"password"}`, `[["title","token"]]`, `["password","x","y"]`, `{"name":"password","label":"Your password"}`, `{"id":"password","value":""}`, `{"name":"password","value":"****"}`,
+	} {
+		for _, contentType := range []string{"application/json", "text/plain"} {
+			if _, out, why := readContent(t, "POST", "/p/1", contentType, content); why != nil || len(out.Credentials) != 0 {
+				t.Errorf("%s %s: %v, %d credentials, want none", contentType, content, why, len(out.Credentials))
+			}
+		}
+	}
+}

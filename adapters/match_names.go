@@ -179,7 +179,7 @@ func looseName(name string) string {
 		return name
 	}
 
-	name = strings.TrimLeft(strings.ToValidUTF8(name, ""), " \t\r\n+")
+	name = strings.TrimLeft(text.FoldToASCII(strings.ToValidUTF8(name, "")), " \t\r\n+")
 	if i := strings.IndexAny(name, "\x00[]"); i > 0 {
 		name = name[:i]
 	}

@@ -66,8 +66,16 @@ func (r *request) namesOperation(action string) bool {
 // checkAddressedAction checks the elements Action in the header of the envelope: each must be the action outside of it, or
 // name the operation in the body.
 func (r *request) checkAddressedAction(outside value) bool {
-	for _, header := range childrenNamed(r.xml.Root, "Header") {
-		for _, action := range childrenNamed(header, "Action") {
+	headers, isClear := childrenNamed(r.xml.Root, "Header")
+	if !isClear {
+		return r.doubtBody(doubtAddressed)
+	}
+	for _, header := range headers {
+		actions, isClear := childrenNamed(header, "Action")
+		if !isClear {
+			return r.doubtBody(doubtAddressed)
+		}
+		for _, action := range actions {
 			said := strings.TrimSpace(action.Text)
 			isSame := outside.state == present && said == outside.text
 			if len(action.Children) > 0 || !isSame && !r.namesOperation(said) {

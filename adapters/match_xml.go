@@ -39,7 +39,8 @@ func (r *request) parseXML() bool {
 }
 
 // xmlAt follows a dotted pointer of local names. A number after a name picks one of several children of that name;
-// without it several are doubtful. @name at the end is an attribute. In no document everything is absent.
+// without it several are doubtful, and so is a child whose name differs in case alone. @name at the end is an attribute. In
+// no document everything is absent.
 func xmlAt(doc *body.XML, pointer string) value {
 	n := &body.Element{}
 	if doc != nil {
@@ -52,7 +53,10 @@ func xmlAt(doc *body.XML, pointer string) value {
 			return xmlAttribute(n, name)
 		}
 
-		same := childrenNamed(n, keys[i])
+		same, isClear := childrenNamed(n, keys[i])
+		if !isClear {
+			return value{state: doubtful}
+		}
 		index, numbered := 0, false
 		if i+1 < len(keys) {
 			if k, err := strconv.Atoi(keys[i+1]); err == nil {
@@ -74,25 +78,29 @@ func xmlAt(doc *body.XML, pointer string) value {
 	return xmlValue(n)
 }
 
-func childrenNamed(n *body.Element, name string) []*body.Element {
-	var same []*body.Element
+// childrenNamed returns the children of that local name. It is not clear if another child differs from it only in case,
+// because some readers take that one.
+func childrenNamed(n *body.Element, name string) (same []*body.Element, isClear bool) {
 	for _, child := range n.Children {
-		if child.Local == name {
+		switch {
+		case child.Local == name:
 			same = append(same, child)
+		case strings.EqualFold(child.Local, name):
+			return nil, false
 		}
 	}
-	return same
+	return same, true
 }
 
 // xmlAttribute is the value of an attribute. One of that local name in two name spaces is doubtful, and so is one in a name
-// space, which an application that asks for the plain name does not see.
+// space, which an application that asks for the plain name does not see, and another that differs only in case.
 func xmlAttribute(n *body.Element, name string) value {
 	var v value
 	for _, a := range n.Attrs {
-		if a.Local != name {
+		if !strings.EqualFold(a.Local, name) {
 			continue
 		}
-		if v.state != absent || a.Prefix != "" || !text.IsClear(a.Value) {
+		if v.state != absent || a.Local != name || a.Prefix != "" || !text.IsClear(a.Value) {
 			return value{state: doubtful}
 		}
 		v = value{text: a.Value, state: present}

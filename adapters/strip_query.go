@@ -169,7 +169,7 @@ func isEscaped(name string) bool {
 // query.pass does not list.
 func (a *Adapter) isCredentialParam(name, value string) bool {
 	// PHP ignores leading spaces and ends a name at NUL; PHP and Rails read a[0] as a.
-	short := strings.TrimLeft(name, " ")
+	short := strings.TrimLeft(text.FoldToASCII(name), " ")
 	for i := 1; i < len(short); i++ {
 		if short[i] == '[' || short[i] == 0 {
 			short = short[:i]

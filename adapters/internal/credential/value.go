@@ -39,6 +39,9 @@ func judgeHeader(value string, depth int) Verdict {
 	if v.IsCredential() {
 		return v
 	}
+	if v := judgeParts(value); v.IsCredential() {
+		return v
+	}
 	if signs&signPercent != 0 && depth < maxNested {
 		if plain := Unescape(value); len(plain) < len(value) {
 			if v := judgeHeader(plain, depth+1); v.IsCredential() {
@@ -66,6 +69,29 @@ func judgeHeader(value string, depth int) Verdict {
 	}
 	return Verdict{}
 }
+
+// judgeParts judges the elements, quoted strings, comments and parameters of a header field as HTTP credentials, as in
+// 199 - "Bearer x" (RFC 9110 section 5.6).
+func judgeParts(value string) Verdict {
+	start := 0
+	for i := 0; i <= len(value); i++ {
+		if i < len(value) && !strings.ContainsRune(partEnds, rune(value[i])) {
+			continue
+		}
+		part := trimBlanks(value[start:i])
+		start = i + 1
+		if len(part) < minValue {
+			continue
+		}
+		if scheme, rest := cutScheme(part); scheme != "" && isCredentialOf(scheme, rest) {
+			return Verdict{Kind: Scheme, What: scheme}
+		}
+	}
+	return Verdict{}
+}
+
+// partEnds are the characters around the parts of a header field.
+const partEnds = ",;:=\"'()<>[]{}"
 
 // judgeWord judges one word of a header field.
 func judgeWord(word string) Verdict {

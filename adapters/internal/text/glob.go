@@ -3,6 +3,12 @@
 // misspelt words.
 package text
 
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
 // Glob reports whether name matches pattern, in which * stands for any characters, or for none. fold
 // maps bytes before they are compared; nil compares them as they are. Glob does not allocate.
 func Glob(pattern, name string, fold func(byte) byte) bool {
@@ -40,6 +46,26 @@ func GlobAny(patterns []string, name string, fold func(byte) byte) bool {
 		}
 	}
 	return false
+}
+
+// FoldToASCII replaces the characters beyond ASCII that readers without regard to case take for letters of
+// ASCII: the long s and the Kelvin sign.
+func FoldToASCII(name string) string {
+	i := 0
+	for i < len(name) && name[i] < utf8.RuneSelf {
+		i++
+	}
+	if i == len(name) {
+		return name
+	}
+	return strings.Map(func(c rune) rune {
+		for f := unicode.SimpleFold(c); c >= utf8.RuneSelf && f != c; f = unicode.SimpleFold(f) {
+			if f < utf8.RuneSelf {
+				return f
+			}
+		}
+		return c
+	}, name)
 }
 
 // FoldParam folds a byte of the name of a parameter or a cookie as the loosest applications do: to
