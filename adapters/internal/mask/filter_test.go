@@ -38,7 +38,8 @@ func everyOffset(m *Mask, text []byte) (all []span, open int) {
 func withoutCutOff(m *Mask, text []byte) []byte {
 	for n := min(len(text), utf8.UTFMax-1); n > 0; n-- {
 		end := text[len(text)-n:]
-		if utf8.RuneStart(end[0]) && !utf8.FullRune(end) && m.filter.roles[end[0]] == rolePlain {
+		isNothing := m.filter.roles[end[0]] == rolePlain || n > 1 && len(m.filter.high) == 0 && !isSkippedOrFolded(end[0], end[1])
+		if utf8.RuneStart(end[0]) && !utf8.FullRune(end) && isNothing {
 			return withoutCutOff(m, text[:len(text)-n])
 		}
 	}
@@ -54,6 +55,8 @@ func checkFilter(t *testing.T, m *Mask, text []byte) {
 	if !slices.Equal(got, want) || open != wantOpen {
 		t.Fatalf("text %q\nfilter: %v, open from %d\nwithout: %v, open from %d", text, got, open, want, wantOpen)
 	}
+	// Bytes of UTF-16 without zeros, as the matcher may find them, can be fewer than a secret has.
+	want = slices.DeleteFunc(want, func(s span) bool { return s.start > len(text)-minSecret })
 	if got, _ := m.spans(nil, text, true); !slices.Equal(got, want) {
 		t.Fatalf("whole text %q\nfilter: %v\nwithout: %v", text, got, want)
 	}
@@ -85,7 +88,7 @@ func (w *writer) writeUnit(r rune) {
 	case 0:
 		add("%s", strings.Map(func(r rune) rune { return r }, strings.ToUpper(string(r))))
 	case 1:
-		add(w.oneOf("&#%d;", "&#%d", "&#x%x;", "&#X%04X;", `\u%04x`, `\u{%x}`, "%%u%04X", `\%x `, "&amp;#%d;", "%%26%%23%d;"), r)
+		add(w.oneOf("&#%d;", "&#%d", "&#x%x;", "&#X%04X;", `\u%04x`, `\u{%x}`, "%%u%04X", `\%x `, "&amp;#%d;", "%%26%%23%d;", "&#%020d;", "&#x%015x;", `\u{%09x}`, "\\%x\f", "\\%x\r\n"), r)
 	case 2:
 		for _, c := range []byte(string(r)) {
 			add(w.oneOf("%%%02X", "%%%02x", "=%02X", `\x%02x`, `\%03o`, "%%25%02x", `\\x%02x`, "=25%02X"), c)
@@ -150,7 +153,8 @@ var filterSecrets = [][]string{
 	{"пароль-секрет-77", "4f9a81c2d3e4b5a697", "JBSWY3DPEHPK3PXPJBSWY3DP"},
 	{"s%3AqJ8rT2mWx.Zk4%2FpL9", "a b+c d=e%f"}, {"sesame"}, {"-_-x-_y", "ab cdefg"}, {"k\nss\rline\x00s0"},
 	{"Kk\u212assIi\u0130", "\u00ad12345\u00a0678"}, {"tr0ub4dor&3"}, {"€€€-", "😀😀😀"},
-	{"abcd=ef=gh41=", "k=v=12345678"}, {"%41bcdefgh", "ab%26amp;%3D"}, {`quo"te'"d\"xyz`},
+	{"abcd=ef=gh41=", "k=v=12345678"}, {"%41bcdefgh", "ab%26amp;%3D"}, {`quo"te'"d\"xyz`}, {"2700\u1b79", "Tres-veces-\u00ed\u00e0-27"},
+	{"\u4100\u4100\u4100"}, {"0\u0746\x00\x00\x00"}, {"\u00e4\u00f6\u00fc"},
 }
 
 func TestTheFilterHidesNothing(t *testing.T) {

@@ -67,8 +67,8 @@ func (f *filter) kindOf(c byte, needles []needle) earlyKind {
 
 	switch {
 	case c >= utf8.RuneSelf:
-		if len(f.high) > 0 {
-			return earlyAny
+		if len(f.high) > 0 || c == 0xA0 || c == 0xAD {
+			return earlyAny // in Latin-1 the two are a blank and a soft hyphen, which may be skipped
 		}
 		return earlyLead
 	case c == '<' && isUnit:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // escapeAll writes every code point of s as format says.
@@ -31,6 +33,19 @@ func escapeBytes(s, format string) string {
 	var b strings.Builder
 	for i := range len(s) {
 		fmt.Fprintf(&b, format, s[i])
+	}
+	return b.String()
+}
+
+// escapePunctuation writes a backslash before every character of ASCII that is no letter
+// and no digit, as shells and regular expressions do.
+func escapePunctuation(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r < utf8.RuneSelf && !isAlphanumeric(r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
 	}
 	return b.String()
 }
@@ -71,6 +86,14 @@ func inUTF16(s string, big bool) string {
 	return string(b)
 }
 
+func inUTF32(s string) string {
+	var b []byte
+	for _, r := range s {
+		b = binary.LittleEndian.AppendUint32(b, uint32(r))
+	}
+	return string(b)
+}
+
 func latin1(s string) string {
 	var b []byte
 	for _, r := range s {
@@ -96,6 +119,8 @@ func spellings(s string) map[string]string {
 		"braces": escapeAll(s, `\u{%x}`), "octal": escapeBytes(s, `\%03o`), "octal, short": escapeBytes(s, `\%o`),
 		"csv": strings.ReplaceAll(s, `"`, `""`), "sql": strings.ReplaceAll(s, "'", "''"), "sql in json": jsonString(strings.ReplaceAll(s, "'", "''")), "csv in html": html.EscapeString(strings.ReplaceAll(s, `"`, `""`)),
 		"wbr, each": group(s, 1, "<wbr>"), "comments": group(s, 1, "<!-- x -->"), "bold": group(s, 1, "</b><b>"), "emphasis": group(s, 2, "</em><em>"), "style sheet": escapeAll(s, `\%x `), "style sheet, six": escapeAll(s, `\%06x`),
+		"decimal, padded further": escapeAll(s, "&#%020d;"), "hex references, padded": escapeAll(s, "&#x%030X;"), "braces, padded": escapeAll(s, `\u{%012x}`),
+		"style sheet, form feeds": escapeAll(s, "\\%x\f"), "style sheet, CRLF": escapeAll(s, "\\%x\r\n"), "shell": escapePunctuation(s), "shell in json": jsonString(escapePunctuation(s)),
 		"json in html": html.EscapeString(escapeAll(s, `\u%04x`)), "json in query": url.QueryEscape(js),
 		"quoted-printable": quotedPrintable(s), "quoted-printable, all": escapeBytes(s, "=%02X"), "query in quoted-printable": quotedPrintable(url.QueryEscape(s)),
 		"soft breaks": group(s, 3, "=\r\n"), "broken escapes": group(escapeBytes(s, "%%%02X"), 4, "=\r\n"),
@@ -109,7 +134,7 @@ func spellings(s string) map[string]string {
 		"base32":           base32.StdEncoding.EncodeToString([]byte(s)), "base32 lower": strings.ToLower(base32.StdEncoding.EncodeToString([]byte(s))),
 		"base32 in groups": group(base32.StdEncoding.EncodeToString([]byte(s)), 4, " "), "base32 dashes": group(base32.StdEncoding.EncodeToString([]byte(s)), 4, "-"),
 		"hex": hex.EncodeToString([]byte(s)), "HEX": strings.ToUpper(hex.EncodeToString([]byte(s))), "hex dump": escapeBytes(s, "%02x "), "hex colons": escapeBytes(s, "%02X:"),
-		"hex array": escapeBytes(s, "0x%02x, "), "hex groups": group(hex.EncodeToString([]byte(s)), 4, " "), "utf-16": inUTF16(s, false), "utf-16 big": inUTF16(s, true),
+		"hex array": escapeBytes(s, "0x%02x, "), "hex groups": group(hex.EncodeToString([]byte(s)), 4, " "), "utf-16": inUTF16(s, false), "utf-16 big": inUTF16(s, true), "utf-32": inUTF32(s),
 	}
 }
 

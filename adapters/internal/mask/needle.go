@@ -227,7 +227,10 @@ func (c *compiler) addText(v string) {
 		return
 	}
 	for _, wide := range utf16Bytes(v) { // zero bytes are skipped in the text
-		c.addCharacters(unitsOf(bytes.ReplaceAll(wide, []byte{0}, nil)))
+		// Fewer bytes than the filter looks at occur by chance.
+		if bare := bytes.ReplaceAll(wide, []byte{0}, nil); len(bare) >= gramSize {
+			c.addCharacters(unitsOf(bare))
+		}
 	}
 }
 

@@ -187,6 +187,17 @@ func (t *unitReader) character(p int, fits func(rune) bool, out *readings, neste
 	return 0, p, false
 }
 
+// maxZeros bounds how many zeros before the digits of a number are skipped.
+const maxZeros = 100
+
+// afterZeros returns the offset after zeros that more digits follow.
+func (t *unitReader) afterZeros(p int) int {
+	for end := p + maxZeros; p < end && p+1 < len(t.text) && t.text[p] == '0' && isHexDigit(rune(t.text[p+1])); {
+		p++
+	}
+	return p
+}
+
 // plainDigits is digits for digits that are not escaped themselves.
 func (t *unitReader) plainDigits(p int, base rune, most int, out *readings) (value rune, n, end int) {
 	return t.digits(p, base, most, out, maxNested)
@@ -260,6 +271,7 @@ func (t *unitReader) unescapeReference(p int, out *readings, nested, chain int) 
 		if _, digits, isHex := t.character(number, func(r rune) bool { return r|0x20 == 'x' }, out, nested); isHex {
 			base, number = 16, digits
 		}
+		number = t.afterZeros(number)
 		value, n, end := t.plainDigits(number, base, 12, out)
 		if n > 0 {
 			t.addReference(value, end, out, nested, chain)
@@ -329,6 +341,9 @@ func (t *unitReader) unescapeBackslash(p int, out *readings, nested, chain int) 
 			return // two plain ones are one that is escaped
 		}
 	}
+	if raw := rune(t.text[p]); raw != '\\' && isIntroducer(raw) { // \& in shells
+		t.addDecoded(raw, p+1, out, nested, chain)
+	}
 	c, next, ok := t.character(p, isEscapable, out, nested)
 	if !ok {
 		if t.text[p] == '\n' || t.text[p] == '\r' {
@@ -357,12 +372,30 @@ func (t *unitReader) unescapeBackslash(p int, out *readings, nested, chain int) 
 		t.addByte(value, further, out, nested, chain)
 	}
 	if value, n, end := t.plainDigits(p, 16, 6, out); n > 0 { // a style sheet's
-		if end < len(t.text) && (t.text[end] == ' ' || t.text[end] == '\n' || t.text[end] == '\t') {
-			out.add(fold(value), end+1)
+		if after := t.afterBlank(end); after > end {
+			out.add(fold(value), after)
 		}
 		t.addDecoded(value, end, out, nested, chain)
 	}
 	t.addDecoded(c, next, out, nested, chain) // \" and \/, and a backslash
+}
+
+// afterBlank returns the offset after the one blank at p that ends the digits of an
+// escape in a style sheet. A line end is one blank.
+func (t *unitReader) afterBlank(p int) int {
+	if p >= len(t.text) {
+		return p
+	}
+	switch t.text[p] {
+	case ' ', '\t', '\n', '\f':
+		return p + 1
+	case '\r':
+		if p+1 < len(t.text) && t.text[p+1] == '\n' {
+			return p + 2
+		}
+		return p + 1
+	}
+	return p
 }
 
 // unescapeLineEnd reads a backslash at the end of a line, which continues the line.
@@ -381,7 +414,7 @@ func (t *unitReader) unescapeLineEnd(p int, out *readings) {
 // reports whether there are as many as there must be.
 func (t *unitReader) unescapeUnicode(kind rune, p int, out *readings, nested, chain int) bool {
 	if _, open, ok := t.character(p, func(r rune) bool { return r == '{' }, out, nested); ok {
-		value, n, end := t.digits(open, 16, 6, out, nested)
+		value, n, end := t.digits(t.afterZeros(open), 16, 6, out, nested)
 		if _, closed, ok := t.character(end, func(r rune) bool { return r == '}' }, out, nested); ok && n > 0 {
 			t.addDecoded(value, closed, out, nested, chain)
 			return true
