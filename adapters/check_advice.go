@@ -2,9 +2,12 @@ package adapters
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/body"
 )
 
 // Advise reports what is allowed in these files and seldom meant, sorted by file and line. A file with problems gets no
@@ -29,6 +32,7 @@ func Advise(own []Source) Problems {
 		d.adviseBodies(d.spec.Actions[:ownActions])
 		d.adviseWide(d.spec.Actions[:ownActions])
 		d.adviseNames(a.rules, d.spec.Actions[:ownActions])
+		d.adviseLogout(a, d.spec.Actions[:ownActions])
 		all = append(all, d.found...)
 	}
 	all.sort()
@@ -36,8 +40,8 @@ func Advise(own []Source) Problems {
 }
 
 func (d *draft) adviseUpstream() {
-	url := d.spec.Upstream.URL
-	if strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "http://127.0.0.1") {
+	address := d.spec.Upstream.URL
+	if strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "http://127.0.0.1") {
 		d.at("upstream.url", "", "passwords and sessions cross the network in the clear")
 	}
 }
@@ -76,6 +80,38 @@ func (d *draft) adviseLogin() {
 	if kind == pageRecipe && acceptsAnyPage(l) {
 		d.at("login.success", "try a wrong password; cookie, not_body or redirect tell them apart", "success is the status 200 alone, with which many applications answer a wrong password")
 	}
+}
+
+// adviseLogout is about an ordinary action that the request of the logout is, too. The steps before the last one ask for
+// what that request needs.
+func (d *draft) adviseLogout(adapter *Adapter, own []ActionSpec) {
+	steps := d.spec.Login.Logout.Steps
+	if len(steps) == 0 {
+		return
+	}
+	last := &steps[len(steps)-1]
+	method, target := last.Request()
+	path, query, _ := strings.Cut(target, "?")
+	isKnown := strings.HasPrefix(path, "/") && !strings.Contains(target, "${") && last.JSON == nil && last.Body == "" && last.Hidden == ""
+	if !isKnown {
+		return
+	}
+
+	q := Query{Method: method, Path: path, RawQuery: query}
+	if len(last.Form) > 0 {
+		form := url.Values{}
+		for name, value := range last.Form {
+			form.Set(name, value)
+		}
+		q.ContentType, q.Body = body.FormType, []byte(form.Encode())
+	}
+	action, _ := adapter.Classify(q)
+	at := slices.IndexFunc(own, func(a ActionSpec) bool { return a.Name == action.Name })
+	if action.Name == "" || action.Login || action.Privileged || at < 0 {
+		return
+	}
+	d.at(fmt.Sprintf("actions[%d]", at), "an action with login: true before it, for that request",
+		"action %q is also the logout %s %s, with which an agent ends the session that Byline keeps", action.Name, method, path)
 }
 
 // acceptsAnyPage reports whether the status 200 is all that tells a login from a refused one. It is enough after a last

@@ -2,6 +2,7 @@ package adapters
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -127,7 +128,12 @@ func (d *draft) adviseMessages(key string, a *ActionSpec) {
 		d.at(key, "messages: [{name: …, match: {json: …}}]", "action %q opens a WebSocket on which agents may send any text, all of it under this name", a.Name)
 	}
 	for i := range a.Messages {
-		match := &a.Messages[i].Match
+		m := &a.Messages[i]
+		if word := m.managementWord(); word != "" && !m.Privileged {
+			d.at(fmt.Sprintf("%s.messages[%d]", key, i), "privileged: true, so that no wildcard grants it", "message %q is told by %q: may it be how people and their rights are managed?", m.Name, word)
+		}
+
+		match := &m.Match
 		if _, typed := match.JSON["type"]; !match.GraphQL.isEmpty() && !typed {
 			d.at(fmt.Sprintf("%s.messages[%d]", key, i), "json: {type: [subscribe, start]}", "%q is about a GraphQL request in a message, and not about what the message does with it", a.Messages[i].Name)
 		}
@@ -135,6 +141,20 @@ func (d *draft) adviseMessages(key string, a *ActionSpec) {
 	if a.WebSocket && len(a.Match.Method) == 0 {
 		d.at(key, "method: GET", "action %q opens WebSockets, which only a GET does", a.Name)
 	}
+}
+
+// managementWord returns a word by which a message may manage people or their rights, or "".
+func (m *MessageSpec) managementWord() string {
+	texts := append(slices.Clone(m.Match.Text), m.Match.GraphQL.Field...)
+	for _, name := range slices.Sorted(maps.Keys(m.Match.JSON)) {
+		texts = append(texts, m.Match.JSON[name]...)
+	}
+	for _, text := range texts {
+		if word := findWord(text); word != "" {
+			return word
+		}
+	}
+	return ""
 }
 
 // looksLikeSocket reports whether a segment of a path is called as the paths of WebSockets are.

@@ -57,7 +57,7 @@ func (d *draft) checkCookies() {
 		if text.GlobAny(c.Share, example, nil) && !isHeld {
 			d.at("cookies.share", "leave it out: an agent would get the session itself", "cookies.share shows agents the cookie %q, which login.success names as the session", cookie)
 		}
-		if text.GlobAny(c.Pass, example, nil) && !isHeld && !isWide {
+		if text.GlobAny(c.Pass, example, text.Fold) && !isHeld && !isWide {
 			d.at("cookies.pass", "leave it out: an agent could send a person's own", "cookies.pass lets the cookie %q through, which login.success names as the session", cookie)
 		}
 	}

@@ -7,11 +7,23 @@ import (
 	"unicode"
 )
 
-// managementWords are those in the paths, names and values of requests by which people and their rights are managed.
+// managementWords are those in the paths, names and values of requests by which people and their rights are managed: a hint
+// for the author, who knows what the request does. The plural of a word counts as well.
 var managementWords = []string{
 	"user", "member", "membership", "role", "group", "account", "admin", "administrator", "collaborator", "privilege", "permission", "acl", "grant", "people", "team", "owner",
 	"invite", "invitation", "password", "passwd", "userrights", "usermanager", "useradd", "userdel", "rights", "sudo", "impersonate", "sshkey", "apikey", "accesstoken", "webhook", "ldap", "sso", "saml", "oauth", "mfa", "otp", "totp",
+	"ssh", "gpg", "deploykey", "share", "sharing", "collaboration", "delegate", "delegation", "assignee", "identity", "identities", "credential", "secret", "token", "principal", "tenant", "access", "authority", "authorities",
+
+	// German, French, Spanish and Portuguese, Italian, Dutch, the Nordic languages, Polish.
+	"benutzer", "nutzer", "mitglied", "gruppe", "konto", "konten", "rolle", "recht", "berechtigung", "passwort", "kennwort", "freigabe", "einladung",
+	"utilisateur", "membre", "groupe", "compte", "droit", "partage", "motdepasse", "habilitation",
+	"usuario", "usuário", "miembro", "membro", "grupo", "cuenta", "conta", "rol", "permiso", "permissão", "contraseña", "senha", "compartir",
+	"utente", "utenti", "gruppo", "gruppi", "ruolo", "ruoli", "permessi", "condivisione",
+	"gebruiker", "groep", "wachtwoord", "rechten", "användare", "bruker", "bruger", "grupp", "lösenord", "passord", "adgangskode", "użytkownik", "uzytkownik", "uprawnienia", "hasło",
 }
+
+// pluralEndings make the plural of the words.
+var pluralEndings = []string{"", "s", "es", "e", "n", "en", "er"}
 
 // managementWord returns a word by which an action may manage people or their rights, with the place where it stands, or
 // "". It looks at the paths, the values that decide, and the fields of GraphQL. What takeoverWords find in a path is
@@ -51,7 +63,8 @@ func findWord(pattern string) string {
 		lower := strings.ToLower(word.String())
 		word.Reset()
 		for _, known := range managementWords {
-			if found == "" && (lower == known || lower == known+"s") {
+			ending, ok := strings.CutPrefix(lower, known)
+			if found == "" && ok && slices.Contains(pluralEndings, ending) {
 				found = lower
 			}
 		}
