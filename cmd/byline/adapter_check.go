@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,11 +19,12 @@ func adapterCheckCommand() *cobra.Command {
 		Use:   "check [FILE...]",
 		Short: "Check adapter files and explain every problem with its line",
 		Long: "Checks the files as one set, as a server would load them, and lists all problems of all files at once. Without FILE\n" +
-			"it checks adapters.dir of the configuration. What is allowed but seldom meant is written as advice, and so is what\n" +
-			"Byline holds, removes, refuses and rewrites that earlier versions passed on. It connects to nothing.",
-		Example: "  byline adapter check adapters.d/wiki.yaml\n  byline adapter check --config /etc/byline/byline.yaml",
+			"it checks adapters.dir of the configuration. What is allowed but seldom meant is written as advice. With --changes it\n" +
+			"also says what Byline holds, removes, refuses and rewrites that earlier versions passed on. It connects to nothing.",
+		Example: "  byline adapter check adapters.d/wiki.yaml\n  byline adapter check --changes\n  byline adapter check --config /etc/byline/byline.yaml",
 	}
 	asJSON := cli.JSONFlag(c)
+	withChanges := c.Flags().Bool("changes", false, "say what changes for an adapter that was written for an earlier version (--json always does)")
 
 	c.RunE = func(c *cobra.Command, args []string) error {
 		r, err := checkAdapters(c, args)
@@ -33,7 +35,7 @@ func adapterCheckCommand() *cobra.Command {
 		if *asJSON {
 			err = cli.WriteJSON(c.OutOrStdout(), r.listAll())
 		} else {
-			err = r.write(c.OutOrStdout(), c.ErrOrStderr())
+			err = r.write(c.OutOrStdout(), c.ErrOrStderr(), *withChanges)
 		}
 		if err != nil {
 			return cli.OutputFailed(err)
@@ -88,13 +90,17 @@ func checkAdapters(c *cobra.Command, paths []string) (*adapterReport, error) {
 }
 
 // write lists the problems on out, one a line, or that there are none. Advice goes to
-// errOut.
-func (r *adapterReport) write(out, errOut io.Writer) error {
+// errOut, and so do the changes or, without withChanges, a line about them.
+func (r *adapterReport) write(out, errOut io.Writer, withChanges bool) error {
 	for _, p := range r.advice {
 		fmt.Fprintln(errOut, "byline: advice:", cli.Printable(p.Error()))
 	}
 
-	r.writeChanges(errOut)
+	if withChanges {
+		r.writeChanges(errOut)
+	} else {
+		r.summarizeChanges(errOut)
+	}
 	for _, p := range r.problems {
 		if _, err := fmt.Fprintln(out, cli.Printable(p.Error())); err != nil {
 			return err
@@ -107,6 +113,21 @@ func (r *adapterReport) write(out, errOut io.Writer) error {
 	}
 	_, err := fmt.Fprintf(out, "ok: %s\n", cli.Plural(r.adapters, "adapter"))
 	return err
+}
+
+// summarizeChanges names the topics of the changes of all adapters.
+func (r *adapterReport) summarizeChanges(w io.Writer) {
+	var topics []string
+	for _, c := range r.changes {
+		for _, change := range c.Changes {
+			if !slices.Contains(topics, change.Topic) {
+				topics = append(topics, change.Topic)
+			}
+		}
+	}
+	if len(topics) > 0 {
+		fmt.Fprintf(w, "byline: what changes for adapters of an earlier version (%s): byline adapter check --changes\n", strings.Join(topics, ", "))
+	}
 }
 
 // changesWidth is the width of the text of changes, in columns.
