@@ -181,12 +181,14 @@ func readHopField(in *wire.Request, r *http.Request, role h1.Role, f wire.Field)
 	case h1.RoleProxyAuthorization:
 		in.ProxyAuthorization = f.Value
 
-	case h1.RoleHTTP2Settings:
-		return wire.Ambiguous("HTTP2-Settings: an upgrade to h2c is not offered")
+	case h1.RoleHTTP2Settings: // of an offer that is not taken
 
 	case h1.RoleUpgrade:
+		if strings.EqualFold(f.Value, "h2c") {
+			return nil
+		}
 		if !strings.EqualFold(f.Value, "websocket") {
-			return wire.Ambiguous("only an upgrade to websocket is carried (h2c is not)")
+			return wire.Ambiguous("only an upgrade to websocket is carried")
 		}
 		in.Upgrade = "websocket"
 	}

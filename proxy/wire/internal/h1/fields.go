@@ -195,6 +195,8 @@ func ForbiddenInTrailer(name string) bool {
 		"if-range", "max-forwards", "age", "date", "expires", "location", "retry-after", "vary", "warning",
 		"origin", "referer", "forwarded", "x-http-method-override", "x-http-method", "x-method-override":
 		return true
+	case "content-digest", "content-md5": // which are known when the body is over (RFC 9530 section 2)
+		return false
 	}
 	return strings.HasPrefix(lower, "content-") || strings.HasPrefix(lower, "x-forwarded-") ||
 		strings.HasPrefix(lower, "access-control-") || strings.HasPrefix(lower, "sec-")

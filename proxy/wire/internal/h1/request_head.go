@@ -159,8 +159,7 @@ func (m *RequestHead) readFraming() *wire.Malformed {
 			}
 			m.ProxyAuthorization = f.Value
 
-		case RoleHTTP2Settings:
-			return wire.Ambiguous("HTTP2-Settings: an upgrade to h2c is not offered")
+		case RoleHTTP2Settings: // of an offer that is not taken: see checkUpgrade
 		}
 	}
 
@@ -255,7 +254,8 @@ func CheckAnnouncedTrailers(list string) (bad *wire.Malformed) {
 }
 
 // checkUpgrade accepts only the opening handshake of a WebSocket (RFC 6455 section
-// 4.1).
+// 4.1). An offer of HTTP/2 in the clear is not taken, and the request served as it is (RFC
+// 9110 section 7.8): curl and Java offer it for every http URL.
 func (m *RequestHead) checkUpgrade(allowed TargetForms) *wire.Malformed {
 	switch {
 	case m.upgrade == "" && !m.wantsUpgrade:
@@ -265,8 +265,10 @@ func (m *RequestHead) checkUpgrade(allowed TargetForms) *wire.Malformed {
 	case m.upgrade == wire.ConnectionUpgrade && m.Path == "*" && allowed&AuthorityForm != 0 && m.Length == 0 && !m.HTTP10:
 		m.Upgrade = m.upgrade
 		return nil
+	case strings.EqualFold(m.upgrade, "h2c"):
+		return nil
 	case !strings.EqualFold(m.upgrade, "websocket"):
-		return wire.Ambiguous("only an upgrade to websocket is carried (h2c is not)")
+		return wire.Ambiguous("only an upgrade to websocket is carried")
 	case m.Method != "GET" || m.Length != 0 || m.HTTP10:
 		return wire.Ambiguous("an upgrade is a GET without a body in HTTP/1.1")
 	}
