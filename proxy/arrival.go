@@ -164,17 +164,64 @@ type frontConn struct {
 	net.Conn
 	arrival arrival
 	stopCut func() bool // see cutAfterEnd
+
+	mu       sync.Mutex
+	isOf     *task       // whose request came last; nil if the connection is not idle after one
+	stopIdle func() bool // forgets isOf
+	isOver   bool        // it is closed, or was detached
 }
 
 // Close closes the connection.
 func (c *frontConn) Close() error {
-	c.stopCut()
+	c.release()
 	return c.Conn.Close()
+}
+
+// release makes sure that the end of no task closes the connection.
+func (c *frontConn) release() {
+	c.stopCut()
+	c.endIdle()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.isOver = true
+}
+
+// beginIdle closes the connection endedGrace after the end of the task whose request
+// was answered, unless another request comes before.
+func (c *frontConn) beginIdle(t *task) {
+	c.endIdle()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isOver {
+		return
+	}
+	c.isOf = t
+	c.stopIdle = context.AfterFunc(t.Context(), func() {
+		time.AfterFunc(endedGrace, func() { c.cutIfIdle(t) })
+	})
+}
+
+// endIdle is called when a request has come. It is a no-op unless beginIdle was called.
+func (c *frontConn) endIdle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isOf != nil {
+		c.stopIdle()
+		c.isOf = nil
+	}
+}
+
+func (c *frontConn) cutIfIdle(t *task) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isOf == t {
+		agents.Cut(c.Conn)
+	}
 }
 
 // detach returns the connection below for whoever serves a tunnel over it.
 func (c *frontConn) detach() net.Conn {
-	c.stopCut()
+	c.release()
 	return agents.Unguard(c.Conn)
 }
 

@@ -30,6 +30,9 @@ func (s *Server) frontHandler() http.Handler {
 	}}
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if front, ok := r.Context().Value(agentConn{}).(*frontConn); ok {
+			front.endIdle()
+		}
 		switch {
 		case r.Method == http.MethodConnect:
 			s.openForConnect(w, r, p)
@@ -113,6 +116,9 @@ func (s *Server) absolute(w http.ResponseWriter, r *http.Request) {
 	stop := cutAfterEnd(r, t.task)
 	defer stop()
 	s.wire.ServeRequest(w, r.WithContext(ctx), scheme, t.callbacks())
+	if front, ok := r.Context().Value(agentConn{}).(*frontConn); ok {
+		front.beginIdle(t.task)
+	}
 }
 
 // endedGrace is how long an exchange in absolute form may go on after its task
