@@ -285,6 +285,9 @@ func (t *unitReader) unescapeReference(p int, out *readings, nested, chain int) 
 	var name [maxEntityName + 1]byte
 	n, at := 0, p
 	for n < maxEntityName {
+		if n > 0 && at < len(t.text) && isIntroducer(rune(t.text[at])) { // what follows may be read as a letter, too
+			t.unescapeName(name[:n+1], at, out, nested, chain)
+		}
 		fits := isAlphanumeric
 		if n == 0 {
 			fits = isLetter // every name begins with one
@@ -301,14 +304,21 @@ func (t *unitReader) unescapeReference(p int, out *readings, nested, chain int) 
 			t.addDecoded(r, at, out, nested, chain)
 		}
 	}
-	if n == 0 {
+	if n > 0 {
+		t.unescapeName(name[:n+1], at, out, nested, chain)
+	}
+}
+
+// unescapeName reads a reference by name if a semicolon stands at p. The name has room
+// for it.
+func (t *unitReader) unescapeName(name []byte, p int, out *readings, nested, chain int) {
+	_, end, ok := t.character(p, func(r rune) bool { return r == ';' }, out, nested)
+	if !ok {
 		return
 	}
-	if _, end, ok := t.character(at, func(r rune) bool { return r == ';' }, out, nested); ok {
-		name[n] = ';'
-		if r, known := entity(name[:n+1]); known {
-			t.addDecoded(r, end, out, nested, chain)
-		}
+	name[len(name)-1] = ';'
+	if r, known := entity(name); known {
+		t.addDecoded(r, end, out, nested, chain)
 	}
 }
 
