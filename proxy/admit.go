@@ -6,11 +6,8 @@ import "github.com/byline-proxy/byline/adapters"
 // one meaning, and that its task is still active. It runs for every request,
 // because a tunnel outlives the decisions made when it was opened.
 func (x *exchange) admit() error {
-	if err := x.tunnel.task.Active(); err != nil {
+	if err := x.tunnel.task.maySend(); err != nil {
 		return refuseEnded(err)
-	}
-	if x.tunnel.task.attacked.Load() {
-		return refuse(TaskEnded, "the task is over, because a request of it held a secret of its account.")
 	}
 
 	x.cutSessionFromPath()

@@ -76,7 +76,7 @@ type message struct {
 func (f *messageFrame) decide(ctx context.Context, m *wire.Message) (refused *message, err error) {
 	x := f.x
 	g := &message{x: x, rules: x.server.rules.Load(), started: time.Now(), bytes: int64(len(m.Payload))}
-	if over := x.tunnel.task.Active(); over != nil {
+	if over := x.tunnel.task.maySend(); over != nil {
 		return g, refuseEnded(over)
 	}
 

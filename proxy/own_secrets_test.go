@@ -232,6 +232,20 @@ func TestI1AKillAfterAnAttackDoesNotSaveTheTask(t *testing.T) {
 	waitFor(t, "the logout", func() bool { return app.countSessions() == 1 })
 }
 
+// TestI1NothingLeavesBetweenAnAttackAndTheEnd sends requests while the task waits for its
+// agent to read the refusal of an attack.
+func TestI1NothingLeavesBetweenAnAttackAndTheEnd(t *testing.T) {
+	s := startLegacyServer(t, newLegacyApp(t), t.TempDir())
+	agent, task := s.newAgent(t, pagesSpec)
+	if status, body, _ := sendAsAlice(t, agent, "GET", "/page/1", ""); status != 200 {
+		t.Fatalf("before the attack: status %d, %s", status, body)
+	}
+	s.task(task.ID()).attacked.Store(true)
+	if _, body, _ := sendAsAlice(t, agent, "GET", "/page/1", ""); !hasCode(body, TaskEnded) {
+		t.Errorf("I1: after the attack a request got %s, want task_ended", body)
+	}
+}
+
 // TestStarsThatComeBackAreNoAttack sends what a page showed in place of a secret, and
 // what only resembles one.
 func TestStarsThatComeBackAreNoAttack(t *testing.T) {

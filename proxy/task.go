@@ -44,6 +44,20 @@ type task struct {
 	attempts  attempts // of an isolated program to go around
 }
 
+var errAttacked = errors.New("the task is over, because a request of it held a secret of its account")
+
+// maySend returns why the task sends no more requests and messages, or nil. A task that
+// an attack ends is active until its agent has the refusal.
+func (t *task) maySend() error {
+	if err := t.Active(); err != nil {
+		return err
+	}
+	if t.attacked.Load() {
+		return errAttacked
+	}
+	return nil
+}
+
 // compiledGrant is a task's scope compiled against one set of rules.
 type compiledGrant struct {
 	rules *rules
