@@ -23,6 +23,25 @@ var commonSecrets = []string{
 	"football", "guest", "hello", "iloveyou", "letmein", "login", "master", "monkey", "pass", "passw", "password", "passphrase",
 	"qwerty", "qwertz", "root", "secret", "service", "shadow", "summer", "sunshine", "superman", "system", "temp", "test", "token",
 	"trustno", "user", "welcome", "winter",
+	"azerty", "bonjour", "contrasena", "geheim", "hallo", "kennwort", "motdepasse", "parola", "passwort", "senha", "sommer", "wachtwoord", "willkommen",
+}
+
+// keyboardRows are keys that stand next to each other, on keyboards of several countries.
+var keyboardRows = []string{
+	"1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "azertyuiop", "qsdfghjklm",
+	"1qaz", "2wsx", "3edc", "4rfv", "5tgb", "6yhn", "7ujm",
+}
+
+// areNeighbours reports whether b is a, or follows or precedes it in the alphabet or on
+// a keyboard.
+func areNeighbours(a, b rune) bool {
+	if b-a == 0 || b-a == 1 || b-a == -1 {
+		return true
+	}
+	a, b = unicode.ToLower(a), unicode.ToLower(b)
+	return slices.ContainsFunc(keyboardRows, func(row string) bool {
+		return strings.Contains(row, string(a)+string(b)) || strings.Contains(row, string(b)+string(a))
+	})
 }
 
 // guessableFields returns the names of the fields whose values can be guessed, each with
@@ -70,7 +89,7 @@ func secretWord(value string) string {
 
 // secretBits estimates the strength of a value: its length times the bits of the kinds
 // of characters that it has. A character that repeats the one before, or continues a
-// run like abc or 321, counts for one bit, and no value has more than its different
+// run like abc, 321 or qwe, counts for one bit, and no value has more than its different
 // characters allow.
 func secretBits(value string) float64 {
 	runes := []rune(value)
@@ -99,7 +118,7 @@ func secretBits(value string) float64 {
 	perRune := min(math.Log2(max(size, 1)), math.Log2(float64(len(different)+1))+1)
 	bits := 0.0
 	for i, r := range runes {
-		if i > 0 && (r-runes[i-1] == 0 || r-runes[i-1] == 1 || r-runes[i-1] == -1) {
+		if i > 0 && areNeighbours(runes[i-1], r) {
 			bits++
 			continue
 		}

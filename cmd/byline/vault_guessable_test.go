@@ -9,8 +9,8 @@ import (
 func TestI1SecretsThatCanBeGuessedAreRefused(t *testing.T) {
 	for _, bad := range []string{
 		"0000", "1234", "4711", "123456", "493817", "2026-11-30", "12345678901", "0493 8171 23", // PINs and numbers
-		"a", "hunter2", "canary", "abcdefghijkl", "aaaaaaaaaaaaaaaaaaaa", "abababababab", "zyxwvutsrq", // short or regular
-		"password", "Password1!", "P@ssw0rd", "passw0rd2026", "changeme", "Welcome2026!", "letmein123", "Summer2026!", "secret-123", // common
+		"a", "hunter2", "canary", "abcdefghijkl", "aaaaaaaaaaaaaaaaaaaa", "abababababab", "zyxwvutsrq", "qwertyuiop", "Asdfghjkl;", "1qaz2wsx3edc", "QWERTZuiop12345", // short or regular
+		"password", "Password1!", "P@ssw0rd", "passw0rd2026", "changeme", "Welcome2026!", "letmein123", "Summer2026!", "secret-123", "Passwort123!", "Willkommen1!", // common
 		"agent-01", "Agent01!", "agent-01-2026", "wiki", "Wiki2026!!!!", // names
 	} {
 		secret := map[string]string{"username": "agent-01", "password": bad}
