@@ -4,10 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestI7IsolatedProgramsCannotLeave runs attacks in Python, each in its own process, which
@@ -97,6 +101,9 @@ for name, body in json.loads(sys.argv[3]).items():
 		"privileges from a setuid file": `assert "NoNewPrivs:\t0" in open("/proc/self/status").read()`,
 		"bpf":                           `syscall(321, 0, ctypes.create_string_buffer(64), 64)`,
 		"keyring":                       `syscall(250, 0, -3, 1)`,
+		"shared memory of outside":      `open("/dev/shm/" + os.environ["SHARED"])`,
+		"message queues of outside":     `q = libc.mq_open(b"/" + os.environ["SHARED"].encode(), 0); assert q >= 0, "not there"`,
+		"file in /dev":                  `open("/dev/left", "w")`,
 		"chroot":                        `os.chroot("/tmp")`,
 		"file by handle":                `syscall(304, -100, ctypes.create_string_buffer(64), 0)`,
 		"other architecture": `
@@ -131,6 +138,11 @@ stop.append(1); os.unlink(inside)
 assert reached, "never connected outside"`,
 	}
 
+	shared := fmt.Sprintf("byline-test-%d", os.Getpid())
+	must(t, os.WriteFile("/dev/shm/"+shared, []byte("x"), 0o600))
+	defer os.Remove("/dev/shm/" + shared)
+	createMessageQueue(t, shared)
+	t.Setenv("SHARED", shared)
 	path := h.Path("outside.sock")
 	ln, err := net.Listen("unix", path)
 	must(t, err)
@@ -160,4 +172,19 @@ assert reached, "never connected outside"`,
 			t.Errorf("%q is not on record: %v", want, attempts)
 		}
 	}
+}
+
+// createMessageQueue makes a message queue of POSIX, which is gone after the test.
+func createMessageQueue(t *testing.T, name string) {
+	t.Helper()
+	text, err := unix.BytePtrFromString(name)
+	must(t, err)
+	fd, _, errno := unix.Syscall6(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(text)), unix.O_CREAT|unix.O_RDWR, 0o600, 0, 0, 0)
+	if errno != 0 {
+		t.Fatalf("create a message queue: %v", errno)
+	}
+	t.Cleanup(func() {
+		_ = unix.Close(int(fd))
+		_, _, _ = unix.Syscall(unix.SYS_MQ_UNLINK, uintptr(unsafe.Pointer(text)), 0, 0)
+	})
 }

@@ -46,6 +46,27 @@ func setUpMounts() error {
 	if err := unix.Mount(stage, "/dev", "", unix.MS_MOVE, ""); err != nil {
 		return fmt.Errorf("mount /dev: %w", err)
 	}
+	if err := mountSharedMemory(); err != nil {
+		return err
+	}
+
+	// What is mounted in /dev stays as it is: a terminal is written to.
+	if err := unix.MountSetattr(unix.AT_FDCWD, "/dev", 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+		return fmt.Errorf("make /dev read-only: %w", err)
+	}
+	return nil
+}
+
+// mountSharedMemory mounts shared memory and message queues (shm_open and mq_open of POSIX)
+// that no process outside sees.
+func mountSharedMemory() error {
+	if err := unix.Mount("tmpfs", "/dev/shm", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777"); err != nil {
+		return fmt.Errorf("mount /dev/shm: %w", err)
+	}
+	err := unix.Mount("mqueue", "/dev/mqueue", "mqueue", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	if err != nil && !errors.Is(err, unix.ENODEV) { // a kernel without message queues
+		return fmt.Errorf("mount /dev/mqueue: %w", err)
+	}
 	return nil
 }
 
@@ -64,7 +85,7 @@ func makeReadOnly(path string) error {
 
 // Devices that lead to no network and to no other machine.
 var (
-	devices     = []string{"null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm", "mqueue", "dri", "kfd"}
+	devices     = []string{"null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "dri", "kfd"}
 	deviceGlobs = []string{"/dev/nvidia*"}
 	deviceLinks = map[string]string{"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 )
@@ -103,6 +124,11 @@ func fillDevices(dir string) error {
 		}
 		if err != nil {
 			return fmt.Errorf("provide %s: %w", path, err)
+		}
+	}
+	for _, name := range []string{"shm", "mqueue"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			return err
 		}
 	}
 	for name, to := range deviceLinks {
