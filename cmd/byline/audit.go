@@ -66,6 +66,8 @@ func auditFailed(err error) error {
 		hint = "wait for the next checkpoint (audit.checkpoint_every), and ask again"
 	case errors.Is(err, audit.ErrNotWitnessed):
 		hint = "the log itself is whole; the server's log says why a witness has not signed"
+	case errors.Is(err, audit.ErrSegmentsElsewhere):
+		hint = "name every folder of the log, that of the server and those to which segments were moved, or set audit.archive"
 	case errors.Is(err, audit.ErrNoRecord):
 		hint = "the id is in the answer's Byline-Record field, and byline audit tail lists ids; another log is named with --dir"
 	case errors.Is(err, os.ErrNotExist):

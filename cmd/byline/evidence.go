@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,14 +30,16 @@ type evidenceFlags struct {
 
 func evidenceCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "evidence",
+		Use:   "evidence [FOLDER...]",
 		Short: "Write a folder that an assessor can read and verify",
-		Args:  cobra.NoArgs,
 		Long: "Verifies the log and writes a report (HTML, no network), OSCAL assessment results, the records with their proofs, the\n" +
 			"public keys, the adapters' interim statements, and a map from practices (CMMC, NIST SP 800-171, OWASP, NIST AI RMF) to\n" +
-			"figures, with what is not covered. Exit code 1 if the log does not verify; the report then says so on its first page.",
+			"figures, with what is not covered. Exit code 1 if the log does not verify; the report then says so on its first page.\n\n" +
+			"The log is that of the configuration, with audit.archive, or the folders that are named: that of the server, and those\n" +
+			"to which byline audit archive moved segments.",
 		Example: "  byline evidence --from 2026-10-01 --to 2026-11-01 --out evidence-2026-10\n" +
-			"  byline evidence --from 30d --out evidence --without-log",
+			"  byline evidence --from 30d --out evidence --without-log\n" +
+			"  byline evidence --from 400d --out evidence /var/lib/byline/audit /mnt/archive/byline",
 	}
 	var flags evidenceFlags
 	f := c.Flags()
@@ -48,23 +51,28 @@ func evidenceCommand() *cobra.Command {
 		"up to this number of records, write a proof for each; above it only for tasks, alerts, reviews and privileged requests")
 	f.StringVar(&flags.key, "key", "", "file with the log's public key (default: next to audit.key_file of the configuration)")
 
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.RunE = func(c *cobra.Command, args []string) error {
 		if flags.out == "" {
 			return errors.New("--out must name the folder to write")
 		}
-		return writeEvidence(c, flags)
+		return writeEvidence(c, args, flags)
 	}
 	return c
 }
 
-// writeEvidence writes the folder. A log that does not verify is an error only after
+// writeEvidence writes the folder about the log in the named folders, by default those of
+// the configuration. A log that does not verify is an error only after
 // everything is written: the folder then shows it.
-func writeEvidence(c *cobra.Command, flags evidenceFlags) error {
+func writeEvidence(c *cobra.Command, named []string, flags evidenceFlags) error {
 	cfg, err := load.Config(c)
 	if err != nil {
 		return err
 	}
-	from := load.RecordFlags{Dirs: cfg.Audit.Folders(), Since: flags.from, Until: flags.to}
+	log, err := logFolders(c, named)
+	if err != nil {
+		return err
+	}
+	from := load.RecordFlags{Dirs: log, Since: flags.from, Until: flags.to}
 	records, period, err := from.Open(c)
 	if err != nil {
 		return err
@@ -73,7 +81,7 @@ func writeEvidence(c *cobra.Command, flags evidenceFlags) error {
 		period.To = time.Now().UTC()
 	}
 
-	e, err := gatherEvidence(c, cfg, records, period, flags.key)
+	e, err := gatherEvidence(c, cfg, log, records, period, flags.key)
 	if err != nil {
 		return err
 	}
@@ -83,7 +91,10 @@ func writeEvidence(c *cobra.Command, flags evidenceFlags) error {
 	e.Progress = step
 	files, err := e.Write(flags.out, records)
 	removeBar()
-	if err != nil {
+	switch {
+	case errors.Is(err, audit.ErrSegmentsElsewhere):
+		return cli.Failed("evidence", err, "name every folder of the log, like byline evidence --out "+flags.out+" "+strings.Join(log, " ")+" /mnt/archive/byline, or set audit.archive")
+	case err != nil:
 		return cli.Failed("evidence", err, "name a new folder with --out")
 	}
 
@@ -99,7 +110,7 @@ func writeEvidence(c *cobra.Command, flags evidenceFlags) error {
 }
 
 // gatherEvidence reads and counts everything that the folder is made from.
-func gatherEvidence(c *cobra.Command, cfg *configs.Config, records reports.Records, period reports.Period, keyFile string) (*evidence.Export, error) {
+func gatherEvidence(c *cobra.Command, cfg *configs.Config, log audit.Folders, records reports.Records, period reports.Period, keyFile string) (*evidence.Export, error) {
 	if keyFile == "" {
 		keyFile = cfg.Audit.KeyFile + ".pub"
 	}
@@ -116,7 +127,7 @@ func gatherEvidence(c *cobra.Command, cfg *configs.Config, records reports.Recor
 		Instance: cfg.Instance,
 		Version:  builtVersion().Version,
 		Made:     time.Now().UTC(),
-		Log:      cfg.Audit.Folders(),
+		Log:      log,
 		Keys:     map[string][]byte{"audit.key.pub": keyText},
 	}
 

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -126,8 +127,12 @@ func Export(dir, out string, progress func(done, total int64)) (Checkpoint, erro
 	return Folders{dir}.Export(out, progress)
 }
 
+// ErrSegmentsElsewhere is in the error for what cannot be proved because the folders
+// lack the beginning of the log.
+var ErrSegmentsElsewhere = errors.New("earlier segments are elsewhere")
+
 // startError says that the segments before the line with number first are not in
 // the folders.
 func (f Folders) startError(first uint64) error {
-	return fmt.Errorf("%s begins with record %d: name the folder to which the segments before it were moved, too", f, first)
+	return fmt.Errorf("%w: %s begins with record %d", ErrSegmentsElsewhere, f, first)
 }

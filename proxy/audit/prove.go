@@ -100,7 +100,8 @@ func (f Folders) ProveConsistency(older, newer uint64, progress func(done, total
 
 // withTiles calls do with the tiles next to the log, if they reach line seq. If
 // they do not, or if do fails because they are damaged, it calls do with tiles
-// that it makes from the segments.
+// that it makes from the segments. If the first segments are elsewhere, nobody can
+// make tiles from the others, and do gets those next to the log, however far they reach.
 func (f Folders) withTiles(seq uint64, progress func(done, total int64), do func(Tiles) error) error {
 	kept := f.tiles()
 	_, c, err := kept.Checkpoint()
@@ -118,6 +119,9 @@ func (f Folders) withTiles(seq uint64, progress func(done, total int64), do func
 	defer os.RemoveAll(tmp)
 
 	tiler, err := f.OpenTiler(tmp, false)
+	if errors.Is(err, ErrSegmentsElsewhere) && c.Size > 0 && c.Size < seq {
+		return do(kept)
+	}
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -212,4 +214,65 @@ func TestProveManyBeforeTheFirstCheckpoint(t *testing.T) {
 	if unsealed != 2 || err != nil {
 		t.Errorf("got %d records that no checkpoint covers and error %v, want 2", unsealed, err)
 	}
+}
+
+// TestProofsOfALogWhoseFirstSegmentsAreElsewhere: the log is being written, so that its last
+// records are not sealed. The sealed ones are proved by the tiles next to the log, because
+// nobody can make tiles from some of the segments.
+func TestProofsOfALogWhoseFirstSegmentsAreElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	l := openLog(t, journal.Config{Dir: dir, SegmentBytes: 16 << 10, CheckpointEvery: 50 * time.Millisecond})
+	defer l.Close()
+	for i := range 150 {
+		mustWait(t, l.Append(audittest.Intent(i)))
+	}
+	var segments []string
+	for isSealed := false; !isSealed; { // a record of the last segment
+		time.Sleep(10 * time.Millisecond)
+		segments = audittest.Must(filepath.Glob(filepath.Join(dir, "seg-*.jsonl")))
+		var first uint64
+		fmt.Sscanf(filepath.Base(segments[len(segments)-1]), "seg-%d.jsonl", &first)
+		isSealed = published(t, dir) > first+1
+	}
+	if len(segments) < 3 {
+		t.Fatalf("%d segments, want three or more", len(segments))
+	}
+	for _, path := range segments[:len(segments)-1] {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustWait(t, l.Append(audittest.Intent(150))) // not sealed for a moment
+
+	proved := 0
+	lines := audit.ReadAll(t.Context(), dir, time.Time{}, nil)
+	last := uint64(0)
+	for r, err := range lines {
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = r.Seq
+	}
+	unsealed, err := audit.ProveMany(dir, lines, last+100, nil, func(r *audit.Record, p *audit.InclusionProof) error {
+		proved++
+		_, err := p.Verify(testTrust)
+		return err
+	})
+	if err != nil || proved == 0 {
+		t.Errorf("%d records were proved, %d are not sealed, error %v; want proofs of the sealed ones", proved, unsealed, err)
+	}
+}
+
+// published returns the size of the checkpoint next to a log, or 0.
+func published(t *testing.T, dir string) uint64 {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, audit.TilesDir, audit.CheckpointFile))
+	if err != nil {
+		return 0
+	}
+	size, err := strconv.ParseUint(strings.Split(string(text), "\n")[1], 10, 64) // C2SP tlog-checkpoint
+	if err != nil {
+		t.Fatal(err)
+	}
+	return size
 }

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -88,6 +89,24 @@ func (e *Export) Write(dir string, records reports.Records) ([]File, error) {
 		return nil, fmt.Errorf("%s is not empty", dir)
 	}
 
+	files, err := e.writeFiles(dir, records)
+	if err != nil { // half of the evidence is not evidence
+		return nil, errors.Join(err, removeContents(dir))
+	}
+	return files, nil
+}
+
+// removeContents removes everything in a folder.
+func removeContents(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, entry.Name())))
+	}
+	return err
+}
+
+// writeFiles writes the files into an empty folder.
+func (e *Export) writeFiles(dir string, records reports.Records) ([]File, error) {
 	w := &folderWriter{dir: dir}
 	w.write("records.jsonl", "The records of the period, one JSON object a line, exactly as in the log", "application/jsonl",
 		func(out io.Writer) error { return e.writeRecords(out, records) })
