@@ -116,7 +116,7 @@ func (s *Server) releaseAccount(ctx context.Context, adapter, account string) er
 		return err
 	}
 
-	if err := s.state.LiftQuarantine(adapter, account); err != nil {
+	if err := s.liftQuarantine(adapter, account); err != nil {
 		return err
 	}
 	_, err = s.leases.AllowLogin(adapter, account)

@@ -232,6 +232,33 @@ func TestI1AKillAfterAnAttackDoesNotSaveTheTask(t *testing.T) {
 	waitFor(t, "the logout", func() bool { return app.countSessions() == 1 })
 }
 
+// TestI1AQuarantineHoldsBeforeItIsStored sends the account's password while the state
+// store cannot be written.
+func TestI1AQuarantineHoldsBeforeItIsStored(t *testing.T) {
+	s, store := startWithFaultyStore(t, t.TempDir())
+	agent, task := s.newAgent(t, pagesSpec)
+	if status, body, _ := sendAsAlice(t, agent, "GET", "/page/1", ""); status != 200 {
+		t.Fatalf("before the attack: status %d, %s", status, body)
+	}
+	store.set(errors.New("no space left on device"))
+	if _, body, _ := sendAsAlice(t, agent, "GET", "/page/1?q="+canaryPassword, ""); !hasCode(body, SecretInRequest) {
+		t.Fatalf("got %s, want secret_in_request", body)
+	}
+	waitFor(t, "the end of the task", func() bool { _, _, over := s.task(task.ID()).Ended(); return over })
+	if kept, err := s.inQuarantine("legacy"); err != nil || kept["agent-01"] == "" {
+		t.Errorf("I1: in quarantine are %v, %v; want agent-01 while the store cannot be written", kept, err)
+	}
+
+	store.set(nil)
+	waitFor(t, "the quarantine to be stored", func() bool { all, err := s.state.Quarantined(); return err == nil && len(all) == 1 })
+	if _, err := s.controlRetryAccount(t.Context(), "legacy/agent-01"); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := s.inQuarantine("legacy"); err != nil || len(kept) != 0 {
+		t.Errorf("after the release in quarantine are %v, %v", kept, err)
+	}
+}
+
 // TestI1NothingLeavesBetweenAnAttackAndTheEnd sends requests while the task waits for its
 // agent to read the refusal of an attack.
 func TestI1NothingLeavesBetweenAnAttackAndTheEnd(t *testing.T) {

@@ -92,6 +92,7 @@ type Server struct {
 	tasks sync.Map // id → *task
 
 	cookieNames sync.Map // adapter → *adapters.CookieNames
+	unstored    sync.Map // [2]string of adapter and account → state.Quarantine that is not stored yet
 
 	lost chan *task    // tasks whose holder was silent, for watchExpiry
 	stop chan struct{} // closed by Close

@@ -48,6 +48,13 @@ func (f *faultyStore) DropTask(ids ...string) error {
 	return f.Store.DropTask(ids...)
 }
 
+func (f *faultyStore) Quarantine(adapter, account, why string) error {
+	if err := f.err(); err != nil {
+		return err
+	}
+	return f.Store.Quarantine(adapter, account, why)
+}
+
 // startWithFaultyStore starts a server of the legacy application whose state store
 // can be made to fail.
 func startWithFaultyStore(t *testing.T, dir string) (*testServer, *faultyStore) {
