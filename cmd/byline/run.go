@@ -92,11 +92,11 @@ func runCommand() *cobra.Command {
 		}
 		start := startDirectly(ln)
 		proxyURL := ln.url()
-		if mode != isolate.Off {
-			isolated, err := startIsolated(control, ln, warn)
-			if err != nil {
-				return failIsolation(err)
-			}
+		isolated, err := startIsolated(mode, control, ln, warn)
+		if err != nil {
+			return failIsolation(err)
+		}
+		if isolated != nil {
 			defer isolated.box.Close()
 			isolated.sockets = f.sockets
 			start, proxyURL = isolated.run, isolated.ln.url()
@@ -106,7 +106,7 @@ func runCommand() *cobra.Command {
 			return cli.Failed("run", err, "")
 		}
 		defer env.remove()
-		env.isolated = mode != isolate.Off
+		env.isolated = isolated != nil
 		for _, w := range env.warnings {
 			warn("%s", w)
 		}

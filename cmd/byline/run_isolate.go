@@ -30,6 +30,7 @@ func (f *runFlags) isolation(cfg *configs.Config) (isolate.Mode, error) {
 // isolatedProgram runs a program whose network leads to the proxy alone.
 type isolatedProgram struct {
 	box     *isolate.Sandbox
+	inOwn   bool // network; else the program is supervised in that of this process
 	control *client.Client
 	ln      *taskListener // the one for programs that are told to use a proxy
 	warn    func(string, ...any)
@@ -38,36 +39,52 @@ type isolatedProgram struct {
 	sockets []string // outside, that the program reaches
 }
 
-// startIsolated makes the namespaces.
-func startIsolated(control *client.Client, ln *taskListener, warn func(string, ...any)) (*isolatedProgram, error) {
+// startIsolated prepares what the mode asks for. Without isolation it returns nil.
+func startIsolated(mode isolate.Mode, control *client.Client, ln *taskListener, warn func(string, ...any)) (*isolatedProgram, error) {
+	if mode == isolate.Off {
+		return nil, nil
+	}
 	box, err := isolate.Start()
-	if err != nil {
+	if err == nil {
+		return &isolatedProgram{box: box, inOwn: true, control: control, ln: ln.inside(box.Proxy, false), warn: warn}, nil
+	}
+	if _, denied := errors.AsType[*isolate.DeniedError](err); !denied || mode == isolate.Require {
 		return nil, err
 	}
-	return &isolatedProgram{box: box, control: control, ln: ln.inside(box.Proxy, false), warn: warn}, nil
+
+	warn("the program gets no network of its own: %v; %s", err, remedyOf(err))
+	box, supervisedErr := isolate.StartSupervised(ln.Addr().(*net.TCPAddr).Port)
+	if supervisedErr != nil {
+		warn("nothing keeps the program from going around Byline: %v", supervisedErr)
+		return nil, nil
+	}
+	warn("the program is supervised instead: it reaches Byline and its own ports alone, has no DNS and no UDP, and must use the proxy variables. " +
+		"Still open: files that processes outside read, such as pipes and shared memory")
+	return &isolatedProgram{box: box, control: control, ln: ln, warn: warn}, nil
+}
+
+func remedyOf(err error) string {
+	denied, ok := errors.AsType[*isolate.DeniedError](err)
+	if !ok {
+		return ""
+	}
+	return denied.Remedy()
 }
 
 // failIsolation returns the error for a program that must be isolated and cannot be.
 func failIsolation(err error) error {
-	hint := ""
-	if denied, ok := errors.AsType[*isolate.DeniedError](err); ok {
-		hint = denied.Remedy()
-	}
-	return cli.Failed("run: --isolate=require", err, hint)
+	return cli.Failed("run: --isolate", err, remedyOf(err))
 }
 
 // run runs the program as the task's. What it tries without Byline is on record before
 // run returns, unless the server cannot be reached.
 func (p *isolatedProgram) run(task admin.Task, args, env []string, signals <-chan os.Signal) (int, error) {
 	p.task, p.token = task.ID, task.Token
-	answer, err := p.control.Resolve(context.Background(), p.task, admin.NameQuestion{})
-	if err != nil {
-		return 0, err
+	if p.inOwn {
+		if err := p.serveNetwork(); err != nil {
+			return 0, err
+		}
 	}
-	if err := p.listen(append(answer.Ports, dnsPort)); err != nil {
-		return 0, err
-	}
-	p.box.ServeDNS(p.resolve)
 	go p.ln.serve(p.token)
 	reported := make(chan struct{})
 	go func() {
@@ -83,6 +100,19 @@ func (p *isolatedProgram) run(task admin.Task, args, env []string, signals <-cha
 	p.box.Close()
 	<-reported
 	return code, err
+}
+
+// serveNetwork answers DNS and accepts connections in the program's network.
+func (p *isolatedProgram) serveNetwork() error {
+	answer, err := p.control.Resolve(context.Background(), p.task, admin.NameQuestion{})
+	if err != nil {
+		return err
+	}
+	if err := p.listen(append(answer.Ports, dnsPort)); err != nil {
+		return err
+	}
+	p.box.ServeDNS(p.resolve)
+	return nil
 }
 
 // dnsPort is that of DNS over TCP.

@@ -23,7 +23,8 @@ type callWatcher struct {
 	filter  *os.File
 	cookie  uint64 // of the network namespace
 	outside []string
-	refused func(path string)
+	shared  *sharedNetwork // nil if the network is the program's own
+	refused func(Reject)
 
 	idle    atomic.Int32 // threads that wait for a call
 	threads atomic.Int32
@@ -43,8 +44,9 @@ const (
 )
 
 // watchCalls watches the calls that the filter notifies of. outside are paths of sockets
-// outside that are reached all the same. refused is called with every other one.
-func watchCalls(filter *os.File, outside []string, refused func(path string)) error {
+// outside that are reached all the same. shared is nil if the network is the program's own.
+// refused is called with everything that is not reached.
+func watchCalls(filter *os.File, outside []string, shared *sharedNetwork, refused func(Reject)) error {
 	probe, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -54,7 +56,7 @@ func watchCalls(filter *os.File, outside []string, refused func(path string)) er
 	if err != nil {
 		return os.NewSyscallError("getsockopt", err)
 	}
-	w := &callWatcher{filter: filter, cookie: cookie, outside: outside, refused: refused, bound: map[fileID]*os.File{}}
+	w := &callWatcher{filter: filter, cookie: cookie, outside: outside, shared: shared, refused: refused, bound: map[fileID]*os.File{}}
 	w.addThread()
 	return nil
 }
@@ -83,8 +85,11 @@ func becomeCaller() error {
 		return err
 	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	data[0].Effective = 1 << unix.CAP_SYS_PTRACE
+	var has, data [2]unix.CapUserData
+	if err := unix.Capget(&header, &has[0]); err != nil {
+		return err
+	}
+	data[0].Effective = has[0].Permitted & (1 << unix.CAP_SYS_PTRACE)
 	data[0].Permitted = data[0].Effective
 	return unix.Capset(&header, &data[0])
 }
@@ -143,9 +148,13 @@ func (w *callWatcher) serve() {
 
 // perform makes one call and returns what it failed with.
 func (w *callWatcher) perform(n *notification) syscall.Errno {
-	address, errno := readAddress(int(n.pid), n.args[1], int32(n.args[2]))
-	if errno != 0 {
-		return errno
+	var address []byte
+	var errno syscall.Errno
+	if n.nr != unix.SYS_LISTEN {
+		address, errno = readAddress(int(n.pid), n.args[1], int32(n.args[2]))
+		if errno != 0 {
+			return errno
+		}
 	}
 	socket, errno := socketOf(int(n.pid), int32(n.args[0]))
 	if errno != 0 {
@@ -168,6 +177,10 @@ func (w *callWatcher) perform(n *notification) syscall.Errno {
 	}
 	path := pathOf(domain, address)
 	switch {
+	case n.nr == unix.SYS_LISTEN:
+		return w.listenShared(socket, domain, uintptr(n.args[1]))
+	case path == "" && w.shared != nil:
+		return w.performShared(n.nr, socket, domain, address)
 	case path == "":
 		return rawCall(uintptr(n.nr), socket, address)
 	case n.nr == unix.SYS_BIND:
@@ -343,7 +356,7 @@ func (w *callWatcher) connect(thread, socket int, path string) syscall.Errno {
 			folder, _ := os.Readlink("/proc/" + strconv.Itoa(thread) + "/cwd")
 			path = filepath.Join(folder, path)
 		}
-		w.refused(path)
+		w.refused(Reject{Protocol: "unix", Path: path})
 		return unix.ECONNREFUSED
 	}
 

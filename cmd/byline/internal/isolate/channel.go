@@ -13,7 +13,7 @@ import (
 // message is what caller, launcher, init and program tell each other.
 type message struct {
 	Kind   string `json:"kind"`
-	Ports  []int  `json:"ports,omitempty"`  // of listen: to open; of sockets: of the listeners that are passed, in order
+	Ports  []int  `json:"ports,omitempty"`  // of listen: to open; of sockets: of the listeners that are passed, in order; of run: that a supervised program reaches
 	Signal int    `json:"signal,omitempty"` // of signal
 	Code   int    `json:"code,omitempty"`   // of exit and failed: the exit code
 	What   string `json:"what,omitempty"`   // of denied: what was tried
@@ -21,7 +21,11 @@ type message struct {
 	IPv6   bool   `json:"ipv6,omitempty"`   // of ready
 
 	Outside []string `json:"outside,omitempty"` // of run: paths of sockets outside that are reached
-	Path    string   `json:"path,omitempty"`    // of refused
+
+	// Of refused: what was refused.
+	Protocol string `json:"protocol,omitempty"`
+	Path     string `json:"path,omitempty"`
+	To       string `json:"to,omitempty"`
 }
 
 // The kinds of messages.
@@ -35,7 +39,7 @@ const (
 	kindFailed  = "failed"  // init → caller: the program cannot be started
 	kindSignal  = "signal"  // caller → init: send it to the program
 	kindExit    = "exit"    // init → caller: the program has ended
-	kindRefused = "refused" // init → caller: the program tried to reach a socket outside
+	kindRefused = "refused" // init → caller: the program tried to reach something outside
 	kindFilter  = "filter"  // program → init: the listener of its filter of system calls
 )
 

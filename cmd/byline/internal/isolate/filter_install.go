@@ -8,11 +8,11 @@ import (
 
 // installFilter installs the filter of a program, and passes the file by which init
 // hears of its calls.
-func installFilter(parent channel) error {
+func installFilter(parent channel, rules []rule) error {
 	if err := checkStandardFiles(); err != nil {
 		return err
 	}
-	calls, err := load(rules(), true)
+	calls, err := load(rules, true)
 	if err != nil {
 		return err
 	}

@@ -33,17 +33,23 @@ func runInit(caller channel) int {
 	}
 	closeAll(sockets)
 
-	i := &initProcess{caller: caller, ipv6: ipv6}
+	i := &initProcess{caller: caller, stage: stageProgram, ipv6: ipv6}
+	i.serve()
+	return 1 // with this process everything inside ends
+}
+
+// serve does what the caller asks for until the caller is gone.
+func (i *initProcess) serve() {
 	for {
-		m, files, err := caller.receive()
+		m, files, err := i.caller.receive()
 		if err != nil {
-			return 1 // the caller is gone, and with this process everything inside
+			return
 		}
 		switch {
 		case m.Kind == kindListen:
 			i.listen(m.Ports)
 		case m.Kind == kindRun && len(files) == 1:
-			i.start(files[0], m.Outside)
+			i.start(files[0], m)
 		case m.Kind == kindSignal && i.program > 0:
 			_ = syscall.Kill(i.program, syscall.Signal(m.Signal))
 		}
@@ -51,9 +57,11 @@ func runInit(caller channel) int {
 	}
 }
 
-// initProcess is the state of process 1.
+// initProcess is the state of the process that starts the program: process 1 inside, or
+// the supervisor.
 type initProcess struct {
 	caller  channel
+	stage   string // with which the program begins
 	ipv6    bool
 	program int // its process; 0 before it was started
 }
@@ -76,7 +84,7 @@ func (i *initProcess) listen(ports []int) {
 
 // start starts the program that the file describes, tells the caller whether that
 // succeeded, and waits for its end in the background.
-func (i *initProcess) start(spec *os.File, outside []string) {
+func (i *initProcess) start(spec *os.File, run message) {
 	here, there, err := newChannel()
 	if err != nil {
 		_ = i.caller.send(message{Kind: kindFailed, Code: 126, Error: err.Error()})
@@ -89,7 +97,7 @@ func (i *initProcess) start(spec *os.File, outside []string) {
 		Env:   []string{},
 		Files: []uintptr{0, 1, 2, there.file.Fd(), spec.Fd()},
 	}
-	pid, err := syscall.ForkExec("/proc/self/exe", []string{"byline", stageProgram}, attr)
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{"byline", i.stage}, attr)
 	there.close()
 	if err != nil {
 		_ = i.caller.send(message{Kind: kindFailed, Code: 126, Error: err.Error()})
@@ -105,7 +113,11 @@ func (i *initProcess) start(spec *os.File, outside []string) {
 			return
 		}
 		if m.Kind == kindFilter && len(files) == 1 {
-			if err := watchCalls(files[0], outside, i.reportRefused); err == nil {
+			var shared *sharedNetwork
+			if i.stage == stageSupervised && len(run.Ports) == 1 {
+				shared = newSharedNetwork(run.Ports[0])
+			}
+			if err := watchCalls(files[0], run.Outside, shared, i.reportRefused); err == nil {
 				continue
 			}
 			_ = syscall.Kill(pid, syscall.SIGKILL)
@@ -121,9 +133,13 @@ func (i *initProcess) start(spec *os.File, outside []string) {
 // maxPath bounds the path of a report. The kernel bounds that of an address.
 const maxPath = 1024
 
-// reportRefused tells the caller of a socket that the program did not reach.
-func (i *initProcess) reportRefused(path string) {
-	_ = i.caller.send(message{Kind: kindRefused, Path: path[:min(len(path), maxPath)]}) // if it fails the caller is gone
+// reportRefused tells the caller what the program did not reach.
+func (i *initProcess) reportRefused(r Reject) {
+	m := message{Kind: kindRefused, Protocol: r.Protocol, Path: r.Path[:min(len(r.Path), maxPath)]}
+	if r.To.IsValid() {
+		m.To = r.To.String()
+	}
+	_ = i.caller.send(m) // if it fails the caller is gone
 }
 
 // reap waits for every process inside, and ends this process after the program has
@@ -147,6 +163,9 @@ func (i *initProcess) reap() {
 			code = 128 + int(status.Signal())
 		}
 		_ = i.caller.send(message{Kind: kindExit, Code: code})
+		if i.stage == stageSupervised {
+			killDescendants() // no namespace ends them
+		}
 		os.Exit(0)
 	}
 }

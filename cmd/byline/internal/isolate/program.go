@@ -14,18 +14,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// restriction is what a program is run under, besides files that are closed.
+type restriction struct {
+	rules func() []rule // of the filter of system calls
+	drop  func() error  // takes rights from this thread and what it executes
+}
+
 // runProgramStage becomes the program, without any capability and under the filter of
 // system calls. Whatever it cannot take away from itself keeps the program from running.
-func runProgramStage(parent channel) int {
+func runProgramStage(parent channel, under restriction) int {
 	runtime.LockOSThread() // capabilities and filter belong to the thread that executes the program
 
-	code, err := becomeProgram(parent)
+	code, err := becomeProgram(parent, under)
 	_ = parent.send(message{Kind: kindFailed, Code: code, Error: err.Error()})
 	return code
 }
 
 // becomeProgram returns only if it fails.
-func becomeProgram(parent channel) (code int, err error) {
+func becomeProgram(parent channel, under restriction) (code int, err error) {
 	text, err := io.ReadAll(io.NewSectionReader(os.NewFile(4, "program"), 0, 64<<20))
 	if err != nil {
 		return 126, err
@@ -53,10 +59,10 @@ func becomeProgram(parent channel) (code int, err error) {
 	if err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return 126, os.NewSyscallError("close_range", err)
 	}
-	if err := dropCapabilities(); err != nil {
+	if err := under.drop(); err != nil {
 		return 126, err
 	}
-	if err := installFilter(parent); err != nil {
+	if err := installFilter(parent, under.rules()); err != nil {
 		return 126, fmt.Errorf("install the filter of system calls: %w", err)
 	}
 	err = syscall.Exec(path, p.Args, os.Environ()) // of a variable that is there twice the last one counts
@@ -79,6 +85,34 @@ func CodeOfStart(err error) int {
 		return 127
 	}
 	return 126
+}
+
+// restrictSupervised takes away what a program can do without namespaces: all capabilities,
+// which only root has, and what Landlock restricts. The program dies with the supervisor.
+func restrictSupervised() error {
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl", err)
+	}
+
+	drop := dropCapabilities
+	if os.Geteuid() != 0 {
+		drop = forbidNewPrivileges
+	}
+	if err := drop(); err != nil {
+		return err
+	}
+	return restrictByLandlock()
+}
+
+// forbidNewPrivileges keeps this thread, and what it executes, from getting capabilities
+// or another user.
+func forbidNewPrivileges() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	if err := unix.Capset(&header, &none[0]); err != nil {
+		return os.NewSyscallError("capset", err)
+	}
+	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 }
 
 // Bits of PR_SET_SECUREBITS that x/sys/unix does not name, and their locks: user 0 gets

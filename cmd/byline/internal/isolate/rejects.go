@@ -193,19 +193,11 @@ const maxRejects = 256
 // is anything, one call at a time. It returns after Close, and after the last call.
 func (s *Sandbox) WatchRejects(report func([]Reject)) {
 	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		buf := make([]byte, 512)
-		for {
-			n, err := s.packets.Read(buf)
-			if err != nil {
-				return
-			}
-			if one, ok := parseReject(buf[:n]); ok {
-				s.refused.add(one)
-			}
-		}
-	}()
+	if s.packets == nil {
+		closed = s.received
+	} else {
+		go s.readRejects(closed)
+	}
 
 	for ended := false; !ended; {
 		select {
@@ -215,6 +207,21 @@ func (s *Sandbox) WatchRejects(report func([]Reject)) {
 		}
 		if all := s.refused.take(); len(all) > 0 {
 			report(all)
+		}
+	}
+}
+
+// readRejects counts what the kernel refuses until Close.
+func (s *Sandbox) readRejects(closed chan<- struct{}) {
+	defer close(closed)
+	buf := make([]byte, 512)
+	for {
+		n, err := s.packets.Read(buf)
+		if err != nil {
+			return
+		}
+		if one, ok := parseReject(buf[:n]); ok {
+			s.refused.add(one)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
@@ -27,7 +28,8 @@ type Sandbox struct {
 	// IPv6 says that the namespaces have IPv6.
 	IPv6 bool
 
-	packets *os.File // by which the kernel refuses
+	packets *os.File // by which the kernel refuses; nil for a supervised program
+	port    int      // of the loopback interface that a supervised program reaches
 	channel channel
 	ended   chan error // of the launcher
 
@@ -56,15 +58,8 @@ func Start() (*Sandbox, error) {
 	}
 	defer there.close()
 
-	s := &Sandbox{
-		channel:   here,
-		ended:     make(chan error, 1),
-		refused:   newRejects(),
-		listeners: map[int]net.Listener{},
-		sockets:   make(chan reply, 1),
-		run:       make(chan reply, 2), // started and exit
-	}
-	if err := s.launch(there); err != nil {
+	s := newSandbox(here)
+	if err := s.launch(there, stageLauncher); err != nil {
 		here.close()
 		return nil, err
 	}
@@ -90,9 +85,20 @@ func Start() (*Sandbox, error) {
 	return s, nil
 }
 
-// launch starts the launcher, which dies with this process.
-func (s *Sandbox) launch(there channel) error {
-	cmd := exec.Command("/proc/self/exe", stageLauncher)
+func newSandbox(here channel) *Sandbox {
+	return &Sandbox{
+		channel:   here,
+		ended:     make(chan error, 1),
+		refused:   newRejects(),
+		listeners: map[int]net.Listener{},
+		sockets:   make(chan reply, 1),
+		run:       make(chan reply, 2), // started and exit
+	}
+}
+
+// launch starts the first process of the sandbox, which dies with this one.
+func (s *Sandbox) launch(there channel, stage string) error {
+	cmd := exec.Command("/proc/self/exe", stage)
 	cmd.Args[0] = "byline"
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = []string{}
@@ -175,7 +181,8 @@ func (s *Sandbox) receive() {
 		case kindStarted, kindFailed, kindExit:
 			s.run <- r
 		case kindRefused:
-			s.refused.add(Reject{Protocol: "unix", Path: m.Path})
+			to, _ := netip.ParseAddrPort(m.To)
+			s.refused.add(Reject{Protocol: m.Protocol, Path: m.Path, To: to})
 		default:
 			closeAll(files)
 		}
@@ -249,7 +256,7 @@ func (s *Sandbox) Run(p Program, signals <-chan os.Signal) (int, error) {
 		return 0, err
 	}
 	defer spec.Close()
-	if err := s.channel.send(message{Kind: kindRun, Outside: p.Outside}, spec); err != nil {
+	if err := s.channel.send(message{Kind: kindRun, Outside: p.Outside, Ports: []int{s.port}}, spec); err != nil {
 		return 0, err
 	}
 

@@ -17,6 +17,9 @@ const (
 	stageLauncher = "--isolate-launcher"
 	stageInit     = "--isolate-init"
 	stageProgram  = "--isolate-program"
+
+	stageSupervisor = "--isolate-supervisor"
+	stageSupervised = "--isolate-supervised"
 )
 
 // Stage runs the stage of this package that the arguments of the process name. It
@@ -32,7 +35,11 @@ func Stage(args []string) {
 	case stageInit:
 		code = runInit(channelOf(3))
 	case stageProgram:
-		code = runProgramStage(channelOf(3))
+		code = runProgramStage(channelOf(3), restriction{rules, dropCapabilities})
+	case stageSupervisor:
+		code = runSupervisor(channelOf(3))
+	case stageSupervised:
+		code = runProgramStage(channelOf(3), restriction{supervisedRules, restrictSupervised})
 	default:
 		return
 	}
