@@ -53,6 +53,8 @@ func accountRetryCommand() *cobra.Command {
 			"in the application and with byline vault put.",
 		Args:    cobra.ExactArgs(1),
 		Example: "  byline account retry wiki/agent-01",
+
+		ValidArgsFunction: completeAccounts,
 	}
 	askControl(c, showAccount, func(args []string) (request, error) {
 		adapter, account, ok := strings.Cut(args[0], "/")

@@ -20,6 +20,9 @@ func adapterShowCommand() *cobra.Command {
 		Use:   "show NAME",
 		Short: "Show what an adapter does with an application's requests",
 		Args:  cobra.ExactArgs(1),
+
+		ValidArgsFunction: completeAdapters(""),
+
 		Long: "Shows the adapter as it is in force, after extends: its hosts, why it exists and until when, how it logs in, what\n" +
 			"happens to cookies and header fields, and its actions in the order in which they are tried.",
 		Example: "  byline adapter show wiki\n  byline adapter show --library mediawiki\n  byline adapter show wiki --json | jq .actions",

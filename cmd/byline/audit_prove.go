@@ -13,6 +13,9 @@ func auditProveCommand() *cobra.Command {
 		Use:   "prove [RECORD]",
 		Short: "Write a proof that a record is in the log",
 		Args:  cobra.MaximumNArgs(1),
+
+		ValidArgsFunction: completeRecords,
+
 		Long: "Writes a proof that shows one record to an outsider, who checks it with byline audit verify and the public keys alone:\n" +
 			"the record, its inclusion proof, and the signed checkpoint with the witnesses' signatures (C2SP tlog-proof, which other\n" +
 			"tools read, too). With --from it shows instead that the log's checkpoint continues an older one, named by its size:\n" +

@@ -18,6 +18,9 @@ func auditShowCommand() *cobra.Command {
 		Use:   "show RECORD",
 		Short: "Show a record, what it came of and what came of it",
 		Args:  cobra.ExactArgs(1),
+
+		ValidArgsFunction: completeRecords,
+
 		Long: "Shows the record with that id, and in order of time what it came of and what came of it: the task's beginning and end, the\n" +
 			"lease on the account with its logins, intent and outcome, refusals of the same request, alerts, and whether the server was\n" +
 			"stopped or crashed meanwhile. It reads the folder and does not check the chain; byline audit verify does.",

@@ -85,7 +85,8 @@ func verifyLog(c *cobra.Command, log audit.Folders, key audit.PublicKey, options
 		return auditFailed(err)
 	}
 
-	failure := cli.Print(c, asJSON, report, func(w io.Writer) error { return showReport(w, &report) })
+	view := verifyView{verdictCodeOf(&report), report}
+	failure := cli.Print(c, asJSON, view, func(w io.Writer) error { return showReport(w, &report) })
 	if failure != nil {
 		return failure
 	}
@@ -137,25 +138,55 @@ func showReport(w io.Writer, r *audit.Report) error {
 	return cli.Table(w, []string{"verdict", verdictOf(r)}, rows)
 }
 
-// verdictOf is the statement that the report makes.
-func verdictOf(r *audit.Report) string {
-	lost := 0
-	for _, b := range r.Accepted {
-		if !b.Pending {
-			lost++
-		}
-	}
+// verifyView is the report in JSON.
+type verifyView struct {
+	Verdict string `json:"verdict"` // see verdictCodeOf
+	audit.Report
+}
 
+// The verdicts on a log.
+const (
+	verdictBroken   = "broken"         // something was changed, dropped, moved or put in
+	verdictAccepted = "accepted_break" // records were lost, which an operator accepted
+	verdictOKFrom   = "ok_from_start"  // ok as far as the folders reach back
+	verdictOK       = "ok"
+)
+
+// verdictCodeOf is the statement that the report makes, for programs.
+func verdictCodeOf(r *audit.Report) string {
 	switch {
 	case r.Bad != nil:
-		return "BROKEN"
-	case lost > 0:
-		return fmt.Sprintf("ACCEPTED BREAK: records were lost in %s that an operator accepted; nothing else was changed",
-			cli.Plural(lost, "rollback"))
+		return verdictBroken
+	case countLost(r) > 0:
+		return verdictAccepted
 	case r.Start > 0:
+		return verdictOKFrom
+	}
+	return verdictOK
+}
+
+// verdictOf is the same for people.
+func verdictOf(r *audit.Report) string {
+	switch verdictCodeOf(r) {
+	case verdictBroken:
+		return "BROKEN"
+	case verdictAccepted:
+		return fmt.Sprintf("ACCEPTED BREAK: records were lost in %s that an operator accepted; nothing else was changed",
+			cli.Plural(countLost(r), "rollback"))
+	case verdictOKFrom:
 		return fmt.Sprintf("ok from record %d on: nothing was changed, dropped, moved or put in since", r.Start)
 	}
 	return "ok: nothing was changed, dropped, moved or put in"
+}
+
+// countLost returns in how many rollbacks records were lost.
+func countLost(r *audit.Report) (n int) {
+	for _, b := range r.Accepted {
+		if !b.Pending {
+			n++
+		}
+	}
+	return n
 }
 
 // startRows say where the log begins, if that is not its first record.

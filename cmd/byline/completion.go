@@ -60,6 +60,9 @@ func completeAdapters(suffix string) completion {
 		for _, a := range load.ConfiguredAdapters(c) {
 			offered = append(offered, a.Name()+suffix)
 		}
+		if suffix == "" {
+			return offered, noFiles
+		}
 		return offered, noFiles | cobra.ShellCompDirectiveNoSpace
 	}
 }
@@ -86,6 +89,32 @@ func completeAllow(c *cobra.Command, _ []string, toComplete string) ([]cobra.Com
 	}
 	return offered, noFiles | cobra.ShellCompDirectiveNoSpace
 }
+
+// completeRecords offers the newest records of the log, the newest first.
+func completeRecords(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFiles
+	}
+
+	c.SetErr(io.Discard)
+	log, err := logFolders(c, nil)
+	if err != nil {
+		return nil, noFiles
+	}
+	var offered []cobra.Completion
+	for r, err := range log.Tail(c.Context(), maxRecordCompletions, false) {
+		if err != nil {
+			return nil, noFiles
+		}
+		what := strings.TrimSpace(r.Kind + " " + r.Method + " " + r.Host + r.Path + " " + r.Code)
+		offered = append(offered, cobra.CompletionWithDesc(r.ID, cli.Printable(what)))
+	}
+	slices.Reverse(offered)
+	return offered, noFiles | cobra.ShellCompDirectiveKeepOrder
+}
+
+// maxRecordCompletions is how many records are offered.
+const maxRecordCompletions = 50
 
 // completeAccounts offers the accounts in the vault's file.
 func completeAccounts(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {

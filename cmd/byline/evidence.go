@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,13 +50,14 @@ func evidenceCommand() *cobra.Command {
 	f.BoolVar(&flags.withoutLog, "without-log", false, "leave the log itself out: it also holds records of other periods")
 	f.IntVar(&flags.proofs, "proofs", 10_000,
 		"up to this number of records, write a proof for each; above it only for tasks, alerts, reviews and privileged requests")
+	asJSON := cli.JSONFlag(c)
 	f.StringVar(&flags.key, "key", "", "file with the log's public key (default: next to audit.key_file of the configuration)")
 
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if flags.out == "" {
 			return errors.New("--out must name the folder to write")
 		}
-		return writeEvidence(c, args, flags)
+		return writeEvidence(c, args, flags, *asJSON)
 	}
 	return c
 }
@@ -63,7 +65,7 @@ func evidenceCommand() *cobra.Command {
 // writeEvidence writes the folder about the log in the named folders, by default those of
 // the configuration. A log that does not verify is an error only after
 // everything is written: the folder then shows it.
-func writeEvidence(c *cobra.Command, named []string, flags evidenceFlags) error {
+func writeEvidence(c *cobra.Command, named []string, flags evidenceFlags, asJSON bool) error {
 	cfg, err := load.Config(c)
 	if err != nil {
 		return err
@@ -98,15 +100,28 @@ func writeEvidence(c *cobra.Command, named []string, flags evidenceFlags) error 
 		return cli.Failed("evidence", err, "name a new folder with --out")
 	}
 
-	_, err = fmt.Fprintf(c.OutOrStdout(), "written: %s in %s; read %s first\n",
-		cli.Plural(len(files), "file"), flags.out, filepath.Join(flags.out, "report.html"))
+	view := evidenceView{Folder: flags.out, Verified: e.Verified == "", Why: e.Verified, Records: e.Report.Records, Files: files}
+	err = cli.Print(c, asJSON, view, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "written: %s in %s; read %s first\n",
+			cli.Plural(len(files), "file"), flags.out, filepath.Join(flags.out, "report.html"))
+		return err
+	})
 	if err != nil {
-		return cli.OutputFailed(err)
+		return err
 	}
 	if e.Verified != "" {
 		return cli.Failed("evidence", errors.New(e.Verified), "byline audit verify says where; the report says so on its first page")
 	}
 	return nil
+}
+
+// evidenceView is what was written, in JSON.
+type evidenceView struct {
+	Folder   string          `json:"folder"`
+	Verified bool            `json:"verified"`      // whether the log verifies
+	Why      string          `json:"why,omitempty"` // it does not
+	Records  uint64          `json:"records"`       // in the log
+	Files    []evidence.File `json:"files"`
 }
 
 // gatherEvidence reads and counts everything that the folder is made from.

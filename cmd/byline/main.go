@@ -112,9 +112,11 @@ func rootCommand() *cobra.Command {
 		Short: "A forward proxy that puts agents' work under their own names",
 		Example: "  byline check\n  byline run --agent spiffe://acme.example/agent/triage --sponsor alice@acme.example --purpose INC-1234 \\\n" +
 			"    --allow wiki:page.read -- curl https://wiki.acme.example/",
+		Version:       builtVersion().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 
 	file := os.Getenv("BYLINE_CONFIG")
 	if file == "" {

@@ -52,6 +52,7 @@ func reconcileCommand() *cobra.Command {
 	var f reconcileFlags
 	f.record.Add(c, "24h")
 	c.Flags().StringVar(&f.adapter, "adapter", "", "the adapter of the application")
+	_ = c.RegisterFlagCompletionFunc("adapter", completeAdapters("")) // fails only for an unknown flag
 	c.Flags().StringVar(&f.host, "host", "", "host at which to read (default: the adapter's first)")
 	c.Flags().StringVar(&f.sponsor, "sponsor", "", "on whose behalf it is read; needed without --export")
 	c.Flags().StringArrayVar(&f.exports, "export", nil, "read the history from this file (- is stdin; .gz is unpacked) instead of the application; repeatable")

@@ -137,7 +137,7 @@ func parseScope(allow []string) ([]admin.ScopeEntry, error) {
 	for _, a := range allow {
 		e, err := policy.ParseScopeEntry(a)
 		if err != nil {
-			return nil, fmt.Errorf("--allow %q: write it like mediawiki:page.read,page.edit or 'mediawiki:page.edit@page/Sandbox*'", a)
+			return nil, fmt.Errorf("--allow %q: write it like wiki:page.read,page.edit or 'wiki:page.edit@page/Sandbox*'", a)
 		}
 		scope = append(scope, admin.ScopeEntry(e))
 	}

@@ -47,6 +47,12 @@ func Prepare(c *cobra.Command) (*Prepared, error) {
 	})
 }
 
+// PrepareQuietly is Prepare for a caller that reports warnings and problems itself. report is
+// called once, unless the configuration cannot be read at all.
+func PrepareQuietly(c *cobra.Command, report func(warnings, problems []string)) (*Prepared, error) {
+	return prepare(c, func(_ string, warnings, problems []string) { report(warnings, problems) })
+}
+
 // PrepareToServe is Prepare for byline serve: standard error is its log, and has the
 // format that the configuration says. The format is returned, also with an error;
 // empty if no configuration could be read.
