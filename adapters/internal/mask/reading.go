@@ -48,6 +48,8 @@ type unitReader struct {
 	text  []byte
 	steps int
 	inner [maxNested]readings // of the characters of escapes, by depth
+
+	semicolon int // the end of a semicolon that stood where character looked last, or 0
 }
 
 // isIntroducer reports whether an escape can begin with c.
@@ -143,6 +145,7 @@ func (t *unitReader) addByte(value rune, end int, out *readings, nested, chain i
 // characters the escape can have there; it gets them in their own case as long as
 // they are not escaped.
 func (t *unitReader) character(p int, fits func(rune) bool, out *readings, nested int) (c rune, end int, ok bool) {
+	t.semicolon = 0
 	for range 4 {
 		if p >= len(t.text) {
 			out.cut = true
@@ -151,6 +154,10 @@ func (t *unitReader) character(p int, fits func(rune) bool, out *readings, neste
 		raw := rune(t.text[p])
 		if fits(raw) {
 			return raw, p + 1, true
+		}
+		if raw == ';' {
+			t.semicolon = p + 1
+			return 0, p, false
 		}
 		if raw == '\n' || raw == '\r' || raw == 0 {
 			p++
@@ -167,7 +174,7 @@ func (t *unitReader) character(p int, fits func(rune) bool, out *readings, neste
 		inner.n, inner.cut = 0, false
 		t.collect(p, inner, nested+1)
 		out.cut = out.cut || inner.cut
-		broken := -1
+		broken, semicolon := -1, 0
 		for _, alternative := range inner.all[:inner.n] {
 			if fits(alternative.unit) && alternative.end > end {
 				c, end, ok = alternative.unit, alternative.end, true
@@ -175,7 +182,11 @@ func (t *unitReader) character(p int, fits func(rune) bool, out *readings, neste
 			if alternative.unit == softBreak {
 				broken = alternative.end
 			}
+			if alternative.unit == ';' {
+				semicolon = max(semicolon, alternative.end)
+			}
 		}
+		t.semicolon = semicolon
 		if ok {
 			return c, end, true
 		}
@@ -266,7 +277,7 @@ func (t *unitReader) unescapeBackslash(p int, out *readings, nested, chain int) 
 		}
 	}
 	if raw := rune(t.text[p]); raw != '\\' && isIntroducer(raw) { // \& in shells
-		t.addDecoded(raw, p+1, out, nested, chain)
+		out.add(raw, p+1)
 	}
 	c, next, ok := t.character(p, isEscapable, out, nested)
 	if !ok {

@@ -20,18 +20,23 @@ func (t *unitReader) unescapeReference(p int, out *readings, nested, chain int) 
 
 	var name [maxEntityName + 1]byte
 	n, at := 0, p
-	for n < maxEntityName {
-		if n > 0 && at < len(t.text) && isIntroducer(rune(t.text[at])) { // what follows may be read as a letter, too
-			t.unescapeName(name[:n+1], at, out, nested, chain)
-		}
+	for n <= maxEntityName {
 		fits := isAlphanumeric
 		if n == 0 {
 			fits = isLetter // every name begins with one
 		}
 		c, next, ok := t.character(at, fits, out, nested)
-		if !ok {
-			break
+		if n > 0 && t.semicolon > 0 { // what is one may be read as a letter, too
+			end := t.semicolon
+			name[n] = ';'
+			if r, known := entity(name[:n+1]); known {
+				t.addDecoded(r, end, out, nested, chain)
+			}
 		}
+		if !ok || n == maxEntityName {
+			return
+		}
+
 		name[n], at, n = byte(c), next, n+1
 		if !mayBeOldName(name[:n]) || at < len(t.text) && t.text[at] == ';' {
 			continue
@@ -39,22 +44,6 @@ func (t *unitReader) unescapeReference(p int, out *readings, nested, chain int) 
 		if r, known := entities()[string(name[:n])]; known {
 			t.addDecoded(r, at, out, nested, chain)
 		}
-	}
-	if n > 0 {
-		t.unescapeName(name[:n+1], at, out, nested, chain)
-	}
-}
-
-// unescapeName reads a reference by name if a semicolon stands at p. The name has room
-// for it.
-func (t *unitReader) unescapeName(name []byte, p int, out *readings, nested, chain int) {
-	_, end, ok := t.character(p, func(r rune) bool { return r == ';' }, out, nested)
-	if !ok {
-		return
-	}
-	name[len(name)-1] = ';'
-	if r, known := entity(name); known {
-		t.addDecoded(r, end, out, nested, chain)
 	}
 }
 
