@@ -158,7 +158,7 @@ func (s *Server) controlExplain(ctx context.Context, q admin.Question) (admin.Ex
 		return e, noTask(q.Task)
 	}
 	if err != nil {
-		return e, &admin.Problem{Status: http.StatusUnprocessableEntity, Code: "bad_question", Detail: err.Error()}
+		return e, &admin.Problem{Status: http.StatusUnprocessableEntity, Code: "bad_question", Detail: err.Error(), Remedy: "correct what is named and ask again"}
 	}
 	return e, nil
 }

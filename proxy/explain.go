@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -14,11 +15,15 @@ import (
 
 // Explain returns what the walk would do with a request, as far as the checkout.
 // It sends, records and leases nothing. The error is ErrNoTask if the question
-// names a task that does not exist.
+// names a task that does not exist, and names what is unknown in its scope.
 func (s *Server) Explain(ctx context.Context, q admin.Question) (admin.Explanation, error) {
 	t := s.task(q.Task)
 	if q.Task == "" {
-		it, err := identity.Trial(q.Agent, scopeEntries(q.Scope))
+		spec := identity.Spec{Scope: scopeEntries(q.Scope)}
+		if problems := s.rules.Load().checkScope(spec); len(problems) > 0 {
+			return admin.Explanation{}, errors.Join(problems...)
+		}
+		it, err := identity.Trial(q.Agent, spec.Scope)
 		if err != nil {
 			return admin.Explanation{}, err
 		}
