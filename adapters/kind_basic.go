@@ -29,3 +29,5 @@ func (basicKind) Next(d *Dialogue, _ *Reply) (*Step, error) {
 	d.session.headers = append(d.session.headers, basicAuthorization(user, password))
 	return nil, nil
 }
+
+func (basicKind) secretFields(*LoginSpec) []string { return []string{"username", "password"} }

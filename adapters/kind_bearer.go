@@ -17,3 +17,10 @@ func (bearerKind) Check(*draft) {}
 func (bearerKind) Next(d *Dialogue, _ *Reply) (*Step, error) {
 	return nil, d.addHeader("Authorization", cmp.Or(d.a.spec.Login.Value, "Bearer ${token}"))
 }
+
+func (bearerKind) secretFields(l *LoginSpec) []string {
+	if l.Value != "" {
+		return nil
+	}
+	return []string{"token"}
+}

@@ -91,3 +91,5 @@ func (digestKind) acceptChallenge(d *Dialogue, last *Reply) error {
 	d.session.secrets = append(d.session.secrets, strongest.Proof)
 	return nil
 }
+
+func (digestKind) secretFields(*LoginSpec) []string { return []string{"username", "password"} }

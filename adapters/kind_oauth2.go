@@ -159,3 +159,5 @@ func (oauth2Kind) readToken(d *Dialogue, last *Reply) error {
 	}
 	return nil
 }
+
+func (oauth2Kind) secretFields(*LoginSpec) []string { return []string{"client_id", "client_secret"} }

@@ -35,8 +35,9 @@ func vaultPutCommand() *cobra.Command {
 		Short:             "Store an account's secret, replacing the one before",
 		Args:              checkAccountArgs,
 		ValidArgsFunction: completeAdapters("/"),
-		Long: "Asks for each field on the terminal, without showing what is typed. If standard input is not a terminal, it reads lines\n" +
-			"NAME=VALUE from it. Secrets are never taken from the command line, where every process could read them.\n" +
+		Long: "Asks on the terminal for each field that the adapter's login needs, without showing what is typed. If standard input is\n" +
+			"not a terminal, it reads lines NAME=VALUE from it, such as username=agent-01 and password=..., and warns of a field that\n" +
+			"the login needs and none of them gives. Secrets are never taken from the command line, where every process could read them.\n" +
 			"A running server uses the change at once.\n\n" +
 			"A secret that can be guessed is refused: a short number, a common word, the account's name. An agent that makes the\n" +
 			"application repeat a list of guesses would see which one Byline masks. Let the application set another one. If it takes\n" +
@@ -47,7 +48,7 @@ func vaultPutCommand() *cobra.Command {
 			"  printf 'username=agent-01\\npassword=%s\\n' \"$(cat /run/secrets/wiki)\" | byline vault put wiki/agent-01",
 	}
 	var names []string
-	c.Flags().StringArrayVar(&names, "field", nil, "name of a field to ask for, repeatable (default username, password and totp_seed, which may stay empty)")
+	c.Flags().StringArrayVar(&names, "field", nil, "name of a field to ask for, repeatable (default: those that the adapter's login needs)")
 
 	allowGuessable := c.Flags().Bool("allow-guessable", false, "store a secret that can be guessed, and warn")
 
@@ -64,7 +65,8 @@ func vaultPutCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		secret, err := readSecret(c.ErrOrStderr(), os.Stdin, names)
+		needed := neededFields(cfg, adapter)
+		secret, err := readSecret(c.ErrOrStderr(), os.Stdin, names, needed)
 		if err != nil {
 			return cli.Failed("vault", err, "give lines NAME=VALUE on standard input, or use a terminal")
 		}
@@ -82,9 +84,34 @@ func vaultPutCommand() *cobra.Command {
 		fmt.Fprintf(c.OutOrStdout(), "stored %s/%s: %s\n", cli.Printable(adapter), cli.Printable(account),
 			strings.Join(slices.Sorted(maps.Keys(secret)), ", "))
 		warnUnknownAdapter(c, cfg, adapter)
+		warnMissingFields(c, adapter, secret, needed)
 		return nil
 	}
 	return c
+}
+
+// neededFields are the fields that the login of an adapter needs; none if the adapter is not
+// known.
+func neededFields(cfg *configs.Config, name string) []string {
+	a := adapterByName(load.ReadableAdapters(cfg), name)
+	if a == nil {
+		return nil
+	}
+	return a.SecretFields()
+}
+
+// warnMissingFields warns of fields without which the login of the adapter will fail.
+func warnMissingFields(c *cobra.Command, adapter string, secret map[string]string, needed []string) {
+	var missing []string
+	for _, name := range needed {
+		if secret[name] == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		fmt.Fprintf(c.ErrOrStderr(), "byline: warning: the login of %s also needs %s; store all fields again with those\n",
+			cli.Printable(adapter), strings.Join(missing, ", "))
+	}
 }
 
 // warnUnknownAdapter warns if no adapter has the name: it may be a typo, or an adapter that

@@ -20,13 +20,17 @@ var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 const maxSecret = 64 << 10
 
 // readSecret reads an account's fields: by asking on a terminal, or from anything else
-// as lines NAME=VALUE. Values keep their spaces. The fields in names are required. No
-// error repeats what was read.
-func readSecret(prompts io.Writer, in *os.File, names []string) (map[string]string, error) {
+// as lines NAME=VALUE. Values keep their spaces. The fields in names are required; needed
+// are those to ask for if there are none. No error repeats what was read.
+func readSecret(prompts io.Writer, in *os.File, names, needed []string) (map[string]string, error) {
 	var secret map[string]string
 	var err error
 	if term.IsTerminal(int(in.Fd())) {
-		secret, err = askForSecret(prompts, in, names)
+		asked := names
+		if len(asked) == 0 {
+			asked = needed
+		}
+		secret, err = askForSecret(prompts, in, asked)
 	} else {
 		secret, err = readSecretLines(in)
 	}
