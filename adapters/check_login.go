@@ -79,7 +79,7 @@ func (d *draft) checkEnded() {
 
 func (d *draft) checkCondition(key string, c Condition) {
 	for _, status := range c.Status {
-		if status < 100 || status > 599 {
+		if status < 100 || status > 999 {
 			d.at(key+".status", "", "%d is not a status code", status)
 		}
 	}

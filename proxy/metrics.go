@@ -109,7 +109,7 @@ func (m *metrics) exchange(adapter, code string, status int, d time.Duration) {
 	a := m.of(adapter)
 	a.seconds.Observe(d.Seconds())
 
-	class := status / 100
+	class := min(status/100, 5) // what is beyond counts as 5xx (RFC 9110 section 15)
 	if code != "" || class >= len(a.carried) {
 		m.requests.WithLabelValues(adapter, strconv.Itoa(class)+"xx", code).Inc()
 		return

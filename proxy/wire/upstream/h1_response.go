@@ -36,6 +36,7 @@ func (x *exchange) answer(m *h1.ResponseHead) (*wire.Response, error) {
 	b := &x.body
 	b.Source, b.Remaining = &x.conn.src, m.Length
 	b.Stall = cfg.AnswerStall
+	b.SkipExtensions = true
 	switch {
 	case m.Chunked:
 		b.Framing, b.Remaining = h1.Chunked, 0

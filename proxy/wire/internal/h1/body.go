@@ -42,6 +42,10 @@ type Body struct {
 	Stall time.Duration
 	// Continue is where the first Read writes 100 Continue. It may be nil.
 	Continue net.Conn
+	// SkipExtensions says that extensions of chunks are skipped, which a recipient must
+	// (RFC 9112 section 7.1.1). Otherwise they are refused, because a sender that both ends
+	// do not trust may hide in them what only one of the ends reads.
+	SkipExtensions bool
 	// AllowTrailer reports whether a trailer field was announced. Nil allows all.
 	AllowTrailer func(name string) bool
 	// MaxTrailerBytes and MaxTrailerFields limit the trailer section of a Chunked

@@ -7,7 +7,7 @@ import (
 )
 
 // readChunks fills p from as many chunks as have arrived. It waits only for the
-// first byte (RFC 9112 section 7.1, without chunk extensions).
+// first byte (RFC 9112 section 7.1).
 func (b *Body) readChunks(p []byte) (n int, err error) {
 	for n < len(p) {
 		if b.Remaining > 0 && !b.needsCRLF {
@@ -85,7 +85,7 @@ func (b *Body) parseChunkBoundary() (ended, incomplete bool, err error) {
 	if b.Remaining > 0 {
 		return false, false, nil
 	}
-	size, lineLength, bad := parseChunkSize(in)
+	size, lineLength, bad := parseChunkSize(in, b.SkipExtensions)
 	switch {
 	case bad != nil:
 		return false, false, bad
@@ -135,9 +135,10 @@ func (b *Body) parseTrailerSection(in []byte, lineLength int) (ended, incomplete
 	return true, false, nil
 }
 
-// parseChunkSize reads the line before a chunk's data: hexadecimal digits and CR LF,
-// nothing else. lineLength is 0 if the line has not arrived completely.
-func parseChunkSize(in []byte) (size int64, lineLength int, bad *wire.Malformed) {
+// parseChunkSize reads the line before a chunk's data: hexadecimal digits and CR LF, and
+// between them extensions, if these are skipped. lineLength is 0 if the line has not
+// arrived completely.
+func parseChunkSize(in []byte, skipExtensions bool) (size int64, lineLength int, bad *wire.Malformed) {
 	const maxDigits = 15 // the size is positive as an int64
 
 	for i, c := range in {
@@ -156,6 +157,12 @@ func parseChunkSize(in []byte) (size int64, lineLength int, bad *wire.Malformed)
 				return 0, 0, wire.Ambiguous("a chunk's size does not end in CR LF")
 			}
 			return size, i + 2, nil
+		case i > 0 && skipExtensions && (c == ';' || c == ' ' || c == '\t'):
+			n, bad := extensionsLength(in[i:])
+			if n == 0 || bad != nil {
+				return 0, 0, bad
+			}
+			return size, i + n, nil
 		case c == ';':
 			return 0, 0, wire.Ambiguous("a chunk has an extension")
 		default:
@@ -166,4 +173,36 @@ func parseChunkSize(in []byte) (size int64, lineLength int, bad *wire.Malformed)
 		}
 	}
 	return 0, 0, nil
+}
+
+// maxExtensions bounds the extensions of one chunk, in bytes.
+const maxExtensions = 1 << 10
+
+// extensionsLength returns the length of extensions with the CR LF after them, 0 if they
+// have not arrived completely. Blanks may stand only before a semicolon.
+func extensionsLength(in []byte) (int, *wire.Malformed) {
+	first := 0
+	for first < len(in) && (in[first] == ' ' || in[first] == '\t') {
+		first++
+	}
+	if first < len(in) && in[first] != ';' {
+		return 0, wire.Ambiguous("a chunk's size is followed by blanks")
+	}
+
+	for i := first; i < len(in); i++ {
+		switch c := in[i]; {
+		case i >= maxExtensions:
+			return 0, wire.Ambiguous("the extensions of a chunk are too long")
+		case c == '\r' && i+1 == len(in):
+			return 0, nil
+		case c == '\r' && in[i+1] == '\n':
+			return i + 2, nil
+		case c < ' ' && c != '\t' || c == 0x7f:
+			return 0, wire.Ambiguous("an extension of a chunk has a control character")
+		}
+	}
+	if len(in) >= maxExtensions {
+		return 0, wire.Ambiguous("the extensions of a chunk are too long")
+	}
+	return 0, nil
 }

@@ -70,8 +70,8 @@ func (m *ResponseHead) parseStatusLine(s string, end int) (http10 bool, bad *wir
 		}
 		m.Status = m.Status*10 + int(c-'0')
 	}
-	if m.Status < 100 || m.Status > 599 {
-		return false, wire.Ambiguous("the response's status is not from 100 to 599")
+	if m.Status < 100 { // 600 to 999 are passed on, and count as 5xx (RFC 9110 section 15)
+		return false, wire.Ambiguous("the response's status is not from 100 to 999")
 	}
 	if end+2 > len(s) || s[end+1] != '\n' {
 		return false, wire.Ambiguous("the response's status line does not end in CR LF")
