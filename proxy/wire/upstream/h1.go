@@ -195,7 +195,9 @@ func (x *exchange) write(b []byte) error {
 		_ = x.conn.SetWriteDeadline(deadline)
 	}
 
-	x.sent = true
+	if !x.sent { // the upload writes in its own goroutine, after the head was sent
+		x.sent = true
+	}
 	_, err := x.conn.Write(b)
 	return err
 }
