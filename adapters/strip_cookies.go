@@ -24,7 +24,7 @@ func (a *Adapter) splitCookies(keep []Cookie, removed []Borrowed, value string) 
 
 		name, value, ok := cookie.CutPair(pair)
 		switch {
-		case !ok:
+		case !ok, !a.isOneCookie(value):
 			removed = append(removed, Borrowed{In: "cookie", Name: "(malformed)", Value: NewSecret(pair)})
 
 		case a.passesCookie(name), a.sharesCookie(name): // Put does not send shared ones: the session has them
@@ -43,6 +43,16 @@ func (a *Adapter) splitCookies(keep []Cookie, removed []Borrowed, value string) 
 		removed[i].owner = owner
 	}
 	return keep, removed
+}
+
+// isOneCookie reports whether a reader that ends cookies at commas finds in a value only what may pass.
+func (a *Adapter) isOneCookie(value string) bool {
+	for name := range cookie.NamesAfterCommas(value) {
+		if !a.passesCookie(name) {
+			return false
+		}
+	}
+	return true
 }
 
 // passesCookie reports whether cookies.pass lists a cookie and cookies.hold does not. hold is read

@@ -17,11 +17,32 @@ func TestI2StripCookies(t *testing.T) {
 	if len(out) != 0 {
 		t.Errorf("went on as it is: %v, want no Cookie field", out)
 	}
-	if got, want := fmt.Sprint(cookies), `[{csrftoken a} {ui_x "q"} {ui_ok }]`; got != want {
+	if got, want := fmt.Sprint(cookies), `[{csrftoken a} {ui_x "q"} {ui_z a b} {ui_ok }]`; got != want {
 		t.Errorf("passed %s, want %s", got, want)
 	}
-	if len(removed) != 11 {
-		t.Errorf("removed %d cookies, want 11: %v", len(removed), removed)
+	if len(removed) != 10 {
+		t.Errorf("removed %d cookies, want 10: %v", len(removed), removed)
+	}
+}
+
+// TestCookieValuesPassAsBrowsersSendThem: browsers send any text without control characters.
+func TestCookieValuesPassAsBrowsersSendThem(t *testing.T) {
+	a := small(func(s *Spec) { s.Cookies.Pass = []string{"ui_*"} })
+	for _, value := range []string{
+		`{"theme":"dark","n":1}`, "a b, c", `"quoted"`, `[1,2,3]`, "caf\u00e9", `{"a":"b=c","d":"e"}`, "a, ui_y=2", `C:\x`, `{"a":"say \"hi\""}`, "a=b", "x,=y", "a,b", "\u65e5\u672c", "50%", "a\tb",
+	} {
+		_, cookies, removed := a.Strip(nil, []Field{{Name: "Cookie", Value: "ui_x=" + value + "; ui_last=1"}})
+		if got, want := fmt.Sprint(cookies), fmt.Sprint([]Cookie{{Name: "ui_x", Value: value}, {Name: "ui_last", Value: "1"}}); got != want || len(removed) != 0 {
+			t.Errorf("%q: passed %s, removed %v, want %s", value, got, removed, want)
+		}
+	}
+	for _, value := range []string{
+		`"a`, `a"`, `"a\"`, "a, wiki_session=b", "a,wiki_session=b", "a, $Path=/", "a\x01b", "\xff", "a,\tother = 1", `"x, wiki_session=b"`,
+	} {
+		_, cookies, _ := a.Strip(nil, []Field{{Name: "Cookie", Value: "ui_x=" + value + "; ui_last=1"}})
+		if got := fmt.Sprint(cookies); got != "[{ui_last 1}]" {
+			t.Errorf("%q: passed %s, want ui_last alone", value, got)
+		}
 	}
 }
 
