@@ -9,6 +9,10 @@ import (
 // decodeJSON decodes the first JSON value in a text. Numbers stay as they are written. What decides
 // about a request is decoded strictly instead; see decodeStrictly.
 func decodeJSON(text []byte) (any, error) {
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // the byte order mark, which .NET writes
+	if rest, ok := bytes.CutPrefix(text, []byte(")]}'")); ok {
+		text = bytes.TrimPrefix(rest, []byte(",")) // Angular's guard against inclusion as a script
+	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	var v any

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/byline-proxy/byline/adapters/internal/css"
 )
 
 // maxHops bounds follow.
@@ -28,27 +30,56 @@ func (d *Dialogue) followRedirect(last *Reply) (*Step, error) {
 	}
 
 	step := &Step{Method: "GET"}
-	if err := d.resolveTarget(step, location); err != nil {
+	if err := d.resolveTarget(step, location, d.pageURL()); err != nil {
 		return nil, err
 	}
 	d.hops++
 	return step, nil
 }
 
-// resolveTarget sets the scheme, the authority and the path of a step from a URL that may be relative
-// to the last page. It fails for hosts to which a login may not go, and for a way from https to http.
-// The error names the host and holds no other part of the URL.
-func (d *Dialogue) resolveTarget(step *Step, target string) error {
-	base := &url.URL{Scheme: d.session.scheme, Host: d.session.authority, Path: "/"}
-	if d.page != "" {
-		if u, err := url.Parse(d.page); err == nil {
-			base = u
-		}
+// pageURL is the URL of the last page, or that of the application before there is one.
+func (d *Dialogue) pageURL() *url.URL {
+	if u, err := url.Parse(d.page); err == nil && d.page != "" {
+		return u
 	}
+	return &url.URL{Scheme: d.session.scheme, Host: d.session.authority, Path: "/"}
+}
+
+// baseURL is what a URL on the last page is relative to: its base element, or itself (HTML, document
+// base URLs). An empty target is the page itself, whatever its base, as the action of a form is.
+func (d *Dialogue) baseURL(target string) *url.URL {
+	page := d.pageURL()
+	if target == "" || d.last == nil {
+		return page
+	}
+	href, found, err := css.Select(d.last.Body, "base[href]", "href")
+	if err != nil || !found {
+		return page
+	}
+	base, err := page.Parse(strings.TrimSpace(href))
+	if err != nil {
+		return page
+	}
+	return base
+}
+
+// upgrade makes an address with http and without a port one with https if the login goes over https, as
+// a browser does that has seen Strict-Transport-Security (RFC 6797 section 8.3).
+func (d *Dialogue) upgrade(u *url.URL) {
+	if d.session.scheme == "https" && u.Scheme == "http" && (u.Port() == "" || u.Port() == "80") {
+		u.Scheme, u.Host = "https", strings.TrimSuffix(u.Host, ":80")
+	}
+}
+
+// resolveTarget sets the scheme, the authority and the path of a step from a URL that may be relative
+// to base. It fails for hosts to which a login may not go, and for a way from https to http. The error
+// names the host and holds no other part of the URL.
+func (d *Dialogue) resolveTarget(step *Step, target string, base *url.URL) error {
 	u, err := base.Parse(target)
 	if err != nil {
 		return errors.New("the target is not a URL once its values are filled in")
 	}
+	d.upgrade(u)
 
 	step.Path = encodeTarget(u.RequestURI())
 	host := strings.ToLower(u.Host)

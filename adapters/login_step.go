@@ -62,7 +62,7 @@ func (d *Dialogue) setTarget(step *Step, template string) error {
 
 	if strings.HasPrefix(template, "/") {
 		step.Path = target
-	} else if err := d.resolveTarget(step, target); err != nil {
+	} else if err := d.resolveTarget(step, target, d.baseURL(target)); err != nil {
 		return err
 	}
 

@@ -119,7 +119,8 @@ type IdentitySpec struct {
 
 // StepSpec is one request of a login or a logout. It has exactly one of get, post, put and delete: a path with its query at
 // the adapter's host, or an absolute URL at one of hosts or login.hosts. The target is a template; if it begins with ${…}, the
-// value may be relative to the last page, as the action of a form is.
+// value may be relative to the last page or to its base element, as the action of a form is. An http URL without a port is taken
+// as https if the login goes over https.
 // Templates: ${username}, ${password}, ${totp} (RFC 6238, from the secret's totp_seed: base32, or an otpauth:// URL for
 // another algorithm, period or number of digits; no code is used twice), every other field of the secret by its name, every
 // name taken by an earlier step, and filters: ${x|base64}, ${x|query}, ${x|unquery}, ${x|html}, ${x|json}, ${x|hex},
