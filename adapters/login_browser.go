@@ -39,7 +39,30 @@ func (d *Dialogue) addBrowserFields(step *Step) {
 	if d.secret == nil {
 		d.putSession(step)
 	}
-	step.setIfKnown("Cookie", cookie.HeaderValue(s.jar.Cookies(), nil, hostWithoutPort(d.authority), d.path, d.scheme == "https", d.now()))
+	d.addCookies(step)
+}
+
+// addCookies adds the cookies of the jar. Those that the step itself has, which a script would have set,
+// stand after them and win over those of the same name.
+func (d *Dialogue) addCookies(step *Step) {
+	held := d.session.jar.Cookies()
+	var own []Cookie
+	step.Fields = slices.DeleteFunc(step.Fields, func(f Field) bool {
+		if !strings.EqualFold(f.Name, "Cookie") {
+			return false
+		}
+		for pair := range strings.SplitSeq(f.Value, ";") {
+			if name, value, ok := cookie.CutPair(strings.TrimSpace(pair)); ok {
+				own = append(own, Cookie{Name: name, Value: value})
+			}
+		}
+		return true
+	})
+
+	held = slices.DeleteFunc(slices.Clone(held), func(c cookie.Cookie) bool {
+		return slices.ContainsFunc(own, func(o Cookie) bool { return o.Name == c.Name })
+	})
+	step.setIfKnown("Cookie", cookie.HeaderValue(held, own, hostWithoutPort(d.authority), d.path, d.scheme == "https", d.now()))
 }
 
 // putSession authenticates a step of a logout or a probe as requests of the session are: by its

@@ -75,3 +75,28 @@ func TestJSONIsReadAfterWhatServersPutBeforeIt(t *testing.T) {
 		}
 	}
 }
+
+// TestCookiesOfAStepJoinTheJar: a script of the page may set a cookie that the application looks for.
+func TestCookiesOfAStepJoinTheJar(t *testing.T) {
+	a := loadLogin(t, `
+  kind: form
+  steps:
+    - get: /login
+      take: {test: {css: "meta[name=test]", attr: content}}
+    - post: /login
+      form: {u: "${username}", p: "${password}"}
+      headers: {Cookie: "cookietest=${test}; tz=UTC; lang=en"}
+  success: {status: 302}`)
+	d := a.Login(alice, firstRequest)
+	if _, err := d.Next(nil); err != nil {
+		t.Fatal(err)
+	}
+	step, err := d.Next(&Reply{Status: 200, Body: []byte("<meta name=test content=7>"),
+		Fields: []Field{{Name: "Set-Cookie", Value: "pre=1; Path=/"}, {Name: "Set-Cookie", Value: "lang=de; Path=/"}, {Name: "Set-Cookie", Value: "other=1; Path=/elsewhere"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fieldValue(step.Fields, "Cookie"), "pre=1; cookietest=7; tz=UTC; lang=en"; got != want {
+		t.Errorf("sent %q, want %q", got, want)
+	}
+}

@@ -155,7 +155,8 @@ type StepSpec struct {
 	// JSON is the JSON body. Every string in it, however deep, is a template.
 	JSON any `yaml:"json" json:"json,omitempty" eg:"{auth: {login: \"${username}\", otp: \"${totp}\"}}"`
 
-	// Headers are sent with this step only: name to template.
+	// Headers are sent with this step only: name to template. Cookie adds cookies, which a script would
+	// set, to those that the application has set so far.
 	Headers map[string]string `yaml:"headers" json:"headers,omitempty" eg:"{X-Requested-With: XMLHttpRequest}"`
 
 	// Take names values of the answer for later templates.
