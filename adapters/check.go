@@ -113,6 +113,9 @@ func (d *draft) checkUpstream() {
 		d.at("upstream.url", "scheme://host:port, as in https://10.0.0.7:8443", "upstream.url %q is not an address to connect to", u.URL)
 	}
 	d.checkProxy()
+	if _, ok := u.Pin.Fingerprints(); !ok || u.Pin.Because != "" && len(u.Pin.Certificate) == 0 {
+		d.at("upstream.pin.certificate", "64 hexadecimal digits, as openssl x509 -noout -fingerprint -sha256 prints them", "a fingerprint of upstream.pin is not one of SHA-256")
+	}
 	if (u.ClientCert == "") != (u.ClientKey == "") {
 		d.at("upstream", "", "upstream.client_cert and upstream.client_key go together")
 	}

@@ -11,8 +11,8 @@ type fieldUser interface {
 	secretFields(*LoginSpec) []string
 }
 
-// SecretFields returns the names of the fields that the secret of an account needs for a login, sorted. totp_seed is among
-// them if a template has ${totp}.
+// SecretFields returns the names of the fields that the secret of an account needs for a login: those that name the account,
+// then the others, sorted. totp_seed is among them if a template has ${totp}.
 func (a *Adapter) SecretFields() []string {
 	login := a.spec.Login
 	known := newSecretTemplates(&login)
@@ -44,6 +44,14 @@ func (a *Adapter) SecretFields() []string {
 		}
 	}
 
-	slices.Sort(fields)
+	slices.SortFunc(fields, func(a, b string) int {
+		switch named := slices.Contains(namingFields, a); {
+		case named == slices.Contains(namingFields, b):
+			return strings.Compare(a, b)
+		case named:
+			return -1
+		}
+		return 1
+	})
 	return fields
 }

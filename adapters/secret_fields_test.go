@@ -9,10 +9,10 @@ import (
 // TestSecretFieldsAreThoseThatALoginReads: a secret with these fields, and with no others, is enough for every kind.
 func TestSecretFieldsAreThoseThatALoginReads(t *testing.T) {
 	for login, want := range map[string][]string{
-		`{kind: form, steps: [{get: /login, take: {csrf: {css: "input[name=csrf]", attr: value}}}, {post: /login, let: {proof: "${csrf}${password|md5}"}, form: {u: "${username}", p: "${proof}", c: "${csrf}", o: "${totp}"}}], success: {status: 302}}`: {"password", "totp_seed", "username"},
+		`{kind: form, steps: [{get: /login, take: {csrf: {css: "input[name=csrf]", attr: value}}}, {post: /login, let: {proof: "${csrf}${password|md5}"}, form: {u: "${username}", p: "${proof}", c: "${csrf}", o: "${totp}"}}], success: {status: 302}}`: {"username", "password", "totp_seed"},
 		`{kind: form, steps: [{post: /login, json: {a: {pin: "${api_key}"}, b: "$${password}"}}], success: {status: 200}}`:                                                                                                                                {"api_key"},
-		"{kind: basic}":  {"password", "username"},
-		"{kind: digest}": {"password", "username"},
+		"{kind: basic}":  {"username", "password"},
+		"{kind: digest}": {"username", "password"},
 		"{kind: bearer}": {"token"},
 		`{kind: bearer, value: "Token ${api_key}"}`:              {"api_key"},
 		`{kind: header, header: X-Key, value: "${api_key}"}`:     {"api_key"},

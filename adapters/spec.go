@@ -96,6 +96,15 @@ type Upstream struct {
 	// CA is a PEM file, or PEM text, with the authorities to trust instead of the system's.
 	CA string `yaml:"ca" json:"ca,omitempty" def:"the authorities of the system" eg:"/etc/byline/acme-ca.pem"`
 
+	// Pin accepts certificates of the application by their fingerprint alone: neither the authority nor
+	// the name in them counts, but they must not have expired. It is for appliances whose certificate
+	// has no name, or none that fits.
+	Pin Pin `yaml:"pin" json:"pin,omitzero" eg:"{certificate: \"3a5b…\", because: \"the appliance cannot get another certificate\"}"`
+
+	// Renegotiate lets the application ask for the client certificate after the request, once on a
+	// connection, as old versions of IIS do (RFC 5746; TLS 1.2 alone).
+	Renegotiate Renegotiate `yaml:"renegotiate" json:"renegotiate,omitzero" eg:"{because: \"IIS asks for the certificate by path\"}"`
+
 	// ClientCert is a PEM file with the certificate that the proxy presents to the application.
 	ClientCert string `yaml:"client_cert" json:"client_cert,omitempty" eg:"/etc/byline/wiki.pem"`
 
@@ -116,6 +125,22 @@ type Upstream struct {
 	// ProxyNames leaves it to that proxy to resolve names. Without it Byline resolves a name, checks the
 	// addresses and asks the proxy for one of them; with it the proxy decides where a name leads.
 	ProxyNames bool `yaml:"proxy_names" json:"proxy_names,omitempty" eg:"true"`
+}
+
+// Pin names certificates by their fingerprints.
+type Pin struct {
+	// Certificate is the SHA-256 fingerprint of the certificate, or a list of them while one replaces the
+	// other: hexadecimal, with or without colons, as openssl x509 -noout -fingerprint -sha256 prints it.
+	Certificate Strings `yaml:"certificate" json:"certificate,omitempty" need:"yes" eg:"\"3A:5B:…\""`
+
+	// Because is the owner's reason for this exception. Evidence shows it.
+	Because string `yaml:"because" json:"because,omitempty" need:"yes" eg:"the appliance cannot get another certificate"`
+}
+
+// Renegotiate allows TLS renegotiation.
+type Renegotiate struct {
+	// Because is the owner's reason for this exception. Evidence shows it.
+	Because string `yaml:"because" json:"because,omitempty" need:"yes" eg:"IIS asks for the certificate by path"`
 }
 
 // Strings is one string or a list of them.

@@ -185,7 +185,7 @@ func refuseUnreached(host string, err error) *Refusal {
 
 	switch e.Stage {
 	case wire.StageTLS:
-		return refuse(UpstreamTLS, "the certificate of %s was not accepted. The operator can name its authority in the adapter (upstream.ca).", host).because(err)
+		return refuse(UpstreamTLS, "the certificate of %s was not accepted. The operator's log says why. Its authority can be named in the adapter (upstream.ca), or the certificate itself (upstream.pin).", host).because(err)
 	case wire.StageAddress:
 		return refuse(UpstreamUnreached, "%s resolves to an address that Byline does not dial (private, loopback or link-local). "+
 			"The operator can allow it in byline.yaml (guard.allow).", host).because(err)

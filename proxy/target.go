@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -8,7 +9,9 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/proxy/wire/upstream"
@@ -138,10 +141,12 @@ func CheckUpstream(up adapters.Upstream) []*UpstreamProblem {
 }
 
 // upstreamTLS reads the authorities and the client certificate of the upstream
-// section. The configuration is nil if the section names neither: the system's
-// authorities apply. Certificates are verified in every case.
+// section. The configuration is nil if the section has nothing about TLS: the system's
+// authorities apply. Certificates are verified in every case, pinned ones by their
+// fingerprint.
 func upstreamTLS(up adapters.Upstream) (*tls.Config, []*UpstreamProblem) {
-	if up.CA == "" && up.ClientCert == "" {
+	pins, _ := up.Pin.Fingerprints() // which are checked when the adapter is loaded
+	if up.CA == "" && up.ClientCert == "" && len(pins) == 0 && up.Renegotiate.Because == "" {
 		return nil, nil
 	}
 
@@ -158,6 +163,14 @@ func upstreamTLS(up adapters.Upstream) (*tls.Config, []*UpstreamProblem) {
 		config.RootCAs = roots
 	}
 
+	if len(pins) > 0 {
+		config.InsecureSkipVerify = true // verifyPinned takes its place
+		config.VerifyConnection = func(s tls.ConnectionState) error { return verifyPinned(s, pins, time.Now()) }
+	}
+	if up.Renegotiate.Because != "" {
+		config.Renegotiation = tls.RenegotiateOnceAsClient
+	}
+
 	if up.ClientCert != "" {
 		pair, err := tls.LoadX509KeyPair(up.ClientCert, up.ClientKey)
 		if err != nil {
@@ -167,6 +180,22 @@ func upstreamTLS(up adapters.Upstream) (*tls.Config, []*UpstreamProblem) {
 	}
 
 	return config, problems
+}
+
+// verifyPinned accepts a certificate with one of the fingerprints that has not expired.
+func verifyPinned(s tls.ConnectionState, pins [][sha256.Size]byte, now time.Time) error {
+	if len(s.PeerCertificates) == 0 {
+		return errors.New("the application sent no certificate")
+	}
+	leaf := s.PeerCertificates[0]
+	is := sha256.Sum256(leaf.Raw)
+	if !slices.Contains(pins, is) {
+		return fmt.Errorf("the certificate's fingerprint is %x, which upstream.pin does not name", is)
+	}
+	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
+		return fmt.Errorf("the pinned certificate is valid from %s to %s", leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly))
+	}
+	return nil
 }
 
 // readAuthorities returns the certificates of a PEM file, or of PEM text.

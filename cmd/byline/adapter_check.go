@@ -56,6 +56,8 @@ type adapterReport struct {
 	others   load.Problems     // of the machine: files that cannot be read, certificates
 	advice   adapters.Problems // allowed, but seldom meant
 	changes  []adapters.AdapterChanges
+
+	exceptions []string // adapter, key and reason of what is refused by default and allowed
 }
 
 // checkAdapters checks the files, or those of the configuration if none is named. It
@@ -83,6 +85,9 @@ func checkAdapters(c *cobra.Command, paths []string) (*adapterReport, error) {
 
 	r.adapters = len(set.All())
 	for _, a := range set.All() {
+		for _, e := range a.Exceptions() {
+			r.exceptions = append(r.exceptions, fmt.Sprintf("%s: %s: %s", a.Name(), e.Key, e.Because))
+		}
 		load.CheckUpstream(a, &r.others)
 	}
 	load.WarnOverdue(c.ErrOrStderr(), set.All())
@@ -96,6 +101,9 @@ func (r *adapterReport) write(out, errOut io.Writer, withChanges bool) error {
 		fmt.Fprintln(errOut, "byline: advice:", cli.Printable(p.Error()))
 	}
 
+	for _, text := range r.exceptions {
+		fmt.Fprintln(errOut, "byline: exception:", cli.Printable(text))
+	}
 	if withChanges {
 		r.writeChanges(errOut)
 	} else {

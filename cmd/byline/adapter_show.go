@@ -68,6 +68,7 @@ func showAdapter(w io.Writer, a *adapters.Adapter) error {
 		{"upstream", s.Upstream.URL},
 		{"because", s.Interim.Reason},
 		{"owner", s.Interim.Owner},
+		{"exceptions", exceptionsText(a.Exceptions())},
 		{"review by", review},
 		{"login", s.Login.Kind + ": " + loginText(&s.Login)},
 		{"login also at", strings.Join(s.Login.Hosts, ", ")},
@@ -266,4 +267,13 @@ func wrapList(name string, patterns []string, separator string) []string {
 		line += cmp.Or(p, "-")
 	}
 	return append(lines, line)
+}
+
+// exceptionsText lists what the adapter allows and is refused by default.
+func exceptionsText(all []adapters.Exception) string {
+	var texts []string
+	for _, e := range all {
+		texts = append(texts, e.Key+" ("+e.Because+")")
+	}
+	return strings.Join(texts, "; ")
 }

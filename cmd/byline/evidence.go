@@ -194,6 +194,8 @@ func interimStatement(a *adapters.Adapter) evidence.Adapter {
 		Owner:    interim.Owner,
 		ReviewBy: interim.ReviewBy,
 		Overdue:  a.Overdue(time.Now()),
+
+		Exceptions: a.Exceptions(),
 	}
 	for _, action := range a.NamedActions() {
 		statement.Actions = append(statement.Actions, evidence.Action{

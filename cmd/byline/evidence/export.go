@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/byline-proxy/byline/adapters"
 	"github.com/byline-proxy/byline/cmd/byline/reports"
 	"github.com/byline-proxy/byline/proxy/audit"
 )
@@ -46,6 +47,9 @@ type Adapter struct {
 	ReviewBy string   `json:"review_by"`
 	Overdue  bool     `json:"overdue"`
 	Actions  []Action `json:"actions"`
+
+	// Exceptions are what is allowed the application and refused by default.
+	Exceptions []adapters.Exception `json:"exceptions,omitempty"`
 }
 
 // Action is one action that an adapter names.

@@ -287,13 +287,14 @@ func (p *Pool) evictHosts() {
 }
 
 // tlsConfig returns the target's configuration with what always holds:
-// certificates are verified, and TLS is at least 1.2.
+// certificates are verified, by VerifyConnection if not by their authority, and TLS is
+// at least 1.2.
 func tlsConfig(t *Target, name string, cache tls.ClientSessionCache, protocols ...string) *tls.Config {
 	c := &tls.Config{}
 	if t.TLS != nil {
 		c = t.TLS.Clone()
 	}
-	c.InsecureSkipVerify = false
+	c.InsecureSkipVerify = c.InsecureSkipVerify && c.VerifyConnection != nil
 	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
 	c.ClientSessionCache = cache
 	c.ServerName = name
