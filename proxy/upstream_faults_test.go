@@ -68,7 +68,7 @@ var upstreamFaults = []upstreamFault{
 	{name: "closes the connection between chunks", do: write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"), want: okAnswer, brokenOff: true},
 	{name: "sends an invalid chunk", do: writeTwice("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", "zz\r\n"), want: okAnswer, brokenOff: true},
 	{name: "sends blanks after a chunk's size", do: write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2  \r\nok\r\n0\r\n\r\n"), want: badGateway},
-	{name: "sends an endless extension", do: writeEndlessly("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;", "a=b;"), want: okAnswer, brokenOff: true},
+	{name: "sends an extension that is too long", do: writeTwice("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", "2;"+strings.Repeat("a=b;", 1000)), want: okAnswer, brokenOff: true},
 	{name: "ends an extension in LF", do: write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a\nok\r\n0\r\n\r\n"), want: badGateway},
 	{name: "resets the connection in a long body", do: func(c net.Conn) {
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\nok")
