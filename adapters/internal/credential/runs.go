@@ -84,11 +84,15 @@ func isDollarPrefix(run string) bool {
 	return run == "access_token" || strings.HasPrefix(run, "access_token$")
 }
 
+// leading are the bytes that a run may hold and that no token begins with.
+const leading = "-_.+"
+
 func hasBlank(s string) bool { return strings.IndexFunc(s, isBlank) >= 0 }
 
 // mayBeToken reports whether judgeRun may find something in a run with that many dots. It is quick, because it is asked
 // about every word of every request.
 func mayBeToken(run string, dots int) bool {
+	run = strings.TrimLeft(run, leading)
 	return len(run) >= minValue && (dots >= 2 || len(run) >= minKey && keysByFirst[run[0]] != nil)
 }
 
@@ -112,7 +116,7 @@ const (
 
 // MayBeginToken reports whether TokenInText may find something in a run that begins with some bytes.
 func MayBeginToken(begin string) bool {
-	begin = strings.TrimLeft(begin, "-_.")
+	begin = strings.TrimLeft(begin, leading)
 	if len(begin) < 4 {
 		return true
 	}
@@ -129,7 +133,7 @@ func MayBeginToken(begin string) bool {
 
 // judgeRun judges one run by its structure. inText says that it stands within text.
 func judgeRun(s string, inText bool) Verdict {
-	s = strings.TrimLeft(s, "-_.")
+	s = strings.TrimLeft(s, leading)
 	if s == "" {
 		return Verdict{}
 	}

@@ -184,6 +184,26 @@ func TestI2CredentialsInText(t *testing.T) {
 	}
 }
 
+// Every character that a key cannot hold ends what stands before it, and marks before a key do not hide it.
+func TestI2KeysAfterAnySeparator(t *testing.T) {
+	key := issued()["GitHub"]
+	for c := byte('!'); c < 0x7f; c++ {
+		if alnum.has(c) {
+			continue
+		}
+		separator := string(rune(c))
+		values := []string{separator + key, "see " + separator + key}
+		if !dottedBytes.has(c) {
+			values = append(values, "a"+separator+key+separator+"b")
+		}
+		for _, value := range values {
+			if !Value(value).IsCredential() {
+				t.Errorf("a key after %q is not judged a credential", separator)
+			}
+		}
+	}
+}
+
 // Honest values of many applications are no credentials.
 func TestI2PlainValues(t *testing.T) {
 	inBase64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
