@@ -20,6 +20,7 @@ func (a *Adapter) Exceptions() []Exception {
 			all = append(all, Exception{key, because})
 		}
 	}
+	add("paths.encoded", a.spec.Paths.Encoded.Because)
 	add("upstream.pin", a.spec.Upstream.Pin.Because)
 	add("upstream.renegotiate", a.spec.Upstream.Renegotiate.Because)
 	return all

@@ -10,6 +10,11 @@ import (
 
 // compile turns the actions into rules and reports what is wrong with them. It returns nil if the file has problems.
 func (d *draft) compile() *ruleSet {
+	escapes, unknown := pathEscapesOf(&d.spec.Paths.Encoded)
+	if unknown != "" || d.spec.Paths.Encoded.Because != "" && escapes == "" {
+		d.at("paths.encoded.escapes", "some of %2F, %23, %25, %3B and %3F", "%q is not an escape that can be data in a path", unknown)
+	}
+
 	var own []*rule
 	for i := range d.spec.Actions {
 		key := fmt.Sprintf("actions[%d]", i)
@@ -37,6 +42,7 @@ func (d *draft) ruleSetOf(all []*rule) *ruleSet {
 	x := newRuleSet(all)
 	x.semicolon = d.spec.Query.Semicolon
 	x.foldPaths = d.spec.Paths.Fold
+	x.escapes, _ = pathEscapesOf(&d.spec.Paths.Encoded)
 	x.override = d.spec.MethodOverride
 	if x.override.Param != "" {
 		x.declare(x.override.Param)

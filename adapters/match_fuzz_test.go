@@ -64,7 +64,7 @@ func FuzzClassify(f *testing.F) {
 	f.Add("/WP-login.php/", "", "", "")
 	f.Fuzz(func(t *testing.T, path, query, body, ctype string) {
 		act, why := a.Classify(Query{Method: "POST", Path: path, RawQuery: query, ContentType: ctype, Body: []byte(body)})
-		decoded, clear := decodePath(path)
+		decoded, clear := decodePath(path, "")
 		if why == nil && clear && strings.EqualFold(strings.TrimSuffix(decoded, "/"), "/wp-login.php") && !act.Login {
 			t.Fatalf("%q is the login path but was classified %q", path, act.Name)
 		}

@@ -22,6 +22,7 @@ type ruleSet struct {
 
 	semicolon bool // ; separates parameters as well as &
 	foldPaths bool
+	escapes   pathEscapes
 	override  OverrideSpec
 	rewrites  []rewrite
 }

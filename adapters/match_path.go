@@ -90,8 +90,12 @@ func (p *pathPattern) mayBegin(first string) bool {
 	return len(p.segments) == 0 || p.segments[0].match(first, &b)
 }
 
-// decodePath undoes the escapes of a path. It refuses a path that two servers may split or resolve differently.
-func decodePath(raw string) (string, bool) {
+// decodePath undoes the escapes of a path. It refuses a path that two servers may split or resolve differently, except
+// for escapes that the adapter takes as data.
+func decodePath(raw string, escapes pathEscapes) (string, bool) {
+	if escapes != "" && strings.IndexByte(raw, '%') >= 0 {
+		return decodeEscapedPath(raw, escapes)
+	}
 	if raw == "" || raw[0] != '/' || strings.IndexByte(raw, ';') >= 0 {
 		return "", false
 	}

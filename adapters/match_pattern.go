@@ -250,6 +250,7 @@ func (p *part) bind(value string, b *bindings) bool {
 	if p.variable < 0 {
 		return true
 	}
+	value = withSlashes(value)
 	if b[p.variable] != "" && b[p.variable] != value || !p.kind.allows(value) {
 		return false
 	}

@@ -114,7 +114,7 @@ func (r *request) init(x *ruleSet, q Query) ReasonKind {
 	r.rules = x
 	r.method = q.Method
 
-	path, ok := decodePath(q.Path)
+	path, ok := decodePath(q.Path, x.escapes)
 	if !ok {
 		return AmbiguousPath
 	}

@@ -77,6 +77,12 @@ type PathSpec struct {
 	// are then matched on the path in lower case, and variables bind it in lower case.
 	Fold bool `yaml:"fold" json:"fold,omitempty" eg:"true"`
 
+	// Encoded lists escapes that are data within a segment, as %2F is in the name of a project, a queue or a
+	// package. Actions are matched on the decoded segment, in which such a slash separates nothing, and the
+	// path is sent as it came. Without this key such a path is refused, because servers differ on it. An
+	// escape of an escape (%252F) is refused in any case.
+	Encoded PathEscapes `yaml:"encoded" json:"encoded,omitzero" eg:"{escapes: [\"%2F\", \"%25\"], because: \"projects are named group/project\"}"`
+
 	// Rewrite lists paths in which the application finds a parameter. The first that fits is read as the
 	// other spelling. A parameter that is in the path and in the query then comes twice, and the request
 	// is refused.
@@ -86,6 +92,15 @@ type PathSpec struct {
 	// as the signed link of a file. Everywhere else a request with a JWT or a key of a known issuer in its
 	// path is refused.
 	Pass []string `yaml:"pass" json:"pass,omitempty" eg:"[\"/files/{id}/{signature}\"]"`
+}
+
+// PathEscapes names escapes in paths.
+type PathEscapes struct {
+	// Escapes are some of %2F, %23, %25, %3B and %3F.
+	Escapes Strings `yaml:"escapes" json:"escapes,omitempty" need:"yes" eg:"[\"%2F\"]"`
+
+	// Because is the owner's reason for this exception. Evidence shows it.
+	Because string `yaml:"because" json:"because,omitempty" need:"yes" eg:"projects are named group/project"`
 }
 
 // OverrideSpec says where a POST request may hold another method. A request that holds two methods is refused, and so is

@@ -69,7 +69,7 @@ const (
 
 // passesPath reports whether paths.pass lists a raw path.
 func (a *Adapter) passesPath(path string) bool {
-	decoded, isClear := decodePath(path)
+	decoded, isClear := decodePath(path, a.escapes())
 	if a.spec.Paths.Fold {
 		decoded = strings.ToLower(decoded)
 	}

@@ -70,7 +70,7 @@ func (a *Adapter) stripDestination(field, value string) (clean string, removed [
 			base = "/" + path
 		}
 	}
-	if _, isClear := decodePath(base); isClear {
+	if _, isClear := decodePath(base, ""); isClear {
 		return clean, removed
 	}
 	if len(removed) == 0 {

@@ -26,7 +26,7 @@ func (x *exchange) admit() error {
 			x.adapter.Name(), x.adapter.Interim().ReviewBy, x.adapter.Interim().Owner)
 	}
 
-	why := ambiguousPath(h.Path)
+	why := ambiguousPath(h.Path, x.adapter.PathEscapes())
 	holdsCredential := x.hideCredentialInPath()
 	switch {
 	case why != "":

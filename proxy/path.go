@@ -9,8 +9,9 @@ import (
 // ambiguousPath returns why two readers could take the raw path p for different
 // resources, or "" if they could not. The application, its front server and
 // Byline each decode and resolve paths in their own way, so a path on which
-// they could disagree is refused (RFC 3986 sections 5.2.4 and 6.2.2).
-func ambiguousPath(p string) string {
+// they could disagree is refused (RFC 3986 sections 5.2.4 and 6.2.2). data are bytes whose
+// escapes the adapter takes as data.
+func ambiguousPath(p, data string) string {
 	if p == "*" {
 		return ""
 	}
@@ -33,7 +34,7 @@ func ambiguousPath(p string) string {
 				return why
 			}
 		case c == '%':
-			if why := ambiguousEscape(p[i:]); why != "" {
+			if why := ambiguousEscape(p[i:], data); why != "" {
 				return why
 			}
 		}
@@ -56,14 +57,20 @@ func ambiguousSegment(rest string) string {
 }
 
 // ambiguousEscape checks the percent sign at the start of s. The byte it
-// encodes must not be one that gives a path its structure, nor a percent sign
-// that encodes another byte.
-func ambiguousEscape(s string) string {
+// encodes must not be one that gives a path its structure, unless it is data, nor a
+// percent sign that encodes another byte.
+func ambiguousEscape(s, data string) string {
 	if len(s) < 3 || !isHex(s[1]) || !isHex(s[2]) {
 		return "holds a percent sign that encodes nothing"
 	}
 
 	c := unhex(s[1])<<4 | unhex(s[2])
+	if strings.IndexByte(data, c) >= 0 {
+		if c == '%' && len(s) >= 5 && isHex(s[3]) && isHex(s[4]) {
+			return "is percent-encoded twice"
+		}
+		return ""
+	}
 	switch c {
 	case '/', '\\':
 		return "hides a slash or a backslash behind percent-encoding"

@@ -60,7 +60,7 @@ func TestI2AmbiguousPathsAreRefused(t *testing.T) {
 		{"/caf\xc3\xa9", "outside ASCII"},
 		{"/\xc0\xaf", "outside ASCII"},
 	} {
-		got := ambiguousPath(c.path)
+		got := ambiguousPath(c.path, "")
 		if (got == "") != (c.reason == "") || !strings.Contains(got, c.reason) {
 			t.Errorf("ambiguousPath(%q) is %q, want %q", c.path, got, c.reason)
 		}
@@ -81,6 +81,22 @@ func TestCanonicalAuthority(t *testing.T) {
 	} {
 		if got := canonicalAuthority(c.authority, c.scheme); got != c.want {
 			t.Errorf("canonicalAuthority(%q, %s) is %q, want %q", c.authority, c.scheme, got, c.want)
+		}
+	}
+}
+
+// TestI11EscapesThatAreData: an adapter may take escapes as data, but not what decodes twice.
+func TestI11EscapesThatAreData(t *testing.T) {
+	for _, c := range []struct {
+		path, data string
+		refused    bool
+	}{
+		{"/p/a%2Fb", "/", false}, {"/p/a%2fb", "/", false}, {"/p/a%2Fb", "", true}, {"/p/a%2Fb", "#%;?", true}, {"/p/%2F/q", "/", false},
+		{"/p/100%25", "%", false}, {"/p/100%25", "", true}, {"/p/100%25%20done", "%", false}, {"/p/a%252Fb", "/%", true}, {"/p/a%252e", "/%", true}, {"/p/a%25zz", "%", false}, {"/p/a%2541", "%", true},
+		{"/p/C%23", "#", false}, {"/p/C%23", "/", true}, {"/p/what%3F", "?", false}, {"/p/a%3Bb", ";", false}, {"/p/a%5Cb", "/#%;?", true}, {"/p/a%2Eb", "/#%;?", true}, {"/p/a%00", "/#%;?", true}, {"/p/a;b", ";", true}, {"/p/a?b", "?", true},
+	} {
+		if why := ambiguousPath(c.path, c.data); (why != "") != c.refused {
+			t.Errorf("%s with the data %q: got %q, want refused %v", c.path, c.data, why, c.refused)
 		}
 	}
 }
