@@ -185,9 +185,10 @@ func bylineCommands(page, text string) []string {
 	var commands []string
 	for _, b := range blocksOf(page, text) {
 		for _, line := range strings.Split(strings.ReplaceAll(b.text, "\\\n", " "), "\n") {
+			line = strings.Replace(line, "runuser -u byline -- ", "", 1)
 			at := strings.Index(line, "byline ")
 			begins := at == 0 || at > 1 && strings.Contains("$#; |", line[at-2:at-1])
-			if begins || strings.Contains(line, "sudo -u byline byline ") {
+			if begins {
 				program := line[:strings.Index(line+" -- ", " -- ")] // without what byline run starts
 				commands = append(commands, line[strings.LastIndex(program, "byline "):])
 			}
