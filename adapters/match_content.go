@@ -15,20 +15,20 @@ import (
 // fields of a form are. The body goes out as it came.
 type contentJudge struct {
 	judge
-	scanner   *body.ContentScanner
-	session   func() *Session // nil before there may be one
-	mediaType body.ContentType
-	codings   []string
-	fault     *BodyError    // why the body cannot be judged, besides what its scanner says
-	decoded   *contentJudge // judges the body with its coding undone; nil if there is none
-	let       []string      // the last values that passed by name, in which a token passes as well
+	scanner      *body.ContentScanner
+	session      func() *Session // nil before there may be one
+	mediaType    body.ContentType
+	codings      []string
+	fault        *BodyError    // why the body cannot be judged, besides what its scanner says
+	decoded      *contentJudge // judges the body with its coding undone; nil if there is none
+	passedValues []string      // the last values that passed by name, in which a token passes as well
 
 	// said and valued are a name and a value that JSON has under keys that say so, each until the other one comes.
 	said, valued string
 }
 
-// maxLet bounds let.
-const maxLet = 16
+// maxPassedValues bounds passedValues.
+const maxPassedValues = 16
 
 var errOverride = &body.Error{Kind: body.BadSyntax, Text: "the body names another method, by which some applications go: send the request with that method"}
 
@@ -52,7 +52,7 @@ func (a *Adapter) newContentJudge(r *request) *contentJudge {
 // restart makes c ready to judge the body from its beginning.
 func (c *contentJudge) restart() {
 	c.judge = judge{adapter: c.adapter, out: &Outbound{}, in: "body"}
-	c.fault, c.let, c.said, c.valued = nil, nil, "", ""
+	c.fault, c.passedValues, c.said, c.valued = nil, nil, "", ""
 	c.scanner = body.NewContentScanner(c.mediaType, contentTokens, c.add, c.suspects)
 }
 
@@ -100,7 +100,7 @@ func (c *contentJudge) add(f body.Finding) {
 		c.addNamed(f)
 	}
 	if c.passes(f.Name) {
-		c.let = append(c.let[max(0, len(c.let)-maxLet+1):], f.Value)
+		c.passedValues = append(c.passedValues[max(0, len(c.passedValues)-maxPassedValues+1):], f.Value)
 	}
 	if f.Parent != "" && len(c.out.Credentials) == 0 && !c.passes(f.Name) {
 		if name := f.Parent + "." + f.Name; credential.Pair(name, f.Value).IsCredential() && !c.passes(name) {
@@ -134,7 +134,7 @@ func (c *contentJudge) addNamed(f body.Finding) {
 
 // addToken judges what stands in text without a name.
 func (c *contentJudge) addToken(run string) {
-	if slices.ContainsFunc(c.let, func(value string) bool { return strings.Contains(value, run) }) {
+	if slices.ContainsFunc(c.passedValues, func(value string) bool { return strings.Contains(value, run) }) {
 		return
 	}
 	if credential.TokenInText(run).IsCredential() || run == body.PrivateKeyLine {
