@@ -47,7 +47,8 @@ func (a *Adapter) holdCookies(s *Session, now time.Time, cookies ...cookie.Cooki
 	s.rotated = s.rotated[max(len(s.rotated)-maxRotated, 0):]
 	a.remask(s, added...)
 	for _, c := range cookies {
-		if s.jar.Put(c, now) {
+		isSession := func(c cookie.Cookie) bool { return a.provesSession(c.Name, c.Value) || a.isLoginCookie(c.Name) }
+		if s.jar.Put(c, now, isSession) {
 			s.changed.Store(true)
 		}
 	}

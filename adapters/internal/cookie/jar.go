@@ -49,8 +49,8 @@ func (j *Jar) Cookies() []Cookie {
 func (j *Jar) State() any { return j.list.Load() }
 
 // Put stores, replaces or deletes a cookie and reports whether the jar has changed. A cookie that has
-// expired deletes the one that it replaces. A full jar drops its first cookie.
-func (j *Jar) Put(c Cookie, now time.Time) (changed bool) {
+// expired deletes the one that it replaces. A full jar makes room as makeRoom says.
+func (j *Jar) Put(c Cookie, now time.Time, isSession func(Cookie) bool) (changed bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 
@@ -72,12 +72,31 @@ func (j *Jar) Put(c Cookie, now time.Time) (changed bool) {
 	if at >= 0 {
 		list[at] = c // in its place: it keeps its time of creation, section 5.3 step 11.3
 	} else {
-		list = append(list, c)
-		list = list[max(len(list)-MaxCookies, 0):]
+		list = append(makeRoom(list, now, isSession), c)
+		if len(list) > MaxCookies {
+			return false
+		}
 	}
 	slices.SortStableFunc(list, func(a, b Cookie) int { return len(b.Path) - len(a.Path) })
 	j.list.Store(&list)
 	return true
+}
+
+// makeRoom removes from a full list the cookies that have expired or else one that is not of the
+// session, so that no other cookie takes the session's place (section 5.3, excess cookies).
+func makeRoom(list []Cookie, now time.Time, isSession func(Cookie) bool) []Cookie {
+	if len(list) < MaxCookies {
+		return list
+	}
+	list = slices.DeleteFunc(list, func(old Cookie) bool { return old.hasExpired(now) })
+	if len(list) < MaxCookies {
+		return list
+	}
+	at := slices.IndexFunc(list, func(old Cookie) bool { return !isSession(old) })
+	if at < 0 {
+		return list
+	}
+	return slices.Delete(list, at, at+1)
 }
 
 // Replace replaces all cookies. list must be in the order in which Cookies returned it, and the caller

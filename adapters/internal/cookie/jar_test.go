@@ -27,7 +27,7 @@ func store(j *Jar, host, path, field string, now time.Time) {
 		return
 	}
 	if c, ok := set.At(host, path, now); ok {
-		j.Put(c, now)
+		j.Put(c, now, isSID)
 	}
 }
 
@@ -118,4 +118,41 @@ func TestJarModel(t *testing.T) {
 			t.Fatalf("sent %v, the model has %v", got, want)
 		}
 	})
+}
+
+// isSID takes the cookie sid for the session.
+func isSID(c Cookie) bool { return c.Name == "sid" }
+
+// TestOtherCookiesNeverTakeThePlaceOfTheSession: an application sets far more cookies than a jar holds, on any path and
+// before the session and after it.
+func TestOtherCookiesNeverTakeThePlaceOfTheSession(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, path := range []string{"/", "/a/very/long/path/of/the/application"} {
+		for _, others := range []string{"/", "/x/y/z"} {
+			var j Jar
+			put := func(name, path string, expires time.Time) {
+				j.Put(Cookie{Name: name, Value: "v", Domain: "app.example", Path: path, Expires: expires}, now, isSID)
+			}
+			for i := range 150 {
+				put(fmt.Sprintf("before%d", i), others, time.Time{})
+			}
+			put("sid", path, time.Time{})
+			for i := range 500 {
+				put(fmt.Sprintf("after%d", i), others, time.Time{})
+			}
+			list := j.Cookies()
+			if len(list) != MaxCookies || !slices.ContainsFunc(list, isSID) || !slices.ContainsFunc(list, func(c Cookie) bool { return c.Name == "after499" }) {
+				t.Errorf("session at %s, others at %s: %d cookies, with the session %v", path, others, len(list), slices.ContainsFunc(list, isSID))
+			}
+		}
+	}
+
+	var j Jar
+	for i := range MaxCookies {
+		j.Put(Cookie{Name: fmt.Sprintf("old%d", i), Value: "v", Domain: "app.example", Path: "/", Expires: now.Add(time.Minute)}, now, isSID)
+	}
+	j.Put(Cookie{Name: "new", Value: "v", Domain: "app.example", Path: "/"}, now.Add(time.Hour), isSID)
+	if list := j.Cookies(); len(list) != 1 || list[0].Name != "new" {
+		t.Errorf("after the others had expired the jar has %d cookies, want the new one alone", len(list))
+	}
 }

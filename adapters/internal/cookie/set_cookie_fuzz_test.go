@@ -36,7 +36,7 @@ func FuzzParseSet(f *testing.F) {
 		}
 
 		j := &Jar{}
-		j.Put(h, noon)
+		j.Put(h, noon, isSID)
 		for _, kept := range j.Cookies() {
 			if kept.Fits("other.example", "/", true, noon) && host != "other.example" && !strings.HasSuffix(host, "."+kept.Domain) {
 				t.Fatalf("%q of %q goes to other.example", field, host)
