@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -134,16 +136,28 @@ func (i *Installation) Configure() error {
 	return os.WriteFile(i.Path("adapters.d", "tickets.yaml"), append(bytes.Clone(ticketsAdapter), upstream...), 0o600)
 }
 
+// Ports below those that the kernel gives to connections (32768 on Linux): a server that
+// starts again finds its port as it left it.
+const (
+	firstFreePort = 20_000
+	freePorts     = 12_000
+)
+
 // FreePorts returns n ports of 127.0.0.1 on which nobody listens now.
 func FreePorts(n int) ([]string, error) {
 	var ports []string
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+	var err error
+	for tries := 0; len(ports) < n; tries++ {
+		if tries == 1000 {
+			return nil, fmt.Errorf("no port is free: %w", err)
+		}
+		port := strconv.Itoa(firstFreePort + rand.IntN(freePorts))
+		var ln net.Listener
+		ln, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
 		if err != nil {
-			return nil, err
+			continue
 		}
 		defer ln.Close() // all stay open until the last is found, so that they differ
-		_, port, _ := net.SplitHostPort(ln.Addr().String())
 		ports = append(ports, port)
 	}
 	return ports, nil

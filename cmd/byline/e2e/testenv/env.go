@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/byline-proxy/byline/cmd/byline/demo"
 	"github.com/byline-proxy/byline/cmd/byline/e2e/apps"
 )
 
@@ -119,10 +120,9 @@ func (e *Env) close() {
 // freeAddr returns a loopback address on which nobody listens.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := demo.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return net.JoinHostPort("127.0.0.1", ports[0])
 }
